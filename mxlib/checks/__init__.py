@@ -1,0 +1,1 @@
+"""Judging: pure functions from facts and policy to a verdict."""

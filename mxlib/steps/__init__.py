@@ -1,0 +1,1 @@
+"""Acting: one effect a file, idempotent, with its undo registered before it acts."""

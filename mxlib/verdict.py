@@ -1,0 +1,55 @@
+"""Three-valued verdicts with evidence: the currency between reading, judging and telling."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class Status(Enum):
+    """What a check found. The order is the order of a report: worst first."""
+
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    OK = "OK"
+
+    @property
+    def severity(self) -> int:
+        """Rank for sorting, 0 is the worst."""
+        return list(Status).index(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What decided a verdict.
+
+    Attributes:
+        command: what was asked, as somebody could ask it again.
+        output: the lines that decided, control characters removed.
+        when: when it was read (UTC).
+    """
+
+    command: str
+    output: str
+    when: datetime
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one check on one host.
+
+    Attributes:
+        check: stable name of the check, as in ``--only`` and in metrics.
+        status: OK, FAILED or UNKNOWN; UNKNOWN never passes.
+        why: one sentence a person woken at night can act on.
+        evidence: what decided it.
+    """
+
+    check: str
+    status: Status
+    why: str
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the check is OK: neither failed nor unknown."""
+        return self.status is Status.OK
