@@ -1,0 +1,328 @@
+"""The sections of the site's configuration: frozen dataclasses that check their own values.
+
+A wrong value raises ``ValueError(key, expected)``; :mod:`mxlib.config` adds the file and the value.
+"""
+
+import ipaddress
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def _must(condition: bool, key: str, expected: str) -> None:
+    if not condition:
+        raise ValueError(key, expected)
+
+
+def _positive(value: float, key: str) -> None:
+    _must(math.isfinite(value) and value > 0, key, "a number above 0")
+
+
+@dataclass(frozen=True)
+class ConftoolSelector:
+    """Which conftool objects put an MX into service: entity ``node``, by exact tags, named like the host.
+
+    Attributes:
+        dc: value of the tag.
+        cluster: value of the tag.
+        service: value of the tag, or several: each is set, verified and restored by itself.
+    """
+
+    dc: str
+    cluster: str
+    service: str | tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for key, value in (("dc", self.dc), ("cluster", self.cluster), *(("service", one) for one in self.services)):
+            _must(bool(_NAME_PATTERN.fullmatch(value)), key, "an exact name, no pattern")
+        _must(bool(self.services), "service", "at least one service")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services, also when the file names only one."""
+        return (self.service,) if isinstance(self.service, str) else self.service
+
+
+@dataclass(frozen=True)
+class PoolSection:
+    """The pool state in front of the MXs.
+
+    Attributes:
+        conftool: the conftool objects of an MX.
+    """
+
+    conftool: ConftoolSelector
+
+
+@dataclass(frozen=True)
+class SlotSection:
+    """The one slot of the whole service, in etcd (API version 2).
+
+    Attributes:
+        key: etcd directory that holds it.
+        lease: seconds after which a run that has died no longer counts as living.
+        etcdrc: the file with the parameters of python-etcd's client, the one Spicerack uses for its locks.
+    """
+
+    key: str = "/mx-cookbooks/mail"
+    lease: int = 60
+    etcdrc: Path = Path("/etc/etcd/etcdrc")
+
+    def __post_init__(self) -> None:
+        _must(bool(re.fullmatch(r"(/[A-Za-z0-9._-]+)+", self.key)), "key", "an absolute etcd key")
+        _must(10 <= self.lease <= 600, "lease", "10 to 600 seconds")
+
+
+@dataclass(frozen=True)
+class OutboundProbe:
+    """One kind of test mail that leaves through the MX.
+
+    Attributes:
+        name: what the destination is called in reports.
+        to: recipient whose mail exchanger stands for a class of destinations.
+        family: address family the recipient's name server answer allows; "any" reports the one used.
+        sizes: bytes of body, one mail each. Only large bodies showed the fault of 2021.
+        times: how often each; TCP Fast Open needs a cookie from an earlier contact, so twice.
+    """
+
+    name: str
+    to: str
+    family: Literal[4, 6, "any"] = "any"
+    sizes: tuple[int, ...] = (2048, 262144)
+    times: int = 2
+
+    def __post_init__(self) -> None:
+        _must(bool(_NAME_PATTERN.fullmatch(self.name)), "name", "letters, digits, dots, dashes")
+        _must(bool(ADDRESS_PATTERN.fullmatch(self.to)), "to", "a mail address")
+        _must(
+            bool(self.sizes) and all(0 < size <= 50_000_000 for size in self.sizes), "sizes", "1 to 50000000 bytes each"
+        )
+        _must(1 <= self.times <= 10, "times", "1 to 10")
+
+
+@dataclass(frozen=True)
+class InboundProbe:
+    """What the MX has to answer to a sender from outside.
+
+    Attributes:
+        accepted: recipients that get 250.
+        refused: local recipients that get 5xx.
+        relay: a foreign recipient that must be refused; none where management hosts may relay.
+        source_ports: first and last source port of the prober, let through a closed port while probes run.
+        port: where to connect.
+        ca_file: authorities that signed the certificate; none is the system's store.
+    """
+
+    accepted: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+    relay: str | None = None
+    source_ports: tuple[int, int] = (61000, 61015)
+    port: int = 25
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        _must(bool(self.accepted), "accepted", "at least one mail address")
+        for key, addresses in (("accepted", self.accepted), ("refused", self.refused)):
+            _must(all(ADDRESS_PATTERN.fullmatch(one) for one in addresses), key, "mail addresses")
+        _must(self.relay is None or bool(ADDRESS_PATTERN.fullmatch(self.relay)), "relay", "a mail address")
+        first, last = self.source_ports
+        _must(1024 <= first <= last <= 65535, "source_ports", "first and last port, 1024 to 65535")
+        _must(0 < self.port < 65536, "port", "1 to 65535")
+
+
+@dataclass(frozen=True)
+class ProbeSection:
+    """The test mails.
+
+    Attributes:
+        sender: envelope sender; bounces of test mails come back to it.
+        outbound: what is sent through the MX.
+        inbound: what the MX is asked from outside.
+        timeout: seconds until a test mail has to be delivered.
+    """
+
+    sender: str
+    outbound: tuple[OutboundProbe, ...]
+    inbound: InboundProbe
+    timeout: float = 90.0
+
+    def __post_init__(self) -> None:
+        _must(bool(ADDRESS_PATTERN.fullmatch(self.sender)), "sender", "a mail address")
+        _must(bool(self.outbound), "outbound", "at least one probe")
+        _must(len({one.name for one in self.outbound}) == len(self.outbound), "outbound", "different names")
+        _positive(self.timeout, "timeout")
+
+
+@dataclass(frozen=True)
+class DrainSection:
+    """How far a queue is emptied before a reboot. Queued is not lost: the goal is a bound, not zero.
+
+    Attributes:
+        timeout: seconds after which draining ends with what is left.
+        max_residual: messages that may be left.
+        runners: queue runners at the same time.
+        still_timeout: seconds the MTA has to come to rest after its stop.
+    """
+
+    timeout: float = 900.0
+    max_residual: int = 50
+    runners: int = 4
+    still_timeout: float = 120.0
+
+    def __post_init__(self) -> None:
+        _positive(self.timeout, "timeout")
+        _positive(self.still_timeout, "still_timeout")
+        _must(self.max_residual >= 0, "max_residual", "0 or more messages")
+        _must(1 <= self.runners <= 50, "runners", "1 to 50")
+
+
+@dataclass(frozen=True)
+class BootSection:
+    """The reboot.
+
+    Attributes:
+        timeout: seconds from the reboot command to a new boot that answers.
+        panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback.
+    """
+
+    timeout: float = 300.0
+    panic: int = 20
+
+    def __post_init__(self) -> None:
+        _positive(self.timeout, "timeout")
+        _must(1 <= self.panic <= 600, "panic", "1 to 600 seconds")
+
+
+@dataclass(frozen=True)
+class SoakSection:
+    """The watch after the MX is back in service.
+
+    Attributes:
+        seconds: how long.
+    """
+
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        _must(math.isfinite(self.seconds) and self.seconds >= 0, "seconds", "0 or more")
+
+
+@dataclass(frozen=True)
+class DowntimeSection:
+    """Silences: short and renewed, so that a host left out of service alerts.
+
+    Attributes:
+        minutes: how long one silence lasts; 0 for none.
+    """
+
+    minutes: int = 30
+
+    def __post_init__(self) -> None:
+        _must(self.minutes == 0 or 5 <= self.minutes <= 240, "minutes", "0, or 5 to 240")
+
+
+@dataclass(frozen=True)
+class ClientsSection:
+    """Who sends through the MXs.
+
+    Attributes:
+        internal: networks of clients that may have no failover of their own.
+    """
+
+    internal: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for network in self.internal:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError("internal", "networks such as 192.0.2.0/24") from error
+
+
+@dataclass(frozen=True)
+class GanetiSection:
+    """The hypervisor's remote API.
+
+    Attributes:
+        rapi: base URL.
+        user: its user.
+        password_file: a file only root can read.
+        ca_file: authority of its certificate; none is the system's store.
+        timeout: seconds a request may take.
+    """
+
+    rapi: str
+    user: str
+    password_file: Path
+    ca_file: Path | None = None
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        _must(self.rapi.startswith("https://"), "rapi", "an https:// URL")
+        _positive(self.timeout, "timeout")
+
+
+@dataclass(frozen=True)
+class ConsoleSection:
+    """The serial console's login.
+
+    Attributes:
+        password_file: a file only root can read.
+        user: who logs in.
+    """
+
+    password_file: Path
+    user: str = "root"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything the site says.
+
+    Attributes:
+        mxs: every MX of the service.
+        probes: test mails.
+        pool: the pool state in front, or "none": then the clients' own failover is the pool.
+        min_in_service: other MXs that have to be in service and verified while one is out.
+        mta: which MTA the hosts run.
+        ports: mail ports, closed at the packet while depooled.
+        slot: the one slot of the service.
+        drain: how far the queue is emptied.
+        boot: the reboot.
+        soak: the watch at the end.
+        downtime: silences.
+        puppet: whether Puppet is disabled around a run.
+        clients: who sends through the MXs.
+        reports: directory of reports and journals; none is beside Spicerack's log.
+        ganeti: the hypervisor, where the MXs are virtual.
+        console: the serial console.
+    """
+
+    mxs: tuple[str, ...]
+    probes: ProbeSection
+    pool: Literal["none"] | PoolSection
+    min_in_service: int = 1
+    mta: Literal["exim"] = "exim"
+    ports: tuple[int, ...] = (25, 465, 587)
+    slot: SlotSection = field(default_factory=SlotSection)
+    drain: DrainSection = field(default_factory=DrainSection)
+    boot: BootSection = field(default_factory=BootSection)
+    soak: SoakSection = field(default_factory=SoakSection)
+    downtime: DowntimeSection = field(default_factory=DowntimeSection)
+    puppet: bool = True
+    clients: ClientsSection = field(default_factory=ClientsSection)
+    reports: Path | None = None
+    ganeti: GanetiSection | None = None
+    console: ConsoleSection | None = None
+
+    def __post_init__(self) -> None:
+        _must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
+        _must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
+        _must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
+        _must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
