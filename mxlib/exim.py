@@ -1,0 +1,45 @@
+"""What is particular to Exim on Debian: paths and message ids."""
+
+import re
+from datetime import UTC, datetime
+
+from mxlib.errors import ParseError
+
+BINARY = "/usr/sbin/exim4"
+SPOOL = "/var/spool/exim4"
+MAINLOG = "/var/log/exim4/mainlog"
+UNIT = "exim4.service"
+
+# Exim's own order of base-62 digits; it is also their order in ASCII, so ids sort by age in the C locale.
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# 16 characters up to Exim 4.96, 23 from 4.97 (spec.txt, "Message identification").
+MESSAGE_ID = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
+_MESSAGE_ID = re.compile(MESSAGE_ID)
+
+
+def is_message_id(text: str) -> bool:
+    """Whether the text is one whole message id, of either length."""
+    return _MESSAGE_ID.fullmatch(text) is not None
+
+
+def check_message_id(text: str) -> str:
+    """Give back a message id that is safe to use in a command.
+
+    Raises:
+        mxlib.errors.ParseError: it is not a message id.
+    """
+    if not is_message_id(text):
+        raise ParseError(f"not an Exim message id: {text[:60]!r}")
+    return text
+
+
+def received_at(message_id: str) -> datetime:
+    """When a message was received (UTC, whole seconds): the first six digits of its id.
+
+    Raises:
+        mxlib.errors.ParseError: it is not a message id.
+    """
+    seconds = 0
+    for digit in check_message_id(message_id)[:6]:
+        seconds = seconds * 62 + BASE62.index(digit)
+    return datetime.fromtimestamp(seconds, tz=UTC)

@@ -1,0 +1,128 @@
+"""The running kernel and the installed ones, and whether each of those is whole."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+# A release as `uname -r` says it, safe in commands and file names.
+RELEASE = r"[0-9][0-9A-Za-z.+~_-]{0,99}"
+_PACKAGE = re.compile(rf"linux-image-(?P<release>{RELEASE}?)(?:-unsigned)?")
+_DEBUG = re.compile(r".*-dbg")
+_FILE = re.compile(rf"/(?:boot/(?P<kind>vmlinuz|initrd\.img)-|lib/modules/)(?P<release>{RELEASE}?)(?:/modules\.dep)?")
+
+SECTION = Section(
+    "kernel",
+    """\
+printf 'running %s\\n' "$(uname -r)"
+dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\\n' 'linux-image-[0-9]*'
+for file in /boot/vmlinuz-* /boot/initrd.img-* /lib/modules/*/modules.dep; do
+[ ! -s "$file" ] || printf 'file %s\\n' "$file"
+done
+""",
+)
+
+
+@dataclass(frozen=True)
+class InstalledKernel:
+    """A kernel of which something is on the host.
+
+    Attributes:
+        release: its ABI name, as ``uname -r`` would say it.
+        package_installed: whether dpkg has its image package installed.
+        version: version of the package (``6.1.170-3``), empty without one.
+        vmlinuz: whether /boot/vmlinuz-RELEASE has content.
+        initrd: whether /boot/initrd.img-RELEASE has content.
+        modules: whether /lib/modules/RELEASE/modules.dep has content.
+        held: whether the package is held against removal and upgrade.
+    """
+
+    release: str
+    package_installed: bool
+    version: str
+    vmlinuz: bool
+    initrd: bool
+    modules: bool
+    held: bool = False
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What it lacks to be booted and trusted; empty when it is whole."""
+        parts = {
+            "package": self.package_installed,
+            "vmlinuz": self.vmlinuz,
+            "initrd": self.initrd,
+            "modules": self.modules,
+        }
+        return tuple(part for part, there in parts.items() if not there)
+
+    @property
+    def whole(self) -> bool:
+        """Whether package, image, initrd and modules are all there."""
+        return not self.missing
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """Kernels of a host.
+
+    Attributes:
+        running: ABI name of the running kernel (``uname -r``).
+        installed: every kernel of which a package or a file is there, by release.
+    """
+
+    running: str
+    installed: tuple[InstalledKernel, ...]
+
+    def find(self, release: str) -> InstalledKernel | None:
+        """The installed kernel of a release, whole or not."""
+        return next((kernel for kernel in self.installed if kernel.release == release), None)
+
+    @property
+    def running_kernel(self) -> InstalledKernel | None:
+        """What is installed of the running kernel."""
+        return self.find(self.running)
+
+
+def parse(outputs: Outputs) -> KernelFacts:
+    """Read the answer of the section.
+
+    Raises:
+        mxlib.errors.ParseError: no running release in it, or dpkg did not answer.
+    """
+    output = outputs[SECTION.name]
+    lines = output.text().splitlines()
+    running = [line.removeprefix("running ") for line in lines if line.startswith("running ")]
+    if len(running) != 1 or not re.fullmatch(RELEASE, running[0]):
+        raise ParseError(f"no running kernel release in {lines[:1]}")
+    if "dpkg-query" in output.errors and "no packages found" not in output.errors:
+        raise ParseError(f"dpkg-query: {output.errors.strip()[:200]}")
+    return KernelFacts(running[0], tuple(_installed(lines)))
+
+
+def _installed(lines: list[str]) -> Iterable[InstalledKernel]:
+    packages = dict(_packages(line for line in lines if line.startswith("package ")))
+    files = {
+        (found["kind"] or "modules", found["release"])
+        for line in lines
+        if line.startswith("file ") and (found := _FILE.fullmatch(line.removeprefix("file ")))
+    }
+    for release in sorted(packages.keys() | {release for _, release in files}):
+        want, version = packages.get(release, ("", ""))
+        vmlinuz, initrd, modules = ((kind, release) in files for kind in ("vmlinuz", "initrd.img", "modules"))
+        yield InstalledKernel(release, bool(version), version, vmlinuz, initrd, modules, held=want == "hold")
+
+
+def _packages(lines: Iterable[str]) -> Iterable[tuple[str, tuple[str, str]]]:
+    """(release, (wanted state, version)) of each image package that dpkg has installed."""
+    for line in lines:
+        _, want, status, package, *version = line.split(" ")
+        found = _PACKAGE.fullmatch(package)
+        if status == "installed" and found and version and not _DEBUG.fullmatch(package):
+            yield found["release"], (want, version[0])
+
+
+SOURCE = Source("kernel", (SECTION,), parse)

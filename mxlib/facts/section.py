@@ -1,0 +1,178 @@
+"""One script, many questions: all facts of a host in a single SSH round trip.
+
+Each section runs under its own time limit, with its standard error kept apart, and ends with its own exit code. A
+section that hangs, fails or is missing from the output costs the facts that need it and nothing else.
+"""
+
+import re
+import secrets
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mxlib.errors import ParseError
+from mxlib.host import CommandResult, Host
+from mxlib.text import one_line, printable
+from mxlib.verdict import Evidence
+
+# timeout(1) of coreutils: 124 ended by the signal, 137 had to be killed.
+_TIMED_OUT = (124, 137)
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+# What the transport may need on top of the sections' own limits.
+_TRANSPORT_S = 20.0
+_EVIDENCE_LINES = 12
+
+# Errors go through a command substitution, so they cannot be cut into the output; there is no temporary file, which a
+# full disk would refuse.
+# The locale is fixed because it decides the order of sort and the language of messages.
+_PROLOGUE = """\
+LC_ALL=C; export LC_ALL
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+exec 3>&1
+section() {
+printf '%s begin %s\\n' "$mark" "$1"
+errors=$(timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null)
+code=$?
+printf '\\n%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$errors" "$mark" "$1" "$code"
+}
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question to a host.
+
+    Attributes:
+        name: unique among the sections of a script; lower-case letters, digits and dashes.
+        script: POSIX sh, read-only, needing nothing beyond Debian's base, systemd and the MTA.
+        timeout_s: seconds until it is ended on the host.
+    """
+
+    name: str
+    script: str
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class SectionOutput:
+    """What one section printed.
+
+    Attributes:
+        name: name of the section.
+        script: its script.
+        exit_code: its exit code; None when the section is missing from the output or was cut short.
+        output: its standard output, as it came.
+        errors: its standard error, as it came.
+        when: when the whole script was started (UTC, by the clock of the asking side).
+        round_trip_s: how long the whole script took.
+    """
+
+    name: str
+    script: str
+    exit_code: int | None
+    output: str
+    errors: str
+    when: datetime
+    round_trip_s: float = 0.0
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the section was ended by its time limit."""
+        return self.exit_code in _TIMED_OUT
+
+    @property
+    def problem(self) -> str:
+        """Why the output cannot be used, in one sentence; empty when the exit code is known."""
+        if self.exit_code is None:
+            return f"section {self.name}: no complete output"
+        if self.timed_out:
+            return f"section {self.name}: no end within its time limit"
+        return ""
+
+    def text(self, ok_codes: tuple[int, ...] = (0,)) -> str:
+        """The output, if the section ended as it must.
+
+        Arguments:
+            ok_codes: exit codes that are expected.
+
+        Raises:
+            mxlib.errors.ParseError: it did not end, or with another exit code.
+        """
+        if self.problem:
+            raise ParseError(self.problem)
+        if self.exit_code not in ok_codes:
+            raise ParseError(f"section {self.name}: exit code {self.exit_code}: {one_line(self.errors or self.output)}")
+        return self.output
+
+    def evidence(self, *lines: str) -> Evidence:
+        """Evidence for a verdict.
+
+        Arguments:
+            lines: the lines that decided; without any, the first lines of the output and of the errors.
+        """
+        shown = lines or tuple(
+            (self.output.strip() + "\n" + self.errors.strip()).strip().splitlines()[:_EVIDENCE_LINES]
+        )
+        return Evidence(self.script.strip(), printable("\n".join(shown)), self.when)
+
+
+def build_script(sections: Sequence[Section], mark: str) -> str:
+    """Put the sections into one POSIX sh script.
+
+    Arguments:
+        sections: the questions, in order.
+        mark: a token that no output can contain by chance.
+
+    Raises:
+        ValueError: a name is used twice or is not a name.
+    """
+    names = [section.name for section in sections]
+    if len(set(names)) != len(names) or not all(_NAME.fullmatch(name) for name in names):
+        raise ValueError(f"section names must be unique words: {names}")
+    calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
+    return f"mark={mark}\n{_PROLOGUE}{''.join(calls)}:\n"
+
+
+def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:
+    """Find each section in the output of the script.
+
+    Arguments:
+        result: what the script of :func:`build_script` did.
+        sections: the sections it was built of.
+        mark: the token it was built with.
+    """
+    return {section.name: _find(result, section, mark) for section in sections}
+
+
+def _find(result: CommandResult, section: Section, mark: str) -> SectionOutput:
+    name = re.escape(section.name)
+    found = re.search(
+        rf"^{mark} begin {name}\r?\n(?P<output>.*?)\n{mark} errors {name}\r?\n(?P<errors>.*?)\n"
+        rf"{mark} end {name} (?P<code>\d+)\r?$",
+        result.output,
+        re.DOTALL | re.MULTILINE,
+    )
+    code, output, errors = (
+        (int(found["code"]), found["output"], found["errors"]) if found else (None, "", result.output[-2000:])
+    )
+    return SectionOutput(section.name, section.script, code, output, errors, result.started, result.seconds)
+
+
+def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:
+    """Ask a host all questions in one round trip.
+
+    Arguments:
+        host: the machine.
+        sections: the questions, in order; names unique.
+
+    Returns:
+        The output of each section by its name; also for those that hung, failed or are missing.
+
+    Raises:
+        mxlib.errors.HostUnreachableError: no session.
+        mxlib.errors.CommandTimeoutError: not even the time limits on the host ended the script.
+    """
+    mark = "@@" + secrets.token_hex(8)
+    limit = _TRANSPORT_S + sum(section.timeout_s + 1 for section in sections)
+    return split_output(host.read(build_script(sections, mark), timeout=limit), sections, mark)
