@@ -1,0 +1,261 @@
+"""Deciding: from the goal and from where things stand to the next step. Pure: it touches nothing.
+
+Invariants, held from every state and so after any interruption:
+
+* Clients reach the host (ports open, pool in) only in a boot that was verified, or in the boot in which this run
+  verified the host before it took it out.
+* A reboot is ordered only when the host is out of service, its MTA is held, its ledger is closed, the boot entries were
+  read back, and the slot of the service is held; at most :data:`mxlib.record.MAX_BOOTS` times a run.
+* The MTA runs in an unverified boot only after test mails were delivered out of it.
+* A kernel becomes the saved entry only after the host was verified with it.
+* What somebody else took out is not given back: without our record nothing is opened.
+"""
+
+from mxlib.outcome import Outcome
+from mxlib.record import MAX_BOOTS, Judgement, Kernel, Record
+from mxlib.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+
+
+def decide(goal: Goal, state: State) -> Decision:
+    """The next step.
+
+    Arguments:
+        goal: what is wanted.
+        state: where things stand, as just read.
+    """
+    if state.released is not None:
+        return End(state.released, "")
+    if state.record is None:
+        return _begin(goal, state)
+    return _own(goal, state, state.record) or _boots(state, state.record) or _act(goal, state, state.record)
+
+
+def _begin(goal: Goal, state: State) -> Decision:
+    """Nobody has claimed the host."""
+    host = state.host
+    if host is None:
+        return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
+    if goal.back or goal.adopt:
+        return End(Outcome.DONE, "no run has left anything on this host: nothing to do")
+    if goal.kernel and goal.kernel == host.kernel and in_service(state):
+        return End(
+            Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
+        )
+    if state.guard is None:
+        return Do(Step.GUARD)
+    if not state.guard:
+        return End(Outcome.REFUSED, "the guard found reasons not to begin; nothing was changed")
+    if state.slot is Slot.FREE:
+        return Do(Step.SLOT)
+    if state.slot is not Slot.MINE:
+        return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
+    return Do(Step.CLAIM)
+
+
+def in_service(state: State) -> bool:
+    """Whether clients are served.
+
+    Arguments:
+        state: where things stand.
+    """
+    host = state.host
+    return (
+        host is not None and host.ports is Ports.OPEN and host.mta is Mta.SERVING and state.pool in (Pool.IN, Pool.NONE)
+    )
+
+
+def _own(goal: Goal, state: State, record: Record) -> Decision | None:
+    """Whose run it is, and whether the slot is ours."""
+    if not goal.adopt and record.token != state.token:
+        return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
+    if state.slot is Slot.OTHERS:
+        return End(Outcome.INTERRUPTED, "the slot of the service is in other hands now; this run stops where it is")
+    if state.slot is Slot.FREE:
+        return Do(Step.SLOT)
+    if state.slot is Slot.UNKNOWN and record.token != state.token:
+        return End(Outcome.INTERRUPTED, "the slot of the service cannot be read, so nothing was begun")
+    if state.host is not None and record.token != state.token:
+        return Do(Step.ADOPT)
+    return None
+
+
+def _boots(state: State, record: Record) -> Decision | None:
+    """Which boot the host is in, before anything else is judged."""
+    host = state.host
+    if record.awaited is not None:
+        return _awaiting(state)
+    if host is None:
+        if state.waited is Waited.NO:
+            return Do(Step.AWAIT, "it does not answer")
+        return End(Outcome.LEFT_OUT, "the host does not answer")
+    if host.boot != record.boot:
+        return Do(Step.FOUND_BOOT, "it has booted without this run")
+    return None
+
+
+def _awaiting(state: State) -> Decision:
+    if state.waited is Waited.NO:
+        return Do(Step.AWAIT)
+    if state.waited is Waited.SILENT:
+        return End(Outcome.LEFT_OUT, "the host did not come back from the reboot")
+    if state.reordered:
+        return End(Outcome.LEFT_OUT, "the host was told twice to reboot and did not")
+    return Do(Step.REBOOT, "the order did not reach it")
+
+
+def kernel_wanted(goal: Goal, record: Record) -> Kernel:
+    """The kernel the host should end up with.
+
+    Arguments:
+        goal: what is wanted.
+        record: what was done.
+    """
+    return record.fallback if turned(goal, record) or record.trial_failed else record.target
+
+
+def turned(goal: Goal, record: Record) -> bool:
+    """Whether the run undoes instead of going forward.
+
+    Arguments:
+        goal: what is wanted.
+        record: what was done.
+    """
+    return goal.back or bool(record.undoing)
+
+
+def _act(goal: Goal, state: State, record: Record) -> Decision:
+    host = state.host
+    assert host is not None
+    wanted = kernel_wanted(goal, record)
+    untouched = host.boot == record.boot_before
+    if state.slot is Slot.UNKNOWN and untouched and not turned(goal, record):
+        return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
+    if wanted.release and host.kernel != wanted.release and not (untouched and turned(goal, record)):
+        return _towards_boot(goal, state, record, host, wanted)
+    if not record.trusted(host.boot):
+        return _verify(state, record, host)
+    return _serve(goal, state, record, host)
+
+
+def _take_out(state: State, record: Record, host: View) -> Decision | None:
+    """Out of service, in the order that hurts nobody."""
+    if "silence" in state.uses and not record.silences:
+        return Do(Step.SILENCE)
+    if "puppet" in state.uses and not host.puppet_off:
+        return Do(Step.PUPPET_OFF)
+    if state.pool is Pool.IN:
+        return Do(Step.POOL_OUT)
+    if host.ports is not Ports.CLOSED:
+        return Do(Step.CLOSE)
+    return None
+
+
+def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: Kernel) -> Decision:
+    if state.slot is not Slot.MINE or state.pool is Pool.UNKNOWN:
+        return _without_etcd(goal, record, host)
+    if out := _take_out(state, record, host):
+        return out
+    if host.mta is not Mta.HELD:
+        # after a failed trial the way out may be broken: what is on disk stays there
+        drain = record.drained != host.boot and not record.trial_failed
+        return Do(Step.DRAIN) if drain else Do(Step.HOLD)
+    if record.ledger != host.boot:
+        return Do(Step.LEDGER)
+    if record.ordered >= MAX_BOOTS:
+        return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
+    if (host.saved, host.next) != entries_for(record, wanted):
+        return Do(Step.ENTRIES)
+    return Do(Step.REBOOT, f"into {wanted.release}")
+
+
+def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
+    """Nothing that needs the slot or the pool may be done."""
+    if host.boot == record.boot_before and not turned(goal, record):
+        return Do(Step.TURN_BACK, "the slot or the pool state cannot be read any more")
+    return End(Outcome.LEFT_OUT, "the slot or the pool state cannot be read, and without it no host is rebooted")
+
+
+def entries_for(record: Record, wanted: Kernel) -> tuple[str, str]:
+    """GRUB's saved and next entry for a boot: the fallback is saved, a trial is for once.
+
+    Arguments:
+        record: what was done.
+        wanted: the kernel to boot.
+    """
+    return record.fallback.entry, "" if wanted == record.fallback else wanted.entry
+
+
+def _verify(state: State, record: Record, host: View) -> Decision:
+    """The host is in a boot that nobody has verified: it is kept out until somebody has."""
+    judged = record.judgements(host.boot)
+    if out := _keep_out(state, host):
+        return out
+    if state.lost:
+        return End(Outcome.MAIL_LOST, f"the ledger misses {state.lost} of the messages the host had taken")
+    if judged.worst is Judgement.INCONCLUSIVE:
+        return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
+    if judged.worst is Judgement.BLAMED:
+        return End(Outcome.LEFT_OUT, f"the verification failed with {host.kernel}")
+    if host.boot == record.boot_before:
+        return End(Outcome.LEFT_OUT, "the host was not verified before it was taken out")
+    if judged.held is None:
+        return Do(Step.PROVE_OUT) if host.mta is Mta.HELD else Do(Step.HOLD)
+    return Do(Step.PROVE_IN) if host.mta is Mta.SERVING else Do(Step.START)
+
+
+def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
+    """The host may serve: the boot entries, the MTA, the ports, the pool, in this order."""
+    if entries := _settle_entries(record, host):
+        return entries
+    stay = (record.stay or goal.stay) and not turned(goal, record)
+    if stay and (out := _keep_out(state, host)):
+        return out
+    if host.mta is not Mta.SERVING:
+        return Do(Step.START)
+    if stay:
+        return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
+    if host.ports is not Ports.OPEN:
+        return Do(Step.OPEN)
+    if state.pool is Pool.UNKNOWN:
+        return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read and so not be given back")
+    if state.pool is Pool.OUT:
+        return Do(Step.POOL_IN)
+    if host.boot != record.boot_before and record.judgements(host.boot).soak is None:
+        return Do(Step.SOAK)
+    return _tidy(state, record, host) or Do(Step.RELEASE)
+
+
+def _settle_entries(record: Record, host: View) -> Decision | None:
+    if host.boot == record.boot_before:
+        right = (host.saved, host.next) == (record.prior.saved_entry, "")
+        return None if right or not record.target.release else Do(Step.ENTRIES_BACK)
+    kept = {one.release: one.entry for one in (record.fallback, record.target)}.get(
+        host.kernel, record.prior.saved_entry
+    )
+    return None if (host.saved, host.next) == (kept, "") or not record.target.release else Do(Step.KEEP)
+
+
+def _keep_out(state: State, host: View) -> Decision | None:
+    """The ports first: they are what keeps clients away whatever the pool says."""
+    if host.ports is not Ports.CLOSED:
+        return Do(Step.CLOSE)
+    return Do(Step.POOL_OUT) if state.pool is Pool.IN else None
+
+
+def _tidy(state: State, record: Record, host: View) -> Decision | None:
+    if "puppet" in state.uses and host.puppet_off and not record.prior.puppet_off:
+        return Do(Step.PUPPET_ON)
+    return Do(Step.UNSILENCE) if record.silences else None
+
+
+def outcome_of(goal: Goal, record: Record, boot: str) -> Outcome:
+    """How a run ended that gave the host back to its clients.
+
+    Arguments:
+        goal: what was wanted.
+        record: what was done.
+        boot: the boot it serves in.
+    """
+    if record.trial_failed:
+        return Outcome.FELL_BACK
+    return Outcome.UNDONE if turned(goal, record) and record.target.release else Outcome.DONE

@@ -1,0 +1,229 @@
+"""What a run has to remember, kept on the target itself so that any operator on any management host can go on or undo.
+
+Where things stand is read from the world each time. The record holds only what the world cannot tell: who took the
+host out and why, the values to restore, what was proven in which boot.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from mxlib.errors import ParseError
+
+MAX_BOOTS = 3
+"""Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
+
+
+class Judgement(Enum):
+    """What a verification says of the kernel of a boot."""
+
+    PASSED = "passed"
+    BLAMED = "blamed"
+    """Failed, while the same passed before the reboot and passes on a peer now."""
+    INCONCLUSIVE = "inconclusive"
+    """Failed or could not be told, and nothing shows that the host is to blame."""
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """The verification of one boot, in its three stages; None is not judged yet.
+
+    Attributes:
+        held: with the MTA held: units, network, outbound test mails.
+        serving: with the MTA running behind closed ports: ledger, inbound session.
+        soak: in service.
+    """
+
+    held: Judgement | None = None
+    serving: Judgement | None = None
+    soak: Judgement | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether the host may serve."""
+        return self.held is self.serving is Judgement.PASSED and self.soak in (None, Judgement.PASSED)
+
+    @property
+    def worst(self) -> Judgement | None:
+        """The first judgement that is not a pass."""
+        return next((one for one in (self.held, self.serving, self.soak) if one not in (None, Judgement.PASSED)), None)
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot since the host was taken out.
+
+    Attributes:
+        before: boot id when it was ordered, or the last one known where nobody ordered it.
+        wanted: kernel that was to boot; empty where nobody ordered it.
+        after: boot id that came; empty while it is awaited.
+        kernel: kernel that came.
+    """
+
+    before: str
+    wanted: str
+    after: str = ""
+    kernel: str = ""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel and its entry in the boot menu.
+
+    Attributes:
+        release: as ``uname -r`` says it.
+        entry: full id of its entry in grub.cfg.
+    """
+
+    release: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What was so before the run, to be restored.
+
+    Attributes:
+        pool: value of each pool object, by its name.
+        saved_entry: GRUB's saved entry.
+        puppet_off: whether somebody had disabled Puppet.
+    """
+
+    pool: Mapping[str, str]
+    saved_entry: str
+    puppet_off: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """The memory of a run.
+
+    Attributes:
+        run: its id.
+        who: operator and management host.
+        why: reason and task.
+        since: when the host was claimed, ISO 8601, UTC.
+        token: fencing token: the highest one that has written wins.
+        target: the kernel to boot; empty release where only the service is taken out.
+        fallback: the kernel to return to.
+        boot_before: boot id when the host was claimed.
+        kernel_before: kernel when the host was claimed.
+        prior: what to restore.
+        log_mark: inode and offset of the mail log when the host was claimed.
+        stay: whether the host is to stay out of service in the end.
+        baseline: whether this run verified the host before it took it out.
+        drained: boot id in which the queue was drained.
+        ledger: boot id in which the ledger was closed.
+        boots: boots since, oldest first.
+        judged: what was judged, by boot id.
+        undoing: why the run turned back; empty while it goes forward.
+        silences: ids of the silences set.
+    """
+
+    run: str
+    who: str
+    why: str
+    since: str
+    token: int
+    target: Kernel
+    fallback: Kernel
+    boot_before: str
+    kernel_before: str
+    prior: Prior
+    log_mark: tuple[int, int]
+    stay: bool = False
+    baseline: bool = False
+    drained: str = ""
+    ledger: str = ""
+    boots: tuple[Boot, ...] = ()
+    judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)
+    undoing: str = ""
+    silences: tuple[str, ...] = ()
+
+    @property
+    def awaited(self) -> Boot | None:
+        """The reboot that was ordered and has not been seen to end."""
+        return self.boots[-1] if self.boots and not self.boots[-1].after else None
+
+    @property
+    def boot(self) -> str:
+        """The boot id the record knows of."""
+        return self.boots[-1].after or self.boots[-1].before if self.boots else self.boot_before
+
+    @property
+    def ordered(self) -> int:
+        """How many reboots the run has ordered."""
+        return sum(bool(boot.wanted) for boot in self.boots)
+
+    @property
+    def trial_failed(self) -> bool:
+        """Whether the target did not come up when told to, or came up and is to blame."""
+        return any(boot.after and boot.wanted == self.target.release and self._failed(boot) for boot in self.boots)
+
+    def _failed(self, boot: Boot) -> bool:
+        return boot.kernel != self.target.release or self.judgements(boot.after).worst is Judgement.BLAMED
+
+    def judgements(self, boot: str) -> Judgements:
+        """What was judged in a boot.
+
+        Arguments:
+            boot: its id.
+        """
+        return self.judged.get(boot, Judgements())
+
+    def with_judgement(self, boot: str, **stages: Judgement) -> "Record":
+        """The record with a stage judged.
+
+        Arguments:
+            boot: boot id.
+            stages: the judgement by the stage's name.
+        """
+        judged = dataclasses.replace(self.judgements(boot), **stages)
+        return dataclasses.replace(self, judged={**self.judged, boot: judged})
+
+    def trusted(self, boot: str) -> bool:
+        """Whether the host, in this boot, may be given to clients.
+
+        Arguments:
+            boot: boot id.
+        """
+        if boot == self.boot_before:
+            return self.baseline
+        return self.judgements(boot).verified
+
+    def to_json(self) -> str:
+        """The record as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), default=lambda value: value.value, sort_keys=True)
+
+
+def from_json(text: str) -> Record:
+    """Read a record.
+
+    Arguments:
+        text: what :meth:`Record.to_json` wrote.
+
+    Raises:
+        mxlib.errors.ParseError: it is not a record.
+    """
+    try:
+        return _decode(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParseError(f"the run's record on the host cannot be read: {error!r}") from error
+
+
+def _decode(raw: dict[str, Any]) -> Record:
+    values = dict(raw)
+    values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
+    values["prior"] = Prior(**raw["prior"])
+    values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
+    values["boots"] = tuple(Boot(**boot) for boot in raw["boots"])
+    values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
+    values["silences"] = tuple(raw["silences"])
+    return Record(**values)
+
+
+def _judgements(raw: dict[str, str | None]) -> Judgements:
+    return Judgements(**{stage: Judgement(value) if value else None for stage, value in raw.items()})
