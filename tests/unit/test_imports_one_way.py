@@ -20,7 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mxlib.plan", "mxlib.steps"),
     ("mxlib.checks",),
     ("mxlib.facts",),
-    ("mxlib.host", "mxlib.config", "mxlib.config_sections", "mxlib.console", "mxlib.serial_shell", "mxlib.secret"),
+    ("mxlib.cumin_host", "mxlib.console", "mxlib.serial_shell"),
+    ("mxlib.host", "mxlib.config", "mxlib.config_sections", "mxlib.secret"),
     ("mxlib.state", "mxlib.record", "mxlib.outcome", "mxlib.exim", "mxlib.policy", "mxlib.terminal"),
     ("mxlib.clock", "mxlib.text", "mxlib.verdict", "mxlib.errors", "mxlib"),
 )
@@ -44,9 +45,9 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "spicerack": ("cookbooks", "mxlib.extender"),
+    "spicerack": ("cookbooks", "mxlib.extender", "mxlib.cumin_host"),
     "wmflib": ("cookbooks",),
-    "cumin": (),
+    "cumin": ("mxlib.cumin_host",),
     "ClusterShell": (),
     "conftool": (),
     "etcd": (),
