@@ -1,0 +1,83 @@
+"""Debian packages for the lab's own folders, from the machine's own sources, without touching the machine's apt state."""
+
+import re
+from pathlib import Path
+
+from lab.shell import LabError, run
+
+SUITES = ("bookworm", "bookworm-security")
+
+
+def debian_sources() -> list[str]:
+    """One-line apt sources of Debian 12, by the machine's own mirrors (which may serve a later release to itself).
+
+    Raises:
+        LabError: the machine has no Debian source.
+    """
+    form = "$(REPO_URI) $(COMPONENT) $(ARCHITECTURE) $(RELEASE)"
+    listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Origin: Debian"], check=False)
+    repositories = {line.split()[0] for line in listed.stdout.splitlines() if re.match(r"\S+:\S+ main ", line)}
+    if not repositories:
+        repositories = set(_configured_uris())
+    main = [uri for uri in repositories if "security" not in uri]
+    security = [uri for uri in repositories if "security" in uri]
+    if not main:
+        raise LabError("no Debian source among the machine's apt sources: expected one with component main")
+    lines = [f"deb {uri} {SUITES[0]} main" for uri in main[:1]]
+    return lines + [f"deb {uri} {SUITES[1]} main" for uri in security[:1]]
+
+
+def _configured_uris() -> list[str]:
+    """Repository addresses as configured: ``indextargets`` knows none before the first ``apt-get update``."""
+    text = "\n".join(
+        path.read_text(errors="replace")
+        for path in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*")))
+        if path.is_file()
+    )
+    found = re.findall(r"^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(\S+)", text, re.MULTILINE)
+    return [uri if uri.endswith("/") else uri + "/" for uri in found if re.search(r"/debian(-security)?/?$", uri)]
+
+
+class PrivateApt:
+    """apt with its lists and downloads in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _command(self, *words: str) -> list[str]:
+        options = {
+            "Dir::State": self._folder / "state",
+            "Dir::Cache": self._folder / "cache",
+            "Dir::Etc::SourceList": self._folder / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::State::status": self._folder / "status",
+            "Acquire::Languages": "none",
+            "APT::Sandbox::User": "root",
+        }
+        return ["apt-get", *(word for key, value in options.items() for word in ("-o", f"{key}={value}")), *words]
+
+    def update(self) -> None:
+        """Fetch the lists of Debian 12.
+
+        Raises:
+            LabError: they cannot be had.
+        """
+        for name in ("state/lists/partial", "cache/archives/partial"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        (self._folder / "status").touch()
+        (self._folder / "sources.list").write_text("\n".join(debian_sources()) + "\n")
+        run(self._command("update", "-qq"), timeout=180)
+
+    def names(self, pattern: str) -> list[str]:
+        """Package names that match a regular expression as a whole."""
+        command = self._command("pkgnames")
+        command[0] = "apt-cache"
+        return [name for name in run(command).stdout.split() if re.fullmatch(pattern, name)]
+
+    def unpack(self, package: str, into: Path) -> None:
+        """Download one package and lay its files into a folder: nothing is installed on the machine."""
+        downloads = self._folder / "debs"
+        downloads.mkdir(parents=True, exist_ok=True)
+        run(self._command("download", "-qq", package), timeout=180, cwd=downloads)
+        newest = max(downloads.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
+        run(["dpkg", "-x", newest, into])

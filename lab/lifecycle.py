@@ -1,0 +1,262 @@
+"""Bringing the lab up and down."""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from lab import acceleration, image, image_host, infra, labroot, management, network, node, outside, pki, preflight
+from lab.box import Box
+from lab.place import EXCHANGERS, GATEWAY, MANAGEMENT, NODE, REPOSITORY, Exchanger, Lab, cache
+from lab.shell import LabError, wait_for
+
+Say = Callable[[str], None]
+# Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once.
+BOOT_DEADLINE = 240
+
+
+class Progress:
+    """Tells what is going on, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._start:6.1f}s] {text}", flush=True)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+
+@dataclass(frozen=True)
+class Stations:
+    """Every station of one lab."""
+
+    lab: Lab
+    node: Box
+    infra: Box
+    world: Box
+    management: tuple[Box, ...]
+
+    @property
+    def all(self) -> tuple[Box, ...]:
+        """In the order they are started in."""
+        return (self.node, self.infra, self.world, *self.management)
+
+    @property
+    def operator(self) -> Box:
+        """The management host that is used unless another is asked for."""
+        return self.management[0]
+
+
+def stations(lab: Lab) -> Stations:
+    """The stations, whether they are up or not."""
+    root = cache() / "labroot" / labroot.digest()
+    return Stations(
+        lab,
+        node.box(lab, root),
+        infra.box(lab, root, REPOSITORY),
+        outside.box(lab, root, REPOSITORY),
+        tuple(management.box(lab, station) for station in MANAGEMENT),
+    )
+
+
+@contextmanager
+def alone(lab: Lab) -> Iterator[None]:
+    """Hold the lab's lock: one `up` or `down` at a time.
+
+    Raises:
+        LabError: somebody else holds it.
+    """
+    lab.state.mkdir(parents=True, exist_ok=True)
+    with (lab.state / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LabError(f"lab {lab.name}: another `mxlab up` or `down` is under way") from error
+        yield
+
+
+def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
+    """Bring the lab up: build what is not cached, start what does not run. Safe to run again at any time.
+
+    Raises:
+        LabError: one sentence that says what is missing or did not come up.
+    """
+    starting = not stations(lab).node.pid
+    preflight.check(may_install=install_packages, starting=starting)
+    with alone(lab), ThreadPoolExecutor(8) as pool:
+        environment = pool.submit(management.virtual_environment)
+        root = labroot.build(cache(), say)
+        base = pool.submit(image.build_base, cache(), say)
+        pki.make_all(lab, root)
+        place = stations(lab)
+        _start_stations(place)
+        say("stations up: " + ", ".join(box.name for box in place.all))
+        services = pool.submit(_start_services, place, say)
+        configured = [pool.submit(management.configure, box) for box in place.management]
+        node.configure(place.node)
+        node.start_cluster(place.node)
+        say("Ganeti cluster up, RAPI answers")
+        _accelerate(place.node, base.result(), say)
+        for task in (services, *configured):
+            task.result()
+        _start_exchangers(place, base.result(), pool, say)
+        management.pool_everything(place.operator, environment.result())
+
+
+def _start_stations(place: Stations) -> None:
+    for box in place.all:
+        box.start()
+    network.make_bridge(place.node, NODE)
+    network.attach(place.node, place.infra, infra.STANDS_FOR)
+    network.attach(place.node, place.world, (GATEWAY,))
+    for box, station in zip(place.management, MANAGEMENT, strict=True):
+        network.attach(place.node, box, (station,))
+
+
+def _start_services(place: Stations, say: Say) -> None:
+    infra.start_dns(place.infra)
+    infra.start_etcd(place.infra)
+    infra.start_alertmanager(place.infra)
+    infra.start_alias_peer(place.infra)
+    outside.start(place.world)
+    outside.start_observer(place.node)
+    infra.ready(place.infra)
+    say("name server, etcd, Alertmanager and the outside world answer")
+
+
+def _accelerate(box: Box, base: Path, say: Say) -> None:
+    """Use hardware virtualisation from the next start on, if a boot has proven that it works here."""
+    image_name = "proof.raw"
+    target = box.lab.state / "images" / image_name
+    target.unlink(missing_ok=True)
+    target.hardlink_to(base)
+    accelerated = acceleration.proven(box, f"/srv/ganeti/boot/{image_name}", cache())
+    target.unlink()
+    node.set_acceleration(box, accelerated)
+    say("virtual machines run by " + ("hardware virtualisation, proven by a boot" if accelerated else "software emulation"))
+
+
+def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say: Say) -> None:
+    known = node.instances(place.node)
+    for mx in EXCHANGERS:
+        if mx.fqdn not in known:
+            image_host.make_host_image(base, host_spec(place.lab, mx), place.lab.state / "images" / f"{mx.name}.raw")
+            node.add(place.node, mx)
+        elif known[mx.fqdn] != "running":
+            node.start(place.node, mx)
+        else:
+            continue
+        say(f"{mx.name} started by Ganeti")
+    for task in [pool.submit(_answering, place, mx, say) for mx in EXCHANGERS]:
+        task.result()
+
+
+def _answering(place: Stations, mx: Exchanger, say: Say) -> None:
+    wait_ssh(place, mx)
+    say(f"{mx.name} answers SSH")
+
+
+def host_spec(lab: Lab, mx: Exchanger) -> image_host.HostSpec:
+    """What makes an exchanger's disk out of the base image."""
+    key = lab.keys / mx.name
+    return image_host.HostSpec(
+        name=mx.fqdn,
+        v4=str(mx.v4),
+        v6=str(mx.v6),
+        firewall=mx.firewall,
+        ssh_host_key=lab.keys / f"host-{mx.name}",
+        authorized_keys=(lab.keys / "root.pub").read_text(),
+        tls_cert=key.with_suffix(".crt"),
+        tls_key=key.with_suffix(".key"),
+    )
+
+
+def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) -> float:
+    """Wait until an exchanger runs commands over SSH.
+
+    Returns:
+        the seconds it took.
+
+    Raises:
+        LabError: it does not within the deadline (seconds), with the end of its console's log where there is one.
+    """
+    banner = f"exec 3<>/dev/tcp/{mx.v4}/22 && read -t 3 -u 3 line && [ -n \"$line\" ]"
+    knock = ["timeout", "4", "bash", "-c", banner]
+    return wait_for(
+        f"SSH of {mx.name}",
+        lambda: place.operator.run(knock, check=False).returncode == 0 and ssh(place, mx, "true").returncode == 0,
+        deadline=deadline,
+        every=0.5,
+    )
+
+
+def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "CompletedProcess[str]":
+    """Run a script on an exchanger over SSH from the first management host."""
+    words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=5", mx.fqdn, "--", script]
+    return place.operator.run(words, timeout=timeout, check=False)
+
+
+def down(lab: Lab, say: Say, *, purge: bool = False) -> None:
+    """End the lab; its disks, queues and cluster stay for the next `up` unless ``purge``.
+
+    The exchangers' disks are synced, then the power is cut: a clean shutdown would take longer than anybody waits.
+    """
+    if not lab.state.exists():
+        say(f"lab {lab.name}: nothing there")
+        return
+    with alone(lab):
+        place = stations(lab)
+        if place.node.pid and place.operator.pid and not purge:
+            with ThreadPoolExecutor(len(EXCHANGERS)) as pool:
+                list(pool.map(lambda mx: _sync(place, mx), EXCHANGERS))
+        for box in reversed(place.all):
+            box.stop()
+        say("every station ended, with all its processes, devices and mounts")
+        if purge:
+            shutil.rmtree(lab.state)
+            say(f"removed {lab.state}; the cache of built images stays in {cache()}")
+
+
+def _sync(place: Stations, mx: Exchanger) -> None:
+    """Write an exchanger's data to its disk, as far as it answers at once."""
+    words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=2", mx.fqdn, "--", "timeout 4 sync"]
+    try:
+        place.operator.run(words, timeout=6, check=False)
+    except LabError:
+        return
+
+
+def status(lab: Lab) -> dict[str, object]:
+    """What is so in the lab now."""
+    place = stations(lab)
+    up_now = {box.name: bool(box.pid) for box in place.all}
+    report: dict[str, object] = {"lab": lab.name, "state": str(lab.state), "logs": str(lab.logs), "stations": up_now}
+    if all(up_now.values()):
+        report["services"] = infra.running(place.infra)
+        report["instances"] = node.instances(place.node)
+        with ThreadPoolExecutor(len(EXCHANGERS)) as pool:
+            report["exchangers"] = dict(zip((mx.name for mx in EXCHANGERS), pool.map(lambda mx: _look(place, mx), EXCHANGERS), strict=True))
+    return report
+
+
+LOOK = """printf '{"kernel": "%s", "queue": "%s", "mail": "%s", "listening": "%s", "interface": "%s"}' "$(uname -r)" \
+"$(exim4 -bpc)" "$(systemctl is-active exim4)" "$(ss -Hltn 'sport = :25' | grep -q . && echo yes || echo no)" \
+"$(ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/')" """
+
+
+def _look(place: Stations, mx: Exchanger) -> dict[str, str]:
+    try:
+        seen = ssh(place, mx, LOOK, timeout=30)
+        return dict(json.loads(seen.stdout))
+    except (LabError, ValueError):
+        return {"ssh": "no answer"}

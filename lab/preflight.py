@@ -1,0 +1,100 @@
+"""What the lab needs of the machine, asked before anything is changed."""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+from lab.place import cache
+from lab.shell import LabError, run
+
+# Tool → the Debian package that brings it.
+TOOLS = {
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+    "losetup": "mount",
+    "mke2fs": "e2fsprogs",
+    "perl": "perl",
+    "dpkg": "dpkg",
+}
+MEMORY_MIB, DISK_MIB = 3500, 9000
+
+
+def missing_packages() -> list[str]:
+    """Debian packages that would bring the tools that are missing."""
+    packages = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
+    if run([_python(), "-c", "import ensurepip, venv"], check=False).returncode:
+        packages.add("python3-venv")
+    return sorted(packages)
+
+
+def _python() -> str:
+    return shutil.which("python3") or "/usr/bin/python3"
+
+
+def install(packages: list[str]) -> None:
+    """Install packages on the machine; only ever called when it was asked for by an option."""
+    run(["apt-get", "update", "-qq"], timeout=300)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
+    run([*words, *packages], timeout=600, env=environment)
+
+
+def available_mib() -> int:
+    """Memory that can be had without swapping, MiB."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) // 1024
+    raise LabError("/proc/meminfo has no MemAvailable: expected Linux 3.14 or later")
+
+
+def free_mib(folder: Path) -> int:
+    """Free space where a folder is or will be, MiB."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free // 2**20
+
+
+def check(*, may_install: bool, starting: bool) -> None:
+    """Refuse what cannot work.
+
+    Arguments:
+        may_install: install missing Debian packages instead of refusing.
+        starting: the lab is not up yet: its memory and disk are still to be had.
+
+    Raises:
+        LabError: one sentence that says what is missing.
+    """
+    if os.geteuid() != 0:
+        raise LabError(f"must be run as root (namespaces, loop devices), not as user id {os.geteuid()}: use sudo")
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise LabError(f"{platform.system()} on {platform.machine()}: expected Linux on x86_64")
+    if not shutil.which("apt-get"):
+        raise LabError("no apt-get: expected a Debian system, whose package sources the lab is built from")
+    _check_packages(may_install)
+    for device in ("net/tun", "loop-control"):
+        if not Path("/dev", device).exists():
+            raise LabError(f"/dev/{device} is missing: expected a machine, or a container with its devices")
+    if "overlay" not in Path("/proc/filesystems").read_text() and run(["modprobe", "overlay"], check=False).returncode:
+        raise LabError("the kernel has no overlay file system (/proc/filesystems): expected one")
+    if starting:
+        _check_room()
+
+
+def _check_packages(may_install: bool) -> None:
+    packages = missing_packages()
+    if packages and not may_install:
+        names = " ".join(packages)
+        raise LabError(f"missing Debian packages: {names}; `apt-get install {names}`, or give --install-packages")
+    if packages:
+        install(packages)
+
+
+def _check_room() -> None:
+    if available_mib() < MEMORY_MIB:
+        raise LabError(f"{available_mib()} MiB of memory available: expected at least {MEMORY_MIB}")
+    wanted = DISK_MIB if not any((cache() / "images").glob("base-*.raw")) else DISK_MIB // 3
+    if free_mib(cache()) < wanted:
+        raise LabError(f"{free_mib(cache())} MiB free for {cache()}: expected at least {wanted}; MXLAB_CACHE moves it")
