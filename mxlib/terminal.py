@@ -1,0 +1,137 @@
+"""What a serial console shows, as plain text, and what it is waiting for. Pure.
+
+The forms recognised here were read from real transcripts of Debian 12 (agetty, systemd 252, GRUB 2.06, SeaBIOS);
+initramfs, emergency and fsck prompts from the sources of initramfs-tools, systemd's sulogin and e2fsprogs.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+# An unfinished sequence at the end is taken away as well: the rest of it comes with the next piece.
+_MOVES = re.compile(r"\x1b\[[0-9;]*[HJf]")
+_ESCAPES = re.compile(
+    r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC: titles, links
+    r"|\x1b\[[0-?]*[ -/]*[@-~]?"  # CSI: colours, bracketed paste
+    r"|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
+_KERNEL = re.compile(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])?[^\n]*(?:\n|\Z)")
+_STATUS = re.compile(
+    r"\[(?:  OK  |FAILED|DEPEND| INFO | WARN |[ *]{6})\] [^\n]*(?:\n|\Z)"
+    r"|^ {9}(?:Starting|Stopping|Mounting|Unmounting|(?:De)?[Aa]ctivating|Reloading|Expecting device) [^\n]*(?:\n|\Z)",
+    re.MULTILINE,
+)
+_ROOT_PROMPT = re.compile(r"^(?:\S*root@\S+?:?[^#\n]*|(?:ba|da)?sh(?:-[\d.]+)?|\[root@[^\]\n]*\])?# ?$")
+_USER_PROMPT = re.compile(r"^(?:\S+@\S+[^$#\n]*|(?:ba|da)?sh(?:-[\d.]+)?)?\$ ?$")
+_LAST_LINES = 24
+
+
+class Waiting(Enum):
+    """What the machine at the other end is doing, as far as its console tells."""
+
+    SILENT = "nothing was shown"
+    BOOTING = "output, but no prompt"
+    LOGIN = "a login prompt"
+    PASSWORD = "a password prompt"  # noqa: S105
+    ROOT_SHELL = "a root shell"
+    USER_SHELL = "the shell of an ordinary user"
+    GRUB_MENU = "the GRUB menu"
+    GRUB_SHELL = "GRUB's command line: it found no configuration, or somebody pressed c"
+    GRUB_RESCUE = "GRUB's rescue prompt: it does not find its own modules"
+    INITRAMFS = "the initramfs shell: the root file system was not mounted"
+    EMERGENCY = "emergency or rescue mode: systemd wants the root password for maintenance"
+    FSCK = "a file system check that wants a person"
+    PANIC = "a kernel panic"
+    NO_BOOT_DEVICE = "the firmware finds nothing to boot from"
+    NOT_RUNNING = "the virtual machine is not running"
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A look at a console.
+
+    Attributes:
+        waiting: what it waits for.
+        detail: the lines that say why (the panic, the failed mounts), empty if there are none.
+        last: the last lines shown, plain text.
+    """
+
+    waiting: Waiting
+    detail: str
+    last: str
+
+
+def plain(raw: str) -> str:
+    """A console's output without escape sequences and control characters; lines end in a line feed."""
+    text = _ESCAPES.sub("", _MOVES.sub("\n", raw))
+    return re.sub(r"\r+\n|\r+", "\n", text.replace("\r\r", "\r"))
+
+
+def quiet(text: str) -> str:
+    """Plain text without what the kernel and systemd say in between, wherever in a line it begins."""
+    return _STATUS.sub("", _KERNEL.sub("", text))
+
+
+_PROMPTS: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
+    (Waiting.INITRAMFS, re.compile(r"\(initramfs\) ?$")),
+    (Waiting.GRUB_RESCUE, re.compile(r"^grub rescue> ?$")),
+    (Waiting.GRUB_SHELL, re.compile(r"^grub> ?$")),
+    (Waiting.EMERGENCY, re.compile(r"(?:\(or press Control-D to continue\)|Press Enter for maintenance).*:? ?$")),
+    (Waiting.LOGIN, re.compile(r"^(?:.* )?[\w.-]+ login: *$")),
+    (Waiting.PASSWORD, re.compile(r"^Password: *$")),
+    (Waiting.ROOT_SHELL, _ROOT_PROMPT),
+    (Waiting.USER_SHELL, _USER_PROMPT),
+)
+# Read in the whole text since the last sign of a new boot; the first that is found is the one reported.
+_STATES: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
+    (Waiting.NOT_RUNNING, re.compile(r"Connection to console of instance .*? failed[^\n]*")),
+    (Waiting.PANIC, re.compile(r"Kernel panic - not syncing[^\n]*")),
+    (Waiting.FSCK, re.compile(r"[^\n]*UNEXPECTED INCONSISTENCY[^\n]*\n?[^\n]*")),
+    (Waiting.NO_BOOT_DEVICE, re.compile(r"No bootable device[^\n]*|Boot failed: not a bootable disk[^\n]*")),
+)
+_CAUSES = re.compile(
+    r"[^\n]*(?:Kernel panic - not syncing|UNEXPECTED INCONSISTENCY|\[FAILED\]|\[DEPEND\]|ALERT!|Gave up waiting for"
+    r"|^error: |No bootable device|not a bootable disk|You are in (?:emergency|rescue) mode)[^\n]*",
+    re.MULTILINE,
+)
+_GOING_DOWN = re.compile(
+    r"systemd-shutdown\[1\]:|reboot: (?:Restarting|Power down)"
+    r"|Reached target [^\n]*(?:shutdown|reboot|poweroff)\.target"
+)
+_NEW_BOOT = re.compile(r"SeaBIOS \(version|GNU GRUB  version|Linux version \d|Booting `")
+
+
+def _this_boot(text: str) -> str:
+    starts = [match.start() for match in _NEW_BOOT.finditer(text)]
+    return text[starts[-1] :] if starts else text
+
+
+def _prompt(text: str) -> Waiting | None:
+    last = quiet(text).rstrip("\n").rpartition("\n")[2]
+    at = text.rfind(last)
+    if not last.strip() or (at >= 0 and _GOING_DOWN.search(text, at)):
+        return None
+    return next((waiting for waiting, form in _PROMPTS if form.search(last)), None)
+
+
+def _state(text: str) -> Waiting | None:
+    here = _this_boot(text)
+    found = next((waiting for waiting, form in _STATES if form.search(here)), None)
+    if found is None and "GNU GRUB  version" in here and "Booting `" not in here:
+        return Waiting.GRUB_MENU
+    return found
+
+
+def look(raw: str) -> Screen:
+    """What a console with this output waits for.
+
+    Arguments:
+        raw: what came from it, undecoded escapes and all; the end decides.
+    """
+    text = plain(raw)
+    silent = Waiting.BOOTING if text.strip() else Waiting.SILENT
+    waiting = _prompt(text) or _state(text) or silent
+    causes = "\n".join(cause.strip() for cause in _CAUSES.findall(_this_boot(text))[-8:])
+    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    return Screen(waiting, causes, "\n".join(lines[-_LAST_LINES:]))
