@@ -1,0 +1,202 @@
+"""One line of Exim's main log as a typed event, and what its text blames.
+
+The marks are those of Exim's spec.txt, "Log files": ``<=`` arrival, ``=>`` delivery, ``->`` further recipient of the
+same delivery, ``>>`` cutthrough, ``**`` failed for good, ``==`` deferred, ``*>`` suppressed, ``Completed``.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from enum import Enum
+
+from mxlib import exim
+
+
+class EventKind(Enum):
+    """What happened to a message, an address or a session."""
+
+    ARRIVED = "<="
+    DELIVERED = "=>"
+    FURTHER = "->"
+    CUTTHROUGH = ">>"
+    FAILED = "**"
+    DEFERRED = "=="
+    SUPPRESSED = "*>"
+    COMPLETED = "Completed"
+    FROZEN = "frozen"
+    ATTEMPT = "attempt failed"
+    REJECTED = "rejected"
+    OTHER = "other"
+
+
+class Cause(Enum):
+    """What a deferral or a failure is due to, as far as its text tells."""
+
+    TIMEOUT_AFTER_DATA = "timeout after end of data"
+    TIMEOUT_SENDING = "timeout while sending the body"
+    TIMEOUT_IN_SESSION = "timeout in the SMTP session"
+    CONNECT_TIMEOUT = "connection timed out"
+    REFUSED = "connection refused"
+    UNREACHABLE = "network or host unreachable"
+    CLOSED = "connection closed by the remote"
+    TLS = "TLS"
+    DNS = "name lookup"
+    UNROUTEABLE = "unrouteable address"
+    REMOTE_4XX = "remote answered 4xx"
+    REMOTE_5XX = "remote answered 5xx"
+    UNTRIED = "not tried: stale retry hints"
+    LOCAL = "local delivery"
+    OTHER = "other"
+
+
+# The first pattern that matches decides. The text of the 2021 fault is the first: it must never hide in a wider class.
+_CAUSES = (
+    (Cause.TIMEOUT_AFTER_DATA, r"SMTP timeout after end of data"),
+    (Cause.TIMEOUT_SENDING, r"SMTP timeout (?:after sending data block|while (?:sending|writing))"),
+    (Cause.CONNECT_TIMEOUT, r"SMTP timeout after initial connection"),
+    (Cause.UNTRIED, r"retry time not (?:yet )?reached|retry timeout exceeded|failing for a long time"),
+    (Cause.TIMEOUT_IN_SESSION, r"SMTP timeout after"),
+    (Cause.TLS, r"TLS (?:session|error|connection)|(?:gnutls|SSL)_|[Cc]ertificate "),
+    (Cause.REFUSED, r"Connection refused"),
+    (Cause.UNREACHABLE, r"No route to host|(?:Network|Host) is unreachable|network unreachable"),
+    (Cause.CLOSED, r"[Rr]emote host closed connection|Connection reset by peer|lost connection|Broken pipe"),
+    (Cause.REMOTE_4XX, r"(?:after|response to) .*: 4\d\d[ -]|: 4\d\d[ -]\d\.|\b4\d\d 4\.\d"),
+    (Cause.REMOTE_5XX, r"(?:after|response to) .*: 5\d\d[ -]|: 5\d\d[ -]\d\.|\b5\d\d 5\.\d"),
+    (Cause.CONNECT_TIMEOUT, r"Connection timed out"),
+    (Cause.DNS, r"host lookup|no host name found|no IP address found|lowest numbered MX|DNS"),
+    (Cause.UNROUTEABLE, r"[Uu]nrouteable|User unknown|relay not permitted"),
+    (Cause.LOCAL, r"T=(?:mail_spool|local_delivery|maildir|address_file|address_pipe)|mailbox is full|No space left"),
+)
+_LINE = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?P<zone> [+-]\d{4})?(?: \[\d+\])? "
+    rf"(?:(?P<id>{exim.MESSAGE_ID}) )?(?P<rest>.*)"
+)
+_MARKED = re.compile(r"(?P<mark><=|=>|->|>>|\*\*|==|\*>) (?P<address>\S+)(?P<rest>.*)")
+_ORIGINAL = re.compile(r" <(?P<original>[^>\s]*)>")
+_REMOTE = re.compile(r"\bH=(?P<name>\([^)]*\)|\S+)(?: \([^)]*\))? \[(?P<ip>[0-9A-Fa-f.:]+)\]")
+_CONFIRMATION = re.compile(r' C="(?P<text>(?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One line of the main log.
+
+    Attributes:
+        when: the time of the line.
+        kind: what happened.
+        message_id: the message; empty for a line about none.
+        address: the recipient, for an arrival the envelope sender; empty for ``<>`` and where there is none.
+        host: name of the other end, without parentheses; empty where there is none.
+        ip: its address; empty where there is none.
+        confirmation: what the remote said when it took the message (``C="..."``).
+        cause: for a deferral, a failure or a failed attempt: what its text blames.
+        text: the line after time and id.
+    """
+
+    when: datetime
+    kind: EventKind
+    message_id: str
+    address: str
+    host: str
+    ip: str
+    confirmation: str
+    cause: Cause | None
+    text: str
+
+    @property
+    def untried(self) -> bool:
+        """Whether nothing was tried: hints from an earlier fault decided, so it proves nothing about now."""
+        return self.cause is Cause.UNTRIED
+
+    @property
+    def domain(self) -> str:
+        """Domain of the address, lower case; empty for none."""
+        return self.address.rpartition("@")[2].lower() if "@" in self.address else ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether a recipient has got the message."""
+        return self.kind in (EventKind.DELIVERED, EventKind.FURTHER, EventKind.CUTTHROUGH)
+
+
+def classify(text: str) -> Cause:
+    """What the text of a deferral or a failure blames.
+
+    Arguments:
+        text: the line after its mark.
+    """
+    return next((cause for cause, pattern in _CAUSES if re.search(pattern, text)), Cause.OTHER)
+
+
+def parse_line(line: str, zone: tzinfo = UTC) -> LogEvent | None:
+    """Read one line.
+
+    Arguments:
+        line: the line.
+        zone: the zone of lines that do not name theirs.
+
+    Returns:
+        The event; None for a continuation line and for what is no line of a main log.
+    """
+    found = _LINE.fullmatch(line.rstrip("\r\n"))
+    if found is None:
+        return None
+    when = _when(found["at"], found["zone"], zone)
+    rest = found["rest"]
+    marked = _MARKED.fullmatch(rest) if found["id"] else None
+    kind = EventKind(marked["mark"]) if marked else _unmarked_kind(found["id"] or "", rest)
+    address = _address(marked, kind) if marked else ""
+    remote = _REMOTE.search(rest)
+    confirmation = _CONFIRMATION.search(rest)
+    return LogEvent(
+        when=when,
+        kind=kind,
+        message_id=found["id"] or "",
+        address=address,
+        host=remote["name"].strip("()") if remote else "",
+        ip=remote["ip"] if remote else "",
+        confirmation=confirmation["text"] if confirmation else "",
+        cause=classify(rest) if kind in (EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT) else None,
+        text=rest,
+    )
+
+
+def _when(at: str, offset: str | None, zone: tzinfo) -> datetime:
+    if offset:
+        return datetime.strptime(at + offset, "%Y-%m-%d %H:%M:%S %z")
+    return datetime.strptime(at, "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+
+
+def _unmarked_kind(message_id: str, rest: str) -> EventKind:
+    if message_id and re.match(r"Completed\b", rest):
+        return EventKind.COMPLETED
+    if message_id and re.match(r"(?:[Ff]rozen\b|Message is frozen)", rest):
+        return EventKind.FROZEN
+    if re.search(r"\brejected\b", rest):
+        return EventKind.REJECTED
+    # "H=host [ip]: SMTP timeout after ...": one host of several failed, before the verdict on the address.
+    return (
+        EventKind.ATTEMPT
+        if message_id and re.match(r"H=\S+.* \[[0-9A-Fa-f.:]+\](?::\d+)?:? ", rest)
+        else EventKind.OTHER
+    )
+
+
+def _address(marked: re.Match[str], kind: EventKind) -> str:
+    """The address as it was given to us: the original one, where the log shows a local part or a file first."""
+    address = marked["address"].rstrip(":") if kind in (EventKind.FAILED, EventKind.DEFERRED) else marked["address"]
+    original = _ORIGINAL.match(marked["rest"])
+    if original and original["original"]:
+        address = original["original"]
+    return "" if address == "<>" else address
+
+
+def parse_lines(lines: Iterable[str], zone: tzinfo = UTC) -> tuple[LogEvent, ...]:
+    """Read several lines; continuation lines are left out.
+
+    Arguments:
+        lines: lines of a main log, in order.
+        zone: the zone of lines that do not name theirs.
+    """
+    return tuple(event for line in lines if (event := parse_line(line, zone)))

@@ -1,0 +1,158 @@
+"""Exim on a host: its unit, its listeners and every process of it.
+
+There is no master process: the daemon listens and starts queue runners, deliveries are processes of their own, and
+local programs submit at any time. "Stopped" therefore means: no process at all. The unit's main PID is 0 (a generated
+sysv unit).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts import sockets
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.facts.units import SHOWN, UnitState, parse_show
+
+UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
+VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=10)
+# By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
+PROCESSES = Section(
+    "mta-processes",
+    rf"""
+ls -l /proc/[0-9]*/exe 2>/dev/null |
+sed -n 's,.* /proc/\([0-9]*\)/exe -> {exim.BINARY}\( (deleted)\)\{{0,1\}}$,\1,p' |
+while read -r pid; do
+parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)
+[ -z "$parent" ] || printf '%s %s %s\n' "$pid" "$parent" "$(tr '\0\n\t' '   ' <"/proc/$pid/cmdline")"
+done
+echo end
+""",
+)
+
+
+class Role(Enum):
+    """What a process of the MTA is there for."""
+
+    DAEMON = "daemon"
+    RUNNER = "queue runner"
+    DELIVERY = "delivery"
+    SESSION = "SMTP session"
+    CHILD = "child of the daemon"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class MtaProcess:
+    """A process of the MTA.
+
+    Attributes:
+        pid: its id.
+        parent: its parent's id.
+        command: its command line, arguments separated by blanks.
+        role: what it is there for, as far as its command line, its parent and its sockets tell.
+    """
+
+    pid: int
+    parent: int
+    command: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class MtaFacts:
+    """The MTA of a host.
+
+    Attributes:
+        unit: its unit.
+        version: its upstream version, such as ``4.96``.
+        listeners: its listening sockets.
+        processes: every process of it.
+    """
+
+    unit: UnitState
+    version: str
+    listeners: tuple[sockets.Socket, ...]
+    processes: tuple[MtaProcess, ...]
+
+    @property
+    def masked(self) -> bool:
+        """Whether its unit is masked."""
+        return self.unit.masked
+
+    @property
+    def enabled(self) -> bool:
+        """Whether its unit comes up at boot."""
+        return self.unit.enabled
+
+    @property
+    def held(self) -> bool:
+        """Whether something keeps it from being started: a mask, or our drop-in with a condition."""
+        return self.masked or exim.HOLD_DROP_IN in self.unit.drop_ins
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing of it is left: no process and no listener."""
+        return not self.processes and not self.listeners
+
+    def role(self, role: Role) -> tuple[MtaProcess, ...]:
+        """Its processes of one role."""
+        return tuple(process for process in self.processes if process.role is role)
+
+
+def _role(pid: int, parent: int, command: str, pids: frozenset[int], found: sockets.SocketFacts) -> Role:
+    """Sockets first, as they cannot lie; then the arguments (Exim's spec.txt, "The Exim command line")."""
+    if any(pid in _pids(listener) for listener in found.listening) and parent not in pids:
+        return Role.DAEMON
+    for connection in found.established:
+        if pid in _pids(connection):
+            return Role.DELIVERY if connection.peer_port in (24, 25, 465, 587) else Role.SESSION
+    if re.search(r" -M[A-Za-z]* ", command + " "):
+        return Role.DELIVERY
+    if re.search(r" -(?:oP \S+ )?.*-?q[0-9]+[smhdw]", command) or " -bd" in command:
+        return Role.CHILD if parent in pids else Role.DAEMON
+    return Role.RUNNER if re.search(r" -[qR]", command) else Role.OTHER
+
+
+def _pids(socket: sockets.Socket) -> frozenset[int]:
+    return frozenset(pid for _, pid in socket.processes)
+
+
+def parse_processes(text: str, found: sockets.SocketFacts) -> tuple[MtaProcess, ...]:
+    """Read the section about processes.
+
+    Arguments:
+        text: its output.
+        found: the sockets, which tell a process's role.
+
+    Raises:
+        mxlib.errors.ParseError: it does not end as it must, or a line has another form.
+    """
+    *lines, end = text.splitlines() or [""]
+    if end != "end":
+        raise ParseError("the list of processes is cut short")
+    rows = [(int(pid), int(parent), command.strip()) for pid, parent, command in (line.split(" ", 2) for line in lines)]
+    pids = frozenset(pid for pid, _, _ in rows)
+    return tuple(MtaProcess(pid, up, command, _role(pid, up, command, pids, found)) for pid, up, command in rows)
+
+
+def parse(outputs: Outputs) -> MtaFacts:
+    """Read the answers of the sections.
+
+    Raises:
+        mxlib.errors.ParseError: one of them cannot be told.
+    """
+    found = sockets.parse(outputs)
+    processes = parse_processes(outputs[PROCESSES.name].text(), found)
+    version = re.match(r"Exim version (\S+)", outputs[VERSION.name].text())
+    units = parse_show(outputs[UNIT.name].text())
+    if version is None or len(units) != 1:
+        raise ParseError("neither version nor unit of the MTA" if version is None else f"no unit {exim.UNIT}")
+    pids = frozenset(process.pid for process in processes)
+    listeners = tuple(socket for socket in found.listening if _pids(socket) & pids)
+    return MtaFacts(units[0], version[1], listeners, processes)
+
+
+SOURCE = Source("mta", (UNIT, VERSION, PROCESSES, sockets.LISTENING, sockets.ESTABLISHED), parse)

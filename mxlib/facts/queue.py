@@ -1,0 +1,190 @@
+"""The queue: how many, how old, how many frozen, and where to.
+
+Counting and ages come from the names in the spool alone (an id begins with its time). Destinations and frozen marks
+need a look into the header files, so that is done for the oldest messages only, up to a bound.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+OLD = timedelta(minutes=10)
+SAMPLED = 2000
+_DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
+
+# A spool that cannot be read must not look like an empty one, so the exit code of find decides.
+_NAMES = f"names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f\\n') || exit"
+
+COUNT = Section("queue-count", f"{exim.BINARY} -bpc", timeout_s=20)
+IDS = Section(
+    "queue-ids",
+    f"{_NAMES}\nprintf '%s\\n' \"$names\" | sed -n 's/-H$//p'\necho end",
+    timeout_s=30,
+)
+# An id sorts by its time in the C locale, so the bound for "old" is an id prefix made from the host's own clock.
+AGES = Section(
+    "queue-ages",
+    f"""\
+{_NAMES}
+printf '%s\\n' "$names" | sort | awk -v now="$(date +%s)" -v old={int(OLD.total_seconds())} '
+BEGIN {{
+digits = "{exim.BASE62}"; seconds = now - old; bound = ""
+for (i = 0; i < 6; i++) {{ bound = substr(digits, seconds % 62 + 1, 1) bound; seconds = int(seconds / 62) }}
+}}
+sub(/-H$/, "") {{ count++; if (first == "") first = $0; if (substr($0, 1, 6) < bound) aged++ }}
+END {{ printf "spooled %d\\nold %d\\nfirst %s\\n", count, aged, first }}'
+""",
+    timeout_s=30,
+)
+# The -H file (Exim's spec.txt, "Format of spool files"): options begin with "-"; then the tree of addresses that are
+# done ("XX" when empty, else "YN address" a node), the number of recipients, the recipients, a blank line, the headers.
+HEADERS = Section(
+    "queue-headers",
+    f"""\
+names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f %p\\n') || exit
+printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '
+NF == 2 {{
+name = $1; file = $2; sub(/-H$/, "", name); n = 0; state = "options"; frozen = "-"; bounce = "-"; domains = ""
+split("", done); split("", seen)
+while ((getline line < file) > 0) {{
+n++
+if (n == 3 && line == "<>") bounce = "b"
+if (state == "options" && line ~ /^-frozen/) frozen = "f"
+if (state == "options" && line == "XX") {{ state = "number"; continue }}
+if (state == "options" && line ~ /^[YN][YN] /) {{ done[tolower(substr(line, 4))] = 1; state = "tree"; continue }}
+if (state == "tree" && line ~ /^[YN][YN] /) {{ done[tolower(substr(line, 4))] = 1; continue }}
+if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) {{ state = "recipients"; continue }}
+if (state == "recipients") {{
+if (line == "") break
+sub(/ .*/, "", line); line = tolower(line)
+if (line in done) continue
+sub(/.*@/, "", line)
+if (!(line in seen)) {{ seen[line] = 1; domains = domains " " line }}
+}}
+}}
+close(file)
+if (n) print name, frozen bounce domains
+}}'
+echo end
+""",
+    timeout_s=30,
+)
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message in the spool.
+
+    Attributes:
+        message_id: its id.
+        frozen: whether it waits for a person.
+        bounce: whether its envelope sender is empty.
+        domains: domains of the recipients that are still to do.
+    """
+
+    message_id: str
+    frozen: bool
+    bounce: bool
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QueueFacts:
+    """The queue of a host.
+
+    Attributes:
+        count: messages in the queue, as the MTA counts them.
+        old: messages received longer ago than :data:`OLD`.
+        oldest: when the oldest was received (UTC); None for an empty queue.
+        messages: the oldest :data:`SAMPLED` messages.
+    """
+
+    count: int
+    old: int
+    oldest: datetime | None
+    messages: tuple[QueuedMessage, ...]
+
+    @property
+    def frozen(self) -> int:
+        """Frozen messages among those that were looked into."""
+        return sum(message.frozen for message in self.messages)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every message was looked into."""
+        return self.count <= len(self.messages)
+
+    @property
+    def per_destination(self) -> Counter[str]:
+        """Messages by domain of the recipients still to do, frozen ones left out."""
+        return Counter(domain for message in self.messages if not message.frozen for domain in message.domains)
+
+
+def parse_count(text: str) -> int:
+    """Read ``exim4 -bpc``: a bare number.
+
+    Raises:
+        mxlib.errors.ParseError: anything else, also nothing.
+    """
+    if not re.fullmatch(r"\d+", text.strip()):
+        raise ParseError(f"not a count of messages: {text.strip()[:80]!r}")
+    return int(text)
+
+
+def parse_ids(outputs: Outputs) -> frozenset[str]:
+    """Read the ids of all messages in the spool.
+
+    Raises:
+        mxlib.errors.ParseError: the list is cut short, or something in it is no id.
+    """
+    *names, end = outputs[IDS.name].text().splitlines() or [""]
+    if end != "end":
+        raise ParseError("the list of the spool is cut short")
+    return frozenset(exim.check_message_id(name) for name in names)
+
+
+def parse_messages(text: str) -> tuple[QueuedMessage, ...]:
+    """Read the section about header files.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short, or a line has another form.
+    """
+    *lines, end = text.splitlines() or [""]
+    if end != "end":
+        raise ParseError("the list of queued messages is cut short")
+    return tuple(_messages(lines))
+
+
+def _messages(lines: Iterable[str]) -> Iterable[QueuedMessage]:
+    for line in lines:
+        name, marks, *domains = line.split(" ")
+        known = tuple(domain if _DOMAIN.fullmatch(domain) else "?" for domain in domains)
+        yield QueuedMessage(exim.check_message_id(name), "f" in marks, "b" in marks, known)
+
+
+def parse(outputs: Outputs) -> QueueFacts:
+    """Read the answers of the sections.
+
+    Raises:
+        mxlib.errors.ParseError: one of them cannot be told.
+    """
+    ages = re.fullmatch(r"spooled \d+\nold (?P<old>\d+)\nfirst (?P<first>\S*)\n*", outputs[AGES.name].text())
+    if ages is None:
+        raise ParseError("the ages of the queue cannot be told")
+    return QueueFacts(
+        count=parse_count(outputs[COUNT.name].text()),
+        old=int(ages["old"]),
+        oldest=exim.received_at(ages["first"]) if ages["first"] else None,
+        messages=parse_messages(outputs[HEADERS.name].text()),
+    )
+
+
+SOURCE = Source("queue", (COUNT, AGES, HEADERS), parse)
+IDS_SOURCE = Source("queue-ids", (IDS,), parse_ids)

@@ -1,0 +1,223 @@
+"""Units of systemd: the required ones, those that failed or hang, and failures that somebody has cleared since."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+UNIT_NAME = re.compile(
+    r"[A-Za-z0-9:_.@\\-]{1,200}\.(?:service|timer|socket|mount|target|path|slice|scope|swap|automount|device)"
+)
+SHOWN = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,Result,WantedBy,DropInPaths,"
+    "ConditionResult,InactiveExitTimestampMonotonic"
+)
+# systemd.journal-fields(7), sd-messages.h: SD_MESSAGE_UNIT_FAILURE_RESULT and SD_MESSAGE_UNIT_STARTED.
+_FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
+_STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
+_ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
+
+JOURNAL = Section(
+    "unit-failures",
+    f"""\
+last() {{
+journalctl -b -q --no-pager -o json --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" |
+sed -n 's/.*"__REALTIME_TIMESTAMP" *: *"\\([0-9]*\\)".*/\\1/p'
+}}
+journalctl -b -q --no-pager -o json --output-fields=UNIT MESSAGE_ID={_FAILED_ID} |
+sed -n 's/.*"UNIT" *: *"\\([^"]*\\)".*/\\1/p' | sort -u | head -n 20 |
+while read -r unit; do
+printf '%s failed=%s started=%s\\n' "$unit" "$(last "$unit" {_FAILED_ID})" "$(last "$unit" {_STARTED_ID})"
+done
+echo end
+""",
+    timeout_s=15,
+)
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """A unit as systemd sees it.
+
+    Attributes:
+        name: its full name.
+        load: loaded, not-found, masked, ...
+        active: active, inactive, activating, deactivating, failed, ...
+        sub: the state of its kind: running, dead, exited, ...
+        file_state: enabled, disabled, masked, generated, static, ...; empty when there is no file.
+        result: success, or what ended it.
+        wanted_by: units that pull it in.
+        drop_ins: paths of its drop-in files.
+        condition_met: whether its conditions held at the last start.
+        left_inactive_s: seconds since it last began to start; None when it never did.
+    """
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    file_state: str
+    result: str
+    wanted_by: tuple[str, ...] = ()
+    drop_ins: tuple[str, ...] = ()
+    condition_met: bool = True
+    left_inactive_s: float | None = None
+
+    @property
+    def masked(self) -> bool:
+        """Whether it cannot be started by anybody."""
+        return self.load == "masked" or self.file_state.startswith("masked")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it comes up at boot; a unit generated from a sysv script has no such state, so its wants decide."""
+        return self.file_state in _ENABLED or (self.file_state == "generated" and bool(self.wanted_by))
+
+
+@dataclass(frozen=True)
+class PastFailure:
+    """A failure of a unit in this boot, by the journal.
+
+    Attributes:
+        unit: its full name.
+        failed: when it last failed.
+        started: when it last started well; None when it never did in this boot.
+    """
+
+    unit: str
+    failed: datetime
+    started: datetime | None
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it started well after its last failure."""
+        return self.started is not None and self.started > self.failed
+
+
+@dataclass(frozen=True)
+class UnitsFacts:
+    """Units of a host.
+
+    Attributes:
+        units: the required ones, and all that are failed or activating.
+        past_failures: failures in the journal of this boot, whether or not they were cleared since.
+    """
+
+    units: tuple[UnitState, ...]
+    past_failures: tuple[PastFailure, ...]
+
+    def find(self, name: str) -> UnitState | None:
+        """The unit of this name."""
+        return next((unit for unit in self.units if unit.name == name), None)
+
+    @property
+    def failed(self) -> tuple[UnitState, ...]:
+        """Units that are in the failed state now."""
+        return tuple(unit for unit in self.units if unit.active == "failed")
+
+
+def check_unit_name(name: str) -> str:
+    """Give back a unit name that is safe to use in a command.
+
+    Raises:
+        mxlib.errors.ParseError: it is not a full unit name.
+    """
+    if not UNIT_NAME.fullmatch(name):
+        raise ParseError(f"not the full name of a unit: {name[:80]!r}")
+    return name
+
+
+def parse_show(text: str, uptime_s: float | None = None) -> tuple[UnitState, ...]:
+    """Read blocks of ``systemctl show``.
+
+    Arguments:
+        text: its output with the properties of :data:`SHOWN`.
+        uptime_s: seconds since boot, to tell ages.
+    """
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n"))
+    return tuple({block["Id"]: _unit(block, uptime_s) for block in blocks if "Id" in block}.values())
+
+
+def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
+    began = int(block.get("InactiveExitTimestampMonotonic") or 0)
+    return UnitState(
+        name=block["Id"],
+        load=block["LoadState"],
+        active=block["ActiveState"],
+        sub=block["SubState"],
+        file_state=block["UnitFileState"],
+        result=block.get("Result", ""),
+        wanted_by=tuple(block.get("WantedBy", "").split()),
+        drop_ins=tuple(block.get("DropInPaths", "").split()),
+        condition_met=block.get("ConditionResult", "yes") == "yes",
+        left_inactive_s=uptime_s - began / 1e6 if began and uptime_s is not None else None,
+    )
+
+
+def _time(microseconds: str) -> datetime | None:
+    return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC) if microseconds else None
+
+
+def parse_failures(text: str) -> tuple[PastFailure, ...]:
+    """Read the section about failures in the journal.
+
+    Raises:
+        mxlib.errors.ParseError: it does not end as it must.
+    """
+    *lines, end = text.splitlines() or [""]
+    if end != "end":
+        raise ParseError("the list of failures in the journal is cut short")
+    return tuple(_past_failures(lines))
+
+
+def _past_failures(lines: Iterable[str]) -> Iterable[PastFailure]:
+    for line in lines:
+        found = re.fullmatch(r"(?P<unit>\S+) failed=(?P<failed>\d+) started=(?P<started>\d*)", line)
+        failed = _time(found["failed"]) if found else None
+        if found is None or failed is None:
+            raise ParseError(f"not a failure of a unit: {line[:100]!r}")
+        yield PastFailure(found["unit"], failed, _time(found["started"]))
+
+
+def _states_section(required: Sequence[str]) -> Section:
+    names = " ".join(shlex.quote(check_unit_name(name)) for name in required)
+    return Section(
+        "unit-states",
+        f"""\
+cut -d' ' -f1 /proc/uptime
+states=$(systemctl list-units --all --plain --no-legend --full --state=failed --state=activating) || exit
+set -- {names}
+systemctl show -p {SHOWN} -- "$@" $(printf '%s\\n' "$states" | cut -d' ' -f1)
+""",
+        timeout_s=10,
+    )
+
+
+def parse(outputs: Outputs) -> UnitsFacts:
+    """Read the answers of the sections.
+
+    Raises:
+        mxlib.errors.ParseError: systemd or the journal did not answer.
+    """
+    uptime, _, shown = outputs["unit-states"].text().partition("\n")
+    units = parse_show(shown, float(uptime))
+    if not units:
+        raise ParseError("systemctl showed no unit")
+    return UnitsFacts(units, parse_failures(outputs[JOURNAL.name].text()))
+
+
+def source(required: Sequence[str]) -> Source[UnitsFacts]:
+    """How the units are read.
+
+    Arguments:
+        required: full names of the units the site needs; at least one.
+
+    Raises:
+        mxlib.errors.ParseError: not a full unit name.
+    """
+    return Source("units", (_states_section(required), JOURNAL), parse)
