@@ -23,7 +23,7 @@ PROCESSES = Section(
     "mta-processes",
     rf"""
 ls -l /proc/[0-9]*/exe 2>/dev/null |
-sed -n 's,.* /proc/\([0-9]*\)/exe -> {exim.BINARY}\( (deleted)\)\{{0,1\}}$,\1,p' |
+sed -n 's#.* /proc/\([0-9]*\)/exe -> {exim.BINARY}\( (deleted)\)\{{0,1\}}$#\1#p' |
 while read -r pid; do
 parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)
 [ -z "$parent" ] || printf '%s %s %s\n' "$pid" "$parent" "$(tr '\0\n\t' '   ' <"/proc/$pid/cmdline")"
