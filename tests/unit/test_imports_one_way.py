@@ -20,8 +20,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("mxlib.plan", "mxlib.steps"),
     ("mxlib.checks",),
     ("mxlib.facts",),
-    ("mxlib.cumin_host", "mxlib.console", "mxlib.serial_shell"),
-    ("mxlib.host", "mxlib.config", "mxlib.config_sections", "mxlib.secret"),
+    ("mxlib.cumin_host", "mxlib.pool", "mxlib.slot", "mxlib.alerts", "mxlib.console", "mxlib.serial_shell"),
+    ("mxlib.host", "mxlib.seams", "mxlib.config", "mxlib.config_sections", "mxlib.secret"),
     ("mxlib.state", "mxlib.record", "mxlib.outcome", "mxlib.exim", "mxlib.policy", "mxlib.terminal"),
     ("mxlib.clock", "mxlib.text", "mxlib.verdict", "mxlib.errors", "mxlib"),
 )
@@ -34,7 +34,7 @@ PURE = (
 # Not pure, yet harmless to know: the protocol of a host that is passed in, and the configuration's types.
 SEAMS = ("mxlib", "mxlib.host", "mxlib.config_sections")
 PURE_LIBRARIES = frozenset({
-    "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
+    "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
     "decimal", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json",
     "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid",
 })
@@ -45,12 +45,12 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "spicerack": ("cookbooks", "mxlib.extender", "mxlib.cumin_host"),
-    "wmflib": ("cookbooks",),
+    "spicerack": ("cookbooks", "mxlib.extender", "mxlib.cumin_host", "mxlib.pool", "mxlib.alerts"),
+    "wmflib": ("cookbooks", "mxlib.slot"),
     "cumin": ("mxlib.cumin_host",),
-    "ClusterShell": (),
-    "conftool": (),
-    "etcd": (),
+    "conftool": ("mxlib.pool",),
+    "etcd": ("mxlib.slot",),
+    "urllib3": ("mxlib.slot",),
     "requests": (),
     "pexpect": ("mxlib.console",),
     "yaml": ("mxlib.config",),
