@@ -12,15 +12,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# One floor a line, top to bottom: a module imports from its own floor and from those below. A folder stands for all that
-# is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
+# One floor a line, top to bottom: a module imports from its own floor and from those below. A folder stands for all
+# that is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
 FLOORS_TEXT = """
     cookbooks
     run report rehearse extender
     plan steps
     checks nic_forecast probe_outbound probe_inbound
     facts
-    cumin_host pool slot alerts ganeti console serial_shell journal
+    cumin_host pool slot alerts ganeti console serial_shell journal stop teller
     host seams config config_sections secret
     state record outcome instance interfaces interfaces_twin exim policy terminal
     clock text verdict errors
@@ -44,8 +44,8 @@ PURE = dotted(PURE_TEXT)
 SEAMS = ("mxlib", "mxlib.host", "mxlib.config_sections")
 PURE_LIBRARIES = frozenset({
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "difflib", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools", "json",
-    "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid",
+    "decimal", "difflib", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools",
+    "json", "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid",
 })
 # The marker between the sections of a script has to be one that the host's own output cannot imitate.
 EXCUSED = {("mxlib.facts.section", "secrets")}
