@@ -41,7 +41,11 @@ OPTIONS = (
     "--dpkgopt=force-unsafe-io",
 )
 # A mount and process namespace of its own: when its first process ends, no process and no mount of it is left.
-PRIVATE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+# It ends with us, even if we are killed.
+PRIVATE = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"),
+)
 
 
 @dataclass(frozen=True)
