@@ -1,0 +1,155 @@
+"""The hypervisor's view of a virtual machine: what it is configured to be, and what its cluster can do with it.
+
+Facts about slots, reboot types and the remote API were tried on Ganeti 3.0.2; see :mod:`mxlib.nic_forecast`.
+"""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from mxlib.host import CommandResult, Host
+from mxlib.instance import (
+    GanetiError,
+    GanetiUnreachableError,
+    Instance,
+    NotAnInstanceError,
+    instance_name,
+    parse_instance,
+    parse_runtime,
+)
+from mxlib.secret import Secret
+from mxlib.text import one_line
+
+_ACPI_S = 120
+
+
+class Rapi:
+    """Ganeti's remote API, read only, over verified TLS.
+
+    Arguments:
+        url: base URL, ``https://CLUSTER:5080``.
+        user: its user; read access is enough.
+        password: theirs.
+        ca_file: the authority of the certificate; None is the system's store.
+        timeout: seconds a request may take.
+    """
+
+    def __init__(self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float) -> None:
+        if urlsplit(url).scheme != "https":
+            raise GanetiError(f"the remote API's URL must be https: {url}")
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._session = requests.Session()
+        # Environment variables (REQUESTS_CA_BUNDLE, proxies, ~/.netrc) would replace the authority or the password.
+        self._session.trust_env = False
+        self._session.verify = str(ca_file) if ca_file is not None else True
+        self._session.auth = (user, password.reveal())
+
+    def instance(self, name: str) -> Instance:
+        """One virtual machine, by its name.
+
+        Raises:
+            NotAnInstanceError: the cluster knows none of this name.
+            GanetiUnreachableError: no answer.
+            GanetiError: another answer than expected.
+        """
+        return parse_instance(self._get(f"/2/instances/{quote(instance_name(name))}", name))
+
+    def _get(self, path: str, name: str) -> dict[str, Any]:
+        try:
+            answer = self._session.get(self._url + path, timeout=self._timeout, allow_redirects=False)
+        except (requests.RequestException, OSError) as error:
+            raise GanetiUnreachableError(f"{self._url}: {one_line(str(error))}") from None
+        if answer.status_code == 404:
+            raise NotAnInstanceError(f"{self._url} knows no instance {name}")
+        if answer.status_code != 200:
+            raise GanetiError(f"{self._url}{path}: HTTP {answer.status_code} {one_line(answer.reason or '')}")
+        try:
+            content = answer.json()
+        except requests.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            raise GanetiError(f"{self._url}{path}: the answer is not a JSON object")
+        return content
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Cluster:
+    """What only the command line of the cluster's master can do.
+
+    Arguments:
+        master: the master node.
+    """
+
+    def __init__(self, master: Host) -> None:
+        self._master = master
+
+    def console_argv(self, name: str, ssh_options: tuple[str, ...] = (), user: str = "root") -> tuple[str, ...]:
+        """The command that joins this terminal to the serial console of a virtual machine.
+
+        Arguments:
+            name: the instance.
+            ssh_options: options for ssh, e.g. ``-F FILE``.
+            user: who goes to the master.
+        """
+        guard = (
+            "-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=10 -oServerAliveInterval=5 -oEscapeChar=none"
+        )
+        remote = f"gnt-instance console {shlex.quote(instance_name(name))}"
+        return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master.name}", remote)
+
+    def console_holders(self, instance: Instance) -> tuple[str, ...]:
+        """Who is attached to the serial console now, as the primary node's process list shows it; needs no console.
+
+        Raises:
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        # The bracket keeps the question out of its own answer.
+        pattern = f"[U]NIX-CONNECT:.*/{re.escape(instance.name)}[.]serial"
+        asked = f"pgrep -a -f {shlex.quote(pattern)}; true"
+        script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(asked)}"
+        output = self._master.read(script, timeout=30).output
+        return tuple(one_line(line) for line in output.splitlines() if re.search(r"\d+ \S*socat .*UNIX-CONNECT", line))
+
+    def live_slots(self, instance: Instance) -> dict[str, int]:
+        """The PCI slot in use of each NIC by MAC, from the running machine's own record on its primary node.
+
+        Raises:
+            GanetiError: there is no such record, or its form is not known; slots are UNKNOWN then.
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        path = f"/var/run/ganeti/kvm-hypervisor/conf/{instance.name}.runtime"
+        script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(f'cat {path}')}"
+        return parse_runtime(self._master.read(script, timeout=30).output)
+
+    def power_cycle(self, name: str) -> CommandResult:
+        """Cut the power and start again with the same slots: the last resort, never gentle."""
+        return self._act(f"gnt-instance reboot --type=soft {shlex.quote(instance_name(name))}")
+
+    def cold_reboot(self, name: str) -> CommandResult:
+        """Shut down by the power button, build the machine anew, start it: may rename the network interface."""
+        return self._act(f"gnt-instance reboot --type=hard {shlex.quote(instance_name(name))}")
+
+    def shutdown(self, name: str) -> CommandResult:
+        """Shut down by the power button; after two minutes the power is cut."""
+        return self._act(f"gnt-instance shutdown --timeout={_ACPI_S} {shlex.quote(instance_name(name))}")
+
+    def start_paused(self, name: str) -> CommandResult:
+        """Start, and wait with the first instruction until a console is attached: so the whole boot is seen."""
+        return self._act(f"gnt-instance start --paused {shlex.quote(instance_name(name))}")
+
+    def _act(self, script: str) -> CommandResult:
+        return self._master.act(script, timeout=_ACPI_S + 120)
