@@ -18,7 +18,7 @@ FLOORS_TEXT = """
     cookbooks
     run report rehearse extender
     plan steps
-    checks nic_forecast probe_outbound probe_inbound
+    checks nic nic_forecast probe_outbound probe_inbound
     facts
     cumin_host pool slot alerts ganeti console serial_shell journal stop teller
     host seams config config_sections secret
@@ -28,7 +28,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
-    plan rehearse checks nic_forecast facts
+    plan rehearse checks nic nic_forecast facts
     state record outcome instance interfaces interfaces_twin exim policy terminal
     text verdict errors
 """
