@@ -96,16 +96,19 @@ class Courier:
         """Return how many messages are in the queue or under way."""
         return len(self._held)
 
-    def drain(self, seconds: float) -> None:
-        """Wait until the queue is empty, or as long as told; what is left is written down as not sent."""
-        end = self._clock() + seconds
+    def drain(self, end: Callable[[], float]) -> None:
+        """Wait until the queue is empty; what is left at the end is written down as not sent.
+
+        Arguments:
+            end: the time, on the courier's clock, to wait until; asked again and again, since it may be moved.
+        """
         with self._changed:
-            while self._held and self._clock() < end:
-                self._changed.wait(min(1.0, max(0.0, end - self._clock())))
+            while self._held and (left := end() - self._clock()) > 0:
+                self._changed.wait(min(0.5, left))
             self._ending = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(max(0.0, end + STOP_LIMIT - self._clock()))
+            thread.join(max(0.0, end() + STOP_LIMIT - self._clock()))
         for item in list(self._held):
             self._close(item, "sender stopped")
 

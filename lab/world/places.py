@@ -81,7 +81,7 @@ def load_places(bind_file: Path | None) -> dict[str, Place]:
     try:
         table = json.loads(bind_file.read_text(encoding="utf-8"))
         return {name: _bound(name, binding) for name, binding in table.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise WorldError(f"{bind_file}: expected {{PLACE: {{FAMILY: [ADDRESS, PORT]}}}}: {error!r}") from error
 
 

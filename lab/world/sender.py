@@ -9,9 +9,10 @@ import argparse
 import functools
 import itertools
 import json
+import select
 import signal
+import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,33 @@ from lab.world.routes import NameServer, Router, Target, split_port
 from lab.world.submit import Manner, attempt
 
 QUEUE_LIMIT = 2000
+ROUND = 8
+
+
+class Stop:
+    """SIGTERM or SIGINT came; `due` is when the sender must be done, on the monotonic clock."""
+
+    def __init__(self, drain: float) -> None:
+        """Listen to the signals; `drain` is the seconds left to finish after one."""
+        self.due = float("inf")
+        self._drain = drain
+        # Not a threading.Event: setting one in a signal handler can wait for a lock its own thread holds.
+        self._woken, self._waker = socket.socketpair()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._come)
+
+    def _come(self, *_: object) -> None:
+        if not self.came():
+            self.due = time.monotonic() + self._drain
+            self._waker.send(b"x")
+
+    def came(self) -> bool:
+        """Say whether a signal came."""
+        return self.due != float("inf")
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a signal, or as long as told."""
+        select.select([self._woken], [], [], max(0.0, seconds))
 
 
 def recipients(patterns: list[str]) -> Iterator[tuple[str, ...]]:
@@ -38,7 +66,7 @@ def recipients(patterns: list[str]) -> Iterator[tuple[str, ...]]:
         yield tuple(one.strip().replace("%d", str(number)) for one in pattern.split(","))
 
 
-def feed(courier: Courier, args: argparse.Namespace, stop: threading.Event) -> int:
+def feed(courier: Courier, args: argparse.Namespace, stop: Stop) -> int:
     """Hand the messages to the courier at the rate wanted; return how many."""
     start = time.monotonic()
     numbers = itertools.count() if args.count is None else range(args.count)
@@ -52,12 +80,12 @@ def feed(courier: Courier, args: argparse.Namespace, stop: threading.Event) -> i
     return made
 
 
-def _hold(courier: Courier, stop: threading.Event, due: float) -> bool:
+def _hold(courier: Courier, stop: Stop, due: float) -> bool:
     """Wait until the message is due and the queue has room; True: told to stop."""
-    stop.wait(max(0.0, due - time.monotonic()))
-    while courier.waiting() >= QUEUE_LIMIT and not stop.is_set():
+    stop.wait(due - time.monotonic())
+    while courier.waiting() >= QUEUE_LIMIT and not stop.came():
         stop.wait(0.05)
-    return stop.is_set()
+    return stop.came()
 
 
 def _router(args: argparse.Namespace) -> Router:
@@ -74,11 +102,8 @@ def _manner(args: argparse.Namespace) -> Manner:
 
 def send(args: argparse.Namespace) -> int:
     """Send what the arguments say and print a summary (JSON); 0 only if every message was accepted."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop(args.drain)
     sent = jsonl.Appender(args.state / SENT_FILE)
-    patience = Patience(args.deadline, not args.no_queue, not args.no_failover)
     tag = {"tag": args.tag} if args.tag else {}
     courier = Courier(
         _router(args),
@@ -86,12 +111,14 @@ def send(args: argparse.Namespace) -> int:
         lambda line: sent.append(line | tag),
         say,
         time.monotonic,
-        patience,
+        Patience(args.deadline, not args.no_queue, not args.no_failover),
         args.concurrency,
     )
     start = time.monotonic()
     made = feed(courier, args, stop)
-    courier.drain(args.drain if stop.is_set() else args.deadline + args.connect_timeout)
+    # A message given up at its deadline may be in the middle of a round through all addresses.
+    limit = time.monotonic() + args.deadline + ROUND * args.connect_timeout
+    courier.drain(lambda: min(limit, stop.due))
     sent.close()
     return _summary(courier, made, time.monotonic() - start)
 

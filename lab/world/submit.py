@@ -85,6 +85,8 @@ class _Client(smtplib.SMTP):
         self.connected = False
         super().__init__(local_hostname=manner.helo, source_address=(source, 0) if source else None)
         self.timeout = manner.command_timeout
+        # The name for the TLS handshake, which smtplib takes from its constructor only.
+        self._host = target.ip
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         sock = socket.create_connection((host, port), self._manner.connect_timeout, self.source_address)
