@@ -17,6 +17,7 @@ from mxlib.facts.source import Outputs, Source
 from mxlib.facts.units import SHOWN, UnitState, parse_show
 
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
+HOLD = Section("mta-hold", f"if [ -e {exim.HOLD_FILE} ]; then echo yes; else echo no; fi")
 VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=10)
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
 PROCESSES = Section(
@@ -70,12 +71,14 @@ class MtaFacts:
         version: its upstream version, such as ``4.96``.
         listeners: its listening sockets.
         processes: every process of it.
+        hold_file: whether our file is there that makes the drop-in hold.
     """
 
     unit: UnitState
     version: str
     listeners: tuple[sockets.Socket, ...]
     processes: tuple[MtaProcess, ...]
+    hold_file: bool = False
 
     @property
     def masked(self) -> bool:
@@ -89,8 +92,8 @@ class MtaFacts:
 
     @property
     def held(self) -> bool:
-        """Whether something keeps it from being started: a mask, or our drop-in with a condition."""
-        return self.masked or exim.HOLD_DROP_IN in self.unit.drop_ins
+        """Whether something keeps it from being started: a mask, or our drop-in together with its file."""
+        return self.masked or (self.hold_file and exim.HOLD_DROP_IN in self.unit.drop_ins)
 
     @property
     def still(self) -> bool:
@@ -152,7 +155,18 @@ def parse(outputs: Outputs) -> MtaFacts:
         raise ParseError("neither version nor unit of the MTA" if version is None else f"no unit {exim.UNIT}")
     pids = frozenset(process.pid for process in processes)
     listeners = tuple(socket for socket in found.listening if _pids(socket) & pids)
-    return MtaFacts(units[0], version[1], listeners, processes)
+    return MtaFacts(units[0], version[1], listeners, processes, parse_hold(outputs[HOLD.name].text()))
 
 
-SOURCE = Source("mta", (UNIT, VERSION, PROCESSES, sockets.LISTENING, sockets.ESTABLISHED), parse)
+def parse_hold(text: str) -> bool:
+    """Read whether the file is there that holds the MTA.
+
+    Raises:
+        mxlib.errors.ParseError: neither yes nor no.
+    """
+    if text.strip() not in ("yes", "no"):
+        raise ParseError("whether the MTA is held cannot be told")
+    return text.strip() == "yes"
+
+
+SOURCE = Source("mta", (UNIT, HOLD, VERSION, PROCESSES, sockets.LISTENING, sockets.ESTABLISHED), parse)

@@ -174,5 +174,24 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
         mxlib.errors.CommandTimeoutError: not even the time limits on the host ended the script.
     """
     mark = "@@" + secrets.token_hex(8)
-    limit = _TRANSPORT_S + sum(section.timeout_s + 1 for section in sections)
-    return split_output(host.read(build_script(sections, mark), timeout=limit), sections, mark)
+    return split_output(host.read(build_script(sections, mark), timeout=_limit(sections)), sections, mark)
+
+
+def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:
+    """The same for sections that change the host; in a dry run they are only shown, and nothing comes back.
+
+    Arguments:
+        host: the machine.
+        sections: what to do, in order; names unique.
+
+    Raises:
+        mxlib.errors.HostUnreachableError: no session.
+        mxlib.errors.CommandTimeoutError: no end within the time; it may have acted.
+        mxlib.errors.CommandFailedError: the script could not run.
+    """
+    mark = "@@" + secrets.token_hex(8)
+    return split_output(host.act(build_script(sections, mark), timeout=_limit(sections)), sections, mark)
+
+
+def _limit(sections: Sequence[Section]) -> float:
+    return _TRANSPORT_S + sum(section.timeout_s + 1 for section in sections)

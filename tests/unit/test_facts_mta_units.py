@@ -19,8 +19,8 @@ LISTENING = "".join(
 DAEMON = "400 1 /usr/sbin/exim4 -bd -q30m \n"
 
 
-def read_mta(show=SHOW, version=VERSION, processes=DAEMON, listening=LISTENING, established=""):
-    return fact(mta.SOURCE, show, version, processes + "end\n", listening, established)
+def read_mta(show=SHOW, hold="no\n", version=VERSION, processes=DAEMON, listening=LISTENING, established=""):
+    return fact(mta.SOURCE, show, hold, version, processes + "end\n", listening, established)
 
 
 def test_a_running_mta():
@@ -39,7 +39,9 @@ def test_an_mta_at_rest_and_held():
     assert facts.masked
     assert facts.held
     dropped = SHOW.replace("LoadState=loaded", f"LoadState=loaded\nDropInPaths={exim.HOLD_DROP_IN}")
-    assert read_mta(show=dropped).held
+    assert read_mta(show=dropped, hold="yes\n").held
+    assert not read_mta(show=dropped).held
+    assert not read_mta(hold="yes\n").held
 
 
 def test_a_process_that_outlives_the_stop_is_not_stillness():
@@ -73,7 +75,9 @@ def test_roles_by_sockets():
     assert len(facts.role(Role.DELIVERY)) == 1
 
 
-@pytest.mark.parametrize("answer", [{"version": ""}, {"show": ""}, {"processes": "x"}, {"listening": "nonsense\n"}])
+@pytest.mark.parametrize(
+    "answer", [{"version": ""}, {"show": ""}, {"hold": ""}, {"processes": "x"}, {"listening": "nonsense\n"}]
+)
 def test_an_mta_that_cannot_be_told_is_unknown(answer):
     with pytest.raises(FactUnknownError):
         read_mta(**answer)

@@ -1,0 +1,109 @@
+"""Connection tracking: its counters and how full its table is.
+
+Fullness is the usual check, and it cannot see the fault of 2021: there the table was nearly empty and valid packets
+were counted as invalid. So the counters are what matters, and their growth while test mails are under way.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+# Counters that say that packets or connections were lost.
+BAD = ("invalid", "insert_failed", "drop", "early_drop", "chaintoolong")
+
+# The file is hexadecimal, a line a CPU; its columns differ between kernels, so they are read by name.
+SECTION = Section(
+    "conntrack",
+    """\
+if [ -r /proc/net/stat/nf_conntrack ]; then cat /proc/net/stat/nf_conntrack
+elif [ ! -e /proc/sys/net/netfilter/nf_conntrack_max ]; then echo absent
+else conntrack -S || exit
+fi
+for key in count max; do
+file=/proc/sys/net/netfilter/nf_conntrack_$key
+[ ! -r $file ] || printf '%s %s\\n' $key "$(cat $file)"
+done
+""",
+)
+
+
+@dataclass(frozen=True)
+class ConntrackFacts:
+    """Connection tracking on a host.
+
+    Attributes:
+        counters: its counters, summed over the CPUs; empty when the module is not loaded.
+        count: connections in the table; None when the module is not loaded.
+        limit: how many fit; None when the module is not loaded.
+    """
+
+    counters: Mapping[str, int]
+    count: int | None
+    limit: int | None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether connections are tracked at all."""
+        return self.limit is not None
+
+    @property
+    def fullness(self) -> float | None:
+        """Share of the table in use, 0 to 1; None when it is not known."""
+        return self.count / self.limit if self.count is not None and self.limit else None
+
+    def growth(self, before: "ConntrackFacts") -> dict[str, int]:
+        """By how much each counter in :data:`BAD` rose.
+
+        Arguments:
+            before: the same host earlier in the same boot.
+        """
+        return {name: self.counters[name] - before.counters.get(name, 0) for name in BAD if name in self.counters}
+
+
+def _from_file(lines: list[str]) -> dict[str, int]:
+    names = lines[0].split()
+    rows = [[int(value, 16) for value in line.split()] for line in lines[1:]]
+    if not rows or any(len(row) != len(names) for row in rows):
+        raise ParseError("the counters of conntrack do not fit their names")
+    return {name: sum(row[index] for row in rows) for index, name in enumerate(names) if name != "entries"}
+
+
+def _from_tool(lines: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, value in (pair for line in lines for pair in re.findall(r"(\w+)=(\d+)", line)):
+        if name != "cpu":
+            found[name] = found.get(name, 0) + int(value)
+    return found
+
+
+def parse_text(text: str) -> ConntrackFacts:
+    """Read the answer of the section.
+
+    Raises:
+        mxlib.errors.ParseError: no counters in it.
+    """
+    lines = text.splitlines()
+    sizes = {key: int(value) for key, value in re.findall(r"^(count|max) (\d+)$", text, re.MULTILINE)}
+    if lines[:1] == ["absent"]:
+        return ConntrackFacts({}, None, None)
+    data = [line for line in lines if not line.startswith(("count ", "max "))]
+    counters = _from_tool(data) if data and data[0].startswith("cpu=") else _from_file(data or [""])
+    if "invalid" not in counters:
+        raise ParseError("no counters of conntrack")
+    return ConntrackFacts(counters, sizes.get("count"), sizes.get("max"))
+
+
+def parse(outputs: Outputs) -> ConntrackFacts:
+    """Read the answer of the section.
+
+    Raises:
+        mxlib.errors.ParseError: no counters in it.
+    """
+    return parse_text(outputs[SECTION.name].text())
+
+
+SOURCE = Source("conntrack", (SECTION,), parse)

@@ -1,0 +1,132 @@
+"""What a site expects of its MXs: the thresholds and names the checks judge by, all with defaults.
+
+The keys are those of the section ``verify`` of the site's configuration.
+"""
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mxlib.facts.units import UNIT_NAME
+
+
+def _must(condition: bool, key: str, expected: str) -> None:
+    if not condition:
+        raise ValueError(key, expected)
+
+
+@dataclass(frozen=True)
+class QueuePolicy:
+    """When a queue is too long. The defaults are those of the site of the 2021 incident.
+
+    Attributes:
+        warn: messages from which on somebody has to look.
+        critical: messages from which on mail is stuck.
+        old: messages older than ten minutes from which on mail is stuck.
+        frozen: frozen messages from which on somebody has to look.
+    """
+
+    warn: int = 2000
+    critical: int = 4000
+    old: int = 1000
+    frozen: int = 200
+
+    def __post_init__(self) -> None:
+        _must(0 < self.warn <= self.critical, "warn", "a number from 1 to `critical`")
+        _must(self.old > 0, "old", "1 or more")
+        _must(self.frozen > 0, "frozen", "1 or more")
+
+
+@dataclass(frozen=True)
+class LogPolicy:
+    """How many errors of the last 15 minutes are too many; errors of test mails do not count.
+
+    Attributes:
+        after_data: "SMTP timeout after end of data", the sign of the 2021 fault, over all destinations.
+        per_destination: deferrals and failures of one cause for one destination.
+        local: deliveries that failed on the host itself.
+    """
+
+    after_data: int = 5
+    per_destination: int = 100
+    local: int = 5
+
+
+@dataclass(frozen=True)
+class FirewallPolicy:
+    """What the packet filter must do.
+
+    Attributes:
+        required: whether a host without a packet filter that drops by default has failed.
+        accepted_ports: TCP ports of which each family must have a rule that accepts them.
+        min_rules: rules each family must have at least; a truncated rule set has fewer.
+    """
+
+    required: bool = True
+    accepted_ports: tuple[int, ...] = (25,)
+    min_rules: int = 1
+
+
+@dataclass(frozen=True)
+class VerifyPolicy:
+    """What the checks judge by.
+
+    Attributes:
+        families: address families an MX serves.
+        required_units: units that must be active; ``a.service|b.service`` is satisfied by any of them.
+        ignored_units: units whose failure does not matter.
+        activating_s: seconds a unit may be starting; a oneshot that hangs starts for ever.
+        listeners: TCP ports the MTA must listen on, on each family.
+        queue: when a queue is too long.
+        log: how many errors are too many.
+        firewall: what the packet filter must do.
+        conntrack_fullness: share of the connection table, 0 to 1.
+        conntrack_lost: lost or invalid packets counted while test mails are sent.
+        free_percent: free space and inodes of the spool's file system.
+        clock_s: seconds the clock may be off, on top of what the measurement itself takes.
+        puppet: whether Puppet must be enabled.
+        puppet_age_s: seconds since its last run.
+        certificate_days: days a certificate must still be valid.
+        sysctls: keys and the values they must have.
+        known_bad: files of known-bad kernels, beside the shipped list.
+        allowed_kernels: ids of known-bad entries that are accepted here.
+        answer_s: seconds an answer of an inbound session may take.
+    """
+
+    families: tuple[int, ...] = (4, 6)
+    required_units: tuple[str, ...] = ("exim4.service", "ssh.service", "ferm.service|nftables.service")
+    ignored_units: tuple[str, ...] = ()
+    activating_s: float = 900.0
+    listeners: tuple[int, ...] = (25,)
+    queue: QueuePolicy = field(default_factory=QueuePolicy)
+    log: LogPolicy = field(default_factory=LogPolicy)
+    firewall: FirewallPolicy = field(default_factory=FirewallPolicy)
+    conntrack_fullness: float = 0.8
+    conntrack_lost: int = 100
+    free_percent: float = 10.0
+    clock_s: float = 2.0
+    puppet: bool = True
+    puppet_age_s: float = 7200.0
+    certificate_days: float = 14.0
+    sysctls: dict[str, str] = field(default_factory=dict)
+    known_bad: tuple[Path, ...] = ()
+    allowed_kernels: tuple[str, ...] = ()
+    answer_s: float = 20.0
+
+    def __post_init__(self) -> None:
+        _must(bool(self.families) and set(self.families) <= {4, 6}, "families", "4, 6 or both")
+        units = [name for names in self.required_units for name in names.split("|")] + list(self.ignored_units)
+        _must(bool(self.required_units) and all(map(UNIT_NAME.fullmatch, units)), "required_units", "names of units")
+        _must(all(0 < port < 65536 for port in self.listeners), "listeners", "ports, 1 to 65535")
+        _must(0 < self.conntrack_fullness <= 1, "conntrack_fullness", "above 0, up to 1")
+        _must(0 < self.free_percent < 100, "free_percent", "above 0, below 100")
+        _must(all(re.fullmatch(r"[a-z0-9_./-]+", key) for key in self.sysctls), "sysctls", "names of sysctls")
+        for key in ("activating_s", "clock_s", "puppet_age_s", "certificate_days", "answer_s"):
+            value = getattr(self, key)
+            _must(math.isfinite(value) and value > 0, key, "a number above 0")
+
+    @property
+    def unit_names(self) -> tuple[str, ...]:
+        """Every unit named as required, alternatives included."""
+        return tuple(dict.fromkeys(name for names in self.required_units for name in names.split("|")))

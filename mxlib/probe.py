@@ -1,0 +1,54 @@
+"""Test mails and sessions, judged: what a run and a verification ask for."""
+
+from datetime import UTC, datetime
+
+from mxlib.checks import probes as checks
+from mxlib.config_sections import ProbeSection
+from mxlib.errors import HostError, ParseError
+from mxlib.host import Host
+from mxlib.policy import VerifyPolicy
+from mxlib.probe_inbound import ask
+from mxlib.probe_outbound import plan_mails, send
+from mxlib.verdict import Verdict
+
+
+def outbound(
+    host: Host, section: ProbeSection, run_tag: str, policy: VerifyPolicy | None = None, *, force: bool = False
+) -> tuple[Verdict, ...]:
+    """Send every configured test mail through an MX and judge what became of them; works while the MTA is held.
+
+    Arguments:
+        host: the MX.
+        section: the test mails.
+        run_tag: named in their subject.
+        policy: what the site expects.
+        force: deliver also against retry hints (``exim4 -M``).
+
+    Returns:
+        One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing can be told, as
+        in a dry run, which sends nothing.
+    """
+    try:
+        run = send(host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
+    except (HostError, ParseError) as error:
+        return checks.unsent([probe.name for probe in section.outbound], f"test mails: {error}")
+    return checks.judge_outbound(run, policy or VerifyPolicy())
+
+
+def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None) -> tuple[Verdict, ...]:
+    """Ask an MX from this machine what a sender would ask it, on each family.
+
+    Arguments:
+        name: the MX's name.
+        section: what it has to answer, and from which source ports it is asked.
+        policy: what the site expects.
+
+    Returns:
+        ``inbound-v4``, ``inbound-v6`` (as far as the site serves them) and ``certificate``.
+    """
+    policy = policy or VerifyPolicy()
+    results = [
+        ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s) for family in policy.families
+    ]
+    certificate = checks.judge_certificate(results, policy, datetime.now(UTC))
+    return (*map(checks.judge_inbound, results), certificate)
