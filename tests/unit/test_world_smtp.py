@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.world import behaviour, inbox, jsonl, ledger
+from lab.world import behaviour, inbox, jsonl, ledger, replies
 from lab.world.courier import Courier, Patience, retry_delay
 from lab.world.message import Message, make
+from lab.world.observer import attach_filter
 from lab.world.places import PLACES, Endpoint, Place
 from lab.world.routes import Router, Target
 from lab.world.sinks import Sinks
@@ -99,7 +100,7 @@ class World:
         return Target("mx", "127.0.0.1", self.v4) if family == "v4" else Target("mx", "::1", self.v6)
 
     def try_once(self, message: Message, family: str = "v4", **manner: object) -> Attempt:
-        how = replace(Manner(connect_timeout=1.0, command_timeout=0.5), **manner)  # type: ignore[arg-type]
+        how = replace(Manner(connect_timeout=5.0, command_timeout=10.0), **manner)  # type: ignore[arg-type]
         return attempt(how, self.target(family), message.sender, message.recipients, message.payload)
 
     def raw(self) -> socket.socket:
@@ -163,7 +164,7 @@ def test_dots_at_the_start_of_lines_survive(world: World) -> None:
 def test_misbehaviour_and_its_mending(world: World, value: dict[str, object], stage: str, outcome: str) -> None:
     world.behave(**value)
     message = mail()
-    result = world.try_once(message)
+    result = world.try_once(message, command_timeout=0.3 if outcome == "timeout" else 10.0)
     assert (result.stage, result.outcome) == (stage, outcome)
     assert result.rejected == (message.recipients if outcome == "reject" else ())
     assert result.ambiguous == (value == {"mode": "stall"})
@@ -177,7 +178,7 @@ def test_behaviour_of_one_family_and_above_a_size(world: World) -> None:
     assert world.try_once(mail(90_000), "v6").outcome == "ok"
     assert world.try_once(mail(100_000), "v6").outcome == "ok"
     assert world.try_once(mail(100_001), "v4").outcome == "ok"
-    assert world.try_once(mail(100_001), "v6").outcome == "timeout"
+    assert world.try_once(mail(100_001), "v6", command_timeout=0.5).outcome == "timeout"
 
 
 def test_refused_until_mended(world: World) -> None:
@@ -231,6 +232,21 @@ def test_a_client_that_vanishes_before_the_250_reaches_it(world: World) -> None:
     assert (second["event"], second["arrival"]) == ("reply-unseen", first["arrival"])
 
 
+def test_a_kernel_that_throws_the_replies_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the incident: the client's host drops what comes back once the body is out; no 250 is acknowledged."""
+    monkeypatch.setattr(replies, "UNSEEN_AFTER", 0.2)
+    sock = world.raw()
+    sock.sendall(b"X-Lab-Id: not-acked\r\n\r\nbody\r\n")
+    attach_filter(sock, struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF: return 0, drop everything
+    sock.sendall(b".\r\n")
+    until(lambda: [line["event"] for line in world.lines()] == ["arrival", "reply-unseen"])
+    sock.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER: the next retransmission gets through
+    until(lambda: [line["event"] for line in world.lines()][2:] == ["reply-seen"])
+    assert sock.recv(100).startswith(b"250 ")
+    sock.sendall(b"QUIT\r\n")
+    sock.close()
+
+
 def test_a_bounce_is_tied_to_what_it_returns(world: World) -> None:
     message = mail()
     with smtplib.SMTP("127.0.0.1", world.v4, "mx") as client:
@@ -271,7 +287,7 @@ def courier_of(
     world: World, lines: list[dict[str, object]], router: Router, patience: Patience | None = None
 ) -> Courier:
     def try_once(target: Target, sender: str, to: tuple[str, ...], payload: bytes) -> Attempt:
-        return attempt(Manner(connect_timeout=1.0, command_timeout=1.0), target, sender, to, payload)
+        return attempt(Manner(connect_timeout=5.0, command_timeout=10.0), target, sender, to, payload)
 
     return Courier(router, try_once, lines.append, lambda _: None, time.monotonic, patience or Patience())
 
