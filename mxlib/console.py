@@ -107,6 +107,7 @@ class Console:
     ) -> None:
         self.argv = tuple(argv)
         self.clock = clock or SystemClock()
+        self.transcript = transcript
         self._secret = secret
         self._transcript = Transcript(transcript, secret)
         self._seen = bytearray()

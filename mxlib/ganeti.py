@@ -118,11 +118,12 @@ class Cluster:
             mxlib.errors.HostError: the master cannot be asked.
         """
         # The bracket keeps the question out of its own answer.
-        pattern = f"[U]NIX-CONNECT:.*/{re.escape(instance.name)}[.]serial"
-        asked = f"pgrep -a -f {shlex.quote(pattern)}; true"
+        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(instance.name)}[.]serial"
+        asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
         script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(asked)}"
         output = self._master.read(script, timeout=30).output
-        return tuple(one_line(line) for line in output.splitlines() if re.search(r"\d+ \S*socat .*UNIX-CONNECT", line))
+        started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
+        return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 
     def live_slots(self, instance: Instance) -> dict[str, int]:
         """The PCI slot in use of each NIC by MAC, from the running machine's own record on its primary node.

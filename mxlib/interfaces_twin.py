@@ -6,7 +6,7 @@ between marks, so that :func:`strip` gives the file back byte for byte.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mxlib.interfaces import InterfacesFile, LogicalLine, Rewrite, configured, logical_lines, rename
@@ -15,6 +15,7 @@ _BEGIN, _END = "# mx-cookbooks twin begin", "# mx-cookbooks twin end"
 _WAS, _WAS_END = "# mx-cookbooks was: ", "# mx-cookbooks was end"
 _BLOCK = re.compile(rf"\n{_BEGIN}[^\n]*\n.*?{_END}\n", re.DOTALL)
 _REPLACED = re.compile(rf"{_WAS}(?P<line>[^\n]*\n).*?{_WAS_END}\n", re.DOTALL)
+_NOTED = re.compile(rf"^{_BEGIN}: (\S+) is (\S+) after a cold start", re.MULTILINE)
 _AUTO = re.compile(r"auto|allow-auto")
 
 
@@ -31,13 +32,12 @@ class _Stanza:
         return self.lines[0].words
 
 
-def twin(files: Sequence[InterfacesFile], old: str, new: str, note: str) -> Rewrite:
-    """Let an interface come up under a second name as well.
+def twin(files: Sequence[InterfacesFile], names: Mapping[str, str], note: str) -> Rewrite:
+    """Let interfaces come up under a second name as well.
 
     Arguments:
-        files: all files that ifupdown reads.
-        old: the name it is configured under.
-        new: the name the next boot may give it.
+        files: all files that ifupdown reads; what this added before is replaced.
+        names: the name each is configured under, to the name the next boot may give it.
         note: who did it and why; one line for the file.
 
     Raises:
@@ -45,8 +45,9 @@ def twin(files: Sequence[InterfacesFile], old: str, new: str, note: str) -> Rewr
             taken.
     """
     plain = tuple(InterfacesFile(file.path, strip(file.text)) for file in files)
-    _check(plain, old, new)
-    after = tuple(InterfacesFile(file.path, _with_twin(file.text, old, new, note)) for file in plain)
+    for old, new in names.items():
+        _check(plain, old, new)
+    after = tuple(InterfacesFile(file.path, _with_twins(file.text, names, note)) for file in plain)
     return Rewrite(tuple(files), after)
 
 
@@ -55,22 +56,29 @@ def strip(text: str) -> str:
     return _REPLACED.sub(lambda found: found["line"], _BLOCK.sub("", text))
 
 
-def settle(files: Sequence[InterfacesFile], old: str, now: str) -> Rewrite:
-    """The files with one name only: the one the interface has now.
+def settle(files: Sequence[InterfacesFile], names: Mapping[str, str]) -> Rewrite:
+    """The files with one name only for each interface.
 
     Arguments:
         files: files that :func:`twin` changed.
-        old: the name before.
-        now: the name now; may be the same.
+        names: the name before to the name now, for those that have another one now.
+
+    Raises:
+        ValueError: as :func:`mxlib.interfaces.rename` does.
     """
     plain = tuple(InterfacesFile(file.path, strip(file.text)) for file in files)
-    renamed = rename(plain, {old: now}) if now != old else Rewrite(plain, plain)
+    renamed = rename(plain, names) if names else Rewrite(plain, plain)
     return Rewrite(tuple(files), renamed.after, renamed.uncertain)
 
 
 def twinned(files: Sequence[InterfacesFile]) -> bool:
     """Whether a file holds what :func:`twin` adds."""
     return any(_BLOCK.search(file.text) or _REPLACED.search(file.text) for file in files)
+
+
+def pairs(files: Sequence[InterfacesFile]) -> dict[str, str]:
+    """The name before to the second name, as :func:`twin` noted them."""
+    return {old: new for file in files for new, old in _NOTED.findall(file.text)}
 
 
 def _check(files: Sequence[InterfacesFile], old: str, new: str) -> None:
@@ -128,15 +136,15 @@ def _is_iface(stanza: _Stanza, name: str) -> bool:
     return stanza.words[:2] == ["iface", name]
 
 
-def _with_twin(text: str, old: str, new: str, note: str) -> str:
-    copies = [_copy(stanza, old, new) for stanza in _stanzas(text) if _is_iface(stanza, old)]
-    hotplug = "".join(_hotplug(line, old) for line in logical_lines(text))
-    if not copies:
-        return hotplug
+def _with_twins(text: str, names: Mapping[str, str], note: str) -> str:
     if text.endswith("\\"):
-        raise TwinError("the file ends in a continued line")
-    begin = f"\n{_BEGIN}: {new} is {old} after a cold start; {' '.join(note.split())}\n"
-    return f"{hotplug}{begin}allow-hotplug {new}\n{''.join(copies)}{_END}\n"
+        raise TwinError("a file ends in a continued line")
+    blocks = []
+    for old, new in names.items():
+        copies = "".join(_copy(stanza, old, new) for stanza in _stanzas(text) if _is_iface(stanza, old))
+        begin = f"\n{_BEGIN}: {new} is {old} after a cold start; {' '.join(note.split())}\n"
+        blocks += [f"{begin}allow-hotplug {new}\n{copies}{_END}\n"] if copies else []
+    return "".join([*(_hotplug(line, names) for line in logical_lines(text)), *blocks])
 
 
 def _copy(stanza: _Stanza, old: str, new: str) -> str:
@@ -148,12 +156,13 @@ def _copy(stanza: _Stanza, old: str, new: str) -> str:
     return renamed if renamed.endswith("\n") else renamed + "\n"
 
 
-def _hotplug(line: LogicalLine, old: str) -> str:
-    """An ``auto`` line with the interface in an ``allow-hotplug`` line instead; any other line as it is."""
-    if not _AUTO.fullmatch(line.keyword) or old not in line.words[1:]:
+def _hotplug(line: LogicalLine, names: Collection[str]) -> str:
+    """An ``auto`` line with the interfaces in an ``allow-hotplug`` line instead; any other line as it is."""
+    moved = [word for word in line.words[1:] if word in names]
+    if not _AUTO.fullmatch(line.keyword) or not moved:
         return line.raw
     if line.raw.count("\n") != 1:
         raise TwinError(f"a continued line or the last one names it: {' '.join(line.words)}")
-    others = [word for word in line.words[1:] if word != old]
+    others = [word for word in line.words[1:] if word not in names]
     rest = f"auto {' '.join(others)}\n" if others else ""
-    return f"{_WAS}{line.raw}{rest}allow-hotplug {old}\n{_WAS_END}\n"
+    return f"{_WAS}{line.raw}{rest}allow-hotplug {' '.join(moved)}\n{_WAS_END}\n"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from mxlib.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
-from mxlib.errors import CommandFailedError, CommandTimeoutError
+from mxlib.errors import CommandFailedError, CommandTimeoutError, MxlibError
 from mxlib.host import CommandResult
 from mxlib.secret import Secret
 from mxlib.terminal import Screen, Waiting
@@ -196,7 +196,7 @@ class SerialShell:
         if not self._open:
             return
         self._open = False
-        with contextlib.suppress(ConsoleError):
+        with contextlib.suppress(MxlibError):
             if not self._console.alive and not self._console.reattach(timeout=self.ANSWER_S):
                 return
             self._console.send("\x03\r")

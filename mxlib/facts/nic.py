@@ -54,6 +54,8 @@ sed -n -E 's/^([^ ]+) +[^ ]+ +([^ ]+) .*/unit \\1 \\2/p'
 echo end
 """,
 )
+NOTE_PATH = "/var/lib/mx-cookbooks/nic/names"
+NOTE = Section("nic-note", f"cat {NOTE_PATH} 2>/dev/null\necho end\n")
 _NIC = re.compile(r"nic (?P<name>\S+)\nmac (?P<mac>[0-9a-f:]{17})\nat (?P<at>/\S*)\n(?:link (?P<link>[^\n]+)\n)?")
 _ON_ROOT_BUS = re.compile(r"/pci0000:00/0000:00:(?P<slot>[0-9a-f]{2})\.0(?:/virtio\d+)?\Z")
 
@@ -131,6 +133,15 @@ def parse_state(outputs: Outputs) -> NicState:
     )
 
 
+def parse_note(outputs: Outputs) -> dict[str, str]:
+    """Name by MAC as noted on the host before a reboot; empty if nothing was noted.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short.
+    """
+    return dict(re.findall(r"^([0-9a-f:]{17}) ([A-Za-z0-9_-]{1,15})$", _body(outputs, NOTE), re.MULTILINE))
+
+
 def _body(outputs: Outputs, section: Section) -> str:
     text = outputs[section.name].text().rstrip("\n") + "\n"
     if not text.endswith("end\n"):
@@ -161,6 +172,15 @@ def _files(text: str) -> tuple[InterfacesFile, ...]:
     return tuple(files.values())
 
 
+def decoded_file(path: str, packed: str) -> InterfacesFile:
+    """A file that came as base64.
+
+    Raises:
+        mxlib.errors.ParseError: it did not come whole.
+    """
+    return InterfacesFile(path, _decoded("".join(packed.split())))
+
+
 def _decoded(text: str) -> str:
     try:
         # surrogateescape: whatever bytes a comment holds, they are written back as they were.
@@ -170,4 +190,5 @@ def _decoded(text: str) -> str:
 
 
 SOURCE = Source("nic", (DEVICES, FILES), parse)
+NOTE_SOURCE = Source("nic-note", (NOTE,), parse_note)
 STATE_SOURCE = Source("nic-state", (STATE,), parse_state)

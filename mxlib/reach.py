@@ -1,0 +1,42 @@
+"""Whether a host answers over SSH, judged from here, by each address family of its own."""
+
+import socket
+import subprocess
+
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_CONNECT_S = 5
+# A connection of before the reboot must not answer for the host.
+_OPTIONS = (
+    f"-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout={_CONNECT_S} -oControlMaster=no -oControlPath=none"
+)
+
+
+def families(name: str) -> tuple[int, ...]:
+    """The address families the name resolves to from here: 4, 6, both or none."""
+    return tuple(family for family, number in _FAMILIES.items() if _resolves(name, number))
+
+
+def _resolves(name: str, family: int) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, 22, family, socket.SOCK_STREAM))
+    except OSError:
+        return False
+
+
+def answers(name: str, family: int, ssh_options: tuple[str, ...] = (), user: str = "root") -> bool:
+    """Whether a command runs on the host over SSH.
+
+    Arguments:
+        name: the host, a validated name.
+        family: 4 or 6.
+        ssh_options: options for ssh.
+        user: who goes there.
+    """
+    argv = ["ssh", *ssh_options, f"-{family}", *_OPTIONS.split(), f"{user}@{name}", "true"]
+    try:
+        result = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * _CONNECT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return result.returncode == 0
