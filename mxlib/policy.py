@@ -6,9 +6,10 @@ The keys are those of the section ``verify`` of the site's configuration.
 import math
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from mxlib.facts.units import UNIT_NAME
+UNIT_NAME = re.compile(
+    r"[A-Za-z0-9:_.@\\-]{1,200}\.(?:service|timer|socket|mount|target|path|slice|scope|swap|automount|device)"
+)
 
 
 def _must(condition: bool, key: str, expected: str) -> None:
@@ -110,7 +111,7 @@ class VerifyPolicy:
     puppet_age_s: float = 7200.0
     certificate_days: float = 14.0
     sysctls: dict[str, str] = field(default_factory=dict)
-    known_bad: tuple[Path, ...] = ()
+    known_bad: tuple[str, ...] = ()
     allowed_kernels: tuple[str, ...] = ()
     answer_s: float = 20.0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from mxlib.policy import VerifyPolicy
-from mxlib.probe_inbound import Answer, InboundResult
+from mxlib.probe_answers import Answer, InboundResult
 from mxlib.probe_outbound import OutboundResult, OutboundRun, Outcome
 from mxlib.text import one_line
 from mxlib.verdict import Evidence, Status, Verdict

@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from mxlib.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.policy import UNIT_NAME
 
-UNIT_NAME = re.compile(
-    r"[A-Za-z0-9:_.@\\-]{1,200}\.(?:service|timer|socket|mount|target|path|slice|scope|swap|automount|device)"
-)
 SHOWN = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,Result,WantedBy,DropInPaths,"
     "ConditionResult,InactiveExitTimestampMonotonic"

@@ -8,7 +8,8 @@ from mxlib import probe_inbound
 from mxlib.checks.probes import judge_certificate, judge_inbound
 from mxlib.config_sections import InboundProbe
 from mxlib.policy import VerifyPolicy
-from mxlib.probe_inbound import InboundStage, PortRangeClient, ask, differences
+from mxlib.probe_answers import InboundStage, differences
+from mxlib.probe_inbound import PortRangeClient, ask
 from mxlib.verdict import Status
 from tests.unit.facts_support import NOW
 
