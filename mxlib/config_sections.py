@@ -255,6 +255,9 @@ class GanetiSection:
         password_file: a file only root can read.
         ca_file: authority of its certificate; none is the system's store.
         timeout: seconds a request may take.
+        master: the cluster's master, for gnt-instance over SSH; none is the host in ``rapi``.
+        ssh_options: options of the ssh that carries the console.
+        prevention: what is done before a cold start that would rename the network interface.
     """
 
     rapi: str
@@ -262,9 +265,13 @@ class GanetiSection:
     password_file: Path
     ca_file: Path | None = None
     timeout: float = 10.0
+    master: str | None = None
+    ssh_options: tuple[str, ...] = ()
+    prevention: Literal["none", "stanzas", "link"] = "none"
 
     def __post_init__(self) -> None:
         _must(self.rapi.startswith("https://"), "rapi", "an https:// URL")
+        _must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
         _positive(self.timeout, "timeout")
 
 
@@ -273,12 +280,14 @@ class ConsoleSection:
     """The serial console's login.
 
     Attributes:
-        password_file: a file only root can read.
+        password_file: a file only root can read; none asks on a terminal.
         user: who logs in.
+        transcripts: directory of what was seen on the console.
     """
 
-    password_file: Path
+    password_file: Path | None = None
     user: str = "root"
+    transcripts: Path = Path("/var/log/spicerack/console")
 
 
 @dataclass(frozen=True)

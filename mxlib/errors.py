@@ -27,3 +27,35 @@ class CommandFailedError(HostError):
 
 class ParseError(MxlibError):
     """An output does not have the form its command is known to print: the fact is UNKNOWN."""
+
+
+class FencedError(HostError):
+    """A newer run has taken the host over: this one must not write any more."""
+
+
+class StepError(MxlibError):
+    """A step could not do its work; its message is what the operator reads."""
+
+
+class SlotError(MxlibError):
+    """The slot of the service could not be read or written."""
+
+
+class SlotTakenError(SlotError):
+    """Somebody else holds the slot of the service."""
+
+
+class PoolError(MxlibError):
+    """The pool state in front of the MXs could not be read, or is not what was set."""
+
+
+class SilenceError(MxlibError):
+    """Alerts could not be silenced or read."""
+
+
+class JournalError(MxlibError):
+    """The journal of a run cannot be written or read."""
+
+
+class InterruptedRunError(MxlibError):
+    """The operator or the system asked the run to stop."""

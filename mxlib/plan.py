@@ -143,7 +143,7 @@ def _take_out(state: State, record: Record, host: View) -> Decision | None:
         return Do(Step.SILENCE)
     if "puppet" in state.uses and not host.puppet_off:
         return Do(Step.PUPPET_OFF)
-    if state.pool is Pool.IN:
+    if state.pool in (Pool.IN, Pool.PARTLY):
         return Do(Step.POOL_OUT)
     if host.ports is not Ports.CLOSED:
         return Do(Step.CLOSE)
@@ -218,7 +218,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return Do(Step.OPEN)
     if state.pool is Pool.UNKNOWN:
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read and so not be given back")
-    if state.pool is Pool.OUT:
+    if state.pool in (Pool.OUT, Pool.PARTLY):
         return Do(Step.POOL_IN)
     if host.boot != record.boot_before and record.judgements(host.boot).soak is None:
         return Do(Step.SOAK)
@@ -239,7 +239,7 @@ def _keep_out(state: State, host: View) -> Decision | None:
     """The ports first: they are what keeps clients away whatever the pool says."""
     if host.ports is not Ports.CLOSED:
         return Do(Step.CLOSE)
-    return Do(Step.POOL_OUT) if state.pool is Pool.IN else None
+    return Do(Step.POOL_OUT) if state.pool in (Pool.IN, Pool.PARTLY) else None
 
 
 def _tidy(state: State, record: Record, host: View) -> Decision | None:

@@ -63,6 +63,7 @@ class Pool(Enum):
 
     IN = "in"
     OUT = "out"
+    PARTLY = "partly"
     NONE = "none"
     UNKNOWN = "unknown"
 

@@ -1,0 +1,121 @@
+"""Whether the host is out of service by our doing: the closed ports, what keeps them closed, and the run's record."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.record import Record, from_json
+from mxlib.state import Ports
+
+DIRECTORY = "/var/lib/mx-cookbooks"
+RECORD = f"{DIRECTORY}/run.json"
+TOKEN = f"{DIRECTORY}/token"
+RULES = f"{DIRECTORY}/depool.nft"
+UNIT = "mx-depool.service"
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+TABLE = "inet mx_depool"
+HOLD = f"{DIRECTORY}/hold"
+"""While this file exists the drop-in :data:`mxlib.exim.HOLD_DROP_IN` keeps the MTA from being started."""
+
+# nft's exit code is 1 both for "no such table" and for "cannot tell": only the first may count as open.
+SECTION = Section(
+    "depool",
+    f"""\
+[ ! -e {RECORD} ] || printf 'record %s\\n' "$(base64 -w 0 {RECORD})"
+printf 'token %s\\n' "$(cat {TOKEN} 2>/dev/null || echo 0)"
+[ ! -s {RULES} ] || echo 'file yes'
+[ ! -e {UNIT_FILE} ] || printf 'unit %s\\n' "$(systemctl is-enabled {UNIT} 2>&1)"
+[ ! -e {HOLD} ] || [ ! -e {exim.HOLD_DROP_IN} ] || echo 'held yes'
+echo table
+nft list table {TABLE} 2>&1
+echo "code $?"
+""",
+)
+_ABSENT = re.compile(r"No such file or directory")
+_REJECT = re.compile(
+    r"tcp dport (?:\{ )?(?P<ports>\d+(?:, \d+)*)(?: \})? tcp flags .*syn.* counter packets (?P<packets>\d+) "
+    r"bytes \d+ reject with tcp reset"
+)
+
+
+@dataclass(frozen=True)
+class DepoolFacts:
+    """What keeps clients away.
+
+    Attributes:
+        record: the run's memory; None where nobody has claimed the host.
+        token: the highest fencing token that has written here.
+        persisted: whether rules, unit and its enablement are all there, so that a reboot keeps the ports closed.
+        traces: whether any of them is there.
+        closed_ports: ports that the loaded table answers with a reset; None where no such table is loaded.
+        refused: packets it has answered so far.
+        held: whether the MTA cannot be started by our doing.
+        prober_ports: source ports that are let through now.
+    """
+
+    record: Record | None
+    token: int
+    persisted: bool
+    traces: bool
+    closed_ports: tuple[int, ...] | None
+    refused: int = 0
+    held: bool = False
+    prober_ports: tuple[int, ...] = ()
+
+    @property
+    def ports(self) -> Ports:
+        """Whether the ports are open, closed for good, or something between."""
+        if self.closed_ports and self.persisted:
+            return Ports.CLOSED
+        return Ports.PARTLY if self.traces or self.closed_ports is not None else Ports.OPEN
+
+
+def parse(outputs: Outputs) -> DepoolFacts:
+    """Read the answer of the section.
+
+    Raises:
+        mxlib.errors.ParseError: nft could not tell, or the record is damaged.
+    """
+    head, found, table = outputs[SECTION.name].text().partition("table\n")
+    listing, code, _ = table.rpartition("code ")
+    if not found or not code:
+        raise ParseError("the state of the ports is not all there")
+    lines = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
+    loaded = table.rstrip().endswith("code 0")
+    if not loaded and not _ABSENT.search(listing):
+        raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
+    has_file, unit = "file" in lines, lines.get("unit", "")
+    return DepoolFacts(
+        record=_record(lines.get("record")),
+        token=int(lines.get("token", "0") or 0),
+        persisted=has_file and unit == "enabled",
+        traces=has_file or bool(unit),
+        closed_ports=_closed(listing) if loaded else None,
+        refused=sum(int(match["packets"]) for match in _REJECT.finditer(listing)),
+        held="held" in lines,
+        prober_ports=tuple(int(port) for port in re.findall(r"(\d+) (?:timeout \S+ )?expires", listing)),
+    )
+
+
+def _record(encoded: str | None) -> Record | None:
+    if encoded is None:
+        return None
+    try:
+        return from_json(base64.b64decode(encoded).decode())
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise ParseError("the run's record on the host is damaged") from error
+
+
+def _closed(listing: str) -> tuple[int, ...]:
+    """Ports closed by a table that really stands in the way of packets."""
+    if "hook input" not in listing:
+        return ()
+    return tuple(int(port) for match in _REJECT.finditer(listing) for port in match["ports"].split(", "))
+
+
+SOURCE: Source[DepoolFacts] = Source("depool", (SECTION,), parse)

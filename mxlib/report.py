@@ -1,0 +1,230 @@
+"""The story of a run, from its journal: for the terminal, as Markdown and as JSON."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mxlib.facts.standing import Standing
+from mxlib.journal import Event
+from mxlib.outcome import Outcome
+from mxlib.record import Record
+from mxlib.text import duration, one_line, printable
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step in the timeline.
+
+    Attributes:
+        at: when it ended, ISO 8601, UTC.
+        step: its name.
+        note: what it said.
+        seconds: how long it took; None where it has no duration.
+        failed: whether it could not do its work.
+    """
+
+    at: str
+    step: str
+    note: str
+    seconds: float | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened to one host.
+
+    Attributes:
+        host: the MX.
+        run: id of the run.
+        who: operator and management host.
+        why: reason and task.
+        outcome: how it ended.
+        reason: one sentence.
+        next_command: the one command that goes on, undoes or gives back; empty if there is nothing to do.
+        timeline: the steps, in order.
+        verdicts: what was judged, in order: stage, check, status and why.
+        ledger: counts of the ledger's last check; empty if it was not checked.
+    """
+
+    host: str
+    run: str
+    who: str
+    why: str
+    outcome: Outcome
+    reason: str
+    next_command: str
+    timeline: tuple[Entry, ...]
+    verdicts: tuple[dict[str, str], ...] = ()
+    ledger: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> str:
+        """The outcome, in one line."""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.host}: {self.outcome.phrase}{reason}"
+
+
+def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next_command: str) -> Report:
+    """Make the report of a journal.
+
+    Arguments:
+        host: the MX.
+        run: id of the run.
+        who: operator and management host.
+        why: reason and task.
+        events: the journal.
+        next_command: the one command that goes on.
+    """
+    known = list(events)
+    end = next((event for event in reversed(known) if event.name == "end"), None)
+    outcome = Outcome[end.values["outcome"]] if end else Outcome.INTERRUPTED
+    return Report(
+        host=host,
+        run=run,
+        who=who,
+        why=why,
+        outcome=outcome,
+        reason=str(end.values.get("why", "")) if end else "the run ended without closing its journal",
+        next_command=next_command,
+        timeline=tuple(_timeline(known)),
+        verdicts=tuple(_verdicts(known)),
+        ledger=_ledger(known),
+    )
+
+
+def _timeline(events: Iterable[Event]) -> Iterator[Entry]:
+    for event in events:
+        values = event.values
+        if event.name == "done":
+            yield Entry(event.at, values["step"], str(values.get("note", "")), values.get("seconds"))
+        elif event.name == "failed":
+            yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True)
+        elif event.name in ("interrupted", "turning-back"):
+            yield Entry(event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", "")))
+
+
+def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
+    for event in events:
+        if event.name == "verdict":
+            yield {key: str(event.values.get(key, "")) for key in ("stage", "check", "status", "why")}
+        for said in event.values.get("verdicts", ()) if event.name == "done" else ():
+            status, _, rest = str(said).partition(" ")
+            check, _, why = rest.partition(": ")
+            yield {"stage": str(event.values["step"]), "check": check, "status": status, "why": why}
+
+
+def _ledger(events: Iterable[Event]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for event in events:
+        if event.name == "done" and "missing" in event.values:
+            found = {key: int(event.values[key]) for key in ("must", "spool", "missing") if key in event.values}
+    return found
+
+
+def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
+    """The one command that goes on from here; empty if nothing is left to do.
+
+    Arguments:
+        host: the MX.
+        outcome: how the run ended.
+        record: the memory that stays on the host.
+    """
+    if record is None:
+        return ""
+    if outcome is Outcome.DONE:
+        return f"cookbook sre.mail.pool-mx {host}"
+    return f"cookbook sre.mail.reboot-mx {host} --resume    (to undo instead: --abort)"
+
+
+def terminal(report: Report) -> Iterator[str]:
+    """The last lines an operator sees; what happened in between was told as it happened.
+
+    Arguments:
+        report: the report.
+    """
+    if report.ledger:
+        yield _ledger_line(report.ledger)
+    yield report.headline
+    if report.next_command:
+        yield f"next: {report.next_command}"
+
+
+def _ledger_line(ledger: dict[str, int]) -> str:
+    missing = f"{ledger['missing']} MISSING" if ledger.get("missing") else "none missing"
+    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}"
+
+
+def markdown(report: Report) -> str:
+    """The report as Markdown.
+
+    Arguments:
+        report: the report.
+    """
+    lines = [f"# {report.headline}", "", f"Run {report.run}, by {report.who}: {report.why}", ""]
+    if report.next_command:
+        lines += [f"Next: `{report.next_command}`", ""]
+    lines += ["## Timeline", "", "| UTC | step | took | what |", "| --- | --- | --- | --- |"]
+    lines += [_row(entry) for entry in report.timeline]
+    if report.ledger:
+        lines += ["", "## Ledger", "", _ledger_line(report.ledger)]
+    if report.verdicts:
+        lines += ["", "## Checks", "", "| stage | check | status | why |", "| --- | --- | --- | --- |"]
+        lines += ["| " + " | ".join(_cell(one[key]) for key in one) + " |" for one in report.verdicts]
+    return "\n".join(lines) + "\n"
+
+
+def _row(entry: Entry) -> str:
+    took = duration(entry.seconds) if entry.seconds is not None else ""
+    step = f"**{entry.step} FAILED**" if entry.failed else entry.step
+    return f"| {entry.at[11:19]} | {step} | {took} | {_cell(entry.note)} |"
+
+
+def _cell(text: str) -> str:
+    """A text that cannot break the table, nor speak Markdown of its own."""
+    return one_line(printable(text), 500).replace("|", "\\|").replace("<", "&lt;")
+
+
+def as_json(report: Report) -> str:
+    """The report as JSON.
+
+    Arguments:
+        report: the report.
+    """
+    raw: dict[str, Any] = asdict(report)
+    raw["outcome"] = report.outcome.name
+    raw["exit_code"] = report.outcome.value
+    return json.dumps(raw, indent=2, sort_keys=True) + "\n"
+
+
+def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
+    """Where a host stands, for ``--status``.
+
+    Arguments:
+        host: the MX.
+        standing: what it said.
+        slot: who has the slot of the service.
+    """
+    view, record = standing.view, standing.depool.record
+    yield f"{host}: kernel {view.kernel}, boot {view.boot}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
+    yield f"boot entries: saved {view.saved or '(none)'}, next {view.next or '(none)'}"
+    yield f"slot of the service: {slot or 'free'}"
+    if record is None:
+        yield "no run has claimed it"
+        return
+    yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
+    yield f"target {record.target.release}, fallback {record.fallback.release}; {_progress(record)}"
+    yield f"next: {next_command(host, Outcome.LEFT_OUT, record)}"
+
+
+def _progress(record: Record) -> str:
+    if record.undoing:
+        return f"being undone: {record.undoing}"
+    if record.awaited is not None:
+        return "a reboot was ordered and has not been seen to end"
+    if not record.boots:
+        return "not rebooted yet"
+    trusted = "verified" if record.trusted(record.boot) else "not verified"
+    return f"{len(record.boots)} boots since, now with {record.boots[-1].kernel}, {trusted}"

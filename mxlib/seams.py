@@ -1,0 +1,100 @@
+"""What a run needs of the world besides hosts, as small protocols: the slot, the pool state, silences, the operator."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from mxlib.host import Host
+from mxlib.state import Slot
+from mxlib.verdict import Verdict
+
+
+class SlotSeam(Protocol):
+    """The one slot of the service."""
+
+    token: int
+
+    def state(self) -> Slot:
+        """What it means for this run; what cannot be read is UNKNOWN."""
+
+    def describe(self) -> str:
+        """Who has it, in words; empty if nobody has."""
+
+    def take(self) -> int:
+        """Take it and give the fencing token.
+
+        Raises:
+            mxlib.errors.SlotTakenError: somebody else has it.
+            mxlib.errors.SlotError: it cannot be written.
+        """
+
+    def release(self) -> None:
+        """Give it up: the host is back.
+
+        Raises:
+            mxlib.errors.SlotError: it cannot be written; it stays held for the host.
+        """
+
+    def leave(self) -> None:
+        """Stop living in it: the host keeps it, anybody may take the run over."""
+
+
+class PoolState(Protocol):
+    """The pool state of one MX: a value for each object it consists of."""
+
+    def read(self) -> dict[str, str]:
+        """The present values; empty where there is no pool.
+
+        Raises:
+            mxlib.errors.PoolError: they cannot be read.
+        """
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Set values and read them back.
+
+        Raises:
+            mxlib.errors.PoolError: they cannot be set, or are not what was set.
+        """
+
+    def command(self, values: Mapping[str, str]) -> list[str]:
+        """What an operator would type to set these values."""
+
+
+class Silencer(Protocol):
+    """What can silence the alerts of one MX."""
+
+    def add(self, minutes: int) -> str:
+        """Silence for some minutes and give the silence's id.
+
+        Raises:
+            mxlib.errors.SilenceError: it was not set.
+        """
+
+    def remove(self, silence: str) -> None:
+        """End a silence.
+
+        Raises:
+            mxlib.errors.SilenceError: it was not ended; it will run out.
+        """
+
+
+class Teller(Protocol):
+    """Where the operator looks."""
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+
+    def live(self, text: str) -> None:
+        """A line that the next one replaces; where there is no terminal, one now and then."""
+
+
+class Verifier(Protocol):
+    """What proves that a host is well."""
+
+    def condition(self, host: Host) -> tuple[Verdict, ...]:
+        """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
+
+    def outbound(self, host: Host) -> tuple[Verdict, ...]:
+        """Test mails through the host's MTA, also while it is held."""
+
+    def inbound(self, host: Host) -> tuple[Verdict, ...]:
+        """SMTP sessions from here, from the prober's source ports."""

@@ -1,0 +1,176 @@
+"""The boot entries, the reboot, and the wait for the boot that follows."""
+
+import dataclasses
+import re
+
+from mxlib.errors import HostError, ParseError, StepError
+from mxlib.facts.kernel import RELEASE
+from mxlib.facts.standing import Standing, read_standing
+from mxlib.plan import entries_for, kernel_wanted
+from mxlib.record import Boot, Record
+from mxlib.state import Goal, Mta, Ports, Slot, State, Waited
+from mxlib.steps.context import Context, Done, quoted, record_of
+from mxlib.steps.others import lacking_others
+from mxlib.text import duration, one_line
+
+_ENVIRONMENT = "/boot/grub/grubenv"
+_POLL_S = 3.0
+_NOT_STOPPING_S = 20.0
+"""A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
+_ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
+
+
+def entries_script(saved: str, next_: str) -> str:
+    """Set GRUB's saved entry and the one for the next boot only, and read them back.
+
+    The ids were found in the real grub.cfg: an id GRUB does not know boots the newest kernel in silence.
+
+    Arguments:
+        saved: full id of the saved entry; empty removes it.
+        next_: full id of the entry for one boot; empty removes it.
+
+    Raises:
+        mxlib.errors.StepError: an id has characters that no entry of ours has.
+    """
+    for entry in (saved, next_):
+        if not _ENTRY.fullmatch(entry):
+            raise StepError(f"not the id of a boot entry: {one_line(entry)}")
+    lines = [_set("saved_entry", saved), _set("next_entry", next_)]
+    check = f"grub-editenv {_ENVIRONMENT} list | grep -E '^(saved|next)_entry=' || true"
+    return "\n".join([*lines, f"sync {_ENVIRONMENT}", check])
+
+
+def _set(name: str, entry: str) -> str:
+    if entry:
+        return f"grub-editenv {_ENVIRONMENT} set {quoted(f'{name}={entry}')}"
+    return f"grub-editenv {_ENVIRONMENT} unset {name}"
+
+
+def set_entries(context: Context, saved: str, next_: str) -> None:
+    """Set the entries and prove that they stand.
+
+    Arguments:
+        context: the world.
+        saved: full id of the saved entry.
+        next_: full id of the entry for one boot.
+
+    Raises:
+        mxlib.errors.StepError: what was read back is something else.
+    """
+    said = context.act(entries_script(saved, next_)).output
+    read = dict(line.split("=", 1) for line in said.splitlines() if "_entry=" in line)
+    if (read.get("saved_entry", ""), read.get("next_entry", "")) != (saved, next_):
+        raise StepError(f"GRUB's environment does not hold what was written: {one_line(said)}")
+
+
+def entries(context: Context, state: State, goal: Goal) -> Done:
+    """The fallback as saved entry, the wanted kernel for one boot."""
+    record = record_of(state)
+    wanted = kernel_wanted(goal, record)
+    saved, next_ = entries_for(record, wanted)
+    set_entries(context, saved, next_)
+    once = f"{wanted.release} for one boot, then " if next_ else ""
+    return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
+
+
+def keep(context: Context, state: State) -> Done:
+    """Make the verified kernel the saved entry."""
+    record = record_of(state)
+    assert state.host is not None
+    known = {one.release: one.entry for one in (record.fallback, record.target)}
+    set_entries(context, known[state.host.kernel], "")
+    return Done(f"{state.host.kernel} is verified and now the saved entry")
+
+
+def entries_back(context: Context, state: State) -> Done:
+    """The boot entries as they were."""
+    set_entries(context, record_of(state).prior.saved_entry, "")
+    return Done("GRUB's entries are as they were")
+
+
+def reboot(context: Context, state: State, goal: Goal) -> Done:
+    """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
+    record = record_of(state)
+    wanted = kernel_wanted(goal, record)
+    standing = read_standing(context.target)
+    _point_of_no_return(context, standing, entries_for(record, wanted))
+    ordered = record
+    if record.awaited is None:
+        ordered = dataclasses.replace(record, boots=(*record.boots, Boot(standing.view.boot, wanted.release)))
+    else:
+        context.reordered = True
+    context.act("sync\nsystemctl --no-block reboot", record=ordered)
+    context.waited = Waited.NO
+    return Done(f"reboot into {wanted.release} ordered")
+
+
+def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[str, str]) -> None:
+    """Raise unless a reboot loses nothing and leaves enough others.
+
+    Raises:
+        mxlib.errors.StepError: what stands against it.
+    """
+    view = standing.view
+    against = [
+        text
+        for wrong, text in (
+            (context.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
+            (view.mta is not Mta.HELD, "the MTA is not held and at rest"),
+            (view.ports is not Ports.CLOSED, "the mail ports are not closed for good"),
+            ((view.saved, view.next) != entries_, "the boot entries are not as set"),
+        )
+        if wrong
+    ]
+    against += lacking_others(context)
+    if against:
+        raise StepError("no reboot: " + "; ".join(against))
+
+
+def await_boot(context: Context, state: State) -> Done:
+    """Wait for an answer from a boot that is not the one that was to end."""
+    record = record_of(state)
+    begin = context.clock.monotonic()
+    before = record.awaited.before if record.awaited else ""
+    while True:
+        standing, problem = _try_standing(context)
+        waited = context.clock.monotonic() - begin
+        if standing is not None and standing.view.boot != before:
+            return _booted(context, record, standing, waited)
+        if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
+            context.waited = Waited.SAME_BOOT
+            return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
+        if waited > context.site.boot.timeout:
+            context.waited = Waited.SILENT
+            return Done(f"no new boot within {duration(waited)}: {problem}")
+        context.tell.live(
+            f"waiting for a new boot, {duration(waited)} of {duration(context.site.boot.timeout)}: {problem}"
+        )
+        context.clock.sleep(_POLL_S)
+
+
+def _try_standing(context: Context) -> tuple[Standing | None, str]:
+    try:
+        standing = read_standing(context.target)
+    except (HostError, ParseError) as error:
+        return None, one_line(str(error), 80)
+    return standing, "shutting down" if standing.stopping else "still the old boot"
+
+
+def _booted(context: Context, record: Record, standing: Standing, waited: float) -> Done:
+    context.waited = Waited.NO
+    view = standing.view
+    if record.awaited is not None:
+        booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
+        context.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
+        as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
+        return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
+    return Done(f"the host answers again, with {view.kernel}")
+
+
+def found_boot(context: Context, state: State) -> Done:
+    """Take note of a boot that nobody of this run has ordered."""
+    record = record_of(state)
+    assert state.host is not None
+    boot = Boot(before=record.boot, wanted="", after=state.host.boot, kernel=state.host.kernel)
+    context.remember(dataclasses.replace(record, boots=(*record.boots, boot)))
+    return Done(f"the host has booted without this run, with {state.host.kernel}: it is verified before it serves")

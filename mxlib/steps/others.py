@@ -1,0 +1,47 @@
+"""The other MXs: enough of them have to be in service, and verified just now, while one is out."""
+
+from mxlib.errors import HostError, ParseError
+from mxlib.facts.standing import read_standing
+from mxlib.host import Host
+from mxlib.state import Mta, Ports
+from mxlib.steps.context import Context
+from mxlib.text import one_line, plural
+from mxlib.verdict import Status, Verdict
+
+
+def others(context: Context) -> tuple[Verdict, ...]:
+    """One verdict for each other MX: in service, and well.
+
+    Arguments:
+        context: the world.
+    """
+    return tuple(_judge(context, peer) for peer in context.peers)
+
+
+def lacking_others(context: Context) -> list[str]:
+    """Why there are not enough others; empty if there are.
+
+    Arguments:
+        context: the world.
+    """
+    verdicts = others(context)
+    passed = sum(verdict.passed for verdict in verdicts)
+    if passed >= context.site.min_in_service:
+        return []
+    why = "; ".join(verdict.why for verdict in verdicts if not verdict.passed)
+    return [f"only {plural(passed, 'other MX')} in service and well, {context.site.min_in_service} needed ({why})"]
+
+
+def _judge(context: Context, peer: Host) -> Verdict:
+    name = f"peer-{peer.name}"
+    try:
+        view = read_standing(peer).view
+        if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
+            return Verdict(name, Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
+        bad = [one for one in context.verifier.condition(peer) if not one.passed]
+    except (HostError, ParseError) as error:
+        return Verdict(name, Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
+    if bad:
+        worst = min(bad, key=lambda one: one.status.severity)
+        return Verdict(name, worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
+    return Verdict(name, Status.OK, f"{peer.name}: in service")

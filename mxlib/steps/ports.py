@@ -1,0 +1,140 @@
+"""Closing and opening the mail ports at the packet, as state that survives reboots and firewall reloads.
+
+A table of our own ahead of the host's firewall answers new connections with a reset, so that senders go to the next MX
+at once; sessions under way finish. The SYN is matched by TCP flags, not by the state of conntrack, which may be what is
+broken. A unit ordered after the firewall and before the MTA loads the table; the firewalls' restarts and reloads, which
+may flush it (Debian's nftables.conf does), are passed on to that unit.
+"""
+
+from mxlib import exim
+from mxlib.facts.depool import HOLD, RULES, TABLE, UNIT, UNIT_FILE
+from mxlib.record import Record
+from mxlib.state import State
+from mxlib.steps.context import Context, Done, quoted
+
+_RULES = """\
+# {note}
+table {table}
+delete table {table}
+table {table} {{
+  set prober {{
+    type inet_service
+    flags timeout
+  }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iif "lo" accept
+    tcp sport @prober accept
+    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn counter reject with tcp reset
+  }}
+}}
+"""
+_UNIT = f"""\
+[Unit]
+Description=Out of service: mail ports closed by mx-cookbooks
+ConditionPathExists={RULES}
+After=nftables.service ferm.service
+Before={exim.UNIT}
+PartOf=nftables.service ferm.service
+ReloadPropagatedFrom=nftables.service ferm.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f {RULES}
+ExecReload=/usr/sbin/nft -f {RULES}
+[Install]
+WantedBy=multi-user.target
+RequiredBy={exim.UNIT}
+"""
+_HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
+
+
+def rules(ports: tuple[int, ...], note: str) -> str:
+    """The table as a file for nft; loading it twice is harmless.
+
+    Arguments:
+        ports: what to close.
+        note: who, why and which run, for whoever finds the file.
+    """
+    one_line = " ".join(note.split())
+    return _RULES.format(note=one_line, table=TABLE, ports=", ".join(str(port) for port in ports))
+
+
+def close_script(ports: tuple[int, ...], note: str) -> str:
+    """Close now, then make it last; the drop-in that can hold the MTA comes along, as it needs the same reload.
+
+    Arguments:
+        ports: what to close.
+        note: who, why and which run.
+    """
+    return f"""\
+put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
+put {RULES} {quoted(rules(ports, note))}
+nft -f {RULES}
+put {UNIT_FILE} {quoted(_UNIT)}
+mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
+put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
+systemctl --quiet enable {UNIT}
+systemctl start {UNIT}
+nft list table {TABLE}
+"""
+
+
+# The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
+OPEN_SCRIPT = f"""\
+systemctl --quiet disable {UNIT} || [ ! -e {UNIT_FILE} ]
+rm -f {HOLD} {exim.HOLD_DROP_IN} {UNIT_FILE} {RULES}
+rmdir --ignore-fail-on-non-empty {exim.HOLD_DROP_IN.rpartition("/")[0]}
+! nft list table {TABLE} >/dev/null 2>&1 || nft delete table {TABLE}
+systemctl daemon-reload
+"""
+
+
+def note(record: Record) -> str:
+    """Who has taken the host out, for its files.
+
+    Arguments:
+        record: the memory.
+    """
+    return f"mx-cookbooks run {record.run}: {record.who}, {record.since}: {record.why}"
+
+
+def close(context: Context, _state: State) -> Done:
+    """Close the mail ports for good."""
+    assert context.record is not None
+    context.act(close_script(context.site.ports, note(context.record)))
+    ports = ", ".join(str(port) for port in context.site.ports)
+    return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
+
+
+def open_(context: Context, _state: State) -> Done:
+    """Give the ports back to the host's own firewall."""
+    context.act(OPEN_SCRIPT)
+    return Done("the mail ports are open again")
+
+
+def let_prober_in(context: Context, seconds: int) -> None:
+    """Let the prober's source ports through for a while; the kernel closes them again by itself.
+
+    Arguments:
+        context: the world.
+        seconds: how long.
+    """
+    first, last = context.site.probes.inbound.source_ports
+    elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
+    context.act(f"nft flush set {TABLE} prober\nnft add element {TABLE} prober '{{ {elements} }}'")
+
+
+def shut_prober_out(context: Context) -> None:
+    """Close the prober's source ports."""
+    context.act(f"nft flush set {TABLE} prober")
+
+
+def commands(context: Context) -> list[str]:
+    """What closing does, in the operator's words.
+
+    Arguments:
+        context: the world.
+    """
+    ports = ",".join(str(port) for port in context.site.ports)
+    return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]

@@ -1,0 +1,260 @@
+"""Emptying the queue, bringing the MTA to rest, and the ledger of what it had taken."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from mxlib import exim
+from mxlib.errors import StepError
+from mxlib.facts import mta
+from mxlib.facts.depool import DIRECTORY, HOLD
+from mxlib.facts.mta import Role
+from mxlib.facts.source import read_facts
+from mxlib.record import Record
+from mxlib.state import State
+from mxlib.steps.context import Context, Done, record_of
+from mxlib.text import duration, one_line, plural
+
+_POLL_S = 2.0
+_STALL_S = 30.0
+"""No message has left the queue for this long and no delivery is under way: what is left waits for its retry times."""
+LEDGER = f"{DIRECTORY}/ledger"
+MAX_SHOWN = 20
+
+# POSIX tools know no (?:...)
+_ID = exim.MESSAGE_ID.replace("(?:", "(")
+# Exim's log lines: date, time, perhaps a zone and a pid, then the id and the mark.
+_LINE = r"^[^ ]+ [^ ]+( [+-][0-9]{4})?( \[[0-9]+\])? "
+# A pipe hides the failure of its first commands, and a ledger that misses lines in silence is worse than none: each
+# command writes a file, and the first that fails ends the script.
+_READ_SPOOL = f"""\
+find {exim.SPOOL}/input -name '*-H' -printf '%f\\n' >@L@.names
+sed -nE 's/^({_ID})-H$/\\1/p' @L@.names >@L@.spool
+"""
+_READ_LOG = f"""\
+growth >@L@.growth
+sed -nE 's/{_LINE}({_ID}) (<= .*|Completed.*)$/\\3 \\5/p' @L@.growth >@L@.log
+awk '$2 == "<=" {{ print $1 }}' @L@.log >@L@.arrived
+awk '$2 ~ /^Completed/ {{ print $1 }}' @L@.log >@L@.completed
+"""
+_GROWTH = """\
+growth() {
+log=@LOG@; inode=@INODE@; from=$((@OFFSET@ + 1))
+if [ "$(stat -c %i "$log")" = "$inode" ]; then tail -c "+$from" "$log"; return; fi
+old=$(find "${log%/*}" -maxdepth 1 -inum "$inode" -name "${log##*/}.*" ! -name '*.gz')
+if [ -n "$old" ]; then tail -c "+$from" "$old"
+else zcat -f "$log".2.gz 2>/dev/null || true; cat "$log".1 2>/dev/null || true; fi
+cat "$log"
+}
+"""
+
+
+def growth_function(mark: tuple[int, int]) -> str:
+    """A shell function that prints the mail log since a mark, or more where it was rotated out of sight.
+
+    Arguments:
+        mark: inode and offset.
+    """
+    inode, offset = mark
+    return (
+        _GROWTH.replace("@LOG@", exim.MAINLOG).replace("@INODE@", str(int(inode))).replace("@OFFSET@", str(int(offset)))
+    )
+
+
+def close_ledger_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
+    """Write down every message the host has taken and not yet given away, and every arrival since the mark.
+
+    Arguments:
+        mark: inode and offset of the mail log when the host was claimed.
+        ledger: the file.
+    """
+    script = f"""\
+export LC_ALL=C
+{growth_function(mark)}
+{_READ_SPOOL}{_READ_LOG}
+[ -e @L@ ] || : >@L@
+sort -u @L@ @L@.spool @L@.arrived >@L@.new
+sync @L@.new
+mv @L@.new @L@
+echo "ledger $(wc -l <@L@)"
+echo "spool $(wc -l <@L@.spool)"
+rm -f @L@.*
+"""
+    return script.replace("@L@", ledger)
+
+
+def check_ledger_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
+    """Look for each message of the ledger: in the spool or completed in the log. The spool is read first.
+
+    Arguments:
+        mark: inode and offset of the mail log when the host was claimed.
+        ledger: the file.
+    """
+    script = f"""\
+export LC_ALL=C
+{growth_function(mark)}
+look() {{
+{_READ_SPOOL}{_READ_LOG}
+sort -u @L@ @L@.arrived >@L@.must
+sort -u @L@.spool @L@.completed >@L@.have
+comm -23 @L@.must @L@.have >@L@.missing
+}}
+look
+# Exim removes a message from the spool just before it logs its completion
+if [ -s @L@.missing ]; then sleep 2; look; fi
+echo "must $(wc -l <@L@.must)"
+echo "spool $(wc -l <@L@.spool)"
+echo "missing $(wc -l <@L@.missing)"
+head -n {MAX_SHOWN} @L@.missing
+rm -f @L@.*
+"""
+    return script.replace("@L@", ledger)
+
+
+@dataclass(frozen=True)
+class QueueSample:
+    """The queue at one moment.
+
+    Attributes:
+        count: messages in the spool.
+        deliveries: Exim processes other than the daemon.
+        at: when, by the monotonic clock.
+    """
+
+    count: int
+    deliveries: int
+    at: float
+
+
+def sample(context: Context) -> QueueSample:
+    """Count the queue by the names in the spool: no message is opened.
+
+    Arguments:
+        context: the world.
+    """
+    result = context.target.read(
+        f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c; pgrep -c -x 'exim4?' || true", timeout=20
+    )
+    numbers = result.output.split()
+    if result.exit_code != 0 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        raise StepError(f"the queue cannot be counted: {one_line(result.output)}")
+    return QueueSample(int(numbers[0]), int(numbers[1]), context.clock.monotonic())
+
+
+def runners_script(runners: int) -> str:
+    """Start ordinary queue runners: they try what is due and destroy nothing that the daemon's own would not.
+
+    Arguments:
+        runners: how many side by side; several share a queue safely.
+    """
+    one = f"systemd-run --quiet --collect {exim.BINARY} -q"
+    return f"i=0; while [ $i -lt {runners} ]; do {one}; i=$((i + 1)); done"
+
+
+def drain(context: Context, state: State) -> Done:
+    """Empty the queue until it is empty, stalls or the time is over; then the bound decides."""
+    record = record_of(state)
+    first = last = sample(context)
+    end = first.at + context.options.drain_timeout
+    progressed = first.at
+    started_at = -_STALL_S
+    while last.count and last.at < end and last.at - progressed < _STALL_S:
+        if last.deliveries <= 1 and last.at - started_at >= _STALL_S / 3:
+            context.act(runners_script(context.site.drain.runners))
+            started_at = last.at
+        context.clock.sleep(_POLL_S)
+        now = sample(context)
+        if now.count < last.count or now.deliveries > 1:
+            progressed = now.at
+        last = now
+        context.tell.live(_progress(first, last, end))
+    return _drained(context, record, first, last)
+
+
+def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
+    rate = (first.count - last.count) / max(last.at - first.at, 1.0)
+    eta = f", about {duration(last.count / rate)} to go" if rate > 0 and last.count else ""
+    return (
+        f"drain: {plural(last.count, 'message')} left, {rate:.1f}/s{eta}; given up in {duration(max(0, end - last.at))}"
+    )
+
+
+def _drained(context: Context, record: Record, first: QueueSample, last: QueueSample) -> Done:
+    bound = context.options.max_residual
+    took = duration(last.at - first.at)
+    if last.count > bound:
+        raise StepError(
+            f"{plural(last.count, 'message')} left of {first.count} after {took}, more than the bound of {bound} "
+            "(--max-residual)"
+        )
+    context.remember(dataclasses.replace(record, drained=record.boot))
+    left = f"; {last.count} stay on disk, within the bound of {bound}" if last.count else ""
+    return Done(
+        f"{plural(first.count - last.count, 'message')} delivered in {took}{left}",
+        {"before": first.count, "after": last.count},
+    )
+
+
+def hold(context: Context, _state: State) -> Done:
+    """Keep the MTA from being started, stop it, and wait until nothing of it is left.
+
+    A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
+    never ended from here; an SMTP session that does not end in time is, as its sender keeps the message.
+    """
+    context.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
+    begin = context.clock.monotonic()
+    asked = False
+    while True:
+        facts = read_facts(context.target, (mta.SOURCE,)).get(mta.SOURCE)
+        waited = context.clock.monotonic() - begin
+        if facts.still:
+            return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}")
+        if waited > context.site.drain.still_timeout:
+            left = ", ".join(f"{one.pid} ({one.role.value})" for one in facts.processes)
+            raise StepError(f"the MTA did not come to rest within {duration(waited)}: {left}")
+        if waited > context.site.drain.still_timeout / 2 and not asked:
+            asked = True
+            _end_sessions(context, facts)
+        context.tell.live(f"waiting for {plural(len(facts.processes), 'MTA process')} to end, {duration(waited)}")
+        context.clock.sleep(1.0)
+
+
+def _end_sessions(context: Context, facts: mta.MtaFacts) -> None:
+    """Ask SMTP sessions to end; without our 250 their senders keep the message and go elsewhere."""
+    if pids := " ".join(str(one.pid) for one in facts.role(Role.SESSION)):
+        context.act(f"kill -TERM {pids} || true")
+
+
+def ledger(context: Context, state: State) -> Done:
+    """Close the ledger of a still MTA."""
+    record = record_of(state)
+    result = context.act(close_ledger_script(record.log_mark), timeout=120)
+    numbers = _numbers(result.output)
+    context.remember(dataclasses.replace(record, ledger=record.boot))
+    return Done(f"{numbers['ledger']} messages to account for, {numbers['spool']} of them on disk", numbers)
+
+
+def check_ledger(context: Context, record: Record) -> Done:
+    """Find each message of the ledger again.
+
+    Arguments:
+        context: the world; its ``lost`` is set.
+        record: the memory.
+    """
+    result = context.act(check_ledger_script(record.log_mark), timeout=120)
+    numbers = _numbers(result.output)
+    shown = [line for line in result.output.split() if exim.is_message_id(line)]
+    context.lost = tuple(shown)
+    if numbers["missing"] != len(shown) and numbers["missing"] <= MAX_SHOWN:
+        raise StepError(f"the ledger's answer cannot be understood: {one_line(result.output)}")
+    missing = f"MISSING {numbers['missing']}: {', '.join(shown)}" if numbers["missing"] else "none missing"
+    return Done(
+        f"ledger: {numbers['must']} messages, {numbers['spool']} on disk, the others delivered, {missing}", numbers
+    )
+
+
+def _numbers(output: str) -> dict[str, int]:
+    words = [line.split() for line in output.splitlines()]
+    found = {line[0]: int(line[1]) for line in words if len(line) == 2 and line[1].isdigit()}
+    if not found:
+        raise StepError(f"the ledger cannot be read: {one_line(output)}")
+    return found
