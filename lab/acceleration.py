@@ -1,7 +1,7 @@
 """Hardware virtualisation: used where it is proven by a boot.
 
-A device node proves nothing: there are machines whose /dev/kvm opens and accepts a guest, which then never gets past its
-boot loader. So the lab's own image is booted once, and the answer kept for this kernel and processor.
+A device node proves nothing: there are machines whose /dev/kvm opens and accepts a guest, which then never gets past
+its boot loader. So the lab's own image is booted once, and the answer kept for this kernel and processor.
 """
 
 import json
@@ -41,15 +41,27 @@ def _processor() -> str:
 
 
 def _boots(node: Box, image: str) -> bool:
-    words = ["/usr/bin/qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-m", "512", "-nodefaults", "-display", "none"]
+    words = [
+        "/usr/bin/qemu-system-x86_64",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-m",
+        "512",
+        "-nodefaults",
+        "-display",
+        "none",
+    ]
     words += ["-snapshot", "-drive", f"file={image},format=raw,if=virtio", "-serial", "file:/run/lab/accel.serial"]
     node.sh("rm -f /run/lab/accel.serial")
     node.serve("accel", words)
     try:
         wait_for("a kernel line", lambda: _seen(node), deadline=SECONDS_TO_KERNEL, every=0.5)
-        return True
     except LabError:
         return False
+    else:
+        return True
     finally:
         node.stop_serving("accel")
 

@@ -1,4 +1,4 @@
-"""Debian packages for the lab's own folders, from the machine's own sources, without touching the machine's apt state."""
+"""Debian packages for the lab's own folders: the machine's sources, but not the machine's apt state."""
 
 import re
 from pathlib import Path

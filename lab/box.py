@@ -118,7 +118,8 @@ class Box:
             *(f"mknod -m 666 dev/{name} c {major} {minor}" for name, major, minor in DEVICES if self._present(name)),
             "ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr",
             "mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts; ln -s pts/ptmx dev/ptmx",
-            "mount -t tmpfs shm dev/shm; mount -t tmpfs -o mode=755,size=256m run run; mkdir -p run/lock run/lab run/sshd",
+            "mount -t tmpfs shm dev/shm; mount -t tmpfs -o mode=755,size=256m run run",
+            "mkdir -p run/lock run/lab run/sshd",
             *(self._bind(source, f".{target}") for source, target in self.binds),
             "pivot_root . mnt; cd /; umount -l /mnt",
             f"export PATH={PATH}",
@@ -129,10 +130,11 @@ class Box:
         folder = self.folder
         lines = [
             # Other people's temporary mounts, copied with the namespace, would be kept busy by it.
-            "awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r | while read m; do umount -l $m || true; done",
+            "for m in $(awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m || true; done",
             "mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs -o mode=755 run /run; mkdir /run/lab",
             *(
-                f"mount -t overlay overlay -o lowerdir={lower},upperdir={folder}/{name}.upper,workdir={folder}/{name}.work {lower}"
+                f"mount -t overlay overlay {lower} "
+                f"-o lowerdir={lower},upperdir={folder}/{name}.upper,workdir={folder}/{name}.work"
                 for name, lower in (("etc", "/etc"), ("log", "/var/log"))
             ),
             *(self._bind(source, target) for source, target in self.binds),

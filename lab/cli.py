@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import FrameType
 
-from lab import lifecycle, management, outside
+from lab import demo, faults, lifecycle, management, outside
 from lab.box import Box
+from lab.infra import OUTSIDE_SENDER
 from lab.lifecycle import Progress, Stations
-from lab.place import DEFAULT_LAB, MANAGEMENT, NODE, Lab, exchanger
+from lab.place import CLIENT, DEFAULT_LAB, MANAGEMENT, NODE, Lab, exchanger
 from lab.shell import LabError
+from lab.world.behaviour import MODES
+from lab.world.places import PLACES
 
-EPILOG = """Everything lives in namespaces of its own: the machine's network, /etc and /var are not touched. What changes on the
-machine is one cache folder ($MXLAB_CACHE, default ~/.cache/mxlab)."""
+EPILOG = """Everything lives in namespaces of its own: the machine's network, /etc and /var are not touched. What
+changes on the machine is one cache folder ($MXLAB_CACHE, default ~/.cache/mxlab)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--purge", action="store_true", help="remove the lab's state too (the cache of images stays)")
     command = add("status", _status, "what is so now")
     command.add_argument("--json", action="store_true", help="as JSON")
-    command = add("run", _run, "run a cookbook as an operator on a management host: mxlab run -- -d sre.mail.reboot-mx ...")
+    command = add(
+        "run", _run, "run a cookbook as an operator on a management host: mxlab run -- -d sre.mail.reboot-mx ..."
+    )
     _host_option(command)
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="arguments of `cookbook`")
     command = add("exec", _exec, "run any command on a management host")
@@ -66,6 +70,43 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("command", nargs=argparse.REMAINDER, help="the command; none: a shell")
     command = add("console", _console, "the serial console of a mail exchanger, by Ganeti; Ctrl-] leaves it")
     command.add_argument("host", help="mx1001 or mx2001")
+    command = add("send", _send, "send mail into the lab; arguments after -- go to the sender (`-- --help`)")
+    command.add_argument("--to", action="append", required=True, help="recipient; several are used in turn")
+    command.add_argument("--via", help="this exchanger only, instead of the MX records with failover")
+    command.add_argument("--count", type=int, default=1, help="how many messages (default 1)")
+    command.add_argument("--size", type=int, default=2048, help="bytes of the body (default 2048)")
+    command.add_argument("--internal", action="store_true", help="from the internal client, not from the outside world")
+    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="more arguments of the sender")
+    command = add("inbox", _inbox, "what has arrived at the outside world's mail servers")
+    command.add_argument("--json", action="store_true", help="one JSON object a message")
+    command = add(
+        "ledger", _ledger, "every message sent against every message arrived; exit code 0 only if it balances"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--since", metavar="TIME", help="only what was sent since (ISO 8601)")
+    command.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="for what has not arrived yet")
+    command = add(
+        "wire", _wire, "connections to the exchangers' mail ports as seen on the wire; arguments as `-- --help` says"
+    )
+    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="arguments of the query")
+    command = add("world", _world, "make a mail server of the outside world misbehave, or behave again")
+    command.add_argument("server", choices=sorted(PLACES), help="which")
+    command.add_argument("mode", choices=[mode for mode in MODES if mode != "hang"], help="what it does from now on")
+    command.add_argument("--family", choices=("v4", "v6", "both"), default="both", help="to which connections")
+    command.add_argument("--above", type=int, default=0, metavar="BYTES", help="only to bodies larger than this")
+    command = add("faults", _faults, "what can be broken, and what is")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    for name, function, summary in (("break", _break, "put a fault on"), ("mend", _mend, "take a fault off, or `all`")):
+        command = add(name, function, summary)
+        command.add_argument("fault", help="its name, see `mxlab faults`")
+        command.add_argument("host", nargs="?", default="mx2001", help="exchanger concerned (default mx2001)")
+        command.add_argument(
+            "--kernel", metavar="RELEASE", help="kernel concerned (default: the newest one of the image)"
+        )
+    command = add(
+        "demo", _demo, "the main job, end to end: up, mail in the queue, reboot-mx into the other kernel, the proof"
+    )
+    _install_option(command)
     return top
 
 
@@ -133,21 +174,91 @@ def _ssh(arguments: argparse.Namespace) -> int:
 
 def _console(arguments: argparse.Namespace) -> int:
     mx = exchanger(arguments.host)
-    words = ["ssh", "-F", "/etc/cumin/ssh_config", "-tt", "-oEscapeChar=none", NODE.fqdn, "gnt-instance", "console", mx.fqdn]
+    words = [
+        "ssh",
+        "-F",
+        "/etc/cumin/ssh_config",
+        "-tt",
+        "-oEscapeChar=none",
+        NODE.fqdn,
+        "gnt-instance",
+        "console",
+        mx.fqdn,
+    ]
     return hand_over(_place(arguments).operator.inside(words))
 
 
-def hand_over(words: list[str]) -> int:
-    """Run a command on our terminal to its end, passing on the signals that a terminal or a service manager sends.
+def _send(arguments: argparse.Namespace) -> int:
+    place = _place(arguments)
+    words = ["send", "--state", "/outside", "--count", str(arguments.count), "--size", str(arguments.size)]
+    words += [word for to in arguments.to for word in ("--to", to)]
+    if arguments.via:
+        words += ["--via", exchanger(arguments.via).fqdn]
+    # Both families, each from the address that stands for the sender: a station has several.
+    sources = (str(CLIENT.v4), str(CLIENT.v6)) if arguments.internal else OUTSIDE_SENDER
+    words += [word for source in sources for word in ("--source", source)]
+    box = place.infra if arguments.internal else place.world
+    return hand_over(outside.program(box, "sender", *words, *_rest(arguments.arguments)))
 
-    The process to be told is the child of ``nsenter``, which does not pass signals on itself.
-    """
+
+def _inbox(arguments: argparse.Namespace) -> int:
+    words = ["inbox", "--state", "/outside", *(["--json"] if arguments.json else [])]
+    return hand_over(outside.program(_place(arguments).world, "ledger", *words))
+
+
+def _ledger(arguments: argparse.Namespace) -> int:
+    return hand_over(demo.ledger_command(_place(arguments), arguments.since, arguments.wait, as_json=arguments.json))
+
+
+def _wire(arguments: argparse.Namespace) -> int:
+    words = ["query", "--state", "/outside", *_rest(arguments.arguments)]
+    return hand_over(outside.program(_place(arguments).world, "observer", *words))
+
+
+def _world(arguments: argparse.Namespace) -> None:
+    value = {"mode": arguments.mode, "family": arguments.family, "above_bytes": arguments.above}
+    outside.change(Lab(arguments.lab), arguments.server, None if arguments.mode == "accept" else value)
+
+
+def _faults(arguments: argparse.Namespace) -> None:
+    now = faults.broken(Lab(arguments.lab))
+    if arguments.json:
+        listed = {fault.name: fault.summary for fault in faults.FAULTS.values()}
+        print(json.dumps({"faults": listed, "broken": now}, indent=1))
+        return
+    for fault in faults.FAULTS.values():
+        where = [entry["host"] or "broken" for entry in now if entry["fault"] == fault.name]
+        print(f"{fault.name:<18} {fault.summary}" + (f"  [NOW: {', '.join(where)}]" if where else ""))
+
+
+def _break(arguments: argparse.Namespace) -> None:
+    goal = faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel)
+    faults.apply(goal, faults.find(arguments.fault))
+
+
+def _mend(arguments: argparse.Namespace) -> None:
+    place = _place(arguments)
+    if arguments.fault != "all":
+        faults.undo(faults.target(place, exchanger(arguments.host), arguments.kernel), faults.find(arguments.fault))
+        return
+    for entry in faults.broken(place.lab):
+        goal = faults.target(place, exchanger(entry["host"] or arguments.host), entry["kernel"])
+        faults.undo(goal, faults.find(entry["fault"]))
+        print(f"mended {entry['fault']} {entry['host']}".rstrip())
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    say = Progress()
+    lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
+    return demo.run(_place(arguments), say)
+
+
+def hand_over(words: list[str]) -> int:
+    """Run a command on our terminal to its end, passing on the signals that a terminal or a service manager sends."""
     child = subprocess.Popen(words)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        children = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
-        for pid in children:
-            os.kill(int(pid), number)
+        lifecycle.tell(child, number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, pass_on)

@@ -1,4 +1,4 @@
-"""The services station: name server, etcd, Alertmanager, and the internal mail client's and ticket system's addresses."""
+"""The services station: name server, etcd, Alertmanager; the internal client and the ticket system live here too."""
 
 import json
 from pathlib import Path
@@ -20,6 +20,7 @@ OUTSIDE_HOSTS = (
     ("mx.lists.test", "198.51.100.30", "2001:db8:51::30"),
     ("sender.world.test", "198.51.100.100", "2001:db8:51::100"),
 )
+OUTSIDE_SENDER = ("198.51.100.100", "2001:db8:51::100")
 OUTSIDE_MAIL = {
     "provider.test": "mx.provider.test",
     "v4.provider.test": "mx4.provider.test",
@@ -75,8 +76,21 @@ def start_alertmanager(infra: Box) -> None:
 
 
 def start_alias_peer(infra: Box) -> None:
-    """Start the peer that the alias generators on the exchangers ask."""
-    words = ["/usr/bin/python3", "-m", "lab.world.aliaspeer", "--state", "/outside", "--listen", f"{VRTS.v4}:2525"]
+    """Start the peer that the alias generators on the exchangers ask; what it answers can be edited in its file."""
+    aliases = infra.lab.outside / "aliases.json"
+    if not aliases.exists():
+        queues = ("support", "billing", "legal", "press", "volunteers")
+        aliases.write_text(json.dumps({f"{queue}@lab.test": f"{queue}@tickets.test" for queue in queues}, indent=1))
+    words = [
+        "/usr/bin/python3",
+        "-m",
+        "lab.world.aliaspeer",
+        "--state",
+        "/outside",
+        "--listen",
+        str(VRTS.v4),
+        str(VRTS.v6),
+    ]
     infra.serve(PEER, words, {"PYTHONPATH": "/opt/mxlab"})
 
 

@@ -2,14 +2,15 @@
 
 import fcntl
 import json
+import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CompletedProcess
 
 from lab import acceleration, image, image_host, infra, labroot, management, network, node, outside, pki, preflight
 from lab.box import Box
@@ -28,6 +29,7 @@ class Progress:
         self._start = time.monotonic()
 
     def __call__(self, text: str) -> None:
+        """Print one line."""
         print(f"[{time.monotonic() - self._start:6.1f}s] {text}", flush=True)
 
     @property
@@ -109,8 +111,9 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
         _accelerate(place.node, base.result(), say)
         for task in (services, *configured):
             task.result()
+        pooled = pool.submit(management.pool_everything, place.operator, environment.result())
         _start_exchangers(place, base.result(), pool, say)
-        management.pool_everything(place.operator, environment.result())
+        pooled.result()
 
 
 def _start_stations(place: Stations) -> None:
@@ -143,11 +146,19 @@ def _accelerate(box: Box, base: Path, say: Say) -> None:
     accelerated = acceleration.proven(box, f"/srv/ganeti/boot/{image_name}", cache())
     target.unlink()
     node.set_acceleration(box, accelerated)
-    say("virtual machines run by " + ("hardware virtualisation, proven by a boot" if accelerated else "software emulation"))
+    say(
+        "virtual machines run by "
+        + ("hardware virtualisation, proven by a boot" if accelerated else "software emulation")
+    )
 
 
 def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say: Say) -> None:
     known = node.instances(place.node)
+    if not known:
+        shutil.copy(f"{base}.json", place.lab.state / "image.json")
+        (place.lab.state / "image").write_text(base.name)
+    elif (place.lab.state / "image").read_text() != base.name:
+        say("note: the exchangers were made by an older recipe; `down --purge` and `up` make them anew")
     for mx in EXCHANGERS:
         if mx.fqdn not in known:
             image_host.make_host_image(base, host_spec(place.lab, mx), place.lab.state / "images" / f"{mx.name}.raw")
@@ -164,6 +175,15 @@ def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say
 def _answering(place: Stations, mx: Exchanger, say: Say) -> None:
     wait_ssh(place, mx)
     say(f"{mx.name} answers SSH")
+
+
+def image_facts(lab: Lab) -> image.ImageFacts:
+    """What is known of the image this lab's exchangers were made from: their kernels above all.
+
+    Raises:
+        LabError: there are no exchangers yet.
+    """
+    return image.read_facts(lab.state / "image")
 
 
 def host_spec(lab: Lab, mx: Exchanger) -> image_host.HostSpec:
@@ -190,7 +210,7 @@ def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) ->
     Raises:
         LabError: it does not within the deadline (seconds), with the end of its console's log where there is one.
     """
-    banner = f"exec 3<>/dev/tcp/{mx.v4}/22 && read -t 3 -u 3 line && [ -n \"$line\" ]"
+    banner = f'exec 3<>/dev/tcp/{mx.v4}/22 && read -t 3 -u 3 line && [ -n "$line" ]'
     knock = ["timeout", "4", "bash", "-c", banner]
     return wait_for(
         f"SSH of {mx.name}",
@@ -200,7 +220,13 @@ def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) ->
     )
 
 
-def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "CompletedProcess[str]":
+def tell(child: "subprocess.Popen[bytes]", number: int) -> None:
+    """Send a signal to what runs in a station: the child of ``nsenter``, which passes none on."""
+    for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
+        os.kill(int(pid), number)
+
+
+def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a script on an exchanger over SSH from the first management host."""
     words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=5", mx.fqdn, "--", script]
     return place.operator.run(words, timeout=timeout, check=False)
@@ -245,7 +271,9 @@ def status(lab: Lab) -> dict[str, object]:
         report["services"] = infra.running(place.infra)
         report["instances"] = node.instances(place.node)
         with ThreadPoolExecutor(len(EXCHANGERS)) as pool:
-            report["exchangers"] = dict(zip((mx.name for mx in EXCHANGERS), pool.map(lambda mx: _look(place, mx), EXCHANGERS), strict=True))
+            report["exchangers"] = dict(
+                zip((mx.name for mx in EXCHANGERS), pool.map(lambda mx: _look(place, mx), EXCHANGERS), strict=True)
+            )
     return report
 
 

@@ -1,8 +1,9 @@
-"""The management hosts: Spicerack, cumin and conftool from the checkout's own virtual environment, as on a cumin host."""
+"""The management hosts: Spicerack, cumin and conftool from a virtual environment, as on a cumin host."""
 
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.box import Box
@@ -46,7 +47,7 @@ def configure(host: Box) -> None:
     secrets.mkdir(mode=0o700, exist_ok=True)
     for name in ("root", "ca.crt"):
         shutil.copy(host.lab.keys / name, secrets / name)
-    os.chmod(secrets / "root", 0o600)
+    (secrets / "root").chmod(0o600)
     (secrets / "known_hosts").write_text(known_hosts(host.lab))
     for name, secret in (("console-password", CONSOLE_PASSWORD), ("rapi-password", RAPI_READ_PASSWORD)):
         (secrets / name).touch(mode=0o600)
@@ -69,28 +70,31 @@ def configure(host: Box) -> None:
                 text = text.replace(f"@{key}@", value)
             files[str(source.relative_to(ETC))] = text
     for name, text in files.items():
-        host.run(["/bin/sh", "-c", 'mkdir -p "$(dirname "$1")"; rm -f "$1"; cat > "$1"', "sh", f"/etc/{name}"], input_text=text)
+        host.run(
+            ["/bin/sh", "-c", 'mkdir -p "$(dirname "$1")"; rm -f "$1"; cat > "$1"', "sh", f"/etc/{name}"],
+            input_text=text,
+        )
     host.run(["mkdir", "-p", "/var/log/spicerack"])
 
 
 def pool_everything(host: Box, environment: Path) -> None:
     """Enter the exchangers into conftool, pooled, by conftool's own tools; those already known are left as they are."""
-    tools = environment / "bin"
+    tools = str(environment / "bin")
 
     def known() -> str:
-        return host.run([tools / "confctl", "--quiet", "select", "cluster=mail", "get"], check=False).stdout
+        return host.run([f"{tools}/confctl", "--quiet", "select", "cluster=mail", "get"], check=False).stdout
 
     if not all(mx.fqdn in known() for mx in EXCHANGERS):
-        host.run([tools / "conftool-sync", "--directory", "/etc/conftool/data"], timeout=60)
+        host.run([f"{tools}/conftool-sync", "--directory", "/etc/conftool/data"], timeout=60)
     for line in known().splitlines():
         # conftool enters what is new as "inactive". One at a time: asked for all of a service, it wants a confirmation.
         new = re.match(r'\{"([^"]+)":.*"inactive"', line)
         if new:
-            select = [tools / "confctl", "--quiet", "select", f"name={new[1]}"]
+            select = [f"{tools}/confctl", "--quiet", "select", f"name={new[1]}"]
             host.run([*select, "set/pooled=yes:weight=10"], timeout=60)
 
 
-def command(host: Box, environment: Path, argv: list[str]) -> list[str]:
+def command(host: Box, environment: Path, argv: Sequence[str]) -> list[str]:
     """The command line that runs a tool of the environment on a management host, as an operator there would.
 
     No temporary proxy or certificate settings of the machine reach it: the environment is the host's own.

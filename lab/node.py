@@ -69,7 +69,8 @@ mkdir -p /var/lib/ganeti/rapi /var/log/ganeti
 if [ ! -s /var/lib/ganeti/rapi/users ]; then
   # The user of the cookbooks may read; the one of the lab's faults may write.
   (umask 027; printf 'ops {RAPI_READ_PASSWORD} read\\nlab {RAPI_WRITE_PASSWORD} write\\n' > /var/lib/ganeti/rapi/users)
-  chown -R gnt-rapi:gnt-masterd /var/lib/ganeti/rapi; chmod 750 /var/lib/ganeti/rapi; chmod 640 /var/lib/ganeti/rapi/users
+  chown -R gnt-rapi:gnt-masterd /var/lib/ganeti/rapi
+  chmod 750 /var/lib/ganeti/rapi; chmod 640 /var/lib/ganeti/rapi/users
 fi
 mkdir -p /srv/ganeti/os/image; cd /srv/ganeti/os/image
 for script in import export rename verify; do printf '#!/bin/sh\\nexit 0\\n' > $script; done
@@ -84,9 +85,7 @@ echo 20 > ganeti_api_version; echo default > variants.list; echo 'image Path of 
 """
 
 # A running daemon makes `daemon-util start-all` fail, hence one by one.
-DAEMONS = (
-    "for d in $(/usr/lib/ganeti/daemon-util list-start-daemons); do /usr/lib/ganeti/daemon-util check-and-start $d; done"
-)
+DAEMONS = "u=/usr/lib/ganeti/daemon-util; for daemon in $($u list-start-daemons); do $u check-and-start $daemon; done"
 # init makes a certificate for ganeti.example.com, which no client can verify; and it refuses a /var/lib/ganeti with
 # files in it, so ours goes there afterwards.
 RAPI_CERTIFICATE = """
@@ -170,5 +169,3 @@ def start(node: Box, mx: Exchanger) -> None:
         node.run(["gnt-instance", "start", mx.fqdn], timeout=90)
     except LabError as error:
         raise LabError(f"{error}\n{node.sh(f'tail -n 5 /var/log/ganeti/kvm/{mx.fqdn}.log', check=False)}") from error
-
-

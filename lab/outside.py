@@ -48,5 +48,3 @@ def inbox(lab: Lab) -> list[dict[str, object]]:
     """Everything that has arrived, in order."""
     path = lab.outside / "inbox.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-

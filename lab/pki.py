@@ -1,6 +1,5 @@
 """Keys of one lab: its certificate authority, certificates, SSH keys. Made once, opening nothing outside the lab."""
 
-import os
 from pathlib import Path
 
 from lab.place import CLUSTER, CLUSTER_V4, EXCHANGERS, NODE, Lab, Station
@@ -18,8 +17,8 @@ def make_ssh_key(path: Path, comment: str) -> None:
 def _in_root(labroot: Path, keys: Path, script: str) -> None:
     """Run openssl of the stations' root directory on the folder of keys, in a mount namespace of its own."""
     mount = 'mount --bind "$1" "$2/mnt"; exec chroot "$2" /bin/sh -euc "cd /mnt; $3"'
-    words = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-euc", mount, "sh", keys, labroot, script]
-    run(words)
+    words = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-euc", mount, "sh"]
+    run([*words, str(keys), str(labroot), script])
 
 
 def make_authority(labroot: Path, keys: Path) -> None:
@@ -55,7 +54,7 @@ def station_names(station: Station) -> list[str]:
 def make_all(lab: Lab, labroot: Path) -> None:
     """Make everything that is missing."""
     lab.keys.mkdir(parents=True, exist_ok=True)
-    os.chmod(lab.keys, 0o700)
+    lab.keys.chmod(0o700)
     make_ssh_key(lab.keys / "root", "root@mxlab")
     for station in (NODE, *EXCHANGERS):
         make_ssh_key(lab.keys / f"host-{station.name}", station.fqdn)

@@ -13,9 +13,9 @@ DEFAULT_LAB = "mxlab"
 LAN_V4, LAN_V6 = "192.0.2.0/24", "2001:db8:77::/64"
 BRIDGE = "br-lab"
 CLUSTER, CLUSTER_V4 = "ganeti-lab.lab.test", "192.0.2.3"
-# What only the lab knows: the consoles' root password and the RAPI users' ones. They open nothing outside its namespaces.
+# What only the lab knows: root's password on the consoles and the RAPI users' ones. They open nothing outside the lab.
 CONSOLE_PASSWORD = "lab-console-pw"  # noqa: S105
-RAPI_READ_PASSWORD, RAPI_WRITE_PASSWORD = "lab-rapi-read", "lab-rapi-write"  # noqa: S105
+RAPI_READ_PASSWORD, RAPI_WRITE_PASSWORD = "lab-rapi-read", "lab-rapi-write"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,121 @@
+"""The main job, end to end: mail in the queue, mail arriving, an exchanger rebooted into the other kernel."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from lab import lifecycle, management, outside
+from lab.box import Box
+from lab.infra import OUTSIDE_SENDER
+from lab.lifecycle import Say, Stations, ssh
+from lab.place import EXCHANGERS, Exchanger, exchanger
+from lab.shell import LabError, wait_for
+
+QUEUED, RATE = 40, 2
+RECIPIENTS = ("user1@lab.test", "v4user2@lab.test", "v6user3@lab.test", "list-friends@lab.test", "support@lab.test")
+
+
+def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
+    """Play the main job in a lab that is up.
+
+    Returns:
+        0 if the cookbook returned 0, both exchangers serve, and every mail arrived exactly once by the outside ledger.
+    """
+    mx = exchanger(host)
+    kernel = other_kernel(place, mx)
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    queue_up(place, mx, QUEUED)
+    say(
+        f"{QUEUED} messages wait in the queue of {mx.name}; {RATE} new ones a second come from outside while it goes on"
+    )
+    with mail_flowing(place, RATE):
+        words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--reason", "demonstration"]
+        say(f"on {place.operator.name}: cookbook {' '.join(words)}")
+        code = subprocess.run(cookbook(place.operator, *words), check=False, stdin=subprocess.DEVNULL).returncode
+        say(f"exit code of the cookbook: {code}")
+    balanced = subprocess.run(ledger_command(place, since, 90), check=False).returncode == 0
+    serving = [other.name for other in EXCHANGERS if is_serving(place, other)]
+    say(f"outside ledger {'balances' if balanced else 'DOES NOT BALANCE'}; in service: {', '.join(serving) or 'none'}")
+    return 0 if code == 0 and balanced and len(serving) == len(EXCHANGERS) else 1
+
+
+def cookbook(host: Box, *words: str) -> list[str]:
+    """Command line of a cookbook run on a management host."""
+    environment = management.virtual_environment()
+    return management.command(host, environment, [f"{environment}/bin/cookbook", *words])
+
+
+def other_kernel(place: Stations, mx: Exchanger) -> str:
+    """The kernel of the image that an exchanger does not run now."""
+    running = ssh(place, mx, "uname -r").stdout.strip()
+    kernels = lifecycle.image_facts(place.lab).kernels
+    if running not in kernels:
+        raise LabError(f"{mx.name} runs kernel {running!r}: expected one of {', '.join(kernels)}")
+    return next(kernel for kernel in kernels if kernel != running)
+
+
+def queue_up(place: Stations, mx: Exchanger, count: int) -> None:
+    """Put mail into an exchanger's queue: the provider defers it, then is well again.
+
+    Raises:
+        LabError: the queue did not reach that count.
+    """
+    outside.change(place.lab, "provider", {"mode": "tempfail"})
+    try:
+        words = [
+            "send",
+            "--state",
+            "/outside",
+            "--to",
+            "user7@lab.test",
+            "--count",
+            str(count),
+            "--via",
+            mx.fqdn,
+            *sources(),
+        ]
+        subprocess.run(outside.program(place.world, "sender", *words), check=True, stdout=subprocess.DEVNULL)
+        wait_for(f"{count} messages in the queue of {mx.name}", lambda: queue(place, mx) >= count, deadline=60, every=1)
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"the outside sender returned {error.returncode}") from error
+    finally:
+        outside.change(place.lab, "provider", None)
+
+
+def queue(place: Stations, mx: Exchanger) -> int:
+    """Messages in an exchanger's queue; -1 if it does not answer."""
+    counted = ssh(place, mx, "exim4 -bpc").stdout.strip()
+    return int(counted) if counted.isdigit() else -1
+
+
+def sources() -> list[str]:
+    """Options that make the sender use the outside sender's own addresses."""
+    return [word for address in OUTSIDE_SENDER for word in ("--source", address)]
+
+
+@contextmanager
+def mail_flowing(place: Stations, rate: float) -> Iterator[None]:
+    """Let mail arrive from the outside world all the time; at the end the senders finish what they have queued."""
+    words = ["send", "--state", "/outside", "--rate", str(rate), *sources(), "--drain", "60"]
+    words += [word for to in RECIPIENTS for word in ("--to", to)]
+    log = (place.lab.logs / "world-senders.log").open("ab")
+    sender = subprocess.Popen(outside.program(place.world, "sender", *words), stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        lifecycle.tell(sender, signal.SIGTERM)
+        sender.wait(timeout=90)
+
+
+def ledger_command(place: Stations, since: str | None, wait: int, *, as_json: bool = False) -> list[str]:
+    """Command line of the outside ledger."""
+    words = ["check", "--state", "/outside", "--wait", str(wait), *(["--json"] if as_json else [])]
+    return outside.program(place.world, "ledger", *words, *(["--since", since] if since else []))
+
+
+def is_serving(place: Stations, mx: Exchanger) -> bool:
+    """Whether an exchanger greets a client from the outside world."""
+    greet = f"exec 3<>/dev/tcp/{mx.v4}/25 && read -t 10 -u 3 line && case $line in 220*) exit 0;; esac; exit 1"
+    return place.world.run(["timeout", "12", "bash", "-c", greet], check=False).returncode == 0

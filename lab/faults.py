@@ -1,0 +1,288 @@
+"""The lab's faults: what can be broken, on the real hosts and services, and mended again."""
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab import fault_scripts, infra, lifecycle, node, outside
+from lab.lifecycle import Stations, ssh, wait_ssh
+from lab.place import CONSOLE_PASSWORD, Exchanger, Lab
+from lab.shell import LabError, wait_for
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a fault is put on.
+
+    Attributes:
+        place: the lab's stations.
+        mx: the exchanger concerned (for faults of a service: not looked at).
+        kernel: the release concerned (for faults of one kernel).
+    """
+
+    place: Stations
+    mx: Exchanger
+    kernel: str
+
+    def on_host(self, script: str, timeout: float = 60) -> str:
+        """Run a script on the exchanger.
+
+        Raises:
+            LabError: it failed there, or the exchanger does not answer.
+        """
+        done = ssh(self.place, self.mx, f"sh -euc {shlex.quote(script)}", timeout)
+        if done.returncode:
+            raise LabError(f"{self.mx.name}: exit code {done.returncode}: {done.stdout.strip()[-600:]}")
+        return done.stdout
+
+
+Act = Callable[[Target], object]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault.
+
+    Attributes:
+        name: as in ``mxlab break NAME``.
+        summary: one line: what is then so.
+        apply: puts it on.
+        undo: takes it off; harmless where it is not on.
+        of_host: whether it concerns one exchanger (else a service of the lab).
+    """
+
+    name: str
+    summary: str
+    apply: Act
+    undo: Act
+    of_host: bool = True
+
+
+def _guest(script: str) -> Act:
+    def act(target: Target) -> None:
+        fields = {"kernel": target.kernel, "firewall": target.mx.firewall, "password": CONSOLE_PASSWORD}
+        filled = script
+        for key, value in fields.items():
+            filled = filled.replace(f"@{key}@", value)
+        target.on_host(filled, timeout=120)
+
+    return act
+
+
+def _place(name: str, value: dict[str, object] | None) -> Act:
+    return lambda target: outside.change(target.place.lab, name, value)
+
+
+def _reservations(target: Target, value: object) -> None:
+    target.place.node.run(["gnt-instance", "modify", "-H", f"kvm_pci_reservations={value}", target.mx.fqdn])
+
+
+def _mend_nic(target: Target) -> None:
+    """Old layout again, and a host that answers: with a cold start only where the live interface is another one."""
+    _reservations(target, node.OLD_RESERVATIONS)
+    seen = ssh(target.place, target.mx, "ip -o link show ens5 >/dev/null && echo old || echo new")
+    if seen.returncode == 0 and "old" in seen.stdout:
+        return
+    if seen.returncode == 0:
+        target.on_host("sed -i 's/\\bens13\\b/ens5/' /etc/network/interfaces; sync")
+    target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=120)
+    wait_ssh(target.place, target.mx)
+
+
+def _stick_aliases(target: Target) -> None:
+    """Let this host's generator run into a peer that falls silent; the peer answers everybody else."""
+    outside.change(target.place.lab, "aliaspeer", {"mode": "hang"})
+    try:
+        target.on_host(
+            "systemctl stop generate_vrts_aliases.service; systemctl start --no-block generate_vrts_aliases.service"
+        )
+        wait_for(
+            f"the alias generator of {target.mx.name} to hang",
+            lambda: "2525" in target.on_host("ss -Htn state established '( dport = :2525 )'"),
+            deadline=30,
+        )
+    finally:
+        outside.change(target.place.lab, "aliaspeer", None)
+
+
+def _hold_console(target: Target) -> None:
+    serial = f"/var/run/ganeti/kvm-hypervisor/ctrl/{target.mx.fqdn}.serial"
+    # Ended by TERM, it must not leave its socat behind; connected again after each start of the machine.
+    hold = (
+        f"trap 'kill $!; exit' TERM; while :; do socat -u UNIX-CONNECT:{serial} OPEN:/dev/null & wait; sleep 0.2; done"
+    )
+    target.place.node.serve(f"console-busy-{target.mx.name}", ["/bin/sh", "-c", hold])
+
+
+def _daemon(action: str, name: str) -> Act:
+    return lambda target: target.place.node.run(["/usr/lib/ganeti/daemon-util", action, name])
+
+
+def _undo_stick_aliases(target: Target) -> None:
+    outside.change(target.place.lab, "aliaspeer", None)
+    target.on_host(
+        "systemctl stop generate_vrts_aliases.service; systemctl start generate_vrts_aliases.service", timeout=90
+    )
+
+
+FAULTS = {
+    fault.name: fault
+    for fault in (
+        Fault(
+            "nic-renumber",
+            "live at ens5, the next cold start comes up as ens13 (kvm_pci_reservations back to Ganeti 3's default)",
+            lambda target: _reservations(target, "default"),
+            _mend_nic,
+        ),
+        Fault(
+            "bad-kernel",
+            "on one kernel only: replies of outbound SMTP connections lose their conntrack state after a large body",
+            _guest(fault_scripts.BAD_KERNEL),
+            _guest(fault_scripts.UNDO_BAD_KERNEL),
+        ),
+        Fault(
+            "kernel-panic",
+            "on one kernel only: panics early in the boot",
+            _guest(fault_scripts.KERNEL_PANIC),
+            _guest(fault_scripts.undo_unit("lab-kernel-panic")),
+        ),
+        Fault(
+            "kernel-hang",
+            "on one kernel only: the boot never gets past its first units, nothing answers",
+            _guest(fault_scripts.KERNEL_HANG),
+            _guest(fault_scripts.undo_unit("lab-kernel-hang")),
+        ),
+        Fault(
+            "stuck-aliases",
+            "the alias generator hangs in a read without a time-out: activating for ever, its timer never fires again",
+            _stick_aliases,
+            _undo_stick_aliases,
+        ),
+        Fault(
+            "stale-hints",
+            "Exim's retry hints of provider.test and its v4, v6 hosts are past their cutoff: new mail bounces untried",
+            _guest(fault_scripts.STALE_HINTS),
+            _guest(fault_scripts.UNDO_STALE_HINTS),
+        ),
+        Fault(
+            "dead-spamd",
+            "the second mail daemon is dead, and its first start after every boot fails",
+            _guest(fault_scripts.first_start_fails("spamd", "systemctl kill --signal=KILL spamd.service")),
+            _guest(fault_scripts.undo_first_start_fails("spamd")),
+        ),
+        Fault(
+            "no-ferm",
+            "the host's firewall (ferm, or nftables) is not loaded, and its first start after every boot fails",
+            _guest(fault_scripts.first_start_fails("@firewall@", "systemctl stop @firewall@.service")),
+            _guest(fault_scripts.undo_first_start_fails("@firewall@")),
+        ),
+        Fault(
+            "disk-full",
+            "no room for new mail on the spool's file system",
+            _guest('fallocate -l "$(df --output=avail -B1 /var/spool | tail -n 1)" /var/tmp/lab-disk-full'),
+            _guest("rm -f /var/tmp/lab-disk-full"),
+        ),
+        Fault(
+            "console-password",
+            "root's password on the host is not the one the operators have",
+            _guest("echo root:changed-by-somebody | chpasswd"),
+            _guest("echo root:@password@ | chpasswd"),
+        ),
+        Fault(
+            "console-busy",
+            "another client holds the serial console: a second one stays silent",
+            _hold_console,
+            lambda target: target.place.node.stop_serving(f"console-busy-{target.mx.name}"),
+        ),
+        Fault(
+            "provider-4xx",
+            "the big provider defers every recipient (450)",
+            _place("provider", {"mode": "tempfail"}),
+            _place("provider", None),
+            of_host=False,
+        ),
+        Fault(
+            "provider-down",
+            "the big provider refuses connections",
+            _place("provider", {"mode": "refuse"}),
+            _place("provider", None),
+            of_host=False,
+        ),
+        Fault(
+            "provider-stall",
+            "the big provider never answers after bodies above 100 kB",
+            _place("provider", {"mode": "stall", "above_bytes": 100_000}),
+            _place("provider", None),
+            of_host=False,
+        ),
+        Fault(
+            "etcd-down",
+            "etcd is stopped: no locks, no pool state",
+            lambda target: target.place.infra.stop_serving(infra.ETCD_NAME),
+            lambda target: infra.start_etcd(target.place.infra),
+            of_host=False,
+        ),
+        Fault(
+            "alertmanager-down",
+            "Alertmanager is stopped",
+            lambda target: target.place.infra.stop_serving(infra.ALERTMANAGER_NAME),
+            lambda target: infra.start_alertmanager(target.place.infra),
+            of_host=False,
+        ),
+        Fault(
+            "rapi-down",
+            "Ganeti's remote API is stopped",
+            _daemon("stop", "ganeti-rapi"),
+            _daemon("check-and-start", "ganeti-rapi"),
+            of_host=False,
+        ),
+    )
+}
+
+
+def target(place: Stations, mx: Exchanger, kernel: str | None) -> Target:
+    """What a fault is put on; without a kernel named, the newest one of the exchangers' image."""
+    newest = lifecycle.image_facts(place.lab).kernels[-1]
+    return Target(place, mx, kernel or newest)
+
+
+def broken(lab: Lab) -> list[dict[str, str]]:
+    """Faults that were put on and not taken off: name, host, kernel."""
+    path = lab.state / "faults.json"
+    return list(json.loads(path.read_text())) if path.exists() else []
+
+
+def _remember(lab: Lab, entries: list[dict[str, str]]) -> None:
+    (lab.state / "faults.json").write_text(json.dumps(entries, indent=1) + "\n")
+
+
+def find(name: str) -> Fault:
+    """The fault of that name.
+
+    Raises:
+        LabError: there is none.
+    """
+    if name not in FAULTS:
+        raise LabError(f"unknown fault {name!r}: expected one of {', '.join(FAULTS)}")
+    return FAULTS[name]
+
+
+def apply(goal: Target, fault: Fault) -> None:
+    """Put a fault on. It is remembered before it is put on, so that `mend all` finds it however this ends."""
+    lab = goal.place.lab
+    entry = {"fault": fault.name, "host": goal.mx.name if fault.of_host else "", "kernel": goal.kernel}
+    _remember(lab, [known for known in broken(lab) if not _same(known, entry)] + [entry])
+    fault.apply(goal)
+
+
+def undo(goal: Target, fault: Fault) -> None:
+    """Take a fault off."""
+    fault.undo(goal)
+    lab = goal.place.lab
+    entry = {"fault": fault.name, "host": goal.mx.name if fault.of_host else ""}
+    _remember(lab, [known for known in broken(lab) if not _same(known, entry)])
+
+
+def _same(one: dict[str, str], other: dict[str, str]) -> bool:
+    return (one["fault"], one["host"]) == (other["fault"], other["host"])
