@@ -16,20 +16,20 @@ ROOT = Path(__file__).resolve().parents[2]
 # that is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
 FLOORS_TEXT = """
     cookbooks
-    session run report nic_session nic_site nic_service nic_report rehearse extender
-    plan steps verify_host nic_prevent nic_repair
+    session run report verify_report nic_session nic_site nic_service nic_report rehearse extender
+    plan steps verify verify_host nic_prevent nic_repair
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts policy
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller
-    host seams config config_sections secret
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers
+    host seams config config_sections kernel_list secret
+    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion
     clock text verdict errors
 """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
     plan rehearse checks nic nic_cause nic_forecast facts policy
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers
+    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion
     text verdict errors
 """
 
@@ -67,7 +67,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "urllib3": dotted("slot"),
     "requests": dotted("ganeti"),
     "pexpect": dotted("console"),
-    "yaml": dotted("config"),
+    "yaml": dotted("config kernel_list"),
 }
 
 
