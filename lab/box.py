@@ -130,7 +130,7 @@ class Box:
         folder = self.folder
         lines = [
             # Other people's temporary mounts, copied with the namespace, would be kept busy by it.
-            "for m in $(awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m || true; done",
+            "for m in $(awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done",
             "mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs -o mode=755 run /run; mkdir /run/lab",
             *(
                 f"mount -t overlay overlay {lower} "

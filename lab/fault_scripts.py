@@ -115,7 +115,7 @@ systemctl is-active -q {unit}.service || systemctl restart {unit}.service"""
 
 
 # Records as Exim 4.96 keeps them (src/dbstuff.h, dbdata_retry): stamp, first failure, last and next try, expired,
-# errno, more, text; the key's length counts a closing NUL. First failure ten days ago: past every retry rule's cutoff (4 d).
+# errno, more, text; the key's length counts a closing NUL. First failure ten days ago: past every cutoff.
 _HINT_KEYS = (
     "T:mx.provider.test:198.51.100.10",
     "T:mx.provider.test:2001:db8:51::10",
