@@ -16,20 +16,21 @@ ROOT = Path(__file__).resolve().parents[2]
 # that is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
 FLOORS_TEXT = """
     cookbooks
+    verify_session
     session run report verify_report nic_session nic_site nic_service nic_report rehearse extender
     plan steps verify verify_host nic_prevent nic_repair
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
-    facts policy
+    facts
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller
     host seams config config_sections kernel_list secret
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion
+    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion policy
     clock text verdict errors
 """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
-    plan rehearse checks nic nic_cause nic_forecast facts policy
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion
+    plan rehearse checks nic nic_cause nic_forecast facts probe_outbound
+    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion policy
     text verdict errors
 """
 
@@ -59,7 +60,7 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "spicerack": dotted("cookbooks session nic_session extender cumin_host pool alerts"),
+    "spicerack": dotted("cookbooks session nic_session verify_session verify_session extender cumin_host pool alerts"),
     "wmflib": dotted("cookbooks slot"),
     "cumin": dotted("cumin_host"),
     "conftool": dotted("pool"),
