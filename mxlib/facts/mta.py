@@ -149,13 +149,24 @@ def parse(outputs: Outputs) -> MtaFacts:
     """
     found = sockets.parse(outputs)
     processes = parse_processes(outputs[PROCESSES.name].text(), found)
-    version = re.match(r"Exim version (\S+)", outputs[VERSION.name].text())
     units = parse_show(outputs[UNIT.name].text())
-    if version is None or len(units) != 1:
-        raise ParseError("neither version nor unit of the MTA" if version is None else f"no unit {exim.UNIT}")
+    if len(units) != 1:
+        raise ParseError(f"no unit {exim.UNIT}")
     pids = frozenset(process.pid for process in processes)
     listeners = tuple(socket for socket in found.listening if _pids(socket) & pids)
-    return MtaFacts(units[0], version[1], listeners, processes, parse_hold(outputs[HOLD.name].text()))
+    return MtaFacts(units[0], parse_version(outputs), listeners, processes, parse_hold(outputs[HOLD.name].text()))
+
+
+def parse_version(outputs: Outputs) -> str:
+    """Read the MTA's upstream version.
+
+    Raises:
+        mxlib.errors.ParseError: it does not say.
+    """
+    version = re.match(r"Exim version (\S+)", outputs[VERSION.name].text())
+    if version is None:
+        raise ParseError("the version of the MTA cannot be told")
+    return version[1]
 
 
 def parse_hold(text: str) -> bool:
@@ -169,4 +180,5 @@ def parse_hold(text: str) -> bool:
     return text.strip() == "yes"
 
 
+VERSION_SOURCE = Source("mta-version", (VERSION,), parse_version)
 SOURCE = Source("mta", (UNIT, HOLD, VERSION, PROCESSES, sockets.LISTENING, sockets.ESTABLISHED), parse)

@@ -85,7 +85,7 @@ class SectionOutput:
     def problem(self) -> str:
         """Why the output cannot be used, in one sentence; empty when the exit code is known."""
         if self.exit_code is None:
-            return f"section {self.name}: no complete output"
+            return f"section {self.name}: no complete output: {one_line(self.errors) or 'nothing came back'}"
         if self.timed_out:
             return f"section {self.name}: no end within its time limit"
         return ""

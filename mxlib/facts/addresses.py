@@ -1,0 +1,95 @@
+"""Interfaces, addresses and default routes, as they are now."""
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+ADDRESSES = Section("addresses", "ip -j addr")
+ROUTES4 = Section("routes-v4", "ip -j -4 route show default")
+ROUTES6 = Section("routes-v6", "ip -j -6 route show default")
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A network interface.
+
+    Attributes:
+        name: its name.
+        up: whether it is switched on and has a carrier.
+        mac: its hardware address; empty when it has none.
+        addresses: its addresses, with those of local scope left out.
+    """
+
+    name: str
+    up: bool
+    mac: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AddressFacts:
+    """How a host stands in the network.
+
+    Attributes:
+        interfaces: all but the loopback interface.
+        gateways: address family, gateway and interface of each default route; an empty gateway is on the link.
+    """
+
+    interfaces: tuple[Interface, ...]
+    gateways: tuple[tuple[int, str, str], ...]
+
+    def global_addresses(self, family: int) -> tuple[str, ...]:
+        """Addresses of a family that others can reach."""
+        return tuple(
+            address
+            for interface in self.interfaces
+            for address in interface.addresses
+            if ipaddress.ip_address(address).version == family and not ipaddress.ip_address(address).is_link_local
+        )
+
+    def routes(self, family: int) -> tuple[tuple[int, str, str], ...]:
+        """Default routes of a family."""
+        return tuple(gateway for gateway in self.gateways if gateway[0] == family)
+
+    def find(self, name: str) -> Interface | None:
+        """The interface of this name."""
+        return next((interface for interface in self.interfaces if interface.name == name), None)
+
+
+def _interface(data: dict[str, Any]) -> Interface:
+    # A tentative address is not usable yet, a failed duplicate detection never will be.
+    usable = [
+        str(ipaddress.ip_address(info["local"]))
+        for info in data.get("addr_info", [])
+        if info.get("scope") != "host" and not info.get("tentative") and not info.get("dadfailed")
+    ]
+    flags = data["flags"]
+    return Interface(data["ifname"], "UP" in flags and "LOWER_UP" in flags, data.get("address", ""), tuple(usable))
+
+
+def _routes(text: str, family: int) -> list[tuple[int, str, str]]:
+    found = json.loads(text or "[]")
+    return [(family, str(route.get("gateway", "")), str(route["dev"])) for route in found if "dev" in route]
+
+
+def parse(outputs: Outputs) -> AddressFacts:
+    """Read the answers of the sections.
+
+    Raises:
+        mxlib.errors.ParseError: ip did not answer.
+    """
+    links = json.loads(outputs[ADDRESSES.name].text())
+    if not links:
+        raise ParseError("ip showed no interface")
+    # An empty answer to the question for routes is one: there is none.
+    routes = _routes(outputs[ROUTES4.name].text().strip(), 4) + _routes(outputs[ROUTES6.name].text().strip(), 6)
+    interfaces = tuple(_interface(link) for link in links if link and "LOOPBACK" not in link["flags"])
+    return AddressFacts(interfaces, tuple(routes))
+
+
+SOURCE = Source("addresses", (ADDRESSES, ROUTES4, ROUTES6), parse)
