@@ -1,0 +1,108 @@
+"""Debian versions, compared as dpkg does.
+
+The rules are those of deb-version(7): the epoch as a number; then upstream version and revision, each cut into parts
+that are alternately no digits and digits; ``~`` sorts before everything, also before the end; letters sort before other
+characters.
+"""
+
+import operator
+import re
+from collections.abc import Callable
+from functools import total_ordering
+from typing import Any
+
+from mxlib.errors import ParseError
+
+_VERSION = re.compile(
+    r"(?!.*-$)(?:(?P<epoch>\d+):)?(?P<upstream>\d[A-Za-z0-9.+~:-]*?)(?:-(?P<revision>[A-Za-z0-9.+~]+))?"
+)
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<<": operator.lt,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
+    ">>": operator.gt,
+}
+_CONDITION = re.compile(r"\s*(?P<operator><<|>>|<=|>=|<|>|=)\s*(?P<version>\S+)\s*")
+
+_Key = tuple[tuple[tuple[int, ...], int], ...]
+
+
+def _weight(character: str) -> int:
+    if character == "~":
+        return -1
+    return ord(character) if character.isalpha() else ord(character) + 256
+
+
+def _key(text: str) -> _Key:
+    """Pairs of a part without digits and a number; the end of a part without digits weighs 0, more than a ``~``."""
+    parts = re.findall(r"(\D*)(\d*)", text)
+    return tuple(((*map(_weight, letters), 0), int(digits or 0)) for letters, digits in parts)
+
+
+@total_ordering
+class DebianVersion:
+    """A version of a Debian package.
+
+    Arguments:
+        text: the version, such as ``5.10.70-1`` or ``1:4.96-15+deb12u10``.
+
+    Raises:
+        mxlib.errors.ParseError: it is not a version.
+    """
+
+    def __init__(self, text: str) -> None:
+        found = _VERSION.fullmatch(text)
+        if found is None:
+            raise ParseError(f"not a Debian version: {text[:80]!r}")
+        self.text = text
+        self.epoch = int(found["epoch"] or 0)
+        self.upstream = found["upstream"]
+        self.revision = found["revision"] or ""
+
+    @property
+    def _order(self) -> tuple[int, _Key, _Key]:
+        # A missing revision equals 0, as an empty part does.
+        return self.epoch, _padded(self.upstream), _padded(self.revision)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DebianVersion) and self._order == other._order
+
+    def __lt__(self, other: "DebianVersion") -> bool:
+        return self._order < other._order
+
+    def __hash__(self) -> int:
+        return hash(self._order)
+
+    def __repr__(self) -> str:
+        return f"DebianVersion({self.text!r})"
+
+
+def _padded(text: str) -> _Key:
+    """The key without empty pairs at its end, then one that stands for the end: so ``1.0~`` comes before ``1.0``."""
+    parts = list(_key(text))
+    while parts and parts[-1] == ((0,), 0):
+        parts.pop()
+    return (*parts, ((0,), 0))
+
+
+def satisfies(version: str, condition: str) -> bool:
+    """Whether a version lies in a range.
+
+    Arguments:
+        version: a version.
+        condition: one or several comparisons, all of which must hold: ``>=5.10.54, <5.18``.
+
+    Raises:
+        mxlib.errors.ParseError: not a version, or not a condition.
+    """
+    return all(_compare(version, part) for part in condition.split(","))
+
+
+def _compare(version: str, part: str) -> bool:
+    found = _CONDITION.fullmatch(part)
+    if found is None:
+        raise ParseError(f"not a condition on a version: {part[:80]!r}")
+    return _OPERATORS[found["operator"]](DebianVersion(version), DebianVersion(found["version"]))
