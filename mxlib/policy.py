@@ -90,6 +90,7 @@ class VerifyPolicy:
         puppet_age_s: seconds since its last run.
         certificate_days: days a certificate must still be valid.
         sysctls: keys and the values they must have.
+        watched_sysctls: keys that are read beside them, for the conditions of known-bad kernels.
         known_bad: files of known-bad kernels, beside the shipped list.
         allowed_kernels: ids of known-bad entries that are accepted here.
         answer_s: seconds an answer of an inbound session may take.
@@ -111,6 +112,7 @@ class VerifyPolicy:
     puppet_age_s: float = 7200.0
     certificate_days: float = 14.0
     sysctls: dict[str, str] = field(default_factory=dict)
+    watched_sysctls: tuple[str, ...] = ()
     known_bad: tuple[str, ...] = ()
     allowed_kernels: tuple[str, ...] = ()
     answer_s: float = 20.0
@@ -122,10 +124,15 @@ class VerifyPolicy:
         _must(all(0 < port < 65536 for port in self.listeners), "listeners", "ports, 1 to 65535")
         _must(0 < self.conntrack_fullness <= 1, "conntrack_fullness", "above 0, up to 1")
         _must(0 < self.free_percent < 100, "free_percent", "above 0, below 100")
-        _must(all(re.fullmatch(r"[a-z0-9_./-]+", key) for key in self.sysctls), "sysctls", "names of sysctls")
+        _must(all(re.fullmatch(r"[a-z0-9_./-]+", key) for key in self.read_sysctls), "sysctls", "names of sysctls")
         for key in ("activating_s", "clock_s", "puppet_age_s", "certificate_days", "answer_s"):
             value = getattr(self, key)
             _must(math.isfinite(value) and value > 0, key, "a number above 0")
+
+    @property
+    def read_sysctls(self) -> tuple[str, ...]:
+        """Every kernel parameter that is read for this site."""
+        return tuple(dict.fromkeys((*self.sysctls, *self.watched_sysctls)))
 
     @property
     def unit_names(self) -> tuple[str, ...]:

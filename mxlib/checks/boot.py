@@ -1,0 +1,41 @@
+"""The next boot: it must lead where somebody wanted it to lead."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.facts import boot, grub, kernel
+from mxlib.facts.grub import GrubFacts
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+
+
+def _next(found: GrubFacts) -> Finding | None:
+    """What is wrong with the entries; None if the next boot is the one that was chosen."""
+    if found.next_entry:
+        return failed(f"a one-time boot is pending: {found.next_entry}")
+    if found.default != "saved":
+        return None
+    if found.savedefault:
+        return failed("an entry of the menu saves itself as the default, so no fallback stays armed")
+    if not found.saved_entry:
+        return failed("GRUB_DEFAULT is saved, but nothing is saved: the newest kernel boots")
+    if not found.find(found.saved_entry):
+        return failed(f"the saved entry is not in the menu, so GRUB boots the newest in silence: {found.saved_entry}")
+    return None
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge this boot and the next one."""
+    del policy
+    this, running = facts.get(boot.SOURCE), facts.get(kernel.SOURCE).running
+    found = facts.get(grub.SOURCE)
+    wrong = _next(found)
+    if wrong:
+        return wrong
+    entry = found.find(found.saved_entry) if found.default == "saved" else None
+    other = f"; the next boot is {entry.release}" if entry and entry.release != running else ""
+    return ok(f"{running} since {this.booted_at:%Y-%m-%d %H:%M} UTC, boot {this.boot_id}{other}")
+
+
+CHECK = Check(
+    "boot", "this boot, and where the next one leads", Scope.SERVICE,
+    lambda _: (boot.SOURCE, kernel.SOURCE, grub.SOURCE), judge,
+)  # fmt: skip

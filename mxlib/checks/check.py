@@ -1,0 +1,101 @@
+"""What a check is: the facts it needs, and a pure function from them and the site's policy to a finding.
+
+Adding one: a file in this folder with a :class:`Check` called ``CHECK``, its name in :mod:`mxlib.checks.registry`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from mxlib.facts.source import Facts, FactUnknownError, Source
+from mxlib.policy import VerifyPolicy
+from mxlib.verdict import Evidence, Status, Verdict
+
+
+class Scope(Enum):
+    """When a check has something to say."""
+
+    CONDITION = "condition"
+    """Always: also while the host is out of service and its MTA is held."""
+    SERVICE = "service"
+    """Only of a host that is to be in service."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        status: OK, FAILED or UNKNOWN.
+        why: one sentence a person woken at night can act on.
+        lines: the lines that decided; without any, the evidence is the beginning of what was read.
+    """
+
+    status: Status
+    why: str
+    lines: tuple[str, ...] = ()
+
+
+def ok(why: str, *lines: str) -> Finding:
+    """All is well."""
+    return Finding(Status.OK, why, lines)
+
+
+def failed(why: str, *lines: str) -> Finding:
+    """Something is wrong."""
+    return Finding(Status.FAILED, why, lines)
+
+
+def unknown(why: str, *lines: str) -> Finding:
+    """It cannot be told."""
+    return Finding(Status.UNKNOWN, why, lines)
+
+
+def worst(findings: list[Finding]) -> Finding:
+    """All findings of a check in one: the worst decides, and what is as bad is told with it.
+
+    Arguments:
+        findings: at least one.
+    """
+    status = min((finding.status for finding in findings), key=lambda one: one.severity)
+    same = [finding for finding in findings if finding.status is status]
+    return Finding(status, "; ".join(finding.why for finding in same), tuple(x for one in same for x in one.lines))
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check.
+
+    Attributes:
+        name: stable: it stands in options, metrics and reports.
+        about: one line for lists.
+        scope: when it has something to say.
+        sources: the facts it needs, by the site's policy.
+        judge: the judgement; a fact that could not be read passes through as FactUnknownError and makes it UNKNOWN.
+    """
+
+    name: str
+    about: str
+    scope: Scope
+    sources: Callable[[VerifyPolicy], tuple[Source[Any], ...]]
+    judge: Callable[[Facts, VerifyPolicy], Finding]
+
+    def verdict(self, facts: Facts, policy: VerifyPolicy) -> Verdict:
+        """Judge one host.
+
+        Arguments:
+            facts: what the host answered.
+            policy: what the site expects.
+        """
+        try:
+            finding = self.judge(facts, policy)
+        except FactUnknownError as error:
+            return Verdict(self.name, Status.UNKNOWN, str(error), error.evidence)
+        return Verdict(self.name, finding.status, finding.why, self._evidence(facts, policy, finding.lines))
+
+    def _evidence(self, facts: Facts, policy: VerifyPolicy, lines: tuple[str, ...]) -> tuple[Evidence, ...]:
+        sources = self.sources(policy)
+        if lines:
+            return facts.evidence(sources[0], *lines)
+        return tuple(evidence for source in sources for evidence in facts.evidence(source))

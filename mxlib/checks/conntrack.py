@@ -1,0 +1,22 @@
+"""Connection tracking: the table is not full. What it loses shows while test mails are sent (``conntrack-growth``)."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.facts import conntrack
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge the table of connections."""
+    found = facts.get(conntrack.SOURCE)
+    if not found.loaded:
+        return ok("connections are not tracked")
+    full = found.fullness
+    if full is None:
+        return unknown("how full the table is cannot be told")
+    why = f"{found.count} of {found.limit} connections, {full:.0%}"
+    counters = ", ".join(f"{name}={found.counters[name]}" for name in conntrack.BAD if name in found.counters)
+    return (failed if full > policy.conntrack_fullness else ok)(why, f"{why}; since boot: {counters}")
+
+
+CHECK = Check("conntrack", "the table is not full", Scope.CONDITION, lambda _: (conntrack.SOURCE,), judge)

@@ -1,0 +1,21 @@
+"""Leftovers of a run: a host whose ports are closed, or a claim on it that nobody has given up."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.facts import depool
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+from mxlib.state import Ports
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge whether a host is in service as far as our own doing goes."""
+    del policy
+    found = facts.get(depool.SOURCE)
+    if record := found.record:
+        return failed(f"claimed by {record.who} since {record.since}, run {record.run}: {record.why}")
+    if found.ports is not Ports.OPEN:
+        return failed(f"the mail ports are {found.ports.name.lower()}, and no run says why")
+    return ok("the ports are open, no run has claimed the host")
+
+
+CHECK = Check("depool", "no leftovers of a run", Scope.SERVICE, lambda _: (depool.SOURCE,), judge)

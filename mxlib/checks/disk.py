@@ -1,0 +1,22 @@
+"""Disk: space and inodes for the spool, the logs and new kernels."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
+from mxlib.facts import disk
+from mxlib.facts.disk import DiskUse
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+
+
+def _use(use: DiskUse, limit: float) -> Finding:
+    inodes = "" if use.free_inodes_percent is None else f", {use.free_inodes_percent:.0f} % of the inodes"
+    why = f"{use.path}: {use.free_percent:.0f} % free{inodes}"
+    short = use.free_percent < limit or (use.free_inodes_percent is not None and use.free_inodes_percent < limit)
+    return failed(why) if short else ok(why)
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge the file systems that mail needs."""
+    return worst([_use(use, policy.free_percent) for use in facts.get(disk.SOURCE)])
+
+
+CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda _: (disk.SOURCE,), judge)

@@ -1,0 +1,57 @@
+"""The running kernel: whole on the disk, so that it can boot again, and not known to be bad under what holds here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.facts import kernel, mta, sysctl
+from mxlib.facts.source import Facts, Source
+from mxlib.kernels import Action, Applies, Candidate, KnownBad, about
+from mxlib.policy import VerifyPolicy
+
+
+def _sources(policy: VerifyPolicy) -> tuple[Source[Any], ...]:
+    return (kernel.SOURCE, mta.VERSION_SOURCE, sysctl.source(policy.read_sysctls))
+
+
+def _tell(entries: list[KnownBad]) -> str:
+    return "; ".join(f"{entry.entry_id} ({entry.symptom}; {entry.reason})" for entry in entries)
+
+
+def judge(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
+    """Judge the running kernel.
+
+    Arguments:
+        facts: what the host answered.
+        policy: what the site expects.
+        entries: kernels known to be bad.
+    """
+    found = facts.get(kernel.SOURCE)
+    own = found.running_kernel
+    if own is None or not own.whole:
+        return failed(f"{found.running} runs, but lacks {', '.join(own.missing) if own else 'all'} on the disk")
+    values = facts.get(sysctl.source(policy.read_sysctls))
+    candidate = Candidate(own.release, own.version, facts.get(mta.VERSION_SOURCE), values)
+    bad = about(entries, candidate, policy.allowed_kernels)
+    serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
+    if serious:
+        return failed(f"{found.running} is known to be bad: {_tell(serious)}")
+    if bad[Applies.UNKNOWN]:
+        return unknown(f"whether {found.running} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
+    warned = f"; warning: {_tell(bad[Applies.YES])}" if bad[Applies.YES] else ""
+    return ok(f"{found.running}, package {own.version}{warned}")
+
+
+def check(entries: Sequence[KnownBad]) -> Check:
+    """The check, for a list of known-bad kernels.
+
+    Arguments:
+        entries: the list.
+    """
+    return Check(
+        "kernel",
+        "whole on the disk, not known to be bad here",
+        Scope.CONDITION,
+        _sources,
+        lambda facts, policy: judge(facts, policy, entries),
+    )

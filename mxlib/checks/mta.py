@@ -1,0 +1,37 @@
+"""The MTA: its unit runs, comes up at boot, and listens on every port and family."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.facts import mta
+from mxlib.facts.mta import MtaFacts
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+
+
+def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:
+    """Ports and families on which nobody can reach the MTA."""
+    heard = {(listener.port, family) for listener in facts.listeners if listener.public for family in listener.families}
+    return [
+        f"port {port} over IPv{family}"
+        for port in policy.listeners
+        for family in policy.families
+        if (port, family) not in heard
+    ]
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge the MTA of a host that is to be in service."""
+    found = facts.get(mta.SOURCE)
+    if found.held:
+        return failed(f"{found.unit.name} is held: it cannot be started")
+    if not found.processes:
+        return failed(f"no process of the MTA; {found.unit.name} is {found.unit.active}")
+    if deaf := _deaf(found, policy):
+        return failed(f"it does not listen on {', '.join(deaf)}")
+    if found.unit.active != "active":
+        return failed(f"{found.unit.name} is {found.unit.active}, though its processes run")
+    if not found.enabled:
+        return failed(f"{found.unit.name} does not come up at boot ({found.unit.file_state or 'no unit file'})")
+    return ok(f"Exim {found.version}, {len(found.processes)} processes, {len(found.listeners)} listeners")
+
+
+CHECK = Check("mta", "runs, enabled, listens", Scope.SERVICE, lambda _: (mta.SOURCE,), judge)

@@ -1,0 +1,32 @@
+"""Puppet: enabled and running, or a host drifts away from what its site says."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.facts import puppet
+from mxlib.facts.puppet import PuppetFacts
+from mxlib.facts.source import Facts
+from mxlib.policy import VerifyPolicy
+from mxlib.text import duration
+
+
+def _enabled(found: PuppetFacts, policy: VerifyPolicy) -> Finding:
+    if found.age_s is None:
+        return unknown("enabled, but when it last ran is not known")
+    ago = duration(max(found.age_s, 0.0))
+    if found.age_s > policy.puppet_age_s:
+        return failed(f"enabled, but it last ran {ago} ago")
+    if found.failed:
+        return failed(f"{found.failed} failures in the last run, {ago} ago")
+    return ok(f"enabled, ran {ago} ago")
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge Puppet on a host."""
+    if not policy.puppet:
+        return ok("not required here")
+    found = facts.get(puppet.SOURCE)
+    if not found.present:
+        return failed("there is no Puppet")
+    return _enabled(found, policy) if found.enabled else failed(f"disabled: {found.message or 'no reason given'}")
+
+
+CHECK = Check("puppet", "enabled, ran lately", Scope.SERVICE, lambda _: (puppet.SOURCE,), judge)

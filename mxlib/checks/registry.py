@@ -1,0 +1,59 @@
+"""Every check, in the order of a report."""
+
+from collections.abc import Iterable, Sequence
+
+from mxlib.checks import (
+    boot,
+    clock,
+    conntrack,
+    depool,
+    disk,
+    firewall,
+    kernel,
+    log,
+    mta,
+    network,
+    puppet,
+    queue,
+    sysctl,
+    units,
+)
+from mxlib.checks.check import Check
+from mxlib.kernels import KnownBad
+
+_PLAIN = (
+    depool.CHECK,
+    mta.CHECK,
+    queue.CHECK,
+    log.CHECK,
+    units.CHECK,
+    firewall.CHECK,
+    conntrack.CHECK,
+    network.CHECK,
+    disk.CHECK,
+    sysctl.CHECK,
+    clock.CHECK,
+    puppet.CHECK,
+    boot.CHECK,
+)
+
+
+def all_checks(entries: Sequence[KnownBad]) -> tuple[Check, ...]:
+    """Every check.
+
+    Arguments:
+        entries: kernels known to be bad.
+    """
+    return (*_PLAIN, kernel.check(entries))
+
+
+def select(checks: Iterable[Check], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
+    """The checks an operator asked for.
+
+    Arguments:
+        checks: all of them.
+        only: names; none stands for all.
+        skip: names that are left out.
+    """
+    wanted, left_out = frozenset(only), frozenset(skip)
+    return tuple(check for check in checks if (not wanted or check.name in wanted) and check.name not in left_out)

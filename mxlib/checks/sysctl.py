@@ -1,0 +1,24 @@
+"""Kernel parameters the site requires, such as a mitigation of a known kernel bug."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.facts import sysctl
+from mxlib.facts.source import Facts, Source
+from mxlib.policy import VerifyPolicy
+
+
+def _sources(policy: VerifyPolicy) -> tuple[Source[dict[str, str]], ...]:
+    return (sysctl.source(policy.read_sysctls),)
+
+
+def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge the kernel parameters of a host."""
+    found = facts.get(_sources(policy)[0])
+    wrong = [
+        f"{key} is {found.get(key, 'not there')}, expected {value}"
+        for key, value in policy.sysctls.items()
+        if found.get(key) != " ".join(value.split())
+    ]
+    return failed("; ".join(wrong)) if wrong else ok(f"{len(policy.sysctls)} required values are set")
+
+
+CHECK = Check("sysctl", "kernel parameters as required", Scope.CONDITION, _sources, judge)

@@ -1,0 +1,71 @@
+"""Units: the required ones run, none has failed, none starts for ever, and no failure was merely cleared."""
+
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.facts import units
+from mxlib.facts.source import Facts, Source
+from mxlib.facts.units import PastFailure, UnitsFacts, UnitState
+from mxlib.policy import VerifyPolicy
+from mxlib.text import duration
+
+
+def _sources(policy: VerifyPolicy) -> tuple[Source[UnitsFacts], ...]:
+    return (units.source(policy.unit_names),)
+
+
+def _required(names: str, facts: UnitsFacts) -> str:
+    """What is wrong with a required unit, or with all of its alternatives; empty if it runs."""
+    states = [facts.find(name) for name in names.split("|")]
+    if any(state and state.active == "active" for state in states):
+        return ""
+    there = [state for state in states if state and state.load != "not-found"]
+    return "; ".join(f"{state.name} is {state.active} ({state.result})" for state in there) or f"{names} is not there"
+
+
+def _hung(state: UnitState, policy: VerifyPolicy) -> bool:
+    age = state.left_inactive_s
+    return state.active == "activating" and age is not None and age > policy.activating_s
+
+
+def _cleared(failure: PastFailure, facts: UnitsFacts) -> bool:
+    """Whether a unit failed in this boot, never started well since, and does not show it any more."""
+    state = facts.find(failure.unit)
+    return not failure.recovered and (state is None or state.active not in ("active", "activating", "failed"))
+
+
+def problems(facts: UnitsFacts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -> list[str]:
+    """What is wrong with the units.
+
+    Arguments:
+        facts: the units.
+        policy: what the site expects.
+        ignore: units that are stopped on purpose.
+    """
+    skipped = {*policy.ignored_units, *ignore}
+    found = [_required(names, facts) for names in policy.required_units if names not in skipped]
+    failures = [state.name for state in facts.failed if state.name not in skipped]
+    found += [f"{name} has failed" for name in failures if not any(name in problem for problem in found)]
+    found += [
+        f"{state.name} has been starting for {duration(state.left_inactive_s or 0)}"
+        for state in facts.units
+        if _hung(state, policy) and state.name not in skipped
+    ]
+    found += [
+        f"{failure.unit} failed at {failure.failed:%H:%M:%S} UTC, its failure was cleared, and it never started"
+        for failure in facts.past_failures
+        if _cleared(failure, facts) and failure.unit not in skipped
+    ]
+    return [problem for problem in found if problem]
+
+
+def judge(facts: Facts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -> Finding:
+    """Judge the units of a host."""
+    found = facts.get(_sources(policy)[0])
+    wrong = problems(found, policy, ignore=ignore)
+    if wrong:
+        return failed("; ".join(wrong))
+    if not any(found.find(name) for name in policy.unit_names):
+        return unknown("systemd knows none of the required units")
+    return ok(f"{len(policy.required_units)} required units run, none has failed")
+
+
+CHECK = Check("units", "required units run, none failed or hangs", Scope.CONDITION, _sources, judge)
