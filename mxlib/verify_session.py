@@ -1,0 +1,122 @@
+"""From the arguments of sre.mail.verify-mx to its table and exit code."""
+
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from spicerack import Spicerack
+
+from mxlib.config_sections import Site
+from mxlib.cumin_host import CuminHost, cumin_transport
+from mxlib.errors import ConfigError, MxlibError
+from mxlib.kernel_list import load
+from mxlib.stop import Stop, StoppableClock, signals
+from mxlib.teller import Operator
+from mxlib.verify import HostReport, Request, verify_hosts
+from mxlib.verify_report import VerifyExit, as_json, exit_code, metrics, table
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What the operator asked for.
+
+    Attributes:
+        query: a cumin query; empty stands for every MX of the site.
+        json_file: where everything is written as JSON; None for nowhere.
+        metrics_file: where metrics for Prometheus are written; None for nowhere.
+        only: names of checks; none stands for all.
+        skip: names of checks that are left out.
+        probes: whether test mails are sent and sessions opened.
+        verbose: show a line also for what is OK.
+    """
+
+    query: str
+    json_file: Path | None = None
+    metrics_file: Path | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    probes: bool = True
+    verbose: bool = False
+
+
+class VerifySession:
+    """One cookbook run."""
+
+    def __init__(self, spicerack: Spicerack, site: Site, request: VerifyRequest) -> None:
+        """Find the hosts and check what was asked for; no host is touched.
+
+        Arguments:
+            spicerack: the door to the world.
+            site: what the site says.
+            request: what the operator asked for.
+
+        Raises:
+            mxlib.errors.ConfigError: an unknown check, a host that is no MX, a wrong list of known-bad kernels.
+        """
+        self._spicerack = spicerack
+        self._request = request
+        self._stop = Stop()
+        self._clock = StoppableClock(self._stop)
+        self._tell = Operator(self._clock)
+        self._what = Request(
+            policy=site.verify,
+            entries=load(site.verify.known_bad),
+            probes=site.probes if request.probes else None,
+            run_tag=f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+            only=request.only,
+            skip=request.skip,
+        )
+        self._check_names()
+        self.hosts = self._find(site)
+
+    def _check_names(self) -> None:
+        for name in (*self._request.only, *self._request.skip):
+            if name not in self._what.names:
+                raise ConfigError(f"there is no check {name!r}; there are {', '.join(self._what.names)}")
+
+    def _find(self, site: Site) -> tuple[str, ...]:
+        """The hosts of the query; each must be an MX of the site, as no other is judged by its policy."""
+        if not self._request.query:
+            return site.mxs
+        names = tuple(sorted(str(name) for name in self._spicerack.remote().query(self._request.query).hosts))
+        strangers = [name for name in names if name not in site.mxs]
+        if strangers:
+            raise ConfigError(f"not an MX of the site: {', '.join(strangers)}")
+        return names
+
+    def execute(self) -> int:
+        """Verify, tell, and give the exit code."""
+        with signals(self._stop):
+            try:
+                reports = verify_hosts([self._host(name) for name in self.hosts], self._what)
+                self._write(reports)
+            except MxlibError as error:
+                self._tell.line(f"verify-mx: {error}")
+                return VerifyExit.REFUSED.value
+        for line in table(reports, verbose=self._request.verbose).splitlines():
+            self._tell.line(line)
+        return exit_code(reports).value
+
+    def _host(self, name: str) -> CuminHost:
+        transport = cumin_transport(self._spicerack.remote().query(name))
+        return CuminHost(name, transport, self._clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
+
+    def _write(self, reports: tuple[HostReport, ...]) -> None:
+        for path, text in ((self._request.json_file, as_json(reports)), (self._request.metrics_file, metrics(reports))):
+            if path:
+                _replace(path, text)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it sees the old or the new one, never half of it."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
