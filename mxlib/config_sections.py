@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mxlib.policy import VerifyPolicy
+
 HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
@@ -311,6 +313,7 @@ class Site:
         reports: directory of reports and journals; none is beside Spicerack's log.
         ganeti: the hypervisor, where the MXs are virtual.
         console: the serial console.
+        verify: what the checks judge by.
     """
 
     mxs: tuple[str, ...]
@@ -329,6 +332,7 @@ class Site:
     reports: Path | None = None
     ganeti: GanetiSection | None = None
     console: ConsoleSection | None = None
+    verify: VerifyPolicy = field(default_factory=VerifyPolicy)
 
     def __post_init__(self) -> None:
         _must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
