@@ -36,7 +36,9 @@ def _begin(goal: Goal, state: State) -> Decision:
     if host is None:
         return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
     if goal.back or goal.adopt:
-        return End(Outcome.DONE, "no run has left anything on this host: nothing to do")
+        # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
+        nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
+        return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
     if goal.kernel and goal.kernel == host.kernel and in_service(state):
         return End(
             Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
@@ -45,7 +47,7 @@ def _begin(goal: Goal, state: State) -> Decision:
         return Do(Step.GUARD)
     if not state.guard:
         return End(Outcome.REFUSED, "the guard found reasons not to begin; nothing was changed")
-    if state.slot is Slot.FREE:
+    if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is not Slot.MINE:
         return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
@@ -70,7 +72,7 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
         return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
     if state.slot is Slot.OTHERS:
         return End(Outcome.INTERRUPTED, "the slot of the service is in other hands now; this run stops where it is")
-    if state.slot is Slot.FREE:
+    if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is Slot.UNKNOWN and record.token != state.token:
         return End(Outcome.INTERRUPTED, "the slot of the service cannot be read, so nothing was begun")

@@ -21,7 +21,7 @@ from mxlib.outcome import Outcome
 from mxlib.plan import decide, outcome_of, turned
 from mxlib.record import Record
 from mxlib.rehearse import after
-from mxlib.state import Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View
+from mxlib.state import Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.steps import guard
 from mxlib.steps.context import Context
 from mxlib.steps.registry import ACTIONS, preview
@@ -70,6 +70,7 @@ class Run:
         self._released: Outcome | None = None
         self._interrupted = ""
         self._repeats: list[Do] = []
+        self._served = ""
 
     def execute(self) -> Result:
         """Go to the goal, or as far as it is safe."""
@@ -118,6 +119,10 @@ class Run:
 
     def _read_host(self) -> tuple[View | None, Record | None]:
         """A host that does not answer keeps the record this run knows of."""
+        known = self._context.record
+        if known is not None and known.awaited is not None and self._context.waited is Waited.NO:
+            # it is on its way down: the wait for the new boot asks it, with patience
+            return None, known
         try:
             standing = read_standing(self._context.target)
         except HostError as error:
@@ -156,7 +161,8 @@ class Run:
 
     def _take(self, decision: Do, state: State) -> End | None:
         """Take a step, tell it, and turn what goes wrong into the next decision."""
-        self._context.turning = decision.why or self._context.turning
+        if decision.step is Step.TURN_BACK:
+            self._context.turning = decision.why
         self._journal.write("begin", step=decision.step.value, why=decision.why)
         begin = self._context.clock.monotonic()
         try:
@@ -179,6 +185,8 @@ class Run:
         assert state.record is not None
         assert state.host is not None
         self._released = outcome_of(self._goal, state.record, state.host.boot)
+        why = f" ({self._context.turning or state.record.undoing})" if self._released is Outcome.UNDONE else ""
+        self._served = f"{state.host.kernel} runs, in service{why}"
 
     def _refuse_repeats(self, decision: Do) -> None:
         self._repeats = [*self._repeats[-(_REPEATS - 1) :], decision]
@@ -236,7 +244,7 @@ class Run:
 
     def _finish(self, end: End) -> Result:
         record = self._context.record
-        why = end.why or self._context.turning
+        why = end.why or self._served
         outcome = Outcome.INTERRUPTED if self._interrupted and end.outcome is Outcome.UNDONE else end.outcome
         if outcome is not end.outcome:
             why = f"stopped by {self._interrupted}; undone, back in service as found"

@@ -145,7 +145,9 @@ class EtcdSlot:
         if self.token and view.token == self.token:
             return Slot.MINE
         others = view.holder is not None and view.holder.host != self._me.host
-        return Slot.OTHERS if self.token or others or view.alive not in ("", self._session) else Slot.FREE
+        if self.token or others or view.alive not in ("", self._session):
+            return Slot.OTHERS
+        return Slot.FREE if view.holder is None else Slot.LEFT
 
     def describe(self) -> str:
         """Who has it, in words; empty if nobody has."""
@@ -191,7 +193,8 @@ class EtcdSlot:
     def _taken(self, view: SlotView) -> str:
         if view.holder is None:
             return "another run is taking the slot of the service in this very moment"
-        life = "its run is alive" if view.alive else "its run lives no more"
+        way_on = f"cookbook sre.mail.reboot-mx {view.holder.host} --resume, or --abort, frees it"
+        life = "its run is alive" if view.alive else f"its run lives no more: {way_on}"
         return (
             f"the slot of the service is held for {view.holder.host} by {view.holder.who} "
             f"since {view.holder.since} (run {view.holder.run}; {life})"

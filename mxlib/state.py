@@ -73,7 +73,8 @@ class Slot(Enum):
 
     MINE = "mine"
     FREE = "free"
-    """Free, or held for this very host by a run that lives no more."""
+    LEFT = "left"
+    """Held for this very host by a run that lives no more: it may be taken over."""
     OTHERS = "others"
     UNKNOWN = "unknown"
 

@@ -126,4 +126,4 @@ def slot(found: Slot, said: str) -> Verdict:
     """
     if found is Slot.UNKNOWN:
         return Verdict("slot", Status.UNKNOWN, f"the slot of the service cannot be read: {said}")
-    return _verdict("slot", found in (Slot.FREE, Slot.MINE), said or "held by somebody else", "the slot is free")
+    return _verdict("slot", found in (Slot.FREE, Slot.LEFT, Slot.MINE), said or "held by somebody else", "the slot is free")

@@ -1,0 +1,257 @@
+"""The planner walks every path, and goes on from every point at which a run may have died."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mxlib.outcome import Outcome
+from mxlib.plan import decide
+from mxlib.record import Judgement
+from mxlib.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View
+from tests.unit.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
+
+FORWARD = Goal(NEW.release)
+RESUME = Goal(adopt=True)
+ABORT = Goal(back=True, adopt=True)
+BAD, UNSURE, GOOD = Judgement.BLAMED, Judgement.INCONCLUSIVE, Judgement.PASSED
+
+
+def run(mx, goal, session="one", die_after=None):
+    process = Process(mx, goal, session, die_after)
+    return process, process.run()
+
+
+def in_service(mx):
+    return not mx.loaded and not mx.persisted and mx.running and mx.pooled and not mx.held and mx.record is None
+
+
+def test_the_plain_path():
+    mx = MemoryMx()
+    process, end = run(mx, FORWARD)
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert (mx.kernel, mx.saved, mx.next, mx.reboots) == (NEW.release, NEW.entry, "", 1)
+    assert (mx.puppet_off, mx.holder_token, mx.lease) == (False, 0, "")
+    assert [step.value for step in process.steps] == [
+        *("guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold"),
+        *("ledger", "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound"),
+        *("keep kernel", "open ports", "pool in", "soak", "puppet on", "unsilence", "release"),
+    ]
+
+
+def test_reached_already_touches_nothing():
+    mx = MemoryMx(kernel=NEW.release)
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, process.steps) == (Outcome.DONE, [])
+
+
+def test_a_guard_that_refuses_changes_nothing():
+    mx = MemoryMx(Fate(guard=False))
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, process.steps) == (Outcome.REFUSED, [Step.GUARD])
+
+
+def test_a_boot_that_falls_back_serves_on_the_fallback():
+    mx = MemoryMx(Fate(boots=["fallback"]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.saved, mx.reboots) == (Outcome.FELL_BACK, OLD.release, OLD.entry, 1)
+    assert in_service(mx)
+
+
+def test_a_kernel_that_is_to_blame_is_left_for_the_fallback():
+    mx = MemoryMx(Fate(judgements=[BAD]))
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.saved, mx.reboots) == (Outcome.FELL_BACK, OLD.release, OLD.entry, 2)
+    assert in_service(mx)
+    assert process.steps.count(Step.DRAIN) == 1
+
+
+def test_a_failure_without_a_culprit_stays_out_without_another_reboot():
+    mx = MemoryMx(Fate(judgements=[UNSURE]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots, mx.loaded, mx.pooled) == (Outcome.INCONCLUSIVE, 1, True, False)
+
+
+def test_a_host_that_does_not_come_back_is_left_out():
+    mx = MemoryMx(Fate(boots=["silent"]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 1)
+
+
+def test_a_soak_that_turns_takes_the_host_out_again():
+    mx = MemoryMx(Fate(judgements=[GOOD, GOOD, UNSURE]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.loaded, mx.persisted, mx.pooled) == (Outcome.INCONCLUSIVE, True, True, False)
+
+
+def test_three_boots_and_no_more():
+    mx = MemoryMx(Fate(boots=["other"] * 5))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 3)
+
+
+def test_a_depool_alone_stays_out_until_it_is_given_back():
+    mx = MemoryMx()
+    process, end = run(mx, Goal(stay=True))
+    assert (end.outcome, mx.loaded, mx.persisted, mx.pooled, mx.running) == (Outcome.DONE, True, True, False, True)
+    assert Step.REBOOT not in process.steps
+    mx.record = mx.record.__class__(**{**mx.record.__dict__, "stay": False})
+    _, end = run(mx, RESUME, "two")
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+
+
+def test_stay_depooled_after_a_reboot():
+    mx = MemoryMx()
+    _, end = run(mx, Goal(NEW.release, stay=True))
+    assert (end.outcome, mx.kernel, mx.saved) == (Outcome.DONE, NEW.release, NEW.entry)
+    assert (mx.loaded, mx.persisted, mx.pooled, mx.running, mx.puppet_off) == (True, True, False, True, False)
+
+
+def test_nothing_to_resume():
+    _, end = run(MemoryMx(), RESUME)
+    assert end.outcome is Outcome.DONE
+
+
+def test_somebody_elses_run_is_not_touched():
+    mx = MemoryMx()
+    with pytest.raises(DiedError):
+        run(mx, FORWARD, die_after=25)
+    process, end = run(mx, FORWARD, "two")
+    assert (end.outcome, process.steps) == (Outcome.REFUSED, [])
+
+
+def effects_of(goal, fate=Fate):
+    """How many points there are at which a run can die."""
+    process = Process(MemoryMx(fate()), goal, "count", die_after=10**6)
+    process.run()
+    return 10**6 - process.left
+
+
+FATES = {
+    "plain": Fate,
+    "fell back": lambda: Fate(boots=["fallback"]),
+    "blamed": lambda: Fate(judgements=[BAD]),
+    "blamed inbound": lambda: Fate(judgements=[GOOD, BAD]),
+    "soak turns": lambda: Fate(judgements=[GOOD, GOOD, UNSURE]),
+    "other": lambda: Fate(boots=["other"]),
+}
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_resume_from_every_point_reaches_the_goal(fate):
+    whole = MemoryMx(FATES[fate]())
+    _, expected = run(whole, FORWARD)
+    for point in range(effects_of(FORWARD, FATES[fate])):
+        mx = MemoryMx(FATES[fate]())
+        with pytest.raises(DiedError):
+            run(mx, FORWARD, die_after=point)
+        if mx.record is None and mx.reboots:
+            assert in_service(mx)
+            continue
+        _, end = run(mx, RESUME if mx.record is not None else FORWARD, "two")
+        assert (end.outcome, mx.kernel) == (expected.outcome, whole.kernel), point
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_abort_from_every_point_restores_or_stays_safe(fate):
+    for point in range(effects_of(FORWARD, FATES[fate])):
+        mx = MemoryMx(FATES[fate]())
+        with pytest.raises(DiedError):
+            run(mx, FORWARD, die_after=point)
+        _, end = run(mx, ABORT, "two")
+        if end.outcome in SAFE_OUT:
+            assert mx.loaded or mx.boot_id in mx.verified
+            continue
+        assert mx.kernel == OLD.release or mx.reboots == 0 or end.outcome is Outcome.DONE, point
+        assert in_service(mx) or mx.record is None, point
+
+
+@pytest.mark.parametrize("point", range(0, 70, 3))
+def test_a_resume_that_dies_is_resumed(point):
+    mx = MemoryMx()
+    for session, later in enumerate((point, point // 2, point // 3)):
+        try:
+            run(mx, RESUME if mx.record else FORWARD, str(session), later)
+        except DiedError:
+            continue
+    _, end = run(mx, RESUME if mx.record else FORWARD, "last")
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert mx.reboots <= 1
+
+
+fates = st.builds(
+    Fate,
+    boots=st.lists(st.sampled_from(["", "", "fallback", "other", "silent"]), max_size=4),
+    judgements=st.lists(st.sampled_from([GOOD, GOOD, GOOD, BAD, UNSURE]), max_size=8),
+)
+events = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from(["nothing", "power cut", "etcd down", "etcd up", "table flushed"])),
+    max_size=5,
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(fate=fates, deaths=events, goals=st.lists(st.sampled_from([RESUME, ABORT]), min_size=6, max_size=6))
+def test_no_history_leads_to_an_unsafe_state(fate, deaths, goals):
+    """The in-memory MX raises when an invariant breaks; here only the end is looked at."""
+    mx = MemoryMx(fate)
+    for number, ((later, what), goal) in enumerate(zip(deaths, goals, strict=False)):
+        try:
+            run(mx, goal if mx.record else FORWARD, f"session-{number}", later)
+        except DiedError:
+            happen(mx, what)
+    mx.etcd, mx.silent = True, False
+    _, end = run(mx, goals[-1] if mx.record else FORWARD, "last")
+    if mx.record is None:
+        assert mx.running
+        assert not mx.loaded
+        assert mx.boot_id in mx.verified
+        run(mx, RESUME, "whoever finds the slot left behind")
+        assert mx.holder_token == 0
+    else:
+        assert end.outcome in SAFE_OUT
+    assert mx.reboots <= 3
+
+
+def happen(mx, what):
+    if what == "power cut":
+        # an MX that was in service is trusted after a power cut as it is on any other day
+        mx.power_cut()
+        if not mx.persisted:
+            mx.verified.add(mx.boot_id)
+    elif what.startswith("etcd"):
+        mx.etcd = what == "etcd up"
+    elif what == "table flushed" and not mx.running:
+        mx.loaded = False
+
+
+def view(**changes):
+    base = {"boot": "b", "kernel": OLD.release, "ports": Ports.OPEN, "mta": Mta.SERVING, "saved": "", "next": ""}
+    return View(**{**base, "puppet_off": False, **changes})
+
+
+@pytest.mark.parametrize("slot", [Slot.OTHERS, Slot.UNKNOWN])
+def test_without_the_slot_nothing_is_begun(slot):
+    state = State(None, view(), Pool.IN, slot, guard=True)
+    assert decide(FORWARD, state).outcome is Outcome.REFUSED
+
+
+def test_without_an_answer_nothing_is_begun():
+    assert decide(FORWARD, State(None, None, Pool.IN, Slot.FREE)).outcome is Outcome.REFUSED
+
+
+def test_a_flushed_table_is_closed_before_anything_else():
+    mx = MemoryMx()
+    with pytest.raises(DiedError):
+        run(mx, FORWARD, die_after=40)
+    process = Process(mx, RESUME, "two")
+    mx.loaded = False
+    states = []
+    for _ in range(4):
+        decision = decide(process.goal, process.state())
+        states.append(decision)
+        for _effect in process.effects(decision.step):
+            pass
+    assert Do(Step.CLOSE) in states
