@@ -47,14 +47,18 @@ def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:
         bad = [verdict for verdict in report.verdicts if verdict.status is not Status.OK]
         good = [verdict for verdict in report.verdicts if verdict.status is Status.OK]
         lines.append(f"{report.status.value:<8}{report.host}  ({report.seconds:.1f} s)")
-        lines += [_line(verdict) for verdict in (*bad, *(good if verbose else ()))]
+        lines += _lines((*bad, *(good if verbose else ())))
         if good and not verbose:
             lines.append(f"  OK       {', '.join(verdict.check for verdict in good)}")
     return "\n".join(lines)
 
 
-def _line(verdict: Verdict) -> str:
-    return f"  {verdict.status.value:<8} {verdict.check:<22} {one_line(verdict.why, _WHY)}"
+def _lines(verdicts: Iterable[Verdict]) -> list[str]:
+    """A line a verdict; those with one reason, as all of a host that cannot be reached, in one line."""
+    grouped: dict[tuple[Status, str], list[str]] = {}
+    for verdict in verdicts:
+        grouped.setdefault((verdict.status, one_line(verdict.why, _WHY)), []).append(verdict.check)
+    return [f"  {status.value:<8} {', '.join(names):<22} {why}" for (status, why), names in grouped.items()]
 
 
 def as_json(reports: Sequence[HostReport]) -> str:
