@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import struct
@@ -193,7 +194,8 @@ def _make_root(cache: Path, root: Path, packages: Iterable[str]) -> None:
     hook = f"--essential-hook={RECIPE}/essential.sh"
     include = f"--include={','.join(packages)}"
     words: list[str | Path] = [mmdebstrap(cache), *OPTIONS, hook, include, "bookworm", root, *debian_sources()]
-    run([*PRIVATE, *words], timeout=BUILD_DEADLINE)
+    # What mmdebstrap drops into the temporary folder goes with the build, even if it is killed.
+    run([*PRIVATE, *words], timeout=BUILD_DEADLINE, env={**os.environ, "TMPDIR": str(root.parent)})
     settings = {"FS_UUID": FS_UUID, "ROOT_PASSWORD": CONSOLE_PASSWORD}
     _run_script("configure.sh", root, RECIPE, settings=settings)
 
