@@ -17,20 +17,22 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS_TEXT = """
     cookbooks
     verify_session
-    session run report verify_report nic_session nic_site nic_service nic_report rehearse extender
+    session run report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
     plan steps verify verify_host nic_prevent nic_repair
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller
     host seams config config_sections kernel_list secret
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion policy
+    state record outcome probe_answers policy
+    instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     clock text verdict errors
 """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
     plan rehearse checks nic nic_cause nic_forecast facts probe_outbound
-    state record outcome instance interfaces interfaces_twin nic_files exim terminal probe_answers kernels debversion policy
+    state record outcome probe_answers policy
+    instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     text verdict errors
 """
 
