@@ -2,10 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from mxlib.errors import ParseError
-from mxlib.facts.section import Section
+from mxlib.facts.section import Section, SectionOutput
 from mxlib.facts.source import Outputs, Source
 
 SECTION = Section(
@@ -22,9 +21,8 @@ class ClockFacts:
     """A host's clock.
 
     Attributes:
-        offset_s: seconds it is ahead of the asking side at the least; 0 when the difference is within the time the
-            question took.
-        uncertainty_s: how long the question took: the true offset may be that much larger.
+        offset_s: seconds it is ahead of the asking side at the least, negative for behind; 0 when it may be right.
+        uncertainty_s: the true offset may be that much larger: the time spent on the way.
         synchronized: whether systemd says that the clock is kept right; None when it does not say.
     """
 
@@ -44,11 +42,17 @@ def parse(outputs: Outputs) -> ClockFacts:
     now = re.search(r"^now (\d+\.\d+)$", text, re.MULTILINE)
     if now is None:
         raise ParseError("the host does not say what time it is")
-    ahead = (datetime.fromtimestamp(float(now[1]), tz=UTC) - output.when).total_seconds()
-    # The host answered somewhere within the round trip, so only what lies outside of it is an offset.
-    offset = min(ahead, 0.0) if ahead < 0 else max(ahead - output.round_trip_s, 0.0)
+    lowest, highest = _bounds(output, float(now[1]))
+    offset = lowest if lowest > 0 else min(highest, 0.0)
     synchronized = re.search(r"^NTPSynchronized=(yes|no)$", text, re.MULTILINE)
-    return ClockFacts(offset, output.round_trip_s, synchronized[1] == "yes" if synchronized else None)
+    return ClockFacts(offset, max(highest - lowest, 0.0), synchronized[1] == "yes" if synchronized else None)
+
+
+def _bounds(output: SectionOutput, now: float) -> tuple[float, float]:
+    """The least and the greatest offset: the script began after we asked, and ended before we had the answer."""
+    began, ended = output.host_times or (now, now)
+    asked = output.when.timestamp()
+    return ended - (asked + output.round_trip_s), began - asked
 
 
 SOURCE = Source("clock", (SECTION,), parse)

@@ -30,6 +30,9 @@ _PROLOGUE = """\
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 exec 3>&1
+clock() {
+printf '%s clock %s\\n' "$mark" "$(date +%s.%N)"
+}
 section() {
 printf '%s begin %s\\n' "$mark" "$1"
 errors=$(timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null)
@@ -66,6 +69,7 @@ class SectionOutput:
         errors: its standard error, as it came.
         when: when the whole script was started (UTC, by the clock of the asking side).
         round_trip_s: how long the whole script took.
+        host_times: the host's own clock (seconds since 1970) when the script began and ended there; None when unknown.
     """
 
     name: str
@@ -75,6 +79,7 @@ class SectionOutput:
     errors: str
     when: datetime
     round_trip_s: float = 0.0
+    host_times: tuple[float, float] | None = None
 
     @property
     def timed_out(self) -> bool:
@@ -131,7 +136,7 @@ def build_script(sections: Sequence[Section], mark: str) -> str:
     if len(set(names)) != len(names) or not all(_NAME.fullmatch(name) for name in names):
         raise ValueError(f"section names must be unique words: {names}")
     calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
-    return f"mark={mark}\n{_PROLOGUE}{''.join(calls)}:\n"
+    return f"mark={mark}\n{_PROLOGUE}clock\n{''.join(calls)}clock\n"
 
 
 def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:
@@ -156,7 +161,13 @@ def _find(result: CommandResult, section: Section, mark: str) -> SectionOutput:
     code, output, errors = (
         (int(found["code"]), found["output"], found["errors"]) if found else (None, "", result.output[-2000:])
     )
-    return SectionOutput(section.name, section.script, code, output, errors, result.started, result.seconds)
+    times = _host_times(result.output, mark)
+    return SectionOutput(section.name, section.script, code, output, errors, result.started, result.seconds, times)
+
+
+def _host_times(text: str, mark: str) -> tuple[float, float] | None:
+    found = re.findall(rf"^{mark} clock (\d+\.\d+)\r?$", text, re.MULTILINE)
+    return (float(found[0]), float(found[-1])) if len(found) > 1 else None
 
 
 def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:

@@ -112,3 +112,10 @@ def test_two_different_questions_of_one_name_are_refused():
 def test_facts_of_this_machine_can_be_read():
     facts = read_facts(ShellHost(), (boot.SOURCE,))
     assert facts.get(boot.SOURCE).boot_id.version == 4
+
+
+def test_the_hosts_own_clock_frames_the_script():
+    answers = ask(Section("slow", "sleep 0.2"), Section("after", "true"))
+    began, ended = answers["after"].host_times
+    assert ended - began >= 0.2
+    assert answers["slow"].host_times == answers["after"].host_times
