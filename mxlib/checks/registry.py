@@ -15,6 +15,7 @@ from mxlib.checks import (
     network,
     puppet,
     queue,
+    relay,
     sysctl,
     units,
 )
@@ -34,6 +35,7 @@ _PLAIN = (
     sysctl.CHECK,
     clock.CHECK,
     puppet.CHECK,
+    relay.CHECK,
     boot.CHECK,
 )
 

@@ -209,6 +209,7 @@ FAILING = {
     "puppet-old": ("puppet", host(puppet=lambda text: re.sub("age .*", "age 7201", text)), "last ran 2 h"),
     "puppet-failures": ("puppet", host(puppet=lambda text: text + "failed 3\n"), "3 failures"),
     "puppet-absent": ("puppet", host(puppet="absent\n"), "no Puppet"),
+    "relay-open": ("relay", host(relay=replaced("550 relay not permitted", "250 Accepted")), "would relay"),
     "boot-one-time": ("boot", host(grub_environment=lambda text: text + "next_entry=other\n"), "one-time boot"),
     "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "nothing is saved"),
     "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>2\n"), "not in the menu"),
@@ -359,6 +360,13 @@ def test_a_clock_within_the_time_the_question_took_is_right():
     assert judge("clock", host(clock=f"now {later:.3f}\nNTPSynchronized=yes\n")).status is Status.OK
     far = (facts.when + timedelta(seconds=400)).timestamp()
     assert "ahead" in judge("clock", host(clock=f"now {far:.3f}\n")).why
+
+
+def test_a_deferred_relay_test_is_unknown():
+    deferred = host(relay=replaced("550 relay not permitted", "451 try later"))
+    assert judge("relay", deferred).status is Status.UNKNOWN
+    refused_sender = host(relay=replaced("250 OK\r\n550 relay not permitted", "550 go away\r\n503 no sender"))
+    assert judge("relay", refused_sender).status is Status.OK
 
 
 def test_what_is_asked_of_a_host_whose_mta_is_held():

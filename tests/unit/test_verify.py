@@ -83,7 +83,7 @@ def test_all_checks_take_one_round_trip():
     found = verify_host(host, Request(POLICY))
     assert host.asked == 1
     assert found.status is Status.OK, [v.why for v in found.verdicts if not v.passed]
-    assert len(found.verdicts) == 14
+    assert len(found.verdicts) == 15
 
 
 def test_the_condition_is_read_in_one_round_trip_and_leaves_the_mta_out():

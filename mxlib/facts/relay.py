@@ -1,0 +1,35 @@
+"""Whether the MTA would relay for a stranger: ``exim4 -bh`` plays a session with it and sends nothing."""
+
+import re
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+# Addresses set aside for documentation: no site serves them.
+STRANGER = "203.0.113.25"
+SECTION = Section(
+    "relay",
+    f"""\
+printf 'EHLO relay-test.invalid\\r\\nMAIL FROM:<relay-test@example.org>\\r\\n\
+RCPT TO:<relay-test@example.com>\\r\\nQUIT\\r\\n' | {exim.BINARY} -bh {STRANGER} 2>/dev/null
+""",
+    timeout_s=15,
+)
+
+
+def parse(outputs: Outputs) -> str:
+    """The reply to the recipient, or to the sender where that is refused already: such as ``550 relay not permitted``.
+
+    Raises:
+        mxlib.errors.ParseError: the session did not come so far.
+    """
+    replies: list[str] = re.findall(r"^(\d{3} .*?)\r?$", outputs[SECTION.name].text(), re.MULTILINE)
+    # Greeting, EHLO, MAIL, RCPT, QUIT.
+    if len(replies) < 4 or not replies[0].startswith("220") or not replies[1].startswith("250"):
+        raise ParseError("the played session did not come to its recipient")
+    return replies[3] if replies[2].startswith("250") else replies[2]
+
+
+SOURCE = Source("relay", (SECTION,), parse)
