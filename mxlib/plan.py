@@ -85,6 +85,7 @@ def _boots(state: State, record: Record) -> Decision | None:
     """Which boot the host is in, before anything else is judged."""
     host = state.host
     if record.awaited is not None:
+        # an order that did not reach the host is given again, after all that has to be so before a reboot
         return _awaiting(state)
     if host is None:
         if state.waited is Waited.NO:
@@ -95,14 +96,21 @@ def _boots(state: State, record: Record) -> Decision | None:
     return None
 
 
-def _awaiting(state: State) -> Decision:
-    if state.waited is Waited.NO:
+def _awaiting(state: State) -> Decision | None:
+    if state.waited is Waited.NO or (state.host is None and state.waited is Waited.SAME_BOOT):
         return Do(Step.AWAIT)
     if state.waited is Waited.SILENT:
-        return End(Outcome.LEFT_OUT, "the host did not come back from the reboot")
+        return _cure(state) or End(Outcome.LEFT_OUT, "the host did not come back from the reboot")
     if state.reordered:
         return End(Outcome.LEFT_OUT, "the host was told twice to reboot and did not")
-    return Do(Step.REBOOT, "the order did not reach it")
+    return None
+
+
+def _cure(state: State) -> Decision | None:
+    """Each once: repair what can be seen over the console, then one power cycle, which boots the fallback."""
+    cures = (step for step in (Step.MEND, Step.POWER_CYCLE) if step.value in state.cures)
+    step = next(cures, None)
+    return Do(step) if step else None
 
 
 def kernel_wanted(goal: Goal, record: Record) -> Kernel:
@@ -163,7 +171,7 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return Do(Step.DRAIN) if drain else Do(Step.HOLD)
     if record.ledger != host.boot:
         return Do(Step.LEDGER)
-    if record.ordered >= MAX_BOOTS:
+    if record.ordered - (record.awaited is not None) >= MAX_BOOTS:
         return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
     if (host.saved, host.next) != entries_for(record, wanted):
         return Do(Step.ENTRIES)
@@ -209,7 +217,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     """The host may serve: the boot entries, the MTA, the ports, the pool, in this order."""
     if entries := _settle_entries(record, host):
         return entries
-    stay = (record.stay or goal.stay) and not turned(goal, record)
+    stay = (record.stay or goal.stay) and not goal.serve and not turned(goal, record)
     if stay and (out := _keep_out(state, host)):
         return out
     if host.mta is not Mta.SERVING:

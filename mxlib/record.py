@@ -115,6 +115,7 @@ class Record:
         log_mark: inode and offset of the mail log when the host was claimed.
         stay: whether the host is to stay out of service in the end.
         baseline: whether this run verified the host before it took it out.
+        accepted: names of findings that the operator has accepted.
         drained: boot id in which the queue was drained.
         ledger: boot id in which the ledger was closed.
         boots: boots since, oldest first.
@@ -136,6 +137,7 @@ class Record:
     log_mark: tuple[int, int]
     stay: bool = False
     baseline: bool = False
+    accepted: tuple[str, ...] = ()
     drained: str = ""
     ledger: str = ""
     boots: tuple[Boot, ...] = ()
@@ -221,6 +223,7 @@ def _decode(raw: dict[str, Any]) -> Record:
     values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
     values["boots"] = tuple(Boot(**boot) for boot in raw["boots"])
     values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
+    values["accepted"] = tuple(raw["accepted"])
     values["silences"] = tuple(raw["silences"])
     return Record(**values)
 

@@ -108,6 +108,7 @@ class Run:
             guard=self._guard,
             waited=self._context.waited,
             reordered=self._context.reordered,
+            cures=frozenset(one.value for one in (Step.MEND, Step.POWER_CYCLE) if one not in self._context.cures),
             lost=len(self._context.lost),
             released=self._released,
             uses=self._uses(),

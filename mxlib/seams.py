@@ -98,3 +98,33 @@ class Verifier(Protocol):
 
     def inbound(self, host: Host) -> tuple[Verdict, ...]:
         """SMTP sessions from here, from the prober's source ports."""
+
+
+class Rescue(Protocol):
+    """The machine from outside, for when it does not come back."""
+
+    def ready(self, host: Host) -> tuple[Verdict, ...]:
+        """Whether it could be reached from outside, and whether a reboot leaves its network names alone."""
+
+    def watch(self) -> None:
+        """Begin to read the console: an unread one stalls the guest. Harmless where there is none."""
+
+    def unwatch(self) -> None:
+        """Leave the console: it has one reader at a time."""
+
+    def mend(self) -> str:
+        """Find out why it does not answer and repair what certainly can be.
+
+        Returns:
+            What was found and done, in one line.
+        """
+
+    def power_cycle(self) -> str:
+        """Cut its power and start it again, with the devices where they were.
+
+        Returns:
+            What was done, in one line; empty where there is no way to.
+
+        Raises:
+            mxlib.errors.MxlibError: it could not be done.
+        """

@@ -1,5 +1,6 @@
 """From a cookbook's arguments to a run: the wiring of the adapters, the journal and the report."""
 
+import dataclasses
 import getpass
 import logging
 import os
@@ -20,12 +21,16 @@ from mxlib.config_sections import PoolSection, Site
 from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.errors import ConfigError, HostError, MxlibError
 from mxlib.facts.standing import read_standing
+from mxlib.kernel_list import load as load_kernels
+from mxlib.nic_site import means_of
 from mxlib.outcome import Outcome
 from mxlib.pool import ConftoolPool, NoPool
+from mxlib.rescue import GanetiRescue, NoRescue
 from mxlib.run import Result, Run
-from mxlib.seams import PoolState, SlotSeam
+from mxlib.seams import PoolState, Rescue, SlotSeam
 from mxlib.slot import EtcdSlot, Holder, Renewal, WithoutSlot, make_client
 from mxlib.state import Goal
+from mxlib.steps import guard, queue
 from mxlib.steps.context import Context, Options
 from mxlib.stop import Stop, StoppableClock, signals
 from mxlib.teller import Operator
@@ -132,6 +137,20 @@ class Session:
             self._tell.line(line)
         return Outcome.DONE.value
 
+    def drain(self) -> int:
+        """Empty the queue as far as it goes; nothing is claimed."""
+        context = self._context(self._new_run())
+        with signals(self._stop):
+            try:
+                if self._spicerack.dry_run:
+                    self._tell.line(f"would start {self._site.drain.runners} queue runners and watch")
+                else:
+                    self._tell.line(queue.empty(context).note)
+            except MxlibError as error:
+                self._tell.line(f"{self._request.host}: {error}")
+                return Outcome.LEFT_OUT.value
+        return Outcome.DONE.value
+
     def close(self) -> None:
         """Close the journal, and nothing else; harmless when done before."""
         if self._journal is not None:
@@ -142,6 +161,7 @@ class Session:
 
     def _rehearse(self) -> int:
         context = self._context(self._new_run())
+        self._choose_kernel(context)
         result = Run(context, self._request.goal, _NoJournal(), resting=self._stop.rest).rehearse()
         self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
         return result.outcome.value
@@ -149,6 +169,7 @@ class Session:
     def _run(self) -> int:
         run_id = self._run_id()
         context = self._context(run_id)
+        self._choose_kernel(context)
         directory = self._site.reports or _log_directory()
         path = directory / f"{self._request.host}.{run_id}.jsonl"
         self._journal = journal.Journal(path, self._clock)
@@ -165,6 +186,15 @@ class Session:
             renewal()
         self._report(path, run_id, context, result)
         return result.outcome.value
+
+    def _choose_kernel(self, context: Context) -> None:
+        """Turn "newest" into a release: the newest one that is whole on the host."""
+        if self._request.goal.kernel != "newest":
+            return
+        release = guard.newest_kernel(context.target)
+        self._tell.line(f"the newest kernel that is whole on {self._request.host} is {release}")
+        goal = dataclasses.replace(self._request.goal, kernel=release)
+        self._request = dataclasses.replace(self._request, goal=goal)
 
     def _report(self, path: Path, run_id: str, context: Context, result: Result) -> None:
         command = report.next_command(self._request.host, result.outcome, result.record)
@@ -192,12 +222,19 @@ class Session:
                 self._spicerack.alertmanager_hosts([request.host]),
                 self._spicerack.admin_reason(request.reason, request.task or None),
             ),
-            verifier=HostVerifier(site, self._clock, run_id, dry_run=self._spicerack.dry_run),
+            verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
+            rescue=self._rescue(run_id, target),
             clock=self._clock,
             tell=self._tell,
             options=self._options(),
             run=run_id,
         )
+
+    def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
+        dry_run = self._spicerack.dry_run
+        means = means_of(self._site, self._host, self._clock, self._tell.line, dry_run=dry_run)
+        # a dry run does not even log in on a console
+        return NoRescue() if means is None or dry_run else GanetiRescue(means, target, run_id)
 
     def _options(self) -> Options:
         request, site = self._request, self._site

@@ -24,6 +24,8 @@ class Step(Enum):
     ENTRIES = "boot entries"
     REBOOT = "reboot"
     AWAIT = "await boot"
+    MEND = "mend"
+    POWER_CYCLE = "power cycle"
     FOUND_BOOT = "found boot"
     PROVE_OUT = "prove outbound"
     START = "start MTA"
@@ -97,12 +99,14 @@ class Goal:
         stay: leave the host out of service in the end.
         back: undo instead of going forward.
         adopt: go on with the run that left its record, whoever began it.
+        serve: give the host back in the end, also where the run that is gone on with was to leave it out.
     """
 
     kernel: str = ""
     stay: bool = False
     back: bool = False
     adopt: bool = False
+    serve: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ class State:
         guard: whether the guard has passed; None: not asked yet.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot that did not happen was ordered once more.
+        cures: what is left to try on a host that did not come back: "mend", "power cycle".
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
         uses: which optional parts the site has: "silence", "puppet".
@@ -154,6 +159,7 @@ class State:
     guard: bool | None = None
     waited: Waited = Waited.NO
     reordered: bool = False
+    cures: frozenset[str] = frozenset()
     lost: int = 0
     released: Outcome | None = None
     uses: frozenset[str] = frozenset({"silence", "puppet"})

@@ -8,7 +8,7 @@ from mxlib.facts.kernel import RELEASE
 from mxlib.facts.standing import Standing, read_standing
 from mxlib.plan import entries_for, kernel_wanted
 from mxlib.record import Boot, Record
-from mxlib.state import Goal, Mta, Ports, Slot, State, Waited
+from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
 from mxlib.steps.context import Context, Done, quoted, record_of
 from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
@@ -99,6 +99,7 @@ def reboot(context: Context, state: State, goal: Goal) -> Done:
         ordered = dataclasses.replace(record, boots=(*record.boots, Boot(standing.view.boot, wanted.release)))
     else:
         context.reordered = True
+    context.rescue.watch()
     context.act("sync\nsystemctl --no-block reboot", record=ordered)
     context.waited = Waited.NO
     return Done(f"reboot into {wanted.release} ordered")
@@ -128,6 +129,27 @@ def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[st
 
 def await_boot(context: Context, state: State) -> Done:
     """Wait for an answer from a boot that is not the one that was to end."""
+    try:
+        return _await(context, state)
+    finally:
+        context.rescue.unwatch()
+
+
+def mend(context: Context, _state: State) -> Done:
+    """Find out over the console why the host does not answer, and repair what certainly can be."""
+    context.cures.add(Step.MEND)
+    context.waited = Waited.NO
+    return Done(context.rescue.mend())
+
+
+def power_cycle(context: Context, _state: State) -> Done:
+    """Cut the power once: GRUB has forgotten the one-time entry by now, so the fallback boots."""
+    context.cures.add(Step.POWER_CYCLE)
+    context.waited = Waited.NO
+    return Done(context.rescue.power_cycle() or "the configuration names no way to cut its power")
+
+
+def _await(context: Context, state: State) -> Done:
     record = record_of(state)
     begin = context.clock.monotonic()
     before = record.awaited.before if record.awaited else ""

@@ -2,7 +2,7 @@
 
 import base64
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mxlib.clock import Clock
@@ -11,8 +11,8 @@ from mxlib.errors import FencedError, StepError
 from mxlib.facts.depool import DIRECTORY, RECORD, TOKEN
 from mxlib.host import CommandResult, Host
 from mxlib.record import Record
-from mxlib.seams import PoolState, Silencer, SlotSeam, Teller, Verifier
-from mxlib.state import State, Waited
+from mxlib.seams import PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
+from mxlib.state import State, Step, Waited
 from mxlib.verdict import Verdict
 
 FENCED = 75
@@ -90,6 +90,7 @@ class Context:
         pool: the pool state of the target.
         silencer: alerts of the target.
         verifier: what proves that a host is well.
+        rescue: the machine from outside.
         clock: the time to live in.
         tell: the operator.
         options: what the operator chose.
@@ -100,7 +101,7 @@ class Context:
         lost: messages the ledger misses.
         verdicts: what was judged in this process, by step.
         turning: why the run turns back.
-        mend: repairs a host that did not come back, if the site has the means.
+        cures: what was tried on a host that did not come back.
     """
 
     site: Site
@@ -110,6 +111,7 @@ class Context:
     pool: PoolState
     silencer: Silencer
     verifier: Verifier
+    rescue: Rescue
     clock: Clock
     tell: Teller
     options: Options
@@ -120,7 +122,7 @@ class Context:
     lost: tuple[str, ...] = ()
     verdicts: list[Verdict] = field(default_factory=list)
     turning: str = ""
-    mend: Callable[[], str] | None = None
+    cures: set[Step] = field(default_factory=set)
 
     def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
         """Change the target, behind the fence; the record is written before the act.

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
 from mxlib.checks import readiness
+from mxlib.debversion import DebianVersion
 from mxlib.errors import MxlibError, StepError
 from mxlib.facts import grub, kernel, maillog, standing
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
+from mxlib.host import Host
 from mxlib.record import Kernel, Prior, Record
 from mxlib.steps import queue
 from mxlib.steps.context import Context, Done
@@ -51,6 +53,21 @@ BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
 SOURCES = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, maillog.MARK_SOURCE)
 
 
+def newest_kernel(host: Host) -> str:
+    """The newest kernel of a host that is whole.
+
+    Arguments:
+        host: the machine.
+
+    Raises:
+        mxlib.errors.MxlibError: there is none, or it cannot be told.
+    """
+    found = [one for one in read_facts(host, (kernel.SOURCE,)).get(kernel.SOURCE).installed if one.whole]
+    if not found:
+        raise StepError(f"{host.name} has no kernel that is whole")
+    return max(found, key=lambda one: DebianVersion(one.version)).release
+
+
 def guard(context: Context, target: str) -> tuple[Verdict, ...]:
     """Everything that is judged before anything is changed.
 
@@ -91,6 +108,7 @@ def _all(context: Context, target: str) -> Iterator[Verdict]:
     yield from _asked("slot", lambda: [readiness.slot(context.slot.state(), context.slot.describe())])
     yield from _asked("pool", lambda: [readiness.pool(context.pool.read(), OUT_OF_POOL)])
     yield from _asked("others", lambda: _others(context))
+    yield from _asked("rescue", lambda: context.rescue.ready(context.target) if target else ())
     yield from _asked("condition", lambda: context.verifier.condition(context.target))
     yield from _asked("outbound", lambda: context.verifier.outbound(context.target))
     yield from _asked("inbound", lambda: context.verifier.inbound(context.target))
@@ -157,6 +175,7 @@ def first_record(context: Context, facts: Facts, target: str) -> Record:
         log_mark=(mark.inode, mark.offset),
         stay=context.options.stay,
         baseline=True,
+        accepted=tuple(sorted(context.options.accept)),
     )
 
 

@@ -151,15 +151,26 @@ def runners_script(runners: int) -> str:
 
 
 def drain(context: Context, state: State) -> Done:
-    """Empty the queue until it is empty, stalls or the time is over; then the bound decides."""
+    """Empty the queue, and note in which boot that was."""
     record = record_of(state)
+    done = empty(context)
+    context.remember(dataclasses.replace(record, drained=record.boot))
+    return done
+
+
+def empty(context: Context) -> Done:
+    """Empty the queue until it is empty, stalls or the time is over; then the bound decides.
+
+    Arguments:
+        context: the world; nothing needs to be claimed.
+    """
     first = last = sample(context)
     end = first.at + context.options.drain_timeout
     progressed = first.at
     started_at = -_STALL_S
     while last.count and last.at < end and last.at - progressed < _STALL_S:
         if last.deliveries <= 1 and last.at - started_at >= _STALL_S / 3:
-            context.act(runners_script(context.site.drain.runners))
+            context.target.act(runners_script(context.site.drain.runners), timeout=30)
             started_at = last.at
         context.clock.sleep(_POLL_S)
         now = sample(context)
@@ -167,7 +178,7 @@ def drain(context: Context, state: State) -> Done:
             progressed = now.at
         last = now
         context.tell.live(_progress(first, last, end))
-    return _drained(context, record, first, last)
+    return _drained(context, first, last)
 
 
 def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
@@ -178,7 +189,7 @@ def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
     )
 
 
-def _drained(context: Context, record: Record, first: QueueSample, last: QueueSample) -> Done:
+def _drained(context: Context, first: QueueSample, last: QueueSample) -> Done:
     bound = context.options.max_residual
     took = duration(last.at - first.at)
     if last.count > bound:
@@ -186,7 +197,6 @@ def _drained(context: Context, record: Record, first: QueueSample, last: QueueSa
             f"{plural(last.count, 'message')} left of {first.count} after {took}, more than the bound of {bound} "
             "(--max-residual)"
         )
-    context.remember(dataclasses.replace(record, drained=record.boot))
     left = f"; {last.count} stay on disk, within the bound of {bound}" if last.count else ""
     return Done(
         f"{plural(first.count - last.count, 'message')} delivered in {took}{left}",

@@ -30,6 +30,8 @@ ACTIONS: dict[Step, Action] = {
     Step.ENTRIES: boot.entries,
     Step.REBOOT: boot.reboot,
     Step.AWAIT: _plain(boot.await_boot),
+    Step.MEND: _plain(boot.mend),
+    Step.POWER_CYCLE: _plain(boot.power_cycle),
     Step.FOUND_BOOT: _plain(boot.found_boot),
     Step.PROVE_OUT: _plain(prove.outbound),
     Step.START: _plain(prove.start),

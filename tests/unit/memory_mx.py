@@ -61,6 +61,7 @@ class MemoryMx:
     proven: dict = field(default_factory=dict)
     reboots: int = 0
     etcd: bool = True
+    curable: bool = False
 
     @property
     def boot_id(self):
@@ -105,6 +106,7 @@ class Process:
         self.guard = None
         self.waited, self.reordered = Waited.NO, False
         self.released = None
+        self.cures = frozenset()
         self.left = die_after
         self.steps = []
 
@@ -118,9 +120,11 @@ class Process:
             free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
             slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
             pool = Pool.IN if mx.pooled else Pool.OUT
+        cures = frozenset({"mend", "power cycle"} if mx.curable else ()) - self.cures
         return State(
-            mx.record, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered, 0, self.released
-        )
+            mx.record, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
+            cures=cures, released=self.released,
+        )  # fmt: skip
 
     def run(self, limit=120):
         """To the end; what it decides last is returned."""
@@ -303,6 +307,18 @@ class Process:
             if awaited is not None:
                 came = replace(awaited, after=mx.boot_id, kernel=mx.kernel)
                 mx.record = replace(mx.record, boots=(*mx.record.boots[:-1], came))
+        yield
+
+    def do_mend(self, mx, state):
+        self.cures |= {"mend"}
+        self.waited = Waited.NO
+        yield
+
+    def do_power_cycle(self, mx, state):
+        self.cures |= {"power cycle"}
+        self.waited = Waited.NO
+        yield
+        mx.power_cut()
         yield
 
     def do_found_boot(self, mx, state):

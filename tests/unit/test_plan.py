@@ -78,6 +78,14 @@ def test_a_host_that_does_not_come_back_is_left_out():
     assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 1)
 
 
+def test_a_host_that_does_not_come_back_is_mended_then_power_cycled_into_the_fallback():
+    mx = MemoryMx(Fate(boots=["silent"]), curable=True)
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.FELL_BACK, OLD.release, 1)
+    assert process.steps.index(Step.MEND) < process.steps.index(Step.POWER_CYCLE)
+    assert in_service(mx)
+
+
 def test_a_soak_that_turns_takes_the_host_out_again():
     mx = MemoryMx(Fate(judgements=[GOOD, GOOD, UNSURE]))
     _, end = run(mx, FORWARD)

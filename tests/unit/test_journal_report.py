@@ -1,0 +1,118 @@
+import json
+
+import pytest
+
+from mxlib import report
+from mxlib.errors import JournalError
+from mxlib.journal import Journal, read
+from mxlib.outcome import Outcome
+from tests.unit.fakes import FakeClock
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs" / "run.jsonl"
+
+
+def test_what_is_written_is_read(path):
+    journal = Journal(path, FakeClock())
+    journal.write("begin", step="drain", why="")
+    journal.close()
+    (event,) = read(path)
+    assert (event.name, event.values) == ("begin", {"step": "drain", "why": ""})
+
+
+def test_a_torn_line_costs_only_itself(path):
+    journal = Journal(path, FakeClock())
+    journal.write("one")
+    journal.close()
+    with path.open("a") as file:
+        file.write('{"event": "torn", "at": "20')
+    again = Journal(path, FakeClock())
+    again.write("two")
+    again.close()
+    assert [event.name for event in read(path)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", "{}", '{"event": "x"}', "\udce4".encode("utf-8", "replace").decode()]
+)
+def test_lines_of_another_form_are_left_out(path, line):
+    path.parent.mkdir()
+    path.write_text(f"{line}\n")
+    assert list(read(path)) == []
+
+
+def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError):
+        Journal(tmp_path / "file" / "run.jsonl", FakeClock())
+    with pytest.raises(JournalError):
+        list(read(tmp_path / "nowhere"))
+
+
+def test_writing_after_the_end_is_an_error(path):
+    journal = Journal(path, FakeClock())
+    journal.close()
+    with pytest.raises(JournalError):
+        journal.write("late")
+
+
+def made(path, *events, outcome=Outcome.DONE, why="all is well"):
+    journal = Journal(path, FakeClock())
+    for name, values in events:
+        journal.write(name, **values)
+    if outcome:
+        journal.write("end", outcome=outcome.name, why=why)
+    journal.close()
+    return report.build("mx2001.lab.test", "run-1", "op@cumin1001", "because", read(path), "")
+
+
+def test_the_first_line_is_the_outcome(path):
+    found = made(path, outcome=Outcome.LEFT_OUT, why="it does not answer")
+    assert report.markdown(found).startswith("# mx2001.lab.test: left out of service, safe: it does not answer\n")
+    assert list(report.terminal(found)) == ["mx2001.lab.test: left out of service, safe: it does not answer"]
+
+
+def test_a_journal_without_an_end_is_an_interruption(path):
+    assert made(path, outcome=None).outcome is Outcome.INTERRUPTED
+
+
+def test_timeline_ledger_and_checks(path):
+    verdicts = ["OK outbound-v4: 4 test mails delivered", "FAILED outbound-v6: timed out"]
+    ledger = {"must": 9, "spool": 2, "missing": 0}
+    found = made(
+        path,
+        ("verdict", {"stage": "guard", "check": "mta", "status": "OK", "why": "the MTA serves"}),
+        ("done", {"step": "prove outbound", "note": "2 checks", "seconds": 7.0, "verdicts": verdicts}),
+        ("done", {"step": "prove inbound", "note": "ledger", "seconds": 3.0, **ledger}),
+        ("failed", {"step": "soak", "error": "no answer"}),
+        ("interrupted", {"what": "SIGTERM"}),
+    )
+    assert [(entry.step, entry.failed) for entry in found.timeline] == [
+        *(("prove outbound", False), ("prove inbound", False), ("soak", True), ("interrupted", False)),
+    ]
+    assert [one["status"] for one in found.verdicts] == ["OK", "OK", "FAILED"]
+    assert found.verdicts[2]["check"] == "outbound-v6"
+    assert "9 messages, 2 on disk then, none missing" in report.markdown(found)
+    raw = json.loads(report.as_json(found))
+    assert (raw["outcome"], raw["exit_code"], raw["ledger"]) == ("DONE", 0, ledger)
+
+
+def test_missing_mail_is_said_in_capitals(path):
+    found = made(path, ("done", {"step": "prove inbound", "note": "", "must": 3, "spool": 1, "missing": 1}))
+    assert "ledger: 3 messages, 1 on disk then, 1 MISSING" in list(report.terminal(found))
+
+
+def test_what_a_host_said_cannot_break_the_report(path):
+    found = made(path, ("done", {"step": "drain", "note": "a|b <b>\x1b[31m\nnew line"}))
+    row = next(line for line in report.markdown(found).splitlines() if "drain" in line)
+    assert row.endswith("| a\\|b &lt;b> new line |")
+
+
+def test_exit_codes_mean_one_thing_and_keep_clear_of_others():
+    codes = [one.value for one in Outcome]
+    assert len(set(codes)) == len(codes)
+    # 1 an uncaught error, 2 argparse, 90 to 99 Spicerack, from 126 the shell
+    assert all(code == 0 or (2 < code < 90) for code in codes)
+    assert all(one.phrase for one in Outcome)
