@@ -114,11 +114,8 @@ class Box:
             f"workdir={self.folder}/work {root}",
             f"cd {root}",
             "mount -t proc proc proc; mount -t sysfs sysfs sys",
-            "mount -t tmpfs -o mode=755 dev dev; mkdir -p dev/net dev/pts dev/shm",
-            *(f"mknod -m 666 dev/{name} c {major} {minor}" for name, major, minor in DEVICES if self._present(name)),
-            "ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr",
-            "mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts; ln -s pts/ptmx dev/ptmx",
-            "mount -t tmpfs shm dev/shm; mount -t tmpfs -o mode=755,size=256m run run",
+            *self._devices(),
+            "mount -t tmpfs -o mode=755,size=256m run run",
             "mkdir -p run/lock run/lab run/sshd",
             *(self._bind(source, f".{target}") for source, target in self.binds),
             "pivot_root . mnt; cd /; umount -l /mnt",
@@ -132,6 +129,8 @@ class Box:
             # Other people's temporary mounts, copied with the namespace, would be kept busy by it.
             "for m in $(awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done",
             "mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs -o mode=755 run /run; mkdir /run/lab",
+            "cd /",
+            *self._devices(),
             *(
                 f"mount -t overlay overlay {lower} "
                 f"-o lowerdir={lower},upperdir={folder}/{name}.upper,workdir={folder}/{name}.work"
@@ -141,6 +140,16 @@ class Box:
             f"cd {shlex.quote(str(folder))}",
         ]
         return "\n".join(lines)
+
+    def _devices(self) -> list[str]:
+        """Shell lines that give the folder below the current one a ``/dev`` of its own."""
+        return [
+            "mount -t tmpfs -o mode=755 dev dev; mkdir -p dev/net dev/pts dev/shm",
+            *(f"mknod -m 666 dev/{name} c {major} {minor}" for name, major, minor in DEVICES if self._present(name)),
+            "ln -s /proc/self/fd dev/fd; ln -s fd/0 dev/stdin; ln -s fd/1 dev/stdout; ln -s fd/2 dev/stderr",
+            "mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts; ln -s pts/ptmx dev/ptmx",
+            "mount -t tmpfs shm dev/shm",
+        ]
 
     @staticmethod
     def _present(device: str) -> bool:
@@ -183,9 +192,9 @@ class Box:
     def serve(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
         """Start a long-running program in it, by Debian's start-stop-daemon. Does nothing if it runs."""
         self.lab.logs.mkdir(parents=True, exist_ok=True)
-        log = self.lab.logs / f"{self.name}-{name}.log"
+        folder = "/logs" if self.labroot else str(self.lab.logs)
         words = ["start-stop-daemon", "--start", "--oknodo", "--background", "--make-pidfile"]
-        words += ["--pidfile", f"/run/lab/{name}.pid", "--output", f"/logs/{log.name}"]
+        words += ["--pidfile", f"/run/lab/{name}.pid", "--output", f"{folder}/{self.name}-{name}.log"]
         self.run([*words, "--startas", argv[0], "--", *argv[1:]], env=env)
 
     def stop_serving(self, name: str) -> None:

@@ -75,6 +75,11 @@ def configure(host: Box) -> None:
             input_text=text,
         )
     host.run(["mkdir", "-p", "/var/log/spicerack"])
+    host.serve("syslog", [_python(), str(REPOSITORY / "lab" / "syslog.py")])
+
+
+def _python() -> str:
+    return shutil.which("python3") or "/usr/bin/python3"
 
 
 def pool_everything(host: Box, environment: Path) -> None:
