@@ -63,7 +63,7 @@ class Rapi:
         try:
             answer = self._session.get(self._url + path, timeout=self._timeout, allow_redirects=False)
         except (requests.RequestException, OSError) as error:
-            raise GanetiUnreachableError(f"{self._url}: {one_line(str(error))}") from None
+            raise GanetiUnreachableError(f"{self._url} does not answer: {_reason(error)}") from None
         if answer.status_code == 404:
             raise NotAnInstanceError(f"{self._url} knows no instance {name}")
         if answer.status_code != 200:
@@ -85,6 +85,14 @@ class Rapi:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _reason(error: Exception) -> str:
+    """The part of a nested connection error that a person needs."""
+    found = re.search(
+        r"\[Errno[^'\")]*|certificate verify failed[^'\")]*|timed out|[Nn]ame or service not known", str(error)
+    )
+    return f"{type(error).__name__} {found[0] if found else ''}".strip()
 
 
 class Cluster:
@@ -111,16 +119,21 @@ class Cluster:
         remote = f"gnt-instance console {shlex.quote(instance_name(name))}"
         return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master.name}", remote)
 
-    def console_holders(self, instance: Instance) -> tuple[str, ...]:
-        """Who is attached to the serial console now, as the primary node's process list shows it; needs no console.
+    def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
+        """Who is attached to the serial console now, as the node's process list shows it; needs no console.
+
+        Arguments:
+            name: the instance.
+            node: its primary node; None when not known: every node is asked.
 
         Raises:
             mxlib.errors.HostError: the master cannot be asked.
         """
         # The bracket keeps the question out of its own answer.
-        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(instance.name)}[.]serial"
+        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(instance_name(name))}[.]serial"
         asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
-        script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(asked)}"
+        where = f"-n {shlex.quote(node)} " if node is not None else ""
+        script = f"gnt-cluster command {where}{shlex.quote(asked)}"
         output = self._master.read(script, timeout=30).output
         started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)

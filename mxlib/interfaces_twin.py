@@ -48,7 +48,13 @@ def twin(files: Sequence[InterfacesFile], names: Mapping[str, str], note: str) -
     for old, new in names.items():
         _check(plain, old, new)
     after = tuple(InterfacesFile(file.path, _with_twins(file.text, names, note)) for file in plain)
-    return Rewrite(tuple(files), after)
+    same = [_unsigned(one.text) for one in after] == [_unsigned(one.text) for one in files]
+    return Rewrite(tuple(files), tuple(files) if same else after)
+
+
+def _unsigned(text: str) -> str:
+    """The text without who added what: a second run adds nothing but its own name."""
+    return re.sub(rf"^({_BEGIN}:[^;\n]*);[^\n]*", r"\1", text, flags=re.MULTILINE)
 
 
 def strip(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mxlib.facts.nic import GuestNic, NicFacts
 from mxlib.interfaces import NAME, Place, physical
+from mxlib.interfaces_twin import pairs, settle
 
 PLACES = (
     "/etc/ferm /etc/nftables.conf /etc/nftables.d /etc/iptables /etc/sysctl.conf /etc/sysctl.d /etc/systemd"
@@ -39,14 +40,16 @@ def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, st
         macs: MAC addresses the cluster has configured; None when it could not be asked.
         known: name by MAC from before the reboot; None when nothing was noted.
     """
-    wanted = physical(facts.files)
+    # A second name from a prevention serves as well as the first, and is no interface of its own.
+    second = pairs(facts.files)
+    wanted = physical(settle(facts.files, {}).after)
     there = {nic.name for nic in facts.nics}
-    missing = [name for name in wanted if name not in there]
+    missing = [name for name in wanted if name not in there and second.get(name) not in there]
     if not facts.files:
         return Renames({}, "", "no /etc/network/interfaces: the host is not configured by ifupdown")
     if not missing:
         return Renames({}, f"every configured card is there under its name ({', '.join(wanted) or 'none configured'})")
-    free = [nic for nic in facts.nics if nic.name not in wanted]
+    free = [nic for nic in facts.nics if nic.name not in {*wanted, *second.values()}]
     by_note = _by_note(facts.nics, known or {}, missing)
     if by_note is not None:
         return by_note

@@ -114,8 +114,8 @@ def not_virtual(host: str, nics: Sequence[GuestNic]) -> Forecast:
 
 def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
     """The forecast when the cluster could not be asked: an in-guest reboot included, it may be a cold start."""
-    told = tuple(_forecast(nic, dict.fromkeys(Level, _unknown(why))) for nic in nics)
-    return Forecast(host, told, why, virtual=None)
+    outcomes = dict.fromkeys(Level, _unknown("what is configured cannot be read"))
+    return Forecast(host, tuple(_forecast(nic, outcomes) for nic in nics), why, virtual=None)
 
 
 def forecast(host: str, instance: Instance, nics: Sequence[GuestNic]) -> Forecast:

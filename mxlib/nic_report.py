@@ -42,9 +42,9 @@ class RepairReport:
             return f"{self.host} {state}: nothing to repair" if self.ok else f"{self.host} {state}{took}"
         return f"{self.host} {state}{took}: {self.diagnosis.cause.value}"
 
-    def lines(self) -> list[str]:
+    def lines(self, *, story: bool = True) -> list[str]:
         """The report as text, the outcome first and the one next thing last."""
-        text = [self.headline, *(f"  {line}" for line in self.story)]
+        text = [self.headline, *(f"  {line}" for line in self.story if story)]
         text += [
             f"  IPv{family}: {'answers' if good else 'NO answer'}" for family, good in sorted(self.answers.items())
         ]

@@ -76,7 +76,7 @@ def forecast_for(host: Host, means: Means | None) -> Forecast:
     except NotAnInstanceError:
         return not_virtual(host.name, cards)
     except (GanetiError, SecretError) as error:
-        return unknown(host.name, cards, f"the cluster cannot be asked: {error}")
+        return unknown(host.name, cards, str(error))
 
 
 def _instance(means: Means, name: str) -> Instance:
@@ -144,8 +144,12 @@ def refuse_busy(means: Means, name: str, console: Console) -> None:
 
 def _holders(means: Means, name: str) -> tuple[str, ...]:
     try:
-        return means.cluster.console_holders(_instance(means, name))
-    except (GanetiError, SecretError, HostError):
+        node = _instance(means, name).node
+    except MxlibError:
+        node = None
+    try:
+        return means.cluster.console_holders(name, node)
+    except HostError:
         return ()
 
 
@@ -250,7 +254,8 @@ class _Repair:
                 self._inside(shell)
         except ConsoleError as error:
             self._ends(why_no_shell(self._means, self._name, console, error))
-        self._tell("logged out, console left" if shell.logged_out else "console left; it shows no login prompt")
+        where = "at its login prompt" if shell.logged_out else "not at a login prompt"
+        self._tell(f"console left, {where}")
 
     def _inside(self, shell: Host) -> None:
         try:

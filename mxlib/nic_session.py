@@ -105,7 +105,8 @@ class NicSession:
         done = prevent(host, told, method=method, run=self._run, kernels=self._request.kernels)
         if method == "link":
             self._show(done.diff)
-        self._tell.line(f"pinned by {method}{f', old files in {done.backup}' if done.backup else ''}")
+        state = "would be pinned" if self._spicerack.dry_run else "pinned"
+        self._tell.line(f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
         self._tell.line(f"to undo, or after the boot: cookbook sre.mail.repair-nic {self._request.host} --settle")
         return Outcome.DONE
 
@@ -113,14 +114,15 @@ class NicSession:
         host = self._host(self._request.host)
         self._show(plan_settling(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)).diff())
         done = settle_names(host, self._run)
-        self._tell.line(f"one name each{f', old files in {done.backup}' if done.backup else ''}")
+        state = "would be one name each" if self._spicerack.dry_run else "one name each"
+        self._tell.line(f"{state}{f', old files in {done.backup}' if done.backup else ''}")
         return Outcome.DONE
 
     def _repair(self) -> Outcome:
         report = diagnose_and_repair(
             self._means(), self._request.host, run=self._run, known=self._known, timeout=self._request.timeout
         )
-        for line in report.lines():
+        for line in report.lines(story=False):  # it was told as it happened
             self._tell.line(line)
         return Outcome.DONE if report.ok else Outcome.LEFT_OUT
 

@@ -30,7 +30,7 @@ _LAST_LINES = 24
 class Waiting(Enum):
     """What the machine at the other end is doing, as far as its console tells."""
 
-    SILENT = "nothing was shown"
+    SILENT = "nothing at all"
     BOOTING = "output, but no prompt"
     LOGIN = "a login prompt"
     PASSWORD = "a password prompt"  # noqa: S105
@@ -44,7 +44,7 @@ class Waiting(Enum):
     FSCK = "a file system check that wants a person"
     PANIC = "a kernel panic"
     NO_BOOT_DEVICE = "the firmware finds nothing to boot from"
-    NOT_RUNNING = "the virtual machine is not running"
+    NOT_RUNNING = "that the virtual machine is not running"
 
 
 @dataclass(frozen=True)

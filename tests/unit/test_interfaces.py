@@ -215,7 +215,7 @@ def test_a_twin_can_be_taken_away_byte_for_byte(text: str) -> None:
     if after is not None:
         assert strip(after[0].text) == text
         assert "qq7" in configured(after)
-        assert twin(after, {"ens5": "qq7"}, "n").after == after
+        assert twin(after, {"ens5": "qq7"}, "another run").after == after
 
 
 @given(head=FILES)

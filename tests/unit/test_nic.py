@@ -11,6 +11,7 @@ from mxlib.facts.nic import DEVICES, FILES, GuestNic, NicFacts, parse
 from mxlib.facts.section import SectionOutput
 from mxlib.instance import GanetiError, Instance, Level, instance_name, parse_instance, parse_runtime
 from mxlib.interfaces import InterfacesFile, Place
+from mxlib.interfaces_twin import twin
 from mxlib.nic import is_sysctl, parse_places, places_script, rename_sysctl, work_out
 from mxlib.nic_forecast import Fate, forecast, not_virtual, unknown
 
@@ -244,6 +245,13 @@ def test_two_cards_need_the_note_from_before() -> None:
     after = facts(nic("ens14", MAC, 14), nic("ens15", MAC2, 15), text=text)
     assert work_out(after, (MAC, MAC2), {MAC: "ens13", MAC2: "ens14"}).names == {"ens13": "ens14", "ens14": "ens15"}
     assert work_out(facts(nic("ens15", MAC, 15), nic("ens16", MAC2, 16), text=text), (MAC, MAC2), None).doubt
+
+
+@pytest.mark.parametrize(("name", "names"), [("ens5", {}), ("ens13", {}), ("ens14", {"ens5": "ens14"})])
+def test_a_second_name_is_no_interface_of_its_own(name: str, names: dict[str, str]) -> None:
+    text = twin((InterfacesFile("x", INTERFACES),), {"ens5": "ens13"}, "x").after[0].text
+    renames = work_out(facts(nic(name), text=text), (MAC,), None)
+    assert (renames.names, renames.doubt) == (names, "")
 
 
 def test_a_host_without_ifupdown_is_a_doubt() -> None:
