@@ -18,7 +18,7 @@ def debian_sources() -> list[str]:
     listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages", "Origin: Debian"], check=False)
     repositories = {line.split()[0] for line in listed.stdout.splitlines() if re.match(r"\S+:\S+ main ", line)}
     if not repositories:
-        repositories = set(_configured_uris())
+        repositories = set(uris_in(_configured()))
     main = [uri for uri in repositories if "security" not in uri]
     security = [uri for uri in repositories if "security" in uri]
     if not main:
@@ -27,15 +27,16 @@ def debian_sources() -> list[str]:
     return lines + [f"deb {uri} {SUITES[1]} main" for uri in security[:1]]
 
 
-def _configured_uris() -> list[str]:
-    """Repository addresses as configured: ``indextargets`` knows none before the first ``apt-get update``."""
-    text = "\n".join(
-        path.read_text(errors="replace")
-        for path in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*")))
-        if path.is_file()
-    )
-    found = re.findall(r"^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(\S+)", text, re.MULTILINE)
-    return [uri if uri.endswith("/") else uri + "/" for uri in found if re.search(r"/debian(-security)?/?$", uri)]
+def _configured() -> str:
+    """The machine's apt sources as configured: ``indextargets`` knows none before the first ``apt-get update``."""
+    paths = (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*")))
+    return "\n".join(path.read_text(errors="replace") for path in paths if path.is_file())
+
+
+def uris_in(sources: str) -> list[str]:
+    """Addresses of Debian's repositories among apt sources of either format."""
+    found = re.findall(r"^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(\S+)", sources, re.MULTILINE)
+    return [uri.rstrip("/") + "/" for uri in found if re.search(r"/debian(-security)?/?$", uri)]
 
 
 class PrivateApt:
