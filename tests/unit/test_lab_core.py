@@ -43,7 +43,7 @@ def test_the_zone_has_every_station_and_prefers_mx1001() -> None:
 
 def test_nobody_but_root_is_refused_before_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(LabError, match="as root .* user id 1000"):
+    with pytest.raises(LabError, match=r"as root .* user id 1000"):
         preflight.check(may_install=False, starting=True)
 
 
@@ -87,7 +87,8 @@ def test_the_faults_of_one_kernel_are_bound_to_it() -> None:
 
 def test_every_command_has_a_summary() -> None:
     help_text = cli.parser().format_help()
-    for command in ["up", "down", "status", "run", "ssh", "console", "send", "inbox", "ledger", "break", "mend", "faults", "demo"]:
+    commands = ("up", "down", "status", "run", "ssh", "console", "send", "inbox", "ledger", "break", "mend", "faults")
+    for command in (*commands, "demo"):
         assert f"\n    {command} " in help_text
 
 
