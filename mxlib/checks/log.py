@@ -7,6 +7,9 @@ from mxlib.facts.maillog import RecentLog
 from mxlib.facts.source import Facts
 from mxlib.policy import VerifyPolicy
 
+# The first two have limits of their own; hints repeat an earlier error at every queue run.
+_OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})
+
 
 def _problems(found: RecentLog, policy: VerifyPolicy) -> list[str]:
     limits = policy.log
@@ -20,7 +23,7 @@ def _problems(found: RecentLog, policy: VerifyPolicy) -> list[str]:
         wrong += [
             f"{count} x {cause.value}, to {domain}"
             for cause, count in causes.items()
-            if count >= limits.per_destination and cause not in (Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL)
+            if count >= limits.per_destination and cause not in _OTHERWISE
         ]
     return wrong
 

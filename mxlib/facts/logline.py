@@ -184,10 +184,10 @@ def _unmarked_kind(message_id: str, rest: str) -> EventKind:
 
 
 def _address(marked: re.Match[str], kind: EventKind) -> str:
-    """The address as it was given to us: the original one, where the log shows a local part or a file first."""
+    """Where it goes to; the original address where the log shows a local part or a file first."""
     address = marked["address"].rstrip(":") if kind in (EventKind.FAILED, EventKind.DEFERRED) else marked["address"]
     original = _ORIGINAL.match(marked["rest"])
-    if original and original["original"]:
+    if original and original["original"] and "@" not in address:
         address = original["original"]
     return "" if address == "<>" else address
 

@@ -113,15 +113,19 @@ class RecentLog:
     events: tuple[LogEvent, ...] = field(repr=False)
 
     def causes(self) -> dict[str, Counter[Cause]]:
-        """Deferrals and failures by destination domain and cause."""
+        """Deferred and failed messages by destination domain and cause, each once, however often it was tried."""
         found: dict[str, Counter[Cause]] = {}
-        for event in self.events:
-            if event.kind in (EventKind.DEFERRED, EventKind.FAILED) and event.cause:
-                found.setdefault(event.domain or "(none)", Counter())[event.cause] += 1
+        wrong = {
+            (event.domain or "(none)", event.cause, event.message_id)
+            for event in self.events
+            if event.kind in (EventKind.DEFERRED, EventKind.FAILED) and event.cause
+        }
+        for domain, cause, _ in wrong:
+            found.setdefault(domain, Counter())[cause] += 1
         return found
 
     def count(self, cause: Cause) -> int:
-        """Deferrals and failures of one cause."""
+        """Messages that were deferred or failed by one cause."""
         return sum(causes[cause] for causes in self.causes().values())
 
 

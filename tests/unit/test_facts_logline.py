@@ -46,6 +46,7 @@ def test_a_delivery_carries_the_word_of_the_remote():
 
 def test_a_local_delivery_has_the_address_as_given():
     assert line("=> bob <bob@lab.test> R=local_user T=mail_spool").address == "bob@lab.test"
+    assert line("=> u1@provider.test <user1@lab.test> R=x T=y H=h [192.0.2.9]").domain == "provider.test"
     assert line("=> /dev/null <Gone@Lab.test> R=x T=y").domain == "lab.test"
 
 
