@@ -223,9 +223,10 @@ def _decode(raw: dict[str, Any]) -> Record:
     values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
     values["boots"] = tuple(Boot(**boot) for boot in raw["boots"])
     values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
-    values["accepted"] = tuple(raw["accepted"])
+    values["accepted"] = tuple(raw.get("accepted", ()))
     values["silences"] = tuple(raw["silences"])
-    return Record(**values)
+    known = {one.name for one in dataclasses.fields(Record)}
+    return Record(**{name: value for name, value in values.items() if name in known})
 
 
 def _judgements(raw: dict[str, str | None]) -> Judgements:

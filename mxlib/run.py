@@ -79,6 +79,9 @@ class Run:
                 end = self._once()
             except InterruptedRunError as error:
                 end = self._stop(str(error))
+            except MxlibError as error:
+                # not a step: where things stand cannot be told, so nothing is decided
+                end = End(Outcome.INTERRUPTED, f"where the host stands cannot be told: {one_line(str(error), 400)}")
             if end is not None:
                 return self._finish(end)
         return self._finish(End(Outcome.LEFT_OUT, f"no end after {MAX_STEPS} steps"))
@@ -209,9 +212,10 @@ class Run:
         record = self._context.record
         if record is None:
             return End(Outcome.REFUSED, why)
-        if _serves(state):
+        undoing = turned(self._goal, record)
+        if _serves(state) and (record.boots or undoing):
             return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
-        if record.boots or turned(self._goal, record):
+        if record.boots or undoing:
             return End(Outcome.LEFT_OUT, why)
         self._turn_back(why)
         return None

@@ -19,7 +19,7 @@ from mxlib.alerts import AlertmanagerSilencer
 from mxlib.config import load
 from mxlib.config_sections import PoolSection, Site
 from mxlib.cumin_host import CuminHost, cumin_transport
-from mxlib.errors import ConfigError, HostError, MxlibError
+from mxlib.errors import ConfigError, HostError, InterruptedRunError, MxlibError
 from mxlib.facts.standing import read_standing
 from mxlib.kernel_list import load as load_kernels
 from mxlib.nic_site import means_of
@@ -118,11 +118,18 @@ class Session:
         """Run, report, and give the exit code."""
         with signals(self._stop):
             try:
-                if self._spicerack.dry_run:
-                    return self._rehearse()
-                return self._run()
+                return self._rehearse() if self._spicerack.dry_run else self._run()
+            except InterruptedRunError as error:
+                return self._said(error, Outcome.INTERRUPTED)
+            except MxlibError as error:
+                return self._said(error, Outcome.REFUSED)
             finally:
                 self.close()
+
+    def _said(self, error: MxlibError, outcome: Outcome) -> int:
+        """What went wrong before the run began, in one line instead of a traceback."""
+        self._tell.line(f"{self._request.host}: {outcome.phrase}: {error}")
+        return outcome.value
 
     def status(self) -> int:
         """Say where the host stands, and whose the slot is; change nothing."""

@@ -44,8 +44,7 @@ def standing(found: Standing) -> Iterator[Verdict]:
     yield _verdict(
         "ports", ports is Ports.OPEN, f"mail ports are {ports.value} by a table that no run owns", "ports open"
     )
-    mta = found.mta
-    state = f"{mta.unit.name} is {mta.unit.active}, {len(mta.listeners)} listeners, masked: {mta.masked}"
+    state = f"its unit is {found.mta_unit}, {found.listeners} sockets listen on port 25, masked: {found.masked}"
     yield _verdict("mta", found.view.mta is Mta.SERVING, f"the MTA is not serving: {state}", "the MTA serves")
     yield _verdict(
         "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
@@ -126,4 +125,6 @@ def slot(found: Slot, said: str) -> Verdict:
     """
     if found is Slot.UNKNOWN:
         return Verdict("slot", Status.UNKNOWN, f"the slot of the service cannot be read: {said}")
-    return _verdict("slot", found in (Slot.FREE, Slot.LEFT, Slot.MINE), said or "held by somebody else", "the slot is free")
+    return _verdict(
+        "slot", found in (Slot.FREE, Slot.LEFT, Slot.MINE), said or "held by somebody else", "the slot is free"
+    )
