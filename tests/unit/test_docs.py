@@ -29,6 +29,12 @@ def test_cookbooks_that_are_named_exist(page: Path) -> None:
     assert {name for name in names if not (ROOT / "cookbooks/sre/mail" / f"{name}.py").exists()} == set()
 
 
+def test_the_readme_names_every_cookbook() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    cookbooks = [path.stem for path in (ROOT / "cookbooks/sre/mail").glob("[!_]*.py")]
+    assert [name for name in cookbooks if f"`sre.mail.{name}`" not in readme] == []
+
+
 def test_every_page_can_be_found_from_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     assert [page.name for page in PAGES[1:] if page.name != "index.md" and f"({page.name})" not in index] == []
