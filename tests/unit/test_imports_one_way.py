@@ -218,6 +218,14 @@ def test_the_product_knows_neither_lab_nor_tests(product: dict[str, Module]) -> 
     assert [name for name, top in used if top in {"lab", "tests"}] == []
 
 
+def test_the_lab_starts_on_a_machine_that_has_nothing_yet() -> None:
+    """Its command runs with the machine's own Python; only what runs inside its stations may use Debian's packages."""
+    lab = modules(ROOT, "lab")
+    used = {(name, top_level(imported)) for name, module in lab.items() for imported in module.imports()}
+    wrong = [(name, top) for name, top in used if top not in sys.stdlib_module_names and top != "lab"]
+    assert [(name, top) for name, top in wrong if not (name.startswith("lab.world.") and top == "dns")] == []
+
+
 @pytest.mark.parametrize(
     ("place", "line", "finder", "expected"),
     [
