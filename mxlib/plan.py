@@ -34,7 +34,7 @@ def _begin(goal: Goal, state: State) -> Decision:
     """Nobody has claimed the host."""
     host = state.host
     if host is None:
-        return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
+        return _begin_in_silence(goal, state)
     if goal.back or goal.adopt:
         # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
         nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
@@ -52,6 +52,17 @@ def _begin(goal: Goal, state: State) -> Decision:
     if state.slot is not Slot.MINE:
         return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
     return Do(Step.CLAIM)
+
+
+def _begin_in_silence(goal: Goal, state: State) -> Decision:
+    """Only who goes on with a run waits for a silent host: it may be on its way up, and its record is on it."""
+    if not goal.adopt:
+        return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
+    if state.waited is Waited.NO:
+        return Do(Step.AWAIT, "it does not answer")
+    if Step.MEND.value in state.cures:
+        return Do(Step.MEND)
+    return End(Outcome.LEFT_OUT, "the host does not answer, and what is known of its run is on it")
 
 
 def in_service(state: State) -> bool:

@@ -210,6 +210,8 @@ class Session:
         path.with_suffix(".md").write_text(report.markdown(made), encoding="utf-8")
         path.with_suffix(".json").write_text(report.as_json(made), encoding="utf-8")
         self._tell.line(f"report: {path.with_suffix('.md')} (and .json)")
+        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := context.slot.describe()):
+            self._tell.line(said)
         for line in report.terminal(made):
             self._tell.line(line)
 

@@ -56,6 +56,7 @@ class DepoolFacts:
         refused: packets it has answered so far.
         held: whether the MTA cannot be started by our doing.
         prober_ports: source ports that are let through now.
+        knocking: addresses that were refused in the last ten minutes.
     """
 
     record: Record | None
@@ -66,6 +67,7 @@ class DepoolFacts:
     refused: int = 0
     held: bool = False
     prober_ports: tuple[int, ...] = ()
+    knocking: tuple[str, ...] = ()
 
     @property
     def ports(self) -> Ports:
@@ -98,8 +100,15 @@ def parse(outputs: Outputs) -> DepoolFacts:
         closed_ports=_closed(listing) if loaded else None,
         refused=sum(int(match["packets"]) for match in _REJECT.finditer(listing)),
         held="held" in lines,
-        prober_ports=tuple(int(port) for port in re.findall(r"(\d+) (?:timeout \S+ )?expires", listing)),
+        prober_ports=tuple(int(port) for port in _elements(listing, "prober")),
+        knocking=(*_elements(listing, "knocking4"), *_elements(listing, "knocking6")),
     )
+
+
+def _elements(listing: str, name: str) -> tuple[str, ...]:
+    """The elements of a set; nft wraps long lists over lines."""
+    found = re.search(rf"set {name} {{[^{{}}]*elements = {{([^}}]*)}}", listing)
+    return tuple(element.split()[0] for element in found[1].split(",") if element.strip()) if found else ()
 
 
 def _record(encoded: str | None) -> Record | None:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 from mxlib.errors import HostError, ParseError, StepError
+from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.standing import Standing, read_standing
 from mxlib.plan import entries_for, kernel_wanted
@@ -78,8 +79,28 @@ def keep(context: Context, state: State) -> Done:
     record = record_of(state)
     assert state.host is not None
     known = {one.release: one.entry for one in (record.fallback, record.target)}
-    set_entries(context, known[state.host.kernel], "")
-    return Done(f"{state.host.kernel} is verified and now the saved entry")
+    release = state.host.kernel
+    set_entries(context, known[release], "")
+    context.act(hold_script(release))
+    return Done(f"{release} is verified, now the saved entry, and held against autoremove")
+
+
+def hold_script(release: str) -> str:
+    """Keep a kernel's package from being removed, and let go of the one that an earlier run has kept so.
+
+    Arguments:
+        release: as ``uname -r`` says it.
+    """
+    kept = f"{DIRECTORY}/held-kernel"
+    new = quoted(f"linux-image-{release}")
+    return f"""\
+old=$(cat {kept} 2>/dev/null || true)
+if [ "$old" != {new} ] && ! apt-mark showhold | grep -qxF {new}; then
+apt-mark hold {new}
+echo {new} >{kept}
+case $old in linux-image-[0-9]*) apt-mark unhold "$old" || true ;; esac
+fi
+"""
 
 
 def entries_back(context: Context, state: State) -> Done:
@@ -150,9 +171,9 @@ def power_cycle(context: Context, _state: State) -> Done:
 
 
 def _await(context: Context, state: State) -> Done:
-    record = record_of(state)
+    record = state.record
     begin = context.clock.monotonic()
-    before = record.awaited.before if record.awaited else ""
+    before = record.awaited.before if record and record.awaited else ""
     while True:
         standing, problem = _try_standing(context)
         waited = context.clock.monotonic() - begin
@@ -178,10 +199,10 @@ def _try_standing(context: Context) -> tuple[Standing | None, str]:
     return standing, "shutting down" if standing.stopping else "still the old boot"
 
 
-def _booted(context: Context, record: Record, standing: Standing, waited: float) -> Done:
+def _booted(context: Context, record: Record | None, standing: Standing, waited: float) -> Done:
     context.waited = Waited.NO
     view = standing.view
-    if record.awaited is not None:
+    if record is not None and record.awaited is not None:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
         context.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
         as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"

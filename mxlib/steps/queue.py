@@ -12,6 +12,7 @@ from mxlib.facts.source import read_facts
 from mxlib.record import Record
 from mxlib.state import State
 from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.ports import who_knocks
 from mxlib.text import duration, one_line, plural
 
 _POLL_S = 2.0
@@ -155,7 +156,7 @@ def drain(context: Context, state: State) -> Done:
     record = record_of(state)
     done = empty(context)
     context.remember(dataclasses.replace(record, drained=record.boot))
-    return done
+    return Done(f"{done.note}; {who_knocks(context)}", done.evidence)
 
 
 def empty(context: Context) -> Done:

@@ -297,7 +297,7 @@ class Process:
         yield
 
     def do_await(self, mx, state):
-        awaited = mx.record.awaited
+        awaited = mx.record.awaited if mx.record else None
         if mx.silent:
             self.waited = Waited.SILENT
         elif awaited is not None and mx.boot_id == awaited.before:

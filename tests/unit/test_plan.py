@@ -1,5 +1,7 @@
 """The planner walks every path, and goes on from every point at which a run may have died."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from mxlib.outcome import Outcome
 from mxlib.plan import decide
 from mxlib.record import Judgement
-from mxlib.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View
+from mxlib.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from tests.unit.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 
 FORWARD = Goal(NEW.release)
@@ -248,6 +250,14 @@ def test_without_the_slot_nothing_is_begun(slot):
 
 def test_without_an_answer_nothing_is_begun():
     assert decide(FORWARD, State(None, None, Pool.IN, Slot.FREE)).outcome is Outcome.REFUSED
+
+
+def test_going_on_waits_for_a_host_that_is_on_its_way_up():
+    state = State(None, None, Pool.IN, Slot.LEFT)
+    assert decide(RESUME, state) == Do(Step.AWAIT, "it does not answer")
+    silent = replace(state, waited=Waited.SILENT)
+    assert decide(RESUME, silent).outcome is Outcome.LEFT_OUT
+    assert decide(RESUME, replace(silent, cures=frozenset({"mend"}))) == Do(Step.MEND)
 
 
 def test_a_flushed_table_is_closed_before_anything_else():

@@ -1,0 +1,170 @@
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+from mxlib.config import parse as parse_site
+from mxlib.errors import ParseError
+from mxlib.facts import depool, standing
+from mxlib.facts.section import SectionOutput
+from mxlib.record import Boot, Judgement, Kernel, Prior, Record, from_json
+from mxlib.state import Mta, Ports
+from mxlib.steps.ports import rules
+from tests.unit.test_config import TEN_LINES
+
+# nft 1.0.6 on Debian 12, after the table was loaded and somebody had knocked
+TABLE = """table inet mx_depool {
+	set prober {
+		type inet_service
+		flags timeout
+		elements = { 61000 timeout 30s expires 29s928ms, 61001 timeout 30s expires 29s928ms }
+	}
+
+	set knocking4 {
+		type ipv4_addr
+		size 4096
+		flags dynamic,timeout
+		timeout 10m
+		elements = { 192.0.2.51 expires 9m58s104ms, 198.51.100.100 expires 9m59s,
+			198.51.100.101 expires 9m59s }
+	}
+
+	set knocking6 {
+		type ipv6_addr
+		size 4096
+		flags dynamic,timeout
+		timeout 10m
+		elements = { 2001:db8:77::51 expires 9m58s104ms }
+	}
+
+	chain input {
+		type filter hook input priority filter - 10; policy accept;
+		iif "lo" accept
+		tcp sport @prober accept
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking4 { ip saddr }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking6 { ip6 saddr }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack counter packets 7 bytes 420 reject with tcp reset
+	}
+}
+code 0
+"""
+ABSENT = "Error: No such file or directory\nlist table inet mx_depool\n                ^^^^^^^^^\ncode 1\n"
+RECORD = Record(
+    run="run-1", who="op@cumin1001", why="because", since="now", token=7, target=Kernel("6.1.0-56", "m>b"),
+    fallback=Kernel("6.1.0-55", "m>a"), boot_before="b0", kernel_before="6.1.0-55",
+    prior=Prior({"smtp": "yes"}, "m>a", False), log_mark=(12, 34), baseline=True,
+    boots=(Boot("b0", "6.1.0-56", "b1", "x"),), silences=("s1",), accepted=("log",),
+).with_judgement("b1", held=Judgement.PASSED)  # fmt: skip
+
+
+def output(text, name="depool", code=0):
+    return {name: SectionOutput(name, "", code, text, "", datetime(2026, 1, 1, tzinfo=UTC))}
+
+
+def read(table=ABSENT, head="token 0\n"):
+    return depool.parse(output(f"{head}table\n{table}"))
+
+
+def test_a_host_in_service():
+    found = read()
+    assert (found.ports, found.record, found.token, found.held) == (Ports.OPEN, None, 0, False)
+
+
+def test_closed_for_good():
+    found = read(TABLE, "token 7\nfile yes\nunit enabled\nheld yes\n")
+    assert (found.ports, found.closed_ports, found.refused, found.held) == (Ports.CLOSED, (25, 465, 587), 7, True)
+    assert found.prober_ports == (61000, 61001)
+    assert found.knocking == ("192.0.2.51", "198.51.100.100", "198.51.100.101", "2001:db8:77::51")
+
+
+@pytest.mark.parametrize(
+    ("table", "head"),
+    [
+        (TABLE, "token 7\n"),
+        (TABLE, "token 7\nfile yes\n"),
+        (TABLE, "token 7\nfile yes\nunit disabled\n"),
+        (ABSENT, "token 7\nfile yes\nunit enabled\n"),
+        (ABSENT, "token 7\nunit enabled\n"),
+        ("table inet mx_depool {\n}\ncode 0\n", "token 7\nfile yes\nunit enabled\n"),
+    ],
+)
+def test_anything_between_is_partly(table, head):
+    assert read(table, head).ports is Ports.PARTLY
+
+
+@pytest.mark.parametrize(
+    "table", ["Error: Operation not permitted\ncode 1\n", "sh: nft: not found\ncode 127\n", "", TABLE[:-7]]
+)
+def test_what_nft_cannot_tell_is_unknown(table):
+    with pytest.raises(ParseError):
+        read(table)
+
+
+def test_a_record_comes_back_as_it_was():
+    encoded = base64.b64encode(RECORD.to_json().encode()).decode()
+    assert read(head=f"record {encoded}\ntoken 7\n").record == RECORD
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", RECORD.to_json()[:-5], '{"run": 1}'])
+def test_a_damaged_record_is_unknown_and_not_absent(text):
+    with pytest.raises(ParseError):
+        from_json(text)
+    with pytest.raises(ParseError):
+        read(head=f"record {base64.b64encode(text.encode()).decode()}\ntoken 7\n")
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_is_known():
+    raw = RECORD.to_json().replace('"accepted": ["log"], ', '"to_come": 1, ')
+    assert from_json(raw).accepted == ()
+
+
+def test_the_rules_say_who_and_close_what_the_site_says():
+    text = rules(parse_site(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset")
+    assert "dport { 25, 465, 587 }" in text
+    assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
+
+
+@pytest.mark.parametrize(
+    ("unit", "listeners", "processes", "held", "state"),
+    [
+        ("active", 2, 1, False, Mta.SERVING),
+        ("active", 2, 1, True, Mta.OTHER),
+        ("active", 0, 1, False, Mta.OTHER),
+        ("inactive", 0, 0, False, Mta.OTHER),
+        ("inactive", 0, 1, True, Mta.OTHER),
+        ("inactive", 0, 0, True, Mta.HELD),
+        ("failed", 0, 0, True, Mta.HELD),
+    ],
+)
+def test_state_of_the_mta(unit, listeners, processes, held, state):
+    assert standing.mta_state(unit, listeners, processes, held=held) is state
+
+
+STANDING = """boot 5534e602-94c4-4888-bb26-d0eba37b8181
+kernel 6.1.0-55-cloud-amd64
+system running
+LoadState loaded
+ActiveState active
+UnitFileState generated
+processes 1
+listeners 2
+saved gnulinux-advanced-1>gnulinux-6.1.0-55-cloud-amd64-advanced-1
+puppet on
+end
+"""
+
+
+def stand(text):
+    return standing.parse({**output(text, "standing"), **output(f"token 0\ntable\n{ABSENT}")})
+
+
+def test_where_a_host_stands():
+    found = stand(STANDING)
+    assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
+    assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
+
+
+@pytest.mark.parametrize("cut", [2, 4, 40, 200])
+def test_a_cut_answer_is_unknown(cut):
+    with pytest.raises((ParseError, KeyError, ValueError)):
+        stand(STANDING[:-cut])
