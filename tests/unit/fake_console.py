@@ -14,7 +14,7 @@ import termios
 import time
 import tty
 
-PASSWORD = "s3cret-on-the-line"  # noqa: S105
+PASSWORD = "s3cret-on-the-line"
 KERNEL = b"[   91.123456] virtio_net virtio2 ens13: renamed from eth0\r\n"
 
 
@@ -49,13 +49,13 @@ def shell() -> None:
     environment = {**os.environ, "PS1": "root@mail:~# ", "HISTFILE": "", "TERM": "linux"}
     child = os.fork()
     if child == 0:
-        os.execvpe("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environment)  # noqa: S606
+        os.execvpe("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environment)
     os.waitpid(child, 0)
 
 
 def relay(master: int, options: argparse.Namespace) -> None:
     """The line itself: passes bytes on, adds noise, loses characters, ends at Ctrl-]."""
-    dice = random.Random(options.seed)  # noqa: S311
+    dice = random.Random(options.seed)
     tty.setraw(0)
     while True:
         ready, _, _ = select.select([0, master], [], [], 0.5)

@@ -85,7 +85,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("drain.timeout", float("nan"), "drain.timeout: expected a number above 0, got nan"),
         ("clients.internal", ["192.0.2.1/24"], "clients.internal: expected networks such as"),
         ("ganeti", {"rapi": "http://x", "user": "u", "password_file": "/p"}, "ganeti.rapi: expected an https:// URL"),
-        ("console", {"password": "secret"}, "console: expected one of the keys password_file, transcripts, user, got 'password'"),
+        ("console", {"password": "x"}, "console: expected one of the keys password_file, transcripts, user, got 'pass"),
     ],
 )
 def test_an_error_names_file_key_value_and_what_was_expected(key, value, message):
