@@ -22,6 +22,7 @@ from mxlib.text import one_line
 from mxlib.verdict import Evidence, Status, Verdict
 
 _SILENT_S = 6.0
+_MENDED = frozenset({Cause.RENAMED, Cause.NOT_UP, Cause.SSHD})
 _BACK_S = 45.0
 """After the repair: address detection and the first login of a slow host."""
 
@@ -186,7 +187,7 @@ class _Repair:
         if not self._answers():
             self._ask_cluster()
             self._from_console()
-            if self.report.inside is not None:
+            if self.report.diagnosis.cause in _MENDED:
                 wait_for(self._answers, deadline_s=_BACK_S, every_s=1.0, clock=self._means.clock)
         self.report.ok = self._all_answer()
         self.report.seconds = self._means.clock.monotonic() - begin

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mxlib.boot_watch import BootWatch
 from mxlib.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
 from mxlib.errors import CommandFailedError, CommandTimeoutError
 from mxlib.secret import Secret
@@ -133,3 +134,15 @@ def test_the_screen_never_shows_the_password() -> None:
 def test_cksum(data: bytes, sum_: int) -> None:
     # POSIX's own check value for "123456789"; the empty one as printed by coreutils
     assert cksum(data) == sum_
+
+
+def test_a_watched_boot_is_drained_and_attached_again_when_a_cold_start_ends_it(tmp_path: Path) -> None:
+    line = console("--show", "mail login: ", "--end-after", "0.4", transcript=tmp_path / "transcript")
+    with BootWatch(line) as watch:
+        assert line.wait(lambda text: "login" in text, timeout=5)
+        end = time.monotonic() + 15
+        while (tmp_path / "transcript").read_text().count("mail login:") < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert watch.screen().waiting is Waiting.LOGIN
+    assert (tmp_path / "transcript").read_text().count("mail login:") >= 2
+    assert not line.alive

@@ -271,6 +271,6 @@ def test_other_places() -> None:
 
 
 def test_sysctl_lines_are_renamed_and_nothing_else() -> None:
-    text = "# ens5\nnet.ipv6.conf.ens5.accept_ra=0\n-net/ipv4/conf/ens5/rp_filter=1\nk.x=ens5\nnet.ipv4.conf.ens5x.y=1\n"
+    text = "# ens5\nnet.ipv6.conf.ens5.accept_ra=0\n-net/ipv4/conf/ens5/rp_filter=1\nk.x=ens5\nnet.ipv4.conf.ens5x=1\n"
     wanted = text.replace("conf.ens5.", "conf.ens13.").replace("conf/ens5/", "conf/ens13/")
     assert rename_sysctl(text, {"ens5": "ens13"}) == wanted

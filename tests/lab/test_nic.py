@@ -1,0 +1,155 @@
+"""The interface that gets another name: foretold, prevented, repaired over the real serial console."""
+
+import subprocess
+import time
+
+from lab import demo
+from lab.lifecycle import Stations, ssh, wait_ssh
+from lab.place import CONSOLE_PASSWORD, exchanger
+from lab.shell import wait_for
+
+MX2 = exchanger("mx2001")
+REPAIR_S = 60.0
+TEXT = "/etc/network/interfaces"
+
+
+def cookbook(place: Stations, *words: str) -> tuple[int, str]:
+    """Exit code and everything that was said."""
+    argv = demo.cookbook(place.operator, "sre.mail.repair-nic", MX2.fqdn, *words)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, check=False)
+    print(done.stdout + done.stderr)
+    assert CONSOLE_PASSWORD not in done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def on_host(place: Stations, script: str) -> str:
+    return ssh(place, MX2, script, timeout=60).stdout
+
+
+def cold_start(place: Stations) -> None:
+    place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", MX2.fqdn], timeout=150)
+
+
+def reboot_warm(place: Stations) -> None:
+    before = on_host(place, "cat /proc/sys/kernel/random/boot_id; systemctl reboot")
+    wait_for(
+        "another boot of mx2001",
+        lambda: on_host(place, "cat /proc/sys/kernel/random/boot_id").strip() not in ("", before.strip()),
+        deadline=150,
+    )
+
+
+def no_secret_anywhere(place: Stations) -> None:
+    """In no log or transcript of the management host, no journal of the guest, no command line."""
+    pattern = f"{CONSOLE_PASSWORD[:6]}[{CONSOLE_PASSWORD[6]}]{CONSOLE_PASSWORD[7:]}"
+    logs = place.operator.sh(f"grep -rlE '{pattern}' /var/log 2>/dev/null || true").strip()
+    lines = place.operator.sh(
+        f"cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -cE '{pattern}' || true"
+    ).strip()
+    journal = on_host(place, f"journalctl -b --no-pager | grep -cE '{pattern}'").strip()
+    assert (logs, lines, journal) == ("", "0", "0")
+
+
+def test_the_forecast_says_what_a_cold_start_does(place: Stations, broken) -> None:
+    assert "cold: kept: PCI slot 5 as now" in cookbook(place, "--forecast")[1]
+    with broken("nic-renumber"):
+        code, said = cookbook(place, "--forecast")
+        assert code == 0
+        assert "guest: kept" in said
+        assert "cold: RENAMES ens5 to ens13: PCI slot 5 becomes 13" in said
+
+
+def test_the_console_and_its_password_are_proven_before_they_are_needed(place: Stations, broken) -> None:
+    assert cookbook(place, "--console")[0] == 0
+    # The kernel's messages are let onto the console again, and nobody is left logged in there.
+    assert on_host(place, "cut -f1 /proc/sys/kernel/printk").strip() != "1"
+    assert "ttyS0" not in on_host(place, "who")
+    with broken("console-password"):
+        code, said = cookbook(place, "--console")
+        assert code == 10
+        assert "refused" in said
+    with broken("console-busy"):
+        code, said = cookbook(place, "--console")
+        assert code == 10
+        assert "somebody else holds its console" in said
+    no_secret_anywhere(place)
+
+
+def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Stations, broken) -> None:
+    text = on_host(place, f"cat {TEXT}")
+    with broken("nic-renumber"):
+        cold_start(place)
+        begin = time.monotonic()
+        code, said = cookbook(place, "--repair")
+        took = time.monotonic() - begin
+        assert code == 0
+        assert "IPv4: answers" in said
+        assert "IPv6: answers" in said
+        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
+        assert on_host(place, "systemctl is-system-running --wait").strip() == "running"
+        # The machine's own boot is within it; up to a shell it takes longer than the whole repair.
+        assert took < REPAIR_S
+        no_secret_anywhere(place)
+        reboot_warm(place)
+        assert "ens13" in on_host(place, "ip -o -4 addr show scope global")
+
+
+def test_prevented_it_comes_up_by_itself_whichever_way_it_boots(place: Stations, broken) -> None:
+    text = on_host(place, f"cat {TEXT}")
+    with broken("nic-renumber"):
+        assert cookbook(place, "--pin")[0] == 0
+        reboot_warm(place)
+        assert "ens5" in on_host(place, "ip -o -4 addr show scope global")
+        cold_start(place)
+        wait_ssh(place, MX2)
+        assert "ens13" in on_host(place, "ip -o -4 addr show scope global")
+        assert on_host(place, "systemctl is-system-running --wait").strip() == "running"
+        assert cookbook(place, "--settle")[0] == 0
+        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
+
+
+def test_a_prevention_is_taken_back_byte_for_byte(place: Stations, broken) -> None:
+    text = on_host(place, f"cat {TEXT}")
+    with broken("nic-renumber"):
+        assert cookbook(place, "--pin")[0] == 0
+        assert on_host(place, f"cat {TEXT}") != text
+        assert cookbook(place, "--settle")[0] == 0
+    assert on_host(place, f"cat {TEXT}") == text
+
+
+def test_a_dead_remote_api_and_a_busy_console_end_safe_then_it_is_repaired(place: Stations, broken) -> None:
+    with broken("nic-renumber"), broken("rapi-down"):
+        assert cookbook(place, "--forecast")[0] == 21
+        with broken("console-busy"):
+            cold_start(place)
+            code, said = cookbook(place, "--repair")
+            assert code == 20
+            assert "somebody else holds its console" in said
+        code, said = cookbook(place, "--repair")
+        assert code == 0
+        assert "going on by the console alone" in said
+
+
+def test_a_second_disk_moves_the_card_too(place: Stations) -> None:
+    text = on_host(place, f"cat {TEXT}")
+    disk = ["gnt-instance", "modify", "--hotplug", "--disk", "add:size=64M", MX2.fqdn]
+    place.node.run(disk, timeout=120)
+    try:
+        code, said = cookbook(place, "--forecast")
+        assert (code, "RENAMES ens5 to ens6" in said) == (0, True)
+        cold_start(place)
+        assert cookbook(place, "--repair")[0] == 0
+        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens6")
+    finally:
+        on_host(place, f"sed -i 's/\\bens6\\b/ens5/' {TEXT}; sync")
+        place.node.run(["gnt-instance", "shutdown", "--timeout=30", MX2.fqdn], timeout=150)
+        place.node.run(["gnt-instance", "modify", "--disk", "1:remove", MX2.fqdn], timeout=120)
+        place.node.run(["gnt-instance", "start", MX2.fqdn], timeout=120)
+        wait_ssh(place, MX2)
+
+
+def test_an_ssh_server_that_died_is_started_again(place: Stations) -> None:
+    on_host(place, "systemctl stop ssh.service")
+    code, said = cookbook(place, "--repair")
+    assert code == 0
+    assert "SSH server is not running" in said
