@@ -48,7 +48,7 @@ go() {
 K=$1; T=$(mktemp -p SCRATCH mx.XXXXXX) || return
 printf %s "$M" | base64 -d | gzip -dc >"$T"; S=$(cat "$T")
 timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1; R=$?
-O=$(gzip -c "$T" | base64 -w 100); rm -f "$T"; C=$(printf %s "$O" | cksum | cut -d" " -f1)
+O=$(gzip -c "$T" | base64 -w 100); rm -f "$T"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
 }
 show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
 """
@@ -235,7 +235,9 @@ class SerialShell:
         if not self._at_prompt(timeout or self.ANSWER_S):
             self._console.send("\r")  # the prompt may have been hit by a message
             if not self._at_prompt(5.0):
-                raise ConsoleError("the shell on the console does not answer", self._console.screen())
+                self._console.send("\x03\r")  # or a quote was lost: the shell waits for the other one
+                if not self._at_prompt(5.0):
+                    raise ConsoleError("the shell on the console does not answer", self._console.screen())
         return self._prompt.sub("", self._console.text())
 
     def _value(self, command: str) -> str:
@@ -286,6 +288,6 @@ def _received(shown: str, mark: str) -> tuple[int, str] | None:
     """The exit code and output between the marks; None when they did not come whole."""
     end = re.search(rf"{mark}=(\d+)=(\d+)=", shown)
     packed = "\n".join(re.findall(rf"^{mark}:([A-Za-z0-9+/=]*) *$", shown, re.MULTILINE))
-    if end is None or cksum(packed.encode()) != int(end[2]):
+    if end is None or cksum(f"{end[1]} {packed}".encode()) != int(end[2]):
         return None
     return int(end[1]), gzip.decompress(base64.b64decode(packed)).decode(errors="replace")

@@ -55,7 +55,8 @@ def shell() -> None:
 
 def relay(master: int, options: argparse.Namespace) -> None:
     """The line itself: passes bytes on, adds noise, loses characters, ends at Ctrl-]."""
-    dice = random.Random(options.seed)
+    # Of their own, or the way reads happen to be cut would decide which character is lost.
+    dice, losing = random.Random(options.seed), random.Random(options.seed)
     tty.setraw(0)
     while True:
         ready, _, _ = select.select([0, master], [], [], 0.5)
@@ -63,7 +64,7 @@ def relay(master: int, options: argparse.Namespace) -> None:
             typed = os.read(0, 4096)
             if not typed or b"\x1d" in typed:
                 return
-            os.write(master, bytes(byte for byte in typed if dice.random() >= options.loss))
+            os.write(master, bytes(byte for byte in typed if losing.random() >= options.loss))
         if master in ready:
             shown = os.read(master, 4096)
             if dice.random() < options.noise:
