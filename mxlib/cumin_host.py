@@ -24,7 +24,7 @@ from mxlib.text import one_line, printable
 
 logger = logging.getLogger(__name__)
 
-_GRACE_S = 15.0
+_GRACE_S = 10.0
 """What the local ssh gets beyond the script's own time: the connection and the way back."""
 _TIMED_OUT = (124, 137)
 """Exit codes of timeout(1): by its signal, and killed after it."""

@@ -16,6 +16,7 @@ from mxlib.text import duration, one_line
 
 _ENVIRONMENT = "/boot/grub/grubenv"
 _POLL_S = 3.0
+_ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
 """A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
 _ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
@@ -192,7 +193,9 @@ def _await(context: Context, state: State) -> Done:
 
 
 def _try_standing(context: Context) -> tuple[Standing | None, str]:
+    """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
     try:
+        context.target.read("true", timeout=_ASK_S)
         standing = read_standing(context.target)
     except (HostError, ParseError) as error:
         return None, one_line(str(error), 80)

@@ -20,21 +20,9 @@ _START_S = 60.0
 def outbound(context: Context, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
-    forget_hints(context)
+    queue.forget_hints(context)
     verdicts = (*context.verifier.condition(context.target), *context.verifier.outbound(context.target))
     return _judged(context, record, "held", verdicts)
-
-
-def forget_hints(context: Context) -> None:
-    """Clear Exim's retry hints while the MTA is held.
-
-    After a fault they outlive it: a message is then deferred, or past the cutoff bounced, without being tried, so they
-    would falsify the proof and, once the MTA runs, destroy mail. Without them every destination is tried afresh.
-
-    Arguments:
-        context: the world.
-    """
-    context.act(f"rm -f {exim.SPOOL}/db/retry {exim.SPOOL}/db/retry.*")
 
 
 def inbound(context: Context, state: State) -> Done:

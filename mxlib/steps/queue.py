@@ -4,10 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from mxlib import exim
-from mxlib.errors import StepError
+from mxlib.errors import MxlibError, StepError
 from mxlib.facts import mta
 from mxlib.facts.depool import DIRECTORY, HOLD
 from mxlib.facts.mta import Role
+from mxlib.facts.queue import SOURCE as QUEUE
 from mxlib.facts.source import read_facts
 from mxlib.record import Record
 from mxlib.state import State
@@ -165,6 +166,7 @@ def empty(context: Context) -> Done:
     Arguments:
         context: the world; nothing needs to be claimed.
     """
+    forget_hints(context)
     first = last = sample(context)
     end = first.at + context.options.drain_timeout
     progressed = first.at
@@ -182,6 +184,19 @@ def empty(context: Context) -> Done:
     return _drained(context, first, last)
 
 
+def forget_hints(context: Context) -> None:
+    """Clear Exim's retry hints, so that ordinary runners try every destination afresh.
+
+    Hints outlive the fault they are about: until their time a message is deferred, past their cutoff it is bounced,
+    both without being tried. Clearing them never makes a message fail sooner; forcing deliveries could. A process that
+    has the file open goes on writing to the old one.
+
+    Arguments:
+        context: the world; nothing needs to be claimed.
+    """
+    context.target.act(f"rm -f {exim.SPOOL}/db/retry", timeout=20)
+
+
 def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
     rate = (first.count - last.count) / max(last.at - first.at, 1.0)
     eta = f", about {duration(last.count / rate)} to go" if rate > 0 and last.count else ""
@@ -193,16 +208,33 @@ def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
 def _drained(context: Context, first: QueueSample, last: QueueSample) -> Done:
     bound = context.options.max_residual
     took = duration(last.at - first.at)
+    why = f" ({what_is_left(context)})" if last.count else ""
     if last.count > bound:
         raise StepError(
-            f"{plural(last.count, 'message')} left of {first.count} after {took}, more than the bound of {bound} "
+            f"{plural(last.count, 'message')} left of {first.count} after {took}{why}, more than the bound of {bound} "
             "(--max-residual)"
         )
-    left = f"; {last.count} stay on disk, within the bound of {bound}" if last.count else ""
+    left = f"; {last.count} stay on disk, within the bound of {bound}{why}" if last.count else ""
     return Done(
         f"{plural(first.count - last.count, 'message')} delivered in {took}{left}",
         {"before": first.count, "after": last.count},
     )
+
+
+def what_is_left(context: Context) -> str:
+    """The destinations of what stays in the queue, most first, and how much of it is frozen.
+
+    Arguments:
+        context: the world; nothing needs to be claimed.
+    """
+    try:
+        found = read_facts(context.target, (QUEUE,)).get(QUEUE)
+    except MxlibError as error:
+        return f"where to cannot be told: {one_line(str(error), 80)}"
+    most = ", ".join(f"{domain} {count}" for domain, count in found.per_destination.most_common(4))
+    frozen = f", {found.frozen} frozen" if found.frozen else ""
+    looked = "" if found.complete else f" among the oldest {len(found.messages)}"
+    return f"{most or 'nothing to do'}{frozen}{looked}"
 
 
 def hold(context: Context, _state: State) -> Done:
