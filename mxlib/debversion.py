@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Callable
 from functools import total_ordering
+from itertools import zip_longest
 from typing import Any
 
 from mxlib.errors import ParseError
@@ -27,7 +28,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _CONDITION = re.compile(r"\s*(?P<operator><<|>>|<=|>=|<|>|=)\s*(?P<version>\S+)\s*")
 
-_Key = tuple[tuple[tuple[int, ...], int], ...]
+_Pair = tuple[tuple[int, ...], int]
+_Key = tuple[_Pair, ...]
+_END: _Pair = ((0,), 0)
 
 
 def _weight(character: str) -> int:
@@ -37,9 +40,15 @@ def _weight(character: str) -> int:
 
 
 def _key(text: str) -> _Key:
-    """Pairs of a part without digits and a number; the end of a part without digits weighs 0, more than a ``~``."""
+    """Pairs of a part without digits and a number, without empty pairs at the end.
+
+    The end of a part without digits weighs 0, more than a ``~``; a version that is at its end goes on with empty pairs.
+    """
     parts = re.findall(r"(\D*)(\d*)", text)
-    return tuple(((*map(_weight, letters), 0), int(digits or 0)) for letters, digits in parts)
+    pairs = [((*map(_weight, letters), 0), int(digits or 0)) for letters, digits in parts]
+    while pairs and pairs[-1] == _END:
+        pairs.pop()
+    return tuple(pairs)
 
 
 @total_ordering
@@ -65,27 +74,23 @@ class DebianVersion:
     @property
     def _order(self) -> tuple[int, _Key, _Key]:
         # A missing revision equals 0, as an empty part does.
-        return self.epoch, _padded(self.upstream), _padded(self.revision)
+        return self.epoch, _key(self.upstream), _key(self.revision)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DebianVersion) and self._order == other._order
 
     def __lt__(self, other: "DebianVersion") -> bool:
-        return self._order < other._order
+        if self.epoch != other.epoch:
+            return self.epoch < other.epoch
+        pairs = ((self.upstream, other.upstream), (self.revision, other.revision))
+        left, right = next(((_key(a), _key(b)) for a, b in pairs if _key(a) != _key(b)), ((), ()))
+        return next((a < b for a, b in zip_longest(left, right, fillvalue=_END) if a != b), False)
 
     def __hash__(self) -> int:
         return hash(self._order)
 
     def __repr__(self) -> str:
         return f"DebianVersion({self.text!r})"
-
-
-def _padded(text: str) -> _Key:
-    """The key without empty pairs at its end, then one that stands for the end: so ``1.0~`` comes before ``1.0``."""
-    parts = list(_key(text))
-    while parts and parts[-1] == ((0,), 0):
-        parts.pop()
-    return (*parts, ((0,), 0))
 
 
 def satisfies(version: str, condition: str) -> bool:

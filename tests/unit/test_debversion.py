@@ -99,3 +99,7 @@ def test_ranges(version, condition, holds):
 def test_what_is_no_range(condition):
     with pytest.raises(ParseError):
         satisfies("1.0", condition)
+
+
+def test_the_end_of_a_version_goes_on_with_nothing():
+    assert DebianVersion("1") < DebianVersion("1.0")
