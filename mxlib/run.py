@@ -189,7 +189,8 @@ class Run:
         assert state.record is not None
         assert state.host is not None
         self._released = outcome_of(self._goal, state.record, state.host.boot)
-        why = f" ({self._context.turning or state.record.undoing})" if self._released is Outcome.UNDONE else ""
+        asked = self._context.turning or state.record.undoing or "as asked"
+        why = f" ({asked})" if self._released is Outcome.UNDONE else ""
         self._served = f"{state.host.kernel} runs, in service{why}"
 
     def _refuse_repeats(self, decision: Do) -> None:
