@@ -40,7 +40,9 @@ def test_a_second_run_has_nothing_to_do(place: Stations) -> None:
 
 def test_a_dry_run_changes_nothing(place: Stations) -> None:
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    look = "cat /proc/sys/kernel/random/boot_id; grub-editenv list; nft list tables; systemctl is-active exim4; uname -r"
+    look = (
+        "cat /proc/sys/kernel/random/boot_id; grub-editenv list; nft list tables; systemctl is-active exim4; uname -r"
+    )
     before = ssh(place, MX2, look).stdout
     kernel = demo.other_kernel(place, MX2)
     words = ["-d", "sre.mail.reboot-mx", MX2.fqdn, "--kernel", kernel, "--reason", "dry"]
