@@ -6,7 +6,7 @@ from typing import Self
 from mxlib.console import Console, ConsoleError
 from mxlib.terminal import Screen
 
-_TRIES_S = 15.0
+_TRIES_S = 2.0
 _EVERY_S = 1.0
 
 
@@ -28,7 +28,7 @@ class BootWatch:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=2 * _TRIES_S)
+        self._thread.join(timeout=10 * _TRIES_S)
         self._console.close()
 
     def screen(self) -> Screen:

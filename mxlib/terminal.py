@@ -22,7 +22,9 @@ _STATUS = re.compile(
     r"|^ {9}(?:Starting|Stopping|Mounting|Unmounting|(?:De)?[Aa]ctivating|Reloading|Expecting device) [^\n]*(?:\n|\Z)",
     re.MULTILINE,
 )
-_ROOT_PROMPT = re.compile(r"^(?:\S*root@\S+?:?[^#\n]*|(?:ba|da)?sh(?:-[\d.]+)?|\[root@[^\]\n]*\])?# ?$")
+_ROOT_PROMPT = re.compile(
+    r"^(?:\S*root@\S+?:?[^#\n]*|(?:ba|da)?sh(?:-[\d.]+)?|\[root@[^\]\n]*\]|[\w.-]+(?::\S*)?)?# ?$"
+)
 _USER_PROMPT = re.compile(r"^(?:\S+@\S+[^$#\n]*|(?:ba|da)?sh(?:-[\d.]+)?)?\$ ?$")
 _LAST_LINES = 24
 

@@ -1,17 +1,22 @@
+import base64
+import gzip
 import os
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mxlib.boot_watch import BootWatch
 from mxlib.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
 from mxlib.errors import CommandFailedError, CommandTimeoutError
 from mxlib.secret import Secret
-from mxlib.serial_shell import Login, SerialShell, cksum
-from mxlib.terminal import Waiting
+from mxlib.serial_shell import Login, SerialShell, _received, cksum
+from mxlib.terminal import Waiting, plain, quiet
 
+KERNEL = "[   90.062106] device-mapper: core: CONFIG_IMA_DISABLE_HTABLE is disabled.\r\n"
 FAKE = Path(__file__).with_name("fake_console.py")
 PASSWORD = Secret("s3cret-on-the-line")
 
@@ -130,6 +135,24 @@ def test_the_screen_never_shows_the_password() -> None:
         assert "s3cret" not in line.screen().last
 
 
+@given(
+    output=st.text(max_size=400),
+    code=st.integers(0, 255),
+    places=st.lists(st.integers(0, 5000), max_size=4),
+    lost=st.lists(st.integers(0, 5000), max_size=2),
+)
+def test_an_output_comes_whole_or_not_at_all(output: str, code: int, places: list[int], lost: list[int]) -> None:
+    packed = base64.encodebytes(gzip.compress(output.encode(errors="replace"), mtime=0)).decode().rstrip("\n")
+    lines = "".join(f"m1:{line}\r\n" for line in packed.split("\n"))
+    shown = f"show m1\r\n{lines}m1={code}={cksum(f'{code} {packed}'.encode())}=\r\n"
+    for place in places:
+        shown = shown[: place % len(shown)] + KERNEL + shown[place % len(shown) :]
+    for place in lost:
+        shown = shown[: place % len(shown)] + shown[place % len(shown) + 1 :]
+    answer = _received(quiet(plain(shown)), "m1")
+    assert answer in (None, (code, output.encode(errors="replace").decode()))
+
+
 @pytest.mark.parametrize(("data", "sum_"), [(b"", 4294967295), (b"123456789", 930766865)])
 def test_cksum(data: bytes, sum_: int) -> None:
     # POSIX's own check value for "123456789"; the empty one as printed by coreutils
@@ -137,7 +160,7 @@ def test_cksum(data: bytes, sum_: int) -> None:
 
 
 def test_a_watched_boot_is_drained_and_attached_again_when_a_cold_start_ends_it(tmp_path: Path) -> None:
-    line = console("--show", "mail login: ", "--end-after", "0.4", transcript=tmp_path / "transcript")
+    line = console("--show", "mail login: ", "--end-after", "1.5", transcript=tmp_path / "transcript")
     with BootWatch(line) as watch:
         assert line.wait(lambda text: "login" in text, timeout=5)
         end = time.monotonic() + 15

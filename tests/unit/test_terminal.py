@@ -34,6 +34,7 @@ def upto(text: str, mark: str) -> str:
         (upto(GRUB, "systemd-shutdown[1]: "), Waiting.BOOTING),
         ("root@mail:~# \x1b[6n", Waiting.ROOT_SHELL),
         ("\r\n# ", Waiting.ROOT_SHELL),
+        ("mail:~# ", Waiting.ROOT_SHELL),
         ("deploy@mail:~$ ", Waiting.USER_SHELL),
         ("mx1001 login: " + KERNEL + STATUS, Waiting.LOGIN),
         ("mail lo" + KERNEL + "gin: ", Waiting.LOGIN),
