@@ -45,10 +45,11 @@ _LONGEST_S = 900
 # prints what became of it, with its name and checksum. A child may outlive its script: hence a file, not a pipe.
 _RUNNER = """\
 go() {
-K=$1; T=$(mktemp -p SCRATCH mx.XXXXXX) || return
+K=; T=$(mktemp -p SCRATCH mx.XXXXXX) || return
 printf %s "$M" | base64 -d | gzip -dc >"$T"; S=$(cat "$T")
 timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1; R=$?
 O=$(gzip -c "$T" | base64 -w 100); rm -f "$T"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
+K=$1
 }
 show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
 """

@@ -3,6 +3,8 @@
 import subprocess
 import time
 
+import pytest
+
 from lab import demo
 from lab.lifecycle import Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
@@ -75,6 +77,7 @@ def test_the_console_and_its_password_are_proven_before_they_are_needed(place: S
     no_secret_anywhere(place)
 
 
+@pytest.mark.nightly
 def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Stations, broken) -> None:
     text = on_host(place, f"cat {TEXT}")
     with broken("nic-renumber"):
@@ -94,6 +97,7 @@ def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Sta
         assert "ens13" in on_host(place, "ip -o -4 addr show scope global")
 
 
+@pytest.mark.nightly
 def test_prevented_it_comes_up_by_itself_whichever_way_it_boots(place: Stations, broken) -> None:
     text = on_host(place, f"cat {TEXT}")
     with broken("nic-renumber"):
@@ -108,6 +112,7 @@ def test_prevented_it_comes_up_by_itself_whichever_way_it_boots(place: Stations,
         assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
 
 
+@pytest.mark.nightly
 def test_a_prevention_is_taken_back_byte_for_byte(place: Stations, broken) -> None:
     text = on_host(place, f"cat {TEXT}")
     with broken("nic-renumber"):
@@ -117,6 +122,7 @@ def test_a_prevention_is_taken_back_byte_for_byte(place: Stations, broken) -> No
     assert on_host(place, f"cat {TEXT}") == text
 
 
+@pytest.mark.nightly
 def test_a_dead_remote_api_and_a_busy_console_end_safe_then_it_is_repaired(place: Stations, broken) -> None:
     with broken("nic-renumber"), broken("rapi-down"):
         assert cookbook(place, "--forecast")[0] == 21
@@ -128,24 +134,6 @@ def test_a_dead_remote_api_and_a_busy_console_end_safe_then_it_is_repaired(place
         code, said = cookbook(place, "--repair")
         assert code == 0
         assert "going on by the console alone" in said
-
-
-def test_a_second_disk_moves_the_card_too(place: Stations) -> None:
-    text = on_host(place, f"cat {TEXT}")
-    disk = ["gnt-instance", "modify", "--hotplug", "--disk", "add:size=64M", MX2.fqdn]
-    place.node.run(disk, timeout=120)
-    try:
-        code, said = cookbook(place, "--forecast")
-        assert (code, "RENAMES ens5 to ens6" in said) == (0, True)
-        cold_start(place)
-        assert cookbook(place, "--repair")[0] == 0
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens6")
-    finally:
-        on_host(place, f"sed -i 's/\\bens6\\b/ens5/' {TEXT}; sync")
-        place.node.run(["gnt-instance", "shutdown", "--timeout=30", MX2.fqdn], timeout=150)
-        place.node.run(["gnt-instance", "modify", "--disk", "1:remove", MX2.fqdn], timeout=120)
-        place.node.run(["gnt-instance", "start", MX2.fqdn], timeout=120)
-        wait_ssh(place, MX2)
 
 
 def test_an_ssh_server_that_died_is_started_again(place: Stations) -> None:

@@ -67,6 +67,16 @@ def test_exit_codes_that_are_not_expected_are_errors(tmp_path: Path) -> None:
         assert host.read("echo still here", timeout=5).output == "still here\n"
 
 
+def test_a_run_cut_short_is_not_answered_by_the_one_before(tmp_path: Path) -> None:
+    with console() as line, shell(line, tmp_path) as host:
+        assert host.read("echo before", timeout=5).output == "before\n"
+        host._upload("sleep 30")
+        line.send("go second 40\r")
+        line.wait(lambda _: False, timeout=0.3)
+        host._type("\x03")
+        assert _received(host._type("show second"), "second") is None
+
+
 def test_a_refused_login_ends_after_two_attempts_and_shows_no_password(tmp_path: Path) -> None:
     with console("--refuse", transcript=tmp_path / "transcript") as line:
         with pytest.raises(ConsoleLoginError) as caught:
