@@ -120,7 +120,15 @@ def _host_option(command: argparse.ArgumentParser) -> None:
 
 
 def _place(arguments: argparse.Namespace) -> Stations:
-    return lifecycle.stations(Lab(arguments.lab))
+    """The lab's stations, which must be up.
+
+    Raises:
+        LabError: they are not.
+    """
+    place = lifecycle.stations(Lab(arguments.lab))
+    if not all(box.pid for box in place.all):
+        raise LabError(f"lab {arguments.lab} is not up: start it with `lab/mxlab up`")
+    return place
 
 
 def _up(arguments: argparse.Namespace) -> None:
@@ -232,8 +240,8 @@ def _faults(arguments: argparse.Namespace) -> None:
 
 
 def _break(arguments: argparse.Namespace) -> None:
-    goal = faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel)
-    faults.apply(goal, faults.find(arguments.fault))
+    fault = faults.find(arguments.fault)
+    faults.apply(faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel), fault)
 
 
 def _mend(arguments: argparse.Namespace) -> None:

@@ -35,10 +35,17 @@ def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
         say(f"on {place.operator.name}: cookbook {' '.join(words)}")
         code = subprocess.run(cookbook(place.operator, *words), check=False, stdin=subprocess.DEVNULL).returncode
         say(f"exit code of the cookbook: {code}")
+    print(report(place.operator, mx))
     balanced = subprocess.run(ledger_command(place, since, 90), check=False).returncode == 0
     serving = [other.name for other in EXCHANGERS if is_serving(place, other)]
     say(f"outside ledger {'balances' if balanced else 'DOES NOT BALANCE'}; in service: {', '.join(serving) or 'none'}")
     return 0 if code == 0 and balanced and len(serving) == len(EXCHANGERS) else 1
+
+
+def report(host: Box, mx: Exchanger) -> str:
+    """The newest report about an exchanger, as the cookbook wrote it on a management host."""
+    newest = f"ls -t /var/log/spicerack/sre/mail/{mx.fqdn}.*.md | head -n 1 | xargs cat"
+    return host.sh(newest, check=False)
 
 
 def cookbook(host: Box, *words: str) -> list[str]:

@@ -33,7 +33,6 @@ OUTSIDE_MAIL = {
 
 def box(lab: Lab, labroot: Path, repository: Path) -> Box:
     """The services station."""
-    lab.outside.mkdir(parents=True, exist_ok=True)
     binds = ((lab.logs, "/logs"), (lab.outside, "/outside"), (repository / "lab", "/opt/mxlab/lab"))
     return Box(lab, INFRA.name, labroot, binds)
 

@@ -101,7 +101,7 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
         base = pool.submit(image.build_base, cache(), say)
         pki.make_all(lab, root)
         place = stations(lab)
-        _start_stations(place)
+        start_stations(place)
         say("stations up: " + ", ".join(box.name for box in place.all))
         services = pool.submit(_start_services, place, say)
         configured = [pool.submit(management.configure, box) for box in place.management]
@@ -116,7 +116,11 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
         pooled.result()
 
 
-def _start_stations(place: Stations) -> None:
+def start_stations(place: Stations) -> None:
+    """Start every station and connect them; nothing runs in them yet."""
+    lab = place.lab
+    for folder in (lab.state / "disks", lab.state / "images", lab.logs, lab.outside, lab.keys):
+        folder.mkdir(parents=True, exist_ok=True)
     for box in place.all:
         box.start()
     network.make_bridge(place.node, NODE)

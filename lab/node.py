@@ -29,8 +29,6 @@ RAPI = f"https://{CLUSTER}:5080"
 
 def box(lab: Lab, labroot: Path) -> Box:
     """The node's station."""
-    for folder in (lab.state / "disks", lab.state / "images", lab.logs, lab.outside, lab.keys):
-        folder.mkdir(parents=True, exist_ok=True)
     binds = (
         (lab.state / "disks", "/srv/ganeti/file-storage"),
         (lab.state / "images", "/srv/ganeti/boot"),
