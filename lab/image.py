@@ -29,6 +29,7 @@ SECTOR = 512
 PARTITION_OFFSET = 2048 * SECTOR
 FS_UUID = "5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
 BUILD_DEADLINE = 900.0
+KEPT_IMAGES = 2
 OPTIONS = (
     "--mode=root",
     "--variant=minbase",
@@ -169,7 +170,16 @@ def build_base(cache: Path, say: Callable[[str], None]) -> Path:
             (work / "facts").write_text(json.dumps(asdict(facts)) + "\n")
             (work / "facts").rename(f"{image}.json")
             (work / "disk.raw").rename(image)
+            _prune(image.parent)
     return image
+
+
+def _prune(images: Path) -> None:
+    """Remove all but the newest images of older recipes: nothing refers to a base image once a disk was made of it."""
+    by_age = sorted(images.glob("base-*.raw"), key=lambda path: path.stat().st_mtime)
+    for image in by_age[:-KEPT_IMAGES]:
+        image.unlink()
+        Path(f"{image}.json").unlink(missing_ok=True)
 
 
 def _build(cache: Path, work: Path, say: Callable[[str], None]) -> ImageFacts:

@@ -1,5 +1,6 @@
 """The image builder's pure parts: what identifies a recipe, which kernels, what a host's files say."""
 
+import os
 import shutil
 import struct
 from pathlib import Path
@@ -180,3 +181,17 @@ class TestHostFiles:
     def test_what_cannot_be_is_refused(self, spec: HostSpec, field: str, value: str) -> None:
         with pytest.raises(LabError, match="expected"):
             HostSpec(**{**vars(spec), field: value})
+
+
+def test_images_of_older_recipes_are_pruned_with_their_facts(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "older", "old", "oldest")):
+        for path in (tmp_path / f"base-{name}.raw", tmp_path / f"base-{name}.raw.json"):
+            path.touch()
+            os.utime(path, (1000 - age, 1000 - age))
+    image._prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "base-new.raw",
+        "base-new.raw.json",
+        "base-older.raw",
+        "base-older.raw.json",
+    ]
