@@ -37,9 +37,13 @@ def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
         say(f"exit code of the cookbook: {code}")
     print(report(place.operator, mx))
     balanced = subprocess.run(ledger_command(place, since, 90), check=False).returncode == 0
+    waiting = sum(queue(place, other) for other in EXCHANGERS)
     serving = [other.name for other in EXCHANGERS if is_serving(place, other)]
-    say(f"outside ledger {'balances' if balanced else 'DOES NOT BALANCE'}; in service: {', '.join(serving) or 'none'}")
-    return 0 if code == 0 and balanced and len(serving) == len(EXCHANGERS) else 1
+    say(
+        f"outside ledger {'balances' if balanced else 'DOES NOT BALANCE'}; {waiting} messages wait in the queues; "
+        f"in service: {', '.join(serving) or 'none'}"
+    )
+    return 0 if code == 0 and balanced and waiting == 0 and len(serving) == len(EXCHANGERS) else 1
 
 
 def report(host: Box, mx: Exchanger) -> str:
@@ -117,8 +121,12 @@ def mail_flowing(place: Stations, rate: float) -> Iterator[None]:
 
 
 def ledger_command(place: Stations, since: str | None, wait: int, *, as_json: bool = False) -> list[str]:
-    """Command line of the outside ledger."""
-    words = ["check", "--state", "/outside", "--wait", str(wait), *(["--json"] if as_json else [])]
+    """Command line of the outside ledger; what lies in the exchangers' spools now is not called missing."""
+    lying = "grep -ahoE 'X-Lab-Id: [0-9a-f-]+' -r /var/spool/exim4/input --include='*-H' | cut -d' ' -f2"
+    ids = "".join(ssh(place, mx, lying).stdout for mx in EXCHANGERS)
+    (place.lab.outside / "spool.txt").write_text(ids)
+    words = ["check", "--state", "/outside", "--wait", str(wait), "--spool", "/outside/spool.txt"]
+    words += ["--json"] if as_json else []
     return outside.program(place.world, "ledger", *words, *(["--since", since] if since else []))
 
 
