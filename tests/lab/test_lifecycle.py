@@ -41,7 +41,7 @@ def test_down_purge_leaves_nothing_behind(place: Stations) -> None:
     stations = lifecycle.stations(lab)
     lifecycle.start_stations(stations)
     assert len(processes_of(lab)) >= len(stations.all)
-    stations.world.sh("sleep 1000 & echo started")
+    stations.world.sh("sleep 1000 >/dev/null 2>&1 &")
     lifecycle.down(lab, Progress(), purge=True)
     assert not lab.state.exists()
     assert processes_of(lab) == []
