@@ -19,8 +19,6 @@ from lab.labroot import mmdebstrap
 from lab.place import CONSOLE_PASSWORD
 from lab.shell import LabError, run
 
-# Debian packages that the machine needs for what is done here; mmdebstrap itself may come from the cache.
-PACKAGES = ("mmdebstrap", "e2fsprogs", "mount", "util-linux")
 RECIPE = Path(__file__).resolve().parent / "guest"
 KERNEL_PACKAGE = re.compile(r"linux-image-((\d+)\.(\d+)\.(\d+)-(\d+)-cloud-amd64)")
 KERNEL_PATTERN = r"linux-image-6\.1\.0-\d+-cloud-amd64"

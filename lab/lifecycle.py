@@ -32,11 +32,6 @@ class Progress:
         """Print one line."""
         print(f"[{time.monotonic() - self._start:6.1f}s] {text}", flush=True)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
-
 
 @dataclass(frozen=True)
 class Stations:

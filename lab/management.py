@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab import preflight
 from lab.box import Box
 from lab.infra import ALERTMANAGER, ETCD
 from lab.pki import known_hosts
@@ -75,11 +76,7 @@ def configure(host: Box) -> None:
             input_text=text,
         )
     host.run(["mkdir", "-p", "/var/log/spicerack"])
-    host.serve("syslog", [_python(), str(REPOSITORY / "lab" / "syslog.py")])
-
-
-def _python() -> str:
-    return shutil.which("python3") or "/usr/bin/python3"
+    host.serve("syslog", [preflight.python(), str(REPOSITORY / "lab" / "syslog.py")])
 
 
 def pool_everything(host: Box, environment: Path) -> None:

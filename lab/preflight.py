@@ -25,12 +25,13 @@ MEMORY_MIB, DISK_MIB = 3500, 9000
 def missing_packages() -> list[str]:
     """Debian packages that would bring the tools that are missing."""
     packages = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
-    if run([_python(), "-c", "import ensurepip, venv"], check=False).returncode:
+    if run([python(), "-c", "import ensurepip, venv"], check=False).returncode:
         packages.add("python3-venv")
     return sorted(packages)
 
 
-def _python() -> str:
+def python() -> str:
+    """The machine's Python."""
     return shutil.which("python3") or "/usr/bin/python3"
 
 
