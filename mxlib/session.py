@@ -22,6 +22,7 @@ from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.errors import ConfigError, HostError, InterruptedRunError, MxlibError
 from mxlib.facts.standing import read_standing
 from mxlib.kernel_list import load as load_kernels
+from mxlib.last_breath import wait_for_silence
 from mxlib.nic_site import means_of
 from mxlib.outcome import Outcome
 from mxlib.pool import ConftoolPool, NoPool
@@ -182,6 +183,8 @@ class Session:
         self._journal = journal.Journal(path, self._clock)
         self._journal.write("start", host=self._request.host, run=run_id, who=self._who, why=context.options.why)
         self._tell.line(f"run {run_id} on {self._request.host}, journal {path}")
+        if self._request.goal.adopt and isinstance(context.slot, EtcdSlot):
+            wait_for_silence(context.slot.look, self._clock, self._tell.line)
         renewal = self._renewal(context.slot)
         try:
             result = Run(context, self._request.goal, self._journal, resting=self._stop.rest).execute()

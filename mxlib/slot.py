@@ -66,11 +66,15 @@ class SlotView:
         holder: who has it; None: nobody.
         token: the holder's fencing token.
         alive: the session that renews the lease; empty: no living run.
+        beat: etcd index of the lease's last renewal; another number is a sign of life.
+        left_s: seconds until the lease runs out unless it is renewed.
     """
 
     holder: Holder | None
     token: int
     alive: str
+    beat: int = 0
+    left_s: int = 0
 
 
 def make_client(etcdrc: Path) -> Client:
@@ -127,11 +131,11 @@ class EtcdSlot:
         """
         holder = self._read(self._holder_key)
         lease = self._read(self._lease_key)
-        alive = lease.value if lease is not None else ""
+        alive = (lease.value, lease.modifiedIndex, lease.ttl or 0) if lease is not None else ("", 0, 0)
         if holder is None:
-            return SlotView(None, 0, alive)
+            return SlotView(None, 0, *alive)
         try:
-            return SlotView(Holder(**json.loads(holder.value)), holder.modifiedIndex, alive)
+            return SlotView(Holder(**json.loads(holder.value)), holder.modifiedIndex, *alive)
         except (ValueError, TypeError) as error:
             raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(holder.value)}") from error
 

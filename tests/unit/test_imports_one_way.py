@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS_TEXT = """
     cookbooks
     verify_session
-    session run report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
+    session last_breath run report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
     plan steps verify verify_host nic_prevent nic_repair
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
