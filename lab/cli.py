@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from lab import demo, faults, lifecycle, management, outside
+from lab import demo, faults, incident, lifecycle, management, outside
 from lab.box import Box
 from lab.infra import OUTSIDE_SENDER
 from lab.lifecycle import Progress, Stations
@@ -106,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
     command = add(
         "demo", _demo, "the main job, end to end: up, mail in the queue, reboot-mx into the other kernel, the proof"
     )
+    _install_option(command)
+    command = add("incident", _incident, "replay an incident end to end, its timeline beside the one of then")
+    command.add_argument("name", nargs="?", help="its day, such as 2021-12-03; none: list them")
     _install_option(command)
     return top
 
@@ -259,6 +262,16 @@ def _demo(arguments: argparse.Namespace) -> int:
     say = Progress()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
     return demo.run(_place(arguments), say)
+
+
+def _incident(arguments: argparse.Namespace) -> int:
+    if not arguments.name:
+        print("\n".join(f"{story.name}  {story.title}" for story in incident.STORIES.values()))
+        return 0
+    story = incident.find(arguments.name)
+    say = Progress()
+    lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
+    return incident.replay(_place(arguments), story, say)
 
 
 def hand_over(words: list[str]) -> int:
