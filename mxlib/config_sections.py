@@ -10,20 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mxlib.config_probes import ProbeSection
+from mxlib.config_values import HOST_PATTERN, NAME_PATTERN, must, positive
 from mxlib.policy import VerifyPolicy
-
-HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
-ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
-
-
-def _must(condition: bool, key: str, expected: str) -> None:
-    if not condition:
-        raise ValueError(key, expected)
-
-
-def _positive(value: float, key: str) -> None:
-    _must(math.isfinite(value) and value > 0, key, "a number above 0")
 
 
 @dataclass(frozen=True)
@@ -42,8 +31,8 @@ class ConftoolSelector:
 
     def __post_init__(self) -> None:
         for key, value in (("dc", self.dc), ("cluster", self.cluster), *(("service", one) for one in self.services)):
-            _must(bool(_NAME_PATTERN.fullmatch(value)), key, "an exact name, no pattern")
-        _must(bool(self.services), "service", "at least one service")
+            must(bool(NAME_PATTERN.fullmatch(value)), key, "an exact name, no pattern")
+        must(bool(self.services), "service", "at least one service")
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -77,88 +66,8 @@ class SlotSection:
     etcdrc: Path = Path("/etc/etcd/etcdrc")
 
     def __post_init__(self) -> None:
-        _must(bool(re.fullmatch(r"(/[A-Za-z0-9._-]+)+", self.key)), "key", "an absolute etcd key")
-        _must(10 <= self.lease <= 600, "lease", "10 to 600 seconds")
-
-
-@dataclass(frozen=True)
-class OutboundProbe:
-    """One kind of test mail that leaves through the MX.
-
-    Attributes:
-        name: what the destination is called in reports.
-        to: recipient whose mail exchanger stands for a class of destinations.
-        family: address family the recipient's name server answer allows; "any" reports the one used.
-        sizes: bytes of body, one mail each. Only large bodies showed the fault of 2021.
-        times: how often each; TCP Fast Open needs a cookie from an earlier contact, so twice.
-    """
-
-    name: str
-    to: str
-    family: Literal[4, 6, "any"] = "any"
-    sizes: tuple[int, ...] = (2048, 262144)
-    times: int = 2
-
-    def __post_init__(self) -> None:
-        _must(bool(_NAME_PATTERN.fullmatch(self.name)), "name", "letters, digits, dots, dashes")
-        _must(bool(ADDRESS_PATTERN.fullmatch(self.to)), "to", "a mail address")
-        _must(
-            bool(self.sizes) and all(0 < size <= 50_000_000 for size in self.sizes), "sizes", "1 to 50000000 bytes each"
-        )
-        _must(1 <= self.times <= 10, "times", "1 to 10")
-
-
-@dataclass(frozen=True)
-class InboundProbe:
-    """What the MX has to answer to a sender from outside.
-
-    Attributes:
-        accepted: recipients that get 250.
-        refused: local recipients that get 5xx.
-        relay: a foreign recipient that must be refused; none where management hosts may relay.
-        source_ports: first and last source port of the prober, let through a closed port while probes run.
-        port: where to connect.
-        ca_file: authorities that signed the certificate; none is the system's store.
-    """
-
-    accepted: tuple[str, ...]
-    refused: tuple[str, ...] = ()
-    relay: str | None = None
-    source_ports: tuple[int, int] = (61000, 61015)
-    port: int = 25
-    ca_file: Path | None = None
-
-    def __post_init__(self) -> None:
-        _must(bool(self.accepted), "accepted", "at least one mail address")
-        for key, addresses in (("accepted", self.accepted), ("refused", self.refused)):
-            _must(all(ADDRESS_PATTERN.fullmatch(one) for one in addresses), key, "mail addresses")
-        _must(self.relay is None or bool(ADDRESS_PATTERN.fullmatch(self.relay)), "relay", "a mail address")
-        first, last = self.source_ports
-        _must(1024 <= first <= last <= 65535, "source_ports", "first and last port, 1024 to 65535")
-        _must(0 < self.port < 65536, "port", "1 to 65535")
-
-
-@dataclass(frozen=True)
-class ProbeSection:
-    """The test mails.
-
-    Attributes:
-        sender: envelope sender; bounces of test mails come back to it.
-        outbound: what is sent through the MX.
-        inbound: what the MX is asked from outside.
-        timeout: seconds until a test mail has to be delivered.
-    """
-
-    sender: str
-    outbound: tuple[OutboundProbe, ...]
-    inbound: InboundProbe
-    timeout: float = 90.0
-
-    def __post_init__(self) -> None:
-        _must(bool(ADDRESS_PATTERN.fullmatch(self.sender)), "sender", "a mail address")
-        _must(bool(self.outbound), "outbound", "at least one probe")
-        _must(len({one.name for one in self.outbound}) == len(self.outbound), "outbound", "different names")
-        _positive(self.timeout, "timeout")
+        must(bool(re.fullmatch(r"(/[A-Za-z0-9._-]+)+", self.key)), "key", "an absolute etcd key")
+        must(10 <= self.lease <= 600, "lease", "10 to 600 seconds")
 
 
 @dataclass(frozen=True)
@@ -178,10 +87,10 @@ class DrainSection:
     still_timeout: float = 120.0
 
     def __post_init__(self) -> None:
-        _positive(self.timeout, "timeout")
-        _positive(self.still_timeout, "still_timeout")
-        _must(self.max_residual >= 0, "max_residual", "0 or more messages")
-        _must(1 <= self.runners <= 50, "runners", "1 to 50")
+        positive(self.timeout, "timeout")
+        positive(self.still_timeout, "still_timeout")
+        must(self.max_residual >= 0, "max_residual", "0 or more messages")
+        must(1 <= self.runners <= 50, "runners", "1 to 50")
 
 
 @dataclass(frozen=True)
@@ -197,8 +106,8 @@ class BootSection:
     panic: int = 20
 
     def __post_init__(self) -> None:
-        _positive(self.timeout, "timeout")
-        _must(1 <= self.panic <= 600, "panic", "1 to 600 seconds")
+        positive(self.timeout, "timeout")
+        must(1 <= self.panic <= 600, "panic", "1 to 600 seconds")
 
 
 @dataclass(frozen=True)
@@ -212,7 +121,7 @@ class SoakSection:
     seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        _must(math.isfinite(self.seconds) and self.seconds >= 0, "seconds", "0 or more")
+        must(math.isfinite(self.seconds) and self.seconds >= 0, "seconds", "0 or more")
 
 
 @dataclass(frozen=True)
@@ -226,7 +135,7 @@ class DowntimeSection:
     minutes: int = 30
 
     def __post_init__(self) -> None:
-        _must(self.minutes == 0 or 5 <= self.minutes <= 240, "minutes", "0, or 5 to 240")
+        must(self.minutes == 0 or 5 <= self.minutes <= 240, "minutes", "0, or 5 to 240")
 
 
 @dataclass(frozen=True)
@@ -272,9 +181,9 @@ class GanetiSection:
     prevention: Literal["none", "stanzas", "link"] = "none"
 
     def __post_init__(self) -> None:
-        _must(self.rapi.startswith("https://"), "rapi", "an https:// URL")
-        _must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
-        _positive(self.timeout, "timeout")
+        must(self.rapi.startswith("https://"), "rapi", "an https:// URL")
+        must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
+        positive(self.timeout, "timeout")
 
 
 @dataclass(frozen=True)
@@ -335,7 +244,7 @@ class Site:
     verify: VerifyPolicy = field(default_factory=VerifyPolicy)
 
     def __post_init__(self) -> None:
-        _must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
-        _must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
-        _must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
-        _must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
+        must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
+        must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
+        must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
+        must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from mxlib.checks import probes as checks
-from mxlib.config_sections import ProbeSection
+from mxlib.config_probes import ProbeSection
 from mxlib.errors import HostError, ParseError
 from mxlib.host import Host
 from mxlib.policy import VerifyPolicy

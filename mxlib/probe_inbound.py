@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from mxlib.config_sections import InboundProbe
+from mxlib.config_probes import InboundProbe
 from mxlib.probe_answers import Answer, InboundResult, InboundStage
 from mxlib.text import one_line
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mxlib import exim
-from mxlib.config_sections import ADDRESS_PATTERN, OutboundProbe
+from mxlib.config_probes import OutboundProbe
+from mxlib.config_values import ADDRESS_PATTERN
 from mxlib.errors import ParseError
 from mxlib.facts import conntrack
 from mxlib.facts.logline import EventKind, LogEvent, parse_lines

@@ -6,26 +6,23 @@ from dataclasses import dataclass
 
 from mxlib.errors import (
     FencedError,
-    HostError,
     HostUnreachableError,
     InterruptedRunError,
     MxlibError,
-    PoolError,
     SlotError,
     StepError,
 )
 from mxlib.facts.source import read_facts
-from mxlib.facts.standing import read_standing
 from mxlib.journal import JournalSeam
 from mxlib.outcome import Outcome
-from mxlib.plan import decide, outcome_of, turned
+from mxlib.plan import decide, in_service, outcome_of, turned
+from mxlib.reading import read_state
 from mxlib.record import Record
 from mxlib.rehearse import after
-from mxlib.state import Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.state import Do, End, Goal, State, Step
 from mxlib.steps import guard
 from mxlib.steps.context import Context
 from mxlib.steps.registry import ACTIONS, preview
-from mxlib.steps.service import OUT_OF_POOL
 from mxlib.text import duration, one_line
 
 MAX_STEPS = 200
@@ -96,58 +93,9 @@ class Run:
             return None
         return self._take(decision, state)
 
-    # --- reading
-
     def state(self) -> State:
         """Where things stand now."""
-        host, record = self._read_host()
-        self._context.record = record
-        return State(
-            record=record,
-            host=host,
-            pool=self._read_pool(record),
-            slot=Slot.MINE if self._released else self._context.slot.state(),
-            token=self._context.slot.token,
-            guard=self._guard,
-            waited=self._context.waited,
-            reordered=self._context.reordered,
-            cures=frozenset(one.value for one in (Step.MEND, Step.POWER_CYCLE) if one not in self._context.cures),
-            lost=len(self._context.lost),
-            released=self._released,
-            uses=self._uses(),
-        )
-
-    def _uses(self) -> frozenset[str]:
-        site = self._context.site
-        return frozenset({"silence"} if site.downtime.minutes else ()) | frozenset({"puppet"} if site.puppet else ())
-
-    def _read_host(self) -> tuple[View | None, Record | None]:
-        """A host that does not answer keeps the record this run knows of."""
-        known = self._context.record
-        if known is not None and known.awaited is not None and self._context.waited is Waited.NO:
-            # it is on its way down: the wait for the new boot asks it, with patience
-            return None, known
-        try:
-            standing = read_standing(self._context.target)
-        except HostError as error:
-            self._journal.write("silent", why=str(error))
-            return None, self._context.record
-        return standing.view, standing.depool.record
-
-    def _read_pool(self, record: Record | None) -> Pool:
-        try:
-            values = self._context.pool.read()
-        except PoolError as error:
-            self._journal.write("pool-unknown", why=str(error))
-            return Pool.UNKNOWN
-        if not values:
-            return Pool.NONE
-        if record is not None and values == dict(record.prior.pool):
-            return Pool.IN
-        out = [value == OUT_OF_POOL for value in values.values()]
-        if all(out):
-            return Pool.OUT
-        return Pool.PARTLY if any(out) or record is not None else Pool.IN
+        return read_state(self._context, self._journal, guard=self._guard, released=self._released)
 
     # --- acting
 
@@ -214,7 +162,7 @@ class Run:
         if record is None:
             return End(Outcome.REFUSED, why)
         undoing = turned(self._goal, record)
-        if _serves(state) and (record.boots or undoing):
+        if in_service(state) and (record.boots or undoing):
             return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
         if record.boots or undoing:
             return End(Outcome.LEFT_OUT, why)
@@ -294,9 +242,3 @@ class Run:
         self._context.tell.line(f"would {decision.step.value}{f' {decision.why}' if decision.why else ''}")
         for line in preview(decision.step, self._context, state, self._goal):
             self._context.tell.line(f"    {line}")
-
-
-def _serves(state: State) -> bool:
-    host = state.host
-    open_ = host is not None and host.ports is Ports.OPEN and host.mta is Mta.SERVING
-    return open_ and state.pool in (Pool.IN, Pool.NONE)

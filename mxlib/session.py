@@ -1,13 +1,8 @@
-"""From a cookbook's arguments to a run: the wiring of the adapters, the journal and the report."""
+"""From a cookbook's arguments to a run: the journal around it, and the report after it."""
 
 import dataclasses
-import getpass
 import logging
-import os
 import secrets
-import socket
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -15,84 +10,18 @@ from pathlib import Path
 from spicerack import Spicerack
 
 from mxlib import journal, report
-from mxlib.alerts import AlertmanagerSilencer
-from mxlib.config import load
-from mxlib.config_sections import PoolSection, Site
-from mxlib.cumin_host import CuminHost, cumin_transport
-from mxlib.errors import ConfigError, HostError, InterruptedRunError, MxlibError
+from mxlib.config_sections import Site
+from mxlib.errors import HostError, InterruptedRunError, MxlibError
 from mxlib.facts.standing import read_standing
-from mxlib.kernel_list import load as load_kernels
 from mxlib.last_breath import wait_for_silence
-from mxlib.nic_site import means_of
 from mxlib.outcome import Outcome
-from mxlib.pool import ConftoolPool, NoPool
-from mxlib.rescue import GanetiRescue, NoRescue
+from mxlib.request import Request
 from mxlib.run import Result, Run
-from mxlib.seams import PoolState, Rescue, SlotSeam
-from mxlib.slot import EtcdSlot, Holder, Renewal, WithoutSlot, make_client
-from mxlib.state import Goal
+from mxlib.slot import EtcdSlot
 from mxlib.steps import guard, queue
-from mxlib.steps.context import Context, Options
-from mxlib.stop import Stop, StoppableClock, signals
-from mxlib.teller import Operator
-from mxlib.verify_host import HostVerifier
-
-CONFIG_NAME = Path("cookbooks") / "sre.mail.yaml"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the operator asked for.
-
-    Attributes:
-        host: the MX.
-        goal: what is wanted.
-        reason: why, in words.
-        task: the task's id; may be empty.
-        max_residual: messages that may stay in the queue; None is the site's.
-        drain_timeout: seconds the queue may take; None is the site's.
-        accept: names of guard findings that do not block.
-        soak: seconds of watching at the end; None is the site's.
-        without_slot: etcd is the incident: go on without the slot of the service.
-        unattended: never ask.
-    """
-
-    host: str
-    goal: Goal
-    reason: str
-    task: str = ""
-    max_residual: int | None = None
-    drain_timeout: float | None = None
-    accept: frozenset[str] = frozenset()
-    soak: float | None = None
-    without_slot: bool = False
-    unattended: bool = True
-
-
-def load_site(spicerack: Spicerack) -> Site:
-    """The site's configuration.
-
-    Arguments:
-        spicerack: knows the configuration directory.
-
-    Raises:
-        mxlib.errors.ConfigError: it is wrong.
-    """
-    return load(Path(spicerack.config_dir) / CONFIG_NAME)
-
-
-def check_host(site: Site, host: str) -> None:
-    """Refuse a host that is not an MX of the site.
-
-    Arguments:
-        site: what the site says.
-        host: what the operator typed.
-
-    Raises:
-        mxlib.errors.ConfigError: it is not one of the MXs.
-    """
-    if host not in site.mxs:
-        raise ConfigError(f"{host!r} is not one of the MXs in {CONFIG_NAME.name}: {', '.join(site.mxs)}")
+from mxlib.steps.context import Context
+from mxlib.stop import Stop, signals
+from mxlib.wiring import Wiring
 
 
 class Session:
@@ -110,9 +39,8 @@ class Session:
         self._site = site
         self._request = request
         self._stop = Stop()
-        self._clock = StoppableClock(self._stop)
-        self._tell = Operator(self._clock)
-        self._who = f"{_user()}@{socket.getfqdn()}"
+        self._wiring = Wiring(spicerack, site, self._stop)
+        self._tell = self._wiring.tell
         self._journal: journal.Journal | None = None
 
     def execute(self) -> int:
@@ -134,7 +62,7 @@ class Session:
 
     def status(self) -> int:
         """Say where the host stands, and whose the slot is; change nothing."""
-        run = self._context(self._new_run())
+        run = self._context(_new_run())
         try:
             standing = read_standing(run.target)
         except HostError as error:
@@ -147,7 +75,7 @@ class Session:
 
     def drain(self) -> int:
         """Empty the queue as far as it goes; nothing is claimed."""
-        context = self._context(self._new_run())
+        context = self._context(_new_run())
         with signals(self._stop):
             try:
                 if self._spicerack.dry_run:
@@ -168,7 +96,7 @@ class Session:
     # --- the two ways
 
     def _rehearse(self) -> int:
-        context = self._context(self._new_run())
+        context = self._context(_new_run())
         self._choose_kernel(context)
         result = Run(context, self._request.goal, _NoJournal(), resting=self._stop.rest).rehearse()
         self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
@@ -180,12 +108,12 @@ class Session:
         self._choose_kernel(context)
         directory = self._site.reports or _log_directory()
         path = directory / f"{self._request.host}.{run_id}.jsonl"
-        self._journal = journal.Journal(path, self._clock)
-        self._journal.write("start", host=self._request.host, run=run_id, who=self._who, why=context.options.why)
+        self._journal = journal.Journal(path, self._wiring.clock)
+        self._journal.write("start", host=self._request.host, run=run_id, who=self._wiring.who, why=context.options.why)
         self._tell.line(f"run {run_id} on {self._request.host}, journal {path}")
         if self._request.goal.adopt and isinstance(context.slot, EtcdSlot):
-            wait_for_silence(context.slot.look, self._clock, self._tell.line)
-        renewal = self._renewal(context.slot)
+            wait_for_silence(context.slot.look, self._wiring.clock, self._tell.line)
+        renewal = self._wiring.renewal(context.slot)
         try:
             result = Run(context, self._request.goal, self._journal, resting=self._stop.rest).execute()
         except KeyboardInterrupt:
@@ -209,7 +137,7 @@ class Session:
     def _report(self, path: Path, run_id: str, context: Context, result: Result) -> None:
         command = report.next_command(self._request.host, result.outcome, result.record)
         events = journal.read(path)
-        made = report.build(self._request.host, run_id, self._who, context.options.why, events, command)
+        made = report.build(self._request.host, run_id, self._wiring.who, context.options.why, events, command)
         path.with_suffix(".md").write_text(report.markdown(made), encoding="utf-8")
         path.with_suffix(".json").write_text(report.as_json(made), encoding="utf-8")
         self._tell.line(f"report: {path.with_suffix('.md')} (and .json)")
@@ -218,95 +146,19 @@ class Session:
         for line in report.terminal(made):
             self._tell.line(line)
 
-    # --- the wiring
-
     def _context(self, run_id: str) -> Context:
-        site, request = self._site, self._request
-        hosts = {name: self._host(name) for name in site.mxs}
-        target = hosts.pop(request.host)
-        return Context(
-            site=site,
-            target=target,
-            peers=tuple(hosts.values()),
-            slot=self._slot(run_id, target),
-            pool=self._pool(),
-            silencer=AlertmanagerSilencer(
-                self._spicerack.alertmanager_hosts([request.host]),
-                self._spicerack.admin_reason(request.reason, request.task or None),
-            ),
-            verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
-            rescue=self._rescue(run_id, target),
-            clock=self._clock,
-            tell=self._tell,
-            options=self._options(),
-            run=run_id,
-        )
-
-    def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
-        dry_run = self._spicerack.dry_run
-        means = means_of(self._site, self._host, self._clock, self._tell.line, dry_run=dry_run)
-        # a dry run does not even log in on a console
-        return NoRescue() if means is None or dry_run else GanetiRescue(means, target, run_id)
-
-    def _options(self) -> Options:
-        request, site = self._request, self._site
-        return Options(
-            why=f"{request.reason}{f' - {request.task}' if request.task else ''}",
-            who=self._who,
-            max_residual=site.drain.max_residual if request.max_residual is None else request.max_residual,
-            drain_timeout=site.drain.timeout if request.drain_timeout is None else request.drain_timeout,
-            accept=request.accept,
-            soak_s=site.soak.seconds if request.soak is None else request.soak,
-            stay=request.goal.stay,
-            unattended=request.unattended,
-        )
-
-    def _host(self, name: str) -> CuminHost:
-        remote = self._spicerack.remote().query(name)
-        transport = cumin_transport(remote)
-        return CuminHost(name, transport, self._clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
-
-    def _pool(self) -> PoolState:
-        if not isinstance(self._site.pool, PoolSection):
-            return NoPool()
-        return ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, self._request.host)
-
-    def _slot(self, run_id: str, target: CuminHost) -> SlotSeam:
-        if self._request.without_slot:
-            return WithoutSlot(read_standing(target).depool.token + 1)
-        return self._etcd_slot(run_id)
-
-    def _etcd_slot(self, run_id: str) -> EtcdSlot:
-        section = self._site.slot
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        me = Holder(self._request.host, run_id, self._who, since)
-        session = f"{self._who} pid {os.getpid()} {secrets.token_hex(4)}"
-        return EtcdSlot(make_client(section.etcdrc), section.key, section.lease, me, session)
-
-    def _renewal(self, slot: SlotSeam) -> Callable[[], None]:
-        """Renew the lease in a thread of its own, with an etcd client of its own; give what ends it."""
-        if not isinstance(slot, EtcdSlot):
-            return lambda: None
-        renewal = Renewal(slot.twin(make_client(self._site.slot.etcdrc)), self._site.slot.lease / 3)
-        renewal.start()
-        return renewal.stop
-
-    # --- who and which
-
-    @staticmethod
-    def _new_run() -> str:
-        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        return self._wiring.context(self._request, run_id)
 
     def _run_id(self) -> str:
         """The id of the run that is gone on with, or a new one."""
         if not self._request.goal.adopt:
-            return self._new_run()
+            return _new_run()
         try:
-            record = read_standing(self._host(self._request.host)).depool.record
+            record = read_standing(self._wiring.host(self._request.host)).depool.record
         except MxlibError as error:
             self._tell.line(f"which run to go on with cannot be read yet: {error}")
-            return self._new_run()
-        return record.run if record is not None else self._new_run()
+            return _new_run()
+        return record.run if record is not None else _new_run()
 
 
 class _NoJournal:
@@ -316,8 +168,8 @@ class _NoJournal:
         """Nothing is written."""
 
 
-def _user() -> str:
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or getpass.getuser()
+def _new_run() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def _log_directory() -> Path:

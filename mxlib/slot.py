@@ -8,8 +8,7 @@ token, which grows with each taking.
 
 import json
 import logging
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ import etcd
 import urllib3
 from wmflib.config import load_yaml_config
 
-from mxlib.errors import SlotError, SlotTakenError
+from mxlib.errors import HostError, SlotError, SlotTakenError
 from mxlib.state import Slot
 from mxlib.text import one_line
 
@@ -260,50 +259,31 @@ class EtcdSlot:
             raise SlotError(f"etcd: {one_line(str(error))}") from error
 
 
-class Renewal:
-    """A thread that renews the lease while a run lives."""
-
-    def __init__(self, slot: EtcdSlot, every_s: float):
-        """Not started yet.
-
-        Arguments:
-            slot: what to renew; its client must be this thread's own.
-            every_s: seconds between renewals.
-        """
-        self._slot = slot
-        self._every_s = every_s
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="slot-renewal", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=2 * _TIMEOUT_S)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            try:
-                self._slot.renew()
-            except SlotError as error:
-                # the planner looks at the slot before each step; here it is only told
-                logger.warning("the lease of the slot was not renewed: %s", error)
-
-
 class WithoutSlot:
     """In the place of the slot where etcd itself is the incident and the operator says so."""
 
-    def __init__(self, token: int):
-        """Say which token to write with.
+    def __init__(self, newest: Callable[[], int]):
+        """Ask nothing yet.
 
         Arguments:
-            token: greater than the one on the host.
+            newest: reads the newest token that the host has seen.
         """
-        self.token = token
+        self._newest = newest
+        self._token = 0
+
+    @property
+    def token(self) -> int:
+        """A token greater than the one on the host; 0 while the host does not answer."""
+        if not self._token:
+            try:
+                self._token = self._newest() + 1
+            except HostError as error:
+                logger.debug("the token on the host is not known yet: %s", error)
+        return self._token
+
+    @token.setter
+    def token(self, value: int) -> None:
+        self._token = value
 
     def state(self) -> Slot:
         """Always ours: the operator vouches for it."""
@@ -311,7 +291,7 @@ class WithoutSlot:
 
     def describe(self) -> str:
         """Nobody is asked."""
-        return ""
+        return "not asked (--without-slot)"
 
     def take(self) -> int:
         """Nothing to take."""

@@ -10,7 +10,7 @@ from mxlib import exim, probe
 from mxlib.checks.check import Check, Scope
 from mxlib.checks.probes import LOST, outbound_name
 from mxlib.checks.registry import all_checks, select
-from mxlib.config_sections import ProbeSection
+from mxlib.config_probes import ProbeSection
 from mxlib.errors import HostError, ParseError
 from mxlib.facts.source import read_facts
 from mxlib.host import Host

@@ -17,15 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS_TEXT = """
     cookbooks
     verify_session
-    session last_breath run report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
+    session last_breath
+    wiring
+    request run reading report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
     plan steps verify verify_host nic_prevent nic_repair
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
-    cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller
-    host seams config config_sections kernel_list secret
+    cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
+    host seams config config_sections config_probes kernel_list secret
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
-    clock text verdict errors
+    config_values clock text verdict errors
 """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
@@ -44,7 +46,7 @@ def dotted(names: str) -> tuple[str, ...]:
 FLOORS = tuple(dotted(line) for line in FLOORS_TEXT.strip().splitlines())
 PURE = dotted(PURE_TEXT)
 # Not pure, yet harmless to know: the protocol of a host that is passed in, and the configuration's types.
-SEAMS = ("mxlib", "mxlib.host", "mxlib.config_sections")
+SEAMS = ("mxlib", "mxlib.host", "mxlib.config_sections", "mxlib.config_probes", "mxlib.config_values")
 PURE_LIBRARIES = frozenset({
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
     "decimal", "difflib", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools",
@@ -62,7 +64,7 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "spicerack": dotted("cookbooks session nic_session verify_session verify_session extender cumin_host pool alerts"),
+    "spicerack": dotted("cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts"),
     "wmflib": dotted("cookbooks slot"),
     "cumin": dotted("cumin_host"),
     "conftool": dotted("pool"),

@@ -6,7 +6,7 @@ import pytest
 
 from mxlib import probe_inbound
 from mxlib.checks.probes import judge_certificate, judge_inbound
-from mxlib.config_sections import InboundProbe
+from mxlib.config_probes import InboundProbe
 from mxlib.policy import VerifyPolicy
 from mxlib.probe_answers import InboundStage, differences
 from mxlib.probe_inbound import PortRangeClient, ask

@@ -5,7 +5,7 @@ import pytest
 
 from mxlib import probe
 from mxlib.checks.probes import judge_outbound
-from mxlib.config_sections import InboundProbe, OutboundProbe, ProbeSection
+from mxlib.config_probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.errors import CommandTimeoutError, ParseError
 from mxlib.host import CommandResult
 from mxlib.policy import VerifyPolicy

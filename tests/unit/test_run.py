@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mxlib import reading
 from mxlib import run as run_module
 from mxlib.errors import (
     CommandFailedError,
@@ -98,7 +99,7 @@ class World:
         self.run = Run(self.context, goal, self.journal, resting=lambda: self.rested.append(1))
         self.run._run_guard = self.guard
         monkeypatch.setattr(run_module, "ACTIONS", {step: self.action(step) for step in Step})
-        monkeypatch.setattr(run_module, "read_standing", self.standing)
+        monkeypatch.setattr(reading, "read_standing", self.standing)
 
     def remember(self, record):
         self.mx.record = self.context.record = record
@@ -260,7 +261,7 @@ def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
     def damaged(_host):
         raise ParseError("damaged")
 
-    monkeypatch.setattr(run_module, "read_standing", damaged)
+    monkeypatch.setattr(reading, "read_standing", damaged)
     result = found.execute()
     assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, False)
     assert "damaged" in result.why

@@ -3,7 +3,7 @@ import itertools
 import etcd
 import pytest
 
-from mxlib.errors import SlotError, SlotTakenError
+from mxlib.errors import HostUnreachableError, SlotError, SlotTakenError
 from mxlib.slot import EtcdSlot, Holder, WithoutSlot
 from mxlib.state import Slot
 
@@ -155,5 +155,22 @@ def test_a_foreign_value_is_no_holder(client):
 
 
 def test_without_slot_the_operator_vouches():
-    one = WithoutSlot(5)
+    one = WithoutSlot(lambda: 4)
     assert (one.take(), one.state()) == (5, Slot.MINE)
+
+
+def test_without_slot_nobody_is_called_free_unasked():
+    assert "not asked" in WithoutSlot(lambda: 4).describe()
+
+
+def test_without_slot_a_silent_host_has_no_token_yet():
+    answers = [HostUnreachableError("no session"), 7]
+
+    def newest():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    one = WithoutSlot(newest)
+    assert (one.token, one.token, one.token) == (0, 8, 8)

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from mxlib import probe, verify
-from mxlib.config_sections import InboundProbe, OutboundProbe, ProbeSection
+from mxlib.config_probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.errors import HostUnreachableError
 from mxlib.facts.section import build_script
 from mxlib.host import CommandResult

@@ -1,12 +1,15 @@
 """What the cookbooks that take a mail exchanger out of service and give it back have in common."""
 
 import argparse
+from abc import abstractmethod
 
 from spicerack import Spicerack
-from spicerack.cookbook import CookbookRunnerBase, LockArgs
+from spicerack.cookbook import CookbookBase, CookbookRunnerBase, LockArgs
 
 from mxlib.outcome import Outcome
-from mxlib.session import Request, Session, check_host, load_site
+from mxlib.request import Request, check_host, load_site
+from mxlib.session import Session
+from mxlib.state import Goal
 
 EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in Outcome)
 
@@ -53,21 +56,76 @@ class MailRunner(CookbookRunnerBase):
         self._session.close()
 
 
-def add_host(parser: argparse.ArgumentParser) -> None:
-    """The host.
+class MailCookbook(CookbookBase):
+    """A cookbook that runs on one mail exchanger; what the others add is their options, their goal and their words."""
 
-    Arguments:
-        parser: the cookbook's.
-    """
-    parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
+    argument_reason_required: bool | None = False
+    argument_task_required: bool | None = False
+    default_reason = ""
+    """What stands for the reason where it may be left out."""
+    drains = False
+    """Whether it understands how far and how long the queue is emptied."""
+    claims = True
+    """Whether it takes the host into its hands, or may."""
+    soaks = False
+    """Whether it watches the host in the end."""
+
+    def argument_parser(self) -> argparse.ArgumentParser:
+        """What the operator can say."""
+        parser = super().argument_parser()
+        parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
+        self.add_own(parser)
+        if self.soaks:
+            parser.add_argument("--soak", type=float, metavar="SECONDS", help="How long to watch in the end.")
+        if self.drains:
+            _add_drain_options(parser)
+        if self.claims:
+            _add_run_options(parser)
+        return parser
+
+    def add_own(self, parser: argparse.ArgumentParser) -> None:
+        """Add what only this cookbook understands.
+
+        Arguments:
+            parser: the cookbook's.
+        """
+
+    @abstractmethod
+    def goal(self, args: argparse.Namespace) -> Goal:
+        """What is wanted.
+
+        Arguments:
+            args: what the operator said.
+        """
+
+    def way(self, args: argparse.Namespace) -> str:
+        """Which of the session's ways to go: execute, status or drain.
+
+        Arguments:
+            args: what the operator said.
+        """
+        return "execute"
+
+    def get_runner(self, args: argparse.Namespace) -> MailRunner:
+        """Check what was said against the site's configuration."""
+        said = {key: value for key, value in vars(args).items() if key in _PASSED_ON}
+        request = Request(
+            host=args.host,
+            goal=self.goal(args),
+            reason=args.reason or self.default_reason,
+            task=args.task_id,
+            accept=frozenset(getattr(args, "accept", ())),
+            **said,
+        )
+        return MailRunner(self.spicerack, request, self.way(args))
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """What every run understands.
+_PASSED_ON = frozenset({"max_residual", "drain_timeout", "soak", "without_slot", "unattended"})
+"""Options that are called like what they become in the request."""
 
-    Arguments:
-        parser: the cookbook's.
-    """
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What every run understands."""
     parser.add_argument(
         "--accept", action="append", default=[], metavar="CHECK", help="A finding, by its name, that does not block."
     )
@@ -77,11 +135,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_drain_options(parser: argparse.ArgumentParser) -> None:
-    """How far and how long the queue is emptied.
-
-    Arguments:
-        parser: the cookbook's.
-    """
+def _add_drain_options(parser: argparse.ArgumentParser) -> None:
+    """How far and how long the queue is emptied."""
     parser.add_argument("--max-residual", type=int, metavar="N", help="Messages that may stay in the queue.")
     parser.add_argument("--drain-timeout", type=float, metavar="SECONDS", help="How long the queue may take.")

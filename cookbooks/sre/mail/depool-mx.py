@@ -2,14 +2,11 @@
 
 import argparse
 
-from spicerack.cookbook import ArgparseFormatter, CookbookBase
-
-from cookbooks.sre.mail._runner import EXIT_CODES, MailRunner, add_host, add_run_options
-from mxlib.session import Request
+from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
 from mxlib.state import Goal
 
 
-class DepoolMx(CookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
+class DepoolMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Take a mail exchanger out of service, so that it stays out
 
     The pool state goes to "no", and new connections to the mail ports are answered with a reset: over reboots, and over
@@ -25,25 +22,7 @@ class DepoolMx(CookbookBase):  # noqa: D101 its docstring is made below, with th
     """
 
     argument_reason_required = True
-    argument_task_required = False
 
-    def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
-        parser = super().argument_parser()
-        parser.formatter_class = ArgparseFormatter
-        add_host(parser)
-        add_run_options(parser)
-        return parser
-
-    def get_runner(self, args: argparse.Namespace) -> MailRunner:
-        """Check what was said against the site's configuration."""
-        request = Request(
-            host=args.host,
-            goal=Goal(stay=True),
-            reason=args.reason,
-            task=args.task_id,
-            accept=frozenset(args.accept),
-            without_slot=args.without_slot,
-            unattended=args.unattended,
-        )
-        return MailRunner(self.spicerack, request)
+    def goal(self, args: argparse.Namespace) -> Goal:
+        """Out of service."""
+        return Goal(stay=True)

@@ -2,14 +2,11 @@
 
 import argparse
 
-from spicerack.cookbook import ArgparseFormatter, CookbookBase
-
-from cookbooks.sre.mail._runner import MailRunner, add_drain_options, add_host
-from mxlib.session import Request
+from cookbooks.sre.mail._runner import MailCookbook
 from mxlib.state import Goal
 
 
-class DrainQueue(CookbookBase):
+class DrainQueue(MailCookbook):
     """Empty the queue of a mail exchanger as far as the remote ends allow.
 
     Starts ordinary queue runners side by side and watches: rate, what is left, how long it takes. It forces nothing,
@@ -23,25 +20,14 @@ class DrainQueue(CookbookBase):
         20  more is left than the bound allows
     """
 
-    argument_reason_required = False
-    argument_task_required = False
+    default_reason = "draining the queue"
+    drains = True
+    claims = False
 
-    def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
-        parser = super().argument_parser()
-        parser.formatter_class = ArgparseFormatter
-        add_host(parser)
-        add_drain_options(parser)
-        return parser
+    def goal(self, args: argparse.Namespace) -> Goal:
+        """Nothing is claimed."""
+        return Goal()
 
-    def get_runner(self, args: argparse.Namespace) -> MailRunner:
-        """Check what was said against the site's configuration."""
-        request = Request(
-            host=args.host,
-            goal=Goal(),
-            reason=args.reason or "draining the queue",
-            task=args.task_id,
-            max_residual=args.max_residual,
-            drain_timeout=args.drain_timeout,
-        )
-        return MailRunner(self.spicerack, request, "drain")
+    def way(self, args: argparse.Namespace) -> str:
+        """Only the queue."""
+        return "drain"

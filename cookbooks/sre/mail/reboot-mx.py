@@ -2,14 +2,11 @@
 
 import argparse
 
-from spicerack.cookbook import ArgparseFormatter, CookbookBase
-
-from cookbooks.sre.mail._runner import EXIT_CODES, MailRunner, add_drain_options, add_host, add_run_options
-from mxlib.session import Request
+from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
 from mxlib.state import Goal
 
 
-class RebootMx(CookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
+class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Reboot a mail exchanger into a kernel of choice without losing a mail
 
     Takes the host out of service, drains its queue, boots the kernel once, proves it with real mail, keeps it or falls
@@ -25,14 +22,11 @@ class RebootMx(CookbookBase):  # noqa: D101 its docstring is made below, with th
 {EXIT_CODES}
     """
 
-    argument_reason_required = False
-    argument_task_required = False
+    default_reason = "reboot of a mail exchanger"
+    drains = soaks = True
 
-    def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
-        parser = super().argument_parser()
-        parser.formatter_class = ArgparseFormatter
-        add_host(parser)
+    def add_own(self, parser: argparse.ArgumentParser) -> None:
+        """Which kernel, or what about a run that was left."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
             "--kernel", metavar="RELEASE", help="Kernel to run, as uname -r says it, or newest: of those installed."
@@ -41,24 +35,11 @@ class RebootMx(CookbookBase):  # noqa: D101 its docstring is made below, with th
         what.add_argument("--abort", action="store_true", help="Undo the run that was left on this host.")
         what.add_argument("--status", action="store_true", help="Say where this host stands and change nothing.")
         parser.add_argument("--stay-depooled", action="store_true", help="Leave the host out of service in the end.")
-        parser.add_argument("--soak", type=float, metavar="SECONDS", help="How long to watch in the end.")
-        add_drain_options(parser)
-        add_run_options(parser)
-        return parser
 
-    def get_runner(self, args: argparse.Namespace) -> MailRunner:
-        """Check what was said against the site's configuration."""
-        goal = Goal(args.kernel or "", stay=args.stay_depooled, back=args.abort, adopt=args.resume or args.abort)
-        request = Request(
-            host=args.host,
-            goal=goal,
-            reason=args.reason or "reboot of a mail exchanger",
-            task=args.task_id,
-            max_residual=args.max_residual,
-            drain_timeout=args.drain_timeout,
-            accept=frozenset(args.accept),
-            soak=args.soak,
-            without_slot=args.without_slot,
-            unattended=args.unattended,
-        )
-        return MailRunner(self.spicerack, request, "status" if args.status else "execute")
+    def goal(self, args: argparse.Namespace) -> Goal:
+        """The kernel, or the end of a run that was left."""
+        return Goal(args.kernel or "", stay=args.stay_depooled, back=args.abort, adopt=args.resume or args.abort)
+
+    def way(self, args: argparse.Namespace) -> str:
+        """Looking, or doing."""
+        return "status" if args.status else "execute"

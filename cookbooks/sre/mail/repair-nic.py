@@ -5,7 +5,7 @@ import argparse
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
 from mxlib.nic_session import NicRequest, NicSession
-from mxlib.session import check_host, load_site
+from mxlib.request import check_host, load_site
 
 
 class RepairNic(CookbookBase):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.session import load_site
+from mxlib.request import load_site
 from mxlib.verify_session import VerifyRequest, VerifySession
 
 

@@ -1,0 +1,133 @@
+"""The wiring of a run: which adapter stands behind each seam, for one request on one site."""
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from spicerack import Spicerack
+
+from mxlib.alerts import AlertmanagerSilencer
+from mxlib.config_sections import PoolSection, Site
+from mxlib.cumin_host import CuminHost, cumin_transport
+from mxlib.facts.standing import read_standing
+from mxlib.kernel_list import load as load_kernels
+from mxlib.nic_site import means_of
+from mxlib.pool import ConftoolPool, NoPool
+from mxlib.renewal import Renewal
+from mxlib.request import Request
+from mxlib.rescue import GanetiRescue, NoRescue
+from mxlib.seams import PoolState, Rescue, SlotSeam
+from mxlib.slot import EtcdSlot, Holder, WithoutSlot, make_client
+from mxlib.steps.context import Context, Options
+from mxlib.stop import Stop, StoppableClock
+from mxlib.teller import Operator
+from mxlib.verify_host import HostVerifier
+
+
+class Wiring:
+    """Makes what a run works with; nothing is touched before it is used."""
+
+    def __init__(self, spicerack: Spicerack, site: Site, stop: Stop):
+        """Keep what everything is made from.
+
+        Arguments:
+            spicerack: the door to the world.
+            site: what the site says.
+            stop: whether somebody asked the run to stop.
+        """
+        self._spicerack = spicerack
+        self._site = site
+        self._stop = stop
+        self.clock = StoppableClock(stop)
+        self.tell = Operator(self.clock)
+        self.who = f"{_user()}@{socket.getfqdn()}"
+
+    def context(self, request: Request, run_id: str) -> Context:
+        """The world of a run.
+
+        Arguments:
+            request: what the operator asked for.
+            run_id: id of the run.
+        """
+        site = self._site
+        hosts = {name: self.host(name) for name in site.mxs}
+        target = hosts.pop(request.host)
+        return Context(
+            site=site,
+            target=target,
+            peers=tuple(hosts.values()),
+            slot=self._slot(request, run_id, target),
+            pool=self._pool(request),
+            silencer=AlertmanagerSilencer(
+                self._spicerack.alertmanager_hosts([request.host]),
+                self._spicerack.admin_reason(request.reason, request.task or None),
+            ),
+            verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
+            rescue=self._rescue(run_id, target),
+            clock=self.clock,
+            tell=self.tell,
+            options=self._options(request),
+            run=run_id,
+        )
+
+    def host(self, name: str) -> CuminHost:
+        """A machine behind Spicerack.
+
+        Arguments:
+            name: fully qualified.
+        """
+        transport = cumin_transport(self._spicerack.remote().query(name))
+        return CuminHost(name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
+
+    def renewal(self, slot: SlotSeam) -> Callable[[], None]:
+        """Renew the lease in a thread of its own, with an etcd client of its own; give what ends it.
+
+        Arguments:
+            slot: the slot of the service.
+        """
+        if not isinstance(slot, EtcdSlot):
+            return lambda: None
+        twin = slot.twin(make_client(self._site.slot.etcdrc))
+        renewal = Renewal(twin.renew, self._site.slot.lease / 3, "the lease of the slot")
+        renewal.start()
+        return renewal.stop
+
+    def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
+        dry_run = self._spicerack.dry_run
+        means = means_of(self._site, self.host, self.clock, self.tell.line, dry_run=dry_run)
+        # a dry run does not even log in on a console
+        return NoRescue() if means is None or dry_run else GanetiRescue(means, target, run_id)
+
+    def _options(self, request: Request) -> Options:
+        site = self._site
+        return Options(
+            why=f"{request.reason}{f' - {request.task}' if request.task else ''}",
+            who=self.who,
+            max_residual=site.drain.max_residual if request.max_residual is None else request.max_residual,
+            drain_timeout=site.drain.timeout if request.drain_timeout is None else request.drain_timeout,
+            accept=request.accept,
+            soak_s=site.soak.seconds if request.soak is None else request.soak,
+            stay=request.goal.stay,
+            unattended=request.unattended,
+        )
+
+    def _pool(self, request: Request) -> PoolState:
+        if not isinstance(self._site.pool, PoolSection):
+            return NoPool()
+        return ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
+
+    def _slot(self, request: Request, run_id: str, target: CuminHost) -> SlotSeam:
+        if request.without_slot:
+            return WithoutSlot(lambda: read_standing(target).depool.token)
+        section = self._site.slot
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        me = Holder(request.host, run_id, self.who, since)
+        session = f"{self.who} pid {os.getpid()} {secrets.token_hex(4)}"
+        return EtcdSlot(make_client(section.etcdrc), section.key, section.lease, me, session)
+
+
+def _user() -> str:
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or getpass.getuser()
