@@ -173,6 +173,8 @@ def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say
 
 def _answering(place: Stations, mx: Exchanger, say: Say) -> None:
     wait_ssh(place, mx)
+    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot.
+    ssh(place, mx, "systemctl start --no-block generate_vrts_aliases.service")
     say(f"{mx.name} answers SSH")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
 from mxlib.config_values import HOST_PATTERN, NAME_PATTERN, must, positive
 from mxlib.policy import VerifyPolicy
@@ -223,6 +224,7 @@ class Site:
         ganeti: the hypervisor, where the MXs are virtual.
         console: the serial console.
         verify: what the checks judge by.
+        aliases: units that write files of mail addresses on every MX.
     """
 
     mxs: tuple[str, ...]
@@ -242,9 +244,12 @@ class Site:
     ganeti: GanetiSection | None = None
     console: ConsoleSection | None = None
     verify: VerifyPolicy = field(default_factory=VerifyPolicy)
+    aliases: tuple[AliasGenerator, ...] = ()
 
     def __post_init__(self) -> None:
         must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
         must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
         must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
         must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
+        names = [generator.name for generator in self.aliases]
+        must(len(set(names)) == len(names), "aliases", "different names")

@@ -42,12 +42,14 @@ class Verdict:
         status: OK, FAILED or UNKNOWN; UNKNOWN never passes.
         why: one sentence a person woken at night can act on.
         evidence: what decided it.
+        warnings: what is not wrong now and can go wrong; shown, and part of no status or exit code.
     """
 
     check: str
     status: Status
     why: str
     evidence: tuple[Evidence, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

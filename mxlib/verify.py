@@ -3,16 +3,18 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mxlib import exim, probe
+from mxlib import exim, probe, verify_aliases
+from mxlib.checks.aliases_peers import ANSWERS
 from mxlib.checks.check import Check, Scope
 from mxlib.checks.probes import LOST, outbound_name
 from mxlib.checks.registry import all_checks, select
+from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
 from mxlib.errors import HostError, ParseError
-from mxlib.facts.source import read_facts
+from mxlib.facts.source import Facts, read_facts
 from mxlib.host import Host
 from mxlib.kernels import KnownBad
 from mxlib.policy import VerifyPolicy
@@ -33,6 +35,7 @@ class Request:
         run_tag: named in the test mails.
         only: names of checks; none stands for all.
         skip: names of checks that are left out.
+        aliases: alias generators of the site.
     """
 
     policy: VerifyPolicy
@@ -41,6 +44,7 @@ class Request:
     run_tag: str = "verify"
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    aliases: tuple[AliasGenerator, ...] = ()
 
     def wants(self, name: str) -> bool:
         """Whether a check was asked for."""
@@ -49,8 +53,9 @@ class Request:
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that can be asked for."""
-        plain = [check.name for check in all_checks(self.entries)]
-        return (*plain, *probe_names(self.probes, self.policy)) if self.probes else tuple(plain)
+        plain = [check.name for check in all_checks(self.entries, self.aliases)]
+        compared = verify_aliases.names(self.aliases, self.probes)
+        return (*plain, *compared, *(probe_names(self.probes, self.policy) if self.probes else ()))
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,14 @@ class HostReport:
         verdicts: one a check, worst first.
         when: when it was asked (UTC).
         seconds: how long it took.
+        facts: what the host answered; None where it did not.
     """
 
     host: str
     verdicts: tuple[Verdict, ...]
     when: datetime
     seconds: float
+    facts: Facts | None = field(default=None, repr=False, compare=False)
 
     @property
     def status(self) -> Status:
@@ -108,14 +115,20 @@ def judge_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tup
     Returns:
         One verdict a check; all UNKNOWN when the host could not be asked.
     """
+    return ask_host(host, checks, policy)[0]
+
+
+def ask_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tuple[tuple[Verdict, ...], Facts | None]:
+    """The same, and what the host answered; None where it did not."""
     sources = [source for check in checks for source in check.sources(policy)]
     if not sources:
-        return ()
+        return (), None
     try:
         facts = read_facts(host, sources)
     except (HostError, ParseError) as error:
-        return tuple(Verdict(check.name, Status.UNKNOWN, f"not asked: {one_line(str(error))}") for check in checks)
-    return tuple(check.verdict(facts, policy) for check in checks)
+        why = f"not asked: {one_line(str(error))}"
+        return tuple(Verdict(check.name, Status.UNKNOWN, why) for check in checks), None
+    return tuple(check.verdict(facts, policy) for check in checks), facts
 
 
 def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Verdict, ...]:
@@ -148,11 +161,16 @@ def verify_host(host: Host, request: Request, *, now: Callable[[], datetime] = l
     """
     began = now()
     policy = with_watched(request.policy, request.entries)
-    verdicts = list(judge_host(host, select(all_checks(request.entries), request.only, request.skip), policy))
+    checks = select(all_checks(request.entries, request.aliases), request.only, request.skip)
+    judged, facts = ask_host(host, checks, policy)
+    verdicts = list(judged)
     if request.probes:
         verdicts += [v for v in _probe(host, request.probes, request, policy) if request.wants(v.check)]
-    order = sorted(verdicts, key=lambda verdict: verdict.status.severity)
-    return HostReport(host.name, tuple(order), began, (now() - began).total_seconds())
+    return HostReport(host.name, _worst_first(verdicts), began, (now() - began).total_seconds(), facts)
+
+
+def _worst_first(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
+    return tuple(sorted(verdicts, key=lambda verdict: verdict.status.severity))
 
 
 def _probe(host: Host, section: ProbeSection, request: Request, policy: VerifyPolicy) -> list[Verdict]:
@@ -166,19 +184,35 @@ def _probe(host: Host, section: ProbeSection, request: Request, policy: VerifyPo
     return verdicts
 
 
-def verify_hosts(hosts: Sequence[Host], request: Request) -> tuple[HostReport, ...]:
+def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host] = ()) -> tuple[HostReport, ...]:
     """Verify several hosts at the same time.
 
     Arguments:
         hosts: the machines.
         request: what is to be verified.
+        others: the site's other MXs, which are only compared with.
 
     Returns:
         A report each, worst first, and within one status in the order of the names.
     """
     with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
         reports = list(pool.map(lambda host: verify_host(host, request), hosts))
-    return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
+    compared = _with_aliases(compare(reports), request, (*hosts, *others))
+    return tuple(sorted(compared, key=lambda report: (report.status.severity, report.host)))
+
+
+def _with_aliases(reports: list[HostReport], request: Request, hosts: Sequence[Host]) -> list[HostReport]:
+    """Add what only a look at every MX tells about generated aliases."""
+    wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
+    if not wanted:
+        return reports
+    known = {report.host: report.facts for report in reports if report.facts and request.wants(verify_aliases.OWN)}
+    probes = request.probes if ANSWERS in wanted else None
+    told = verify_aliases.look(hosts, request.aliases, known, probes, request.policy)
+    return [
+        dataclasses.replace(report, verdicts=_worst_first((*report.verdicts, *told.verdicts(report.host, wanted))))
+        for report in reports
+    ]
 
 
 def compare(reports: Sequence[HostReport]) -> list[HostReport]:

@@ -1,4 +1,4 @@
-"""What verify-mx found, for people, programs and Prometheus."""
+"""What verify-mx found, for people and programs."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -48,6 +48,7 @@ def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:
         good = [verdict for verdict in report.verdicts if verdict.status is Status.OK]
         lines.append(f"{report.status.value:<8}{report.host}  ({report.seconds:.1f} s)")
         lines += _lines((*bad, *(good if verbose else ())))
+        lines += [f"  warning  {one.check:<22} {text}" for one in report.verdicts for text in one.warnings]
         if good and not verbose:
             lines.append(f"  OK       {', '.join(verdict.check for verdict in good)}")
     return "\n".join(lines)
@@ -89,33 +90,6 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "check": verdict.check,
         "status": verdict.status.value,
         "why": printable(verdict.why),
+        "warnings": [printable(text) for text in verdict.warnings],
         "evidence": evidence,
     }
-
-
-def metrics(reports: Sequence[HostReport]) -> str:
-    """Metrics for the textfile collector of Prometheus' node exporter.
-
-    Arguments:
-        reports: what was found.
-    """
-    lines = [
-        "# HELP mx_verify_status What a check found: 0 OK, 1 unknown, 2 failed.",
-        "# TYPE mx_verify_status gauge",
-    ]
-    value = {Status.OK: 0, Status.UNKNOWN: 1, Status.FAILED: 2}
-    lines += [
-        f'mx_verify_status{{instance="{_label(report.host)}",check="{_label(verdict.check)}"}} {value[verdict.status]}'
-        for report in reports
-        for verdict in report.verdicts
-    ]
-    lines += ["# HELP mx_verify_time_seconds When the host was verified.", "# TYPE mx_verify_time_seconds gauge"]
-    lines += [
-        f'mx_verify_time_seconds{{instance="{_label(report.host)}"}} {report.when.timestamp():.0f}'
-        for report in reports
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -16,7 +16,8 @@ from mxlib.kernel_list import load
 from mxlib.stop import Stop, StoppableClock, signals
 from mxlib.teller import Operator
 from mxlib.verify import HostReport, Request, verify_hosts
-from mxlib.verify_report import VerifyExit, as_json, exit_code, metrics, table
+from mxlib.verify_metrics import metrics
+from mxlib.verify_report import VerifyExit, as_json, exit_code, table
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,11 @@ class VerifySession:
             run_tag=f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
             only=request.only,
             skip=request.skip,
+            aliases=site.aliases,
         )
         self._check_names()
         self.hosts = self._find(site)
+        self._others = tuple(name for name in site.mxs if name not in self.hosts)
 
     def _check_names(self) -> None:
         for name in (*self._request.only, *self._request.skip):
@@ -91,7 +94,8 @@ class VerifySession:
         """Verify, tell, and give the exit code."""
         with signals(self._stop):
             try:
-                reports = verify_hosts([self._host(name) for name in self.hosts], self._what)
+                others = [self._host(name) for name in self._others]
+                reports = verify_hosts([self._host(name) for name in self.hosts], self._what, others)
                 self._write(reports)
             except MxlibError as error:
                 self._tell.line(f"verify-mx: {error}")
@@ -105,7 +109,8 @@ class VerifySession:
         return CuminHost(name, transport, self._clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
 
     def _write(self, reports: tuple[HostReport, ...]) -> None:
-        for path, text in ((self._request.json_file, as_json(reports)), (self._request.metrics_file, metrics(reports))):
+        told = metrics(reports, self._what.policy, self._what.aliases)
+        for path, text in ((self._request.json_file, as_json(reports)), (self._request.metrics_file, told)):
             if path:
                 _replace(path, text)
 

@@ -30,11 +30,13 @@ class Finding:
         status: OK, FAILED or UNKNOWN.
         why: one sentence a person woken at night can act on.
         lines: the lines that decided; without any, the evidence is the beginning of what was read.
+        warnings: what is not wrong now and can go wrong; it changes no status.
     """
 
     status: Status
     why: str
     lines: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def ok(why: str, *lines: str) -> Finding:
@@ -60,7 +62,9 @@ def worst(findings: list[Finding]) -> Finding:
     """
     status = min((finding.status for finding in findings), key=lambda one: one.severity)
     same = [finding for finding in findings if finding.status is status]
-    return Finding(status, "; ".join(finding.why for finding in same), tuple(x for one in same for x in one.lines))
+    lines = tuple(line for one in same for line in one.lines)
+    warnings = tuple(warning for finding in findings for warning in finding.warnings)
+    return Finding(status, "; ".join(finding.why for finding in same), lines, warnings)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,8 @@ class Check:
             finding = self.judge(facts, policy)
         except FactUnknownError as error:
             return Verdict(self.name, Status.UNKNOWN, str(error), error.evidence)
-        return Verdict(self.name, finding.status, finding.why, self._evidence(facts, policy, finding.lines))
+        evidence = self._evidence(facts, policy, finding.lines)
+        return Verdict(self.name, finding.status, finding.why, evidence, finding.warnings)
 
     def _evidence(self, facts: Facts, policy: VerifyPolicy, lines: tuple[str, ...]) -> tuple[Evidence, ...]:
         sources = self.sources(policy)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mxlib.checks import (
+    aliases,
     boot,
     clock,
     conntrack,
@@ -20,6 +21,7 @@ from mxlib.checks import (
     units,
 )
 from mxlib.checks.check import Check
+from mxlib.config_aliases import AliasGenerator
 from mxlib.kernels import KnownBad
 
 _PLAIN = (
@@ -40,13 +42,14 @@ _PLAIN = (
 )
 
 
-def all_checks(entries: Sequence[KnownBad]) -> tuple[Check, ...]:
+def all_checks(entries: Sequence[KnownBad], generators: Sequence[AliasGenerator] = ()) -> tuple[Check, ...]:
     """Every check.
 
     Arguments:
         entries: kernels known to be bad.
+        generators: alias generators of the site; without any there is no check of them.
     """
-    return (*_PLAIN, kernel.check(entries))
+    return (*_PLAIN, kernel.check(entries), *((aliases.check(generators),) if generators else ()))
 
 
 def select(checks: Iterable[Check], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:

@@ -19,12 +19,15 @@ FLOORS_TEXT = """
     verify_session
     session last_breath
     wiring
-    request run reading report rescue verify_report nic_session nic_site nic_service nic_report rehearse extender
+    request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
+    extender
     plan steps verify verify_host nic_prevent nic_repair
+    verify_aliases alias_read probe_aliases
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
     host seams config config_sections config_probes kernel_list secret
+    config_aliases
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     config_values clock text verdict errors
@@ -33,6 +36,7 @@ FLOORS_TEXT = """
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
     plan rehearse checks nic nic_cause nic_forecast facts probe_outbound
+    config_aliases
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     text verdict errors

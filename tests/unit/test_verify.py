@@ -12,7 +12,8 @@ from mxlib.host import CommandResult
 from mxlib.policy import VerifyPolicy
 from mxlib.verdict import Evidence, Status, Verdict
 from mxlib.verify import HostReport, Request, compare, condition, verify_host, verify_hosts
-from mxlib.verify_report import VerifyExit, as_json, exit_code, metrics, table
+from mxlib.verify_metrics import metrics
+from mxlib.verify_report import VerifyExit, as_json, exit_code, table
 from tests.unit.facts_support import NOW, fixture
 
 POLICY = VerifyPolicy(

@@ -1,0 +1,317 @@
+"""Alias generators: the unit, its timer, the file it writes, and when it last ended well."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mxlib.config_aliases import AliasGenerator
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.text import one_line
+
+# sd-messages.h: SD_MESSAGE_UNIT_STARTED (of a oneshot: it ended well) and SD_MESSAGE_UNIT_FAILURE_RESULT.
+_STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
+_FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
+_SHOWN = (
+    "Id,LoadState,ActiveState,SubState,Result,UnitFileState,TimeoutStartUSec,InactiveExitTimestampMonotonic,"
+    "ExecMainExitTimestampMonotonic,ExecMainCode,ExecMainStatus,NextElapseUSecMonotonic,NextElapseUSecRealtime"
+)
+_RUNS = 40
+_MAX_ENTRIES_BYTES = 8_000_000
+_CLD_EXITED = "1"
+
+# How a line of each format becomes "ADDRESS: TARGET", or is found to be none; key and value in, `key` empty for none.
+_SPLIT = {
+    "aliases": """\
+if (match($0, /^[^ \\t:#"]+[ \\t]*:/)) { key = substr($0, 1, RLENGTH - 1); rest = substr($0, RLENGTH + 1) }""",
+    "table": 'if (NF > 1) { key = $1; rest = $0; sub(/^[^ \\t]+/, "", rest) }',
+    "list": 'if (NF == 1) { key = $1; rest = "-" }',
+}
+
+
+def _normal(generator: AliasGenerator, each: str, end: str = "") -> str:
+    """The awk program that brings every entry into one form, so that order, case and space make no difference.
+
+    Arguments:
+        generator: whose file.
+        each: what is done with an entry in ``entry``.
+        end: what is done at the end.
+    """
+    return f"""\
+function give() {{ if (entry != "") {{ total++; {each} }} entry = "" }}
+/^[ \\t]*(#|$)/ {{ next }}
+/^[ \\t]/ && entry != "" {{ rest = $0; gsub(/[ \\t]+/, " ", rest); entry = entry rest; next }}
+{{
+give(); key = ""; rest = ""
+{_SPLIT[generator.format]}
+gsub(/[ \\t]+/, " ", rest); gsub(/^ | $/, "", rest); gsub(/[ \\t]/, "", key)
+if (key == "" || rest == "") {{ if (!bad++) first = $0; next }}
+entry = tolower(key) ": " rest
+}}
+END {{ give(); {end} }}"""
+
+
+def _section_name(generator: AliasGenerator) -> str:
+    return f"aliases-{generator.name}"
+
+
+def section(generator: AliasGenerator) -> Section:
+    """The question how a generator and its file are.
+
+    Arguments:
+        generator: which one.
+    """
+    unit, file = shlex.quote(generator.unit), shlex.quote(generator.file)
+    timer = shlex.quote(generator.timer) if generator.timer else ""
+    told = 'close(sort); printf "entries %d\\nmalformed %d\\nfirst %s\\n", total, bad, first'
+    program = _normal(generator, "print entry | sort", told)
+    return Section(
+        _section_name(generator),
+        f"""\
+printf 'now %s %s\\n' "$(date +%s)" "$(cut -d' ' -f1 /proc/uptime)"
+systemctl show -p {_SHOWN} -- {unit} {timer} || exit
+echo journal
+journalctl -q --no-pager -o json --output-fields=MESSAGE_ID -n {_RUNS} UNIT={unit} MESSAGE_ID={_STARTED_ID} \
+MESSAGE_ID={_FAILED_ID}
+echo file
+f={file}
+if [ -e "$f" ]; then
+stat -L -c 'stat %Y %s' "$f" || exit
+printf 'last %s\\n' "$(tail -c 1 "$f" | od -An -tx1)"
+awk -v sort='sort | sha256sum | sed "s/^/digest /"' {shlex.quote(program)} "$f" || exit
+fi
+echo end
+""",
+        timeout_s=15,
+    )
+
+
+def entries_section(generator: AliasGenerator) -> Section:
+    """The question for every entry of the file, in order and in one form.
+
+    Arguments:
+        generator: whose file.
+    """
+    program = _normal(generator, "print entry")
+    read = f"awk {shlex.quote(program)} {shlex.quote(generator.file)} | sort | head -c {_MAX_ENTRIES_BYTES}"
+    return Section(f"{_section_name(generator)}-entries", f"{{ {read}; }} && echo end", timeout_s=20)
+
+
+@dataclass(frozen=True)
+class TimerState:
+    """The timer of a generator.
+
+    Attributes:
+        name: its full name.
+        load: loaded, not-found, masked, ...
+        active: active or inactive.
+        sub: waiting, running, elapsed, dead.
+        file_state: enabled, disabled, static, ...
+        due: whether it knows when it fires next.
+    """
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    file_state: str
+    due: bool
+
+
+@dataclass(frozen=True)
+class AliasFile:
+    """The file that a generator writes.
+
+    Attributes:
+        written: when (UTC, by the host's clock).
+        size: bytes.
+        entries: how many.
+        malformed: lines that are no entry.
+        first_malformed: the first of them.
+        terminated: whether the last line is whole; a writer that was ended leaves a part of one.
+        digest: of the sorted entries; empty without any.
+    """
+
+    written: datetime
+    size: int
+    entries: int
+    malformed: int
+    first_malformed: str
+    terminated: bool
+    digest: str
+
+
+@dataclass(frozen=True)
+class AliasFacts:
+    """A generator on one host.
+
+    Attributes:
+        now: the host's clock.
+        load: loaded, not-found, masked, ...: whether the unit is there.
+        active: activating while it runs; inactive or failed between two runs.
+        result: what ended the last run: success, exit-code, signal, timeout, ...
+        running_s: seconds this run has taken; None when none is under way.
+        start_timeout: as systemd says it; "infinity" for none.
+        last_success: when a run last ended well; None when nothing tells.
+        last_failure: when a run last failed; None when the journal knows of none.
+        timer: its timer; None where the site names none.
+        file: the file; None when it is not there.
+    """
+
+    now: datetime
+    load: str
+    active: str
+    result: str
+    running_s: float | None
+    start_timeout: str
+    last_success: datetime | None
+    last_failure: datetime | None
+    timer: TimerState | None
+    file: AliasFile | None
+
+    @property
+    def success_age_s(self) -> float | None:
+        """Seconds since a run last ended well."""
+        return None if self.last_success is None else (self.now - self.last_success).total_seconds()
+
+    @property
+    def file_age_s(self) -> float | None:
+        """Seconds since the file was last written."""
+        return None if self.file is None else (self.now - self.file.written).total_seconds()
+
+
+def parse(text: str, generator: AliasGenerator) -> AliasFacts:
+    """Read the answer to :func:`section`.
+
+    Arguments:
+        text: the answer.
+        generator: of which generator.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short or has another form.
+    """
+    found = re.fullmatch(r"now (\d+) ([\d.]+)\n(.*?)^journal\n(.*?)^file\n(.*?)^end\s*", text, re.M | re.S)
+    if found is None:
+        raise ParseError(f"alias generator {generator.name}: the answer is cut short")
+    now, uptime = datetime.fromtimestamp(int(found[1]), tz=UTC), float(found[2])
+    blocks = _blocks(found[3])
+    unit = blocks.get(generator.unit)
+    if unit is None:
+        raise ParseError(f"systemctl did not show {generator.unit}")
+    runs = _runs(found[4].splitlines())
+    began = int(unit.get("InactiveExitTimestampMonotonic") or 0) / 1e6
+    return AliasFacts(
+        now=now,
+        load=unit["LoadState"],
+        active=unit["ActiveState"],
+        result=unit.get("Result", ""),
+        running_s=max(0.0, uptime - began) if unit["ActiveState"] == "activating" else None,
+        start_timeout=unit.get("TimeoutStartUSec", ""),
+        last_success=max(filter(None, (runs.get(_STARTED_ID), _exit_of(unit, now, uptime))), default=None),
+        last_failure=runs.get(_FAILED_ID),
+        timer=_timer(blocks, generator),
+        file=_file(found[5]),
+    )
+
+
+def _blocks(shown: str) -> dict[str, dict[str, str]]:
+    """Blocks of ``systemctl show`` by the name of the unit."""
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n"))
+    return {block["Id"]: block for block in blocks if "Id" in block}
+
+
+def _exit_of(unit: dict[str, str], now: datetime, uptime: float) -> datetime | None:
+    """When the last run of this boot ended well, by systemd itself: a journal may be short."""
+    ended = int(unit.get("ExecMainExitTimestampMonotonic") or 0)
+    well = (unit.get("ExecMainCode"), unit.get("ExecMainStatus"), unit.get("Result")) == (_CLD_EXITED, "0", "success")
+    # To whole seconds, as the journal's own time of the same event must not seem to be another one.
+    return now - timedelta(seconds=round(uptime - ended / 1e6)) if ended and well else None
+
+
+def _timer(blocks: dict[str, dict[str, str]], generator: AliasGenerator) -> TimerState | None:
+    if generator.timer is None:
+        return None
+    if generator.timer not in blocks:
+        raise ParseError(f"systemctl did not show {generator.timer}")
+    block = blocks[generator.timer]
+    due = any(block.get(key, "") not in ("", "0", "infinity") for key in _NEXT)
+    return TimerState(
+        generator.timer, block["LoadState"], block["ActiveState"], block["SubState"], block["UnitFileState"], due
+    )
+
+
+_NEXT = ("NextElapseUSecMonotonic", "NextElapseUSecRealtime")
+
+
+def _runs(lines: Iterable[str]) -> dict[str, datetime]:
+    """The latest time of each kind of message in the journal."""
+    found: dict[str, datetime] = {}
+    for line in filter(None, lines):
+        try:
+            said = json.loads(line)
+            found[said["MESSAGE_ID"]] = datetime.fromtimestamp(int(said["__REALTIME_TIMESTAMP"]) // 1_000_000, tz=UTC)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ParseError(f"not a line of the journal: {one_line(line, 80)!r}") from error
+    return found
+
+
+def _file(text: str) -> AliasFile | None:
+    if not text:
+        return None
+    found = re.fullmatch(
+        r"stat (?P<written>\d+) (?P<size>\d+)\nlast *(?P<last>[0-9a-f]*)\n(?:digest (?P<digest>[0-9a-f]{64}) .*\n)?"
+        r"entries (?P<entries>\d+)\nmalformed (?P<malformed>\d+)\nfirst (?P<first>.*)\n",
+        text,
+    )
+    if found is None:
+        raise ParseError(f"not an alias file's figures: {one_line(text, 80)!r}")
+    return AliasFile(
+        written=datetime.fromtimestamp(int(found["written"]), tz=UTC),
+        size=int(found["size"]),
+        entries=int(found["entries"]),
+        malformed=int(found["malformed"]),
+        first_malformed=one_line(found["first"], 80),
+        terminated=found["last"] in ("0a", ""),
+        digest=found["digest"] or "",
+    )
+
+
+def parse_entries(text: str) -> dict[str, str]:
+    """Read the answer to :func:`entries_section`: target by address.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short.
+    """
+    *lines, end = text.splitlines() or [""]
+    if end != "end":
+        raise ParseError("the entries of an alias file are cut short")
+    pairs = (line.partition(": ") for line in lines)
+    return {key: value for key, _, value in pairs}
+
+
+def source(generator: AliasGenerator) -> Source[AliasFacts]:
+    """How a generator is read.
+
+    Arguments:
+        generator: which one.
+    """
+    name = _section_name(generator)
+
+    def read(outputs: Outputs) -> AliasFacts:
+        return parse(outputs[name].text(), generator)
+
+    return Source(name, (section(generator),), read)
+
+
+def entries_source(generator: AliasGenerator) -> Source[dict[str, str]]:
+    """How every entry of its file is read.
+
+    Arguments:
+        generator: which one.
+    """
+    asked = entries_section(generator)
+    return Source(asked.name, (asked,), lambda outputs: parse_entries(outputs[asked.name].text()))
