@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mxlib.config_alerts import AlertsSection, DowntimeSection
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
 from mxlib.config_values import HOST_PATTERN, NAME_PATTERN, must, positive
@@ -126,20 +127,6 @@ class SoakSection:
 
 
 @dataclass(frozen=True)
-class DowntimeSection:
-    """Silences: short and renewed, so that a host left out of service alerts.
-
-    Attributes:
-        minutes: how long one silence lasts; 0 for none.
-    """
-
-    minutes: int = 30
-
-    def __post_init__(self) -> None:
-        must(self.minutes == 0 or 5 <= self.minutes <= 240, "minutes", "0, or 5 to 240")
-
-
-@dataclass(frozen=True)
 class ClientsSection:
     """Who sends through the MXs.
 
@@ -217,6 +204,7 @@ class Site:
         drain: how far the queue is emptied.
         boot: the reboot.
         soak: the watch at the end.
+        alerts: what is asked before and after.
         downtime: silences.
         puppet: whether Puppet is disabled around a run.
         clients: who sends through the MXs.
@@ -237,6 +225,7 @@ class Site:
     drain: DrainSection = field(default_factory=DrainSection)
     boot: BootSection = field(default_factory=BootSection)
     soak: SoakSection = field(default_factory=SoakSection)
+    alerts: AlertsSection = field(default_factory=AlertsSection)
     downtime: DowntimeSection = field(default_factory=DowntimeSection)
     puppet: bool = True
     clients: ClientsSection = field(default_factory=ClientsSection)

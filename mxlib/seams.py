@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from mxlib.alert import Alert
 from mxlib.host import Host
 from mxlib.state import Slot
 from mxlib.verdict import Verdict
@@ -74,6 +75,17 @@ class Silencer(Protocol):
 
         Raises:
             mxlib.errors.SilenceError: it was not ended; it will run out.
+        """
+
+
+class AlertSource(Protocol):
+    """What fires."""
+
+    def firing(self) -> tuple[Alert, ...] | None:
+        """Every alert that fires now, also those nobody is told of; None where the site has no such source.
+
+        Raises:
+            mxlib.errors.SilenceError: it cannot be told.
         """
 
 

@@ -26,8 +26,10 @@ FLOORS_TEXT = """
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
+    alerts_read
     host seams config config_sections config_probes kernel_list secret
-    config_aliases
+    config_aliases config_alerts
+    alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     config_values clock text verdict errors
@@ -37,6 +39,7 @@ FLOORS_TEXT = """
 PURE_TEXT = """
     plan rehearse checks nic nic_cause nic_forecast facts probe_outbound
     config_aliases
+    alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     text verdict errors
@@ -68,8 +71,10 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "spicerack": dotted("cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts"),
-    "wmflib": dotted("cookbooks slot"),
+    "spicerack": dotted(
+        "cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts alerts_read"
+    ),
+    "wmflib": dotted("cookbooks slot alerts_read"),
     "cumin": dotted("cumin_host"),
     "conftool": dotted("pool"),
     "etcd": dotted("slot"),
