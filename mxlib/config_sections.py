@@ -13,6 +13,7 @@ from typing import Literal
 from mxlib.config_alerts import AlertsSection, DowntimeSection
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
+from mxlib.config_roll import RollSection
 from mxlib.config_values import HOST_PATTERN, NAME_PATTERN, must, positive
 from mxlib.policy import VerifyPolicy
 
@@ -213,6 +214,7 @@ class Site:
         console: the serial console.
         verify: what the checks judge by.
         aliases: units that write files of mail addresses on every MX.
+        roll: how a kernel is rolled over the MXs.
     """
 
     mxs: tuple[str, ...]
@@ -234,6 +236,7 @@ class Site:
     console: ConsoleSection | None = None
     verify: VerifyPolicy = field(default_factory=VerifyPolicy)
     aliases: tuple[AliasGenerator, ...] = ()
+    roll: RollSection = field(default_factory=RollSection)
 
     def __post_init__(self) -> None:
         must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
@@ -242,3 +245,5 @@ class Site:
         must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
         names = [generator.name for generator in self.aliases]
         must(len(set(names)) == len(names), "aliases", "different names")
+        named = {*self.roll.hosts, *filter(None, [self.roll.canary])}
+        must(named <= set(self.mxs), "roll", f"names of MXs in canary and hosts: {', '.join(self.mxs)}")

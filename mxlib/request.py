@@ -28,6 +28,7 @@ class Request:
         soak: seconds of watching at the end; None is the site's.
         without_slot: etcd is the incident: go on without the slot of the service.
         unattended: never ask.
+        run: id of the run; empty: one is made.
     """
 
     host: str
@@ -40,6 +41,7 @@ class Request:
     soak: float | None = None
     without_slot: bool = False
     unattended: bool = True
+    run: str = ""
 
 
 def load_site(spicerack: Spicerack) -> Site:

@@ -27,18 +27,21 @@ from mxlib.wiring import Wiring
 class Session:
     """One cookbook run."""
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request):
+    def __init__(self, spicerack: Spicerack, site: Site, request: Request, stop: Stop | None = None):
         """Wire nothing that touches the world yet.
 
         Arguments:
             spicerack: the door to the world.
             site: what the site says.
             request: what the operator asked for.
+            stop: whether somebody asked to stop, where more than this run is to hear it.
         """
         self._spicerack = spicerack
         self._site = site
         self._request = request
-        self._stop = Stop()
+        self._stop = stop or Stop()
+        self.result: Result | None = None
+        self.report_file: Path | None = None
         self._wiring = Wiring(spicerack, site, self._stop)
         self._tell = self._wiring.tell
         self._journal: journal.Journal | None = None
@@ -58,11 +61,12 @@ class Session:
     def _said(self, error: MxlibError, outcome: Outcome) -> int:
         """What went wrong before the run began, in one line instead of a traceback."""
         self._tell.line(f"{self._request.host}: {outcome.phrase}: {error}")
+        self.result = Result(outcome, str(error))
         return outcome.value
 
     def status(self) -> int:
         """Say where the host stands, and whose the slot is; change nothing."""
-        run = self._context(_new_run())
+        run = self._context(new_run())
         try:
             standing = read_standing(run.target)
         except HostError as error:
@@ -75,7 +79,7 @@ class Session:
 
     def drain(self) -> int:
         """Empty the queue as far as it goes; nothing is claimed."""
-        context = self._context(_new_run())
+        context = self._context(new_run())
         with signals(self._stop):
             try:
                 if self._spicerack.dry_run:
@@ -96,7 +100,7 @@ class Session:
     # --- the two ways
 
     def _rehearse(self) -> int:
-        context = self._context(_new_run())
+        context = self._context(new_run())
         self._choose_kernel(context)
         result = Run(context, self._request.goal, _NoJournal(), resting=self._stop.rest).rehearse()
         self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
@@ -106,7 +110,7 @@ class Session:
         run_id = self._run_id()
         context = self._context(run_id)
         self._choose_kernel(context)
-        directory = self._site.reports or _log_directory()
+        directory = self._site.reports or log_directory()
         path = directory / f"{self._request.host}.{run_id}.jsonl"
         self._journal = journal.Journal(path, self._wiring.clock)
         self._journal.write("start", host=self._request.host, run=run_id, who=self._wiring.who, why=context.options.why)
@@ -123,6 +127,7 @@ class Session:
         finally:
             renewal()
         self._report(path, run_id, context, result)
+        self.result, self.report_file = result, path.with_suffix(".md")
         return result.outcome.value
 
     def _choose_kernel(self, context: Context) -> None:
@@ -152,13 +157,13 @@ class Session:
     def _run_id(self) -> str:
         """The id of the run that is gone on with, or a new one."""
         if not self._request.goal.adopt:
-            return _new_run()
+            return self._request.run or new_run()
         try:
             record = read_standing(self._wiring.host(self._request.host)).depool.record
         except MxlibError as error:
             self._tell.line(f"which run to go on with cannot be read yet: {error}")
-            return _new_run()
-        return record.run if record is not None else _new_run()
+            return new_run()
+        return record.run if record is not None else new_run()
 
 
 class _NoJournal:
@@ -168,11 +173,12 @@ class _NoJournal:
         """Nothing is written."""
 
 
-def _new_run() -> str:
+def new_run() -> str:
+    """An id: when, and something that nobody else has."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-def _log_directory() -> Path:
+def log_directory() -> Path:
     """Beside the log that Spicerack writes for the cookbook."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
     return Path(handlers[0].baseFilename).parent if handlers else Path.cwd()

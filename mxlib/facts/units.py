@@ -192,7 +192,7 @@ states=$(systemctl list-units --all --plain --no-legend --full --state=failed --
 set -- {names}
 systemctl show -p {SHOWN} -- "$@" $(printf '%s\\n' "$states" | cut -d' ' -f1)
 """,
-        timeout_s=10,
+        timeout_s=25,
     )
 
 

@@ -16,23 +16,25 @@ ROOT = Path(__file__).resolve().parents[2]
 # that is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
 FLOORS_TEXT = """
     cookbooks
-    verify_session
+    verify_session roll_session
+    roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past
     session last_breath
     wiring
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
     plan steps verify verify_host nic_prevent nic_repair
+    roll_survey roll_plan roll_soak roll_state
     verify_aliases alias_read probe_aliases
     checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
     facts
     cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
     alerts_read
-    host seams config config_sections config_probes kernel_list secret
+    host seams config config_sections config_probes kernel_list secret config_roll
     config_aliases config_alerts
     alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
-    config_values clock text verdict errors
+    config_values clock text verdict errors windows
 """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
@@ -43,6 +45,7 @@ PURE_TEXT = """
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim kernels debversion
     text verdict errors
+    roll_survey roll_plan roll_soak roll_state windows
 """
 
 
@@ -53,11 +56,14 @@ def dotted(names: str) -> tuple[str, ...]:
 FLOORS = tuple(dotted(line) for line in FLOORS_TEXT.strip().splitlines())
 PURE = dotted(PURE_TEXT)
 # Not pure, yet harmless to know: the protocol of a host that is passed in, and the configuration's types.
-SEAMS = ("mxlib", "mxlib.host", "mxlib.config_sections", "mxlib.config_probes", "mxlib.config_values")
+SEAMS = (
+    "mxlib", "mxlib.host", "mxlib.config_sections", "mxlib.config_roll", "mxlib.config_probes", "mxlib.config_values",
+)
 PURE_LIBRARIES = frozenset({
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
     "decimal", "difflib", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools",
     "json", "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid",
+    "zoneinfo",
 })
 EXCUSED = {
     # The marker between the sections of a script has to be one that the host's own output cannot imitate.
@@ -65,6 +71,8 @@ EXCUSED = {
     # Types only: where a file lies, and what a probe brought home.
     ("mxlib.policy", "pathlib"),
     ("mxlib.checks.probes", "mxlib.probe_outbound"),
+    # Calendar rules: reckoning alone.
+    ("mxlib.windows", "dateutil"),
 }
 IMPURE_CALLS = frozenset({"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"})
 CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
@@ -72,15 +80,17 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "spicerack": dotted(
-        "cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts alerts_read"
+        "cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts "
+        "alerts_read roll_session roll_fleet"
     ),
     "wmflib": dotted("cookbooks slot alerts_read"),
     "cumin": dotted("cumin_host"),
     "conftool": dotted("pool"),
-    "etcd": dotted("slot"),
-    "urllib3": dotted("slot"),
+    "etcd": dotted("slot roll_memory"),
+    "urllib3": dotted("slot roll_memory"),
     "requests": dotted("ganeti"),
     "pexpect": dotted("console"),
+    "dateutil": dotted("windows"),
     "yaml": dotted("config kernel_list"),
 }
 
