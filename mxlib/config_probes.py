@@ -45,6 +45,7 @@ class InboundProbe:
         source_ports: first and last source port of the prober, let through a closed port while probes run.
         port: where to connect.
         ca_file: authorities that signed the certificate; none is the system's store.
+        compared: local recipients of which only is known that every MX must answer the same.
     """
 
     accepted: tuple[str, ...]
@@ -53,10 +54,12 @@ class InboundProbe:
     source_ports: tuple[int, int] = (61000, 61015)
     port: int = 25
     ca_file: Path | None = None
+    compared: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         must(bool(self.accepted), "accepted", "at least one mail address")
-        for key, addresses in (("accepted", self.accepted), ("refused", self.refused)):
+        for key in ("accepted", "refused", "compared"):
+            addresses = getattr(self, key)
             must(all(ADDRESS_PATTERN.fullmatch(one) for one in addresses), key, "mail addresses")
         must(self.relay is None or bool(ADDRESS_PATTERN.fullmatch(self.relay)), "relay", "a mail address")
         first, last = self.source_ports

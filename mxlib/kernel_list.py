@@ -1,6 +1,7 @@
 """Loading the lists of known-bad kernels: the shipped one and the site's own."""
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -34,3 +35,18 @@ def _read(path: Path) -> object:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+
+
+def overdue(entries: Iterable[KnownBad], today: date) -> tuple[str, ...]:
+    """What to say of entries that nobody has looked at for too long; they still hold.
+
+    Arguments:
+        entries: the list.
+        today: the date.
+    """
+    return tuple(
+        f"known-bad kernel {entry.entry_id}: last reviewed on {entry.reviewed}; look whether it still holds, "
+        "then renew the date"
+        for entry in entries
+        if entry.stale(today)
+    )

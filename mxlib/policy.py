@@ -26,17 +26,25 @@ class QueuePolicy:
         critical: messages from which on mail is stuck.
         old: messages older than ten minutes from which on mail is stuck.
         frozen: frozen messages from which on somebody has to look.
+        growth: messages by which it may grow in 15 minutes.
+        bounce_s: seconds until its retry cutoff within which a message counts as about to bounce.
+        bouncing: messages about to bounce from which on somebody has to look.
     """
 
     warn: int = 2000
     critical: int = 4000
     old: int = 1000
     frozen: int = 200
+    growth: int = 500
+    bounce_s: float = 7200.0
+    bouncing: int = 100
 
     def __post_init__(self) -> None:
         _must(0 < self.warn <= self.critical, "warn", "a number from 1 to `critical`")
         _must(self.old > 0, "old", "1 or more")
-        _must(self.frozen > 0, "frozen", "1 or more")
+        for key in ("frozen", "growth", "bouncing"):
+            _must(getattr(self, key) > 0, key, "1 or more")
+        _must(math.isfinite(self.bounce_s) and self.bounce_s > 0, "bounce_s", "a number above 0")
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ class VerifyPolicy:
         known_bad: files of known-bad kernels, beside the shipped list.
         allowed_kernels: ids of known-bad entries that are accepted here.
         answer_s: seconds an answer of an inbound session may take.
+        peers: how many other MXs ask each MX.
+        probes_per_hour: test mails to one destination in an hour, by all MXs and management hosts together.
     """
 
     families: tuple[int, ...] = (4, 6)
@@ -116,6 +126,8 @@ class VerifyPolicy:
     known_bad: tuple[str, ...] = ()
     allowed_kernels: tuple[str, ...] = ()
     answer_s: float = 20.0
+    peers: int = 2
+    probes_per_hour: int = 240
 
     def __post_init__(self) -> None:
         _must(bool(self.families) and set(self.families) <= {4, 6}, "families", "4, 6 or both")
@@ -125,6 +137,8 @@ class VerifyPolicy:
         _must(0 < self.conntrack_fullness <= 1, "conntrack_fullness", "above 0, up to 1")
         _must(0 < self.free_percent < 100, "free_percent", "above 0, below 100")
         _must(all(re.fullmatch(r"[a-z0-9_./-]+", key) for key in self.read_sysctls), "sysctls", "names of sysctls")
+        _must(self.peers >= 0, "peers", "0 or more")
+        _must(self.probes_per_hour > 0, "probes_per_hour", "1 or more")
         for key in ("activating_s", "clock_s", "puppet_age_s", "certificate_days", "answer_s"):
             value = getattr(self, key)
             _must(math.isfinite(value) and value > 0, key, "a number above 0")

@@ -1,5 +1,6 @@
 """Test mails and sessions, judged: what a run and a verification ask for."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from mxlib.checks import probes as checks
@@ -7,6 +8,7 @@ from mxlib.config_probes import ProbeSection
 from mxlib.errors import HostError, ParseError
 from mxlib.host import Host
 from mxlib.policy import VerifyPolicy
+from mxlib.probe_answers import InboundResult
 from mxlib.probe_inbound import ask
 from mxlib.probe_outbound import plan_mails, send
 from mxlib.verdict import Verdict
@@ -47,8 +49,28 @@ def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None
         ``inbound-v4``, ``inbound-v6`` (as far as the site serves them) and ``certificate``.
     """
     policy = policy or VerifyPolicy()
-    results = [
+    return judge_sessions(sessions(name, section, policy), policy)
+
+
+def sessions(name: str, section: ProbeSection, policy: VerifyPolicy) -> tuple[InboundResult, ...]:
+    """A session with an MX over each family.
+
+    Arguments:
+        name: the MX's name.
+        section: what it has to answer, and from which source ports it is asked.
+        policy: what the site expects.
+    """
+    return tuple(
         ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s) for family in policy.families
-    ]
+    )
+
+
+def judge_sessions(results: Sequence[InboundResult], policy: VerifyPolicy) -> tuple[Verdict, ...]:
+    """Judge sessions with one MX.
+
+    Arguments:
+        results: one a family.
+        policy: what the site expects.
+    """
     certificate = checks.judge_certificate(results, policy, datetime.now(UTC))
     return (*map(checks.judge_inbound, results), certificate)

@@ -17,6 +17,7 @@ class InboundStage(Enum):
     MAIL = "MAIL FROM"
     ACCEPTED = "RCPT of a known recipient"
     REFUSED = "RCPT of an unknown recipient"
+    COMPARED = "RCPT"
     RELAY = "RCPT of a foreign recipient"
 
 

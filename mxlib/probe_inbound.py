@@ -144,6 +144,8 @@ class _Conversation:
             self.rcpt(InboundStage.ACCEPTED, address, "25[01]")
         for address in self.probe.refused:
             self.rcpt(InboundStage.REFUSED, address, "5..")
+        for address in self.probe.compared:
+            self.rcpt(InboundStage.COMPARED, address, "[25]..")
         if self.probe.relay:
             self.rcpt(InboundStage.RELAY, self.probe.relay, "5..")
 

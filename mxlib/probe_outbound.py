@@ -16,16 +16,18 @@ from mxlib import exim
 from mxlib.config_probes import OutboundProbe
 from mxlib.config_values import ADDRESS_PATTERN
 from mxlib.errors import ParseError
-from mxlib.facts import conntrack
+from mxlib.facts import conntrack, fastopen
 from mxlib.facts.logline import EventKind, LogEvent, parse_lines
 from mxlib.facts.section import Section, SectionOutput, run_sections
+from mxlib.facts.source import Outputs
 from mxlib.host import Host
 from mxlib.text import one_line
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SUBMIT_S = 30
-_BEFORE = Section("probe-before", conntrack.SECTION.script)
-_AFTER = Section("probe-after", conntrack.SECTION.script)
+_COUNTERS = {"conntrack": conntrack.SECTION.script, "fastopen": fastopen.SECTION.script}
+_BEFORE = tuple(Section(f"before-{name}", script) for name, script in _COUNTERS.items())
+_AFTER = tuple(Section(f"after-{name}", script) for name, script in _COUNTERS.items())
 
 # The id of a test mail is found by its Message-ID, which the log shows in its "<=" line. Fields are counted from the
 # mark, because the log may carry a zone and a process id before the message id.
@@ -52,9 +54,13 @@ print "bounce", id
 }}
 (id in ours) && $i ~ /^(==|\*\*|Completed)$/ {{ decided[ours[id]] = 1 }}
 (id in ours) || (id in bounce) {{ if (print_lines) print "line", $0 }}
-END {{ n = split(want, w, " "); for (k = 1; k <= n; k++) if (!(w[k] in decided)) left++; print "open", left + 0 }}'
+(id in ours) && $i ~ /^(=>|->|>>)$/ {{ well[ours[id]] = 1 }}
+END {{ n = split(want, w, " "); for (k = 1; k <= n; k++) if (!(w[k] in decided)) left++; print "open", left + 0
+for (tag in well) print "well", tag }}'
 }}
+# Once a mail to a destination did not get through, further ones say nothing new and only burden the remote end.
 mail() {{
+for earlier in $5; do case " $well " in *" $earlier "*) ;; *) return ;; esac; done
 error=$({{
 printf 'From: MX test <%s>\nTo: %s\nSubject: [MX test mail, please ignore] %s\n' "$sender" "$2" "$4"
 printf 'Message-ID: <mx-probe.%s@%s>\nX-MX-Probe: %s\nAuto-Submitted: auto-generated\n\n' "$1" "$host" "$1"
@@ -68,6 +74,7 @@ settle() {{
 [ "$how" = -odb ] || for id in $(scan | sed -n 's/^id [^ ]* //p'); do "$exim" -M "$id" >/dev/null 2>&1 </dev/null & done
 end=$(($(date +%s) + patience))
 while [ "$(scan | sed -n 's/^open //p')" != 0 ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
+well=$(scan | sed -n 's/^well //p' | tr '\n' ' ')
 }}
 {rounds}
 for id in $(scan | sed -n 's/^id [^ ]* //p; s/^bounce //p' | sort -u); do
@@ -150,11 +157,13 @@ class OutboundRun:
         results: what became of each.
         conntrack: growth of the counters of lost packets meanwhile; None when they could not be read.
         source: what was run and what it printed.
+        fastopen: growth of the counters of TCP Fast Open meanwhile; None when they could not be read.
     """
 
     results: tuple[OutboundResult, ...]
     conntrack: dict[str, int] | None
     source: SectionOutput
+    fastopen: dict[str, int] | None = None
 
 
 def plan_mails(probes: Iterable[OutboundProbe]) -> tuple[ProbeMail, ...]:
@@ -187,7 +196,7 @@ def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int
     if not _TAG.fullmatch(run_tag) or not ADDRESS_PATTERN.fullmatch(sender):
         raise ParseError(f"not fit for a command: {run_tag!r} {sender!r}")
     numbers = sorted({mail.number for mail in mails})
-    rounds = "settle\n".join(_round([mail for mail in mails if mail.number == number], run_tag) for number in numbers)
+    rounds = "settle\n".join(_round(mails, number, run_tag) for number in numbers)
     script = _SCRIPT.format(
         log=exim.MAINLOG,
         spool=exim.SPOOL,
@@ -201,11 +210,13 @@ def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int
     return Section("probe-send", script, timeout_s=len(numbers) * (patience_s + _SUBMIT_S) + 60)
 
 
-def _round(mails: Sequence[ProbeMail], run_tag: str) -> str:
+def _round(mails: Sequence[ProbeMail], number: int, run_tag: str) -> str:
     return "".join(
         f"mail {mail.tag} {shlex.quote(mail.probe.to)} {mail.size} "
-        f"{shlex.quote(f'{mail.probe.name}, {mail.size} bytes, number {mail.number}, run {run_tag}')}\n"
+        f"{shlex.quote(f'{mail.probe.name}, {mail.size} bytes, number {mail.number}, run {run_tag}')} "
+        f"'{' '.join(one.tag for one in mails if one.number < number and one.probe == mail.probe)}'\n"
         for mail in mails
+        if mail.number == number
     )
 
 
@@ -238,7 +249,7 @@ def _judge(
     left: dict[str, str],
 ) -> OutboundResult:
     if submitted is None:
-        return OutboundResult(mail, Outcome.UNKNOWN, Stage.SUBMIT, "it was not submitted")
+        return OutboundResult(mail, Outcome.UNKNOWN, Stage.SUBMIT, "not sent: one before it did not get through")
     if submitted[0] != 0:
         text = f"submission ended with {submitted[0]}: {one_line(submitted[1])}"
         return OutboundResult(mail, Outcome.FAILED, Stage.SUBMIT, text)
@@ -286,11 +297,23 @@ def send(
         mxlib.errors.ParseError: what it printed cannot be told; also in a dry run, which sends nothing.
     """
     section = build(mails, sender, run_tag, max(1, round(patience_s)), force=force)
-    outputs = run_sections(host, (_BEFORE, section, _AFTER))
+    outputs = run_sections(host, (*_BEFORE, section, *_AFTER))
+    return OutboundRun(
+        parse_run(outputs[section.name], mails), _lost(outputs), outputs[section.name], _fast_open(outputs)
+    )
+
+
+def _lost(outputs: Outputs) -> dict[str, int] | None:
+    before, after = (outputs[f"{when}-conntrack"] for when in ("before", "after"))
     try:
-        growth = conntrack.parse_text(outputs[_AFTER.name].text()).growth(
-            conntrack.parse_text(outputs[_BEFORE.name].text())
-        )
+        return conntrack.parse_text(after.text()).growth(conntrack.parse_text(before.text()))
     except (ParseError, ValueError, IndexError):
-        growth = None
-    return OutboundRun(parse_run(outputs[section.name], mails), growth, outputs[section.name])
+        return None
+
+
+def _fast_open(outputs: Outputs) -> dict[str, int] | None:
+    before, after = (outputs[f"{when}-fastopen"] for when in ("before", "after"))
+    try:
+        return fastopen.growth(fastopen.parse_text(before.text()), fastopen.parse_text(after.text()))
+    except (ParseError, ValueError):
+        return None

@@ -1,27 +1,27 @@
-"""Reading and judging hosts: what a run asks of one host, and what verify-mx asks of many."""
+"""Reading and judging one host: what a run asks of it, and what verify-mx asks of each."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mxlib import exim, probe, verify_aliases
-from mxlib.checks.aliases_peers import ANSWERS
-from mxlib.checks.check import Check, Scope
-from mxlib.checks.probes import LOST, outbound_name
+from mxlib import exim, probe, probe_peer, verify_aliases
+from mxlib.checks import peers, probes
+from mxlib.checks.check import Check, Outside, Scope
 from mxlib.checks.registry import all_checks, select
 from mxlib.config_aliases import AliasGenerator
-from mxlib.config_probes import ProbeSection
+from mxlib.config_probes import OutboundProbe, ProbeSection
 from mxlib.errors import HostError, ParseError
-from mxlib.facts.source import Facts, read_facts
+from mxlib.facts.source import Facts, FactUnknownError, read_facts
 from mxlib.host import Host
 from mxlib.kernels import KnownBad
 from mxlib.policy import VerifyPolicy
+from mxlib.probe_answers import InboundResult
 from mxlib.text import one_line
 from mxlib.verdict import Status, Verdict
 
-MAX_PARALLEL = 32
+Reserve = Callable[[str, Sequence[OutboundProbe]], Mapping[str, str]]
+"""Asks for test mails of a host; gives the destinations that get none, by name, and why."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Request:
         run_tag: named in the test mails.
         only: names of checks; none stands for all.
         skip: names of checks that are left out.
+        outside: checks that need more than the host itself.
+        reserve: the budget of test mails; by default there is none.
         aliases: alias generators of the site.
     """
 
@@ -44,18 +46,25 @@ class Request:
     run_tag: str = "verify"
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    outside: tuple[Outside, ...] = ()
+    reserve: Reserve = lambda host, mails: {}
     aliases: tuple[AliasGenerator, ...] = ()
 
     def wants(self, name: str) -> bool:
         """Whether a check was asked for."""
         return (not self.only or name in self.only) and name not in self.skip
 
+    def wants_any(self, names: Iterable[str]) -> bool:
+        """Whether one of several checks was asked for."""
+        return any(map(self.wants, names))
+
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that can be asked for."""
+        """Every name that can be asked for, in the order of a report."""
         plain = [check.name for check in all_checks(self.entries, self.aliases)]
         compared = verify_aliases.names(self.aliases, self.probes)
-        return (*plain, *compared, *(probe_names(self.probes, self.policy) if self.probes else ()))
+        probed = probe_names(self.probes, self.policy) if self.probes else ()
+        return (*plain, *(one.name for one in self.outside), *compared, *probed)
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,27 @@ class HostReport:
         return min((v.status for v in self.verdicts), key=lambda status: status.severity, default=Status.UNKNOWN)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What one host told in its round trips.
+
+    Attributes:
+        verdicts: of the checks and the test mails.
+        sessions: what it heard of other MXs.
+        silent: why it could not ask them; empty if it could, or had none to ask.
+        when: when it was asked (UTC).
+        seconds: how long it took.
+        facts: what it answered; None where it did not.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    sessions: tuple[InboundResult, ...]
+    silent: str
+    when: datetime
+    seconds: float
+    facts: Facts | None
+
+
 def probe_names(section: ProbeSection, policy: VerifyPolicy) -> tuple[str, ...]:
     """Names of the verdicts that come from test mails and sessions.
 
@@ -89,8 +119,18 @@ def probe_names(section: ProbeSection, policy: VerifyPolicy) -> tuple[str, ...]:
         section: the test mails.
         policy: what the site expects.
     """
-    inbound = (f"inbound-v{family}" for family in policy.families)
-    return (*(outbound_name(one.name) for one in section.outbound), LOST, *inbound, "certificate")
+    among = (peers.PEERS, peers.SAME) if policy.peers else ()
+    return (*outbound_names(section), *inbound_names(policy), *among)
+
+
+def outbound_names(section: ProbeSection) -> tuple[str, ...]:
+    """Names of the verdicts that come from test mails."""
+    return (*(probes.outbound_name(one.name) for one in section.outbound), probes.LOST, probes.FAST_OPEN)
+
+
+def inbound_names(policy: VerifyPolicy) -> tuple[str, ...]:
+    """Names of the verdicts that come from sessions from the management host."""
+    return (*(f"inbound-v{family}" for family in policy.families), probes.CERTIFICATE)
 
 
 def with_watched(policy: VerifyPolicy, entries: Iterable[KnownBad]) -> VerifyPolicy:
@@ -102,33 +142,6 @@ def with_watched(policy: VerifyPolicy, entries: Iterable[KnownBad]) -> VerifyPol
     """
     keys = (key for entry in entries for key, _ in entry.unless)
     return dataclasses.replace(policy, watched_sysctls=tuple(dict.fromkeys((*policy.watched_sysctls, *keys))))
-
-
-def judge_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tuple[Verdict, ...]:
-    """Ask a host once, and judge it by several checks.
-
-    Arguments:
-        host: the machine.
-        checks: the checks.
-        policy: what the site expects.
-
-    Returns:
-        One verdict a check; all UNKNOWN when the host could not be asked.
-    """
-    return ask_host(host, checks, policy)[0]
-
-
-def ask_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tuple[tuple[Verdict, ...], Facts | None]:
-    """The same, and what the host answered; None where it did not."""
-    sources = [source for check in checks for source in check.sources(policy)]
-    if not sources:
-        return (), None
-    try:
-        facts = read_facts(host, sources)
-    except (HostError, ParseError) as error:
-        why = f"not asked: {one_line(str(error))}"
-        return tuple(Verdict(check.name, Status.UNKNOWN, why) for check in checks), None
-    return tuple(check.verdict(facts, policy) for check in checks), facts
 
 
 def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Verdict, ...]:
@@ -143,6 +156,31 @@ def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()
     return judge_host(host, checks, _without_mta(with_watched(policy, entries)))
 
 
+def judge_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tuple[Verdict, ...]:
+    """Ask a host once, and judge it by several checks.
+
+    Arguments:
+        host: the machine.
+        checks: the checks.
+        policy: what the site expects.
+
+    Returns:
+        One verdict a check; all UNKNOWN when the host could not be asked.
+    """
+    sources = [source for check in checks for source in check.sources(policy)]
+    if not sources:
+        return ()
+    try:
+        facts = read_facts(host, sources)
+    except (HostError, ParseError) as error:
+        return tuple(Verdict(check.name, Status.UNKNOWN, _not_asked(error)) for check in checks)
+    return tuple(check.verdict(facts, policy) for check in checks)
+
+
+def _not_asked(error: Exception) -> str:
+    return f"not asked: {one_line(str(error))}"
+
+
 def _without_mta(policy: VerifyPolicy) -> VerifyPolicy:
     """The policy for a host whose MTA may be stopped on purpose."""
     others = tuple(names for names in policy.required_units if exim.UNIT not in names.split("|"))
@@ -151,95 +189,81 @@ def _without_mta(policy: VerifyPolicy) -> VerifyPolicy:
     )
 
 
-def verify_host(host: Host, request: Request, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> HostReport:
-    """Every check that was asked for, and the test mails.
+def look(
+    host: Host,
+    request: Request,
+    targets: Sequence[str] = (),
+    *,
+    verified: bool = True,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Look:
+    """Ask a host everything: facts and sessions with others in one round trip, test mails in another.
 
     Arguments:
         host: the machine.
         request: what is to be verified.
+        targets: other MXs it is to ask.
+        verified: whether it is verified itself, or only asks others.
         now: the time.
     """
     began = now()
     policy = with_watched(request.policy, request.entries)
-    checks = select(all_checks(request.entries, request.aliases), request.only, request.skip)
-    judged, facts = ask_host(host, checks, policy)
-    verdicts = list(judged)
-    if request.probes:
-        verdicts += [v for v in _probe(host, request.probes, request, policy) if request.wants(v.check)]
-    return HostReport(host.name, _worst_first(verdicts), began, (now() - began).total_seconds(), facts)
+    checks = select(all_checks(request.entries, request.aliases), request.only, request.skip) if verified else ()
+    outside = tuple(one for one in request.outside if request.wants(one.name)) if verified else ()
+    sessions = _sessions(request, targets)
+    sources = [source for check in checks for source in check.sources(policy)]
+    sources += [source for one in outside for source in one.sources] + ([sessions] if sessions else [])
+    heard: tuple[InboundResult, ...] = ()
+    silent = ""
+    try:
+        facts = read_facts(host, sources) if sources else Facts(host.name, began, {})
+        verdicts = [check.verdict(facts, policy) for check in checks]
+    except (HostError, ParseError) as error:
+        facts, silent = Facts(host.name, began, {}), _not_asked(error)
+        verdicts = [Verdict(check.name, Status.UNKNOWN, silent) for check in checks]
+    verdicts += [one.verdict(host.name, facts) for one in outside]
+    if sessions and not silent:
+        heard, silent = _heard(facts, sessions)
+    if verified and request.probes:
+        verdicts += outbound(host, request.probes, request)
+    known = facts if facts.outputs else None
+    return Look(tuple(verdicts), heard, silent, began, (now() - began).total_seconds(), known)
 
 
-def _worst_first(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
-    return tuple(sorted(verdicts, key=lambda verdict: verdict.status.severity))
+def _sessions(request: Request, targets: Sequence[str]) -> probe_peer.Sessions | None:
+    if request.probes is None or not targets:
+        return None
+    policy, section = request.policy, request.probes
+    return probe_peer.source(targets, policy.families, section.inbound, section.sender, policy.answer_s)
 
 
-def _probe(host: Host, section: ProbeSection, request: Request, policy: VerifyPolicy) -> list[Verdict]:
-    """Test mails, and sessions from here; only those of which something was asked for."""
-    wanted = tuple(one for one in section.outbound if request.wants(outbound_name(one.name)))
-    verdicts: list[Verdict] = []
-    if wanted:
-        verdicts += probe.outbound(host, dataclasses.replace(section, outbound=wanted), request.run_tag, policy)
-    if any(request.wants(name) for name in (*(f"inbound-v{family}" for family in policy.families), "certificate")):
-        verdicts += probe.inbound(host.name, section, policy)
-    return verdicts
+def _heard(facts: Facts, sessions: probe_peer.Sessions) -> tuple[tuple[InboundResult, ...], str]:
+    try:
+        return facts.get(sessions), ""
+    except FactUnknownError as error:
+        return (), one_line(str(error))
 
 
-def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host] = ()) -> tuple[HostReport, ...]:
-    """Verify several hosts at the same time.
+def outbound(host: Host, section: ProbeSection, request: Request) -> list[Verdict]:
+    """Send the test mails that were asked for, as far as the budget goes.
 
     Arguments:
-        hosts: the machines.
+        host: the MX.
+        section: the test mails.
         request: what is to be verified.
-        others: the site's other MXs, which are only compared with.
-
-    Returns:
-        A report each, worst first, and within one status in the order of the names.
     """
-    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
-        reports = list(pool.map(lambda host: verify_host(host, request), hosts))
-    compared = _with_aliases(compare(reports), request, (*hosts, *others))
-    return tuple(sorted(compared, key=lambda report: (report.status.severity, report.host)))
-
-
-def _with_aliases(reports: list[HostReport], request: Request, hosts: Sequence[Host]) -> list[HostReport]:
-    """Add what only a look at every MX tells about generated aliases."""
-    wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
+    wanted = tuple(one for one in section.outbound if request.wants(probes.outbound_name(one.name)))
+    counters = (probes.LOST, probes.FAST_OPEN)
+    if not wanted and request.wants_any(counters):
+        wanted = section.outbound
     if not wanted:
-        return reports
-    known = {report.host: report.facts for report in reports if report.facts and request.wants(verify_aliases.OWN)}
-    probes = request.probes if ANSWERS in wanted else None
-    told = verify_aliases.look(hosts, request.aliases, known, probes, request.policy)
-    return [
-        dataclasses.replace(report, verdicts=_worst_first((*report.verdicts, *told.verdicts(report.host, wanted))))
-        for report in reports
-    ]
-
-
-def compare(reports: Sequence[HostReport]) -> list[HostReport]:
-    """Say of each failed test mail whether it failed on the other hosts too: then the remote end is the likely cause.
-
-    Arguments:
-        reports: of several MXs, asked at the same time.
-    """
-    return [
-        dataclasses.replace(
-            report, verdicts=tuple(_with_control(verdict, report.host, reports) for verdict in report.verdicts)
-        )
-        for report in reports
-    ]
-
-
-def _with_control(verdict: Verdict, host: str, reports: Sequence[HostReport]) -> Verdict:
-    others = {
-        report.host: other.status
-        for report in reports
-        for other in report.verdicts
-        if report.host != host and other.check == verdict.check
-    }
-    if verdict.status is not Status.FAILED or not verdict.check.startswith("outbound-") or not others:
-        return verdict
-    passed = sorted(name for name, status in others.items() if status is Status.OK)
-    told = (
-        f"passes on {', '.join(passed)}: this host is at fault" if passed else "on no other MX better: the remote end?"
-    )
-    return dataclasses.replace(verdict, why=f"{verdict.why} [{told}]")
+        return []
+    withheld = request.reserve(host.name, wanted)
+    sent = tuple(one for one in wanted if one.name not in withheld)
+    verdicts = [Verdict(probes.outbound_name(name), Status.UNKNOWN, why) for name, why in withheld.items()]
+    if sent:
+        mails = dataclasses.replace(section, outbound=sent)
+        verdicts += probe.outbound(host, mails, request.run_tag, request.policy)
+    missing = set(counters) - {one.check for one in verdicts}
+    verdicts += [Verdict(name, Status.UNKNOWN, "no test mail was sent") for name in counters if name in missing]
+    return [one for one in verdicts if request.wants(one.check)]

@@ -9,14 +9,19 @@ from pathlib import Path
 
 from spicerack import Spicerack
 
+from mxlib.alerts_read import source_of
 from mxlib.config_sections import Site
 from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.errors import ConfigError, MxlibError
-from mxlib.kernel_list import load
+from mxlib.kernel_list import load, overdue
+from mxlib.probe_budget import ProbeBudget
+from mxlib.slot import make_client
 from mxlib.stop import Stop, StoppableClock, signals
 from mxlib.teller import Operator
-from mxlib.verify import HostReport, Request, verify_hosts
+from mxlib.verify import HostReport, Request
+from mxlib.verify_fleet import verify_hosts
 from mxlib.verify_metrics import metrics
+from mxlib.verify_outside import alerts_check, nic_check
 from mxlib.verify_report import VerifyExit, as_json, exit_code, table
 
 
@@ -31,6 +36,7 @@ class VerifyRequest:
         only: names of checks; none stands for all.
         skip: names of checks that are left out.
         probes: whether test mails are sent and sessions opened.
+        over_budget: whether test mails are sent whatever their budget says.
         verbose: show a line also for what is OK.
     """
 
@@ -40,6 +46,7 @@ class VerifyRequest:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     probes: bool = True
+    over_budget: bool = False
     verbose: bool = False
 
 
@@ -62,6 +69,12 @@ class VerifySession:
         self._stop = Stop()
         self._clock = StoppableClock(self._stop)
         self._tell = Operator(self._clock)
+        budget = ProbeBudget(
+            lambda: make_client(site.slot.etcdrc),
+            site.slot.key,
+            site.verify.probes_per_hour,
+            exceed=request.over_budget,
+        )
         self._what = Request(
             policy=site.verify,
             entries=load(site.verify.known_bad),
@@ -69,6 +82,9 @@ class VerifySession:
             run_tag=f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
             only=request.only,
             skip=request.skip,
+            outside=(nic_check(site.ganeti), alerts_check(source_of(spicerack, site.alerts), site.alerts)),
+            # A dry run sends nothing, so it takes nothing from the budget.
+            reserve=(lambda host, mails: {}) if spicerack.dry_run else budget.reserve,
             aliases=site.aliases,
         )
         self._check_names()
@@ -100,9 +116,12 @@ class VerifySession:
             except MxlibError as error:
                 self._tell.line(f"verify-mx: {error}")
                 return VerifyExit.REFUSED.value
-        for line in table(reports, verbose=self._request.verbose).splitlines():
+        for line in (*table(reports, verbose=self._request.verbose).splitlines(), *self._notes()):
             self._tell.line(line)
         return exit_code(reports).value
+
+    def _notes(self) -> list[str]:
+        return [f"note: {line}" for line in overdue(self._what.entries, datetime.now(UTC).date())]
 
     def _host(self, name: str) -> CuminHost:
         transport = cumin_transport(self._spicerack.remote().query(name))

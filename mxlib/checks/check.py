@@ -104,3 +104,34 @@ class Check:
         if lines:
             return facts.evidence(sources[0], *lines)
         return tuple(evidence for source in sources for evidence in facts.evidence(source))
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A check that needs more than the host itself: what the hypervisor or the alerting says of it.
+
+    Attributes:
+        name: stable: it stands in options, metrics and reports.
+        about: one line for lists.
+        sources: the facts of the host it needs beside that.
+        judge: the judgement by the host's name and facts; a fact that could not be read makes it UNKNOWN.
+    """
+
+    name: str
+    about: str
+    sources: tuple[Source[Any], ...]
+    judge: Callable[[str, Facts], Finding]
+
+    def verdict(self, host: str, facts: Facts) -> Verdict:
+        """Judge one host.
+
+        Arguments:
+            host: its name.
+            facts: what it answered; need not hold anything where the check needs nothing of it.
+        """
+        try:
+            finding = self.judge(host, facts)
+        except FactUnknownError as error:
+            return Verdict(self.name, Status.UNKNOWN, str(error), error.evidence)
+        shown = Evidence(f"{self.about}: {host}", "\n".join((finding.why, *finding.lines)), facts.when)
+        return Verdict(self.name, finding.status, finding.why, (shown,))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from mxlib.policy import VerifyPolicy
 from mxlib.probe_answers import Answer, InboundResult
-from mxlib.probe_outbound import OutboundResult, OutboundRun, Outcome
+from mxlib.probe_outbound import OutboundResult, OutboundRun, Outcome, Stage
 from mxlib.text import one_line
 from mxlib.verdict import Evidence, Status, Verdict
 
@@ -16,7 +16,10 @@ _STATUS = {
     Outcome.UNTRIED: Status.UNKNOWN,
     Outcome.UNKNOWN: Status.UNKNOWN,
 }
+_NTH = {1: "1st", 2: "2nd", 3: "3rd"}
 LOST = "conntrack-growth"
+FAST_OPEN = "fastopen-growth"
+CERTIFICATE = "certificate"
 
 
 def outbound_name(probe: str) -> str:
@@ -36,7 +39,7 @@ def _status(result: OutboundResult) -> Status:
 
 def _tell(result: OutboundResult) -> str:
     mail = result.mail
-    what = f"{mail.size} bytes, number {mail.number}: {result.outcome.value}"
+    what = f"{mail.size} bytes, {_NTH.get(mail.number, f'{mail.number}th')}: {result.outcome.value}"
     if _wrong_family(result):
         return f"{what}, but over IPv{result.family}, so IPv{mail.probe.family} is not known"
     via = f" over IPv{result.family}" if result.family else ""
@@ -54,7 +57,10 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
     worst = min(results, key=lambda result: _status(result).severity)
     status = _status(worst)
     delivered = sum(_status(result) is Status.OK for result in results)
-    why = f"{delivered} of {len(results)} test mails to {worst.mail.probe.to} delivered"
+    if all(result.stage is Stage.SUBMIT for result in results):
+        why = f"no test mail could be put in: {worst.text}"
+        return Verdict(outbound_name(worst.mail.probe.name), status, why, (evidence,))
+    why = f"{delivered} of {len(results)} delivered to {worst.mail.probe.to}"
     shown = Evidence(evidence.command, "\n".join(map(_tell, results)), evidence.when)
     return Verdict(
         outbound_name(worst.mail.probe.name),
@@ -75,7 +81,7 @@ def judge_outbound(run: OutboundRun, policy: VerifyPolicy) -> tuple[Verdict, ...
     evidence = Evidence("exim4 -odb, one test mail each; then the log (mxlib/probe_outbound.py)", "", source.when)
     names = dict.fromkeys(result.mail.probe.name for result in run.results)
     verdicts = [judge_destination([r for r in run.results if r.mail.probe.name == name], evidence) for name in names]
-    return (*verdicts, _judge_growth(run, policy))
+    return (*verdicts, _judge_growth(run, policy), _judge_fast_open(run))
 
 
 def _judge_growth(run: OutboundRun, policy: VerifyPolicy) -> Verdict:
@@ -91,6 +97,20 @@ def _judge_growth(run: OutboundRun, policy: VerifyPolicy) -> Verdict:
         return Verdict(LOST, Status.UNKNOWN, f"the counters went back: {shown}", evidence)
     status = Status.FAILED if lost > policy.conntrack_lost else Status.OK
     return Verdict(LOST, status, f"while test mails were sent: {shown}", evidence)
+
+
+def _judge_fast_open(run: OutboundRun) -> Verdict:
+    """A black hole is the kernel's own word for connections that died by Fast Open; single failures only tell."""
+    if run.fastopen is None:
+        return Verdict(
+            FAST_OPEN, Status.UNKNOWN, "the counters of TCP Fast Open could not be read around the test mails"
+        )
+    shown = ", ".join(f"{name} +{rise}" for name, rise in run.fastopen.items())
+    evidence = (Evidence("/proc/net/netstat before and after the test mails", shown, run.source.when),)
+    if min(run.fastopen.values()) < 0:
+        return Verdict(FAST_OPEN, Status.UNKNOWN, f"the counters went back: {shown}", evidence)
+    status = Status.FAILED if run.fastopen.get("TCPFastOpenBlackhole") else Status.OK
+    return Verdict(FAST_OPEN, status, f"while test mails were sent: {shown}", evidence)
 
 
 def unsent(probes: Iterable[str], why: str) -> tuple[Verdict, ...]:
@@ -110,18 +130,23 @@ def judge_inbound(result: InboundResult) -> Verdict:
         result: the session.
     """
     name = f"inbound-v{result.family}"
-    shown = "\n".join(map(_tell_answer, result.answers))
+    shown = "\n".join(map(tell_answer, result.answers))
     evidence = (Evidence(f"SMTP session with [{result.address}] from the management host", shown, result.when),)
     for answers, status in ((result.wrong, Status.FAILED), (result.unknown, Status.UNKNOWN)):
         if answers:
-            return Verdict(name, status, "; ".join(map(_tell_answer, answers)), evidence)
+            return Verdict(name, status, "; ".join(map(tell_answer, answers)), evidence)
     recipients = sum(bool(answer.subject) for answer in result.answers)
     if not recipients:
         return Verdict(name, Status.UNKNOWN, "the session did not come to its recipients", evidence)
     return Verdict(name, Status.OK, f"greeting, STARTTLS and {recipients} recipients answered as they must", evidence)
 
 
-def _tell_answer(answer: Answer) -> str:
+def tell_answer(answer: Answer) -> str:
+    """An answer on one line.
+
+    Arguments:
+        answer: of an MX.
+    """
     of = f" {answer.subject}" if answer.subject else ""
     return f"{answer.stage.value}{of}: {answer.code or ''} {answer.text}".replace(":  ", ": ")
 
@@ -136,8 +161,8 @@ def judge_certificate(results: Sequence[InboundResult], policy: VerifyPolicy, no
     """
     ends = [result.certificate_until for result in results if result.certificate_until]
     if not ends:
-        return Verdict("certificate", Status.UNKNOWN, "no certificate was verified in a session")
+        return Verdict(CERTIFICATE, Status.UNKNOWN, "no certificate was verified in a session")
     left = min(ends) - now
     evidence = (Evidence("STARTTLS", f"notAfter {min(ends):%Y-%m-%d %H:%M} UTC", results[0].when),)
     status = Status.OK if left >= timedelta(days=policy.certificate_days) else Status.FAILED
-    return Verdict("certificate", status, f"valid for another {left.total_seconds() / 86400:.1f} days", evidence)
+    return Verdict(CERTIFICATE, status, f"valid for another {left.total_seconds() / 86400:.1f} days", evidence)

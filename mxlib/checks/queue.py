@@ -1,10 +1,11 @@
-"""The queue: how long, how old, how many frozen, and where to."""
+"""The queue: how long, how old, how many frozen, and where to; whether it grows; when its mail bounces."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
-from mxlib.facts import queue
+from mxlib.facts import maillog, queue, retry
 from mxlib.facts.queue import QueueFacts
 from mxlib.facts.source import Facts
 from mxlib.policy import VerifyPolicy
+from mxlib.text import duration
 
 _TOP = 3
 
@@ -34,4 +35,32 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     return ok(f"{found.count} messages, {found.old} older than 10 minutes, {found.frozen} frozen{where}")
 
 
+def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge whether more mail comes in than goes out. Test mails count neither way."""
+    found = facts.get(maillog.RECENT_SOURCE)
+    growth = found.arrived - found.completed
+    told = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
+    if growth >= policy.queue.growth:
+        return failed(f"it grew by {growth}: {told}")
+    return ok(f"{told}{f': it grew by {growth}' if growth > 0 else ''}")
+
+
+def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
+    """Judge how much mail is about to bounce, by its age and the retry rules."""
+    found = facts.get(retry.SOURCE)
+    first = found.earliest
+    if first is None:
+        return ok("nothing waits that could bounce" + (f", {found.unknown} by unknown rules" if found.unknown else ""))
+    left, domain = found.left[first], found.domains[first]
+    when = f"in {duration(left)}" if left > 0 else f"at its next attempt, {duration(-left)} past its cutoff"
+    told = f"the first to bounce is {first} to {domain}, {when}"
+    soon = found.within(policy.queue.bounce_s)
+    why = f"{len(soon)} bounce within {duration(policy.queue.bounce_s)} if nothing changes; {told}"
+    return failed(why) if len(soon) >= policy.queue.bouncing else ok(why if soon else told)
+
+
+TREND = Check(
+    "queue-trend", "what comes in against what goes out", Scope.SERVICE, lambda _: (maillog.RECENT_SOURCE,), judge_trend
+)
+DEADLINE = Check("bounce-deadline", "mail about to bounce", Scope.SERVICE, lambda _: (retry.SOURCE,), judge_deadline)
 CHECK = Check("queue", "length, age, frozen", Scope.SERVICE, lambda _: (queue.SOURCE,), judge)

@@ -28,6 +28,8 @@ _PLAIN = (
     depool.CHECK,
     mta.CHECK,
     queue.CHECK,
+    queue.TREND,
+    queue.DEADLINE,
     log.CHECK,
     units.CHECK,
     firewall.CHECK,

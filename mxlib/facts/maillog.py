@@ -22,8 +22,8 @@ _RECENT_BYTES = 16_000_000
 _RECENT_LINES = 3000
 
 MARK = Section("maillog-mark", f"stat -c 'mark %i %s' {exim.MAINLOG}\ndate '+zone %z'")
-# Only what went wrong is sent; what went well is counted there. Our own test mails are left out: their outcome is told
-# where they are sent.
+# Only what went wrong is sent; what went well is counted there. Our own test mails and their bounces are left out:
+# their outcome is told where they are sent.
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
@@ -34,6 +34,8 @@ from=$(date -d '{int(RECENT.total_seconds())} seconds ago' '+%Y-%m-%d %H:%M:%S')
 awk -v from="$from" '
 substr($0, 1, 19) < from || !/^[0-9][0-9][0-9][0-9]-/ {{ next }}
 / <= / && / id=mx-probe\\./ {{ for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
+/ <= <> / && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
+for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 {{ for (i = 3; i <= 5; i++) if ($i in ours) next }}
 / <= / {{ arrived++ }}
 / [-=]> / {{ delivered++ }}

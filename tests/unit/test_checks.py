@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from mxlib import exim
-from mxlib.checks.check import Scope
+from mxlib.checks.check import Scope, ok
 from mxlib.checks.registry import all_checks, select
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts
@@ -118,6 +118,29 @@ def recent(count, line):
     return change
 
 
+def counted(arrived, completed):
+    def change(text):
+        stamp = re.search(r"zone .*\n", text)[0]
+        return f"{stamp}arrived {arrived}\ndelivered 1\ncompleted {completed}\nwrong 0\nend\n"
+
+    return change
+
+
+def waiting(count, hours):
+    """Messages received that long ago, under a rule that gives up after four days."""
+
+    def change(text):
+        now = int(re.search(r"now (\d+)", text)[1])
+        seconds, digits = now - hours * 3600, ""
+        for _ in range(6):
+            seconds, digit = divmod(seconds, 62)
+            digits = exim.BASE62[digit] + digits
+        lines = "".join(f"message {digits}-00{number:04d}-2b slow.test\n" for number in range(count))
+        return f"{lines}rule slow.test Retry rule: *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h; \nnow {now}\nend\n"
+
+    return change
+
+
 STALLED = (
     "== u@provider.test R=r T=t defer (110): Connection timed out H=a [192.0.2.4]: "
     "SMTP timeout after end of data (266176 bytes written)"
@@ -144,6 +167,8 @@ FAILING = {
     "queue-long": ("queue", host(queue_count="2000\n"), "2000 messages, too many"),
     "queue-critical": ("queue", host(queue_count="4000\n"), "critical"),
     "queue-old": ("queue", host(queue_ages="spooled 1000\nold 1000\nfirst 1xUaVg-00006Y-1v\n"), "1000 older"),
+    "queue-grows": ("queue-trend", host(maillog_recent=counted(900, 400)), "grew by 500"),
+    "queue-bounces": ("bounce-deadline", host(queue_retry=waiting(100, hours=95)), "100 bounce within 2 h"),
     "log-after-data": ("log", host(maillog_recent=recent(5, STALLED)), "after end of data, to provider.test"),
     "log-destination": (
         "log",
@@ -241,8 +266,28 @@ def test_no_other_check_cries(case):
             assert judge(name, facts).status is Status.OK, name
 
 
+def missed(checks):
+    """The cases that a set of checks does not judge as it must: its own check says OK."""
+    return {case for case, (name, facts, _) in FAILING.items() if checks[name].verdict(facts, POLICY).passed}
+
+
 def test_every_check_fails_once():
     assert {check for check, _, _ in FAILING.values()} == set(CHECKS) - {"sysctl"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"sysctl"}))
+def test_a_check_forced_to_ok_is_found_out(name):
+    """For each check there is a fault that it alone sees: were it silent, the fault would pass."""
+    silenced = dataclasses.replace(CHECKS[name], judge=lambda facts, policy: ok("forced"))
+    assert missed(CHECKS) == set()
+    cases = missed(CHECKS | {name: silenced})
+    assert cases == {case for case, (check, _, _) in FAILING.items() if check == name}
+    alone = [
+        case
+        for case in cases
+        if all(CHECKS[other].verdict(FAILING[case][1], POLICY).passed for other in CHECKS if other != name)
+    ]
+    assert alone, f"no fault is seen by {name} alone"
 
 
 def test_sysctls_the_site_requires():

@@ -19,15 +19,15 @@ FLOORS_TEXT = """
     verify_session roll_session
     roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past
     session last_breath
-    wiring
+    wiring verify_outside
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
-    plan steps verify verify_host nic_prevent nic_repair
+    plan steps verify verify_fleet verify_host nic_prevent nic_repair
     roll_survey roll_plan roll_soak roll_state
     verify_aliases alias_read probe_aliases
-    checks probe probe_outbound probe_inbound nic nic_cause nic_forecast
+    checks probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
     facts
-    cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
+    probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
     alerts_read
     host seams config config_sections config_probes kernel_list secret config_roll
     config_aliases config_alerts
@@ -39,7 +39,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
-    plan rehearse checks nic nic_cause nic_forecast facts probe_outbound
+    plan rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
     config_aliases
     alert
     state record outcome probe_answers policy
@@ -73,6 +73,7 @@ EXCUSED = {
     ("mxlib.checks.probes", "mxlib.probe_outbound"),
     # Calendar rules: reckoning alone.
     ("mxlib.windows", "dateutil"),
+    ("mxlib.checks.peers", "mxlib.probe_peer"),
 }
 IMPURE_CALLS = frozenset({"open", "input", "print", "exec", "eval", "compile", "__import__", "breakpoint"})
 CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
@@ -86,8 +87,8 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "wmflib": dotted("cookbooks slot alerts_read"),
     "cumin": dotted("cumin_host"),
     "conftool": dotted("pool"),
-    "etcd": dotted("slot roll_memory"),
-    "urllib3": dotted("slot roll_memory"),
+    "etcd": dotted("slot roll_memory probe_budget"),
+    "urllib3": dotted("slot roll_memory probe_budget"),
     "requests": dotted("ganeti"),
     "pexpect": dotted("console"),
     "dateutil": dotted("windows"),

@@ -25,7 +25,8 @@ def run_of(text, growth=None):
     ]
     section = build(mails, "probe@world.test", "r1", 30)
     sent = output(section, text)
-    return OutboundRun(parse_run(sent, mails), growth if growth is not None else {"invalid": 0, "drop": 0}, sent)
+    lost = growth if growth is not None else {"invalid": 0, "drop": 0}
+    return OutboundRun(parse_run(sent, mails), lost, sent, {"TCPFastOpenActive": 4, "TCPFastOpenBlackhole": 0})
 
 
 def recorded(name):
@@ -34,6 +35,14 @@ def recorded(name):
 
 def statuses(run):
     return [(verdict.check, verdict.status) for verdict in judge_outbound(run, VerifyPolicy())]
+
+
+def of_mails(run):
+    return {status for check, status in statuses(run) if check.startswith("outbound-")}
+
+
+def status_of(run, check):
+    return dict(statuses(run))[check]
 
 
 def test_what_is_sent():
@@ -64,6 +73,7 @@ def test_delivered():
         ("outbound-provider-v4", Status.OK),
         ("outbound-provider-v6", Status.OK),
         ("conntrack-growth", Status.OK),
+        ("fastopen-growth", Status.OK),
     ]
 
 
@@ -96,13 +106,13 @@ def test_what_the_remote_does_is_a_failure(name, cause):
 def test_what_was_not_tried_is_unknown_and_never_failed(name):
     run = recorded(name)
     assert {result.outcome for result in run.results} == {Outcome.UNTRIED}
-    assert {status for check, status in statuses(run) if check != "conntrack-growth"} == {Status.UNKNOWN}
+    assert of_mails(run) == {Status.UNKNOWN}
 
 
 def test_one_tried_failure_weighs_more_than_what_was_not_tried():
     run = recorded("refused")
     assert {result.outcome for result in run.results} == {Outcome.FAILED, Outcome.UNTRIED}
-    assert {status for check, status in statuses(run) if check != "conntrack-growth"} == {Status.FAILED}
+    assert of_mails(run) == {Status.FAILED}
 
 
 def test_another_family_than_asked_for_proves_nothing_about_it():
@@ -153,13 +163,51 @@ def test_an_account_that_is_cut_short_is_no_account(text):
     ],
 )
 def test_lost_packets_meanwhile(growth, status):
-    assert judge_outbound(run_of(fixture("probe/delivered.txt"), growth), VerifyPolicy())[-1].status is status
+    assert status_of(run_of(fixture("probe/delivered.txt"), growth), "conntrack-growth") is status
 
 
 def test_counters_that_cannot_be_read_are_unknown():
     run = recorded("delivered")
     blind = OutboundRun(run.results, None, run.source)
-    assert judge_outbound(blind, VerifyPolicy())[-1].status is Status.UNKNOWN
+    assert status_of(blind, "conntrack-growth") is Status.UNKNOWN
+    assert status_of(blind, "fastopen-growth") is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("growth", "status"),
+    [
+        ({"TCPFastOpenActive": 2, "TCPFastOpenActiveFail": 2, "TCPFastOpenBlackhole": 0}, Status.OK),
+        ({"TCPFastOpenActive": 2, "TCPFastOpenBlackhole": 1}, Status.FAILED),
+        ({"TCPFastOpenActive": -3}, Status.UNKNOWN),
+    ],
+)
+def test_a_black_hole_of_fast_open(growth, status):
+    run = dataclasses.replace(recorded("delivered"), fastopen=growth)
+    assert status_of(run, "fastopen-growth") is status
+
+
+def test_a_host_that_takes_no_mail_at_all_says_so_in_the_same_words_for_each_destination():
+    tags = [f"00000000-0000-4000-8000-{number:012d}" for number in (1, 2, 3, 4)]
+    text = "".join(f"submitted {tag} 1 exim: insufficient disk space\n" for tag in tags)
+    verdicts = judge_outbound(run_of(f"{text}open 0\n"), VerifyPolicy())[:2]
+    assert {(one.status, one.why) for one in verdicts} == {
+        (Status.FAILED, "no test mail could be put in: submission ended with 1: exim: insufficient disk space")
+    }
+
+
+def test_after_a_failure_no_further_mail_is_sent_to_that_destination():
+    mails = plan_mails((V4, V6))
+    first, second = [mail.tag for mail in mails if mail.probe == V6]
+    script = build(mails, "probe@world.test", "r1", 30).script
+    calls = [line for line in script.splitlines() if line.startswith("mail ")]
+    (again,) = [line for line in calls if line.startswith(f"mail {second} ")]
+    assert again.endswith(f" '{first}'")
+    assert all(line.endswith(" ''") for line in calls if line != again)
+    last = "submitted 00000000-0000-4000-8000-000000000004 0 \n"
+    text = fixture("probe/delivered.txt")
+    assert last in text
+    result = run_of(text.replace(last, "")).results[-1]
+    assert (result.outcome, result.text) == (Outcome.UNKNOWN, "not sent: one before it did not get through")
 
 
 class Deaf(ShellHost):

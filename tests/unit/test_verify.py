@@ -5,13 +5,17 @@ from datetime import datetime
 import pytest
 
 from mxlib import probe, verify
+from mxlib.checks.check import Outside, failed
 from mxlib.config_probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.errors import HostUnreachableError
+from mxlib.facts import disk
 from mxlib.facts.section import build_script
 from mxlib.host import CommandResult
 from mxlib.policy import VerifyPolicy
+from mxlib.probe_answers import Answer, InboundResult, InboundStage
 from mxlib.verdict import Evidence, Status, Verdict
-from mxlib.verify import HostReport, Request, compare, condition, verify_host, verify_hosts
+from mxlib.verify import HostReport, Request, condition
+from mxlib.verify_fleet import compare, peers_of, verify_hosts
 from mxlib.verify_metrics import metrics
 from mxlib.verify_report import VerifyExit, as_json, exit_code, table
 from tests.unit.facts_support import NOW, fixture
@@ -30,8 +34,9 @@ PROBES = ProbeSection(
 class Recorded:
     """A host that answers each section as a real one did."""
 
-    def __init__(self, name="mx1001.lab.test", recording="mx1001", error=None):
+    def __init__(self, name="mx1001.lab.test", recording="mx1001", error=None, hears="250"):
         self.name = name
+        self._hears = hears
         self._data = json.loads(fixture(f"healthy/{recording}.json"))
         self._error = error
         self.asked = 0
@@ -42,6 +47,13 @@ class Recorded:
         self.asked += 1
         mark = script.partition("\n")[0].removeprefix("mark=")
         names = re.findall(r"^section ([a-z0-9-]+) [\d.]+ ", script, re.MULTILINE)
+        targets = re.findall(r"(mx\d+\.lab\.test)/([46])", script)
+        self._data["outputs"]["peer-sessions"] = (
+            "".join(
+                f"said {name} {family} 192.0.2.1 rcpt user1@lab.test {self._hears} text\n" for name, family in targets
+            )
+            + "end"
+        )
         text = "".join(
             f"{mark} begin {name}\n{self._data['outputs'].get(name, '')}\n{mark} errors {name}\n\n{mark} end {name} 0\n"
             for name in names
@@ -61,30 +73,56 @@ def report(host, *verdicts):
     return HostReport(host, verdicts, NOW, 1.0)
 
 
-@pytest.fixture
-def probed(monkeypatch):
+def said(host, family, codes):
+    answers = tuple(Answer(InboundStage.ACCEPTED, subject, code, "", code == 250) for subject, code in codes.items())
+    return InboundResult(host, "192.0.2.1", family, answers, None, NOW)
+
+
+class World:
     """Test mails and sessions that give what they are told."""
-    calls = []
 
-    def outbound(host, section, run_tag, policy):
-        calls.append((host.name, [one.name for one in section.outbound], run_tag))
-        return tuple(verdict(f"outbound-{one.name}", Status.OK) for one in section.outbound)
+    def __init__(self):
+        self.mails = []
+        self.sessions = []
+        self.failing = set()
+        self.codes = {}
 
-    def inbound(name, section, policy):
-        calls.append((name, "inbound", ""))
-        return (verdict("inbound-v4", Status.OK), verdict("inbound-v6", Status.OK), verdict("certificate", Status.OK))
+    def outbound(self, host, section, run_tag, policy):
+        self.mails.append((host.name, [one.name for one in section.outbound], run_tag))
+        bad = [one.name for one in section.outbound if (host.name, one.name) in self.failing]
+        return (
+            *(verdict(f"outbound-{x.name}", Status.FAILED if x.name in bad else Status.OK) for x in section.outbound),
+            verdict("conntrack-growth", Status.OK),
+            verdict("fastopen-growth", Status.OK),
+        )
 
-    monkeypatch.setattr(probe, "outbound", outbound)
-    monkeypatch.setattr(probe, "inbound", inbound)
-    return calls
+    def ask(self, name, section, policy):
+        self.sessions.append(name)
+        return tuple(said(name, family, self.codes.get(name, {"user1@lab.test": 250})) for family in policy.families)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = World()
+    monkeypatch.setattr(probe, "outbound", world.outbound)
+    monkeypatch.setattr(probe, "sessions", world.ask)
+    return world
+
+
+def found_on(report, name):
+    return next(one for one in report.verdicts if one.check == name)
+
+
+MX1, MX2, MX3 = "mx1001.lab.test", "mx2001.lab.test", "mx3001.lab.test"
 
 
 def test_all_checks_take_one_round_trip():
     host = Recorded()
-    found = verify_host(host, Request(POLICY))
+    (found,) = verify_hosts([host], Request(POLICY))
     assert host.asked == 1
     assert found.status is Status.OK, [v.why for v in found.verdicts if not v.passed]
-    assert len(found.verdicts) == 15
+    assert {one.check for one in found.verdicts} == set(Request(POLICY).names)
+    assert len(found.verdicts) == 17
 
 
 def test_the_condition_is_read_in_one_round_trip_and_leaves_the_mta_out():
@@ -92,34 +130,146 @@ def test_the_condition_is_read_in_one_round_trip_and_leaves_the_mta_out():
     verdicts = condition(host, POLICY)
     assert host.asked == 1
     assert {one.status for one in verdicts} == {Status.OK}
-    assert not {"mta", "queue", "log", "puppet", "depool"} & {one.check for one in verdicts}
+    assert not {"mta", "queue", "queue-trend", "log", "puppet", "depool"} & {one.check for one in verdicts}
 
 
-def test_a_host_that_cannot_be_reached_is_unknown(probed):
-    found = verify_host(Recorded(error=HostUnreachableError("no session")), Request(POLICY))
+def test_a_host_that_cannot_be_reached_is_unknown(world):
+    (found,) = verify_hosts([Recorded(error=HostUnreachableError("no session"))], Request(POLICY))
     assert {one.status for one in found.verdicts} == {Status.UNKNOWN}
-    assert found.status is Status.UNKNOWN
+    assert "no session" in found.verdicts[0].why
 
 
-def test_test_mails_are_part_of_it(probed):
-    found = verify_host(Recorded(), Request(POLICY, probes=PROBES, run_tag="r7"))
-    assert probed == [("mx1001.lab.test", ["provider", "lists"], "r7"), ("mx1001.lab.test", "inbound", "")]
-    assert {"outbound-provider", "inbound-v6", "certificate"} <= {one.check for one in found.verdicts}
+def test_everything_that_was_asked_for_has_one_verdict(world):
+    request = Request(POLICY, probes=PROBES)
+    for report in verify_hosts([Recorded(), Recorded(MX2, "mx2001")], request):
+        assert sorted(one.check for one in report.verdicts) == sorted(request.names)
 
 
-def test_only_what_was_asked_for_is_sent_and_read(probed):
-    host = Recorded()
-    found = verify_host(host, Request(POLICY, probes=PROBES, only=("outbound-lists", "disk")))
+def test_facts_and_sessions_with_others_take_one_round_trip(world):
+    one, other = Recorded(), Recorded(MX2, "mx2001")
+    first, second = verify_hosts([one, other], Request(POLICY, probes=PROBES))
+    assert (one.asked, other.asked) == (1, 1)
+    assert found_on(first, "inbound-peers").passed
+    assert MX1 in found_on(second, "inbound-peers").why
+
+
+def test_only_what_was_asked_for_is_sent_and_read(world):
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, only=("outbound-lists", "disk")))
     assert [one.check for one in found.verdicts] == ["disk", "outbound-lists"]
-    assert probed == [("mx1001.lab.test", ["lists"], "verify")]
-    skipped = verify_host(Recorded(), Request(POLICY, probes=PROBES, skip=("certificate", "queue")))
+    assert world.mails == [(MX1, ["lists"], "verify")]
+    assert world.sessions == []
+    (skipped,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, skip=("certificate", "queue")))
     assert not {"certificate", "queue"} & {one.check for one in skipped.verdicts}
+
+
+def test_the_counters_alone_can_be_asked_for(world):
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, only=("fastopen-growth",)))
+    assert [one.check for one in found.verdicts] == ["fastopen-growth"]
+    assert world.mails == [(MX1, ["provider", "lists"], "verify")]
+
+
+def test_a_neighbour_asks_and_is_no_report_of_its_own(world):
+    neighbour = Recorded(MX2, "mx2001")
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [neighbour])
+    assert found.host == MX1
+    assert neighbour.asked == 1
+    assert found_on(found, "inbound-peers").passed
+    assert world.mails == [(MX1, ["provider", "lists"], "verify")]
+
+
+def test_a_peer_that_is_refused_is_told_beside_the_management_host(world):
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001", hears="550")])
+    told = found_on(found, "inbound-peers")
+    assert told.status is Status.FAILED
+    assert "from mx2001.lab.test over IPv4" in told.why
+    assert "the way between the two?" in told.why
+
+
+def test_a_peer_that_cannot_ask_proves_nothing(world):
+    dead = Recorded(MX2, "mx2001", HostUnreachableError("no session"))
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [dead])
+    assert found_on(found, "inbound-peers").status is Status.UNKNOWN
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [dead, Recorded(MX3, "mx2001")])
+    assert found_on(found, "inbound-peers").passed
+
+
+def test_without_another_mx_there_is_nothing_to_compare(world):
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES))
+    assert found_on(found, "inbound-peers").passed
+    assert "no other MX" in found_on(found, "same-answers").why
+
+
+@pytest.mark.parametrize(
+    ("codes", "wrong"),
+    [
+        ({MX1: 250, MX2: 250, MX3: 250}, set()),
+        ({MX1: 250, MX2: 550, MX3: 250}, {MX2}),
+        ({MX1: 250, MX2: 550}, {MX1, MX2}),
+    ],
+)
+def test_the_odd_answer_is_named(world, codes, wrong):
+    world.codes = {name: {"new-queue@lab.test": code} for name, code in codes.items()}
+    reports = verify_hosts([Recorded(name) for name in codes], Request(POLICY, probes=PROBES))
+    told = {report.host: found_on(report, "same-answers") for report in reports}
+    assert {name for name, one in told.items() if one.status is Status.FAILED} == wrong
+    assert all("new-queue@lab.test: " in told[name].why for name in wrong)
+
+
+def test_where_the_site_says_what_is_right_only_the_wrong_one_is_named(world):
+    world.codes = {MX1: {"user1@lab.test": 250}, MX2: {"user1@lab.test": 550}}
+    reports = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], Request(POLICY, probes=PROBES))
+    assert [report.host for report in reports if not found_on(report, "same-answers").passed] == [MX2]
+
+
+def test_an_mx_that_answers_nothing_cannot_be_compared(world):
+    world.codes = {MX1: {}}
+    first, second = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], Request(POLICY, probes=PROBES))
+    assert {found_on(first, "same-answers").status, found_on(second, "same-answers").status} == {Status.UNKNOWN}
+
+
+def test_peers_share_the_work():
+    assert peers_of("b", ["a", "b", "c", "d"], 2) == ("c", "d")
+    assert peers_of("d", ["a", "b", "c", "d"], 2) == ("a", "b")
+    assert peers_of("a", ["a"], 2) == ()
+    assert peers_of("a", ["a", "b"], 5) == ("b",)
+
+
+def test_a_budget_that_is_used_up_is_unknown(world):
+    def reserve(host, mails):
+        return {"lists": "the budget is 3"} if host == MX1 else {one.name: "no budget" for one in mails}
+
+    request = Request(POLICY, probes=PROBES, reserve=reserve)
+    reports = {one.host: one for one in verify_hosts([Recorded(), Recorded(MX2, "mx2001")], request)}
+    assert world.mails == [(MX1, ["provider"], "verify")]
+    assert (found_on(reports[MX1], "outbound-lists").status, found_on(reports[MX1], "outbound-lists").why) == (
+        Status.UNKNOWN,
+        "the budget is 3",
+    )
+    assert found_on(reports[MX2], "conntrack-growth").why == "no test mail was sent"
 
 
 def test_names_that_can_be_asked_for():
     names = Request(POLICY, probes=PROBES).names
     assert {"firewall", "kernel", "outbound-lists", "conntrack-growth", "inbound-v4", "certificate"} <= set(names)
     assert "certificate" not in Request(POLICY).names
+
+
+def test_a_check_from_outside(world):
+    seen = []
+
+    def judge(host, facts):
+        seen.append((host, facts.get(disk.SOURCE)[0].path))
+        return failed("the hypervisor says so", "a line")
+
+    request = Request(POLICY, outside=(Outside("hypervisor", "asks it", (disk.SOURCE,), judge),), only=("hypervisor",))
+    (found,) = verify_hosts([Recorded()], request)
+    assert [(one.check, one.status, one.why) for one in found.verdicts] == [
+        ("hypervisor", Status.FAILED, "the hypervisor says so")
+    ]
+    assert "a line" in found.verdicts[0].evidence[0].output
+    assert seen == [(MX1, "/var/spool/exim4")]
+    (silent,) = verify_hosts([Recorded(error=HostUnreachableError("no session"))], request)
+    assert silent.status is Status.UNKNOWN
 
 
 def test_hosts_are_told_worst_first():
@@ -133,13 +283,25 @@ def test_hosts_are_told_worst_first():
 
 def test_a_control_tells_the_world_from_the_host():
     bad, good = verdict("outbound-x", Status.FAILED), verdict("outbound-x", Status.OK)
+    blind = verdict("outbound-x", Status.UNKNOWN)
     here, there = compare([report("a", bad), report("b", good)])
-    assert "passes on b: this host is at fault" in here.verdicts[0].why
+    assert here.verdicts[0].why == "THIS HOST is at fault, it passes on b: because"
     assert there.verdicts[0].why == "because"
     both = compare([report("a", bad), report("b", bad)])
-    assert "the remote end?" in both[0].verdicts[0].why
+    assert "REMOTE END or the way to it, it fails on b too" in both[0].verdicts[0].why
+    assert "b could not tell" in compare([report("a", bad), report("b", blind)])[0].verdicts[0].why
     alone = compare([report("a", bad)])
     assert alone[0].verdicts[0].why == "because"
+
+
+def test_what_fails_on_one_host_is_repeated_on_a_neighbour(world):
+    world.failing = {(MX1, "provider")}
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
+    assert world.mails == [(MX1, ["provider", "lists"], "verify"), (MX2, ["provider"], "verify")]
+    assert "THIS HOST is at fault, it passes on mx2001.lab.test" in found_on(found, "outbound-provider").why
+    world.failing.add((MX2, "provider"))
+    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
+    assert "REMOTE END" in found_on(found, "outbound-provider").why
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from mxlib.errors import HostUnreachableError
 from mxlib.facts import aliases
 from mxlib.policy import VerifyPolicy
 from mxlib.verdict import Status, Verdict
-from mxlib.verify import HostReport, Request, verify_hosts
+from mxlib.verify import HostReport, Request
 from mxlib.verify_aliases import AliasLook, look
+from mxlib.verify_fleet import verify_hosts
 from mxlib.verify_metrics import metrics
 from mxlib.verify_report import as_json, table
 from tests.unit.aliases_support import ENTRIES, GENERATOR, INCIDENT, NEW_ENTRIES, NEWER, NOW, STUCK, A, B, session

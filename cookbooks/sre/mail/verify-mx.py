@@ -45,6 +45,9 @@ class VerifyMx(CookbookBase):
             "--skip", action="append", default=[], metavar="CHECK", help="Not this one; can be repeated."
         )
         parser.add_argument("--no-probes", action="store_true", help="Send no test mail and open no session.")
+        parser.add_argument(
+            "--over-budget", action="store_true", help="Send test mails also where their budget is used up or unknown."
+        )
         parser.add_argument("--verbose", action="store_true", help="Show a line also for each check that is OK.")
         return parser
 
@@ -67,6 +70,7 @@ class VerifyMxRunner(CookbookRunnerBase):
             only=tuple(args.only),
             skip=tuple(args.skip),
             probes=not args.no_probes,
+            over_budget=args.over_budget,
             verbose=args.verbose,
         )
         self._session = VerifySession(spicerack, load_site(spicerack), request)
