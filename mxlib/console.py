@@ -185,6 +185,10 @@ class Console:
         """What was seen, without what kernel and systemd said in between. Not to be shown: may hold the password."""
         return quiet(plain(self._raw(_KEPT)))
 
+    def seen(self, pattern: "re.Pattern[str]") -> bool:
+        """Whether a text has come by since the beginning, what kernel and systemd say included."""
+        return bool(pattern.search(plain(self._raw(_KEPT))))
+
     def screen(self) -> Screen:
         """What the console waits for; safe to show."""
         return look(redact(self._raw(_TAIL), self._secret))

@@ -25,6 +25,8 @@ from mxlib.secret import Secret
 from mxlib.text import one_line
 
 _ACPI_S = 120
+_ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
+"""Down though nobody told the cluster to stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
 
 
 class Rapi:
@@ -153,17 +155,58 @@ class Cluster:
         """Cut the power and start again with the same slots: the last resort, never gentle."""
         return self._act(f"gnt-instance reboot --type=soft {shlex.quote(instance_name(name))}")
 
-    def cold_reboot(self, name: str) -> CommandResult:
-        """Shut down by the power button, build the machine anew, start it: may rename the network interface."""
-        return self._act(f"gnt-instance reboot --type=hard {shlex.quote(instance_name(name))}")
+    def status(self, name: str) -> tuple[str, str]:
+        """What the cluster says of the machine now, e.g. ``running`` or ``ERROR_down``, and its primary node.
 
-    def shutdown(self, name: str) -> CommandResult:
-        """Shut down by the power button; after two minutes the power is cut."""
-        return self._act(f"gnt-instance shutdown --timeout={_ACPI_S} {shlex.quote(instance_name(name))}")
+        Raises:
+            GanetiError: it knows no such machine, or answers in another form.
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(instance_name(name))}"
+        output = self._master.read(script, timeout=30).output
+        found = re.search(r"^(\w+):([a-z0-9.-]+)$", output, re.MULTILINE)
+        if found is None:
+            raise GanetiError(f"the state of {name} cannot be read: {one_line(output)}")
+        return found[1], instance_name(found[2])
 
-    def start_paused(self, name: str) -> CommandResult:
-        """Start, and wait with the first instruction until a console is attached: so the whole boot is seen."""
-        return self._act(f"gnt-instance start --paused {shlex.quote(instance_name(name))}")
+    def switched_off(self, name: str) -> bool:
+        """Whether the machine is off and nobody has told the cluster to stop it.
+
+        Raises:
+            GanetiError: its state cannot be read.
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        return self.status(name)[0] in _ENDED_ITSELF
+
+    def start(self, name: str, *, paused: bool) -> CommandResult:
+        """Build the machine anew and start it: its slots are planned anew. One that runs is left alone.
+
+        Arguments:
+            name: the instance.
+            paused: wait with the first instruction until a console is attached: so the whole boot is seen.
+        """
+        return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(instance_name(name))}")
+
+    def paused(self, name: str, node: str) -> bool:
+        """Whether the machine waits before its first instruction; False also where its monitor does not answer.
+
+        Raises:
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        return "VM status: paused" in self._monitor(name, node, "info status")
+
+    def unpause(self, name: str, node: str) -> None:
+        """Let a machine that was started paused run, whoever attaches a console to it or does not.
+
+        Raises:
+            mxlib.errors.HostError: the master cannot be asked.
+        """
+        self._monitor(name, node, "cont")
+
+    def _monitor(self, name: str, node: str, command: str) -> str:
+        path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{instance_name(name)}.monitor"
+        asked = f"echo {shlex.quote(command)} | socat -t 2 STDIO UNIX-CONNECT:{path} 2>&1; true"
+        return self._master.act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
 
     def _act(self, script: str) -> CommandResult:
         return self._master.act(script, timeout=_ACPI_S + 120)

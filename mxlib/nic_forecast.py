@@ -15,6 +15,8 @@ from typing import Any
 from mxlib.facts.nic import GuestNic
 from mxlib.instance import Instance, Level
 
+PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
+"""Our own file that names a card by its MAC, in the initramfs as well."""
 _SCSI = frozenset({"scsi-generic", "scsi-block", "scsi-hd", "scsi-cd"})
 _PCI_DISKS = frozenset({"paravirtual", "ide"})
 _SLOTS = 32
@@ -90,6 +92,20 @@ class Forecast:
         """Old name to new name, where this level certainly renames."""
         outcomes = ((nic.name, nic.outcomes[level]) for nic in self.nics)
         return {name: o.name for name, o in outcomes if o.fate is Fate.RENAMED and o.name is not None}
+
+    def sentence(self, level: Level) -> str:
+        """What this level does to the names, in one sentence."""
+        how = "this cold start" if level is Level.COLD else "this reboot"
+        names = ", ".join(nic.name for nic in self.nics) or "no card seen"
+        renames = self.renames(level)
+        if self.fate(level) is Fate.KEPT:
+            return f"{how} keeps the network names ({names})"
+        if self.fate(level) is not Fate.RENAMED or len(renames) < len(self.nics):
+            told = "; ".join(dict.fromkeys(nic.outcomes[level].why for nic in self.nics))
+            return f"what {how} does to {names}: {told or 'UNKNOWN'}{f' ({self.note})' if self.note else ''}"
+        told = ", ".join(f"{old} to {new}" for old, new in renames.items())
+        slots = "; ".join(nic.outcomes[level].why.rpartition(": ")[2] for nic in self.nics)
+        return f"{how} renames {told} ({slots})"
 
     def known(self) -> dict[str, str]:
         """Name by MAC as it is now: the evidence a repair needs afterwards."""
@@ -200,6 +216,8 @@ def planned_slots(instance: Instance) -> tuple[int, str | None]:
 def _named(nic: GuestNic, slot: int, nics: Sequence[GuestNic]) -> Outcome:
     if slot == nic.slot:
         return Outcome(Fate.KEPT, nic.name, f"kept: PCI slot {slot} as now")
+    if nic.link_file == PIN.format(name=nic.name):
+        return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.link_file} names it by its MAC")
     if nic.link_file is not None and not nic.by_default_policy:
         return _unknown(f"moves to PCI slot {slot}, and {nic.link_file} names it")
     if re.fullmatch(r"eth\d+", nic.name) and len(nics) == 1:

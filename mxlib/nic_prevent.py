@@ -7,7 +7,7 @@ that may boot; it stays until it is taken away.
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mxlib.errors import CommandFailedError, MxlibError
@@ -15,14 +15,13 @@ from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
 from mxlib.instance import Level
-from mxlib.interfaces import NAME, Rewrite
+from mxlib.interfaces import NAME, Place, Rewrite
 from mxlib.interfaces_twin import pairs, settle, twin, twinned
 from mxlib.nic_files import BACKUPS, undo_script
-from mxlib.nic_forecast import Forecast
-from mxlib.nic_repair import apply
+from mxlib.nic_forecast import PIN, Forecast
+from mxlib.nic_repair import apply, other_places
 
-_LINKS = "/etc/systemd/network"
-_OURS = "10-mx-cookbooks-{name}.link"
+_LINKS = PIN.rpartition("/")[0]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]{0,100}")
 _INITRAMFS_S = 300.0
@@ -39,10 +38,23 @@ class Prevention:
     Attributes:
         diff: the change, as it was shown before it was made; empty if nothing had to be changed.
         backup: directory on the host with the old files and ``undo``; empty if there is none.
+        places: other lines that name an interface that has another name now, left for a person.
     """
 
     diff: str
     backup: str = ""
+    places: tuple[Place, ...] = ()
+
+
+def plan_prevention(facts: nic.NicFacts, forecast: Forecast, method: str, run: str) -> str:
+    """What :func:`prevent` would change, as text; touches nothing.
+
+    Raises:
+        PreventionError: it cannot certainly be done.
+    """
+    if method == "stanzas":
+        return plan_stanzas(facts, forecast, run).diff()
+    return _shown(_texts(forecast)) if method == "link" else ""
 
 
 def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
@@ -90,16 +102,38 @@ def _prove(host: Host, names: Sequence[str], backup: str) -> None:
 def settle_names(host: Host, run: str) -> Prevention:
     """After the boot: leave only the name the interface has now. Also undoes a prevention when nothing was renamed.
 
+    Kernel parameters of a renamed interface go with it. The copies that preventions made are of no use then: they go,
+    and the names of today are noted for the next time.
+
     Raises:
         PreventionError: which name is in use is not certain.
         mxlib.errors.HostError: the host failed.
     """
     facts = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)
-    rewrite = plan_settling(facts)
-    if not rewrite.changed:
-        return Prevention("")
-    backup = apply(host, rewrite, run, f"one name again; run {run}")
-    return Prevention(rewrite.diff(), backup)
+    rewrite, names = plan_settling(facts), renamed_since(facts)
+    places: tuple[Place, ...] = ()
+    if names:
+        other, places = other_places(host, names, rewrite)
+        rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
+    if rewrite.changed:
+        apply(host, rewrite, run, f"one name again; run {run}")
+        host.act(f"rm -rf {BACKUPS}/*/", timeout=20)
+        note_names(host, {card.mac: card.name for card in facts.nics})
+    return Prevention(rewrite.diff() if rewrite.changed else "", "", places)
+
+
+def renamed_since(facts: nic.NicFacts) -> dict[str, str]:
+    """Old name to new name of each card that has come up under the second one of its names.
+
+    Raises:
+        PreventionError: neither or both of the two names exist.
+    """
+    there = {card.name for card in facts.nics}
+    names = pairs(facts.files)
+    for old, new in names.items():
+        if (old in there) == (new in there):
+            raise PreventionError(f"{'both' if old in there else 'neither'} of {old} and {new} exist: left as it is")
+    return {old: new for old, new in names.items() if new in there}
 
 
 def plan_settling(facts: nic.NicFacts) -> Rewrite:
@@ -110,12 +144,7 @@ def plan_settling(facts: nic.NicFacts) -> Rewrite:
     """
     if not twinned(facts.files):
         return Rewrite(facts.files, facts.files)
-    there = {card.name for card in facts.nics}
-    names = pairs(facts.files)
-    for old, new in names.items():
-        if (old in there) == (new in there):
-            raise PreventionError(f"{'both' if old in there else 'neither'} of {old} and {new} exist: left as it is")
-    return settle(facts.files, {old: new for old, new in names.items() if new in there})
+    return settle(facts.files, renamed_since(facts))
 
 
 def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> Prevention:
@@ -130,19 +159,27 @@ def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> P
         PreventionError: a name is taken in a chain, or an initramfs does not hold the file; it was taken away again.
         mxlib.errors.HostError: the host failed.
     """
-    renames = forecast.renames(Level.COLD)
-    cards = [card for card in forecast.nics if card.name in renames]
+    texts = _texts(forecast)
+    names = list(forecast.renames(Level.COLD))
     if not all(map(_RELEASE.fullmatch, kernels)) or not kernels:
         raise PreventionError(f"not kernel releases: {', '.join(kernels) or 'none given'}")
-    texts = {_path(card.name): _link(card.name, card.mac) for card in cards}
     if not texts:
         return Prevention("")
     try:
         host.act(_link_script(texts, kernels), timeout=_INITRAMFS_S)
     except CommandFailedError as error:
-        remove_link(host, [card.name for card in cards], kernels)
+        remove_link(host, names, kernels)
         raise PreventionError(f"the names are not pinned, the files were taken away: {error}") from None
-    return Prevention("".join(f"+++ {path}\n" + re.sub("(?m)^", "+", text[:-1]) + "\n" for path, text in texts.items()))
+    return Prevention(_shown(texts))
+
+
+def _texts(forecast: Forecast) -> dict[str, str]:
+    renames = forecast.renames(Level.COLD)
+    return {_path(card.name): _link(card.name, card.mac) for card in forecast.nics if card.name in renames}
+
+
+def _shown(texts: Mapping[str, str]) -> str:
+    return "".join(f"+++ {path}\n" + re.sub("(?m)^", "+", text[:-1]) + "\n" for path, text in texts.items())
 
 
 def remove_link(host: Host, names: Sequence[str], kernels: Sequence[str]) -> None:
@@ -159,7 +196,7 @@ def remove_link(host: Host, names: Sequence[str], kernels: Sequence[str]) -> Non
 def _path(name: str) -> str:
     if not NAME.fullmatch(name):
         raise PreventionError(f"not a name of an interface: {name!r}")
-    return f"{_LINKS}/{_OURS.format(name=name)}"
+    return PIN.format(name=name)
 
 
 def _link(name: str, mac: str) -> str:
@@ -201,13 +238,17 @@ def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: S
     return prevent_by_link(host, forecast, kernels) if method == "link" else prevent_by_stanzas(host, forecast, run)
 
 
-def note_names(host: Host, forecast: Forecast) -> None:
+def note_names(host: Host, known: Mapping[str, str]) -> None:
     """Note on the host's own disk which MAC has which name now: what a repair over the console needs afterwards.
+
+    Arguments:
+        host: the machine.
+        known: name by MAC.
 
     Raises:
         mxlib.errors.HostError: the host failed.
     """
-    lines = "".join(f"{mac} {name}\n" for mac, name in forecast.known().items())
+    lines = "".join(f"{mac} {name}\n" for mac, name in known.items())
     path = nic.NOTE_PATH
     write = f"printf %s {shlex.quote(lines)} >{path}.new\nsync {path}.new\nmv {path}.new {path}\nsync {BACKUPS}"
     host.act(f"set -e\nmkdir -p -m 700 {BACKUPS}\n{write}", timeout=20)

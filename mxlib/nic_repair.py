@@ -111,7 +111,7 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell
     told = ", ".join(f"{old} is now {new}" for old, new in repair.renames.items())
     _note(repair, tell, f"{told}: {repair.diagnosis.why}")
     rewrite = _rewritten(cards.files, repair.renames)
-    other, repair.places = _other_places(host, repair.renames, rewrite)
+    other, repair.places = other_places(host, repair.renames, rewrite)
     rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
     repair.diff = rewrite.diff()
     repair.backup = apply(host, rewrite, run, f"{told}; run {run}")
@@ -132,8 +132,17 @@ def _rewritten(files: tuple[InterfacesFile, ...], names: Mapping[str, str]) -> R
     return settle(files, names)
 
 
-def _other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
-    """Kernel parameters of the interface, renamed; and every other line that names it, for a person."""
+def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
+    """Kernel parameters of the interface, renamed; and every other line that names it, for a person.
+
+    Arguments:
+        host: a root shell on it.
+        names: old name to new name.
+        rewrite: ifupdown's files, whose own doubts are told with the rest.
+
+    Raises:
+        mxlib.errors.HostError: the host failed.
+    """
     places = parse_places(host.read(places_script(list(names)), timeout=20).output)
     certain = tuple(dict.fromkeys(place.path for place in places if is_sysctl(place, names)))
     before = tuple(_read_file(host, path) for path in certain)

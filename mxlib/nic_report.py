@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mxlib.nic_cause import Cause, Diagnosis
 from mxlib.nic_repair import GuestRepair
-from mxlib.text import duration, printable
+from mxlib.text import duration, one_line, printable
 
 
 @dataclass
@@ -41,6 +41,14 @@ class RepairReport:
         if self.diagnosis.cause is Cause.NONE:
             return f"{self.host} {state}: nothing to repair" if self.ok else f"{self.host} {state}{took}"
         return f"{self.host} {state}{took}: {self.diagnosis.cause.value}"
+
+    @property
+    def sentence(self) -> str:
+        """The outcome with its reason, and what a person should do next."""
+        if self.ok:
+            return self.headline
+        why = f" ({one_line(self.diagnosis.why, 300)})" if self.diagnosis.why else ""
+        return f"{self.headline}{why}. {self.diagnosis.advice}".rstrip()
 
     def lines(self, *, story: bool = True) -> list[str]:
         """The report as text, the outcome first and the one next thing last."""

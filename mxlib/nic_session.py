@@ -101,7 +101,7 @@ class NicSession:
             return Outcome.DONE if told.fate(Level.COLD) is Fate.KEPT else Outcome.REFUSED
         if method == "stanzas":
             self._show(plan_stanzas(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), told, self._run).diff())
-        note_names(host, told)
+        note_names(host, told.known())
         done = prevent(host, told, method=method, run=self._run, kernels=self._request.kernels)
         if method == "link":
             self._show(done.diff)
@@ -114,8 +114,9 @@ class NicSession:
         host = self._host(self._request.host)
         self._show(plan_settling(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)).diff())
         done = settle_names(host, self._run)
-        state = "would be one name each" if self._spicerack.dry_run else "one name each"
-        self._tell.line(f"{state}{f', old files in {done.backup}' if done.backup else ''}")
+        self._tell.line("would be one name each" if self._spicerack.dry_run else "one name each")
+        for place in done.places:
+            self._tell.line(f"names it too, look at it: {place}")
         return Outcome.DONE
 
     def _repair(self) -> Outcome:

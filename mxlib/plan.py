@@ -8,9 +8,12 @@ Invariants, held from every state and so after any interruption:
   read back, and the slot of the service is held; at most :data:`mxlib.record.MAX_BOOTS` times a run.
 * The MTA runs in an unverified boot only after test mails were delivered out of it.
 * A kernel becomes the saved entry only after the host was verified with it.
+* A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
+  target, so that no way back plans the PCI slots anew.
 * What somebody else took out is not given back: without our record nothing is opened.
 """
 
+from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.record import MAX_BOOTS, Judgement, Kernel, Record
 from mxlib.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
@@ -39,7 +42,7 @@ def _begin(goal: Goal, state: State) -> Decision:
         # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
         nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
         return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
-    if goal.kernel and goal.kernel == host.kernel and in_service(state):
+    if goal.kernel and goal.kernel == host.kernel and in_service(state) and goal.level is Level.GUEST:
         return End(
             Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
         )
@@ -60,9 +63,30 @@ def _begin_in_silence(goal: Goal, state: State) -> Decision:
         return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
     if state.waited is Waited.NO:
         return Do(Step.AWAIT, "it does not answer")
+    if state.waited is Waited.OFF:
+        return _begin_from_off(state)
     if Step.MEND.value in state.cures:
         return Do(Step.MEND)
-    return End(Outcome.LEFT_OUT, "the host does not answer, and what is known of its run is on it")
+    return End(Outcome.LEFT_OUT, _with(state, "the host does not answer, and what is known of its run is on it"))
+
+
+def _begin_from_off(state: State) -> Decision:
+    """The slot tells whether a run has left the machine so: nobody else's machine is started."""
+    if state.slot is Slot.LEFT:
+        return Do(Step.SLOT, "left behind")
+    if state.slot is Slot.MINE:
+        return _power_on(state)
+    return End(Outcome.LEFT_OUT, "the machine is off, and the slot does not say that a run has left it so")
+
+
+def _power_on(state: State) -> Decision:
+    if Step.POWER_ON.value in state.cures:
+        return Do(Step.POWER_ON, "the machine is off")
+    return End(Outcome.LEFT_OUT, "the machine is off again, though it was started")
+
+
+def _with(state: State, why: str) -> str:
+    return f"{why}: {state.diagnosis}" if state.diagnosis else why
 
 
 def in_service(state: State) -> bool:
@@ -101,6 +125,8 @@ def _boots(state: State, record: Record) -> Decision | None:
     if host is None:
         if state.waited is Waited.NO:
             return Do(Step.AWAIT, "it does not answer")
+        if state.waited is Waited.OFF:
+            return _power_on(state)
         return End(Outcome.LEFT_OUT, "the host does not answer")
     if host.boot != record.boot:
         return Do(Step.FOUND_BOOT, "it has booted without this run")
@@ -110,8 +136,10 @@ def _boots(state: State, record: Record) -> Decision | None:
 def _awaiting(state: State) -> Decision | None:
     if state.waited is Waited.NO or (state.host is None and state.waited is Waited.SAME_BOOT):
         return Do(Step.AWAIT)
+    if state.waited is Waited.OFF:
+        return _power_on(state)
     if state.waited is Waited.SILENT:
-        return _cure(state) or End(Outcome.LEFT_OUT, "the host did not come back from the reboot")
+        return _cure(state) or End(Outcome.LEFT_OUT, _with(state, "the host did not come back from the reboot"))
     if state.reordered:
         return End(Outcome.LEFT_OUT, "the host was told twice to reboot and did not")
     return None
@@ -134,6 +162,17 @@ def kernel_wanted(goal: Goal, record: Record) -> Kernel:
     return record.fallback if turned(goal, record) or record.trial_failed else record.target
 
 
+def boot_level(goal: Goal, record: Record) -> Level:
+    """How the next reboot is made: a cold start only on the way forward, and only until one has come.
+
+    Arguments:
+        goal: what is wanted.
+        record: what was done.
+    """
+    forward = not turned(goal, record) and not record.trial_failed
+    return Level.COLD if forward and record.cold_due else Level.GUEST
+
+
 def turned(goal: Goal, record: Record) -> bool:
     """Whether the run undoes instead of going forward.
 
@@ -151,7 +190,8 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
     untouched = host.boot == record.boot_before
     if state.slot is Slot.UNKNOWN and untouched and not turned(goal, record):
         return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
-    if wanted.release and host.kernel != wanted.release and not (untouched and turned(goal, record)):
+    elsewhere = host.kernel != wanted.release or boot_level(goal, record) is Level.COLD
+    if wanted.release and elsewhere and not (untouched and turned(goal, record)):
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
@@ -176,6 +216,8 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return _without_etcd(goal, record, host)
     if out := _take_out(state, record, host):
         return out
+    if _renames(goal, record) and record.prepared != host.boot:
+        return Do(Step.PREVENT)
     if host.mta is not Mta.HELD:
         # after a failed trial the way out may be broken: what is on disk stays there
         drain = record.drained != host.boot and not record.trial_failed
@@ -186,7 +228,12 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
     if (host.saved, host.next) != entries_for(record, wanted):
         return Do(Step.ENTRIES)
-    return Do(Step.REBOOT, f"into {wanted.release}")
+    cold = boot_level(goal, record) is Level.COLD
+    return Do(Step.REBOOT, f"into {wanted.release}{' by a cold start' if cold else ''}")
+
+
+def _renames(goal: Goal, record: Record) -> bool:
+    return record.prevention != "none" and boot_level(goal, record) is Level.COLD
 
 
 def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
@@ -264,6 +311,8 @@ def _keep_out(state: State, host: View) -> Decision | None:
 
 
 def _tidy(state: State, record: Record, host: View) -> Decision | None:
+    if record.unsettled:
+        return Do(Step.SETTLE)
     if "puppet" in state.uses and host.puppet_off and not record.prior.puppet_off:
         return Do(Step.PUPPET_ON)
     return Do(Step.UNSILENCE) if record.silences else None

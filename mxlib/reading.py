@@ -9,6 +9,8 @@ from mxlib.state import Pool, Slot, State, Step, View, Waited
 from mxlib.steps.context import Context
 from mxlib.steps.service import OUT_OF_POOL
 
+_CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
+
 
 def read_state(context: Context, journal: JournalSeam, *, guard: bool | None, released: Outcome | None) -> State:
     """Where things stand now; the record is left in the context.
@@ -33,7 +35,8 @@ def read_state(context: Context, journal: JournalSeam, *, guard: bool | None, re
         guard=guard,
         waited=context.waited,
         reordered=context.reordered,
-        cures=frozenset(one.value for one in (Step.MEND, Step.POWER_CYCLE) if one not in context.cures),
+        cures=frozenset(one.value for one in _CURES if one not in context.cures),
+        diagnosis=context.diagnosis,
         lost=len(context.lost),
         released=released,
         uses=_uses(context),

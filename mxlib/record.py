@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from mxlib.errors import ParseError
+from mxlib.instance import Level
 
 MAX_BOOTS = 3
 """Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
@@ -61,12 +62,14 @@ class Boot:
         wanted: kernel that was to boot; empty where nobody ordered it.
         after: boot id that came; empty while it is awaited.
         kernel: kernel that came.
+        level: how it was ordered: from inside, or as a cold start.
     """
 
     before: str
     wanted: str
     after: str = ""
     kernel: str = ""
+    level: Level = Level.GUEST
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ class Record:
         judged: what was judged, by boot id.
         undoing: why the run turned back; empty while it goes forward.
         silences: ids of the silences set.
+        level: how the kernel is tried: by a reboot from inside, or by a cold start.
+        prevention: what is done before a cold start that would rename the network interface: none, stanzas or link.
+        unsettled: whether the host may hold what prepares it for another name; noted before it is prepared.
+        prepared: boot id in which that was done and proven.
+        pinned: names that this run has pinned by their MAC, to be let go of where the cold start never came.
     """
 
     run: str
@@ -144,6 +152,16 @@ class Record:
     judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)
     undoing: str = ""
     silences: tuple[str, ...] = ()
+    level: Level = Level.GUEST
+    prevention: str = "none"
+    unsettled: bool = False
+    prepared: str = ""
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def cold_due(self) -> bool:
+        """Whether the machine is still to be built anew."""
+        return self.level is Level.COLD and not any(one.level is Level.COLD and one.after for one in self.boots)
 
     @property
     def awaited(self) -> Boot | None:
@@ -221,12 +239,18 @@ def _decode(raw: dict[str, Any]) -> Record:
     values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
     values["prior"] = Prior(**raw["prior"])
     values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
-    values["boots"] = tuple(Boot(**boot) for boot in raw["boots"])
+    values["boots"] = tuple(_boot(boot) for boot in raw["boots"])
     values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
     values["accepted"] = tuple(raw.get("accepted", ()))
     values["silences"] = tuple(raw["silences"])
+    values["level"] = Level(raw.get("level", Level.GUEST.value))
+    values["pinned"] = tuple(raw.get("pinned", ()))
     known = {one.name for one in dataclasses.fields(Record)}
     return Record(**{name: value for name, value in values.items() if name in known})
+
+
+def _boot(raw: dict[str, Any]) -> Boot:
+    return Boot(**{**raw, "level": Level(raw.get("level", Level.GUEST.value))})
 
 
 def _judgements(raw: dict[str, str | None]) -> Judgements:

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import replace
 
 from mxlib.outcome import Outcome
-from mxlib.plan import entries_for, kernel_wanted, outcome_of
+from mxlib.plan import boot_level, entries_for, kernel_wanted, outcome_of
 from mxlib.record import Boot, Judgement, Record
 from mxlib.state import Goal, Mta, Pool, Ports, State, Step, View, Waited
 
@@ -48,7 +48,7 @@ def _around(step: Step, goal: Goal, state: State) -> State:
 
 
 _RECORD = frozenset(
-    {Step.ADOPT, Step.SILENCE, Step.UNSILENCE, Step.DRAIN, Step.LEDGER, Step.TURN_BACK}
+    {Step.ADOPT, Step.SILENCE, Step.UNSILENCE, Step.DRAIN, Step.LEDGER, Step.TURN_BACK, Step.PREVENT, Step.SETTLE}
     | {Step.PROVE_OUT, Step.PROVE_IN, Step.SOAK, Step.FOUND_BOOT}
 )
 
@@ -68,6 +68,8 @@ def _on_record(step: Step, state: State, record: Record) -> Record:
         Step.UNSILENCE: {"silences": ()},
         Step.DRAIN: {"drained": boot},
         Step.LEDGER: {"ledger": boot},
+        Step.PREVENT: {"unsettled": True, "prepared": boot},
+        Step.SETTLE: {"unsettled": False, "prepared": "", "pinned": ()},
         Step.TURN_BACK: {"undoing": "turned back"},
     }
     return dataclasses.replace(record, **changes[step])  # type: ignore[arg-type]
@@ -75,7 +77,8 @@ def _on_record(step: Step, state: State, record: Record) -> Record:
 
 def _rebooted(goal: Goal, state: State, record: Record, host: View) -> State:
     wanted = kernel_wanted(goal, record)
-    boot = Boot(host.boot, wanted.release, f"boot-{len(record.boots) + 1}", wanted.release)
+    level = boot_level(goal, record)
+    boot = Boot(host.boot, wanted.release, f"boot-{len(record.boots) + 1}", wanted.release, level)
     came = replace(host, boot=boot.after, kernel=boot.kernel, next="")
     return replace(state, host=came, record=replace(record, boots=(*record.boots, boot)))
 

@@ -46,6 +46,7 @@ class Report:
         timeline: the steps, in order.
         verdicts: what was judged, in order: stage, check, status and why.
         ledger: counts of the ledger's last check; empty if it was not checked.
+        repair: what was found and done on the console of a host that did not come back.
     """
 
     host: str
@@ -58,6 +59,7 @@ class Report:
     timeline: tuple[Entry, ...]
     verdicts: tuple[dict[str, str], ...] = ()
     ledger: dict[str, int] = field(default_factory=dict)
+    repair: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -91,6 +93,7 @@ def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next
         timeline=tuple(_timeline(known)),
         verdicts=tuple(_verdicts(known)),
         ledger=_ledger(known),
+        repair=tuple(str(line) for event in known for line in event.values.get("story", ())),
     )
 
 
@@ -169,6 +172,8 @@ def markdown(report: Report) -> str:
     lines += [_row(entry) for entry in report.timeline]
     if report.ledger:
         lines += ["", "## Ledger", "", _ledger_line(report.ledger)]
+    if report.repair:
+        lines += ["", "## Repair from outside", "", *(f"    {printable(line)}" for line in report.repair)]
     if report.verdicts:
         lines += ["", "## Checks", "", "| stage | check | status | why |", "| --- | --- | --- | --- |"]
         lines += ["| " + " | ".join(_cell(one[key]) for key in one) + " |" for one in report.verdicts]

@@ -29,6 +29,7 @@ class Request:
         without_slot: etcd is the incident: go on without the slot of the service.
         unattended: never ask.
         run: id of the run; empty: one is made.
+        prevention: what is done before a cold start that would rename the network interface; None is the site's.
     """
 
     host: str
@@ -42,6 +43,7 @@ class Request:
     without_slot: bool = False
     unattended: bool = True
     run: str = ""
+    prevention: str | None = None
 
 
 def load_site(spicerack: Spicerack) -> Site:

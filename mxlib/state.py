@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.record import Record
 
@@ -18,12 +19,14 @@ class Step(Enum):
     PUPPET_OFF = "puppet off"
     POOL_OUT = "pool out"
     CLOSE = "close ports"
+    PREVENT = "prepare network"
     DRAIN = "drain"
     HOLD = "stop and hold"
     LEDGER = "ledger"
     ENTRIES = "boot entries"
     REBOOT = "reboot"
     AWAIT = "await boot"
+    POWER_ON = "power on"
     MEND = "mend"
     POWER_CYCLE = "power cycle"
     FOUND_BOOT = "found boot"
@@ -35,6 +38,7 @@ class Step(Enum):
     OPEN = "open ports"
     POOL_IN = "pool in"
     SOAK = "soak"
+    SETTLE = "settle network"
     PUPPET_ON = "puppet on"
     UNSILENCE = "unsilence"
     TURN_BACK = "turn back"
@@ -88,6 +92,8 @@ class Waited(Enum):
     SAME_BOOT = "same boot"
     """The host answers and is in the boot that was to end, with no shutdown under way."""
     SILENT = "silent"
+    OFF = "off"
+    """It is silent, and its machine is off though nobody has told the cluster to stop it: a cold start under way."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class Goal:
         back: undo instead of going forward.
         adopt: go on with the run that left its record, whoever began it.
         serve: give the host back in the end, also where the run that is gone on with was to leave it out.
+        level: how the kernel is to be tried: by a reboot from inside, or by a cold start.
     """
 
     kernel: str = ""
@@ -107,6 +114,7 @@ class Goal:
     back: bool = False
     adopt: bool = False
     serve: bool = False
+    level: Level = Level.GUEST
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,8 @@ class State:
         guard: whether the guard has passed; None: not asked yet.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot that did not happen was ordered once more.
-        cures: what is left to try on a host that did not come back: "mend", "power cycle".
+        cures: what is left to try on a host that did not come back: "mend", "power on", "power cycle".
+        diagnosis: why it did not come back, as far as that was found out.
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
         uses: which optional parts the site has: "silence", "puppet".
@@ -160,6 +169,7 @@ class State:
     waited: Waited = Waited.NO
     reordered: bool = False
     cures: frozenset[str] = frozenset()
+    diagnosis: str = ""
     lost: int = 0
     released: Outcome | None = None
     uses: frozenset[str] = frozenset({"silence", "puppet"})

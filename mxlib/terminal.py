@@ -101,11 +101,11 @@ _GOING_DOWN = re.compile(
     r"systemd-shutdown\[1\]:|reboot: (?:Restarting|Power down)"
     r"|Reached target [^\n]*(?:shutdown|reboot|poweroff)\.target"
 )
-_NEW_BOOT = re.compile(r"SeaBIOS \(version|GNU GRUB  version|Linux version \d|Booting `")
+NEW_BOOT = re.compile(r"SeaBIOS \(version|GNU GRUB  version|Linux version \d|Booting `")
 
 
 def _this_boot(text: str) -> str:
-    starts = [match.start() for match in _NEW_BOOT.finditer(text)]
+    starts = [match.start() for match in NEW_BOOT.finditer(text)]
     return text[starts[-1] :] if starts else text
 
 

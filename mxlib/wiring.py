@@ -98,8 +98,7 @@ class Wiring:
     def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
         dry_run = self._spicerack.dry_run
         means = means_of(self._site, self.host, self.clock, self.tell.line, dry_run=dry_run)
-        # a dry run does not even log in on a console
-        return NoRescue() if means is None or dry_run else GanetiRescue(means, target, run_id)
+        return NoRescue() if means is None else GanetiRescue(means, target, run_id)
 
     def _options(self, request: Request) -> Options:
         site = self._site
@@ -112,6 +111,8 @@ class Wiring:
             soak_s=site.soak.seconds if request.soak is None else request.soak,
             stay=request.goal.stay,
             unattended=request.unattended,
+            level=request.goal.level,
+            prevention=request.prevention or (site.ganeti.prevention if site.ganeti is not None else "none"),
         )
 
     def _pool(self, request: Request) -> PoolState:

@@ -1,13 +1,15 @@
 """The boot entries, the reboot, and the wait for the boot that follows."""
 
 import dataclasses
+import itertools
 import re
 
 from mxlib.errors import HostError, ParseError, StepError
 from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.standing import Standing, read_standing
-from mxlib.plan import entries_for, kernel_wanted
+from mxlib.instance import Level
+from mxlib.plan import boot_level, entries_for, kernel_wanted
 from mxlib.record import Boot, Record
 from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
 from mxlib.steps.context import Context, Done, quoted, record_of
@@ -19,6 +21,9 @@ _POLL_S = 3.0
 _ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
 """A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
+_ASK_CLUSTER = 5
+"""Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
+_ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
 _ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
 
 
@@ -113,18 +118,30 @@ def entries_back(context: Context, state: State) -> Done:
 def reboot(context: Context, state: State, goal: Goal) -> Done:
     """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
     record = record_of(state)
-    wanted = kernel_wanted(goal, record)
+    wanted, level = kernel_wanted(goal, record), boot_level(goal, record)
     standing = read_standing(context.target)
     _point_of_no_return(context, standing, entries_for(record, wanted))
     ordered = record
     if record.awaited is None:
-        ordered = dataclasses.replace(record, boots=(*record.boots, Boot(standing.view.boot, wanted.release)))
+        boot = Boot(standing.view.boot, wanted.release, level=level)
+        ordered = dataclasses.replace(record, boots=(*record.boots, boot))
     else:
         context.reordered = True
+    context.cures.discard(Step.POWER_ON)
     context.rescue.watch()
-    context.act("sync\nsystemctl --no-block reboot", record=ordered)
+    context.act(order_script(level), record=ordered)
     context.waited = Waited.NO
-    return Done(f"reboot into {wanted.release} ordered")
+    how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
+    return Done(f"{how} into {wanted.release} ordered")
+
+
+def order_script(level: Level) -> str:
+    """The order from inside: for a cold start the machine switches itself off, and is started from outside then.
+
+    Arguments:
+        level: how it is rebooted.
+    """
+    return f"sync\n{_ORDER[level]}"
 
 
 def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[str, str]) -> None:
@@ -157,11 +174,24 @@ def await_boot(context: Context, state: State) -> Done:
         context.rescue.unwatch()
 
 
+def power_on(context: Context, _state: State) -> Done:
+    """Start a machine that is off: the second half of a cold start, also of one that a dead run has begun."""
+    context.cures.add(Step.POWER_ON)
+    done = context.rescue.power_on()
+    context.waited = Waited.NO
+    return Done(done)
+
+
 def mend(context: Context, _state: State) -> Done:
     """Find out over the console why the host does not answer, and repair what certainly can be."""
     context.cures.add(Step.MEND)
-    context.waited = Waited.NO
-    return Done(context.rescue.mend())
+    mended = context.rescue.mend()
+    # What is repaired answers now, and what is on its way up is waited for; all else is as silent as before.
+    context.waited = Waited.NO if mended.back or mended.wait else Waited.SILENT
+    context.diagnosis = "" if mended.back else mended.note
+    if not mended.power:
+        context.cures.add(Step.POWER_CYCLE)
+    return Done(mended.note, {"story": mended.lines})
 
 
 def power_cycle(context: Context, _state: State) -> Done:
@@ -175,7 +205,7 @@ def _await(context: Context, state: State) -> Done:
     record = state.record
     begin = context.clock.monotonic()
     before = record.awaited.before if record and record.awaited else ""
-    while True:
+    for poll in itertools.count(1):
         standing, problem = _try_standing(context)
         waited = context.clock.monotonic() - begin
         if standing is not None and standing.view.boot != before:
@@ -183,6 +213,12 @@ def _await(context: Context, state: State) -> Done:
         if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
             context.waited = Waited.SAME_BOOT
             return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
+        if standing is None and _asks_cluster(record, poll) and context.rescue.off():
+            context.waited = Waited.OFF
+            return Done(f"the machine is off, {duration(waited)} after the order")
+        if standing is None and (seen := context.rescue.stuck()):
+            context.waited = Waited.SILENT
+            return Done(f"no answer after {duration(waited)}, and its console shows {seen}")
         if waited > context.site.boot.timeout:
             context.waited = Waited.SILENT
             return Done(f"no new boot within {duration(waited)}: {problem}")
@@ -190,6 +226,12 @@ def _await(context: Context, state: State) -> Done:
             f"waiting for a new boot, {duration(waited)} of {duration(context.site.boot.timeout)}: {problem}"
         )
         context.clock.sleep(_POLL_S)
+    raise AssertionError("a count has no end")
+
+
+def _asks_cluster(record: Record | None, poll: int) -> bool:
+    cold = record is not None and record.awaited is not None and record.awaited.level is Level.COLD
+    return cold or poll % _ASK_CLUSTER == 0
 
 
 def _try_standing(context: Context) -> tuple[Standing | None, str]:

@@ -10,6 +10,7 @@ from mxlib.config_sections import Site
 from mxlib.errors import FencedError, StepError
 from mxlib.facts.depool import DIRECTORY, RECORD, TOKEN
 from mxlib.host import CommandResult, Host
+from mxlib.instance import Level
 from mxlib.record import Record
 from mxlib.seams import PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
 from mxlib.state import State, Step, Waited
@@ -66,6 +67,8 @@ class Options:
         soak_s: seconds of watching at the end.
         stay: leave the host out of service in the end.
         unattended: never ask.
+        level: how the kernel is tried.
+        prevention: what is done before a cold start that would rename the network interface.
     """
 
     why: str
@@ -76,6 +79,8 @@ class Options:
     soak_s: float = 60.0
     stay: bool = False
     unattended: bool = True
+    level: Level = Level.GUEST
+    prevention: str = "none"
 
 
 @dataclass
@@ -102,6 +107,7 @@ class Context:
         verdicts: what was judged in this process, by step.
         turning: why the run turns back.
         cures: what was tried on a host that did not come back.
+        diagnosis: why it did not come back, as far as that was found out.
     """
 
     site: Site
@@ -123,6 +129,7 @@ class Context:
     verdicts: list[Verdict] = field(default_factory=list)
     turning: str = ""
     cures: set[Step] = field(default_factory=set)
+    diagnosis: str = ""
 
     def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
         """Change the target, behind the fence; the record is written before the act.

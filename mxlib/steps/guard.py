@@ -10,6 +10,7 @@ from mxlib.facts import grub, kernel, maillog, standing
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.host import Host
+from mxlib.instance import Level
 from mxlib.record import Kernel, Prior, Record
 from mxlib.steps import queue
 from mxlib.steps.context import Context, Done
@@ -108,7 +109,7 @@ def _all(context: Context, target: str) -> Iterator[Verdict]:
     yield from _asked("slot", lambda: [readiness.slot(context.slot.state(), context.slot.describe())])
     yield from _asked("pool", lambda: [readiness.pool(context.pool.read(), OUT_OF_POOL)])
     yield from _asked("others", lambda: _others(context))
-    yield from _asked("rescue", lambda: context.rescue.ready(context.target) if target else ())
+    yield from _asked("rescue", lambda: _rescue(context) if target else ())
     yield from _asked("condition", lambda: context.verifier.condition(context.target))
     yield from _asked("outbound", lambda: context.verifier.outbound(context.target))
     yield from _asked("inbound", lambda: context.verifier.inbound(context.target))
@@ -125,6 +126,10 @@ def _asked(name: str, ask: Callable[[], Iterable[Verdict]]) -> tuple[Verdict, ..
 def _kernels(facts: Facts, target: str) -> Iterator[Verdict]:
     found = facts.get(kernel.SOURCE)
     return readiness.kernels(found, facts.get(grub.SOURCE), target, found.running)
+
+
+def _rescue(context: Context) -> tuple[Verdict, ...]:
+    return context.rescue.ready(context.target, context.options.level, context.options.prevention)
 
 
 def _others(context: Context) -> Iterator[Verdict]:
@@ -176,6 +181,8 @@ def first_record(context: Context, facts: Facts, target: str) -> Record:
         stay=context.options.stay,
         baseline=True,
         accepted=tuple(sorted(context.options.accept)),
+        level=context.options.level,
+        prevention=context.options.prevention if context.options.level is Level.COLD else "none",
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from mxlib import exim
 from mxlib.facts.depool import HOLD, RECORD
-from mxlib.plan import entries_for, kernel_wanted
+from mxlib.instance import Level
+from mxlib.plan import boot_level, entries_for, kernel_wanted
 from mxlib.state import Goal, State, Step
-from mxlib.steps import boot, guard, ports, prove, queue, service
+from mxlib.steps import boot, guard, network, ports, prove, queue, service
 from mxlib.steps.context import Context, Done
 
 Action = Callable[[Context, State, Goal], Done]
@@ -24,12 +25,14 @@ ACTIONS: dict[Step, Action] = {
     Step.PUPPET_OFF: _plain(service.puppet_off),
     Step.POOL_OUT: _plain(service.pool_out),
     Step.CLOSE: _plain(ports.close),
+    Step.PREVENT: _plain(network.prevent),
     Step.DRAIN: _plain(queue.drain),
     Step.HOLD: _plain(queue.hold),
     Step.LEDGER: _plain(queue.ledger),
     Step.ENTRIES: boot.entries,
     Step.REBOOT: boot.reboot,
     Step.AWAIT: _plain(boot.await_boot),
+    Step.POWER_ON: _plain(boot.power_on),
     Step.MEND: _plain(boot.mend),
     Step.POWER_CYCLE: _plain(boot.power_cycle),
     Step.FOUND_BOOT: _plain(boot.found_boot),
@@ -41,6 +44,7 @@ ACTIONS: dict[Step, Action] = {
     Step.OPEN: _plain(ports.open_),
     Step.POOL_IN: _plain(service.pool_in),
     Step.SOAK: _plain(prove.soak),
+    Step.SETTLE: _plain(network.settle),
     Step.PUPPET_ON: _plain(service.puppet_on),
     Step.UNSILENCE: _plain(service.unsilence),
     Step.TURN_BACK: _plain(service.turn_back),
@@ -66,7 +70,15 @@ def preview(step: Step, context: Context, state: State, goal: Goal) -> list[str]
         before = state.record.prior.pool
         values = before if step is Step.POOL_IN else dict.fromkeys(before, service.OUT_OF_POOL)
         return context.pool.command(values)
+    if step is Step.REBOOT:
+        assert state.record is not None
+        return _order(boot_level(goal, state.record), context)
     return _fixed(step, context)
+
+
+def _order(level: Level, context: Context) -> list[str]:
+    start = [f"gnt-instance start --paused {context.target.name}, with the console on it"]
+    return [boot.order_script(level).splitlines()[-1], *(start if level is Level.COLD else [])]
 
 
 def _fixed(step: Step, context: Context) -> list[str]:
@@ -81,7 +93,8 @@ def _fixed(step: Step, context: Context) -> list[str]:
         Step.DRAIN: [f"{context.site.drain.runners} x {exim.BINARY} -q, until {context.options.max_residual} are left"],
         Step.HOLD: [f"touch {HOLD}; systemctl stop {exim.UNIT}; wait until no process of it is left"],
         Step.LEDGER: [f"write every id of the spool and of the log since the claim to {queue.LEDGER}"],
-        Step.REBOOT: ["systemctl --no-block reboot"],
+        Step.PREVENT: [f"as sre.mail.repair-nic --pin --method {context.options.prevention}, where a name changes"],
+        Step.SETTLE: ["as sre.mail.repair-nic --settle"],
         Step.AWAIT: [f"wait for another boot id, at most {context.site.boot.timeout:g} s"],
         Step.PROVE_OUT: [f"test mails with the MTA held: {line}" for line in out],
         Step.START: [f"rm {HOLD}; systemctl start {exim.UNIT}"],

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+from mxlib.instance import Level
 from mxlib.outcome import Outcome
-from mxlib.plan import decide, entries_for, kernel_wanted, outcome_of
+from mxlib.plan import boot_level, decide, entries_for, kernel_wanted, outcome_of
 from mxlib.record import Boot, Judgement, Kernel, Prior, Record
 from mxlib.state import End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 
@@ -62,6 +63,10 @@ class MemoryMx:
     reboots: int = 0
     etcd: bool = True
     curable: bool = False
+    off: bool = False
+    nic: str = "ens5"
+    stanzas: tuple = ("ens5",)
+    prevention: str = "stanzas"
 
     @property
     def boot_id(self):
@@ -70,7 +75,7 @@ class MemoryMx:
     # --- what a run sees
 
     def view(self):
-        if self.silent:
+        if self.unreachable:
             return None
         if self.loaded and self.persisted:
             ports = Ports.CLOSED
@@ -83,12 +88,18 @@ class MemoryMx:
 
     def check(self):
         """Nobody is served by a boot that was not verified; nothing that was in the ledger is gone."""
-        serving = self.running and not self.silent and not self.loaded
+        serving = self.running and not self.unreachable and not self.loaded
         if serving and self.boot_id not in self.verified:
             raise UnsafeError(f"{self.boot_id} serves unverified")
 
-    def power_cut(self):
-        """The machine starts anew."""
+    @property
+    def unreachable(self):
+        return self.silent or self.off or self.nic not in self.stanzas
+
+    def power_cut(self, cold=False):
+        """The machine starts anew; a cold start plans its slots anew."""
+        self.nic = "ens13" if cold or self.off else self.nic
+        self.off = False
         self.boot += 1
         entry, self.next = self.next or self.saved, ""
         self.kernel = KERNELS.get(entry, OTHER.release)
@@ -107,6 +118,7 @@ class Process:
         self.waited, self.reordered = Waited.NO, False
         self.released = None
         self.cures = frozenset()
+        self.met = False
         self.left = die_after
         self.steps = []
 
@@ -120,9 +132,11 @@ class Process:
             free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
             slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
             pool = Pool.IN if mx.pooled else Pool.OUT
-        cures = frozenset({"mend", "power cycle"} if mx.curable else ()) - self.cures
+        cures = frozenset({"mend", "power cycle", "power on"} if mx.curable else {"power on"}) - self.cures
+        # what a run is about stands on the host: of a silent one it knows only what it has read or written itself
+        self.met = self.met or mx.view() is not None
         return State(
-            mx.record, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
+            mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
             cures=cures, released=self.released,
         )  # fmt: skip
 
@@ -173,13 +187,15 @@ class Process:
         yield
 
     def do_claim(self, mx, state):
-        target = Kernel(self.goal.kernel, NEW.entry) if self.goal.kernel else Kernel("", "")
+        named = {one.release: one for one in (OLD, NEW)}
+        target = named[self.goal.kernel] if self.goal.kernel else Kernel("", "")
         fallback = OLD if self.goal.kernel else Kernel("", "")
         prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.record = Record(
             "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, mx.kernel, prior, (1, 0),
-            stay=self.goal.stay, baseline=True,
+            stay=self.goal.stay, baseline=True, level=self.goal.level,
+            prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip
         yield
 
@@ -276,18 +292,38 @@ class Process:
         safe = mx.held and not mx.running and mx.loaded and mx.persisted and not mx.pooled
         if not safe or mx.record.ledger != mx.boot_id or mx.holder_token != self.token:
             raise UnsafeError("reboot at the wrong time")
-        wanted = kernel_wanted(self.goal, mx.record)
+        wanted, level = kernel_wanted(self.goal, mx.record), boot_level(self.goal, mx.record)
         if mx.record.awaited is None:
-            mx.record = replace(mx.record, boots=(*mx.record.boots, Boot(mx.boot_id, wanted.release)))
+            mx.record = replace(mx.record, boots=(*mx.record.boots, Boot(mx.boot_id, wanted.release, level=level)))
         else:
             self.reordered = True
         self.waited = Waited.NO
+        self.cures -= {"power on"}
         yield
+        if level is Level.COLD:
+            if self.goal.back or wanted == mx.record.fallback != mx.record.target:
+                raise UnsafeError("a way back that plans the slots anew")
+            mx.off = True
+            yield
+            return
+        yield from self.start(mx, cold=False)
+
+    def do_power_on(self, mx, state):
+        if not mx.off:
+            raise UnsafeError("a running machine is not started")
+        if mx.holder_token != self.token:
+            raise UnsafeError("somebody else's machine is started")
+        self.cures |= {"power on"}
+        self.waited = Waited.NO
+        yield
+        yield from self.start(mx, cold=True)
+
+    def start(self, mx, *, cold):
         mx.reboots += 1
         if mx.reboots > 3:
             raise UnsafeError("a chain of reboots")
         what = mx.fate.boots.pop(0) if mx.fate.boots else ""
-        mx.power_cut()
+        mx.power_cut(cold)
         if what == "fallback":
             mx.kernel = OLD.release
         elif what == "other":
@@ -298,7 +334,9 @@ class Process:
 
     def do_await(self, mx, state):
         awaited = mx.record.awaited if mx.record else None
-        if mx.silent:
+        if mx.off:
+            self.waited = Waited.OFF
+        elif mx.unreachable:
             self.waited = Waited.SILENT
         elif awaited is not None and mx.boot_id == awaited.before:
             self.waited = Waited.SAME_BOOT
@@ -312,6 +350,23 @@ class Process:
     def do_mend(self, mx, state):
         self.cures |= {"mend"}
         self.waited = Waited.NO
+        yield
+        if not mx.silent:
+            mx.stanzas = (mx.nic,)
+            yield
+
+    def do_prevent(self, mx, state):
+        mx.record = replace(mx.record, unsettled=True)
+        yield
+        mx.stanzas = ("ens5", "ens13")
+        yield
+        mx.record = replace(mx.record, prepared=mx.boot_id)
+        yield
+
+    def do_settle(self, mx, state):
+        mx.stanzas = (mx.nic,)
+        yield
+        mx.record = replace(mx.record, unsettled=False, prepared="")
         yield
 
     def do_power_cycle(self, mx, state):

@@ -224,7 +224,7 @@ def test_ids_are_matched_before_they_are_used(run: str) -> None:
 
 def test_prevention_and_settling(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, {"ens5": MAC})
-    note_names(guest, told())
+    note_names(guest, told().known())
     assert guest.file("/var/lib/mx-cookbooks/nic/names") == f"{MAC} ens5\n"
     done = prevent(guest, told(), method="stanzas", run="run1")
     assert "+iface ens13 inet static" in done.diff

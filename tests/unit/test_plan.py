@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.plan import decide
 from mxlib.record import Judgement
@@ -15,6 +16,7 @@ from tests.unit.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, 
 FORWARD = Goal(NEW.release)
 RESUME = Goal(adopt=True)
 ABORT = Goal(back=True, adopt=True)
+COLD = Goal(NEW.release, level=Level.COLD)
 BAD, UNSURE, GOOD = Judgement.BLAMED, Judgement.INCONCLUSIVE, Judgement.PASSED
 
 
@@ -131,6 +133,83 @@ def test_somebody_elses_run_is_not_touched():
     assert (end.outcome, process.steps) == (Outcome.REFUSED, [])
 
 
+def test_a_cold_start_is_prepared_and_settled():
+    mx = MemoryMx()
+    process, end = run(mx, COLD)
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert (mx.kernel, mx.nic, mx.stanzas, mx.reboots) == (NEW.release, "ens13", ("ens13",), 1)
+    steps = [step.value for step in process.steps]
+    assert steps[6:16] == [
+        *("close ports", "prepare network", "drain", "stop and hold", "ledger", "boot entries", "reboot"),
+        *("await boot", "power on", "await boot"),
+    ]
+    assert steps[-4:] == ["settle network", "puppet on", "unsilence", "release"]
+
+
+def test_a_cold_start_into_the_running_kernel_is_made():
+    mx = MemoryMx()
+    _, end = run(mx, Goal(OLD.release, level=Level.COLD))
+    assert (end.outcome, mx.kernel, mx.saved, mx.next, mx.reboots) == (Outcome.DONE, OLD.release, OLD.entry, "", 1)
+    assert mx.nic == "ens13"
+
+
+def test_a_renamed_interface_is_mended_without_another_boot():
+    mx = MemoryMx(curable=True, prevention="none")
+    process, end = run(mx, COLD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.DONE, NEW.release, 1)
+    assert Step.POWER_CYCLE not in process.steps
+    assert Step.PREVENT not in process.steps
+
+
+def test_a_cold_start_that_is_to_blame_comes_back_warm():
+    mx = MemoryMx(Fate(judgements=[BAD]))
+    process, end = run(mx, COLD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.FELL_BACK, OLD.release, 2)
+    assert process.steps.count(Step.POWER_ON) == 1
+
+
+def test_a_machine_that_a_dead_run_has_left_off_is_started_by_who_goes_on():
+    for goal, kernel in ((RESUME, NEW.release), (ABORT, OLD.release)):
+        mx = died_with_the_machine_off()
+        process, end = run(mx, goal, "two")
+        assert process.steps[:3] == [Step.AWAIT, Step.SLOT, Step.POWER_ON]
+        assert end.outcome in (Outcome.DONE, Outcome.UNDONE, Outcome.FELL_BACK)
+        assert (mx.kernel, in_service(mx)) == (kernel, True)
+
+
+def test_a_machine_that_nobody_of_ours_has_left_off_is_not_started():
+    mx = died_with_the_machine_off()
+    mx.holder_token = 0
+    process, end = run(mx, RESUME, "two")
+    assert (end.outcome, process.steps) == (Outcome.LEFT_OUT, [Step.AWAIT])
+
+
+def test_a_machine_that_goes_off_again_is_left_out():
+    mx = MemoryMx()
+    process = Process(mx, COLD, "one")
+    started = process.do_power_on
+
+    def goes_off(mx, state):
+        yield from started(mx, state)
+        mx.off = True
+
+    process.do_power_on = goes_off
+    end = process.run()
+    assert (end.outcome, process.steps.count(Step.POWER_ON)) == (Outcome.LEFT_OUT, 1)
+    assert "off again" in end.why
+
+
+def died_with_the_machine_off():
+    for point in range(effects_of(COLD)):
+        mx = MemoryMx()
+        with pytest.raises(DiedError):
+            run(mx, COLD, die_after=point)
+        if mx.off:
+            return mx
+    raise AssertionError("the machine was never off")
+
+
 def effects_of(goal, fate=Fate):
     """How many points there are at which a run can die."""
     process = Process(MemoryMx(fate()), goal, "count", die_after=10**6)
@@ -148,33 +227,45 @@ FATES = {
 }
 
 
+@pytest.mark.parametrize("goal", [FORWARD, COLD], ids=["warm", "cold"])
 @pytest.mark.parametrize("fate", FATES)
-def test_resume_from_every_point_reaches_the_goal(fate):
+def test_resume_from_every_point_reaches_the_goal(fate, goal):
     whole = MemoryMx(FATES[fate]())
-    _, expected = run(whole, FORWARD)
-    for point in range(effects_of(FORWARD, FATES[fate])):
+    _, expected = run(whole, goal)
+    for point in range(effects_of(goal, FATES[fate])):
         mx = MemoryMx(FATES[fate]())
         with pytest.raises(DiedError):
-            run(mx, FORWARD, die_after=point)
+            run(mx, goal, die_after=point)
         if mx.record is None and mx.reboots:
             assert in_service(mx)
             continue
-        _, end = run(mx, RESUME if mx.record is not None else FORWARD, "two")
+        _, end = run(mx, RESUME if mx.record is not None else goal, "two")
         assert (end.outcome, mx.kernel) == (expected.outcome, whole.kernel), point
 
 
+@pytest.mark.parametrize("goal", [FORWARD, COLD], ids=["warm", "cold"])
 @pytest.mark.parametrize("fate", FATES)
-def test_abort_from_every_point_restores_or_stays_safe(fate):
-    for point in range(effects_of(FORWARD, FATES[fate])):
+def test_abort_from_every_point_restores_or_stays_safe(fate, goal):
+    for point in range(effects_of(goal, FATES[fate])):
         mx = MemoryMx(FATES[fate]())
         with pytest.raises(DiedError):
-            run(mx, FORWARD, die_after=point)
+            run(mx, goal, die_after=point)
         _, end = run(mx, ABORT, "two")
         if end.outcome in SAFE_OUT:
             assert mx.loaded or mx.boot_id in mx.verified
             continue
         assert mx.kernel == OLD.release or mx.reboots == 0 or end.outcome is Outcome.DONE, point
         assert in_service(mx) or mx.record is None, point
+        assert mx.stanzas == (mx.nic,), point
+
+
+def test_a_power_cut_between_prevention_and_cold_start_leaves_the_host_reachable():
+    for point in range(effects_of(COLD)):
+        mx = MemoryMx()
+        with pytest.raises(DiedError):
+            run(mx, COLD, die_after=point)
+        mx.power_cut()
+        assert mx.view() is not None, point
 
 
 @pytest.mark.parametrize("point", range(0, 70, 3))
@@ -203,17 +294,22 @@ events = st.lists(
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(fate=fates, deaths=events, goals=st.lists(st.sampled_from([RESUME, ABORT]), min_size=6, max_size=6))
-def test_no_history_leads_to_an_unsafe_state(fate, deaths, goals):
+@given(
+    fate=fates,
+    deaths=events,
+    goals=st.lists(st.sampled_from([RESUME, ABORT]), min_size=6, max_size=6),
+    forward=st.sampled_from([FORWARD, COLD]),
+)
+def test_no_history_leads_to_an_unsafe_state(fate, deaths, goals, forward):
     """The in-memory MX raises when an invariant breaks; here only the end is looked at."""
     mx = MemoryMx(fate)
     for number, ((later, what), goal) in enumerate(zip(deaths, goals, strict=False)):
         try:
-            run(mx, goal if mx.record else FORWARD, f"session-{number}", later)
+            run(mx, goal if mx.record else forward, f"session-{number}", later)
         except DiedError:
             happen(mx, what)
     mx.etcd, mx.silent = True, False
-    _, end = run(mx, goals[-1] if mx.record else FORWARD, "last")
+    _, end = run(mx, goals[-1] if mx.record else forward, "last")
     if mx.record is None:
         assert mx.running
         assert not mx.loaded

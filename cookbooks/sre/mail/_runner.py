@@ -120,7 +120,7 @@ class MailCookbook(CookbookBase):
         return MailRunner(self.spicerack, request, self.way(args))
 
 
-_PASSED_ON = frozenset({"max_residual", "drain_timeout", "soak", "without_slot", "unattended"})
+_PASSED_ON = frozenset({"max_residual", "drain_timeout", "soak", "without_slot", "unattended", "prevention"})
 """Options that are called like what they become in the request."""
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
+from mxlib.instance import Level
 from mxlib.state import Goal
 
 
@@ -16,6 +17,7 @@ class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with th
     Usage example:
         cookbook -d sre.mail.reboot-mx mx2001.example.org --kernel 6.1.0-30-amd64
         cookbook sre.mail.reboot-mx mx2001.example.org --kernel newest -r "security update" -t T123456
+        cookbook sre.mail.reboot-mx mx2001.example.org --kernel newest --level cold --prevention stanzas
         cookbook sre.mail.reboot-mx mx2001.example.org --resume
 
     Exit codes:
@@ -34,11 +36,28 @@ class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with th
         what.add_argument("--resume", action="store_true", help="Go on with the run that was left on this host.")
         what.add_argument("--abort", action="store_true", help="Undo the run that was left on this host.")
         what.add_argument("--status", action="store_true", help="Say where this host stands and change nothing.")
+        parser.add_argument(
+            "--level",
+            choices=(Level.GUEST.value, Level.COLD.value),
+            default=Level.GUEST.value,
+            help="How to reboot: from inside, or shut down and built anew by Ganeti (for changed machine settings).",
+        )
+        parser.add_argument(
+            "--prevention",
+            choices=("none", "stanzas", "link"),
+            help="Before a cold start that renames a network interface: two stanzas, or its name pinned by its MAC.",
+        )
         parser.add_argument("--stay-depooled", action="store_true", help="Leave the host out of service in the end.")
 
     def goal(self, args: argparse.Namespace) -> Goal:
         """The kernel, or the end of a run that was left."""
-        return Goal(args.kernel or "", stay=args.stay_depooled, back=args.abort, adopt=args.resume or args.abort)
+        return Goal(
+            args.kernel or "",
+            stay=args.stay_depooled,
+            back=args.abort,
+            adopt=args.resume or args.abort,
+            level=Level(args.level),
+        )
 
     def way(self, args: argparse.Namespace) -> str:
         """Looking, or doing."""
