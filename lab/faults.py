@@ -78,16 +78,57 @@ def _reservations(target: Target, value: object) -> None:
     target.place.node.run(["gnt-instance", "modify", "-H", f"kvm_pci_reservations={value}", target.mx.fqdn])
 
 
-def _mend_nic(target: Target) -> None:
-    """Old layout again, and a host that answers: with a cold start only where the live interface is another one."""
+def _cold_start(target: Target, value: object) -> None:
+    _reservations(target, value)
+    target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=150)
+
+
+def _back_to_old_layout(target: Target) -> None:
+    """A host that answers as ens5, whatever it was left as; with cold starts only where they are needed.
+
+    A host that does not answer may be on its way up, or its files and its card may differ: then it is started with
+    each of the layouts its files can be written for.
+
+    Raises:
+        LabError: it answers with none of them.
+    """
+    name = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
+    for layout in (None, "default", node.OLD_RESERVATIONS):
+        if layout is not None:
+            _cold_start(target, layout)
+        try:
+            wait_ssh(target.place, target.mx, 60 if layout is None else 180)
+            break
+        except LabError:
+            continue
+    live = target.on_host(name).strip()
     _reservations(target, node.OLD_RESERVATIONS)
-    seen = ssh(target.place, target.mx, "ip -o link show ens5 >/dev/null && echo old || echo new")
-    if seen.returncode == 0 and "old" in seen.stdout:
-        return
-    if seen.returncode == 0:
-        target.on_host("sed -i 's/\\bens13\\b/ens5/' /etc/network/interfaces; sync")
-    target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=120)
-    wait_ssh(target.place, target.mx)
+    pinned = "ls /etc/systemd/network/10-mx-cookbooks-*.link 2>/dev/null || true"
+    pins = target.on_host(pinned).split()
+    if live != "ens5" or pins:
+        unpin = f"rm -f {' '.join(pins)}; update-initramfs -u -k all" if pins else "true"
+        target.on_host(f"sed -i 's/\\b{live}\\b/ens5/' /etc/network/interfaces; {unpin}; sync", timeout=300)
+        _cold_start(target, node.OLD_RESERVATIONS)
+        wait_ssh(target.place, target.mx)
+    # what failed while nobody could reach it would be held against it for an hour
+    target.on_host("systemctl reset-failed; systemctl start --no-block generate_vrts_aliases.service")
+
+
+def _add_disk(target: Target) -> None:
+    target.place.node.run(["gnt-instance", "modify", "--disk", "add:size=64M", target.mx.fqdn], timeout=120)
+
+
+def _remove_disk(target: Target) -> None:
+    """Ganeti takes a disk away from a running machine only by hotplug: the machine is stopped for it."""
+    disks = target.place.node.run(
+        ["gnt-instance", "list", "--no-headers", "-o", "disk.count", target.mx.fqdn], check=True
+    ).stdout.strip()
+    if disks != "1":
+        target.on_host("sync")
+        target.place.node.run(["gnt-instance", "shutdown", "--timeout=30", target.mx.fqdn], timeout=150)
+        target.place.node.run(["gnt-instance", "modify", "--disk", "remove", target.mx.fqdn], timeout=120)
+        target.place.node.run(["gnt-instance", "start", target.mx.fqdn], timeout=120)
+    _back_to_old_layout(target)
 
 
 def _stick_aliases(target: Target) -> None:
@@ -133,7 +174,13 @@ FAULTS = {
             "nic-renumber",
             "live at ens5, the next cold start comes up as ens13 (kvm_pci_reservations back to Ganeti 3's default)",
             lambda target: _reservations(target, "default"),
-            _mend_nic,
+            _back_to_old_layout,
+        ),
+        Fault(
+            "second-disk",
+            "a disk was added, and takes its PCI slot at the next cold start: ens5 comes up as ens6",
+            _add_disk,
+            _remove_disk,
         ),
         Fault(
             "bad-kernel",

@@ -13,6 +13,7 @@ Invariants, held from every state and so after any interruption:
 * What somebody else took out is not given back: without our record nothing is opened.
 """
 
+from mxlib.aim import boot_level, entries_for, kernel_wanted, turned
 from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.record import MAX_BOOTS, Judgement, Kernel, Record
@@ -152,37 +153,6 @@ def _cure(state: State) -> Decision | None:
     return Do(step) if step else None
 
 
-def kernel_wanted(goal: Goal, record: Record) -> Kernel:
-    """The kernel the host should end up with.
-
-    Arguments:
-        goal: what is wanted.
-        record: what was done.
-    """
-    return record.fallback if turned(goal, record) or record.trial_failed else record.target
-
-
-def boot_level(goal: Goal, record: Record) -> Level:
-    """How the next reboot is made: a cold start only on the way forward, and only until one has come.
-
-    Arguments:
-        goal: what is wanted.
-        record: what was done.
-    """
-    forward = not turned(goal, record) and not record.trial_failed
-    return Level.COLD if forward and record.cold_due else Level.GUEST
-
-
-def turned(goal: Goal, record: Record) -> bool:
-    """Whether the run undoes instead of going forward.
-
-    Arguments:
-        goal: what is wanted.
-        record: what was done.
-    """
-    return goal.back or bool(record.undoing)
-
-
 def _act(goal: Goal, state: State, record: Record) -> Decision:
     host = state.host
     assert host is not None
@@ -241,16 +211,6 @@ def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
     if host.boot == record.boot_before and not turned(goal, record):
         return Do(Step.TURN_BACK, "the slot or the pool state cannot be read any more")
     return End(Outcome.LEFT_OUT, "the slot or the pool state cannot be read, and without it no host is rebooted")
-
-
-def entries_for(record: Record, wanted: Kernel) -> tuple[str, str]:
-    """GRUB's saved and next entry for a boot: the fallback is saved, a trial is for once.
-
-    Arguments:
-        record: what was done.
-        wanted: the kernel to boot.
-    """
-    return record.fallback.entry, "" if wanted == record.fallback else wanted.entry
 
 
 def _verify(state: State, record: Record, host: View) -> Decision:
@@ -316,16 +276,3 @@ def _tidy(state: State, record: Record, host: View) -> Decision | None:
     if "puppet" in state.uses and host.puppet_off and not record.prior.puppet_off:
         return Do(Step.PUPPET_ON)
     return Do(Step.UNSILENCE) if record.silences else None
-
-
-def outcome_of(goal: Goal, record: Record, boot: str) -> Outcome:
-    """How a run ended that gave the host back to its clients.
-
-    Arguments:
-        goal: what was wanted.
-        record: what was done.
-        boot: the boot it serves in.
-    """
-    if record.trial_failed:
-        return Outcome.FELL_BACK
-    return Outcome.UNDONE if turned(goal, record) and record.target.release else Outcome.DONE

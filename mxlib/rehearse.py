@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import replace
 
+from mxlib.aim import boot_level, entries_for, kernel_wanted, outcome_of
 from mxlib.outcome import Outcome
-from mxlib.plan import boot_level, entries_for, kernel_wanted, outcome_of
 from mxlib.record import Boot, Judgement, Record
 from mxlib.state import Goal, Mta, Pool, Ports, State, Step, View, Waited
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mxlib.aim import outcome_of, turned
 from mxlib.errors import (
     FencedError,
     HostUnreachableError,
@@ -15,7 +16,7 @@ from mxlib.errors import (
 from mxlib.facts.source import read_facts
 from mxlib.journal import JournalSeam
 from mxlib.outcome import Outcome
-from mxlib.plan import decide, in_service, outcome_of, turned
+from mxlib.plan import decide, in_service
 from mxlib.reading import read_state
 from mxlib.record import Record
 from mxlib.rehearse import after

@@ -4,14 +4,15 @@ import dataclasses
 import itertools
 import re
 
+from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.errors import HostError, ParseError, StepError
 from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.standing import Standing, read_standing
 from mxlib.instance import Level
-from mxlib.plan import boot_level, entries_for, kernel_wanted
 from mxlib.record import Boot, Record
 from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
+from mxlib.steps import network
 from mxlib.steps.context import Context, Done, quoted, record_of
 from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
@@ -191,7 +192,8 @@ def mend(context: Context, _state: State) -> Done:
     context.diagnosis = "" if mended.back else mended.note
     if not mended.power:
         context.cures.add(Step.POWER_CYCLE)
-    return Done(mended.note, {"story": mended.lines})
+    revived = network.revive(context) if mended.back else ""
+    return Done("; ".join(filter(None, (mended.note, revived))), {"story": mended.lines})
 
 
 def power_cycle(context: Context, _state: State) -> Done:

@@ -1,12 +1,16 @@
 """The host's network names around a cold start: prepared for the next name before it, settled on one after it."""
 
 import dataclasses
+from collections.abc import Sequence
 
-from mxlib.errors import MxlibError
+from mxlib import exim
+from mxlib.errors import HostError, MxlibError
 from mxlib.record import Record
 from mxlib.state import State
-from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.context import Context, Done, quoted, record_of
 from mxlib.text import one_line
+
+_REVIVE_S = 60
 
 
 def prevent(context: Context, state: State) -> Done:
@@ -37,6 +41,41 @@ def settle(context: Context, state: State) -> Done:
         done = f"NOT settled, look at /etc/network/interfaces: {one_line(str(error), 300)}"
     context.remember(dataclasses.replace(record, unsettled=False, prepared="", pinned=()))
     return Done(done)
+
+
+def revive_script(required: Sequence[str]) -> str:
+    """Start again what failed while the host had no network: required services, and those that a timer starts anyway.
+
+    The MTA is not among them: whether it may run is decided elsewhere.
+
+    Arguments:
+        required: units that the site wants to run.
+    """
+    wanted = " ".join(quoted(name) for name in required if name != exim.UNIT)
+    return f"""\
+for unit in $(systemctl list-units --state=failed --type=service --plain --no-legend | cut -d' ' -f1); do
+[ "$unit" != {exim.UNIT} ] || continue
+by=$(systemctl show -p TriggeredBy --value -- "$unit")
+for name in {wanted}; do [ "$unit" != "$name" ] || by=site; done
+[ -n "$by" ] || continue
+systemctl reset-failed -- "$unit"
+timeout {_REVIVE_S} systemctl start -- "$unit" && echo "$unit" || echo "$unit (it fails again)"
+done
+"""
+
+
+def revive(context: Context) -> str:
+    """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done.
+
+    Arguments:
+        context: the world.
+    """
+    try:
+        said = context.act(revive_script(context.site.verify.unit_names), timeout=4 * _REVIVE_S).output.split("\n")
+    except HostError as error:
+        return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
+    names = ", ".join(one_line(line) for line in said if line.strip())
+    return f"started again, as they had failed without a network: {names}" if names else ""
 
 
 def _kernels(record: Record) -> tuple[str, ...]:

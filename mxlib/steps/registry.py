@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from mxlib import exim
+from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.facts.depool import HOLD, RECORD
 from mxlib.instance import Level
-from mxlib.plan import boot_level, entries_for, kernel_wanted
 from mxlib.state import Goal, State, Step
 from mxlib.steps import boot, guard, network, ports, prove, queue, service
 from mxlib.steps.context import Context, Done

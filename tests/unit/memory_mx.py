@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+from mxlib.aim import boot_level, entries_for, kernel_wanted, outcome_of
 from mxlib.instance import Level
 from mxlib.outcome import Outcome
-from mxlib.plan import boot_level, decide, entries_for, kernel_wanted, outcome_of
+from mxlib.plan import decide
 from mxlib.record import Boot, Judgement, Kernel, Prior, Record
 from mxlib.state import End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 

@@ -23,6 +23,7 @@ FLOORS_TEXT = """
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
     plan steps verify verify_fleet verify_host nic_prevent nic_repair
+    aim
     roll_survey roll_plan roll_soak roll_state
     verify_aliases alias_read probe_aliases
     checks probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
@@ -39,7 +40,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
-    plan rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
+    plan aim rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
     config_aliases
     alert
     state record outcome probe_answers policy
