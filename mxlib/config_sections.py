@@ -82,16 +82,19 @@ class DrainSection:
         max_residual: messages that may be left.
         runners: queue runners at the same time.
         still_timeout: seconds the MTA has to come to rest after its stop.
+        retry_cutoff: seconds until the MTA gives up on a message, where its own retry rules cannot be read.
     """
 
     timeout: float = 900.0
     max_residual: int = 50
     runners: int = 4
     still_timeout: float = 120.0
+    retry_cutoff: float = 345600.0
 
     def __post_init__(self) -> None:
         positive(self.timeout, "timeout")
         positive(self.still_timeout, "still_timeout")
+        positive(self.retry_cutoff, "retry_cutoff")
         must(self.max_residual >= 0, "max_residual", "0 or more messages")
         must(1 <= self.runners <= 50, "runners", "1 to 50")
 

@@ -1,5 +1,7 @@
 """The one error tree of the library."""
 
+from collections.abc import Mapping
+
 
 class MxlibError(Exception):
     """Base of every error this library raises on purpose."""
@@ -34,7 +36,21 @@ class FencedError(HostError):
 
 
 class StepError(MxlibError):
-    """A step could not do its work; its message is what the operator reads."""
+    """A step could not do its work; its message is what the operator reads.
+
+    Attributes:
+        evidence: values for the report.
+    """
+
+    def __init__(self, message: str, evidence: Mapping[str, object] | None = None):
+        """Say it.
+
+        Arguments:
+            message: what the operator reads.
+            evidence: values for the report.
+        """
+        super().__init__(message)
+        self.evidence = dict(evidence or {})
 
 
 class SlotError(MxlibError):

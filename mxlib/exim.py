@@ -47,3 +47,16 @@ def received_at(message_id: str) -> datetime:
     for digit in check_message_id(message_id)[:6]:
         seconds = seconds * 62 + BASE62.index(digit)
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def id_time(when: datetime) -> str:
+    """The first six digits of the ids of messages received at a time.
+
+    Arguments:
+        when: aware; before 1970 counts as 1970.
+    """
+    seconds, digits = max(0, int(when.timestamp())), ""
+    for _ in range(6):
+        seconds, digit = divmod(seconds, 62)
+        digits = BASE62[digit] + digits
+    return digits

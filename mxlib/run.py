@@ -125,7 +125,9 @@ class Run:
             self._journal.write("stopped", step=decision.step.value)
             raise
         except MxlibError as error:
-            self._journal.write("failed", step=decision.step.value, error=str(error), kind=type(error).__name__)
+            evidence = error.evidence if isinstance(error, StepError) else {}
+            kind = type(error).__name__
+            self._journal.write("failed", step=decision.step.value, error=str(error), kind=kind, **evidence)
             return self._failure(decision.step, error, state)
         seconds = self._context.clock.monotonic() - begin
         if decision.step is Step.RELEASE:

@@ -18,7 +18,7 @@ from mxlib.outcome import Outcome
 from mxlib.request import Request
 from mxlib.run import Result, Run
 from mxlib.slot import EtcdSlot
-from mxlib.steps import guard, queue
+from mxlib.steps import drain, guard
 from mxlib.steps.context import Context
 from mxlib.stop import Stop, signals
 from mxlib.wiring import Wiring
@@ -85,7 +85,7 @@ class Session:
                 if self._spicerack.dry_run:
                     self._tell.line(f"would start {self._site.drain.runners} queue runners and watch")
                 else:
-                    self._tell.line(queue.empty(context).note)
+                    self._tell.line(drain.empty(context).note)
             except MxlibError as error:
                 self._tell.line(f"{self._request.host}: {error}")
                 return Outcome.LEFT_OUT.value

@@ -4,21 +4,18 @@ import dataclasses
 from dataclasses import dataclass
 
 from mxlib import exim
-from mxlib.errors import MxlibError, StepError
+from mxlib.errors import StepError
 from mxlib.facts import mta
 from mxlib.facts.depool import DIRECTORY, HOLD
 from mxlib.facts.mta import Role
-from mxlib.facts.queue import SOURCE as QUEUE
 from mxlib.facts.source import read_facts
 from mxlib.record import Record
 from mxlib.state import State
+from mxlib.steps import drain as emptying
 from mxlib.steps.context import Context, Done, record_of
 from mxlib.steps.ports import who_knocks
 from mxlib.text import duration, one_line, plural
 
-_POLL_S = 2.0
-_STALL_S = 30.0
-"""No message has left the queue for this long and no delivery is under way: what is left waits for its retry times."""
 LEDGER = f"{DIRECTORY}/ledger"
 MAX_SHOWN = 20
 
@@ -142,46 +139,12 @@ def sample(context: Context) -> QueueSample:
     return QueueSample(int(numbers[0]), int(numbers[1]), context.clock.monotonic())
 
 
-def runners_script(runners: int) -> str:
-    """Start ordinary queue runners: they try what is due and destroy nothing that the daemon's own would not.
-
-    Arguments:
-        runners: how many side by side; several share a queue safely.
-    """
-    one = f"systemd-run --quiet --collect {exim.BINARY} -q"
-    return f"i=0; while [ $i -lt {runners} ]; do {one}; i=$((i + 1)); done"
-
-
 def drain(context: Context, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
-    done = empty(context)
+    done = emptying.empty(context)
     context.remember(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {who_knocks(context)}", done.evidence)
-
-
-def empty(context: Context) -> Done:
-    """Empty the queue until it is empty, stalls or the time is over; then the bound decides.
-
-    Arguments:
-        context: the world; nothing needs to be claimed.
-    """
-    forget_hints(context)
-    first = last = sample(context)
-    end = first.at + context.options.drain_timeout
-    progressed = first.at
-    started_at = -_STALL_S
-    while last.count and last.at < end and last.at - progressed < _STALL_S:
-        if last.deliveries <= 1 and last.at - started_at >= _STALL_S / 3:
-            context.target.act(runners_script(context.site.drain.runners), timeout=30)
-            started_at = last.at
-        context.clock.sleep(_POLL_S)
-        now = sample(context)
-        if now.count < last.count or now.deliveries > 1:
-            progressed = now.at
-        last = now
-        context.tell.live(_progress(first, last, end))
-    return _drained(context, first, last)
 
 
 def forget_hints(context: Context) -> None:
@@ -195,46 +158,6 @@ def forget_hints(context: Context) -> None:
         context: the world; nothing needs to be claimed.
     """
     context.target.act(f"rm -f {exim.SPOOL}/db/retry", timeout=20)
-
-
-def _progress(first: QueueSample, last: QueueSample, end: float) -> str:
-    rate = (first.count - last.count) / max(last.at - first.at, 1.0)
-    eta = f", about {duration(last.count / rate)} to go" if rate > 0 and last.count else ""
-    return (
-        f"drain: {plural(last.count, 'message')} left, {rate:.1f}/s{eta}; given up in {duration(max(0, end - last.at))}"
-    )
-
-
-def _drained(context: Context, first: QueueSample, last: QueueSample) -> Done:
-    bound = context.options.max_residual
-    took = duration(last.at - first.at)
-    why = f" ({what_is_left(context)})" if last.count else ""
-    if last.count > bound:
-        raise StepError(
-            f"{plural(last.count, 'message')} left of {first.count} after {took}{why}, more than the bound of {bound} "
-            "(--max-residual)"
-        )
-    left = f"; {last.count} stay on disk, within the bound of {bound}{why}" if last.count else ""
-    return Done(
-        f"{plural(first.count - last.count, 'message')} delivered in {took}{left}",
-        {"before": first.count, "after": last.count},
-    )
-
-
-def what_is_left(context: Context) -> str:
-    """The destinations of what stays in the queue, most first, and how much of it is frozen.
-
-    Arguments:
-        context: the world; nothing needs to be claimed.
-    """
-    try:
-        found = read_facts(context.target, (QUEUE,)).get(QUEUE)
-    except MxlibError as error:
-        return f"where to cannot be told: {one_line(str(error), 80)}"
-    most = ", ".join(f"{domain} {count}" for domain, count in found.per_destination.most_common(4))
-    frozen = f", {found.frozen} frozen" if found.frozen else ""
-    looked = "" if found.complete else f" among the oldest {len(found.messages)}"
-    return f"{most or 'nothing to do'}{frozen}{looked}"
 
 
 def hold(context: Context, _state: State) -> Done:

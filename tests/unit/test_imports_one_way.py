@@ -26,7 +26,8 @@ FLOORS_TEXT = """
     aim
     roll_survey roll_plan roll_soak roll_state
     verify_aliases alias_read probe_aliases
-    checks probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
+    drain_plan
+    checks drain_judge probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
     facts
     probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
     alerts_read
@@ -34,7 +35,7 @@ FLOORS_TEXT = """
     config_aliases config_alerts
     alert
     state record outcome probe_answers policy
-    instance interfaces interfaces_twin nic_files terminal exim kernels debversion
+    instance interfaces interfaces_twin nic_files terminal exim retry_rules kernels debversion
     config_values clock text verdict errors windows
 """
 
@@ -44,7 +45,7 @@ PURE_TEXT = """
     config_aliases
     alert
     state record outcome probe_answers policy
-    instance interfaces interfaces_twin nic_files terminal exim kernels debversion
+    instance interfaces interfaces_twin nic_files terminal exim retry_rules kernels debversion
     text verdict errors
     roll_survey roll_plan roll_soak roll_state windows
 """

@@ -1,0 +1,153 @@
+"""What waits in the queue, by where it is really going, and what the log says of those ends lately.
+
+An alias hides where a message goes: its file names the address it was sent to, the log names the one it is delivered
+to. So the log is read for both and for who took or refused mail in the last minutes, the files for what is still to
+do, and the MTA is asked to route what neither tells. Each message is opened once, so this is asked seldom.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts.logline import Cause, classify
+from mxlib.facts.section import SectionOutput
+from mxlib.text import one_line
+
+_DOMAIN = re.compile(r"[a-z0-9_.:\[\]?()-]{1,255}")
+
+
+@dataclass(frozen=True)
+class Heap:
+    """Messages to one destination from one class of senders.
+
+    Attributes:
+        domain: of the address they are delivered to, lower case; ``(local)`` for a file or a program.
+        senders: which of the retry rules' sender patterns fit, by number from 1.
+        count: messages that are not frozen; one with several destinations counts at each.
+        frozen: messages that wait for a person.
+        oldest: when the oldest that is not frozen came in; None if all are.
+        newest: when the newest did.
+    """
+
+    domain: str
+    senders: tuple[int, ...]
+    count: int
+    frozen: int
+    oldest: datetime | None
+    newest: datetime | None
+
+
+@dataclass(frozen=True)
+class Lately:
+    """What the log says of one destination.
+
+    Attributes:
+        delivered: when it took the last message, within :data:`~mxlib.facts.backlog_script.RECENT`; None for none.
+        failed: when it failed last, however long ago; None for never. What was not tried is no failure.
+        fails: failures after the last delivery, within :data:`~mxlib.facts.backlog_script.RECENT`.
+        host_fails: those of them that were not about a single recipient.
+        cause: what the last failure blames.
+        text: its words.
+    """
+
+    delivered: datetime | None = None
+    failed: datetime | None = None
+    fails: int = 0
+    host_fails: int = 0
+    cause: Cause | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """The queue by destination.
+
+    Attributes:
+        total: messages.
+        frozen: messages that wait for a person.
+        heaps: by destination and class of senders.
+        lately: by destination.
+        hosts: addresses of the hosts of a destination, as far as they were asked for.
+        took: when a host, by its address, took its last message, within :data:`~mxlib.facts.backlog_script.RECENT`.
+        now: the host's clock.
+    """
+
+    total: int
+    frozen: int
+    heaps: tuple[Heap, ...]
+    lately: dict[str, Lately]
+    hosts: dict[str, frozenset[str]]
+    took: dict[str, datetime]
+    now: datetime
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest message that is not frozen came in."""
+        return min((heap.oldest for heap in self.heaps if heap.oldest), default=None)
+
+
+def parse(output: SectionOutput) -> Backlog:
+    """Read the answer of :func:`mxlib.facts.backlog_script.section`.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short, or a line has another form.
+    """
+    lines = output.text().splitlines()
+    if not lines or lines[-1] != "end":
+        raise ParseError("what waits in the queue cannot be told: the answer is cut short")
+    by_word: dict[str, list[list[str]]] = {}
+    for line in lines[:-1]:
+        word, *rest = line.split(" ")
+        by_word.setdefault(word, []).append(rest)
+    try:
+        return _backlog(by_word)
+    except (KeyError, ValueError, IndexError) as error:
+        raise ParseError(f"what waits in the queue cannot be told: {error!r}") from error
+
+
+def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:
+    zone = datetime.strptime(lines["zone"][0][0], "%z").tzinfo
+    if not isinstance(zone, timezone):
+        raise ParseError("the host's time zone cannot be told")
+    total, frozen = (int(word) for word in lines["total"][0])
+    hosts: dict[str, set[str]] = {}
+    for domain, ip in lines.get("host", []):
+        hosts.setdefault(_domain(domain), set()).add(ip)
+    return Backlog(
+        total=total,
+        frozen=frozen,
+        heaps=tuple(_heaps(lines.get("dest", []))),
+        lately=_lately(lines, zone),
+        hosts={domain: frozenset(ips) for domain, ips in hosts.items()},
+        took={ip: _at(zone, day, time) for ip, day, time in lines.get("took", [])},
+        now=datetime.fromtimestamp(int(lines["now"][0][0]), tz=zone),
+    )
+
+
+def _heaps(rows: Iterable[list[str]]) -> Iterator[Heap]:
+    for domain, senders, count, frozen, first, last in rows:
+        numbers = () if senders == "-" else tuple(int(number) for number in senders.split(","))
+        oldest, newest = (exim.received_at(one) if one != "-" else None for one in (first, last))
+        yield Heap(_domain(domain), numbers, int(count), int(frozen), oldest, newest)
+
+
+def _domain(text: str) -> str:
+    return text if _DOMAIN.fullmatch(text) else "?"
+
+
+def _at(zone: timezone, day: str, time: str) -> datetime:
+    return datetime.strptime(f"{day} {time[:8]}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
+
+
+def _lately(lines: dict[str, list[list[str]]], zone: timezone) -> dict[str, Lately]:
+    delivered = {_domain(words[0]): _at(zone, words[1], words[2]) for words in lines.get("ok", [])}
+    found = {domain: Lately(delivered=when) for domain, when in delivered.items()}
+    for domain, day, time, fails, host_fails, *rest in lines.get("bad", []):
+        text = one_line(" ".join(rest), 160)
+        name = _domain(domain)
+        when = _at(zone, day, time)
+        found[name] = Lately(delivered.get(name), when, int(fails), int(host_fails), classify(text), text)
+    return found

@@ -1,0 +1,250 @@
+"""Draining: look, judge each destination, let queue runners of our own at what may be tried, follow, and again."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from mxlib import drain_judge, drain_plan, exim, probe_outbound
+from mxlib.config_sections import OutboundProbe
+from mxlib.drain_judge import Destination, Knowledge, Way
+from mxlib.drain_plan import Orders
+from mxlib.errors import HostError, ParseError, StepError
+from mxlib.facts import backlog, backlog_script, hints, maillog
+from mxlib.facts.section import Section, read_sections
+from mxlib.facts.source import Facts, sections_of
+from mxlib.retry_rules import RetryRule, parse_rules, sender_patterns
+from mxlib.steps import runners
+from mxlib.steps.context import Context, Done
+from mxlib.text import duration, one_line, plural
+
+_POLL_S = 3.0
+_PAUSE_S = 10.0
+"""Between two rounds of which the first had no effect."""
+_SETTLED_S = 60.0
+_SHOWN = 6
+_RULES = Section("retry-rules", f"{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p'", timeout_s=20)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One look at the whole queue.
+
+    Attributes:
+        known: what is known.
+        destinations: as judged.
+        mark: where the log ended when the queue was counted.
+        at: when, by the monotonic clock.
+    """
+
+    known: Knowledge
+    destinations: tuple[Destination, ...]
+    mark: maillog.LogMark
+    at: float
+
+    @property
+    def total(self) -> int:
+        """Messages in the queue."""
+        return self.known.backlog.total
+
+    @property
+    def triable(self) -> int:
+        """Messages to destinations that are tried."""
+        return sum(one.count for one in self.destinations if one.way.open)
+
+
+def empty(context: Context) -> Done:
+    """Empty the queue as far as the remote ends allow; then the bound decides.
+
+    Arguments:
+        context: the world; nothing needs to be claimed.
+
+    Raises:
+        mxlib.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
+    """
+    return _Drain(context).run()
+
+
+class _Drain:
+    """One draining."""
+
+    def __init__(self, context: Context):
+        self._context = context
+        self._rules: tuple[RetryRule, ...] | None = None
+        self._begin = context.clock.monotonic()
+        self._end = self._begin + context.options.drain_timeout
+        self._short = ""
+        self._before = 0
+        self._delivered = 0
+
+    def run(self) -> Done:
+        self._rules = self._read_rules()
+        found = self._survey()
+        self._before = found.total
+        if self._prove(found):
+            found = self._survey()
+        self._say(found)
+        try:
+            found = self._rounds(found)
+        finally:
+            runners.stop(self._context)
+        return self._result(found)
+
+    # --- looking
+
+    def _read_rules(self) -> tuple[RetryRule, ...] | None:
+        try:
+            return parse_rules(read_sections(self._context.target, (_RULES,))[_RULES.name].text())
+        except ParseError as error:
+            assumed = duration(self._context.site.drain.retry_cutoff)
+            self._context.tell.line(f"{one_line(str(error))}: {assumed} is taken for the time until Exim gives up")
+            return None
+
+    def _survey(self) -> Survey:
+        """Ask for everything; the mark is taken first, so that nothing falls between the count and what follows it."""
+        patterns = sender_patterns(self._rules or ())
+        asked = backlog_script.section(patterns)
+        sections = (maillog.MARK, asked, *sections_of((hints.SOURCE,)))
+        outputs = read_sections(self._context.target, sections)
+        facts = Facts(self._context.target.name, next(iter(outputs.values())).when, outputs)
+        known = Knowledge(
+            backlog.parse(outputs[asked.name]),
+            facts.get(hints.SOURCE),
+            self._rules,
+            self._context.site.drain.retry_cutoff,
+        )
+        mark = facts.get(maillog.MARK_SOURCE)
+        return Survey(known, drain_judge.judge(known), mark, self._context.clock.monotonic())
+
+    def _prove(self, found: Survey) -> bool:
+        """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
+        wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
+        section = self._context.site.probes
+        chosen = [_small(probe) for probe in section.outbound if probe.to.rpartition("@")[2].lower() in wanted]
+        if not chosen:
+            return False
+        names = ", ".join(probe.name for probe in chosen)
+        self._context.tell.line(f"drain: a test mail to each of {names} tells what takes mail now")
+        try:
+            probe_outbound.send(
+                self._context.target,
+                probe_outbound.plan_mails(chosen),
+                section.sender,
+                self._context.run,
+                section.timeout,
+                force=True,
+            )
+        except (HostError, ParseError) as error:
+            self._context.tell.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
+        return True
+
+    # --- going on
+
+    def _rounds(self, found: Survey) -> Survey:
+        idle = 0
+        while idle < 2 and self._left() > 0 and self._may_go_on(found):
+            self._shorten(found)
+            orders = drain_plan.order(found.known, found.destinations)
+            if not orders.tries:
+                break
+            runners.clear(self._context, orders.clear)
+            self._start(orders)
+            completed = self._follow(found)
+            idle = 0 if completed else idle + 1
+            if not completed and self._left() > _PAUSE_S:
+                self._context.clock.sleep(_PAUSE_S)
+            found = self._survey()
+        return found
+
+    def _may_go_on(self, found: Survey) -> bool:
+        bound = self._context.options.max_residual
+        return drain_plan.may_go_on(found.known, found.destinations, bound, _SETTLED_S)
+
+    def _left(self) -> float:
+        return self._end - self._context.clock.monotonic()
+
+    def _shorten(self, found: Survey) -> None:
+        """Stop earlier where the MTA's own runners would bounce what waits for a broken way."""
+        seconds, why = drain_plan.window(found.known, found.destinations, self._left())
+        if why and why != self._short:
+            self._short = why
+            self._context.tell.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
+        self._end = min(self._end, self._context.clock.monotonic() + seconds)
+
+    def _start(self, orders: Orders) -> None:
+        seconds = max(1, int(self._left()))
+        choose = backlog_script.choose_script(sender_patterns(self._rules or ()), orders.lines)
+        runners.stop(self._context)
+        script = runners.start_script(choose, self._context.site.drain.runners, seconds)
+        self._context.target.act(script, timeout=30)
+
+    def _follow(self, found: Survey) -> int:
+        """Watch until our runners are done or the time is over; gives how many messages were completed."""
+        mark, completed, arrived = found.mark, 0, 0
+        while True:
+            self._context.clock.sleep(min(_POLL_S, max(0.1, self._left())))
+            now = runners.look(self._context, mark)
+            mark = now.mark
+            completed, arrived = completed + now.completed, arrived + now.arrived
+            left = max(0, found.total + arrived - completed)
+            self._context.tell.live(self._progress(found, left, completed))
+            if not now.runs or self._left() <= 0:
+                self._delivered += completed
+                return completed
+
+    def _progress(self, found: Survey, left: int, completed: int) -> str:
+        rate = completed / max(self._context.clock.monotonic() - found.at, 1.0)
+        to_go = max(0, left - (found.total - found.triable))
+        eta = f", about {duration(to_go / rate)} to go" if rate > 0 and to_go else ""
+        known = found.known.backlog
+        oldest = f", oldest {duration((known.now - known.oldest).total_seconds())}" if known.oldest and left else ""
+        kept = f", {found.total - found.triable} of them not tried" if found.total > found.triable else ""
+        given_up = duration(max(0.0, self._left()))
+        return f"drain: {plural(left, 'message')} left{kept}, {rate:.1f}/s{eta}{oldest}; given up in {given_up}"
+
+    # --- telling
+
+    def _say(self, found: Survey) -> None:
+        self._context.tell.line(
+            f"drain: {plural(found.total, 'message')} to {plural(len(found.destinations), 'destination')}"
+        )
+        for line in what_is_left(found):
+            self._context.tell.line(f"  {line}")
+
+    def _result(self, found: Survey) -> Done:
+        bound = self._context.options.max_residual
+        took = duration(self._context.clock.monotonic() - self._begin)
+        kept = what_is_left(found)
+        evidence = {
+            "before": self._before,
+            "completed": self._delivered,
+            "after": found.total,
+            "left": [drain_judge.row(one) for one in found.destinations],
+        }
+        short = f"; ended early, as {self._short}" if self._short else ""
+        for line in kept:
+            self._context.tell.line(f"  left: {line}")
+        if found.total > bound:
+            raise StepError(
+                f"{plural(found.total, 'message')} left of {self._before} after {took}, more than the bound of {bound} "
+                f"(--max-residual){short}: {' | '.join(kept)}",
+                evidence,
+            )
+        stay = f"; {found.total} stay on disk, within the bound of {bound}: {' | '.join(kept)}" if found.total else ""
+        return Done(f"{plural(self._delivered, 'message')} completed in {took}{short}{stay}", evidence)
+
+
+def _small(probe: OutboundProbe) -> OutboundProbe:
+    return dataclasses.replace(probe, sizes=(min(probe.sizes),), times=1)
+
+
+def what_is_left(found: Survey) -> list[str]:
+    """What is left and why, a line for each destination, those with most messages first.
+
+    Arguments:
+        found: the last look.
+    """
+    now = found.known.backlog.now
+    lines = [drain_judge.verdict(one, now) for one in found.destinations]
+    if len(lines) > _SHOWN:
+        rest = found.destinations[_SHOWN:]
+        lines[_SHOWN:] = [f"{plural(len(rest), 'more destination')}, {sum(one.count for one in rest)} messages"]
+    return lines
