@@ -32,6 +32,30 @@ class Outcome(Enum):
         return _PHRASES[self]
 
 
+class DrainOutcome(Enum):
+    """How a draining on its own ended. The value is the cookbook's exit code."""
+
+    DONE = 0
+    """What is left is within the bound."""
+    LEFT = 20
+    """More is left than the bound allows; what and why was told for each destination."""
+    UNKNOWN = 21
+    """The host or its queue could not be read, so nothing can be said of it."""
+    INTERRUPTED = 30
+    """Stopped by a signal; the queue goes on as the MTA's own runners take it."""
+
+    @property
+    def phrase(self) -> str:
+        """What it means, in a few words."""
+        return _DRAIN_PHRASES[self]
+
+
+_DRAIN_PHRASES = {
+    DrainOutcome.DONE: "what is left is within the bound",
+    DrainOutcome.LEFT: "more is left than the bound allows",
+    DrainOutcome.UNKNOWN: "the host or its queue cannot be read",
+    DrainOutcome.INTERRUPTED: "interrupted",
+}
 _PHRASES = {
     Outcome.DONE: "done",
     Outcome.REFUSED: "refused, nothing changed",

@@ -11,14 +11,14 @@ from spicerack import Spicerack
 
 from mxlib import journal, report
 from mxlib.config_sections import Site
-from mxlib.errors import HostError, InterruptedRunError, MxlibError
+from mxlib.errors import HostError, InterruptedRunError, MxlibError, StepError
 from mxlib.facts.standing import read_standing
 from mxlib.last_breath import wait_for_silence
-from mxlib.outcome import Outcome
+from mxlib.outcome import DrainOutcome, Outcome
 from mxlib.request import Request
 from mxlib.run import Result, Run
 from mxlib.slot import EtcdSlot
-from mxlib.steps import drain, guard
+from mxlib.steps import drain, guard, runners
 from mxlib.steps.context import Context
 from mxlib.stop import Stop, signals
 from mxlib.wiring import Wiring
@@ -80,16 +80,20 @@ class Session:
     def drain(self) -> int:
         """Empty the queue as far as it goes; nothing is claimed."""
         context = self._context(new_run())
+        way = drain.rehearse if self._spicerack.dry_run else drain.empty
         with signals(self._stop):
             try:
-                if self._spicerack.dry_run:
-                    self._tell.line(f"would start {self._site.drain.runners} queue runners and watch")
-                else:
-                    self._tell.line(drain.empty(context).note)
+                note, outcome = way(context).note, DrainOutcome.DONE
+            except InterruptedRunError as error:
+                self._stop.rest()
+                runners.stop(context)
+                note, outcome = str(error), DrainOutcome.INTERRUPTED
+            except StepError as error:
+                note, outcome = str(error), DrainOutcome.LEFT if error.evidence else DrainOutcome.UNKNOWN
             except MxlibError as error:
-                self._tell.line(f"{self._request.host}: {error}")
-                return Outcome.LEFT_OUT.value
-        return Outcome.DONE.value
+                note, outcome = str(error), DrainOutcome.UNKNOWN
+        self._tell.line(f"{self._request.host}: {outcome.phrase}: {note}")
+        return outcome.value
 
     def close(self) -> None:
         """Close the journal, and nothing else; harmless when done before."""

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from mxlib import drain_judge, drain_plan, exim, probe_outbound
-from mxlib.config_sections import OutboundProbe
+from mxlib.config_probes import OutboundProbe
 from mxlib.drain_judge import Destination, Knowledge, Way
 from mxlib.drain_plan import Orders
 from mxlib.errors import HostError, ParseError, StepError
@@ -63,6 +63,15 @@ def empty(context: Context) -> Done:
     return _Drain(context).run()
 
 
+def rehearse(context: Context) -> Done:
+    """Look and judge as :func:`empty` does, and say what it would do; no test mail is sent, no hint cleared.
+
+    Arguments:
+        context: the world.
+    """
+    return _Drain(context).rehearse()
+
+
 class _Drain:
     """One draining."""
 
@@ -87,6 +96,19 @@ class _Drain:
         finally:
             runners.stop(self._context)
         return self._result(found)
+
+    def rehearse(self) -> Done:
+        self._rules = self._read_rules()
+        found = self._survey()
+        self._say(found)
+        for probe in self._probes(found):
+            self._context.tell.line(f"would send a test mail to {probe.to}")
+        orders = drain_plan.order(found.known, found.destinations)
+        for hint in orders.clear:
+            self._context.tell.line(f"would clear the retry hint {hint.key}")
+        for domain, _, _, count in orders.tries:
+            self._context.tell.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
+        return Done("dry run: nothing was tried")
 
     # --- looking
 
@@ -116,9 +138,8 @@ class _Drain:
 
     def _prove(self, found: Survey) -> bool:
         """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
-        wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
         section = self._context.site.probes
-        chosen = [_small(probe) for probe in section.outbound if probe.to.rpartition("@")[2].lower() in wanted]
+        chosen = self._probes(found)
         if not chosen:
             return False
         names = ", ".join(probe.name for probe in chosen)
@@ -135,6 +156,11 @@ class _Drain:
         except (HostError, ParseError) as error:
             self._context.tell.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
         return True
+
+    def _probes(self, found: Survey) -> list[OutboundProbe]:
+        wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
+        outbound = self._context.site.probes.outbound
+        return [_small(probe) for probe in outbound if probe.to.rpartition("@")[2].lower() in wanted]
 
     # --- going on
 

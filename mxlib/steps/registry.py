@@ -90,7 +90,10 @@ def _fixed(step: Step, context: Context) -> list[str]:
         Step.PUPPET_OFF: ["disable-puppet REASON"],
         Step.PUPPET_ON: ["enable-puppet REASON"],
         Step.CLOSE: ports.commands(context),
-        Step.DRAIN: [f"{context.site.drain.runners} x {exim.BINARY} -q, until {context.options.max_residual} are left"],
+        Step.DRAIN: [
+            "a small test mail to each destination that has one; stale retry hints of what delivers are cleared",
+            f"{context.site.drain.runners} x {exim.BINARY} -Mc ID...; {context.options.max_residual} may be left",
+        ],
         Step.HOLD: [f"touch {HOLD}; systemctl stop {exim.UNIT}; wait until no process of it is left"],
         Step.LEDGER: [f"write every id of the spool and of the log since the claim to {queue.LEDGER}"],
         Step.PREVENT: [f"as sre.mail.repair-nic --pin --method {context.options.prevention}, where a name changes"],

@@ -3,21 +3,24 @@
 import argparse
 
 from cookbooks.sre.mail._runner import MailCookbook
+from mxlib.outcome import DrainOutcome
 from mxlib.state import Goal
 
+_EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in DrainOutcome)
 
-class DrainQueue(MailCookbook):
-    """Empty the queue of a mail exchanger as far as the remote ends allow.
 
-    Starts ordinary queue runners side by side and watches: rate, what is left, how long it takes. It forces nothing,
-    thaws nothing and deletes nothing, so no message is tried that Exim itself would not try now.
+class DrainQueue(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
+    __doc__ = f"""Empty the queue of a mail exchanger as far as the remote ends allow
+
+    Judges each destination of the queue, lets queue runners of its own at what is proven to take mail and a few
+    messages at what nothing is known of, and says what is left and why. It forces nothing, thaws nothing and deletes
+    nothing, and tries no message whose failure would be final.
 
     Usage example:
         cookbook sre.mail.drain-queue mx2001.example.org --max-residual 0
 
     Exit codes:
-        0   what is left is within the bound
-        20  more is left than the bound allows
+{_EXIT_CODES}
     """
 
     default_reason = "draining the queue"
