@@ -8,7 +8,7 @@ from typing import Any
 from mxlib.checks.aliases_peers import AliasState
 from mxlib.config_aliases import AliasGenerator
 from mxlib.errors import HostError, ParseError
-from mxlib.facts import aliases
+from mxlib.facts import alias_file, aliases
 from mxlib.facts.aliases import AliasFacts
 from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.host import Host
@@ -67,7 +67,7 @@ def _with_entries(state: AliasState, hosts: Sequence[Host]) -> AliasState:
     """The entries too, where two files are not the same; those that cannot be read are left out."""
     if not state.differ:
         return state
-    source = aliases.entries_source(state.generator)
+    source = alias_file.entries_source(state.generator)
     asked = [host for host in hosts if host.name in state.facts and state.facts[host.name].file is not None]
     entries: dict[str, dict[str, str]] = {}
     for name, answer in _ask(asked, (source,)).items():

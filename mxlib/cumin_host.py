@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
+import ClusterShell.Worker.Ssh  # noqa: F401
 from cumin.transports import Command
 from spicerack.remote import RemoteExecutionError, RemoteHosts
 
@@ -22,6 +23,8 @@ from mxlib.errors import CommandFailedError, CommandTimeoutError, HostError, Hos
 from mxlib.host import CommandResult
 from mxlib.text import one_line, printable
 
+# ClusterShell loads its worker when it is first used, and two threads at once meet it half loaded ("partially
+# initialized module 'ClusterShell.Worker.Ssh'", seen): so it is imported above, before there are threads.
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 10.0

@@ -8,7 +8,7 @@ import pytest
 
 from mxlib.config_aliases import AliasGenerator
 from mxlib.errors import ParseError
-from mxlib.facts import aliases
+from mxlib.facts import alias_file, aliases
 from tests.unit.aliases_support import GENERATOR
 
 UNIT = """\
@@ -88,9 +88,9 @@ def whole_script(path: Path, form: str = "aliases") -> str:
 
 def entries(path: Path, form: str) -> dict[str, str]:
     generator = AliasGenerator("vrts", GENERATOR.unit, str(path), format=form)
-    script = "LC_ALL=C; export LC_ALL\n" + aliases.entries_section(generator).script
+    script = "LC_ALL=C; export LC_ALL\n" + alias_file.entries_section(generator).script
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    return aliases.parse_entries(done.stdout)
+    return alias_file.parse_entries(done.stdout)
 
 
 def test_order_case_and_space_make_no_difference(tmp_path):
@@ -134,9 +134,9 @@ def test_a_file_that_ends_within_a_line_shows(tmp_path):
 
 
 def test_a_list_of_entries_that_is_cut_short_is_none():
-    assert aliases.parse_entries("a: b\nend\n") == {"a": "b"}
+    assert alias_file.parse_entries("a: b\nend\n") == {"a": "b"}
     with pytest.raises(ParseError):
-        aliases.parse_entries("a: b\n")
+        alias_file.parse_entries("a: b\n")
 
 
 @pytest.mark.parametrize(

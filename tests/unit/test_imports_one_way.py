@@ -18,14 +18,15 @@ FLOORS_TEXT = """
     cookbooks
     verify_session roll_session
     roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past
-    session last_breath
+    session last_breath alias_session
     wiring verify_outside
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
+    alias_run alias_aftermath alias_report alias_tell alias_world
     plan steps verify verify_fleet verify_host nic_prevent nic_repair
     aim
     roll_survey roll_plan roll_soak roll_state
-    verify_aliases alias_read probe_aliases
+    alias_outcome alias_plan verify_aliases alias_read probe_aliases
     drain_plan
     checks drain_judge probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
     facts
@@ -41,7 +42,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
-    plan aim rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
+    plan alias_plan alias_outcome aim rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
     config_aliases
     alert
     state record outcome probe_answers policy
@@ -83,11 +84,12 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 # Every library from outside the standard one, and the modules that may know it: the adapters.
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "spicerack": dotted(
-        "cookbooks session wiring request nic_session verify_session extender cumin_host pool alerts "
+        "cookbooks alias_session session wiring request nic_session verify_session extender cumin_host pool alerts "
         "alerts_read roll_session roll_fleet"
     ),
     "wmflib": dotted("cookbooks slot alerts_read"),
     "cumin": dotted("cumin_host"),
+    "ClusterShell": dotted("cumin_host"),
     "conftool": dotted("pool"),
     "etcd": dotted("slot roll_memory probe_budget"),
     "urllib3": dotted("slot roll_memory probe_budget"),

@@ -1,0 +1,169 @@
+"""Why a unit that starts for ever does not end: its processes, what they wait in, and whom they wait for."""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from mxlib.config_aliases import AliasGenerator
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.text import duration, printable
+
+_JOURNAL_LINES = 15
+_STACK_LINES = 12
+
+
+def script(generator: AliasGenerator) -> str:
+    """What looks into a run that is under way, read only; lines of ss are long, those of other processes left out.
+
+    Arguments:
+        generator: whose run.
+    """
+    unit = shlex.quote(generator.unit)
+    return f"""\
+g=$(systemctl show -p ControlGroup --value -- {unit})
+pids=
+[ -z "$g" ] ||
+pids=$(find "/sys/fs/cgroup$g" "/sys/fs/cgroup/systemd$g" -name cgroup.procs -exec cat {{}} + 2>/dev/null)
+if [ -n "$pids" ]; then
+ps -o pid=,ppid=,stat=,etimes=,wchan:32=,args= -p "$(printf '%s' "$pids" | tr '\\n' ,)" | sed 's/^ */process /'
+for p in $pids; do head -n {_STACK_LINES} "/proc/$p/stack" 2>/dev/null | sed "s/^/stack $p /"; done
+ss -HntpioO | grep -E "pid=($(printf '%s' "$pids" | tr '\\n' '|'))," | sed 's/^/socket /'
+fi
+journalctl -q --no-pager -o short-iso -n {_JOURNAL_LINES} -u {unit} | sed 's/^/journal /'
+echo looked"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the unit.
+
+    Attributes:
+        pid: its id.
+        parent: its parent's.
+        state: as ps says it: S waits, D waits in the kernel, R runs.
+        seconds: how long it has lived.
+        waits_in: the kernel's function it sleeps in; "-" for none.
+        command: its command line.
+    """
+
+    pid: int
+    parent: int
+    state: str
+    seconds: int
+    waits_in: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A TCP connection of the unit.
+
+    Attributes:
+        state: ESTAB, SYN-SENT, CLOSE-WAIT, ...
+        peer: address and port of the other end.
+        pid: of the first process that holds it.
+        silent_s: seconds since the other end last said anything; None where that is not told.
+        keepalive: whether a timer will find out that the other end is gone.
+    """
+
+    state: str
+    peer: str
+    pid: int
+    silent_s: float | None
+    keepalive: bool
+
+
+@dataclass(frozen=True)
+class Hang:
+    """What was found.
+
+    Attributes:
+        processes: of the unit.
+        sockets: their connections.
+        lines: everything that was read, for the journal and the report.
+    """
+
+    processes: tuple[Process, ...]
+    sockets: tuple[Socket, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def why(self) -> str:
+        """One sentence for whoever has to find out why it hung."""
+        if not self.processes:
+            return "no process of it is left"
+        deepest = self._deepest
+        name = deepest.command.split(" ")[0].rpartition("/")[2]
+        who = f"{name} (pid {deepest.pid}, {deepest.command}) has run for {duration(deepest.seconds)}"
+        waits = f", waits in {deepest.waits_in}" if deepest.waits_in not in ("-", "0", "") else ""
+        told = "; ".join(_tell(socket) for socket in self.sockets) or "it has no TCP connection"
+        return f"{who}{waits}; {told}"
+
+    @property
+    def _deepest(self) -> Process:
+        """The process the others wait for: one that holds a connection, else the youngest without a child."""
+        holders = {socket.pid for socket in self.sockets}
+        parents = {one.parent for one in self.processes}
+        return min(self.processes, key=lambda one: (one.pid not in holders, one.pid in parents, one.seconds, -one.pid))
+
+
+def _tell(socket: Socket) -> str:
+    silent = f", silent for {duration(socket.silent_s)}" if socket.silent_s is not None else ""
+    blind = "" if socket.keepalive else ", no keepalive to notice that it is gone"
+    return f"connection to {socket.peer} ({socket.state}){silent}{blind}"
+
+
+def parse(text: str) -> Hang:
+    """Read what :func:`script` printed.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short.
+    """
+    *lines, end = text.rstrip().splitlines() or [""]
+    if end != "looked":
+        raise ParseError("the look into the run is cut short")
+    processes = [_process(line) for line in lines if line.startswith("process ")]
+    sockets = [_socket(line) for line in lines if line.startswith("socket ")]
+    return Hang(
+        tuple(filter(None, processes)),
+        tuple(filter(None, sockets)),
+        tuple(" ".join(printable(x).split()) for x in lines),
+    )
+
+
+def _process(line: str) -> Process | None:
+    found = re.fullmatch(r"process (\d+) +(\d+) +(\S+) +(\d+) +(\S+) +(.*)", line)
+    if found is None:
+        return None
+    pid, parent, state, seconds, waits_in, command = found.groups()
+    return Process(int(pid), int(parent), state, int(seconds), waits_in, printable(command).strip())
+
+
+def _socket(line: str) -> Socket | None:
+    found = re.match(r"socket (\S+) +\d+ +\d+ +\S+ +(\S+) .*?pid=(\d+)", line)
+    if found is None:
+        return None
+    silent = re.search(r"\blastrcv:(\d+)", line)
+    return Socket(
+        state=found[1],
+        peer=printable(found[2]),
+        pid=int(found[3]),
+        silent_s=int(silent[1]) / 1000 if silent else None,
+        keepalive="timer:(keepalive" in line,
+    )
+
+
+def source(generator: AliasGenerator) -> Source[Hang]:
+    """How a run is looked into.
+
+    Arguments:
+        generator: whose run.
+    """
+    section = Section(f"alias-hang-{generator.name}", script(generator), timeout_s=20)
+
+    def read(outputs: Outputs) -> Hang:
+        return parse(outputs[section.name].text())
+
+    return Source(section.name, (section,), read)

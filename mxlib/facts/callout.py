@@ -1,0 +1,98 @@
+"""Exim's hints about callouts: which addresses it believes to be refused elsewhere, without asking again."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mxlib import exim
+from mxlib.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+
+NEGATIVE_S = 2 * 3600
+"""Exim's default for a refused address (spec.txt, callout_negative_expire), so also that of most senders' MTAs."""
+
+# exim_dumpdb's exit code is 1 for a database that is not there, and it prints nothing of an empty one.
+SECTION = Section(
+    "callout",
+    f"""\
+[ ! -e {exim.SPOOL}/db/callout ] || exim_dumpdb {exim.SPOOL} callout || exit
+echo end
+""",
+    timeout_s=20,
+)
+_LINE = re.compile(r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S+) callout=(?P<result>\w+)(?: .*)?")
+_KEY = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:/<[A-Za-z0-9._+=@-]{0,320}>)?")
+
+
+@dataclass(frozen=True)
+class CalloutFacts:
+    """What Exim remembers.
+
+    Attributes:
+        results: ``accept`` or ``reject`` by key: an address, an address with a sender, or a domain.
+    """
+
+    results: Mapping[str, str]
+
+    def negative(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """Keys that make Exim refuse these addresses without asking.
+
+        Arguments:
+            addresses: recipients; case makes no difference.
+        """
+        wanted = {address.lower() for address in addresses}
+        return tuple(
+            sorted(
+                key
+                for key, result in self.results.items()
+                if result == "reject" and _KEY.fullmatch(key) and key.partition("/")[0].lower() in wanted
+            )
+        )
+
+    def negative_domains(self, addresses: Iterable[str]) -> tuple[str, ...]:
+        """Domains of these addresses whose host refuses every callout; that is not cleared, as it concerns others too.
+
+        Arguments:
+            addresses: recipients.
+        """
+        domains = {address.rpartition("@")[2].lower() for address in addresses}
+        return tuple(
+            sorted(key for key, result in self.results.items() if result == "reject" and key.lower() in domains)
+        )
+
+
+def parse(outputs: Outputs) -> CalloutFacts:
+    """Read the dump.
+
+    Raises:
+        mxlib.errors.ParseError: it is cut short.
+    """
+    *lines, end = outputs[SECTION.name].text().splitlines() or [""]
+    if end != "end":
+        raise ParseError("the dump of the callout hints is cut short")
+    found = filter(None, map(_LINE.fullmatch, lines))
+    return CalloutFacts({line["key"]: line["result"] for line in found})
+
+
+SOURCE = Source("callout", (SECTION,), parse)
+
+
+def clear_script(keys: Iterable[str]) -> str:
+    """The script that removes single records, under Exim's own lock; prints ``cleared N``.
+
+    Arguments:
+        keys: from :meth:`CalloutFacts.negative`.
+
+    Raises:
+        mxlib.errors.ParseError: not a key of an address.
+    """
+    known = list(keys)
+    if not all(map(_KEY.fullmatch, known)):
+        raise ParseError(f"not keys of callout hints: {known!r}"[:200])
+    # exim_fixdb shows the record of a name, and "d" deletes the one shown last.
+    typed = "".join(f"{key}\\nd\\n" for key in known).replace("%", "%%")
+    return (
+        f"said=$(printf '{typed}' | exim_fixdb {exim.SPOOL} callout) || {{ printf '%s\\n' \"$said\"; exit 1; }}\n"
+        "printf 'cleared %s\\n' \"$(printf '%s\\n' \"$said\" | grep -c '^> deleted$')\""
+    )
