@@ -76,6 +76,7 @@ def configure(host: Box) -> None:
             input_text=text,
         )
     host.run(["mkdir", "-p", "/var/log/spicerack"])
+    host.run(["mkdir", "-p", "-m", "700", "/run/mx-ssh"])
     host.serve("syslog", [preflight.python(), str(REPOSITORY / "lab" / "syslog.py")])
 
 

@@ -10,7 +10,7 @@ from wmflib.exceptions import WmflibError
 from mxlib.alert import Alert, parse_alerts
 from mxlib.config_alerts import AlertsSection
 from mxlib.errors import ParseError, SilenceError
-from mxlib.seams import AlertSource
+from mxlib.seams import AlertSource, NoAlerts
 from mxlib.text import one_line
 
 _QUERY = "alerts?active=true&silenced=true&inhibited=true&unprocessed=true"
@@ -38,13 +38,6 @@ class AlertmanagerAlerts:
             return parse_alerts(self._make()._api_request("get", _QUERY).json())
         except (SpicerackError, WmflibError, OSError, ValueError, AttributeError, ParseError) as error:
             raise SilenceError(f"Alertmanager cannot be asked: {one_line(str(error))}") from error
-
-
-class NoAlerts:
-    """A site whose alerts nobody here can ask for."""
-
-    def firing(self) -> None:
-        """Nothing is asked."""
 
 
 def source_of(spicerack: Spicerack, section: AlertsSection) -> AlertSource:

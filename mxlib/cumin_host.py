@@ -115,6 +115,7 @@ class CuminHost:
         *,
         dry_run: bool,
         check: Callable[[], None] = lambda: None,
+        note: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """Keep what is needed to reach it.
 
@@ -124,12 +125,14 @@ class CuminHost:
             clock: the time to live in.
             dry_run: only show what changes the host.
             check: called before each command; raises where the run is to stop.
+            note: told after each command how many seconds it took.
         """
         self._name = name
         self._transport = transport
         self._clock = clock
         self._dry_run = dry_run
         self._check = check
+        self._note = note
 
     @property
     def name(self) -> str:
@@ -160,6 +163,7 @@ class CuminHost:
         started, begin = self._clock.now(), self._clock.monotonic()
         printed = self._transport(wrap(script, timeout, mark), timeout=timeout + _GRACE_S, is_safe=is_safe)
         seconds = self._clock.monotonic() - begin
+        self._note(seconds)
         answer = unwrap(printed, mark)
         if answer is None:
             raise self._silent(printed, mark, seconds, timeout)

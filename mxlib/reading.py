@@ -59,6 +59,7 @@ def _read_host(context: Context, journal: JournalSeam) -> tuple[View | None, Rec
     except HostError as error:
         journal.write("silent", why=str(error))
         return None, context.record
+    context.standing = standing
     return standing.view, standing.depool.record
 
 

@@ -13,7 +13,6 @@ from mxlib.errors import (
     SlotError,
     StepError,
 )
-from mxlib.facts.source import read_facts
 from mxlib.journal import JournalSeam
 from mxlib.outcome import Outcome
 from mxlib.plan import decide, in_service
@@ -69,6 +68,7 @@ class Run:
         self._interrupted = ""
         self._repeats: list[Do] = []
         self._served = ""
+        self._read: dict[str, float] = {}
 
     def execute(self) -> Result:
         """Go to the goal, or as far as it is safe."""
@@ -85,8 +85,13 @@ class Run:
         return self._finish(End(Outcome.LEFT_OUT, f"no end after {MAX_STEPS} steps"))
 
     def _once(self) -> End | None:
+        begin, before = self._context.clock.monotonic(), self._context.meter.read()
         state = self.state()
         decision = decide(self._goal, state)
+        self._read = {
+            "reading_s": self._context.clock.monotonic() - begin,
+            "reading_trips": self._context.meter.read().since(before).trips,
+        }
         if isinstance(decision, End):
             return decision
         if decision.step is Step.GUARD:
@@ -101,14 +106,18 @@ class Run:
     # --- acting
 
     def _run_guard(self) -> None:
-        begin = self._context.clock.monotonic()
+        begin, before = self._context.clock.monotonic(), self._context.meter.read()
         verdicts = guard.guard(self._context, self._goal.kernel)
+        seconds = self._context.clock.monotonic() - begin
+        trips = self._context.meter.read().since(before).trips
+        spent = {"seconds": seconds, "probing_s": self._context.probed_s, "trips": trips}
+        self._journal.write("guard", checks=len(verdicts), **self._read, **spent)
         for one in verdicts:
             self._journal.write("verdict", stage="guard", check=one.check, status=one.status.value, why=one.why)
         against = guard.blocking(self._context, verdicts)
         self._guard = not against
-        took = duration(self._context.clock.monotonic() - begin)
-        self._context.tell.line(f"guard: {len(verdicts)} checks, {len(against)} against beginning ({took})")
+        said = f"guard: {len(verdicts)} checks, {len(against)} against beginning ({duration(seconds)})"
+        self._context.tell.line(said)
         for one in against:
             self._context.tell.line(f"  {one.status.value:8}{one.check}: {one.why}")
 
@@ -116,8 +125,8 @@ class Run:
         """Take a step, tell it, and turn what goes wrong into the next decision."""
         if decision.step is Step.TURN_BACK:
             self._context.turning = decision.why
-        self._journal.write("begin", step=decision.step.value, why=decision.why)
-        begin = self._context.clock.monotonic()
+        self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
+        begin, before = self._context.clock.monotonic(), self._context.meter.read()
         try:
             self._refuse_repeats(decision)
             done = ACTIONS[decision.step](self._context, state, self._goal)
@@ -132,7 +141,9 @@ class Run:
         seconds = self._context.clock.monotonic() - begin
         if decision.step is Step.RELEASE:
             self._note_release(state)
-        self._journal.write("done", step=decision.step.value, note=done.note, seconds=seconds, **done.evidence)
+        trips = self._context.meter.read().since(before).trips
+        said = {"note": done.note, "seconds": seconds, "trips": trips, **done.evidence}
+        self._journal.write("done", step=decision.step.value, **said)
         self._context.tell.line(f"{decision.step.value}: {one_line(done.note, 400)} ({duration(seconds)})")
         return None
 
@@ -236,7 +247,7 @@ class Run:
     def _rehearsed(self, step: Step, state: State) -> State:
         claimed = None
         if step is Step.CLAIM:
-            facts = read_facts(self._context.target, guard.SOURCES)
+            facts = guard.facts_for_claim(self._context)
             claimed = guard.first_record(self._context, facts, self._goal.kernel)
             claimed = dataclasses.replace(claimed, token=state.token)
         return after(step, self._goal, state, claimed)

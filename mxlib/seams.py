@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from mxlib.alert import Alert
+from mxlib.facts.source import Facts, Source
 from mxlib.host import Host
 from mxlib.instance import Level
 from mxlib.state import Slot
@@ -91,6 +92,13 @@ class AlertSource(Protocol):
         """
 
 
+class NoAlerts:
+    """A site whose alerts nobody here can ask for."""
+
+    def firing(self) -> None:
+        """Nothing is asked."""
+
+
 class Teller(Protocol):
     """Where the operator looks."""
 
@@ -106,6 +114,15 @@ class Verifier(Protocol):
 
     def condition(self, host: Host) -> tuple[Verdict, ...]:
         """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
+
+    def sources(self) -> tuple[Source[Any], ...]:
+        """What :meth:`judged` and :meth:`known_bad` have to know, for who reads it together with something else."""
+
+    def judged(self, facts: Facts) -> tuple[Verdict, ...]:
+        """The same as :meth:`condition`, from facts that are known."""
+
+    def known_bad(self, facts: Facts, release: str) -> Verdict:
+        """Whether an installed kernel is known to be bad under what holds on its host."""
 
     def outbound(self, host: Host) -> tuple[Verdict, ...]:
         """Test mails through the host's MTA, also while it is held."""

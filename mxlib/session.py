@@ -18,7 +18,7 @@ from mxlib.outcome import DrainOutcome, Outcome
 from mxlib.request import Request
 from mxlib.run import Result, Run
 from mxlib.slot import EtcdSlot
-from mxlib.steps import drain, guard, runners
+from mxlib.steps import choice, drain, runners
 from mxlib.steps.context import Context
 from mxlib.stop import Stop, signals
 from mxlib.wiring import Wiring
@@ -135,11 +135,11 @@ class Session:
         return result.outcome.value
 
     def _choose_kernel(self, context: Context) -> None:
-        """Turn "newest" into a release: the newest one that is whole on the host."""
-        if self._request.goal.kernel != "newest":
+        """Turn "newest" and "proven" into a release."""
+        if self._request.goal.kernel not in choice.WORDS:
             return
-        release = guard.newest_kernel(context.target)
-        self._tell.line(f"the newest kernel that is whole on {self._request.host} is {release}")
+        release, why = choice.choose(context, self._request.goal.kernel)
+        self._tell.line(why)
         goal = dataclasses.replace(self._request.goal, kernel=release)
         self._request = dataclasses.replace(self._request, goal=goal)
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from mxlib import exim, probe, probe_peer, verify_aliases
 from mxlib.checks import peers, probes
@@ -12,7 +13,7 @@ from mxlib.checks.registry import all_checks, select
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import OutboundProbe, ProbeSection
 from mxlib.errors import HostError, ParseError
-from mxlib.facts.source import Facts, FactUnknownError, read_facts
+from mxlib.facts.source import Facts, FactUnknownError, Source, read_facts
 from mxlib.host import Host
 from mxlib.kernels import KnownBad
 from mxlib.policy import VerifyPolicy
@@ -152,29 +153,38 @@ def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()
         policy: what the site expects.
         entries: kernels known to be bad.
     """
-    checks = [check for check in all_checks(entries) if check.scope is Scope.CONDITION]
-    return judge_host(host, checks, _without_mta(with_watched(policy, entries)))
+    try:
+        facts = read_facts(host, condition_sources(policy, entries))
+    except (HostError, ParseError) as error:
+        return tuple(Verdict(check.name, Status.UNKNOWN, _not_asked(error)) for check in _conditions(entries))
+    return judge_condition(facts, policy, entries)
 
 
-def judge_host(host: Host, checks: Sequence[Check], policy: VerifyPolicy) -> tuple[Verdict, ...]:
-    """Ask a host once, and judge it by several checks.
+def condition_sources(policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Source[Any], ...]:
+    """What :func:`judge_condition` has to know, for who reads it together with something else.
 
     Arguments:
-        host: the machine.
-        checks: the checks.
         policy: what the site expects.
-
-    Returns:
-        One verdict a check; all UNKNOWN when the host could not be asked.
+        entries: kernels known to be bad.
     """
-    sources = [source for check in checks for source in check.sources(policy)]
-    if not sources:
-        return ()
-    try:
-        facts = read_facts(host, sources)
-    except (HostError, ParseError) as error:
-        return tuple(Verdict(check.name, Status.UNKNOWN, _not_asked(error)) for check in checks)
-    return tuple(check.verdict(facts, policy) for check in checks)
+    narrowed = _without_mta(with_watched(policy, entries))
+    return tuple(source for check in _conditions(entries) for source in check.sources(narrowed))
+
+
+def judge_condition(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Verdict, ...]:
+    """The checks that say something also of a host out of service.
+
+    Arguments:
+        facts: what the host answered to :func:`condition_sources`.
+        policy: what the site expects.
+        entries: kernels known to be bad.
+    """
+    narrowed = _without_mta(with_watched(policy, entries))
+    return tuple(check.verdict(facts, narrowed) for check in _conditions(entries))
+
+
+def _conditions(entries: Sequence[KnownBad]) -> list[Check]:
+    return [check for check in all_checks(entries) if check.scope is Scope.CONDITION]
 
 
 def _not_asked(error: Exception) -> str:

@@ -1,12 +1,15 @@
 """What proves that a host is well, as a run asks it: the checks and the test mails of the site."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mxlib import probe, verify
+from mxlib.checks import kernel
 from mxlib.config_sections import Site
+from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.host import Host
 from mxlib.kernels import KnownBad
-from mxlib.verdict import Verdict
+from mxlib.verdict import Status, Verdict
 
 
 class HostVerifier:
@@ -29,6 +32,23 @@ class HostVerifier:
     def condition(self, host: Host) -> tuple[Verdict, ...]:
         """The host itself, read only."""
         return verify.condition(host, self._site.verify, self._entries)
+
+    def sources(self) -> tuple[Source[Any], ...]:
+        """What the host itself is judged by, for who reads it together with something else."""
+        return verify.condition_sources(self._site.verify, self._entries)
+
+    def judged(self, facts: Facts) -> tuple[Verdict, ...]:
+        """The host itself, from facts that are known."""
+        return verify.judge_condition(facts, self._site.verify, self._entries)
+
+    def known_bad(self, facts: Facts, release: str) -> Verdict:
+        """Whether an installed kernel is known to be bad under what holds on its host."""
+        policy = verify.with_watched(self._site.verify, self._entries)
+        try:
+            found = kernel.judge_installed(release, facts, policy, self._entries)
+        except FactUnknownError as error:
+            return Verdict("known-bad", Status.UNKNOWN, str(error), error.evidence)
+        return Verdict("known-bad", found.status, found.why)
 
     def outbound(self, host: Host) -> tuple[Verdict, ...]:
         """The site's test mails through the host's MTA. None in a dry run."""

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from spicerack import Spicerack
 
 from mxlib.alerts import AlertmanagerSilencer
+from mxlib.alerts_read import source_of
 from mxlib.config_sections import PoolSection, Site
 from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.facts.standing import read_standing
 from mxlib.kernel_list import load as load_kernels
+from mxlib.meter import Meter
 from mxlib.nic_site import means_of
 from mxlib.pool import ConftoolPool, NoPool
 from mxlib.renewal import Renewal
@@ -43,6 +45,7 @@ class Wiring:
         self._stop = stop
         self.clock = StoppableClock(stop)
         self.tell = Operator(self.clock)
+        self.meter = Meter()
         self.who = f"{_user()}@{socket.getfqdn()}"
 
     def context(self, request: Request, run_id: str) -> Context:
@@ -71,6 +74,8 @@ class Wiring:
             tell=self.tell,
             options=self._options(request),
             run=run_id,
+            alerts=source_of(self._spicerack, site.alerts),
+            meter=self.meter,
         )
 
     def host(self, name: str) -> CuminHost:
@@ -80,7 +85,9 @@ class Wiring:
             name: fully qualified.
         """
         transport = cumin_transport(self._spicerack.remote().query(name))
-        return CuminHost(name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
+        return CuminHost(
+            name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check, note=self.meter.add
+        )
 
     def renewal(self, slot: SlotSeam) -> Callable[[], None]:
         """Renew the lease in a thread of its own, with an etcd client of its own; give what ends it.

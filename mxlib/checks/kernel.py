@@ -5,6 +5,7 @@ from typing import Any
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.facts import kernel, mta, sysctl
+from mxlib.facts.kernel import InstalledKernel
 from mxlib.facts.source import Facts, Source
 from mxlib.kernels import Action, Applies, Candidate, KnownBad, about
 from mxlib.policy import VerifyPolicy
@@ -30,16 +31,35 @@ def judge(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Fi
     own = found.running_kernel
     if own is None or not own.whole:
         return failed(f"{found.running} runs, but lacks {', '.join(own.missing) if own else 'all'} on the disk")
+    return _known_bad(own, facts, policy, entries)
+
+
+def _known_bad(own: InstalledKernel, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
     values = facts.get(sysctl.source(policy.read_sysctls))
     candidate = Candidate(own.release, own.version, facts.get(mta.VERSION_SOURCE), values)
     bad = about(entries, candidate, policy.allowed_kernels)
     serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
     if serious:
-        return failed(f"{found.running} is known to be bad: {_tell(serious)}")
+        return failed(f"{own.release} is known to be bad: {_tell(serious)}")
     if bad[Applies.UNKNOWN]:
-        return unknown(f"whether {found.running} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
+        return unknown(f"whether {own.release} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
     warned = f"; warning: {_tell(bad[Applies.YES])}" if bad[Applies.YES] else ""
-    return ok(f"{found.running}, package {own.version}{warned}")
+    return ok(f"{own.release}, package {own.version}{warned}")
+
+
+def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
+    """Judge a kernel that is installed and not running: whether it is known to be bad under what holds on this host.
+
+    Arguments:
+        release: as ``uname -r`` would say it.
+        facts: what the host answered.
+        policy: what the site expects.
+        entries: kernels known to be bad.
+    """
+    own = facts.get(kernel.SOURCE).find(release)
+    if own is None:
+        return unknown(f"{release} is not installed, so its version is not known")
+    return _known_bad(own, facts, policy, entries)
 
 
 def check(entries: Sequence[KnownBad]) -> Check:

@@ -8,6 +8,7 @@ from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.errors import HostError, ParseError, StepError
 from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
+from mxlib.facts.proven import Proof, add_script
 from mxlib.facts.standing import Standing, read_standing
 from mxlib.instance import Level
 from mxlib.record import Boot, Record
@@ -26,6 +27,16 @@ _ASK_CLUSTER = 5
 """Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
 _ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
 _ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
+# Where the management host shares one connection for many commands, it would outlive the host's network and let the
+# next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
+HANG_UP = """\
+p=$$
+while [ "$p" -gt 1 ]; do
+case $(cat /proc/$p/comm) in sshd*) break ;; esac
+p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
+done
+{ [ "$p" -le 1 ] || { sleep 1; kill "$p"; }; } >/dev/null 2>&1 </dev/null &
+"""
 
 
 def entries_script(saved: str, next_: str) -> str:
@@ -88,8 +99,9 @@ def keep(context: Context, state: State) -> Done:
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
     set_entries(context, known[release], "")
-    context.act(hold_script(release))
-    return Done(f"{release} is verified, now the saved entry, and held against autoremove")
+    proof = Proof(release, context.target.name, context.clock.now().isoformat(timespec="seconds"), record.run)
+    context.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
+    return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
 
 
 def hold_script(release: str) -> str:
@@ -142,7 +154,7 @@ def order_script(level: Level) -> str:
     Arguments:
         level: how it is rebooted.
     """
-    return f"sync\n{_ORDER[level]}"
+    return f"sync\n{HANG_UP}{_ORDER[level]}"
 
 
 def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[str, str]) -> None:

@@ -9,10 +9,13 @@ from mxlib.clock import Clock
 from mxlib.config_sections import Site
 from mxlib.errors import FencedError, StepError
 from mxlib.facts.depool import DIRECTORY, RECORD, TOKEN
+from mxlib.facts.source import Facts
+from mxlib.facts.standing import Standing
 from mxlib.host import CommandResult, Host
 from mxlib.instance import Level
+from mxlib.meter import Meter
 from mxlib.record import Record
-from mxlib.seams import PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
+from mxlib.seams import AlertSource, NoAlerts, PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
 from mxlib.state import State, Step, Waited
 from mxlib.verdict import Verdict
 
@@ -100,7 +103,11 @@ class Context:
         tell: the operator.
         options: what the operator chose.
         run: id of the run.
+        alerts: what fires.
+        meter: what the round trips to the hosts cost.
         record: the memory as last written.
+        facts: what the guard has read of the target, for the claim that follows it.
+        standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.
         lost: messages the ledger misses.
@@ -108,6 +115,7 @@ class Context:
         turning: why the run turns back.
         cures: what was tried on a host that did not come back.
         diagnosis: why it did not come back, as far as that was found out.
+        probed_s: seconds that the guard's test mails and sessions took.
     """
 
     site: Site
@@ -122,7 +130,11 @@ class Context:
     tell: Teller
     options: Options
     run: str
+    alerts: AlertSource = field(default_factory=NoAlerts)
+    meter: Meter = field(default_factory=Meter)
     record: Record | None = None
+    facts: Facts | None = None
+    standing: Standing | None = None
     waited: Waited = Waited.NO
     reordered: bool = False
     lost: tuple[str, ...] = ()
@@ -130,6 +142,7 @@ class Context:
     turning: str = ""
     cures: set[Step] = field(default_factory=set)
     diagnosis: str = ""
+    probed_s: float = 0.0
 
     def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
         """Change the target, behind the fence; the record is written before the act.

@@ -3,14 +3,15 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
-from mxlib.checks import readiness
-from mxlib.debversion import DebianVersion
-from mxlib.errors import MxlibError, StepError
+from mxlib.alert import relevant
+from mxlib.checks import alerts, readiness
+from mxlib.errors import InterruptedRunError, MxlibError, StepError
 from mxlib.facts import grub, kernel, maillog, standing
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.host import Host
 from mxlib.instance import Level
+from mxlib.parallel import at_once
 from mxlib.record import Kernel, Prior, Record
 from mxlib.steps import queue
 from mxlib.steps.context import Context, Done
@@ -54,21 +55,6 @@ BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
 SOURCES = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, maillog.MARK_SOURCE)
 
 
-def newest_kernel(host: Host) -> str:
-    """The newest kernel of a host that is whole.
-
-    Arguments:
-        host: the machine.
-
-    Raises:
-        mxlib.errors.MxlibError: there is none, or it cannot be told.
-    """
-    found = [one for one in read_facts(host, (kernel.SOURCE,)).get(kernel.SOURCE).installed if one.whole]
-    if not found:
-        raise StepError(f"{host.name} has no kernel that is whole")
-    return max(found, key=lambda one: DebianVersion(one.version)).release
-
-
 def guard(context: Context, target: str) -> tuple[Verdict, ...]:
     """Everything that is judged before anything is changed.
 
@@ -96,29 +82,73 @@ def _accepting(context: Context, verdicts: Iterable[Verdict]) -> Iterator[Verdic
 
 
 def _all(context: Context, target: str) -> Iterator[Verdict]:
+    """Every question at the same time: none touches what another one touches."""
+    questions: tuple[Callable[[], Iterable[Verdict]], ...] = (
+        lambda: _host(context, target),
+        lambda: _front(context),
+        lambda: _asked("others", lambda: _others(context)),
+        lambda: _asked("alerts", lambda: firing(context)),
+        lambda: _asked("rescue", lambda: _rescue(context) if target else ()),
+        lambda: _timed(context, "outbound", context.verifier.outbound),
+        lambda: _timed(context, "inbound", context.verifier.inbound),
+    )
+    answers = at_once(lambda ask: tuple(ask()), questions)
+    yield from (verdict for answer in answers for verdict in answer)
+
+
+def _timed(context: Context, name: str, ask: Callable[[Host], Iterable[Verdict]]) -> Iterator[Verdict]:
+    """The same, with the time taken: test mails take theirs, whoever sends them."""
+    begin = context.clock.monotonic()
+    yield from _asked(name, lambda: ask(context.target))
+    context.probed_s = max(context.probed_s, context.clock.monotonic() - begin)
+
+
+def _host(context: Context, target: str) -> Iterator[Verdict]:
+    """All that the host says of itself, in one round trip."""
     try:
-        facts = read_facts(context.target, SOURCES)
+        facts = read_facts(context.target, (*SOURCES, *context.verifier.sources()))
+    except InterruptedRunError:
+        raise
     except MxlibError as error:
         yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
         return
+    context.facts = facts
     yield from _asked("standing", lambda: readiness.standing(facts.get(standing.SOURCE)))
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
+        yield from _asked("known-bad", lambda: [context.verifier.known_bad(facts, target)])
         yield from _asked("grub", lambda: readiness.boot_menu(facts.get(grub.SOURCE)))
+    yield from context.verifier.judged(facts)
+
+
+def _front(context: Context) -> Iterator[Verdict]:
     yield from _asked("slot", lambda: [readiness.slot(context.slot.state(), context.slot.describe())])
     yield from _asked("pool", lambda: [readiness.pool(context.pool.read(), OUT_OF_POOL)])
-    yield from _asked("others", lambda: _others(context))
-    yield from _asked("rescue", lambda: _rescue(context) if target else ())
-    yield from _asked("condition", lambda: context.verifier.condition(context.target))
-    yield from _asked("outbound", lambda: context.verifier.outbound(context.target))
-    yield from _asked("inbound", lambda: context.verifier.inbound(context.target))
+
+
+def firing(context: Context) -> Iterator[Verdict]:
+    """Whether an alert about the host, the other MXs or the service fires; no verdict where nobody can be asked.
+
+    Arguments:
+        context: the world.
+
+    Raises:
+        mxlib.errors.SilenceError: it cannot be told.
+    """
+    known = context.alerts.firing()
+    if known is not None:
+        section = context.site.alerts
+        mine = relevant(known, context.site.mxs, section.service, section.ignored)
+        yield alerts.judge(mine, context.clock.now())
 
 
 def _asked(name: str, ask: Callable[[], Iterable[Verdict]]) -> tuple[Verdict, ...]:
     """The verdicts of one question; a question that cannot be answered is a verdict, too."""
     try:
         return tuple(ask())
+    except InterruptedRunError:
+        raise
     except MxlibError as error:
         return (Verdict(name, Status.UNKNOWN, one_line(str(error))),)
 
@@ -149,10 +179,21 @@ def claim(context: Context, target: str) -> Done:
         context: the world.
         target: kernel release to boot; may be empty.
     """
-    facts = read_facts(context.target, SOURCES)
-    record = first_record(context, facts, target)
+    record = first_record(context, facts_for_claim(context), target)
     context.act(queue.close_ledger_script(record.log_mark), record=record, timeout=120)
     return Done(f"run {record.run} has claimed {context.target.name}", {"record": record.to_json()})
+
+
+def facts_for_claim(context: Context) -> Facts:
+    """What the guard has just read, or the same read now.
+
+    Arguments:
+        context: the world.
+
+    Raises:
+        mxlib.errors.HostError: it has to be read, and the host does not answer.
+    """
+    return context.facts or read_facts(context.target, SOURCES)
 
 
 def first_record(context: Context, facts: Facts, target: str) -> Record:
@@ -163,7 +204,8 @@ def first_record(context: Context, facts: Facts, target: str) -> Record:
         facts: what the host said to :data:`SOURCES`.
         target: kernel release to boot; may be empty.
     """
-    view = facts.get(standing.SOURCE).view
+    # the loop has read where the host stands since the guard did
+    view = (context.standing or facts.get(standing.SOURCE)).view
     menu = facts.get(grub.SOURCE)
     mark = facts.get(maillog.MARK_SOURCE)
     return Record(

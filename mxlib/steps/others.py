@@ -1,8 +1,10 @@
 """The other MXs: enough of them have to be in service, and verified just now, while one is out."""
 
 from mxlib.errors import HostError, ParseError
-from mxlib.facts.standing import read_standing
+from mxlib.facts import standing
+from mxlib.facts.source import read_facts
 from mxlib.host import Host
+from mxlib.parallel import at_once
 from mxlib.state import Mta, Ports
 from mxlib.steps.context import Context
 from mxlib.text import one_line, plural
@@ -15,7 +17,7 @@ def others(context: Context) -> tuple[Verdict, ...]:
     Arguments:
         context: the world.
     """
-    return tuple(_judge(context, peer) for peer in context.peers)
+    return at_once(lambda peer: _judge(context, peer), context.peers)
 
 
 def lacking_others(context: Context) -> list[str]:
@@ -35,11 +37,13 @@ def lacking_others(context: Context) -> list[str]:
 def _judge(context: Context, peer: Host) -> Verdict:
     name = f"peer-{peer.name}"
     try:
-        view = read_standing(peer).view
+        # one round trip for both: where it stands, and how it is
+        facts = read_facts(peer, (standing.SOURCE, *context.verifier.sources()))
+        view = facts.get(standing.SOURCE).view
         if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
             return Verdict(name, Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
         accepted = context.options.accept
-        bad = [one for one in context.verifier.condition(peer) if not one.passed and one.check not in accepted]
+        bad = [one for one in context.verifier.judged(facts) if not one.passed and one.check not in accepted]
     except (HostError, ParseError) as error:
         return Verdict(name, Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
     if bad:

@@ -29,14 +29,15 @@ FLOORS_TEXT = """
     alias_outcome alias_plan verify_aliases alias_read probe_aliases
     drain_plan
     checks drain_judge probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
+    seams alerts_read
     facts
     probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
-    alerts_read
-    host seams config config_sections config_probes kernel_list secret config_roll
+    host config config_sections config_probes kernel_list secret config_roll
     config_aliases config_alerts
     alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim retry_rules kernels debversion
+    meter parallel
     config_values clock text verdict errors windows
 """
 

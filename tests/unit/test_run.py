@@ -291,7 +291,7 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
         return process.mx.record
 
     monkeypatch.setattr(run_module.guard, "first_record", claimed)
-    monkeypatch.setattr(run_module, "read_facts", lambda _host, _sources: None)
+    monkeypatch.setattr(run_module.guard, "read_facts", lambda _host, _sources: None)
     result = found.run.rehearse()
     assert result.outcome is Outcome.DONE
     shown = [line.split(" ", 1)[1] for line in found.tell.lines if line.startswith("would")]
