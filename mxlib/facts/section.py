@@ -54,7 +54,7 @@ class Section:
 
     name: str
     script: str
-    timeout_s: float = 5.0
+    timeout_s: float = 15.0
 
 
 @dataclass(frozen=True)
