@@ -116,20 +116,22 @@ class VerifySession:
             except MxlibError as error:
                 self._tell.line(f"verify-mx: {error}")
                 return VerifyExit.REFUSED.value
-        for line in (*table(reports, verbose=self._request.verbose).splitlines(), *self._notes()):
+        notes = (f"note: {note}" for note in self._notes())
+        for line in (*table(reports, verbose=self._request.verbose).splitlines(), *notes):
             self._tell.line(line)
         return exit_code(reports).value
 
-    def _notes(self) -> list[str]:
-        return [f"note: {line}" for line in overdue(self._what.entries, datetime.now(UTC).date())]
+    def _notes(self) -> tuple[str, ...]:
+        return overdue(self._what.entries, datetime.now(UTC).date())
 
     def _host(self, name: str) -> CuminHost:
         transport = cumin_transport(self._spicerack.remote().query(name))
         return CuminHost(name, transport, self._clock, dry_run=self._spicerack.dry_run, check=self._stop.check)
 
     def _write(self, reports: tuple[HostReport, ...]) -> None:
+        everything = as_json(reports, self._notes())
         told = metrics(reports, self._what.policy, self._what.aliases)
-        for path, text in ((self._request.json_file, as_json(reports)), (self._request.metrics_file, told)):
+        for path, text in ((self._request.json_file, everything), (self._request.metrics_file, told)):
             if path:
                 _replace(path, text)
 

@@ -3,7 +3,7 @@ from datetime import date
 import pytest
 
 from mxlib.errors import ConfigError
-from mxlib.kernel_list import SHIPPED, load
+from mxlib.kernel_list import SHIPPED, load, overdue
 from mxlib.kernels import Action, Applies, Candidate, about, applies, parse_entries
 
 ENTRY = {
@@ -53,6 +53,13 @@ def test_by_abi_and_by_package():
 def test_an_accepted_entry_is_left_out():
     assert about([entry()], BAD)[Applies.YES]
     assert not about([entry()], BAD, allowed=["x"])[Applies.YES]
+
+
+def test_an_old_entry_still_holds_and_is_to_be_looked_at():
+    old = entry(reviewed=date(2025, 11, 20))
+    (note,) = overdue([old, entry()], date(2026, 11, 21))
+    assert "x: last reviewed on 2025-11-20" in note
+    assert applies(old, BAD) is Applies.YES
 
 
 def test_entries_age():

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from datetime import datetime
@@ -334,14 +335,35 @@ REPORTS = (
 
 def test_the_table():
     assert table(REPORTS).splitlines() == [
+        "2 hosts: 1 FAILED, 1 OK  (1.0 s)",
         "FAILED  a.lab.test  (1.0 s)",
         "  FAILED   x                      broken",
         "  UNKNOWN  y, z                   gone",
-        "  OK       ok",
-        "OK      b.lab.test  (1.0 s)",
-        "  OK       x",
+        "  OK       1 other check",
+        "OK      b.lab.test: 1 check, all OK",
     ]
     assert "because" in table(REPORTS, verbose=True)
+
+
+def test_a_hundred_hosts_that_are_well_are_one_line():
+    well = [report(f"mx{number:03d}.lab.test", verdict("x", Status.OK)) for number in range(100)]
+    lines = table([REPORTS[0], *well]).splitlines()
+    assert len(lines) == 6
+    assert lines[0] == "101 hosts: 1 FAILED, 100 OK  (1.0 s)"
+    assert lines[-1].startswith("OK      mx000.lab.test, mx001.lab.test")
+
+
+def test_warnings_are_shown_also_where_all_is_well():
+    warned = report("a.lab.test", dataclasses.replace(verdict("x", Status.OK), warnings=("look at it",)))
+    assert table([warned]).splitlines() == [
+        "OK      a.lab.test  (1.0 s)",
+        "  warning  x                      look at it",
+        "  OK       1 check",
+    ]
+
+
+def test_notes_are_part_of_the_json():
+    assert json.loads(as_json([], ["an old entry"]))["notes"] == ["an old entry"]
 
 
 def test_json_carries_the_evidence():
