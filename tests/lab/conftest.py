@@ -17,7 +17,7 @@ Break = Callable[..., AbstractContextManager[faults.Target]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # A verification looks back a quarter of an hour in the log: it goes before the tests that fill it with errors.
-    items.sort(key=lambda item: item.path.name != "test_verify.py")
+    items.sort(key=lambda item: item.path.name not in ("test_verify.py", "test_verify_matrix.py"))
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
