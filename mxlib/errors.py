@@ -69,6 +69,14 @@ class SilenceError(MxlibError):
     """Alerts could not be silenced or read."""
 
 
+class ReportError(MxlibError):
+    """What a run has to tell could not be written."""
+
+
+class NotifyError(MxlibError):
+    """The operators could not be told."""
+
+
 class JournalError(MxlibError):
     """The journal of a run cannot be written or read."""
 

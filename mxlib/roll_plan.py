@@ -12,7 +12,6 @@ Invariants, held from every state and so after any interruption:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mxlib.roll_state import (
     OUT,
@@ -20,6 +19,7 @@ from mxlib.roll_state import (
     Decision,
     Failure,
     Finish,
+    PlanLine,
     RollEnd,
     RollGoal,
     RollState,
@@ -179,25 +179,6 @@ def expected(own: Sequence[float], fleet: Sequence[float], bound: float) -> floa
     return max(known[-_SHOWN_PAST:]) if known else bound
 
 
-@dataclass(frozen=True)
-class PlanLine:
-    """One host of a plan.
-
-    Attributes:
-        host: its name.
-        act: what happens to it: "reboot", "resume", or how it stands.
-        why: in words.
-        begins_s: seconds from now until it begins; None: it is not begun.
-        fits: whether it can be finished in this window.
-    """
-
-    host: str
-    act: str
-    why: str
-    begins_s: float | None = None
-    fits: bool = True
-
-
 def plan(goal: RollGoal, state: RollState) -> tuple[PlanLine, ...]:
     """What a run would do if all went well, for people; the run itself decides anew after each host.
 
@@ -215,6 +196,6 @@ def plan(goal: RollGoal, state: RollState) -> tuple[PlanLine, ...]:
         at += 0.0 if proven or one.stand is Stand.LEFTOVER else state.soak_s
         fits = state.left_s is None or at + one.expected_s * state.slack <= state.left_s
         act = "resume" if one.stand is Stand.LEFTOVER else "reboot"
-        lines.append(PlanLine(one.host, act, one.why or f"runs {one.kernel}", at, fits))
+        lines.append(PlanLine(one.host, act, one.why or f"runs {one.kernel}", at, one.expected_s, fits))
         at, proven = at + one.expected_s, False
     return tuple(lines)

@@ -14,6 +14,7 @@ from mxlib.roll_soak import Proof
 from mxlib.roll_state import (
     LASTING,
     TOLERABLE,
+    Decision,
     Failure,
     Finish,
     RollEnd,
@@ -112,7 +113,7 @@ class Roll:
     def _once(self) -> Finish | None:
         if said := self._fleet.at_work():
             return Finish(RollEnd.TAKEN if not self._taken else RollEnd.INTERRUPTED, said)
-        decision = decide(self._goal, self.state())
+        decision = self.decision(self.state())
         if not self._slot.mine():
             return Finish(RollEnd.INTERRUPTED, "that this roll still has the right to go on cannot be told")
         if isinstance(decision, Take):
@@ -126,6 +127,7 @@ class Roll:
             mxlib.errors.MxlibError: it cannot be told.
         """
         hosts = self._fleet.look()
+        self._journal.write("seen", hosts=[{**dataclasses.asdict(one), "stand": one.stand.value} for one in hosts])
         self._failed = {**self._memory.failed(self._goal.kernel), **self._failed}
         return RollState(
             hosts=hosts,
@@ -138,6 +140,14 @@ class Roll:
             blockers=self._fleet.blockers(),
             changed=bool(self._taken),
         )
+
+    def decision(self, state: RollState) -> Decision:
+        """What is done next.
+
+        Arguments:
+            state: where things stand.
+        """
+        return decide(self._goal, state)
 
     def _left(self) -> float | None:
         """Seconds until the window closes; None: it never does."""

@@ -39,6 +39,7 @@ class Seen:
         unwell: why it is not well; empty: all its checks passed.
         expected_s: seconds that its reboot is expected to take.
         newer: the kernel it runs, if that is newer than the one of the roll.
+        kernel_bad: why the kernel it runs does not pass its check, where the roll leads away from it.
     """
 
     host: str
@@ -50,6 +51,7 @@ class Seen:
     unwell: str = ""
     expected_s: float = 0.0
     newer: str = ""
+    kernel_bad: str = ""
 
     @property
     def serves(self) -> bool:
@@ -211,3 +213,24 @@ class Finish:
 
 
 Decision = Take | Soak | Finish
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """One host of a plan.
+
+    Attributes:
+        host: its name.
+        act: what happens to it: "reboot", "resume", or how it stands.
+        why: in words.
+        begins_s: seconds from now until it begins; None: it is not begun.
+        takes_s: seconds it is expected to take.
+        fits: whether it can be finished in this window.
+    """
+
+    host: str
+    act: str
+    why: str
+    begins_s: float | None = None
+    takes_s: float = 0.0
+    fits: bool = True

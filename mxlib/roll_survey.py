@@ -92,7 +92,8 @@ def survey(asked: Asked, facts: Facts, place: RollHost, pool: Mapping[str, str],
     why, newer = _target(asked, facts), _newer(asked, facts)
     stand = Stand.SKIPPED if why else Stand.TODO
     unwell = _unwell(verdicts, asked.accepted | {KERNEL_CHECK})
-    return dataclasses.replace(seen, stand=stand, why=why, newer=newer, unwell=unwell)
+    bad = _unwell([one for one in verdicts if one.check == KERNEL_CHECK], frozenset())
+    return dataclasses.replace(seen, stand=stand, why=why, newer=newer, unwell=unwell, kernel_bad=bad)
 
 
 def left_by_a_roll(record: Record) -> bool:

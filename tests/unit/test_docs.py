@@ -8,6 +8,7 @@ import yaml
 
 from mxlib import config
 from mxlib.outcome import Outcome
+from mxlib.roll_state import RollEnd
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -52,3 +53,18 @@ def test_the_shortest_configuration_is_accepted() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", INSTALL.read_text(encoding="utf-8"), re.DOTALL)
     shortest = next(block for block in blocks if block.startswith("mxs:"))
     assert config.parse(yaml.safe_load(shortest), "install.md").mxs == ("mx1001.example.org", "mx2001.example.org")
+
+
+def test_exit_codes_of_a_roll_are_the_real_ones() -> None:
+    page = (ROOT / "docs/roll-kernel.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    documented = {int(code): meaning for code, meaning in rows}
+    assert documented.keys() == {one.value for one in RollEnd}
+    assert all(documented[one.value].startswith(one.phrase.split(", but")[0]) for one in RollEnd)
+
+
+def test_the_shipped_service_takes_deliberate_ends_for_success() -> None:
+    unit = (ROOT / "systemd/mx-roll-kernel.service").read_text(encoding="utf-8")
+    codes = re.search(r"^SuccessExitStatus=(.*)$", unit, re.MULTILINE)
+    assert codes is not None
+    assert set(map(int, codes[1].split())) == {one.value for one in RollEnd if one.deliberate} - {0}

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOORS_TEXT = """
     cookbooks
     verify_session roll_session
-    roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past
+    roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past roll_story
     session last_breath alias_session
     wiring verify_outside
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse

@@ -1,0 +1,218 @@
+"""The MXs as a roll sees them: asked side by side, rebooted one by one by the very session of `sre.mail.reboot-mx`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from spicerack import Spicerack
+
+from mxlib import roll_past
+from mxlib.alert import relevant
+from mxlib.clock import Clock
+from mxlib.config_roll import RollSoak
+from mxlib.config_sections import Site
+from mxlib.errors import ConfigError, HostError, MxlibError, ParseError, PoolError, SilenceError
+from mxlib.facts import kernel as kernel_facts
+from mxlib.facts.logline import Cause
+from mxlib.facts.source import Facts, read_facts
+from mxlib.host import Host
+from mxlib.last_breath import wait_for_silence
+from mxlib.outcome import Outcome
+from mxlib.request import Request
+from mxlib.roll_plan import expected
+from mxlib.roll_seams import HostEnd
+from mxlib.roll_soak import Proof
+from mxlib.roll_state import Seen
+from mxlib.roll_survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, survey, unknown
+from mxlib.roll_watch import MAX_PARALLEL, Watch, causes_of
+from mxlib.seams import AlertSource, PoolState, Teller
+from mxlib.session import Session, new_run
+from mxlib.slot import EtcdSlot
+from mxlib.state import Goal
+from mxlib.stop import Stop
+from mxlib.text import one_line
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the roll was asked for, as far as the hosts' own runs need it.
+
+    Attributes:
+        asked: the kernel, and what every host is judged by.
+        reason: why, in words.
+        task: the task's id; may be empty.
+        reports: directory of the reports.
+        soak: the watch between two hosts.
+    """
+
+    asked: Asked
+    reason: str
+    task: str
+    reports: Path
+    soak: RollSoak
+
+
+class SpicerackFleet:
+    """The MXs of a site."""
+
+    def __init__(
+        self,
+        spicerack: Spicerack,
+        site: Site,
+        order: Order,
+        *,
+        hosts: Mapping[str, Host],
+        pools: Mapping[str, PoolState],
+        slot: EtcdSlot,
+        alerts: AlertSource,
+        stop: Stop,
+        clock: Clock,
+        tell: Teller,
+    ):
+        """Touch nothing yet.
+
+        Arguments:
+            spicerack: the door to the world, for the hosts' own runs.
+            site: what the site says.
+            order: what was asked for.
+            hosts: every MX of the site, by name.
+            pools: the pool state of each.
+            slot: the slot of the service, to look at.
+            alerts: what fires.
+            stop: whether somebody asked to stop.
+            clock: the time to live in.
+            tell: the operator.
+        """
+        self._spicerack, self._site, self._order = spicerack, site, order
+        self._hosts, self._pools, self._slot, self._alerts = hosts, pools, slot, alerts
+        self._stop, self._clock, self._tell = stop, clock, tell
+        self._before: frozenset[Cause] | None = None
+        self._seen: tuple[Seen, ...] = ()
+
+    def look(self) -> tuple[Seen, ...]:
+        """How every MX stands: one SSH round trip each, side by side."""
+        answers = asked_of(self._hosts, lambda host: read_facts(host, self._order.asked.sources))
+        self._seen = tuple(self._one(name, answer) for name, answer in answers.items())
+        return self._seen
+
+    def _one(self, name: str, answer: Facts | MxlibError) -> Seen:
+        place = self._site.roll.place(name)
+        if isinstance(answer, MxlibError):
+            return unknown(name, place, str(answer))
+        try:
+            values = self._pools[name].read()
+        except PoolError as error:
+            return unknown(name, place, str(error))
+        return survey(self._order.asked, answer, place, values, self._expected(name))
+
+    def _expected(self, name: str) -> float:
+        directory = self._order.reports
+        fleet = [seconds for one in self._hosts for seconds in roll_past.durations(directory, one)]
+        return expected(roll_past.durations(directory, name), fleet, roll_past.bound(self._site))
+
+    def at_work(self) -> str:
+        """Who has an MX out with a run that lives; one killed a moment ago is waited for until that is certain."""
+        if self._slot.look().alive and not wait_for_silence(self._slot.look, self._clock, self._tell.line):
+            return self._slot.describe() or "another run has taken the slot of the service"
+        return ""
+
+    def blockers(self) -> tuple[str, ...]:
+        """Alerts about the MXs or the service."""
+        said = self.alerts()
+        return (said,) if said else ()
+
+    def alerts(self) -> str:
+        """What fires, or why that cannot be told; empty: nothing does, or the site has nobody to ask."""
+        try:
+            firing = self._alerts.firing()
+        except SilenceError as error:
+            return f"whether alerts fire cannot be told: {error}"
+        section = self._site.alerts
+        found = relevant(firing or (), self._site.mxs, section.service, section.ignored)
+        return f"alerts fire: {'; '.join(one.said for one in found)}" if found else ""
+
+    def reboot(self, host: str, *, resume: bool) -> HostEnd:
+        """Take one host all the way."""
+        self._note_causes()
+        goal = Goal(adopt=True) if resume else Goal(self._order.asked.kernel)
+        request = Request(
+            host=host,
+            goal=goal,
+            reason=self._order.reason,
+            task=self._order.task,
+            accept=self._accepted(),
+            run="" if resume else f"{new_run()}{RUN_SUFFIX}",
+        )
+        session = Session(self._spicerack, self._site, request, self._stop)
+        begin = self._clock.monotonic()
+        outcome = Outcome(session.execute())
+        why = session.result.why if session.result else ""
+        report = str(session.report_file or "")
+        return HostEnd(host, outcome, one_line(why, 400), report, self._clock.monotonic() - begin)
+
+    def _accepted(self) -> frozenset[str]:
+        """A roll away from a kernel that is known to be bad is not blocked by that; the target was judged before."""
+        bad = frozenset({KERNEL_CHECK}) if any(one.kernel_bad for one in self._seen) else frozenset[str]()
+        return self._order.asked.accepted | bad
+
+    def _note_causes(self) -> None:
+        """What the MXs suffer from before this roll changes any of them."""
+        if self._before is None:
+            self._before = causes_of(self._hosts)
+
+    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
+        """Watch hosts under real mail."""
+        there = frozenset(one.host for one in self._seen if one.kernel == self._order.asked.kernel)
+        others = {name: host for name, host in self._hosts.items() if name not in there}
+        watch = Watch(
+            {name: self._hosts[name] for name in hosts},
+            others,
+            self._before if self._before is not None else causes_of(others),
+            self._order.soak,
+            alerts=self.alerts,
+            clock=self._clock,
+            tell=self._tell,
+        )
+        return watch.run(limit_s)
+
+
+def asked_of(hosts: Mapping[str, Host], ask: Callable[[Host], Facts]) -> dict[str, Facts | MxlibError]:
+    """The answer of each host, or why there is none; they are asked side by side.
+
+    Arguments:
+        hosts: by name.
+        ask: the question.
+    """
+
+    def answer(host: Host) -> Facts | MxlibError:
+        try:
+            return ask(host)
+        except (HostError, ParseError) as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
+        return dict(zip(hosts, pool.map(answer, hosts.values()), strict=True))
+
+
+def newest_of(hosts: Mapping[str, Host]) -> str:
+    """The newest kernel that is whole on any of the hosts.
+
+    Arguments:
+        hosts: by name.
+
+    Raises:
+        mxlib.errors.ConfigError: there is none, or no host tells.
+    """
+    answers = asked_of(hosts, lambda host: read_facts(host, (kernel_facts.SOURCE,)))
+    found = []
+    for answer in answers.values():
+        if isinstance(answer, Facts):
+            try:
+                found.append(answer.get(kernel_facts.SOURCE))
+            except ParseError:
+                continue
+    release = newest(found)
+    if not release:
+        raise ConfigError("no host has told of a kernel that is whole: say which one to roll out")
+    return release
