@@ -1,9 +1,7 @@
 """Fault x check on the real hosts: each fault is named by its own checks, and no other check cries, on either host."""
 
-import json
 import os
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +12,11 @@ from lab import demo, faults
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import wait_for
+from tests.lab.verification import verify
 
 FAILED, UNKNOWN = "FAILED", "UNKNOWN"
 WITHIN_S = 60
 MX1, MX2 = "mx1001", "mx2001"
-Found = Mapping[str, Mapping[str, str]]
 
 PROVIDER = ("outbound-provider", "outbound-provider-v4", "outbound-provider-v6")
 OUTBOUND = (*PROVIDER, "outbound-tickets", "outbound-lists")
@@ -103,24 +101,6 @@ PAIRS = (
 )
 
 
-def verify(place: Stations, *words: str, options: tuple[str, ...] = ()) -> tuple[Found, dict[str, float], str]:
-    """What is not OK by host, how long each took, and what the operator read."""
-    file = "/tmp/verify-matrix.json"
-    place.operator.sh(f"rm -f {file}")
-    command = demo.cookbook(place.operator, *options, "sre.mail.verify-mx", *words, "--json", file)
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    assert done.returncode in (0, 14, 15), done.stdout
-    data = json.loads(place.operator.sh(f"cat {file}"))
-    found, seconds = {}, {}
-    for host in data["hosts"]:
-        name = host["host"].split(".")[0]
-        seconds[name] = host["seconds"]
-        found[name] = {one["check"]: one["status"] for one in host["checks"] if one["status"] != "OK"}
-    return {name: checks for name, checks in found.items() if checks}, seconds, done.stdout
-
-
 def crowded() -> float:
     """By how much others slow this machine down: the lab's hosts are emulated, and 60 s are meant for a quiet one."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -154,11 +134,11 @@ def _hangs(place: Stations, show: str) -> bool:
 def check(place: Stations, case: Case) -> None:
     limit = WITHIN_S * crowded()
     with broken_by(place, case):
-        found, seconds, said = verify(place, *case.words, options=case.options)
-    assert found == case.expected, said
-    assert all(words in said for words in case.say), said
-    print(f"{case}: {max(seconds.values()):.0f} s (limit {limit:.0f} s)")
-    assert max(seconds.values()) < limit
+        found = verify(place, *case.words, options=case.options)
+    assert found.wrong == case.expected, found.said
+    assert all(words in found.said for words in case.say), found.said
+    print(f"{case}: {max(found.seconds.values()):.0f} s (limit {limit:.0f} s)")
+    assert max(found.seconds.values()) < limit
 
 
 @pytest.mark.parametrize("case", QUICK, ids=str)
@@ -179,9 +159,9 @@ def hanging(place: Stations, mx: str, command: str) -> Iterator[None]:
 
 def test_a_command_that_hangs_costs_one_check(place: Stations) -> None:
     with hanging(place, MX2, "df"):
-        found, _, said = verify(place, "--no-probes")
-    assert found == {MX2: unknown("disk")}, said
-    assert "no end within its time limit" in said
+        found = verify(place, "--no-probes")
+    assert found.wrong == {MX2: unknown("disk")}, found.said
+    assert "no end within its time limit" in found.said
 
 
 @pytest.mark.nightly
@@ -200,9 +180,9 @@ def test_two_faults_at_once(place: Stations, case: Case) -> None:
 def test_one_host_alone_is_judged_beside_another(place: Stations) -> None:
     case = Case((("provider-4xx", MX1),), {MX1: failed("outbound-provider-v4")})
     with broken_by(place, case):
-        found, _, said = verify(place, f"{MX1}.lab.test", "--only", "outbound-provider-v4")
-    assert found == case.expected
-    assert "REMOTE END or the way to it, it fails on mx2001.lab.test too" in said
+        found = verify(place, f"{MX1}.lab.test", "--only", "outbound-provider-v4")
+    assert found.wrong == case.expected
+    assert "REMOTE END or the way to it, it fails on mx2001.lab.test too" in found.said
 
 
 def test_every_fault_has_its_place_in_the_matrix() -> None:
