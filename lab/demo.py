@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -107,10 +107,10 @@ def sources() -> list[str]:
 
 
 @contextmanager
-def mail_flowing(place: Stations, rate: float) -> Iterator[None]:
+def mail_flowing(place: Stations, rate: float, recipients: Sequence[str] = RECIPIENTS) -> Iterator[None]:
     """Let mail arrive from the outside world all the time; at the end the senders finish what they have queued."""
     words = ["send", "--state", "/outside", "--rate", str(rate), *sources(), "--drain", "60"]
-    words += [word for to in RECIPIENTS for word in ("--to", to)]
+    words += [word for to in recipients for word in ("--to", to)]
     log = (place.lab.logs / "world-senders.log").open("ab")
     sender = subprocess.Popen(outside.program(place.world, "sender", *words), stdout=log, stderr=log)
     try:

@@ -136,16 +136,19 @@ class ClientsSection:
 
     Attributes:
         internal: networks of clients that may have no failover of their own.
+        monitoring: networks or addresses whose connections carry no mail that could be lost.
     """
 
     internal: tuple[str, ...] = ()
+    monitoring: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for network in self.internal:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                raise ValueError("internal", "networks such as 192.0.2.0/24") from error
+        for key, networks in (("internal", self.internal), ("monitoring", self.monitoring)):
+            for network in networks:
+                try:
+                    ipaddress.ip_network(network)
+                except ValueError as error:
+                    raise ValueError(key, "networks such as 192.0.2.0/24") from error
 
 
 @dataclass(frozen=True)

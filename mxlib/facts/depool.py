@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mxlib import exim
 from mxlib.errors import ParseError
@@ -56,7 +58,7 @@ class DepoolFacts:
         refused: packets it has answered so far.
         held: whether the MTA cannot be started by our doing.
         prober_ports: source ports that are let through now.
-        knocking: addresses that were refused in the last ten minutes.
+        knocks: how many connections were refused, by address, of those refused in the last ten minutes.
     """
 
     record: Record | None
@@ -67,7 +69,7 @@ class DepoolFacts:
     refused: int = 0
     held: bool = False
     prober_ports: tuple[int, ...] = ()
-    knocking: tuple[str, ...] = ()
+    knocks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ports(self) -> Ports:
@@ -100,15 +102,24 @@ def parse(outputs: Outputs) -> DepoolFacts:
         closed_ports=_closed(listing) if loaded else None,
         refused=sum(int(match["packets"]) for match in _REJECT.finditer(listing)),
         held="held" in lines,
-        prober_ports=tuple(int(port) for port in _elements(listing, "prober")),
-        knocking=(*_elements(listing, "knocking4"), *_elements(listing, "knocking6")),
+        prober_ports=tuple(int(element.split()[0]) for element in _elements(listing, "prober")),
+        knocks=_knocks(listing),
     )
 
 
 def _elements(listing: str, name: str) -> tuple[str, ...]:
-    """The elements of a set; nft wraps long lists over lines."""
+    """The elements of a set, each as it is printed; nft wraps long lists over lines."""
     found = re.search(rf"set {name} {{[^{{}}]*elements = {{([^}}]*)}}", listing)
-    return tuple(element.split()[0] for element in found[1].split(",") if element.strip()) if found else ()
+    return tuple(element.strip() for element in found[1].split(",") if element.strip()) if found else ()
+
+
+def _knocks(listing: str) -> dict[str, int]:
+    """Refused connections by address; one of a table without counters counts once."""
+    found = {}
+    for element in (*_elements(listing, "knocking4"), *_elements(listing, "knocking6")):
+        packets = re.search(r" packets (\d+)", element)
+        found[str(ipaddress.ip_address(element.split()[0]))] = int(packets[1]) if packets else 1
+    return found
 
 
 def _record(encoded: str | None) -> Record | None:

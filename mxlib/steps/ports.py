@@ -6,15 +6,11 @@ broken. A unit ordered after the firewall and before the MTA loads the table; th
 may flush it (Debian's nftables.conf does), are passed on to that unit.
 """
 
-import ipaddress
-
 from mxlib import exim
-from mxlib.facts.depool import HOLD, RULES, SOURCE, TABLE, UNIT, UNIT_FILE
-from mxlib.facts.source import read_facts
+from mxlib.facts.depool import HOLD, RULES, TABLE, UNIT, UNIT_FILE
 from mxlib.record import Record
 from mxlib.state import State
 from mxlib.steps.context import Context, Done, quoted
-from mxlib.text import plural
 
 _RULES = """\
 # {note}
@@ -41,8 +37,8 @@ table {table} {{
     type filter hook input priority -10; policy accept;
     iif "lo" accept
     tcp sport @prober accept
-    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking4 {{ ip saddr }}
-    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking6 {{ ip6 saddr }}
+    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking4 {{ ip saddr counter }}
+    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking6 {{ ip6 saddr counter }}
     tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn counter reject with tcp reset
   }}
 }}
@@ -64,7 +60,6 @@ ExecReload=/usr/sbin/nft -f {RULES}
 WantedBy=multi-user.target
 RequiredBy={exim.UNIT}
 """
-_SHOWN = 10
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
 
 
@@ -130,21 +125,6 @@ def open_(context: Context, _state: State) -> Done:
     """Give the ports back to the host's own firewall."""
     context.act(OPEN_SCRIPT)
     return Done("the mail ports are open again")
-
-
-def who_knocks(context: Context) -> str:
-    """Who was refused lately, internal clients by name of their kind: they may have no failover of their own.
-
-    Arguments:
-        context: the world.
-    """
-    found = read_facts(context.target, (SOURCE,)).get(SOURCE).knocking
-    networks = [ipaddress.ip_network(one) for one in context.site.clients.internal]
-    internal = [one for one in found if any(ipaddress.ip_address(one) in network for network in networks)]
-    if not found:
-        return "nobody has knocked since the ports are closed"
-    said = f"{plural(len(found), 'client')} knocked in the last ten minutes"
-    return f"{said}, internal: {', '.join(internal[:_SHOWN])}" if internal else f"{said}, none internal"
 
 
 def let_prober_in(context: Context, seconds: int) -> None:

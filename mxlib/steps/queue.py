@@ -11,9 +11,9 @@ from mxlib.facts.mta import Role
 from mxlib.facts.source import read_facts
 from mxlib.record import Record
 from mxlib.state import State
+from mxlib.steps import clients
 from mxlib.steps import drain as emptying
 from mxlib.steps.context import Context, Done, record_of
-from mxlib.steps.ports import who_knocks
 from mxlib.text import duration, one_line, plural
 
 LEDGER = f"{DIRECTORY}/ledger"
@@ -142,9 +142,11 @@ def sample(context: Context) -> QueueSample:
 def drain(context: Context, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
+    since = context.clock.now()
     done = emptying.empty(context)
+    came = clients.settled(context, record, since)
     context.remember(dataclasses.replace(record, drained=record.boot))
-    return Done(f"{done.note}; {who_knocks(context)}", done.evidence)
+    return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
 def forget_hints(context: Context) -> None:

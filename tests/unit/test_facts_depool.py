@@ -25,8 +25,8 @@ TABLE = """table inet mx_depool {
 		size 4096
 		flags dynamic,timeout
 		timeout 10m
-		elements = { 192.0.2.51 expires 9m58s104ms, 198.51.100.100 expires 9m59s,
-			198.51.100.101 expires 9m59s }
+		elements = { 192.0.2.51 counter packets 4 bytes 240 timeout 10m expires 9m58s104ms,
+			198.51.100.100 expires 9m59s, 198.51.100.101 expires 9m59s }
 	}
 
 	set knocking6 {
@@ -41,8 +41,8 @@ TABLE = """table inet mx_depool {
 		type filter hook input priority filter - 10; policy accept;
 		iif "lo" accept
 		tcp sport @prober accept
-		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking4 { ip saddr }
-		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking6 { ip6 saddr }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking4 { ip saddr counter }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking6 { ip6 saddr counter }
 		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack counter packets 7 bytes 420 reject with tcp reset
 	}
 }
@@ -74,7 +74,7 @@ def test_closed_for_good():
     found = read(TABLE, "token 7\nfile yes\nunit enabled\nheld yes\n")
     assert (found.ports, found.closed_ports, found.refused, found.held) == (Ports.CLOSED, (25, 465, 587), 7, True)
     assert found.prober_ports == (61000, 61001)
-    assert found.knocking == ("192.0.2.51", "198.51.100.100", "198.51.100.101", "2001:db8:77::51")
+    assert found.knocks == {"192.0.2.51": 4, "198.51.100.100": 1, "198.51.100.101": 1, "2001:db8:77::51": 1}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ FLOORS_TEXT = """
     roll_survey roll_plan roll_soak roll_state
     alias_outcome alias_plan verify_aliases alias_read probe_aliases
     drain_plan
-    checks drain_judge probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
+    checks drain_judge client_watch probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
     seams alerts_read
     facts
     probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
@@ -43,6 +43,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
+    drain_plan drain_judge client_watch
     plan alias_plan alias_outcome aim rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
     config_aliases
     alert
