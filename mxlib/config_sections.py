@@ -13,6 +13,7 @@ from typing import Literal
 from mxlib.config_alerts import AlertsSection, DowntimeSection
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
+from mxlib.config_remedy import RemedySection
 from mxlib.config_roll import RollSection
 from mxlib.config_values import HOST_PATTERN, NAME_PATTERN, must, positive
 from mxlib.policy import VerifyPolicy
@@ -221,6 +222,7 @@ class Site:
         verify: what the checks judge by.
         aliases: units that write files of mail addresses on every MX.
         roll: how a kernel is rolled over the MXs.
+        remedy: how far the remedies may go.
     """
 
     mxs: tuple[str, ...]
@@ -243,6 +245,7 @@ class Site:
     verify: VerifyPolicy = field(default_factory=VerifyPolicy)
     aliases: tuple[AliasGenerator, ...] = ()
     roll: RollSection = field(default_factory=RollSection)
+    remedy: RemedySection = field(default_factory=RemedySection)
 
     def __post_init__(self) -> None:
         must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")

@@ -18,6 +18,7 @@ from mxlib.checks import (
     queue,
     relay,
     sysctl,
+    temporary_hole,
     units,
 )
 from mxlib.checks.check import Check
@@ -33,6 +34,7 @@ _PLAIN = (
     log.CHECK,
     units.CHECK,
     firewall.CHECK,
+    temporary_hole.CHECK,
     conntrack.CHECK,
     network.CHECK,
     disk.CHECK,

@@ -27,7 +27,9 @@ def _hung(state: UnitState, policy: VerifyPolicy) -> bool:
 
 
 def _cleared(failure: PastFailure, facts: UnitsFacts) -> bool:
-    """Whether a unit failed in this boot, never started well since, and does not show it any more."""
+    """Whether a unit failed in this boot, never started well since, does not show it, and nobody noted why."""
+    if failure.unit in facts.cleared:
+        return False
     state = facts.find(failure.unit)
     return not failure.recovered and (state is None or state.active not in ("active", "activating", "failed"))
 

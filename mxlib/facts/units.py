@@ -18,6 +18,8 @@ SHOWN = (
 # systemd.journal-fields(7), sd-messages.h: SD_MESSAGE_UNIT_FAILURE_RESULT and SD_MESSAGE_UNIT_STARTED.
 _FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
 _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
+CLEARED = "/run/mx-cookbooks/cleared-units"
+"""Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why a line."""
 _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
 
 JOURNAL = Section(
@@ -32,6 +34,7 @@ sed -n 's/.*"UNIT" *: *"\\([^"]*\\)".*/\\1/p' | sort -u | head -n 20 |
 while read -r unit; do
 printf '%s failed=%s started=%s\\n' "$unit" "$(last "$unit" {_FAILED_ID})" "$(last "$unit" {_STARTED_ID})"
 done
+[ ! -e {CLEARED} ] || sed 's/^\\([^ ]*\\) .*/cleared \\1/' {CLEARED}
 echo end
 """,
     timeout_s=15,
@@ -104,10 +107,12 @@ class UnitsFacts:
     Attributes:
         units: the required ones, and all that are failed or activating.
         past_failures: failures in the journal of this boot, whether or not they were cleared since.
+        cleared: units whose failure was cleared on purpose, with a note on the host.
     """
 
     units: tuple[UnitState, ...]
     past_failures: tuple[PastFailure, ...]
+    cleared: frozenset[str] = frozenset()
 
     def find(self, name: str) -> UnitState | None:
         """The unit of this name."""
@@ -170,7 +175,12 @@ def parse_failures(text: str) -> tuple[PastFailure, ...]:
     *lines, end = text.splitlines() or [""]
     if end != "end":
         raise ParseError("the list of failures in the journal is cut short")
-    return tuple(_past_failures(lines))
+    return tuple(_past_failures(line for line in lines if not line.startswith("cleared ")))
+
+
+def parse_cleared(text: str) -> frozenset[str]:
+    """Read which failures were cleared on purpose, from the same section."""
+    return frozenset(line.split(" ")[1] for line in text.splitlines() if line.startswith("cleared "))
 
 
 def _past_failures(lines: Iterable[str]) -> Iterable[PastFailure]:
@@ -206,7 +216,8 @@ def parse(outputs: Outputs) -> UnitsFacts:
     units = parse_show(shown, float(uptime))
     if not units:
         raise ParseError("systemctl showed no unit")
-    return UnitsFacts(units, parse_failures(outputs[JOURNAL.name].text()))
+    journal = outputs[JOURNAL.name].text()
+    return UnitsFacts(units, parse_failures(journal), parse_cleared(journal))
 
 
 def source(required: Sequence[str]) -> Source[UnitsFacts]:

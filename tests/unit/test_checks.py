@@ -1,5 +1,6 @@
 """Each check is OK, FAILED and UNKNOWN once, from what two real hosts in good order answered."""
 
+import base64
 import dataclasses
 import json
 import re
@@ -153,6 +154,20 @@ def with_fault(text):
     return json.dumps({"nftables": rules + json.loads(fixture("host/fault-nft-j-list-ruleset.json"))["nftables"][1:]})
 
 
+HOLE = "from=2001:db8:51::10\nuntil=1795238400\nwho=op@cumin1001\nwhy=mail stalls\n"
+HOLE_RULE = "-A INPUT -s 2001:db8:51::10/128 -m comment --comment mx-hole-2001-db8-51--10 -j ACCEPT\n"
+
+
+def with_hole(name, timer="active", rule=HOLE_RULE):
+    """A host on which a hole was opened; without a timer's state nothing is written down of it."""
+    line = f"hole 2001-db8-51--10 {timer} {base64.b64encode(HOLE.encode()).decode()}\n" if timer else ""
+    return host(
+        name,
+        temporary_holes=f"now 1795236000\n{line}end\n",
+        firewall_tables=lambda text: text.replace("-A INPUT -m state", f"{rule}-A INPUT -m state", 1),
+    )
+
+
 FAILING = {
     "depool-claimed-by-rules": ("depool", host(depool=lambda text: "file yes\nunit enabled\n" + text), "closed|partly"),
     "mta-held": ("mta", host(mta_unit=replaced("LoadState=loaded", "LoadState=masked")), "is held"),
@@ -196,6 +211,11 @@ FAILING = {
         host(unit_failures="ifup@ens5.service failed=1795234781000000 started=\nend\n"),
         "ifup@ens5.service failed at",
     ),
+    "units-cleared-by-another": (
+        "units",
+        host(unit_failures="ifup@ens5.service failed=1795234781000000 started=\ncleared other.service\nend\n"),
+        "ifup@ens5.service failed at",
+    ),
     "firewall-not-loaded": ("firewall", host(firewall_nft=NO_NFT), "no packet filter"),
     "firewall-ferm-not-loaded": ("firewall", host(FERM, firewall_tables=NO_TABLES), "no packet filter"),
     "firewall-half-loaded": (
@@ -215,6 +235,10 @@ FAILING = {
     ),
     "firewall-drop-of-answers": ("firewall", host(firewall_nft=lambda text: with_fault(text)), "may drop answers"),
     "firewall-closed-port": ("firewall", host(firewall_nft=replaced("25, 465, 587", "465, 587")), "accepts port 25"),
+    "temporary-hole-open": ("temporary-hole", with_hole(FERM), "open for 2001:db8:51::10 until 05:20:00 UTC"),
+    "temporary-hole-without-timer": ("temporary-hole", with_hole(FERM, timer="inactive"), "its timer is gone"),
+    "temporary-hole-gone": ("temporary-hole", with_hole(FERM, rule=""), "gone before its time"),
+    "temporary-hole-stray": ("temporary-hole", with_hole(FERM, timer=None), "nobody has written down"),
     "conntrack-full": (
         "conntrack",
         host(conntrack=lambda text: re.sub("count .*", "count 6000", text)),
@@ -269,6 +293,16 @@ def test_no_other_check_cries(case):
 def missed(checks):
     """The cases that a set of checks does not judge as it must: its own check says OK."""
     return {case for case, (name, facts, _) in FAILING.items() if checks[name].verdict(facts, POLICY).passed}
+
+
+def test_a_failure_that_was_cleared_on_purpose_is_no_riddle():
+    line = "ifup@ens5.service failed=1795234781000000 started=\ncleared ifup@ens5.service\nend\n"
+    assert judge("units", host(unit_failures=line)).status is Status.OK
+
+
+def test_a_ruleset_that_cannot_be_read_is_not_one_without_holes():
+    for broken in ({"firewall_nft": "{}"}, {"firewall_tables": "tool iptables-nft-save\n"}):
+        assert judge("temporary-hole", host(**broken)).status is Status.UNKNOWN
 
 
 def test_every_check_fails_once():
@@ -416,7 +450,7 @@ def test_a_deferred_relay_test_is_unknown():
 
 def test_what_is_asked_of_a_host_whose_mta_is_held():
     names = {check.name for check in CHECKS.values() if check.scope is Scope.CONDITION}
-    assert names == {"units", "firewall", "conntrack", "network", "disk", "sysctl", "clock", "kernel"}
+    assert names == {"units", "firewall", "temporary-hole", "conntrack", "network", "disk", "sysctl", "clock", "kernel"}
     assert exim.UNIT in POLICY.unit_names
 
 

@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 # that is in it. Who adds a module to mxlib gives it a floor here, and so says what it may know.
 FLOORS_TEXT = """
     cookbooks
-    verify_session roll_session
+    verify_session remedy_session roll_session
     roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past roll_story
     session last_breath alias_session
     wiring verify_outside
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
     alias_run alias_aftermath alias_report alias_tell alias_world
-    plan steps verify verify_fleet verify_host nic_prevent nic_repair
+    plan steps remedies verify verify_fleet verify_host nic_prevent nic_repair
     aim
     roll_survey roll_plan roll_soak roll_state
     alias_outcome alias_plan verify_aliases alias_read probe_aliases
@@ -33,7 +33,7 @@ FLOORS_TEXT = """
     facts
     probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
     host config config_sections config_probes kernel_list secret config_roll
-    config_aliases config_alerts
+    config_aliases config_alerts config_remedy
     alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim retry_rules kernels debversion
@@ -43,6 +43,7 @@ FLOORS_TEXT = """
 
 # These decide and judge. They get values and return values: no file, process, network, clock or environment.
 PURE_TEXT = """
+    remedies.bounds remedies.hole_rules remedies.suggest
     drain_plan drain_judge client_watch
     plan alias_plan alias_outcome aim rehearse checks nic nic_cause nic_forecast facts probe_outbound probe_peer
     config_aliases
@@ -63,12 +64,13 @@ PURE = dotted(PURE_TEXT)
 # Not pure, yet harmless to know: the protocol of a host that is passed in, and the configuration's types.
 SEAMS = (
     "mxlib", "mxlib.host", "mxlib.config_sections", "mxlib.config_roll", "mxlib.config_probes", "mxlib.config_values",
+    "mxlib.config_remedy",
 )
 PURE_LIBRARIES = frozenset({
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "difflib", "email", "enum", "fractions", "functools", "hashlib", "heapq", "ipaddress", "itertools",
-    "json", "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid",
-    "zoneinfo",
+    "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "hashlib", "heapq", "ipaddress",
+    "itertools", "json", "math", "operator", "re", "shlex", "statistics", "string", "textwrap", "types", "typing",
+    "uuid", "zoneinfo",
 })
 EXCUSED = {
     # The marker between the sections of a script has to be one that the host's own output cannot imitate.
@@ -87,7 +89,7 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "spicerack": dotted(
         "cookbooks alias_session session wiring request nic_session verify_session extender cumin_host pool alerts "
-        "alerts_read roll_session roll_fleet"
+        "alerts_read roll_session roll_fleet remedy_session"
     ),
     "wmflib": dotted("cookbooks slot alerts_read"),
     "cumin": dotted("cumin_host"),

@@ -1,0 +1,125 @@
+"""Load the host's firewall anew, and prove that ports which a run has closed stay closed.
+
+Debian's nftables.conf begins with ``flush ruleset``, which wipes our table too. So it is loaded again in the same
+script, and read back. A wrong ruleset would lock everybody out: the host takes the reload back by a timer of its own,
+unless a new session has proven that the host can still be reached.
+"""
+
+import shlex
+
+from mxlib.config_sections import Site
+from mxlib.errors import HostError, StepError
+from mxlib.facts import depool
+from mxlib.facts.source import read_facts
+from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
+from mxlib.remedies.remedy import Bench, Remedy, by_checks
+from mxlib.text import one_line
+from mxlib.verdict import Status, Verdict
+
+_DIRECTORY = "/run/mx-cookbooks/firewall"
+
+_UNDO = f"""\
+nft -f {_DIRECTORY}/ruleset || nft flush ruleset
+for tool in iptables-legacy ip6tables-legacy; do
+if [ -e {_DIRECTORY}/$tool ]; then $tool-restore <{_DIRECTORY}/$tool
+elif command -v $tool >/dev/null; then $tool -w 10 -P INPUT ACCEPT; $tool -w 10 -F INPUT; fi
+done
+[ ! -s {depool.RULES} ] || nft -f {depool.RULES}
+"""
+_SCRIPT = """\
+unit=
+for one in {candidates}; do
+if systemctl -q is-enabled "$one"; then unit=$one; break; fi
+done
+[ "$unit" ] || {{ echo 'no firewall is enabled: {candidates}'; exit 1; }}
+case $unit in
+{tries}
+esac
+rm -rf {directory}
+mkdir -p {directory}
+{{ echo 'flush ruleset'; nft list ruleset; }} >{directory}/ruleset
+[ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save >{directory}/iptables-legacy
+[ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save >{directory}/ip6tables-legacy
+printf %s {undo} >{directory}/undo
+timer=mx-firewall-undo-$(date +%s)
+echo "$timer" >{directory}/timer
+systemd-run --quiet --collect --unit "$timer" --on-active={patience:g} --timer-property=AccuracySec=1s \
+/bin/sh {directory}/undo
+way=restart
+! systemctl -q is-active "$unit" || way=reload
+systemctl reset-failed "$unit" 2>/dev/null || :
+systemctl "$way" "$unit" || {{
+systemctl stop "$timer.timer"
+sh {directory}/undo
+echo "$unit: its $way failed"
+exit 1
+}}
+if [ -s {rules} ]; then nft -f {rules}; nft list table {table} >/dev/null; fi
+echo "$way of $unit"
+"""
+_CONFIRM = f'systemctl stop "$(cat {_DIRECTORY}/timer).timer"'
+
+
+def refuse(site: Site, order: Order) -> str:
+    """Only a firewall that is known."""
+    if order.argument:
+        return f"{RELOAD_FIREWALL} takes no argument"
+    return "" if firewalls(site) else f"verify.required_units names none of {', '.join(FIREWALLS)}"
+
+
+def script(site: Site) -> str:
+    """Try the files, keep what is loaded, arm the undoing, load, and load our own table again.
+
+    Arguments:
+        site: what the site says.
+    """
+    known = firewalls(site)
+    return _SCRIPT.format(
+        candidates=" ".join(known),
+        tries="\n".join(f"{name}) {FIREWALLS[name]} ;;" for name in known),
+        directory=_DIRECTORY,
+        undo=shlex.quote(_UNDO),
+        patience=site.remedy.firewall_undo,
+        rules=depool.RULES,
+        table=depool.TABLE,
+    )
+
+
+def apply(bench: Bench, _order: Order) -> str:
+    """Load it, prove the host by a new session, then let the undoing go."""
+    before = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+    result = bench.act(script(bench.site), 120.0)
+    try:
+        after = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+    except HostError as error:
+        patience = bench.site.remedy.firewall_undo
+        raise StepError(
+            f"no new session after it; the host itself takes it back within {patience:g} s: {error}"
+        ) from error
+    bench.act(_CONFIRM, 30.0)
+    if after is not before:
+        raise StepError(f"the mail ports were {before.value} before and are {after.value} now")
+    return f"{one_line(result.output)}; the mail ports are {after.value}, as before"
+
+
+def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
+    """The firewall, its unit, and the ports that a run has closed."""
+    found = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE)
+    stands = Verdict("ports-stand", Status.OK, f"the mail ports are {found.ports.value}, as before")
+    return (*by_checks("firewall", "units")(bench, order), stands)
+
+
+REMEDY = Remedy(
+    name=RELOAD_FIREWALL,
+    about="load the firewall anew from its files; ports that a run has closed are proven to stay closed",
+    argument="",
+    undo=f"sh {_DIRECTORY}/undo on the host loads what was loaded before (until the next boot)",
+    refuse=refuse,
+    commands=lambda bench, _order: [
+        f"systemctl reload-or-restart {' | '.join(firewalls(bench.site))}   # taken back by a timer unless proven",
+        f"nft -f {depool.RULES}   # where a run has closed the ports",
+    ],
+    apply=apply,
+    judge=judge,
+    automatic=True,
+)

@@ -1,0 +1,107 @@
+"""What a remedy is: bounded, told on the host before it acts, and judged again by the checks it is for.
+
+Adding one: a file in this folder with a :class:`Remedy` called ``REMEDY``, its name in :mod:`mxlib.remedies.registry`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mxlib import verify
+from mxlib.checks.registry import all_checks, select
+from mxlib.config_sections import Site
+from mxlib.host import CommandResult, Host
+from mxlib.kernels import KnownBad
+from mxlib.remedies.bounds import Order
+from mxlib.verdict import Verdict
+
+
+class RemedyExit(Enum):
+    """How remedies end. The value is the cookbook's exit code; Spicerack reserves 90 to 99."""
+
+    DONE = 0
+    """What the remedies are for is OK now; with --suggest: nothing fails."""
+    REFUSED = 10
+    """Nothing was changed: the request, the configuration, or a run that has claimed the host stands against it."""
+    FAILED = 14
+    """A remedy could not be done, or what it is for still fails; with --suggest: something fails."""
+    UNKNOWN = 15
+    """Done, but whether it helped cannot be told; with --suggest: something could not be told."""
+    INTERRUPTED = 30
+    """Stopped by a signal; the last line says what is left standing."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a remedy works with.
+
+    Attributes:
+        site: what the site says.
+        host: the MX, for reading.
+        act: runs a script that changes the MX, with its time limit in seconds; it holds the guard against other runs.
+        who: operator and management host.
+        why: reason and task.
+        run: id of this run, named in test mails.
+        entries: kernels known to be bad.
+    """
+
+    site: Site
+    host: Host
+    act: Callable[[str, float], CommandResult]
+    who: str
+    why: str
+    run: str
+    entries: Sequence[KnownBad] = ()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A remedy.
+
+    Attributes:
+        name: as an operator types it.
+        about: one line for lists.
+        argument: what its argument is called; empty where it takes none.
+        undo: how it is taken back, in a sentence.
+        refuse: why an order is not within the bounds; empty where it is.
+        commands: what it does, as the dry run shows it.
+        apply: does it, and gives one line for the journal; raises MxlibError where it could not be done.
+        judge: judges again what it is for.
+        automatic: whether reboot-mx may use it by itself.
+        harmless: whether it may be done while somebody else's run has claimed the host.
+    """
+
+    name: str
+    about: str
+    argument: str
+    undo: str
+    refuse: Callable[[Site, Order], str]
+    commands: Callable[[Bench, Order], list[str]]
+    apply: Callable[[Bench, Order], str]
+    judge: Callable[[Bench, Order], tuple[Verdict, ...]]
+    automatic: bool = False
+    harmless: bool = False
+
+
+def by_checks(*names: str) -> Callable[[Bench, Order], tuple[Verdict, ...]]:
+    """Judge by checks of ``verify-mx``, in one round trip.
+
+    Arguments:
+        names: of the checks.
+    """
+
+    def judge(bench: Bench, _order: Order) -> tuple[Verdict, ...]:
+        policy = verify.with_watched(bench.site.verify, bench.entries)
+        return verify.judge_host(bench.host, select(all_checks(bench.entries), names), policy)
+
+    return judge
+
+
+def note(bench: Bench) -> str:
+    """Who does it and why, on one line without quotes, for files on the host.
+
+    Arguments:
+        bench: what the remedy works with.
+    """
+    kept = "".join(character for character in f"{bench.who}: {bench.why}" if character not in "'\"\\`$")
+    return " ".join(kept.split())[:200]

@@ -1,0 +1,57 @@
+"""Restart a required unit that does not run."""
+
+import shlex
+
+from mxlib.config_sections import Site
+from mxlib.facts.units import check_unit_name
+from mxlib.remedies.bounds import FIREWALLS, RESTART_UNIT, Order
+from mxlib.remedies.remedy import Bench, Remedy, by_checks
+from mxlib.text import one_line
+
+
+def refuse(site: Site, order: Order) -> str:
+    """Only units that the site requires; a firewall has a remedy of its own, which proves more."""
+    if order.argument not in site.verify.unit_names:
+        return (
+            f"{order.argument or 'no unit'}: only what verify.required_units names: {', '.join(site.verify.unit_names)}"
+        )
+    if order.argument in FIREWALLS:
+        return f"{order.argument} is a firewall: use reload-firewall, which also proves that closed ports stay closed"
+    return ""
+
+
+def script(unit: str, timeout_s: float) -> str:
+    """Show how it failed, then restart it; a unit that fails again ends with its own words.
+
+    Arguments:
+        unit: full name of the unit.
+        timeout_s: seconds it may take.
+    """
+    name = shlex.quote(check_unit_name(unit))
+    return f"""\
+systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- {name} | tr '\\n' ' '
+journalctl -b -q --no-pager -n 3 -o cat -u {name} | cut -c 1-160
+systemctl reset-failed {name} 2>/dev/null || :
+timeout {timeout_s:g} systemctl restart {name} || {{ journalctl -b -q --no-pager -n 5 -o cat -u {name}; exit 1; }}
+if systemctl -q is-failed {name}; then echo 'it has failed again'; exit 1; fi
+"""
+
+
+def apply(bench: Bench, order: Order) -> str:
+    """Restart it."""
+    limit = bench.site.remedy.unit_timeout
+    result = bench.act(script(order.argument, limit), limit + 30)
+    return f"{order.argument} restarted; before: {one_line(result.output, 300)}"
+
+
+REMEDY = Remedy(
+    name=RESTART_UNIT,
+    about="restart a required unit that does not run",
+    argument="UNIT",
+    undo="nothing to take back: the unit did not run",
+    refuse=refuse,
+    commands=lambda _bench, order: [f"systemctl restart {order.argument}"],
+    apply=apply,
+    judge=by_checks("units"),
+    automatic=True,
+)

@@ -1,0 +1,142 @@
+"""Which remedy would help for what fails now. Pure: from verdicts and facts to orders."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mxlib.config_sections import Site
+from mxlib.facts import sysctl, units
+from mxlib.facts.logline import Cause
+from mxlib.facts.source import Facts, FactUnknownError, Source
+from mxlib.facts.units import UnitsFacts, UnitState
+from mxlib.kernels import KnownBad
+from mxlib.policy import VerifyPolicy
+from mxlib.probe_outbound import Outcome
+from mxlib.remedies import bounds
+from mxlib.remedies.bounds import Order
+from mxlib.remedies.hole_rules import network_of
+from mxlib.verdict import Status, Verdict
+
+HOLE_S = 1800.0
+_STALLED = (Cause.TIMEOUT_AFTER_DATA, Cause.TIMEOUT_SENDING)
+_ADDRESS = re.compile(r"\[([0-9A-Fa-f.:]+)\]")
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A remedy that may help.
+
+    Attributes:
+        order: the remedy.
+        check: the check it is for.
+        why: one sentence.
+    """
+
+    order: Order
+    check: str
+    why: str
+
+
+def sources(policy: VerifyPolicy) -> tuple[Source[object], ...]:
+    """The facts that the choice needs, beside the verdicts.
+
+    Arguments:
+        policy: what the site expects.
+    """
+    return (units.source(policy.unit_names), sysctl.source(policy.read_sysctls))  # type: ignore[return-value]
+
+
+def suggest(
+    verdicts: Sequence[Verdict], facts: Facts, site: Site, policy: VerifyPolicy, entries: Iterable[KnownBad] = ()
+) -> tuple[Suggestion, ...]:
+    """The remedies for what fails now, each once; what is merely unknown gets one only for stale hints.
+
+    Arguments:
+        verdicts: what the checks said.
+        facts: the answers to :func:`sources`.
+        site: what the site says.
+        policy: what the checks judged by.
+        entries: kernels known to be bad.
+    """
+    failing = {one.check: one for one in verdicts if one.status is Status.FAILED}
+    found: list[Suggestion] = []
+    if "firewall" in failing:
+        found += _firewall(site, failing["firewall"])
+    if "units" in failing:
+        found += _units(facts, site, policy)
+    if "sysctl" in failing:
+        found += _sysctls(facts, site)
+    if "kernel" in failing:
+        found += _kernel(failing["kernel"], site, entries)
+    found += [one for verdict in verdicts if verdict.check.startswith("outbound-") for one in _mail(verdict)]
+    if "temporary-hole" in failing:
+        found.append(
+            Suggestion(Order(bounds.CLOSE_HOLE), "temporary-hole", "a hole is open; not if mail still needs it")
+        )
+    return tuple({one.order: one for one in reversed(found)}.values())[::-1]
+
+
+def _firewall(site: Site, verdict: Verdict) -> Iterator[Suggestion]:
+    if bounds.firewalls(site):
+        yield Suggestion(Order(bounds.RELOAD_FIREWALL), "firewall", verdict.why)
+
+
+def _units(facts: Facts, site: Site, policy: VerifyPolicy) -> Iterator[Suggestion]:
+    try:
+        found = facts.get(units.source(policy.unit_names))
+    except FactUnknownError:
+        return
+    for names in policy.required_units:
+        yield from _required(names, found)
+    for state in found.failed:
+        if bounds.is_stale(site, state.name):
+            yield Suggestion(Order(bounds.CLEAR_FAILED, state.name), "units", f"{state.name} has failed, and is over")
+
+
+def _required(names: str, found: UnitsFacts) -> Iterator[Suggestion]:
+    """The unit to restart for a required one that does not run; a firewall is loaded, not restarted."""
+    states = [state for name in names.split("|") if (state := found.find(name))]
+    if any(state.active in ("active", "activating") for state in states):
+        return
+    wanted = [state for state in states if state.load == "loaded" and not state.masked]
+    best = next((state for state in wanted if state.enabled), wanted[0] if wanted else None)
+    if best is not None:
+        yield Suggestion(_order(best), "units", f"{best.name} is {best.active} ({best.result})")
+
+
+def _order(state: UnitState) -> Order:
+    if state.name in bounds.FIREWALLS:
+        return Order(bounds.RELOAD_FIREWALL)
+    return Order(bounds.RESTART_UNIT, state.name)
+
+
+def _sysctls(facts: Facts, site: Site) -> Iterator[Suggestion]:
+    try:
+        found = facts.get(sysctl.source(site.verify.read_sysctls))
+    except FactUnknownError:
+        return
+    for key, wanted in site.verify.sysctls.items():
+        value = " ".join(wanted.split())
+        if found.get(key) != value:
+            why = f"{key} is {found.get(key, 'not there')}"
+            yield Suggestion(Order(bounds.SET_SYSCTL, f"{key}={value}"), "sysctl", why)
+
+
+def _kernel(verdict: Verdict, site: Site, entries: Iterable[KnownBad]) -> Iterator[Suggestion]:
+    for entry in (one for one in entries if one.entry_id in verdict.why):
+        for key, value in entry.unless:
+            if value in bounds.allowed(site, key):
+                why = f"it makes {entry.entry_id} harmless"
+                yield Suggestion(Order(bounds.SET_SYSCTL, f"{key}={value}"), "kernel", why)
+
+
+def _mail(verdict: Verdict) -> Iterator[Suggestion]:
+    name = verdict.check.removeprefix("outbound-")
+    if verdict.status is Status.UNKNOWN and Outcome.UNTRIED.value in verdict.why:
+        why = "retry hints of an earlier fault decide, untried"
+        yield Suggestion(Order(bounds.CLEAR_HINTS, name), verdict.check, why)
+    if verdict.status is Status.FAILED and any(cause.value in verdict.why for cause in _STALLED):
+        for address in dict.fromkeys(_ADDRESS.findall(verdict.why)):
+            if network_of(address):
+                why = "if its answers are dropped here (conntrack, firewall), this lets them through meanwhile"
+                yield Suggestion(Order(bounds.ALLOW, address, HOLE_S), verdict.check, why)
