@@ -37,7 +37,8 @@ class Order:
     def said(self) -> str:
         """As an operator would type it."""
         if self.remedy == "allow":
-            return f"allow --from {self.argument} --for {self.seconds / 60:g}m"
+            how_long = f"{self.seconds:.0f}s" if self.seconds % 60 else f"{self.seconds / 60:.0f}m"
+            return f"allow --from {self.argument} --for {how_long}"
         return f"{self.remedy} {shlex.quote(self.argument)}" if self.argument else self.remedy
 
 
