@@ -27,6 +27,7 @@ from mxlib.session import log_directory
 from mxlib.stop import Stop, signals
 from mxlib.text import one_line
 from mxlib.verdict import Status, Verdict
+from mxlib.verify_fleet import verify_hosts
 from mxlib.verify_report import table
 from mxlib.wiring import Wiring
 
@@ -151,7 +152,7 @@ class RemedySession:
         """Verify, and say what would help."""
         host, policy = self._wiring.host(self._request.host), self._site.verify
         probes = self._site.probes if self._request.probes and not self._spicerack.dry_run else None
-        report = verify.verify_host(host, verify.Request(policy, self._entries, probes, run_tag=self._run))
+        (report,) = verify_hosts([host], verify.Request(policy, self._entries, probes, run_tag=self._run))
         for line in table([report]).splitlines():
             self._tell.line(line)
         if report.status is Status.OK:

@@ -123,7 +123,7 @@ def test_all_checks_take_one_round_trip():
     assert host.asked == 1
     assert found.status is Status.OK, [v.why for v in found.verdicts if not v.passed]
     assert {one.check for one in found.verdicts} == set(Request(POLICY).names)
-    assert len(found.verdicts) == 17
+    assert len(found.verdicts) == 18
 
 
 def test_the_condition_is_read_in_one_round_trip_and_leaves_the_mta_out():
