@@ -10,6 +10,7 @@ from enum import Enum
 from mxlib import verify
 from mxlib.checks.registry import all_checks, select
 from mxlib.config_sections import Site
+from mxlib.facts.source import read_facts
 from mxlib.host import CommandResult, Host
 from mxlib.kernels import KnownBad
 from mxlib.remedies.bounds import Order
@@ -92,7 +93,9 @@ def by_checks(*names: str) -> Callable[[Bench, Order], tuple[Verdict, ...]]:
 
     def judge(bench: Bench, _order: Order) -> tuple[Verdict, ...]:
         policy = verify.with_watched(bench.site.verify, bench.entries)
-        return verify.judge_host(bench.host, select(all_checks(bench.entries), names), policy)
+        checks = select(all_checks(bench.entries), names)
+        facts = read_facts(bench.host, [source for check in checks for source in check.sources(policy)])
+        return tuple(check.verdict(facts, policy) for check in checks)
 
     return judge
 
