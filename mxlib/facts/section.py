@@ -21,6 +21,8 @@ _TIMED_OUT = (124, 137)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 # What the transport may need on top of the sections' own limits.
 _TRANSPORT_S = 20.0
+# Where not one question hangs but the whole host does, the rest is left: nobody waits for forty time limits in a row.
+_READING_S = 300.0
 _EVIDENCE_LINES = 12
 
 # Errors go through a command substitution, so they cannot be cut into the output; there is no temporary file, which a
@@ -33,7 +35,11 @@ exec 3>&1
 clock() {
 printf '%s clock %s\\n' "$mark" "$(date +%s.%N)"
 }
+seconds() {
+read -r now rest </proc/uptime; now=${now%%.*}
+}
 section() {
+seconds; [ "$now" -lt "$end" ] || return
 printf '%s begin %s\\n' "$mark" "$1"
 errors=$(timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null)
 code=$?
@@ -122,12 +128,13 @@ class SectionOutput:
         return Evidence(self.script.strip(), printable("\n".join(shown)), self.when)
 
 
-def build_script(sections: Sequence[Section], mark: str) -> str:
+def build_script(sections: Sequence[Section], mark: str, patience_s: float | None = None) -> str:
     """Put the sections into one POSIX sh script.
 
     Arguments:
         sections: the questions, in order.
         mark: a token that no output can contain by chance.
+        patience_s: seconds after which no further section is begun; None: the sum of their limits.
 
     Raises:
         ValueError: a name is used twice or is not a name.
@@ -136,7 +143,8 @@ def build_script(sections: Sequence[Section], mark: str) -> str:
     if len(set(names)) != len(names) or not all(_NAME.fullmatch(name) for name in names):
         raise ValueError(f"section names must be unique words: {names}")
     calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
-    return f"mark={mark}\n{_PROLOGUE}clock\n{''.join(calls)}clock\n"
+    begin = f"seconds; end=$((now + {round(patience_s or _sum(sections))}))"
+    return f"mark={mark}\n{_PROLOGUE}{begin}\nclock\n{''.join(calls)}clock\n"
 
 
 def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:
@@ -185,7 +193,10 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
         mxlib.errors.CommandTimeoutError: not even the time limits on the host ended the script.
     """
     mark = "@@" + secrets.token_hex(8)
-    return split_output(host.read(build_script(sections, mark), timeout=_limit(sections)), sections, mark)
+    script = build_script(sections, mark, _READING_S)
+    longest = max((section.timeout_s for section in sections), default=0.0)
+    limit = min(_sum(sections), _READING_S + longest) + _TRANSPORT_S
+    return split_output(host.read(script, timeout=limit), sections, mark)
 
 
 def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:
@@ -201,8 +212,9 @@ def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOu
         mxlib.errors.CommandFailedError: the script could not run.
     """
     mark = "@@" + secrets.token_hex(8)
-    return split_output(host.act(build_script(sections, mark), timeout=_limit(sections)), sections, mark)
+    limit = _sum(sections) + _TRANSPORT_S
+    return split_output(host.act(build_script(sections, mark), timeout=limit), sections, mark)
 
 
-def _limit(sections: Sequence[Section]) -> float:
-    return _TRANSPORT_S + sum(section.timeout_s + 1 for section in sections)
+def _sum(sections: Sequence[Section]) -> float:
+    return sum(section.timeout_s + 1 for section in sections)

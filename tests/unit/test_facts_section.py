@@ -78,6 +78,16 @@ def test_a_faked_mark_in_the_output_does_not_end_a_section():
     assert answers["after"].text() == "fine\n"
 
 
+def test_a_host_that_is_too_slow_for_all_keeps_what_it_answered():
+    sections = [Section("first", "sleep 1.2; echo done"), Section("second", "echo never")]
+    whole = ShellHost().read(build_script(sections, "@@mark", patience_s=1), timeout=10)
+    answers = split_output(whole, sections, "@@mark")
+    assert answers["first"].text() == "done\n"
+    assert answers["second"].exit_code is None
+    with pytest.raises(ParseError, match="no complete output"):
+        answers["second"].text()
+
+
 @pytest.mark.parametrize("names", [("a", "a"), ("A b",), ("a;b",)])
 def test_names_are_unique_words(names):
     with pytest.raises(ValueError, match="unique words"):
