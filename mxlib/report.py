@@ -1,7 +1,7 @@
-"""The story of a run, from its journal: for the terminal, as Markdown and as JSON."""
+"""The story of a run, from its journal: for the terminal and as JSON; as Markdown in :mod:`mxlib.report_markdown`."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,7 +9,6 @@ from mxlib.facts.standing import Standing
 from mxlib.journal import Event
 from mxlib.outcome import Outcome
 from mxlib.record import Record
-from mxlib.text import duration, one_line, printable
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class Entry:
         note: what it said.
         seconds: how long it took; None where it has no duration.
         failed: whether it could not do its work.
+        begun: when it began; empty where it has no duration.
     """
 
     at: str
@@ -29,6 +29,12 @@ class Entry:
     note: str
     seconds: float | None = None
     failed: bool = False
+    begun: str = ""
+
+    @property
+    def began(self) -> str:
+        """When it began, or happened."""
+        return self.begun or self.at
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Report:
         verdicts: what was judged, in order: stage, check, status and why.
         ledger: counts of the ledger's last check; empty if it was not checked.
         repair: what was found and done on the console of a host that did not come back.
+        left: what the draining left in the queue, by destination.
+        clients: who still came after the ports were closed.
     """
 
     host: str
@@ -60,6 +68,8 @@ class Report:
     verdicts: tuple[dict[str, str], ...] = ()
     ledger: dict[str, int] = field(default_factory=dict)
     repair: tuple[str, ...] = ()
+    left: tuple[dict[str, Any], ...] = ()
+    clients: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -94,16 +104,37 @@ def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next
         verdicts=tuple(_verdicts(known)),
         ledger=_ledger(known),
         repair=tuple(str(line) for event in known for line in event.values.get("story", ())),
+        left=tuple(one for one in _last(known, "left") if isinstance(one, dict) and (one["count"] or one["frozen"])),
+        clients=tuple(str(one) for one in _last(known, "clients")),
     )
 
 
-def _timeline(events: Iterable[Event]) -> Iterator[Entry]:
+def _last(events: Iterable[Event], key: str) -> list[Any]:
+    """The last list that a step, done or failed, has left as evidence."""
+    found = [event.values[key] for event in events if event.name in ("done", "failed") and key in event.values]
+    return list(found[-1]) if found else []
+
+
+def _guard_note(values: dict[str, Any], events: Iterable[Event]) -> str:
+    verdicts = [event.values for event in events if event.name == "verdict" and event.values.get("stage") == "guard"]
+    doubtful = [f"{one['check']} {one['status']}: {one['why']}" for one in verdicts if one["status"] != "OK"]
+    found = "; ".join(doubtful) or "all passed"
+    return f"{values.get('checks', len(verdicts))} checks; {found}"
+
+
+def _timeline(events: Sequence[Event]) -> Iterator[Entry]:
+    begun = ""
     for event in events:
         values = event.values
-        if event.name == "done":
-            yield Entry(event.at, values["step"], str(values.get("note", "")), values.get("seconds"))
+        if event.name in ("start", "begin"):
+            begun = event.at
+        if event.name == "guard":
+            yield Entry(event.at, "guard", _guard_note(values, events), values.get("seconds"), begun=begun)
+        elif event.name == "done":
+            note, seconds = str(values.get("note", "")), values.get("seconds")
+            yield Entry(event.at, values["step"], note, seconds, begun=begun)
         elif event.name == "failed":
-            yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True)
+            yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True, begun=begun)
         elif event.name in ("interrupted", "turning-back"):
             yield Entry(event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", "")))
 
@@ -148,47 +179,20 @@ def terminal(report: Report) -> Iterator[str]:
         report: the report.
     """
     if report.ledger:
-        yield _ledger_line(report.ledger)
+        yield ledger_line(report.ledger)
     yield report.headline
     if report.next_command:
         yield f"next: {report.next_command}"
 
 
-def _ledger_line(ledger: dict[str, int]) -> str:
-    missing = f"{ledger['missing']} MISSING" if ledger.get("missing") else "none missing"
-    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}"
-
-
-def markdown(report: Report) -> str:
-    """The report as Markdown.
+def ledger_line(ledger: dict[str, int]) -> str:
+    """The ledger's last check, in words.
 
     Arguments:
-        report: the report.
+        ledger: its counts.
     """
-    lines = [f"# {report.headline}", "", f"Run {report.run}, by {report.who}: {report.why}", ""]
-    if report.next_command:
-        lines += [f"Next: `{report.next_command}`", ""]
-    lines += ["## Timeline", "", "| UTC | step | took | what |", "| --- | --- | --- | --- |"]
-    lines += [_row(entry) for entry in report.timeline]
-    if report.ledger:
-        lines += ["", "## Ledger", "", _ledger_line(report.ledger)]
-    if report.repair:
-        lines += ["", "## Repair from outside", "", *(f"    {printable(line)}" for line in report.repair)]
-    if report.verdicts:
-        lines += ["", "## Checks", "", "| stage | check | status | why |", "| --- | --- | --- | --- |"]
-        lines += ["| " + " | ".join(_cell(one[key]) for key in one) + " |" for one in report.verdicts]
-    return "\n".join(lines) + "\n"
-
-
-def _row(entry: Entry) -> str:
-    took = duration(entry.seconds) if entry.seconds is not None else ""
-    step = f"**{entry.step} FAILED**" if entry.failed else entry.step
-    return f"| {entry.at[11:19]} | {step} | {took} | {_cell(entry.note)} |"
-
-
-def _cell(text: str) -> str:
-    """A text that cannot break the table, nor speak Markdown of its own."""
-    return one_line(printable(text), 500).replace("|", "\\|").replace("<", "&lt;")
+    missing = f"{ledger['missing']} MISSING" if ledger.get("missing") else "none missing"
+    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}"
 
 
 def as_json(report: Report) -> str:

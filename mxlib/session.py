@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spicerack import Spicerack
 
-from mxlib import journal, report
+from mxlib import journal, report, report_markdown
 from mxlib.config_sections import Site
 from mxlib.errors import HostError, InterruptedRunError, MxlibError, StepError
 from mxlib.facts.standing import read_standing
@@ -147,7 +147,7 @@ class Session:
         command = report.next_command(self._request.host, result.outcome, result.record)
         events = journal.read(path)
         made = report.build(self._request.host, run_id, self._wiring.who, context.options.why, events, command)
-        path.with_suffix(".md").write_text(report.markdown(made), encoding="utf-8")
+        path.with_suffix(".md").write_text(report_markdown.markdown(made), encoding="utf-8")
         path.with_suffix(".json").write_text(report.as_json(made), encoding="utf-8")
         self._tell.line(f"report: {path.with_suffix('.md')} (and .json)")
         if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := context.slot.describe()):

@@ -20,6 +20,7 @@ FLOORS_TEXT = """
     roll_run roll_fleet roll_watch roll_memory roll_report roll_notify roll_seams roll_past roll_story
     session last_breath alias_session
     wiring verify_outside
+    report_markdown
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
     alias_run alias_aftermath alias_report alias_tell alias_world

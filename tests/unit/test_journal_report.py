@@ -6,6 +6,7 @@ from mxlib import report
 from mxlib.errors import JournalError
 from mxlib.journal import Journal, read
 from mxlib.outcome import Outcome
+from mxlib.report_markdown import markdown
 from tests.unit.fakes import FakeClock
 
 
@@ -70,7 +71,7 @@ def made(path, *events, outcome=Outcome.DONE, why="all is well"):
 
 def test_the_first_line_is_the_outcome(path):
     found = made(path, outcome=Outcome.LEFT_OUT, why="it does not answer")
-    assert report.markdown(found).startswith("# mx2001.lab.test: left out of service, safe: it does not answer\n")
+    assert markdown(found).startswith("# mx2001.lab.test: left out of service, safe: it does not answer\n")
     assert list(report.terminal(found)) == ["mx2001.lab.test: left out of service, safe: it does not answer"]
 
 
@@ -94,9 +95,36 @@ def test_timeline_ledger_and_checks(path):
     ]
     assert [one["status"] for one in found.verdicts] == ["OK", "OK", "FAILED"]
     assert found.verdicts[2]["check"] == "outbound-v6"
-    assert "9 messages, 2 on disk then, none missing" in report.markdown(found)
+    assert "9 messages, 2 on disk then, none missing" in markdown(found)
     raw = json.loads(report.as_json(found))
     assert (raw["outcome"], raw["exit_code"], raw["ledger"]) == ("DONE", 0, ledger)
+
+
+def test_it_reads_like_a_timeline(path):
+    lists = {
+        "domain": "lists.test", "count": 200, "frozen": 0, "oldest": "2026-11-21T06",
+        "way": "remote at fault", "why": "connection refused", "deadline": "2026-11-25T06",
+    }  # fmt: skip
+    found = made(
+        path,
+        ("start", {}),
+        ("guard", {"checks": 41, "seconds": 60.0}),
+        ("verdict", {"stage": "guard", "check": "outbound-lists", "status": "FAILED", "why": "refused (accepted)"}),
+        ("verdict", {"stage": "guard", "check": "mta", "status": "OK", "why": "the MTA serves"}),
+        ("begin", {"step": "close ports"}),
+        ("done", {"step": "close ports", "note": "reset", "seconds": 1.0}),
+        ("begin", {"step": "drain"}),
+        ("failed", {"step": "drain", "error": "too many", "left": [lists], "clients": ["client1 (192.0.2.51)"]}),
+        ("done", {"step": "open ports", "note": "open", "seconds": 1.0, "verdicts": ["OK mta: the MTA serves"]}),
+    )
+    text = markdown(found)
+    assert [entry.step for entry in found.timeline] == ["guard", "close ports", "drain", "open ports"]
+    assert "41 checks; outbound-lists FAILED: refused (accepted)" in text
+    assert "in all; out of service for " in text
+    assert "| lists.test | 200 | 2026-11-21T06 | remote at fault: connection refused | 2026-11-25T06 |" in text
+    assert "- client1 (192.0.2.51)" in text
+    assert "| mta | OK | OK | the MTA serves |" in text
+    assert "| outbound-lists | **FAILED** |  | guard: refused (accepted) |" in text
 
 
 def test_missing_mail_is_said_in_capitals(path):
@@ -106,7 +134,7 @@ def test_missing_mail_is_said_in_capitals(path):
 
 def test_what_a_host_said_cannot_break_the_report(path):
     found = made(path, ("done", {"step": "drain", "note": "a|b <b>\x1b[31m\nnew line"}))
-    row = next(line for line in report.markdown(found).splitlines() if "drain" in line)
+    row = next(line for line in markdown(found).splitlines() if "drain" in line)
     assert row.endswith("| a\\|b &lt;b> new line |")
 
 
