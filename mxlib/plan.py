@@ -227,7 +227,9 @@ def _verify(state: State, record: Record, host: View) -> Decision:
     if host.boot == record.boot_before:
         return End(Outcome.LEFT_OUT, "the host was not verified before it was taken out")
     if judged.held is None:
-        return Do(Step.PROVE_OUT) if host.mta is Mta.HELD else Do(Step.HOLD)
+        if host.mta is not Mta.HELD:
+            return Do(Step.HOLD)
+        return Do(Step.PROVE_OUT if record.repaired == host.boot else Step.REPAIR)
     return Do(Step.PROVE_IN) if host.mta is Mta.SERVING else Do(Step.START)
 
 

@@ -120,6 +120,7 @@ class Record:
         baseline: whether this run verified the host before it took it out.
         accepted: names of findings that the operator has accepted.
         drained: boot id in which the queue was drained.
+        repaired: boot id in which known failures were repaired, or begun to be.
         ledger: boot id in which the ledger was closed.
         boots: boots since, oldest first.
         judged: what was judged, by boot id.
@@ -147,6 +148,7 @@ class Record:
     baseline: bool = False
     accepted: tuple[str, ...] = ()
     drained: str = ""
+    repaired: str = ""
     ledger: str = ""
     boots: tuple[Boot, ...] = ()
     judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)

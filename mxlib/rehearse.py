@@ -48,7 +48,17 @@ def _around(step: Step, goal: Goal, state: State) -> State:
 
 
 _RECORD = frozenset(
-    {Step.ADOPT, Step.SILENCE, Step.UNSILENCE, Step.DRAIN, Step.LEDGER, Step.TURN_BACK, Step.PREVENT, Step.SETTLE}
+    {
+        Step.ADOPT,
+        Step.SILENCE,
+        Step.UNSILENCE,
+        Step.DRAIN,
+        Step.LEDGER,
+        Step.TURN_BACK,
+        Step.REPAIR,
+        Step.PREVENT,
+        Step.SETTLE,
+    }
     | {Step.PROVE_OUT, Step.PROVE_IN, Step.SOAK, Step.FOUND_BOOT}
 )
 
@@ -67,6 +77,7 @@ def _on_record(step: Step, state: State, record: Record) -> Record:
         Step.SILENCE: {"silences": (*record.silences, "silence")},
         Step.UNSILENCE: {"silences": ()},
         Step.DRAIN: {"drained": boot},
+        Step.REPAIR: {"repaired": boot},
         Step.LEDGER: {"ledger": boot},
         Step.PREVENT: {"unsettled": True, "prepared": boot},
         Step.SETTLE: {"unsettled": False, "prepared": "", "pinned": ()},

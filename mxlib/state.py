@@ -30,6 +30,7 @@ class Step(Enum):
     MEND = "mend"
     POWER_CYCLE = "power cycle"
     FOUND_BOOT = "found boot"
+    REPAIR = "repair"
     PROVE_OUT = "prove outbound"
     START = "start MTA"
     PROVE_IN = "prove inbound"

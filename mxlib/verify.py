@@ -167,7 +167,7 @@ def condition_sources(policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) ->
         policy: what the site expects.
         entries: kernels known to be bad.
     """
-    narrowed = _without_mta(with_watched(policy, entries))
+    narrowed = without_mta(with_watched(policy, entries))
     return tuple(source for check in _conditions(entries) for source in check.sources(narrowed))
 
 
@@ -179,7 +179,7 @@ def judge_condition(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownB
         policy: what the site expects.
         entries: kernels known to be bad.
     """
-    narrowed = _without_mta(with_watched(policy, entries))
+    narrowed = without_mta(with_watched(policy, entries))
     return tuple(check.verdict(facts, narrowed) for check in _conditions(entries))
 
 
@@ -191,8 +191,12 @@ def _not_asked(error: Exception) -> str:
     return f"not asked: {one_line(str(error))}"
 
 
-def _without_mta(policy: VerifyPolicy) -> VerifyPolicy:
-    """The policy for a host whose MTA may be stopped on purpose."""
+def without_mta(policy: VerifyPolicy) -> VerifyPolicy:
+    """The policy for a host whose MTA may be stopped on purpose.
+
+    Arguments:
+        policy: what the site expects of a host in service.
+    """
     others = tuple(names for names in policy.required_units if exim.UNIT not in names.split("|"))
     return dataclasses.replace(
         policy, required_units=others or policy.required_units, ignored_units=(*policy.ignored_units, exim.UNIT)

@@ -7,7 +7,7 @@ from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.facts.depool import HOLD, RECORD
 from mxlib.instance import Level
 from mxlib.state import Goal, State, Step
-from mxlib.steps import boot, guard, network, ports, prove, queue, service
+from mxlib.steps import boot, guard, network, ports, prove, queue, repair, service
 from mxlib.steps.context import Context, Done
 
 Action = Callable[[Context, State, Goal], Done]
@@ -36,6 +36,7 @@ ACTIONS: dict[Step, Action] = {
     Step.MEND: _plain(boot.mend),
     Step.POWER_CYCLE: _plain(boot.power_cycle),
     Step.FOUND_BOOT: _plain(boot.found_boot),
+    Step.REPAIR: _plain(repair.repair),
     Step.PROVE_OUT: _plain(prove.outbound),
     Step.START: _plain(prove.start),
     Step.PROVE_IN: _plain(prove.inbound),
@@ -99,6 +100,7 @@ def _fixed(step: Step, context: Context) -> list[str]:
         Step.PREVENT: [f"as sre.mail.repair-nic --pin --method {context.options.prevention}, where a name changes"],
         Step.SETTLE: ["as sre.mail.repair-nic --settle"],
         Step.AWAIT: [f"wait for another boot id, at most {context.site.boot.timeout:g} s"],
+        Step.REPAIR: ["what failed is written down; required units and the firewall are started once more"],
         Step.PROVE_OUT: [f"test mails with the MTA held: {line}" for line in out],
         Step.START: [f"rm {HOLD}; systemctl start {exim.UNIT}"],
         Step.PROVE_IN: [f"find every id of {queue.LEDGER} again", "SMTP session from the prober's source ports"],

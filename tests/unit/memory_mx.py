@@ -250,6 +250,14 @@ class Process:
         mx.record = replace(mx.record, drained=mx.boot_id)
         yield
 
+    def do_repair(self, mx, state):
+        if mx.running:
+            raise UnsafeError("repaired with the MTA running")
+        if mx.record.repaired == mx.boot_id:
+            raise UnsafeError("repaired twice")
+        mx.record = replace(mx.record, repaired=mx.boot_id)
+        yield
+
     def do_hold(self, mx, state):
         mx.held = True
         yield

@@ -38,7 +38,7 @@ def test_the_plain_path():
     assert (mx.puppet_off, mx.holder_token, mx.lease) == (False, 0, "")
     assert [step.value for step in process.steps] == [
         *("guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold"),
-        *("ledger", "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound"),
+        *("ledger", "boot entries", "reboot", "await boot", "repair", "prove outbound", "start MTA", "prove inbound"),
         *("keep kernel", "open ports", "pool in", "soak", "puppet on", "unsilence", "release"),
     ]
 

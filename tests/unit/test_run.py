@@ -143,7 +143,7 @@ def test_the_plain_path(world):
     assert (result.outcome, result.why, result.record) == (Outcome.DONE, f"{NEW.release} runs, in service", None)
     assert in_service(found.mx)
     assert found.mx.lease == ""
-    assert [name for name, _ in found.journal.events].count("done") == 22
+    assert [name for name, _ in found.journal.events].count("done") == 23
     assert found.journal.events[-1][0] == "end"
 
 
