@@ -117,8 +117,7 @@ def settle_names(host: Host, run: str) -> Prevention:
         rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
     if rewrite.changed:
         apply(host, rewrite, run, f"one name again; run {run}")
-        host.act(f"rm -rf {BACKUPS}/*/", timeout=20)
-        note_names(host, {card.mac: card.name for card in facts.nics})
+        note_names(host, {card.mac: card.name for card in facts.nics}, then=f"rm -rf {BACKUPS}/*/")
     return Prevention(rewrite.diff() if rewrite.changed else "", "", places)
 
 
@@ -238,12 +237,13 @@ def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: S
     return prevent_by_link(host, forecast, kernels) if method == "link" else prevent_by_stanzas(host, forecast, run)
 
 
-def note_names(host: Host, known: Mapping[str, str]) -> None:
+def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None:
     """Note on the host's own disk which MAC has which name now: what a repair over the console needs afterwards.
 
     Arguments:
         host: the machine.
         known: name by MAC.
+        then: what is done on the host afterwards.
 
     Raises:
         mxlib.errors.HostError: the host failed.
@@ -251,4 +251,4 @@ def note_names(host: Host, known: Mapping[str, str]) -> None:
     lines = "".join(f"{mac} {name}\n" for mac, name in known.items())
     path = nic.NOTE_PATH
     write = f"printf %s {shlex.quote(lines)} >{path}.new\nsync {path}.new\nmv {path}.new {path}\nsync {BACKUPS}"
-    host.act(f"set -e\nmkdir -p -m 700 {BACKUPS}\n{write}", timeout=20)
+    host.act(f"set -e\nmkdir -p -m 700 {BACKUPS}\n{write}\n{then}", timeout=20)

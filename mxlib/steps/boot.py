@@ -13,7 +13,7 @@ from mxlib.facts.standing import Standing, read_standing
 from mxlib.instance import Level
 from mxlib.record import Boot, Record
 from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
-from mxlib.steps import network
+from mxlib.steps import network, panic
 from mxlib.steps.context import Context, Done, quoted, record_of
 from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
@@ -87,6 +87,8 @@ def entries(context: Context, state: State, goal: Goal) -> Done:
     record = record_of(state)
     wanted = kernel_wanted(goal, record)
     saved, next_ = entries_for(record, wanted)
+    if next_:
+        context.act(panic.arm_script(context.site.boot.panic), timeout=panic.UPDATE_S)
     set_entries(context, saved, next_)
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
@@ -98,6 +100,7 @@ def keep(context: Context, state: State) -> Done:
     assert state.host is not None
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
+    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
     set_entries(context, known[release], "")
     proof = Proof(release, context.target.name, context.clock.now().isoformat(timespec="seconds"), record.run)
     context.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
@@ -124,6 +127,7 @@ fi
 
 def entries_back(context: Context, state: State) -> Done:
     """The boot entries as they were."""
+    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
     set_entries(context, record_of(state).prior.saved_entry, "")
     return Done("GRUB's entries are as they were")
 

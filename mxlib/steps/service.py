@@ -6,6 +6,7 @@ from mxlib.errors import SilenceError, SlotError
 from mxlib.facts.depool import DIRECTORY
 from mxlib.record import Record
 from mxlib.state import State
+from mxlib.steps import panic
 from mxlib.steps.context import Context, Done, quoted, record_of
 
 OUT_OF_POOL = "no"
@@ -99,6 +100,7 @@ def turn_back(context: Context, state: State) -> Done:
 
 def release(context: Context, _state: State) -> Done:
     """Remove the record, then give the slot up: in this order nobody finds the slot free and the host taken."""
+    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
     context.act(f"cd {DIRECTORY}\nrm -f run.json ledger ledger.mark\nsync .")
     context.record = None
     try:

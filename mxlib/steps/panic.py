@@ -1,0 +1,41 @@
+"""A panic of the kernel on trial becomes a reboot, hence a return to the fallback: a run's own file for GRUB.
+
+Without ``panic=N`` on its command line a kernel that panics stands still for ever. Debian's ``grub-mkconfig`` reads
+``/etc/default/grub.d/*.cfg`` after ``/etc/default/grub``; the file's name sorts behind a site's own.
+"""
+
+_FILE = "/etc/default/grub.d/zz-mx-cookbooks-trial.cfg"
+_MENU = "/boot/grub/grub.cfg"
+UPDATE_S = 120.0
+"""``update-grub`` asks every kernel and disk; seconds it may take on a slow host."""
+
+
+def arm_script(seconds: int) -> str:
+    """Write the file, and see the parameter in GRUB's menu; done already is nothing to do.
+
+    A site that says ``panic=`` itself is left alone.
+
+    Arguments:
+        seconds: from the panic to the reboot.
+    """
+    return f"""\
+if ! grep -Eq '^[[:space:]]*linux[[:space:]].* panic=' {_MENU}; then
+mkdir -p {_FILE.rpartition("/")[0]}
+echo '# Of a run of mx-cookbooks, until the kernel on trial is proven.' >{_FILE}.new
+echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX panic={seconds}"' >>{_FILE}.new
+mv {_FILE}.new {_FILE}
+update-grub >/dev/null 2>&1
+grep -Eq '^[[:space:]]*linux[[:space:]].* panic={seconds}' {_MENU}
+fi
+"""
+
+
+def disarm_script() -> str:
+    """Take the file away, and the parameter out of GRUB's menu; a run that died in between is gone on with."""
+    return f"""\
+if [ -e {_FILE} ] || [ -e {_FILE}.gone ]; then
+[ ! -e {_FILE} ] || mv {_FILE} {_FILE}.gone
+update-grub >/dev/null 2>&1
+rm -f {_FILE}.gone {_FILE}.new
+fi
+"""
