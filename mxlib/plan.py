@@ -128,7 +128,9 @@ def _boots(state: State, record: Record) -> Decision | None:
             return Do(Step.AWAIT, "it does not answer")
         if state.waited is Waited.OFF:
             return _power_on(state)
-        return End(Outcome.LEFT_OUT, "the host does not answer")
+        if Step.MEND.value in state.cures:
+            return Do(Step.MEND)
+        return End(Outcome.LEFT_OUT, _with(state, "the host does not answer"))
     if host.boot != record.boot:
         return Do(Step.FOUND_BOOT, "it has booted without this run")
     return None

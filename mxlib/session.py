@@ -72,6 +72,9 @@ class Session:
         except HostError as error:
             self._tell.line(f"{self._request.host} does not answer: {error}")
             self._tell.line(f"slot of the service: {run.slot.describe() or 'free'}")
+            if run.rescue.off():
+                command = f"cookbook sre.mail.reboot-mx {self._request.host} --resume"
+                self._tell.line(f"its machine is off; what a run has left off is started by: {command}")
             return Outcome.LEFT_OUT.value
         for line in report.status(self._request.host, standing, run.slot.describe()):
             self._tell.line(line)
