@@ -112,6 +112,7 @@ def _back_to_old_layout(target: Target) -> None:
         wait_ssh(target.place, target.mx)
     # what failed while nobody could reach it would be held against it for an hour
     target.on_host("systemctl reset-failed; systemctl start --no-block generate_vrts_aliases.service")
+    target.on_host("timeout 120 systemctl is-system-running --wait || true", timeout=150)
 
 
 def _add_disk(target: Target) -> None:

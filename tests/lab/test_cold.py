@@ -29,7 +29,7 @@ def reboot_mx(place: Stations, *words: str) -> tuple[int, str]:
     done = subprocess.run(
         argv(place, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1500, check=False
     )
-    print(done.stdout + done.stderr)
+    print(done.stdout + done.stderr, flush=True)
     assert CONSOLE_PASSWORD not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
 
