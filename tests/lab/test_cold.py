@@ -17,7 +17,7 @@ MX2 = exchanger("mx2001")
 TEXT = "/etc/network/interfaces"
 LOGS = "/var/log/spicerack/sre/mail"
 REPAIR_S = 60.0
-COLD = ("--level", "cold", "--reason", "cold start")
+COLD = ("--level", "cold", "--soak", "5", "--reason", "cold start")
 
 
 def argv(place: Stations, *words: str) -> list[str]:
