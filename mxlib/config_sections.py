@@ -106,7 +106,8 @@ class BootSection:
 
     Attributes:
         timeout: seconds from the reboot command to a new boot that answers.
-        panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback.
+        panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback; 0
+            leaves the command line alone.
     """
 
     timeout: float = 300.0
@@ -114,7 +115,7 @@ class BootSection:
 
     def __post_init__(self) -> None:
         positive(self.timeout, "timeout")
-        must(1 <= self.panic <= 600, "panic", "1 to 600 seconds")
+        must(0 <= self.panic <= 600, "panic", "0 to 600 seconds")
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def entries(context: Context, state: State, goal: Goal) -> Done:
     record = record_of(state)
     wanted = kernel_wanted(goal, record)
     saved, next_ = entries_for(record, wanted)
-    if next_:
+    if next_ and context.site.boot.panic:
         context.act(panic.arm_script(context.site.boot.panic), timeout=panic.UPDATE_S)
     set_entries(context, saved, next_)
     once = f"{wanted.release} for one boot, then " if next_ else ""

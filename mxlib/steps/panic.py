@@ -6,8 +6,8 @@ Without ``panic=N`` on its command line a kernel that panics stands still for ev
 
 _FILE = "/etc/default/grub.d/zz-mx-cookbooks-trial.cfg"
 _MENU = "/boot/grub/grub.cfg"
-UPDATE_S = 120.0
-"""``update-grub`` asks every kernel and disk; seconds it may take on a slow host."""
+UPDATE_S = 300.0
+"""``update-grub`` starts some thousand processes: seconds on iron, two minutes on an emulated machine that is busy."""
 
 
 def arm_script(seconds: int) -> str:

@@ -65,7 +65,8 @@ def preview(step: Step, context: Context, state: State, goal: Goal) -> list[str]
     if step is Step.ENTRIES:
         assert state.record is not None
         saved, next_ = entries_for(state.record, kernel_wanted(goal, state.record))
-        armed = [f"panic={context.site.boot.panic} in /etc/default/grub.d; update-grub"] if next_ else []
+        seconds = context.site.boot.panic
+        armed = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if next_ and seconds else []
         return armed + boot.entries_script(saved, next_).splitlines()[:2]
     if step in (Step.POOL_OUT, Step.POOL_IN):
         assert state.record is not None
