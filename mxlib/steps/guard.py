@@ -82,13 +82,15 @@ def _accepting(context: Context, verdicts: Iterable[Verdict]) -> Iterator[Verdic
 
 
 def _all(context: Context, target: str) -> Iterator[Verdict]:
-    """Every question at the same time: none touches what another one touches."""
+    """Every question at the same time: none touches what another one touches.
+
+    But the console only after the host: to the question who is logged in, its proof would be somebody at work.
+    """
     questions: tuple[Callable[[], Iterable[Verdict]], ...] = (
-        lambda: _host(context, target),
+        lambda: (*_host(context, target), *_asked("rescue", lambda: _rescue(context) if target else ())),
         lambda: _front(context),
         lambda: _asked("others", lambda: _others(context)),
         lambda: _asked("alerts", lambda: firing(context)),
-        lambda: _asked("rescue", lambda: _rescue(context) if target else ()),
         lambda: _timed(context, "outbound", context.verifier.outbound),
         lambda: _timed(context, "inbound", context.verifier.inbound),
     )
