@@ -10,12 +10,18 @@ from mxlib.host import Host
 from mxlib.policy import VerifyPolicy
 from mxlib.probe_answers import InboundResult
 from mxlib.probe_inbound import ask
-from mxlib.probe_outbound import plan_mails, send
+from mxlib.probe_outbound import OutboundRun, Outcome, plan_mails, send
 from mxlib.verdict import Verdict
 
 
 def outbound(
-    host: Host, section: ProbeSection, run_tag: str, policy: VerifyPolicy | None = None, *, force: bool = False
+    host: Host,
+    section: ProbeSection,
+    run_tag: str,
+    policy: VerifyPolicy | None = None,
+    *,
+    force: bool = False,
+    insist: bool = False,
 ) -> tuple[Verdict, ...]:
     """Send every configured test mail through an MX and judge what became of them; works while the MTA is held.
 
@@ -25,6 +31,7 @@ def outbound(
         run_tag: named in their subject.
         policy: what the site expects.
         force: deliver also against retry hints (``exim4 -M``).
+        insist: what retry hints kept from being tried is sent once more against them (``exim4 -M``).
 
     Returns:
         One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing can be told, as
@@ -32,9 +39,27 @@ def outbound(
     """
     try:
         run = send(host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
+        run = _insist(host, section, run_tag, run) if insist else run
     except (HostError, ParseError) as error:
         return checks.unsent([probe.name for probe in section.outbound], f"test mails: {error}")
     return checks.judge_outbound(run, policy or VerifyPolicy())
+
+
+def _insist(host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
+    """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
+    untried = {result.mail.probe for result in run.results if result.outcome is Outcome.UNTRIED}
+    if not untried:
+        return run
+    mails = plan_mails(probe for probe in section.outbound if probe in untried)
+    forced = send(host, mails, section.sender, run_tag, section.timeout, force=True)
+    kept = tuple(result for result in run.results if result.mail.probe not in untried)
+    return OutboundRun((*kept, *forced.results), _sum(run.conntrack, forced.conntrack), forced.source)
+
+
+def _sum(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:
+    if one is None or other is None:
+        return None
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
 def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None) -> tuple[Verdict, ...]:

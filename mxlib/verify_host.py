@@ -54,7 +54,7 @@ class HostVerifier:
         """The site's test mails through the host's MTA. None in a dry run."""
         if self._dry_run:
             return ()
-        return probe.outbound(host, self._site.probes, self._run, self._site.verify)
+        return probe.outbound(host, self._site.probes, self._run, self._site.verify, insist=True)
 
     def inbound(self, host: Host) -> tuple[Verdict, ...]:
         """A session with the host over each address family."""

@@ -1,6 +1,7 @@
 """Draining: look, judge each destination, let queue runners of our own at what may be tried, follow, and again."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mxlib import drain_judge, drain_plan, exim, probe_outbound
@@ -63,6 +64,20 @@ def empty(context: Context) -> Done:
     return _Drain(context).run()
 
 
+def forget_stale(context: Context) -> None:
+    """Before the MTA starts: clear the retry hints that a delivery proves stale, as past their cutoff they bounce mail.
+
+    Where there are hints a small test mail goes to each destination that has one. What is not proven keeps its hints.
+
+    Arguments:
+        context: the world; works while the MTA is held.
+    """
+    try:
+        _Drain(context).forget_stale()
+    except (ParseError, StepError) as error:
+        context.tell.line(f"no retry hint was cleared: {one_line(str(error))}")
+
+
 def rehearse(context: Context) -> Done:
     """Look and judge as :func:`empty` does, and say what it would do; no test mail is sent, no hint cleared.
 
@@ -110,6 +125,15 @@ class _Drain:
             self._context.tell.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
         return Done("dry run: nothing was tried")
 
+    def forget_stale(self) -> None:
+        self._rules = self._read_rules()
+        found = self._survey()
+        if not found.known.hints:
+            return
+        self._send([_small(probe) for probe in self._context.site.probes.outbound])
+        found = self._survey()
+        runners.clear(self._context, drain_plan.order(found.known, found.destinations).clear)
+
     # --- looking
 
     def _read_rules(self) -> tuple[RetryRule, ...] | None:
@@ -138,24 +162,22 @@ class _Drain:
 
     def _prove(self, found: Survey) -> bool:
         """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
-        section = self._context.site.probes
         chosen = self._probes(found)
         if not chosen:
             return False
         names = ", ".join(probe.name for probe in chosen)
         self._context.tell.line(f"drain: a test mail to each of {names} tells what takes mail now")
+        self._send(chosen)
+        return True
+
+    def _send(self, chosen: Sequence[OutboundProbe]) -> None:
+        """Test mails go also against hints: what they tell is in the log afterwards."""
+        section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
+        target, run = self._context.target, self._context.run
         try:
-            probe_outbound.send(
-                self._context.target,
-                probe_outbound.plan_mails(chosen),
-                section.sender,
-                self._context.run,
-                section.timeout,
-                force=True,
-            )
+            probe_outbound.send(target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
             self._context.tell.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
-        return True
 
     def _probes(self, found: Survey) -> list[OutboundProbe]:
         wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}

@@ -8,7 +8,7 @@ from mxlib.facts.standing import read_standing
 from mxlib.host import Host
 from mxlib.record import Judgement, Record
 from mxlib.state import Mta, State
-from mxlib.steps import queue
+from mxlib.steps import drain, queue
 from mxlib.steps.context import Context, Done, record_of
 from mxlib.steps.ports import let_prober_in, shut_prober_out
 from mxlib.text import one_line, plural
@@ -20,7 +20,7 @@ _START_S = 60.0
 def outbound(context: Context, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
-    queue.forget_hints(context)
+    drain.forget_stale(context)
     verdicts = (*context.verifier.condition(context.target), *context.verifier.outbound(context.target))
     return _judged(context, record, "held", verdicts)
 

@@ -1,6 +1,7 @@
 """Emptying the queue, bringing the MTA to rest, and the ledger of what it had taken."""
 
 import dataclasses
+from collections import Counter
 from dataclasses import dataclass
 
 from mxlib import exim
@@ -11,7 +12,7 @@ from mxlib.facts.mta import Role
 from mxlib.facts.source import read_facts
 from mxlib.record import Record
 from mxlib.state import State
-from mxlib.steps import clients
+from mxlib.steps import clients, runners
 from mxlib.steps import drain as emptying
 from mxlib.steps.context import Context, Done, record_of
 from mxlib.text import duration, one_line, plural
@@ -149,47 +150,51 @@ def drain(context: Context, state: State) -> Done:
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
-def forget_hints(context: Context) -> None:
-    """Clear Exim's retry hints, so that ordinary runners try every destination afresh.
-
-    Hints outlive the fault they are about: until their time a message is deferred, past their cutoff it is bounced,
-    both without being tried. Clearing them never makes a message fail sooner; forcing deliveries could. A process that
-    has the file open goes on writing to the old one.
-
-    Arguments:
-        context: the world; nothing needs to be claimed.
-    """
-    context.target.act(f"rm -f {exim.SPOOL}/db/retry", timeout=20)
-
-
 def hold(context: Context, _state: State) -> Done:
     """Keep the MTA from being started, stop it, and wait until nothing of it is left.
 
     A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
-    never ended from here; an SMTP session that does not end in time is, as its sender keeps the message.
+    never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
     """
+    runners.stop(context)
     context.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
+    limit = context.site.drain.still_timeout
     begin = context.clock.monotonic()
-    asked = False
+    ended: str | None = None
     while True:
         facts = read_facts(context.target, (mta.SOURCE,)).get(mta.SOURCE)
         waited = context.clock.monotonic() - begin
         if facts.still:
-            return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}")
-        if waited > context.site.drain.still_timeout:
-            left = ", ".join(f"{one.pid} ({one.role.value})" for one in facts.processes)
-            raise StepError(f"the MTA did not come to rest within {duration(waited)}: {left}")
-        if waited > context.site.drain.still_timeout / 2 and not asked:
-            asked = True
-            _end_sessions(context, facts)
-        context.tell.live(f"waiting for {plural(len(facts.processes), 'MTA process')} to end, {duration(waited)}")
+            return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}{ended or ''}")
+        if waited > limit:
+            raise StepError(f"the MTA did not come to rest within {duration(waited)}: {_processes(facts)}{ended or ''}")
+        if waited > limit / 2 and ended is None:
+            ended = _end_sessions(context, facts)
+        context.tell.live(f"waiting for the MTA to come to rest, {_still_to_end(facts, waited, limit)}")
         context.clock.sleep(1.0)
 
 
-def _end_sessions(context: Context, facts: mta.MtaFacts) -> None:
+def _processes(facts: mta.MtaFacts) -> str:
+    return ", ".join(f"{one.pid} ({one.role.value})" for one in facts.processes)
+
+
+def _still_to_end(facts: mta.MtaFacts, waited: float, limit: float) -> str:
+    roles = Counter(one.role.value for one in facts.processes)
+    said = ", ".join(f"{count} x {role}" for role, count in roles.most_common()) or "a listener"
+    left = limit / 2 - waited
+    sessions = facts.role(Role.SESSION) and left > 0
+    ask = f"; open SMTP sessions are ended in {duration(left)}" if sessions else ""
+    return f"{said} left after {duration(waited)}, given up in {duration(max(0.0, limit - waited))}{ask}"
+
+
+def _end_sessions(context: Context, facts: mta.MtaFacts) -> str:
     """Ask SMTP sessions to end; without our 250 their senders keep the message and go elsewhere."""
-    if pids := " ".join(str(one.pid) for one in facts.role(Role.SESSION)):
-        context.act(f"kill -TERM {pids} || true")
+    sessions = facts.role(Role.SESSION)
+    if not sessions:
+        return ""
+    context.act(f"kill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
+    context.tell.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
+    return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"
 
 
 def ledger(context: Context, state: State) -> Done:
