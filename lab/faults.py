@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab import fault_scripts, infra, lifecycle, node, outside
+from lab import fault_scripts, infra, lifecycle, node, outside, queues
 from lab.lifecycle import Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, Exchanger, Lab
 from lab.shell import LabError, wait_for
@@ -132,17 +132,18 @@ def _remove_disk(target: Target) -> None:
     _back_to_old_layout(target)
 
 
-def _stick_aliases(target: Target) -> None:
-    """Let this host's generator run into a peer that falls silent; the peer answers everybody else."""
-    outside.change(target.place.lab, "aliaspeer", {"mode": "hang"})
+def _stick_aliases(target: Target, after: int = 0) -> None:
+    """Let this host's generator run into a peer that falls silent after some lines; the peer answers everybody else."""
+    outside.change(target.place.lab, "aliaspeer", {"mode": "hang", "after": after})
     try:
         target.on_host(
             "systemctl stop generate_vrts_aliases.service; systemctl start --no-block generate_vrts_aliases.service"
         )
+        hangs = f"ss -Htn state established '( dport = :2525 )'; wc -l <{queues.FILE}"
         wait_for(
             f"the alias generator of {target.mx.name} to hang",
-            lambda: "2525" in target.on_host("ss -Htn state established '( dport = :2525 )'"),
-            deadline=30,
+            lambda: "2525" in (said := target.on_host(hangs)) and (not after or said.split()[-1] == str(after)),
+            deadline=60,
         )
     finally:
         outside.change(target.place.lab, "aliaspeer", None)
@@ -205,6 +206,12 @@ FAULTS = {
             "stuck-aliases",
             "the alias generator hangs in a read without a time-out: activating for ever, its timer never fires again",
             _stick_aliases,
+            _undo_stick_aliases,
+        ),
+        Fault(
+            "cut-aliases",
+            "the same, after the generator has begun to write: all but one of its addresses are unknown on this host",
+            lambda target: _stick_aliases(target, after=1),
             _undo_stick_aliases,
         ),
         Fault(

@@ -1,12 +1,12 @@
 """The incidents that can be replayed, and how one is."""
 
-from lab import incident_2021_12_03
+from lab import incident_2021_12_03, incident_2022_02_22
 from lab.lifecycle import Say, Stations
 from lab.shell import LabError
 from lab.story import Stage, Story, side_by_side
 
 # A story is one module with a STORY in it.
-STORIES: dict[str, Story] = {story.name: story for story in (incident_2021_12_03.STORY,)}
+STORIES: dict[str, Story] = {story.name: story for story in (incident_2021_12_03.STORY, incident_2022_02_22.STORY)}
 
 
 def find(name: str) -> Story:

@@ -173,8 +173,10 @@ def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say
 
 def _answering(place: Stations, mx: Exchanger, say: Say) -> None:
     wait_ssh(place, mx)
-    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot.
-    ssh(place, mx, "systemctl start --no-block generate_vrts_aliases.service")
+    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot. To its
+    # end, so that no fault finds it at work.
+    fresh = "[ -n \"$(find /etc/exim4/aliases/vrts_aliases -mmin -60)\" ]"
+    ssh(place, mx, f"{fresh} || timeout 60 systemctl start generate_vrts_aliases.service", timeout=90)
     say(f"{mx.name} answers SSH")
 
 

@@ -141,6 +141,14 @@ def test_stuck_aliases(place: Stations, broken) -> None:
     assert "support@lab.test" in on(place, MX2, "cat /etc/exim4/aliases/vrts_aliases")
 
 
+def test_cut_aliases(place: Stations, broken) -> None:
+    with broken("cut-aliases"):
+        written = "wc -l < /etc/exim4/aliases/vrts_aliases"
+        assert int(on(place, MX2, written)) == 1
+        assert int(on(place, MX1, written)) > 1
+    assert int(on(place, MX2, written)) > 1
+
+
 def test_stale_hints(place: Stations, broken) -> None:
     with broken("stale-hints"):
         log = deliver(place, MX2, "user1@v4.provider.test")
@@ -267,6 +275,7 @@ def test_every_fault_is_tested(place: Stations) -> None:
             "kernel-panic",
             "kernel-hang",
             "stuck-aliases",
+            "cut-aliases",
             "stale-hints",
             "dead-spamd",
             "no-ferm",
