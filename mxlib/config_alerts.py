@@ -32,13 +32,15 @@ class AlertsSection:
 
 @dataclass(frozen=True)
 class DowntimeSection:
-    """Silences: short and renewed while a run lives, so that a host left out of service alerts.
+    """Silences: short and prolonged while a run lives, so that a host left out of service alerts soon.
 
     Attributes:
-        minutes: how long one silence lasts; 0 for none.
+        minutes: how long one silence lasts without being prolonged; 0 for none.
+        through: where it is set.
     """
 
-    minutes: int = 30
+    minutes: int = 10
+    through: Literal["alertmanager", "icinga", "both"] = "alertmanager"
 
     def __post_init__(self) -> None:
         must(self.minutes == 0 or 5 <= self.minutes <= 240, "minutes", "0, or 5 to 240")

@@ -12,6 +12,7 @@ from typing import Literal
 
 from mxlib.config_alerts import AlertsSection, DowntimeSection
 from mxlib.config_aliases import AliasGenerator
+from mxlib.config_announce import AnnounceSection
 from mxlib.config_probes import ProbeSection
 from mxlib.config_remedy import RemedySection
 from mxlib.config_roll import RollSection
@@ -214,6 +215,7 @@ class Site:
         boot: the reboot.
         soak: the watch at the end.
         alerts: what is asked before and after.
+        announce: who is told how a run ended.
         downtime: silences.
         puppet: whether Puppet is disabled around a run.
         clients: who sends through the MXs.
@@ -237,6 +239,7 @@ class Site:
     boot: BootSection = field(default_factory=BootSection)
     soak: SoakSection = field(default_factory=SoakSection)
     alerts: AlertsSection = field(default_factory=AlertsSection)
+    announce: AnnounceSection = field(default_factory=AnnounceSection)
     downtime: DowntimeSection = field(default_factory=DowntimeSection)
     puppet: bool = True
     clients: ClientsSection = field(default_factory=ClientsSection)

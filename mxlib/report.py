@@ -135,6 +135,9 @@ def _timeline(events: Sequence[Event]) -> Iterator[Entry]:
             yield Entry(event.at, values["step"], note, seconds, begun=begun)
         elif event.name == "failed":
             yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True, begun=begun)
+        elif event.name == "asked":
+            said = f"{values.get('question', '')} {values.get('answer', '')}: {values.get('effect', '')}"
+            yield Entry(event.at, "asked", f"{said} ({values.get('by', '')})")
         elif event.name in ("interrupted", "turning-back"):
             yield Entry(event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", "")))
 

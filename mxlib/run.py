@@ -105,7 +105,7 @@ class Run:
 
     # --- acting
 
-    def _run_guard(self) -> None:
+    def _run_guard(self, *, rehearsing: bool = False) -> None:
         begin, before = self._context.clock.monotonic(), self._context.meter.read()
         verdicts = guard.guard(self._context, self._goal.kernel)
         seconds = self._context.clock.monotonic() - begin
@@ -120,6 +120,15 @@ class Run:
         self._context.tell.line(said)
         for one in against:
             self._context.tell.line(f"  {one.status.value:8}{one.check}: {one.why}")
+        if against and not rehearsing:
+            self._guard = guard.ask(self._context, against)
+            self._write_answers()
+
+    def _write_answers(self) -> None:
+        """What was asked, and what was answered."""
+        for one in self._context.asked:
+            self._journal.write("asked", question=one.question, answer=one.answer, effect=one.effect, by=one.by)
+        self._context.asked.clear()
 
     def _take(self, decision: Do, state: State) -> End | None:
         """Take a step, tell it, and turn what goes wrong into the next decision."""
@@ -129,7 +138,10 @@ class Run:
         begin, before = self._context.clock.monotonic(), self._context.meter.read()
         try:
             self._refuse_repeats(decision)
-            done = ACTIONS[decision.step](self._context, state, self._goal)
+            try:
+                done = ACTIONS[decision.step](self._context, state, self._goal)
+            finally:
+                self._write_answers()
         except InterruptedRunError:
             self._journal.write("stopped", step=decision.step.value)
             raise
@@ -236,7 +248,7 @@ class Run:
             if isinstance(decision, End):
                 return Result(decision.outcome, f"dry run: {decision.why}" if decision.why else "dry run", None)
             if decision.step is Step.GUARD:
-                self._run_guard()
+                self._run_guard(rehearsing=True)
                 if not self._guard:
                     return Result(Outcome.REFUSED, "dry run: the guard found reasons not to begin", None)
             else:

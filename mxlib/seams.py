@@ -66,11 +66,18 @@ class PoolState(Protocol):
 class Silencer(Protocol):
     """What can silence the alerts of one MX."""
 
-    def add(self, minutes: int) -> str:
-        """Silence for some minutes and give the silence's id.
+    def add(self, minutes: int) -> tuple[str, ...]:
+        """Silence for some minutes and give the ids of what was set.
 
         Raises:
             mxlib.errors.SilenceError: it was not set.
+        """
+
+    def prolong(self, silence: str, minutes: int) -> None:
+        """Let a silence last some minutes from now.
+
+        Raises:
+            mxlib.errors.SilenceError: it runs out as it was, or has run out.
         """
 
     def remove(self, silence: str) -> None:
@@ -78,6 +85,39 @@ class Silencer(Protocol):
 
         Raises:
             mxlib.errors.SilenceError: it was not ended; it will run out.
+        """
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A question to the operator and its answer.
+
+    Attributes:
+        question: what was asked.
+        answer: the word.
+        effect: what it does.
+        by: who has answered, or why nobody was asked.
+    """
+
+    question: str
+    answer: str
+    effect: str
+    by: str
+
+
+class Asker(Protocol):
+    """Who is asked."""
+
+    def ask(self, question: str, answers: Mapping[str, str], safe: str) -> Answered:
+        """Ask the operator.
+
+        Arguments:
+            question: one sentence.
+            answers: what each word does.
+            safe: the word that is taken where nobody answers.
+
+        Raises:
+            mxlib.errors.InterruptedRunError: the run is to stop.
         """
 
 

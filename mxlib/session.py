@@ -10,6 +10,7 @@ from pathlib import Path
 from spicerack import Spicerack
 
 from mxlib import journal, report, report_markdown
+from mxlib.announce import announce
 from mxlib.config_sections import Site
 from mxlib.errors import HostError, InterruptedRunError, MxlibError, StepError
 from mxlib.facts.standing import read_standing
@@ -124,7 +125,7 @@ class Session:
         self._tell.line(f"run {run_id} on {self._request.host}, journal {path}")
         if self._request.goal.adopt and isinstance(context.slot, EtcdSlot):
             wait_for_silence(context.slot.look, self._wiring.clock, self._tell.line)
-        renewal = self._wiring.renewal(context.slot)
+        renewal = self._wiring.renewals(self._request, context)
         try:
             result = Run(context, self._request.goal, self._journal, resting=self._stop.rest).execute()
         except KeyboardInterrupt:
@@ -157,6 +158,8 @@ class Session:
             self._tell.line(said)
         for line in report.terminal(made):
             self._tell.line(line)
+        comment = "\n".join(report.terminal(made))
+        announce(self._spicerack, self._site.announce, f"{made.headline} (run {run_id})", self._request.task, comment)
 
     def _context(self, run_id: str) -> Context:
         return self._wiring.context(self._request, run_id)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from spicerack import Spicerack
 
-from mxlib.alerts import AlertmanagerSilencer
+from mxlib.alerts import AlertmanagerSilencer, BothSilencers, IcingaSilencer
 from mxlib.alerts_read import source_of
+from mxlib.asking import asker
 from mxlib.config_sections import PoolSection, Site
 from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.facts.standing import read_standing
@@ -21,9 +22,10 @@ from mxlib.pool import ConftoolPool, NoPool
 from mxlib.renewal import Renewal
 from mxlib.request import Request
 from mxlib.rescue import GanetiRescue, NoRescue
-from mxlib.seams import PoolState, Rescue, SlotSeam
+from mxlib.seams import PoolState, Rescue, Silencer, SlotSeam
 from mxlib.slot import EtcdSlot, Holder, WithoutSlot, make_client
 from mxlib.steps.context import Context, Options
+from mxlib.steps.service import prolong
 from mxlib.stop import Stop, StoppableClock
 from mxlib.teller import Operator
 from mxlib.verify_host import HostVerifier
@@ -64,10 +66,7 @@ class Wiring:
             peers=tuple(hosts.values()),
             slot=self._slot(request, run_id, target),
             pool=self._pool(request),
-            silencer=AlertmanagerSilencer(
-                self._spicerack.alertmanager_hosts([request.host]),
-                self._spicerack.admin_reason(request.reason, request.task or None),
-            ),
+            silencer=self.silencer(request),
             verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
             rescue=self._rescue(run_id, target),
             clock=self.clock,
@@ -75,6 +74,7 @@ class Wiring:
             options=self._options(request),
             run=run_id,
             alerts=source_of(self._spicerack, site.alerts),
+            asker=asker(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
             meter=self.meter,
         )
 
@@ -89,18 +89,44 @@ class Wiring:
             name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check, note=self.meter.add
         )
 
-    def renewal(self, slot: SlotSeam) -> Callable[[], None]:
-        """Renew the lease in a thread of its own, with an etcd client of its own; give what ends it.
+    def silencer(self, request: Request) -> Silencer:
+        """What silences the alerts of the target.
 
         Arguments:
-            slot: the slot of the service.
+            request: what the operator asked for.
         """
-        if not isinstance(slot, EtcdSlot):
-            return lambda: None
-        twin = slot.twin(make_client(self._site.slot.etcdrc))
-        renewal = Renewal(twin.renew, self._site.slot.lease / 3, "the lease of the slot")
-        renewal.start()
-        return renewal.stop
+        reason = self._spicerack.admin_reason(request.reason, request.task or None)
+        instance, hosts = self._site.alerts.instance, [request.host]
+        made = AlertmanagerSilencer(
+            lambda: self._spicerack.alertmanager_hosts(hosts, instance_name=instance),
+            reason,
+        )
+        icinga = IcingaSilencer(lambda: self._spicerack.icinga_hosts(hosts), reason)
+        ways: dict[str, Silencer] = {"alertmanager": made, "icinga": icinga, "both": BothSilencers(made, icinga)}
+        return ways[self._site.downtime.through]
+
+    def renewals(self, request: Request, context: Context) -> Callable[[], None]:
+        """Renew the lease and the silences beside the run, each with clients of its own; give what ends it.
+
+        Arguments:
+            request: what the operator asked for.
+            context: the world of the run.
+        """
+        site, made = self._site, []
+        if isinstance(context.slot, EtcdSlot):
+            twin = context.slot.twin(make_client(site.slot.etcdrc))
+            made.append(Renewal(twin.renew, site.slot.lease / 3, "the lease of the slot"))
+        if site.downtime.minutes:
+            silencer, every_s = self.silencer(request), site.downtime.minutes * 60 / 3
+            made.append(Renewal(lambda: prolong(context, silencer), every_s, "the silence"))
+        for one in made:
+            one.start()
+
+        def end() -> None:
+            for one in made:
+                one.stop()
+
+        return end
 
     def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
         dry_run = self._spicerack.dry_run

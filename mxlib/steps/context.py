@@ -15,7 +15,7 @@ from mxlib.host import CommandResult, Host
 from mxlib.instance import Level
 from mxlib.meter import Meter
 from mxlib.record import Record
-from mxlib.seams import AlertSource, NoAlerts, PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
+from mxlib.seams import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
 from mxlib.state import State, Step, Waited
 from mxlib.verdict import Verdict
 
@@ -104,6 +104,8 @@ class Context:
         options: what the operator chose.
         run: id of the run.
         alerts: what fires.
+        asker: who is asked; None: nobody, the safe answer is taken.
+        asked: what was asked and not yet written down.
         meter: what the round trips to the hosts cost.
         record: the memory as last written.
         facts: what the guard has read of the target, for the claim that follows it.
@@ -131,6 +133,8 @@ class Context:
     options: Options
     run: str
     alerts: AlertSource = field(default_factory=NoAlerts)
+    asker: Asker | None = None
+    asked: list[Answered] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     record: Record | None = None
     facts: Facts | None = None
@@ -162,6 +166,22 @@ class Context:
         if record is not None:
             self.record = record
         return result
+
+    def ask(self, question: str, answers: Mapping[str, str], safe: str) -> str:
+        """Ask the operator; it is written down with the answer.
+
+        Arguments:
+            question: one sentence.
+            answers: what each word does.
+            safe: the word that is taken where nobody answers.
+
+        Raises:
+            mxlib.errors.InterruptedRunError: the run is to stop.
+        """
+        nobody = Answered(question, safe, answers[safe], "nobody to ask")
+        found = self.asker.ask(question, answers, safe) if self.asker is not None else nobody
+        self.asked.append(found)
+        return found.answer
 
     def remember(self, record: Record) -> None:
         """Write the record and nothing else.

@@ -1,7 +1,7 @@
 """The guard: everything that stands against beginning, read only, all of it at once; and the claim that follows it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mxlib.alert import relevant
 from mxlib.checks import alerts, readiness
@@ -73,6 +73,33 @@ def blocking(context: Context, verdicts: Iterable[Verdict]) -> list[Verdict]:
         verdicts: the guard's findings.
     """
     return [one for one in verdicts if not one.passed and one.check not in context.options.accept]
+
+
+NEVER = frozenset({"host", "record", "slot", "others", "ports", "nft", "shutdown", "kernels", "grub", "standing"})
+"""What nobody can accept away at a prompt: there the run would harm, or could not be done."""
+
+
+def ask(context: Context, against: Sequence[Verdict]) -> bool:
+    """Ask whether what was found is accepted; what is accepted holds for the whole run.
+
+    Arguments:
+        context: the world.
+        against: what stands against beginning.
+
+    Returns:
+        Whether the run may begin.
+    """
+    names = tuple(dict.fromkeys(one.check for one in against))
+    if any(name in NEVER or name.startswith(("kernel-", "entry-", "grub-")) for name in names):
+        return False
+    answers = {
+        "no": "do not begin; nothing is changed",
+        "accept": f"begin all the same, as with {' '.join(f'--accept {name}' for name in names)}",
+    }
+    if context.ask(f"{plural(len(names), 'finding')} against beginning: {', '.join(names)}.", answers, "no") == "no":
+        return False
+    context.options.accept |= frozenset(names)
+    return True
 
 
 def _accepting(context: Context, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:

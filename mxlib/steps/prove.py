@@ -1,8 +1,12 @@
 """Proving that a boot is well, from the way out to the way in, and judging who is to blame when it is not."""
 
+from datetime import datetime
+
 from mxlib import exim
+from mxlib.alert import relevant
+from mxlib.checks import alerts
 from mxlib.clock import wait_for
-from mxlib.errors import MxlibError, StepError
+from mxlib.errors import MxlibError, SilenceError, StepError
 from mxlib.facts.depool import HOLD
 from mxlib.facts.standing import read_standing
 from mxlib.host import Host
@@ -103,6 +107,7 @@ def _serves(context: Context) -> bool:
 def soak(context: Context, state: State) -> Done:
     """Watch the host under its clients' traffic for a while."""
     record = record_of(state)
+    begin = context.clock.now()
     first = queue.sample(context)
     end = first.at + context.options.soak_s
     last = first
@@ -110,8 +115,25 @@ def soak(context: Context, state: State) -> Done:
         context.clock.sleep(min(5.0, end - last.at))
         last = queue.sample(context)
         context.tell.live(f"soak: {plural(last.count, 'message')} in the queue, {end - last.at:.0f} s to go")
-    verdicts = (*context.verifier.condition(context.target), _queue_verdict(first, last))
-    return _judged(context, record, "soak", verdicts)
+    turned = (_queue_verdict(first, last), *_new_alerts(context, record, begin))
+    return _judged(context, record, "soak", (*context.verifier.condition(context.target), *turned))
+
+
+def _new_alerts(context: Context, record: Record, begin: datetime) -> tuple[Verdict, ...]:
+    """What has begun to fire in service, also behind the run's own silences.
+
+    An Alertmanager that cannot be asked is told, and takes no host out again that everything else has just proven.
+    """
+    try:
+        known = context.alerts.firing()
+    except SilenceError as error:
+        context.tell.line(f"soak: what fires is not known: {error}")
+        return ()
+    if known is None:
+        return ()
+    section = context.site.alerts
+    mine = relevant(known, [context.target.name], section.service, section.ignored)
+    return (alerts.judge_since(mine, begin, record.silences, context.clock.now()),)
 
 
 def _queue_verdict(first: queue.QueueSample, last: queue.QueueSample) -> Verdict:

@@ -17,6 +17,11 @@ from mxlib.steps import drain as emptying
 from mxlib.steps.context import Context, Done, record_of
 from mxlib.text import duration, one_line, plural
 
+_LEFT = {
+    "back": "give the host back as it was found",
+    "wait": "drain once more, for as long again",
+    "on": "go on: what is left stays on disk during the reboot and is delivered afterwards",
+}
 LEDGER = f"{DIRECTORY}/ledger"
 MAX_SHOWN = 20
 
@@ -144,10 +149,27 @@ def drain(context: Context, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
     since = context.clock.now()
-    done = emptying.empty(context)
+    done = _emptied(context)
     came = clients.settled(context, record, since)
     context.remember(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
+
+
+def _emptied(context: Context) -> Done:
+    """Empty it; where more is left than the bound allows, the operator may know better."""
+    while True:
+        try:
+            return emptying.empty(context)
+        except StepError as error:
+            if not error.evidence:
+                raise
+            answer = context.ask(f"The queue is not empty enough: {one_line(str(error), 400)}.", _LEFT, "back")
+            if answer == "back":
+                raise
+            if answer == "on":
+                return Done(
+                    f"gone on with what is left, as the operator said: {one_line(str(error), 300)}", error.evidence
+                )
 
 
 def hold(context: Context, _state: State) -> Done:

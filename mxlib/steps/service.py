@@ -5,11 +5,14 @@ import dataclasses
 from mxlib.errors import SilenceError, SlotError
 from mxlib.facts.depool import DIRECTORY
 from mxlib.record import Record
+from mxlib.seams import Silencer
 from mxlib.state import State
 from mxlib.steps import panic
 from mxlib.steps.context import Context, Done, quoted, record_of
 
 OUT_OF_POOL = "no"
+NO_SILENCE = "none"
+"""In the place of a silence that could not be set: it is not tried again and again."""
 
 
 def take_slot(context: Context, _state: State) -> Done:
@@ -22,8 +25,41 @@ def adopt(context: Context, state: State) -> Done:
     """Go on with a run that somebody else began."""
     assert state.record is not None
     before = state.record
-    context.remember(dataclasses.replace(before, token=context.slot.token, who=context.options.who))
+    silences = tuple(one for old in before.silences for one in _heard(context, old))
+    mine = dataclasses.replace(before, token=context.slot.token, who=context.options.who, silences=silences)
+    context.remember(mine)
     return Done(f"run {before.run} of {before.who} is ours now")
+
+
+def _heard(context: Context, silence_id: str) -> tuple[str, ...]:
+    """A silence of the run that is gone on with: prolonged, or set anew where it has run out."""
+    minutes = context.site.downtime.minutes
+    if silence_id == NO_SILENCE or not minutes:
+        return (silence_id,)
+    try:
+        context.silencer.prolong(silence_id, minutes)
+    except SilenceError:
+        try:
+            return context.silencer.add(minutes)
+        except SilenceError as error:
+            context.tell.line(f"NOT silenced, expect alerts: {error}")
+    return (silence_id,)
+
+
+def prolong(context: Context, silencer: Silencer) -> None:
+    """Let the silences of the run last while it lives; called beside it, again and again.
+
+    Arguments:
+        context: the world.
+        silencer: one of this thread's own.
+
+    Raises:
+        mxlib.errors.SilenceError: one of them runs out.
+    """
+    record = context.record
+    for one in record.silences if record is not None else ():
+        if one != NO_SILENCE:
+            silencer.prolong(one, context.site.downtime.minutes)
 
 
 def silence(context: Context, state: State) -> Done:
@@ -32,10 +68,12 @@ def silence(context: Context, state: State) -> Done:
     try:
         found = context.silencer.add(context.site.downtime.minutes)
     except SilenceError as error:
-        context.remember(dataclasses.replace(record, silences=("none",)))
+        context.remember(dataclasses.replace(record, silences=(NO_SILENCE,)))
         return Done(f"NOT silenced, expect alerts: {error}")
-    context.remember(dataclasses.replace(record, silences=(*record.silences, found)))
-    return Done(f"alerts silenced for {context.site.downtime.minutes} min (silence {found})", {"silence": found})
+    context.remember(dataclasses.replace(record, silences=(*record.silences, *found)))
+    said = ", ".join(found)
+    note = f"alerts silenced for {context.site.downtime.minutes} min, prolonged while this run lives ({said})"
+    return Done(note, {"silence": said})
 
 
 def unsilence(context: Context, state: State) -> Done:
@@ -47,7 +85,7 @@ def unsilence(context: Context, state: State) -> Done:
 
 
 def _end_silence(context: Context, silence_id: str) -> str:
-    if silence_id == "none":
+    if silence_id == NO_SILENCE:
         return ""
     try:
         context.silencer.remove(silence_id)

@@ -30,11 +30,12 @@ FLOORS_TEXT = """
     alias_outcome alias_plan verify_aliases alias_read probe_aliases
     drain_plan
     checks drain_judge client_watch probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
+    asking alerts announce
     seams alerts_read
     facts
-    probe_budget cumin_host pool slot alerts ganeti console boot_watch serial_shell reach journal stop teller renewal
+    probe_budget cumin_host pool slot ganeti console boot_watch serial_shell reach journal stop teller renewal
     host config config_sections config_probes kernel_list secret config_roll
-    config_aliases config_alerts config_remedy
+    config_aliases config_alerts config_announce config_remedy
     alert
     state record outcome probe_answers policy
     instance interfaces interfaces_twin nic_files terminal exim retry_rules kernels debversion
@@ -90,9 +91,9 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "spicerack": dotted(
         "cookbooks alias_session session wiring request nic_session verify_session extender cumin_host pool alerts "
-        "alerts_read roll_session roll_fleet remedy_session"
+        "alerts_read announce roll_session roll_fleet remedy_session"
     ),
-    "wmflib": dotted("cookbooks slot alerts_read"),
+    "wmflib": dotted("cookbooks slot alerts_read alerts announce"),
     "cumin": dotted("cumin_host"),
     "ClusterShell": dotted("cumin_host"),
     "conftool": dotted("pool"),

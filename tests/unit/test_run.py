@@ -104,7 +104,7 @@ class World:
     def remember(self, record):
         self.mx.record = self.context.record = record
 
-    def guard(self):
+    def guard(self, *, rehearsing=False):
         self.run._guard = self.mx.fate.guard
 
     def standing(self, _host):
