@@ -12,7 +12,7 @@ from lab import demo, faults
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import wait_for
-from tests.lab.verification import verify
+from tests.lab.verification import Verification, verify
 
 FAILED, UNKNOWN = "FAILED", "UNKNOWN"
 WITHIN_S = 60
@@ -106,6 +106,15 @@ def crowded() -> float:
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
+def verify_in_time(place: Stations, case: Case) -> Verification:
+    """Once more where the machine is so busy that a question ran out of its time, which says nothing of the fault."""
+    for _ in range(3):
+        found = verify(place, *case.words, options=case.options)
+        if found.wrong == case.expected or crowded() < 3 or "no end within its time limit" not in found.said:
+            break
+    return found
+
+
 @contextmanager
 def broken_by(place: Stations, case: Case) -> Iterator[None]:
     """All faults of a case, and afterwards no retry hints of them."""
@@ -134,7 +143,7 @@ def _hangs(place: Stations, show: str) -> bool:
 def check(place: Stations, case: Case) -> None:
     limit = WITHIN_S * crowded()
     with broken_by(place, case):
-        found = verify(place, *case.words, options=case.options)
+        found = verify_in_time(place, case)
     assert found.wrong == case.expected, found.said
     assert all(words in found.said for words in case.say), found.said
     print(f"{case}: {max(found.seconds.values()):.0f} s (limit {limit:.0f} s)")
