@@ -206,6 +206,11 @@ class Record:
         judged = dataclasses.replace(self.judgements(boot), **stages)
         return dataclasses.replace(self, judged={**self.judged, boot: judged})
 
+    def to_judge_again(self) -> "Record":
+        """The record without the judgements that were inconclusive: who goes on asks again, with the same boot."""
+        kept = {boot: one for boot, one in self.judged.items() if one.worst is not Judgement.INCONCLUSIVE}
+        return dataclasses.replace(self, judged=kept)
+
     def trusted(self, boot: str) -> bool:
         """Whether the host, in this boot, may be given to clients.
 

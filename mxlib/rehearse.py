@@ -73,7 +73,7 @@ def _on_record(step: Step, state: State, record: Record) -> Record:
         assert host is not None
         return replace(record, boots=(*record.boots, Boot(record.boot, "", host.boot, host.kernel)))
     changes: dict[Step, dict[str, object]] = {
-        Step.ADOPT: {"token": state.token},
+        Step.ADOPT: {"token": state.token, "judged": record.to_judge_again().judged},
         Step.SILENCE: {"silences": (*record.silences, "silence")},
         Step.UNSILENCE: {"silences": ()},
         Step.DRAIN: {"drained": boot},

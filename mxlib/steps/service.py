@@ -26,9 +26,12 @@ def adopt(context: Context, state: State) -> Done:
     assert state.record is not None
     before = state.record
     silences = tuple(one for old in before.silences for one in _heard(context, old))
-    mine = dataclasses.replace(before, token=context.slot.token, who=context.options.who, silences=silences)
+    mine = dataclasses.replace(
+        before.to_judge_again(), token=context.slot.token, who=context.options.who, silences=silences
+    )
     context.remember(mine)
-    return Done(f"run {before.run} of {before.who} is ours now")
+    again = "; what was inconclusive is judged again" if mine.judged != before.judged else ""
+    return Done(f"run {before.run} of {before.who} is ours now{again}")
 
 
 def _heard(context: Context, silence_id: str) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ class Process:
         yield
 
     def do_adopt(self, mx, state):
-        mx.record = replace(mx.record, token=self.token)
+        mx.record = replace(mx.record.to_judge_again(), token=self.token)
         yield
 
     def do_silence(self, mx, state):
