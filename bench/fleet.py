@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long verify-mx takes for one host and for a hundred: all facts, asked of real sshd.
+"""How long verify-mx and the planning of a roll take for one host and for a hundred: facts, asked of real sshd.
 
 `sudo VENV/bin/python bench/fleet.py [--hosts 100] [--times 3]`, VENV as `tests/run --venv` prints it.
 
@@ -26,6 +26,7 @@ from lab import labroot
 from lab.box import Box
 from lab.lifecycle import Progress
 from lab.place import Lab, cache
+from mxlib.host import Host
 
 KEYS = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f")
 CUMIN = """transport: clustershell
@@ -96,6 +97,31 @@ def measure(folder: Path, hosts: int, times: int) -> None:
             fleet = [host(number) for number in range(count)]
             best, spent = min(once(fleet, request, verify_hosts) for _ in range(times))
             print(f"{label:<14}{count:>6}{best:>10.2f}{best / count:>9.3f}{spent / count:>26.3f}", flush=True)
+    for count in (1, hosts):
+        best, spent = min(once_planned([host(number) for number in range(count)]) for _ in range(times))
+        print(f"{'a roll':<14}{count:>6}{best:>10.2f}{best / count:>9.3f}{spent / count:>26.3f}", flush=True)
+
+
+def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
+    """The same for one look of `sre.mail.roll-kernel` at every host, and the decision that follows."""
+    from mxlib.config_roll import RollHost
+    from mxlib.facts.source import Facts, read_facts
+    from mxlib.kernel_list import load
+    from mxlib.policy import VerifyPolicy
+    from mxlib.roll_fleet import asked_of
+    from mxlib.roll_plan import decide
+    from mxlib.roll_state import RollGoal, RollState
+    from mxlib.roll_survey import Asked, survey
+
+    asked = Asked("6.1.0-56-cloud-amd64", VerifyPolicy(), load())
+    begin, used = time.monotonic(), cpu()
+    answers = asked_of({one.name: one for one in fleet}, lambda host: read_facts(host, asked.sources))
+    silent = [name for name, answer in answers.items() if not isinstance(answer, Facts)]
+    if silent:
+        raise SystemExit(f"no answer from {len(silent)} hosts: {silent[:5]}")
+    seen = tuple(survey(asked, one, RollHost(), {}) for one in answers.values() if isinstance(one, Facts))
+    decide(RollGoal(asked.kernel), RollState(seen, frozenset(answers)))
+    return time.monotonic() - begin, cpu() - used
 
 
 def once(fleet: Sequence[object], request: object, verify: object) -> tuple[float, float]:
