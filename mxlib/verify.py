@@ -3,21 +3,20 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from mxlib import exim, probe, probe_peer, verify_aliases
+from mxlib import exim, verify_aliases
 from mxlib.checks import peers, probes
 from mxlib.checks.check import Check, Outside, Scope
-from mxlib.checks.registry import all_checks, select
+from mxlib.checks.registry import all_checks
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import OutboundProbe, ProbeSection
 from mxlib.errors import HostError, ParseError
-from mxlib.facts.source import Facts, FactUnknownError, Source, read_facts
+from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.host import Host
 from mxlib.kernels import KnownBad
 from mxlib.policy import VerifyPolicy
-from mxlib.probe_answers import InboundResult
 from mxlib.text import one_line
 from mxlib.verdict import Status, Verdict
 
@@ -90,27 +89,6 @@ class HostReport:
     def status(self) -> Status:
         """The worst verdict; UNKNOWN without any."""
         return min((v.status for v in self.verdicts), key=lambda status: status.severity, default=Status.UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one host told in its round trips.
-
-    Attributes:
-        verdicts: of the checks and the test mails.
-        sessions: what it heard of other MXs.
-        silent: why it could not ask them; empty if it could, or had none to ask.
-        when: when it was asked (UTC).
-        seconds: how long it took.
-        facts: what it answered; None where it did not.
-    """
-
-    verdicts: tuple[Verdict, ...]
-    sessions: tuple[InboundResult, ...]
-    silent: str
-    when: datetime
-    seconds: float
-    facts: Facts | None
 
 
 def probe_names(section: ProbeSection, policy: VerifyPolicy) -> tuple[str, ...]:
@@ -201,83 +179,3 @@ def without_mta(policy: VerifyPolicy) -> VerifyPolicy:
     return dataclasses.replace(
         policy, required_units=others or policy.required_units, ignored_units=(*policy.ignored_units, exim.UNIT)
     )
-
-
-def look(
-    host: Host,
-    request: Request,
-    targets: Sequence[str] = (),
-    *,
-    verified: bool = True,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Look:
-    """Ask a host everything: facts and sessions with others in one round trip, test mails in another.
-
-    Arguments:
-        host: the machine.
-        request: what is to be verified.
-        targets: other MXs it is to ask.
-        verified: whether it is verified itself, or only asks others.
-        now: the time.
-    """
-    began = now()
-    policy = with_watched(request.policy, request.entries)
-    checks = select(all_checks(request.entries, request.aliases), request.only, request.skip) if verified else ()
-    outside = tuple(one for one in request.outside if request.wants(one.name)) if verified else ()
-    sessions = _sessions(request, targets)
-    sources = [source for check in checks for source in check.sources(policy)]
-    sources += [source for one in outside for source in one.sources] + ([sessions] if sessions else [])
-    heard: tuple[InboundResult, ...] = ()
-    silent = ""
-    try:
-        facts = read_facts(host, sources) if sources else Facts(host.name, began, {})
-        verdicts = [check.verdict(facts, policy) for check in checks]
-    except (HostError, ParseError) as error:
-        facts, silent = Facts(host.name, began, {}), _not_asked(error)
-        verdicts = [Verdict(check.name, Status.UNKNOWN, silent) for check in checks]
-    verdicts += [one.verdict(host.name, facts) for one in outside]
-    if sessions and not silent:
-        heard, silent = _heard(facts, sessions)
-    if verified and request.probes:
-        verdicts += outbound(host, request.probes, request)
-    known = facts if facts.outputs else None
-    return Look(tuple(verdicts), heard, silent, began, (now() - began).total_seconds(), known)
-
-
-def _sessions(request: Request, targets: Sequence[str]) -> probe_peer.Sessions | None:
-    if request.probes is None or not targets:
-        return None
-    policy, section = request.policy, request.probes
-    return probe_peer.source(targets, policy.families, section.inbound, section.sender, policy.answer_s)
-
-
-def _heard(facts: Facts, sessions: probe_peer.Sessions) -> tuple[tuple[InboundResult, ...], str]:
-    try:
-        return facts.get(sessions), ""
-    except FactUnknownError as error:
-        return (), one_line(str(error))
-
-
-def outbound(host: Host, section: ProbeSection, request: Request) -> list[Verdict]:
-    """Send the test mails that were asked for, as far as the budget goes.
-
-    Arguments:
-        host: the MX.
-        section: the test mails.
-        request: what is to be verified.
-    """
-    wanted = tuple(one for one in section.outbound if request.wants(probes.outbound_name(one.name)))
-    counters = (probes.LOST, probes.FAST_OPEN)
-    if not wanted and request.wants_any(counters):
-        wanted = section.outbound
-    if not wanted:
-        return []
-    withheld = request.reserve(host.name, wanted)
-    sent = tuple(one for one in wanted if one.name not in withheld)
-    verdicts = [Verdict(probes.outbound_name(name), Status.UNKNOWN, why) for name, why in withheld.items()]
-    if sent:
-        mails = dataclasses.replace(section, outbound=sent)
-        verdicts += probe.outbound(host, mails, request.run_tag, request.policy)
-    missing = set(counters) - {one.check for one in verdicts}
-    verdicts += [Verdict(name, Status.UNKNOWN, "no test mail was sent") for name in counters if name in missing]
-    return [one for one in verdicts if request.wants(one.check)]

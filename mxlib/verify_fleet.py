@@ -13,7 +13,8 @@ from mxlib.host import Host
 from mxlib.probe_answers import InboundResult
 from mxlib.probe_peer import PeerSession
 from mxlib.verdict import Status, Verdict
-from mxlib.verify import HostReport, Look, Request, inbound_names, look, outbound
+from mxlib.verify import HostReport, Request, inbound_names
+from mxlib.verify_look import Look, look, outbound
 
 MAX_PARALLEL = 32
 
@@ -45,22 +46,27 @@ def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host]
     names = [host.name for host in everybody]
     near = {host.name: peers_of(host.name, names, request.policy.peers) for host in hosts}
     asked_by = near if request.probes and request.wants(peers.PEERS) else dict.fromkeys(near, ())
-    targets = {name: tuple(host for host, askers in asked_by.items() if name in askers) for name in names}
+    compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
     with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, 2 * len(names)))) as pool:
-        verified = {host.name for host in hosts}
-        looks = {
-            host.name: pool.submit(look, host, request, targets[host.name], verified=host.name in verified)
-            for host in everybody
-            if host.name in verified or targets[host.name]
-        }
-        compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
-        sessions = _sessions(pool, [name for name in names if name in verified | compared], request)
+        looks = _looks(pool, everybody, asked_by, request)
+        sessions = _sessions(pool, [name for name in names if name in near or name in compared], request)
         seen = {name: future.result() for name, future in looks.items()}
         heard = {name: future.result() for name, future in sessions.items()}
-    aliases = _aliases(everybody, seen, request)
-    found = _Findings(request, seen, heard, asked_by, aliases)
+    found = _Findings(request, seen, heard, asked_by, _aliases(everybody, seen, request))
     reports = _with_controls([found.report(host.name) for host in hosts], everybody, request)
     return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
+
+
+def _looks(
+    pool: ThreadPoolExecutor, hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: Request
+) -> dict[str, Future[Look]]:
+    """Every host that is verified, and every other one that has to ask one of them."""
+    targets = {host.name: tuple(name for name, askers in asked_by.items() if host.name in askers) for host in hosts}
+    return {
+        host.name: pool.submit(look, host, request, targets[host.name], verified=host.name in asked_by)
+        for host in hosts
+        if host.name in asked_by or targets[host.name]
+    }
 
 
 def _aliases(hosts: Sequence[Host], looks: Mapping[str, Look], request: Request) -> verify_aliases.AliasLook | None:

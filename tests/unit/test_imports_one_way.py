@@ -24,7 +24,7 @@ FLOORS_TEXT = """
     request run reading report rescue verify_report verify_metrics nic_session nic_site nic_service nic_report rehearse
     extender
     alias_run alias_aftermath alias_report alias_tell alias_world
-    plan steps remedies verify verify_fleet verify_host nic_prevent nic_repair
+    plan steps remedies verify verify_look verify_fleet verify_host nic_prevent nic_repair
     aim
     roll_survey roll_plan roll_soak roll_state
     alias_outcome alias_plan verify_aliases alias_read probe_aliases
