@@ -75,7 +75,7 @@ def _repaired(stage: Stage) -> None:
     code, said = stage.cookbook("sre.mail.refresh-aliases", STUCK.fqdn, "--address", queues.address(QUEUE))
     seconds = time.monotonic() - begin
     stage.must(code == 0, f"refresh-aliases ends the run, runs it anew and proves it, in {seconds:.0f} s", then="then")
-    stage.must("cached callout refusals" in said, "and forgets the cached refusal", then="then")
+    stage.must("cached callout refusal" in said, "and forgets the cached refusal", then="then")
     stage.must("somebody should tell them" in said, "and lists whose mail was refused meanwhile", then="then")
     stage.must("why it hangs" in said and "silent for" in said, "why it hung is in its report", then="afterwards")
 

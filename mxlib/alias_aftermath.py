@@ -11,7 +11,7 @@ from mxlib.facts import callout, rejects
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
 from mxlib.steps.aliases import Ending
-from mxlib.text import one_line
+from mxlib.text import one_line, plural
 
 _LOG_DAYS = 14
 
@@ -54,7 +54,8 @@ class Aftermath:
         hints = read_facts(host, (callout.SOURCE,)).get(callout.SOURCE)
         if keys := hints.negative(addresses):
             said = host.act(callout.clear_script(keys), timeout=60).output.strip()
-            self._say(f"{host.name}: forgot {len(keys)} cached callout refusals ({', '.join(keys)}): {one_line(said)}")
+            what = plural(len(keys), "cached callout refusal")
+            self._say(f"{host.name}: forgot {what} ({', '.join(keys)}): {one_line(said)}")
             self._found.cleared[host.name] = keys
             self._world.journal.write("cleared", host=host.name, keys=list(keys))
         for domain in hints.negative_domains(addresses):

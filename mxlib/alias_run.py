@@ -72,9 +72,10 @@ class Refresh:
         world = self._world
         seen = look(tuple(world.hosts.values()), world.generators, {}, world.probes, world.policy, asked)
         self.found.looks.append(seen)
-        for line in describe(seen, tuple(world.hosts)):
+        lines = describe(seen, tuple(world.hosts), warned=len(self.found.looks) > 1)
+        for line in lines:
             self._say(line)
-        self._world.journal.write("look", lines=list(describe(seen, tuple(world.hosts))))
+        self._world.journal.write("look", lines=lines)
         return plan(seen.states, self._wanted.targets, self._refused(seen), self.found.endings)
 
     def _refused(self, seen: AliasLook) -> dict[str, list[str]]:

@@ -27,18 +27,21 @@ def verdicts(seen: AliasLook, hosts: Sequence[str]) -> list[Verdict]:
     return found
 
 
-def describe(seen: AliasLook, hosts: Sequence[str]) -> list[str]:
-    """What an operator reads of a look: all that is wrong, a line each, and one line where nothing is.
+def describe(seen: AliasLook, hosts: Sequence[str], *, warned: bool = False) -> list[str]:
+    """What an operator reads of a look: all that is wrong, a line each; what is well only where nothing is wrong.
 
     Arguments:
         seen: the look.
         hosts: every MX.
+        warned: the warnings were told before.
     """
     judged = verdicts(seen, hosts)
     lines = [f"{one.status.value:<8}{one.why}" for one in judged if one.status is not Status.OK]
     lines += [f"{'OK':<8}{one.why}" for one in judged if one.status is Status.OK and not lines]
-    noted = [warnings(state.generator, facts) for state in seen.states for facts in state.facts.values()]
-    return lines + [f"warning {text}" for text in dict.fromkeys(text for texts in noted for text in texts)]
+    noted = [
+        text for state in seen.states for facts in state.facts.values() for text in warnings(state.generator, facts)
+    ]
+    return lines if warned else lines + [f"warning {text}" for text in dict.fromkeys(noted)]
 
 
 def rehearse(repair: Repair, limit: float) -> list[str]:

@@ -67,6 +67,8 @@ def run_script(generator: AliasGenerator, limit_s: float, *, hangs: bool, arm: b
     """
     unit, file, kept = map(shlex.quote, (generator.unit, generator.file, f"{KEPT}/{generator.name}"))
     donated = f"printf %s {donation} | base64 -d | gzip -dc >$d/donated\n" if donation else ""
+    # A run that does not hang is left to write its file to the end before anything is judged.
+    under_way = 'n=0; while running && [ $n -lt "$limit" ]; do sleep 1; n=$((n + 1)); done\n'
     timer = shlex.quote(generator.timer) if arm and generator.timer else ""
     armed = f"systemctl start -- {timer} 9>&- && echo 'said armed the timer'" if timer else ""
     return f"""\
@@ -99,7 +101,7 @@ fi
 done
 served=none; entries=; echo 'said there is no whole file to put back'
 }}
-served=new
+{"" if hangs else under_way}served=new
 if entries=$(whole "$f"); then cp "$f" "$d/kept.new" && mv "$d/kept.new" "$d/kept" && sync "$d/kept"
 echo "said kept a copy, $entries entries: $d/kept"; fi
 {donated}{"end_run" if hangs else ""}

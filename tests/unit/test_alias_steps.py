@@ -36,8 +36,12 @@ class Place:
 
     folder: object
 
-    def run(self, generator, *, before=GOOD, hangs=False, arm=False, donation="", kept="", limit=1, timer=None):
-        (self.folder / "active").write_text("activating" if hangs else "inactive")
+    def run(
+        self, generator, *, before=GOOD, hangs=False, arm=False, donation="", kept="", limit=1, timer=None, under_way=""
+    ):
+        (self.folder / "active").write_text("activating" if hangs or under_way else "inactive")
+        if under_way:
+            subprocess.Popen(["/bin/sh", "-c", under_way], cwd=self.folder)
         (self.folder / "result").write_text("success")
         (self.folder / "calls").write_text("")
         (self.folder / "generator").write_text(generator)
@@ -92,6 +96,12 @@ def test_what_hangs_is_ended_first(place):
     assert result.ending is Ending.REFRESHED
     assert place.calls == ["stop", "reset-failed", "start"]
     assert "ended the run that was under way" in result.said
+
+
+def test_a_run_that_does_not_hang_is_left_to_its_end_first(place):
+    result = place.run(WRITES, under_way="sleep 1.5; echo inactive >active", before="press@lab.te", limit=20)
+    assert result.ending is Ending.REFRESHED
+    assert place.calls == ["reset-failed", "start"]
 
 
 def test_a_new_file_below_the_floor_is_not_served(place):
