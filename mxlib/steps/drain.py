@@ -2,54 +2,24 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 from mxlib import drain_judge, drain_plan, exim, probe_outbound
 from mxlib.config_probes import OutboundProbe
-from mxlib.drain_judge import Destination, Knowledge, Way
+from mxlib.drain_judge import Way
 from mxlib.drain_plan import Orders
 from mxlib.errors import HostError, ParseError, StepError
-from mxlib.facts import backlog, backlog_script, hints, maillog
-from mxlib.facts.section import Section, read_sections
-from mxlib.facts.source import Facts, sections_of
-from mxlib.retry_rules import RetryRule, parse_rules, sender_patterns
+from mxlib.facts import backlog_script
+from mxlib.retry_rules import RetryRule, sender_patterns
 from mxlib.steps import runners
 from mxlib.steps.context import Context, Done
+from mxlib.steps.survey import Survey, patiently, read_rules, survey, what_is_left
 from mxlib.text import duration, one_line, plural
 
 _POLL_S = 3.0
 _PAUSE_S = 10.0
 """Between two rounds of which the first had no effect."""
 _SETTLED_S = 60.0
-_SHOWN = 6
-_RULES = Section("retry-rules", f"{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p'", timeout_s=20)
-
-
-@dataclass(frozen=True)
-class Survey:
-    """One look at the whole queue.
-
-    Attributes:
-        known: what is known.
-        destinations: as judged.
-        mark: where the log ended when the queue was counted.
-        at: when, by the monotonic clock.
-    """
-
-    known: Knowledge
-    destinations: tuple[Destination, ...]
-    mark: maillog.LogMark
-    at: float
-
-    @property
-    def total(self) -> int:
-        """Messages in the queue."""
-        return self.known.backlog.total
-
-    @property
-    def triable(self) -> int:
-        """Messages to destinations that are tried."""
-        return sum(one.count for one in self.destinations if one.way.open)
 
 
 def empty(context: Context) -> Done:
@@ -100,7 +70,7 @@ class _Drain:
         self._delivered = 0
 
     def run(self) -> Done:
-        self._rules = self._read_rules()
+        self._rules = read_rules(self._context)
         found = self._survey()
         self._before = found.total
         if self._prove(found):
@@ -113,7 +83,7 @@ class _Drain:
         return self._result(found)
 
     def rehearse(self) -> Done:
-        self._rules = self._read_rules()
+        self._rules = read_rules(self._context)
         found = self._survey()
         self._say(found)
         for probe in self._probes(found):
@@ -126,7 +96,7 @@ class _Drain:
         return Done("dry run: nothing was tried")
 
     def forget_stale(self) -> None:
-        self._rules = self._read_rules()
+        self._rules = read_rules(self._context)
         found = self._survey()
         if not found.known.hints:
             return
@@ -136,29 +106,8 @@ class _Drain:
 
     # --- looking
 
-    def _read_rules(self) -> tuple[RetryRule, ...] | None:
-        try:
-            return parse_rules(read_sections(self._context.target, (_RULES,))[_RULES.name].text())
-        except ParseError as error:
-            assumed = duration(self._context.site.drain.retry_cutoff)
-            self._context.tell.line(f"{one_line(str(error))}: {assumed} is taken for the time until Exim gives up")
-            return None
-
     def _survey(self) -> Survey:
-        """Ask for everything; the mark is taken first, so that nothing falls between the count and what follows it."""
-        patterns = sender_patterns(self._rules or ())
-        asked = backlog_script.section(patterns)
-        sections = (maillog.MARK, asked, *sections_of((hints.SOURCE,)))
-        outputs = read_sections(self._context.target, sections)
-        facts = Facts(self._context.target.name, next(iter(outputs.values())).when, outputs)
-        known = Knowledge(
-            backlog.parse(outputs[asked.name]),
-            facts.get(hints.SOURCE),
-            self._rules,
-            self._context.site.drain.retry_cutoff,
-        )
-        mark = facts.get(maillog.MARK_SOURCE)
-        return Survey(known, drain_judge.judge(known), mark, self._context.clock.monotonic())
+        return survey(self._context, self._rules)
 
     def _prove(self, found: Survey) -> bool:
         """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
@@ -229,7 +178,7 @@ class _Drain:
         mark, completed, arrived = found.mark, 0, 0
         while True:
             self._context.clock.sleep(min(_POLL_S, max(0.1, self._left())))
-            now = runners.look(self._context, mark)
+            now = patiently(self._context, partial(runners.look, self._context, mark))
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)
@@ -282,17 +231,3 @@ class _Drain:
 
 def _small(probe: OutboundProbe) -> OutboundProbe:
     return dataclasses.replace(probe, sizes=(min(probe.sizes),), times=1)
-
-
-def what_is_left(found: Survey) -> list[str]:
-    """What is left and why, a line for each destination, those with most messages first.
-
-    Arguments:
-        found: the last look.
-    """
-    now = found.known.backlog.now
-    lines = [drain_judge.verdict(one, now) for one in found.destinations]
-    if len(lines) > _SHOWN:
-        rest = found.destinations[_SHOWN:]
-        lines[_SHOWN:] = [f"{plural(len(rest), 'more destination')}, {sum(one.count for one in rest)} messages"]
-    return lines

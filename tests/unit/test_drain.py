@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib import exim
-from mxlib.errors import HostUnreachableError, ParseError, StepError
+from mxlib.errors import CommandTimeoutError, HostUnreachableError, ParseError, StepError
 from mxlib.facts import pulse
 from mxlib.facts.maillog import LogMark
 from mxlib.host import CommandResult
@@ -255,6 +255,19 @@ def test_a_dry_run_tries_nothing(world):
     drain.rehearse(found.context)
     assert found.target.tried == []
     assert any("would try" in line for line in found.tell.lines)
+
+
+def test_a_host_that_is_silent_for_a_while_is_asked_again(world, monkeypatch):
+    found = world({"x.test": 100})
+    answers, silent = runners.look, [HostUnreachableError("banner"), CommandTimeoutError("slow")]
+
+    def look(context, mark):
+        if silent:
+            raise silent.pop()
+        return answers(context, mark)
+
+    monkeypatch.setattr(runners, "look", look)
+    assert drain.empty(found.context).evidence["after"] == 0
 
 
 def test_our_runners_are_stopped_whatever_happens(world, monkeypatch):
