@@ -145,7 +145,7 @@ def _result(
 
 def _answer(step: str, subject: str, code: str, text: str, probe: InboundProbe) -> Answer:
     reply = int(code) or None
-    said = one_line(text)
+    said = one_line(text.removeprefix(f"{code} ").removeprefix(f"{code}-"))
     if step == "rcpt" and subject != "-":
         stage, classes = _expected(subject, probe)
         return Answer(stage, subject, reply, said, right=reply is not None and reply // 100 in classes)

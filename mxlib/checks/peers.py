@@ -59,8 +59,8 @@ def judge_same(host: str, results: Sequence[InboundResult], prescribed: Mapping[
     """
     asked = {result.host for result in results for answer in result.answers if answer.subject and answer.code}
     if host not in asked or len(asked) < 2:
-        who = host if host not in asked else "no other MX"
-        return Verdict(SAME, Status.UNKNOWN, f"nothing to compare: {who} answered for any recipient")
+        who = f"{host} answered for no recipient" if host not in asked else "no other MX answered for a recipient"
+        return Verdict(SAME, Status.UNKNOWN, f"nothing to compare: {who}")
     found = differences(results)
     evidence = (Evidence("RCPT, the same of every MX", "\n".join(tell_differences(found)) or "all the same", now),)
     wrong = {subject: codes for subject, codes in found.items() if _wrong(host, codes, prescribed.get(subject))}
