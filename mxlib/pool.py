@@ -78,6 +78,46 @@ class ConftoolPool:
         ]
 
 
+class PoolIfReadable:
+    """For a run without the slot, where etcd itself is the incident: what cannot be read then is left alone.
+
+    It is decided by the first reading, for the whole run: a pool that comes back in between is not written to by a run
+    that does not know the values before.
+    """
+
+    def __init__(self, pool: ConftoolPool, tell: Callable[[str], None]):
+        """Look at nothing yet.
+
+        Arguments:
+            pool: the pool state as it would be.
+            tell: where the operator looks.
+        """
+        self._pool = pool
+        self._tell = tell
+        self._used: ConftoolPool | NoPool | None = None
+
+    def read(self) -> dict[str, str]:
+        """The present values; empty where the pool could not be read at first."""
+        if self._used is None:
+            try:
+                values = self._pool.read()
+            except PoolError as error:
+                self._tell(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
+                self._used = NoPool()
+                return {}
+            self._used = self._pool
+            return values
+        return self._used.read()
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Set values and read them back."""
+        (self._used or self._pool).write(values)
+
+    def command(self, values: Mapping[str, str]) -> list[str]:
+        """What an operator would type to set these values."""
+        return (self._used or self._pool).command(values)
+
+
 def _guarded(ask: Callable[[], T]) -> T:
     """Turn what conftool raises into our own error; on a backend that fails it calls sys.exit(3)."""
     try:

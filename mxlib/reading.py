@@ -64,6 +64,9 @@ def _read_host(context: Context, journal: JournalSeam) -> tuple[View | None, Rec
 
 
 def _read_pool(context: Context, journal: JournalSeam, record: Record | None) -> Pool:
+    if record is not None and not record.prior.pool:
+        # claimed where there is no pool, or while it could not be read: this run leaves it alone
+        return Pool.NONE
     try:
         values = context.pool.read()
     except PoolError as error:

@@ -18,7 +18,7 @@ from mxlib.facts.standing import read_standing
 from mxlib.kernel_list import load as load_kernels
 from mxlib.meter import Meter
 from mxlib.nic_site import means_of
-from mxlib.pool import ConftoolPool, NoPool
+from mxlib.pool import ConftoolPool, NoPool, PoolIfReadable
 from mxlib.renewal import Renewal
 from mxlib.request import Request
 from mxlib.rescue import GanetiRescue, NoRescue
@@ -151,7 +151,8 @@ class Wiring:
     def _pool(self, request: Request) -> PoolState:
         if not isinstance(self._site.pool, PoolSection):
             return NoPool()
-        return ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
+        pool = ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
+        return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
 
     def _slot(self, request: Request, run_id: str, target: CuminHost) -> SlotSeam:
         if request.without_slot:
