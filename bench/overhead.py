@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab import lifecycle, management
-from lab.place import EXCHANGERS, Lab, exchanger
+from lab.place import Lab, exchanger
 
 OTHER = {
     "draining": ("drain", "stop and hold"),
