@@ -1,13 +1,15 @@
 """What a replayed incident is made of: its history, and what happens in the lab beside it."""
 
+import signal
 import subprocess
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from lab import demo, faults
+from lab import demo, faults, lifecycle
 from lab.box import Box
 from lab.lifecycle import Say, Stations, ssh
 from lab.place import Exchanger
@@ -103,17 +105,23 @@ class Stage:
         """
         host = on or self.place.operator
         self.say(f"on {host.name}: cookbook {' '.join(words)}")
-        command = demo.cookbook(host, *words)
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", timeout=timeout, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise LabError(f"no end after {timeout:.0f} s: cookbook {' '.join(words)}") from error
-        print(textwrap.indent(done.stdout.rstrip(), "    "), flush=True)
-        self.say(f"exit code {done.returncode}")
-        return done.returncode, done.stdout
+        said: list[str] = []
+        with subprocess.Popen(
+            demo.cookbook(host, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace",
+        ) as run:  # fmt: skip
+            late = threading.Timer(timeout, lifecycle.tell, (run, signal.SIGKILL))
+            late.start()
+            assert run.stdout is not None
+            for line in run.stdout:
+                said.append(line)
+                print(f"    {line}", end="", flush=True)
+            code = run.wait()
+            late.cancel()
+        if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            raise LabError(f"no end after {timeout:.0f} s: cookbook {' '.join(words)}")
+        self.say(f"exit code {code}")
+        return code, "".join(said)
 
     def on(self, mx: Exchanger, script: str, timeout: float = 60) -> str:
         """Run a script on an exchanger.

@@ -1,0 +1,206 @@
+"""remedy-mx on the real hosts: what it repairs, what it gives way to, and a hole that closes by itself."""
+
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab import demo, lifecycle
+from lab.lifecycle import Stations, ssh
+from lab.place import EXCHANGERS, Exchanger
+from lab.shell import wait_for
+from mxlib.remedies.remedy import RemedyExit
+from mxlib.verify_report import VerifyExit
+
+MX1, MX2 = EXCHANGERS
+PEER = "2001:db8:51::10"
+RULES = {"nftables": "nft list ruleset", "ferm": "ip6tables-legacy-save"}
+
+
+def on(place: Stations, mx: Exchanger, script: str) -> str:
+    done = ssh(place, mx, script, timeout=120)
+    assert done.returncode == 0, f"{mx.name}: {script}: exit code {done.returncode}: {done.stdout}"
+    return done.stdout
+
+
+def cookbook(place: Stations, *words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        demo.cookbook(place.operator, *words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    print(done.stdout)
+    return done.returncode, done.stdout
+
+
+def remedy(place: Stations, mx: Exchanger, *words: str) -> tuple[RemedyExit, str]:
+    code, said = cookbook(place, "sre.mail.remedy-mx", mx.fqdn, *words)
+    return RemedyExit(code), said
+
+
+def verify(place: Stations, mx: Exchanger, *checks: str) -> VerifyExit:
+    code, _ = cookbook(
+        place, "sre.mail.verify-mx", mx.fqdn, "--no-probes", *(w for one in checks for w in ("--only", one))
+    )
+    return VerifyExit(code)
+
+
+def holes(place: Stations, mx: Exchanger) -> int:
+    return int(on(place, mx, f"{RULES[mx.firewall]} | grep -c mx-hole- || true"))
+
+
+def left_behind(place: Stations, mx: Exchanger) -> str:
+    """What a closed hole must not leave: notes, timers."""
+    listed = "ls /run/mx-cookbooks/holes 2>/dev/null; systemctl list-units 'mx-hole-*' --all --plain --no-legend"
+    return on(place, mx, f"{listed}; true").strip()
+
+
+def test_a_dead_unit_is_restarted(place: Stations, broken) -> None:
+    with broken("dead-spamd"):
+        outcome, said = remedy(place, MX2, "--suggest", "--no-probes")
+        assert outcome is RemedyExit.FAILED
+        assert "sre.mail.remedy-mx mx2001.lab.test restart-unit spamd.service" in said
+        outcome, said = remedy(place, MX2, "restart-unit", "spamd.service")
+        assert outcome is RemedyExit.DONE
+        assert "OK      units" in said
+    assert "mx-cookbooks" in on(place, MX2, "journalctl -q --no-pager -t mx-cookbooks -n 1")
+
+
+@pytest.fixture
+def out_of_service(place: Stations) -> Iterator[str]:
+    """mx1001, whose nftables.conf begins with `flush ruleset`, taken out by a run; the run's id."""
+    code, said = cookbook(place, "sre.mail.depool-mx", MX1.fqdn, "--reason", "test of remedies")
+    assert code == 0
+    found = re.search(r"run (\S+) on mx1001", said)
+    try:
+        assert found
+        yield found[1]
+    finally:
+        assert cookbook(place, "sre.mail.pool-mx", MX1.fqdn, "--soak", "0")[0] == 0
+
+
+@pytest.mark.nightly
+def test_a_reload_of_the_firewall_leaves_the_ports_closed(place: Stations, out_of_service: str) -> None:
+    outcome, said = remedy(place, MX1, "reload-firewall")
+    assert outcome is RemedyExit.REFUSED, "somebody else's run has claimed the host"
+    assert out_of_service in said
+    handle = "nft -a list chain inet filter input | sed -n 's/.*handle //p' | tail -n 1"
+    before = on(place, MX1, handle)
+    outcome, said = remedy(place, MX1, "reload-firewall", "--run", out_of_service)
+    assert outcome is RemedyExit.DONE
+    assert "the mail ports are closed, as before" in said
+    assert on(place, MX1, handle) != before, "it was loaded anew"
+    assert "tcp dport { 25, 465, 587 }" in on(place, MX1, "nft list table inet mx_depool")
+    assert not demo.is_serving(place, MX1)
+    assert on(place, MX1, "systemctl list-units 'mx-firewall-undo*' --all --plain --no-legend") == ""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("mx", "unit"), [(MX1, "nftables"), (MX2, "ferm")])
+def test_a_firewall_that_is_not_loaded_is_loaded(place: Stations, broken, mx: Exchanger, unit: str) -> None:
+    with broken("no-ferm", host=mx.name):
+        assert verify(place, mx, "firewall") is VerifyExit.FAILED
+        assert remedy(place, mx, "reload-firewall")[0] is RemedyExit.DONE
+        assert on(place, mx, f"systemctl is-active {unit}").strip() == "active"
+
+
+@pytest.mark.nightly
+def test_a_wrong_ruleset_is_not_loaded(place: Stations) -> None:
+    on(place, MX1, "cp -p /etc/nftables.conf /root/kept; echo 'table inet x { nonsense }' >> /etc/nftables.conf")
+    try:
+        outcome, _ = remedy(place, MX1, "reload-firewall")
+        assert outcome is RemedyExit.FAILED
+        assert verify(place, MX1, "firewall") is VerifyExit.OK, "what was loaded stays"
+    finally:
+        on(place, MX1, "mv /root/kept /etc/nftables.conf")
+
+
+@pytest.mark.nightly
+def test_a_ruleset_that_locks_everybody_out_is_taken_back_by_the_host(place: Stations) -> None:
+    on(place, MX1, "cp -p /etc/nftables.conf /root/kept; sed -i '/dport 22/d' /etc/nftables.conf")
+    try:
+        outcome, said = remedy(place, MX1, "reload-firewall")
+        assert outcome is RemedyExit.FAILED
+        assert "takes it back" in said
+        wait_for("the host to let us in again", lambda: ssh(place, MX1, "true").returncode == 0, deadline=240, every=5)
+        assert "dport 22" in on(place, MX1, "nft list ruleset")
+    finally:
+        on(place, MX1, "mv /root/kept /etc/nftables.conf")
+    assert verify(place, MX1, "firewall", "units") is VerifyExit.OK
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("mx", EXCHANGERS, ids=lambda mx: mx.firewall)
+def test_a_hole_lets_mail_through_and_closes_without_the_cookbook(place: Stations, broken, mx: Exchanger) -> None:
+    with broken("bad-kernel", host=mx.name, kernel=on(place, mx, "uname -r").strip()):
+        words = ["allow", "--from", PEER, "--for", "90s", "--prove", "provider-v6"]
+        run = subprocess.Popen(
+            demo.cookbook(place.operator, "sre.mail.remedy-mx", mx.fqdn, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert run.stdout is not None
+        said = []
+        for line in run.stdout:
+            said.append(line)
+            if "outbound-provider-v6" in line:
+                lifecycle.tell(run, signal.SIGKILL)
+                break
+        run.wait(timeout=60)
+        assert "OK      outbound-provider-v6" in said[-1], "".join(said)
+        assert holes(place, mx) >= 1
+        assert verify(place, mx, "temporary-hole") is VerifyExit.FAILED, "an open hole is told"
+        wait_for("the hole to close", lambda: holes(place, mx) == 0, deadline=180, every=3)
+        wait_for("nothing of it to be left", lambda: left_behind(place, mx) == "", deadline=30, every=3)
+    assert verify(place, mx, "temporary-hole", "firewall", "units") is VerifyExit.OK
+    forget_hints(place, mx)
+
+
+def forget_hints(place: Stations, mx: Exchanger) -> None:
+    on(place, mx, "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-*")
+
+
+def test_a_hole_is_closed_by_a_reload_of_the_firewall_and_by_its_command(place: Stations) -> None:
+    assert remedy(place, MX1, "allow", "--from", PEER, "--for", "20m")[0] is RemedyExit.DONE
+    on(place, MX1, "systemctl reload nftables")
+    assert holes(place, MX1) == 0
+    assert verify(place, MX1, "temporary-hole") is VerifyExit.FAILED, "mail may be stuck again, and that is told"
+    assert remedy(place, MX1, "close-hole")[0] is RemedyExit.DONE
+    assert left_behind(place, MX1) == ""
+
+
+@pytest.mark.nightly
+def test_hints_are_cleared_once_their_destination_is_proven(place: Stations, broken) -> None:
+    keys = "exim_dumpdb /var/spool/exim4 retry | grep -o '^  [TR]:[^ ]*' || true"
+    with broken("stale-hints"):
+        with broken("provider-down"):
+            time.sleep(1)
+            outcome, said = remedy(place, MX2, "clear-hints", "provider-v4")
+            assert outcome is not RemedyExit.DONE
+            assert "its hints stay" in said
+            assert "mx4.provider.test:198.51.100.10" in on(place, MX2, keys)
+        outcome, said = remedy(place, MX2, "clear-hints", "provider-v4")
+        assert outcome is RemedyExit.DONE, said
+        left = on(place, MX2, keys)
+        assert "198.51.100.10" not in left
+        assert "mx6.provider.test:2001:db8:51::10" in left, "what was not proven keeps its hints"
+    forget_hints(place, MX2)
+
+
+def test_a_kernel_parameter_is_set_and_taken_back(place: Stations) -> None:
+    key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
+    before = on(place, MX2, f"sysctl -n {key}").strip()
+    assert remedy(place, MX2, "set-sysctl", f"{key}=3600")[0] is RemedyExit.DONE
+    assert on(place, MX2, f"sysctl -n {key}; cat /etc/sysctl.d/90-mx-remedy-{key}.conf").startswith("3600")
+    assert remedy(place, MX2, "unset-sysctl", key)[0] is RemedyExit.DONE
+    assert on(place, MX2, f"sysctl -n {key}; ls /etc/sysctl.d").split()[0] == before
+    assert "mx-remedy" not in on(place, MX2, "ls /etc/sysctl.d")
