@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from mxlib.alias_outcome import HostRefusals
 from mxlib.alias_plan import concerned
 from mxlib.alias_world import Found, Wanted, World
+from mxlib.config_values import ADDRESS_PATTERN
 from mxlib.errors import HostError, MxlibError, ParseError
 from mxlib.facts import callout, rejects
 from mxlib.facts.source import read_facts
@@ -44,7 +45,8 @@ class Aftermath:
 
     def list_refusals(self) -> None:
         """Find out whose mail was refused, on every MX; read only."""
-        addresses = tuple(concerned(self._found.states, self._wanted.addresses))
+        known = concerned(self._found.states, self._wanted.addresses)
+        addresses = tuple(filter(ADDRESS_PATTERN.fullmatch, known))
         for host in self._world.hosts.values() if addresses else ():
             self._refusals(host, addresses)
 

@@ -10,6 +10,7 @@ from mxlib.checks.aliases_peers import ANSWERS, NAME, AliasState, answers_of, ju
 from mxlib.checks.check import Finding
 from mxlib.config_aliases import AliasGenerator
 from mxlib.config_probes import ProbeSection
+from mxlib.config_values import ADDRESS_PATTERN
 from mxlib.facts.source import Facts
 from mxlib.host import Host
 from mxlib.policy import VerifyPolicy
@@ -95,6 +96,7 @@ def look(
     states = read_states(hosts, generators, known)
     samples = [one for state in states for one in state.generator.samples]
     differing = [one for state in states for one in state.differing]
-    asked = tuple(dict.fromkeys((*addresses, *samples, *differing)))
+    # A key of a file may be anything: what is no plain address is compared, and never put into a command.
+    asked = tuple(filter(ADDRESS_PATTERN.fullmatch, dict.fromkeys((*addresses, *samples, *differing))))
     results = ask_everywhere([host.name for host in hosts], asked, probes, policy) if probes and asked else {}
     return AliasLook(states, results, when)

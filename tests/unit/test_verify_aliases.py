@@ -101,6 +101,19 @@ def test_samples_and_differing_addresses_are_asked_of_every_mx(world, monkeypatc
     assert verdicts["aliases-peers"].evidence[0].output == "- newqueue@lab.test: newqueue@tickets.test"
 
 
+def test_a_key_that_is_no_plain_address_is_never_asked_for(world, monkeypatch):
+    questions = []
+
+    def ask(names, addresses, section, policy):
+        questions.append(addresses)
+        return {}
+
+    monkeypatch.setattr(verify_aliases, "ask_everywhere", ask)
+    monkeypatch.setitem(NEW_ENTRIES, "x>\x1b[31m <y@lab.test", "z")
+    look(HOSTS, [GENERATOR], {}, PROBES, VerifyPolicy())
+    assert questions == [("support@lab.test", "newqueue@lab.test")]
+
+
 def test_every_mx_is_asked_at_most_so_many_and_over_a_family_it_has():
     asked = []
 
