@@ -93,7 +93,7 @@ mv "$real.mx-new" "$real" && sync "$real"
 }}
 serve_whole() {{
 if entries=$(whole "$f"); then return 0; fi
-for from in kept donated; do
+for from in $order; do
 if entries=$(whole "$d/$from"); then
 put "$d/$from" && served=$from && echo "said put the $from file back, $entries entries"
 return
@@ -103,7 +103,8 @@ served=none; entries=; echo 'said there is no whole file to put back'
 }}
 {"" if hangs else under_way}served=new
 if entries=$(whole "$f"); then cp "$f" "$d/kept.new" && mv "$d/kept.new" "$d/kept" && sync "$d/kept"
-echo "said kept a copy, $entries entries: $d/kept"; fi
+order='kept donated'; echo "said kept a copy, $entries entries: $d/kept"
+else order='donated kept'; fi  # a copy of an earlier run may be old
 {donated}{"end_run" if hangs else ""}
 serve_whole
 systemctl reset-failed -- "$u" 2>/dev/null

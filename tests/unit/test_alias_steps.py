@@ -131,6 +131,12 @@ def test_a_file_that_was_cut_short_is_replaced_by_a_donated_one_before_the_run(p
     assert place.text == NEW
 
 
+def test_a_donated_file_is_newer_than_the_copy_of_an_earlier_run(place):
+    donation = base64.b64encode(gzip.compress(NEW.encode())).decode()
+    assert place.run(CUTS_AND_HANGS, before="press@lab.te", donation=donation, kept=GOOD).served == "donated"
+    assert place.text == NEW
+
+
 def test_without_a_donation_an_earlier_copy_serves(place):
     result = place.run(CUTS_AND_HANGS, before="press@lab.te", kept=GOOD)
     assert (result.ending, result.served) == (Ending.HUNG, "kept")
