@@ -19,7 +19,7 @@ grep -E 'hook input|INPUT|dport.*(22|ssh)|drop|reject' | head -n 40 | sed 's/^[[
 systemctl list-units --failed --plain --no-legend 2>/dev/null | sed -n -E 's/^([^ ]+) .*/failed \\1/p'
 echo end
 """,
-    timeout_s=10.0,
+    timeout_s=30,
 )
 
 

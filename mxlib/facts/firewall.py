@@ -18,7 +18,7 @@ _TOOLS = ("iptables-legacy-save", "ip6tables-legacy-save", "iptables-nft-save", 
 _DEPTH = 8
 
 NFT = Section(
-    "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=10
+    "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=30
 )
 # The legacy tools are asked only where the kernel has their tables: merely asking would load its modules.
 TABLES = Section(
@@ -35,7 +35,7 @@ save iptables-nft-save
 save ip6tables-nft-save
 echo 'tool end'
 """,
-    timeout_s=10,
+    timeout_s=30,
 )
 
 

@@ -27,7 +27,7 @@ printf 'filesystem %s\\n' "$(grub-probe --target=fs /boot/grub)" || exit
 stat -c 'size %s' /boot/grub/grubenv
 head -n 1 /boot/grub/grubenv
 """,
-    timeout_s=15,
+    timeout_s=30,
 )
 _UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
 _SIGNATURE = "# GRUB Environment Block"

@@ -18,7 +18,7 @@ from mxlib.facts.units import SHOWN, UnitState, parse_show
 
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {exim.HOLD_FILE} ]; then echo yes; else echo no; fi")
-VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=10)
+VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=30)
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
 PROCESSES = Section(
     "mta-processes",

@@ -15,7 +15,7 @@ SECTION = Section(
 printf 'EHLO relay-test.invalid\\r\\nMAIL FROM:<relay-test@example.org>\\r\\n\
 RCPT TO:<relay-test@example.com>\\r\\nQUIT\\r\\n' | {exim.BINARY} -bh {STRANGER} 2>/dev/null
 """,
-    timeout_s=15,
+    timeout_s=30,
 )
 
 

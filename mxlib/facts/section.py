@@ -60,7 +60,7 @@ class Section:
 
     name: str
     script: str
-    timeout_s: float = 15.0
+    timeout_s: float = 30.0
 
 
 @dataclass(frozen=True)

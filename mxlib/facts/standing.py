@@ -36,7 +36,7 @@ bash -c '. {_PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off
 else echo puppet absent; fi
 echo end
 """,
-    timeout_s=15,
+    timeout_s=30,
 )
 
 

@@ -37,7 +37,7 @@ done
 [ ! -e {CLEARED} ] || sed 's/^\\([^ ]*\\) .*/cleared \\1/' {CLEARED}
 echo end
 """,
-    timeout_s=15,
+    timeout_s=30,
 )
 
 
