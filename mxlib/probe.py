@@ -53,7 +53,8 @@ def _insist(host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -
     mails = plan_mails(probe for probe in section.outbound if probe in untried)
     forced = send(host, mails, section.sender, run_tag, section.timeout, force=True)
     kept = tuple(result for result in run.results if result.mail.probe not in untried)
-    return OutboundRun((*kept, *forced.results), _sum(run.conntrack, forced.conntrack), forced.source)
+    lost, opened = _sum(run.conntrack, forced.conntrack), _sum(run.fastopen, forced.fastopen)
+    return OutboundRun((*kept, *forced.results), lost, forced.source, opened)
 
 
 def _sum(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:

@@ -228,6 +228,24 @@ def test_a_dry_run_sends_nothing_and_knows_nothing():
     ]
 
 
+def test_what_hints_kept_from_being_tried_is_insisted_on_when_asked(monkeypatch):
+    sent = []
+
+    def send(host, mails, sender, run_tag, patience_s, *, force=False):
+        sent.append(([mail.probe for mail in mails], force))
+        return recorded("delivered" if force else "untried-bounce")
+
+    monkeypatch.setattr(probe, "send", send)
+    untried = {result.mail.probe for result in recorded("untried-bounce").results if result.outcome is Outcome.UNTRIED}
+    assert untried
+    assert Status.UNKNOWN in {one.status for one in probe.outbound(Deaf(), SECTION, "r1")}
+    assert len(sent) == 1
+    verdicts = probe.outbound(Deaf(), SECTION, "r1", insist=True)
+    assert {one.status for one in verdicts} == {Status.OK}, "also what was counted meanwhile"
+    assert sent[-1][1]
+    assert set(sent[-1][0]) == untried
+
+
 def test_a_host_that_does_not_come_back_is_unknown():
     verdicts = probe.outbound(Deaf(CommandTimeoutError("no end in 100 s")), SECTION, "r1")
     assert {verdict.status for verdict in verdicts} == {Status.UNKNOWN}
