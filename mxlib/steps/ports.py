@@ -37,9 +37,9 @@ table {table} {{
     type filter hook input priority -10; policy accept;
     iif "lo" accept
     tcp sport @prober accept
-    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking4 {{ ip saddr counter }}
-    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn update @knocking6 {{ ip6 saddr counter }}
-    tcp dport {{ {ports} }} tcp flags & (fin | syn | rst | ack) == syn counter reject with tcp reset
+    tcp sport != {prober} {syn} update @knocking4 {{ ip saddr counter }}
+    tcp sport != {prober} {syn} update @knocking6 {{ ip6 saddr counter }}
+    {syn} counter reject with tcp reset
   }}
 }}
 """
@@ -63,27 +63,30 @@ RequiredBy={exim.UNIT}
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
 
 
-def rules(ports: tuple[int, ...], note: str) -> str:
+def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
     """The table as a file for nft; loading it twice is harmless.
 
     Arguments:
         ports: what to close.
         note: who, why and which run, for whoever finds the file.
+        prober: first and last source port of verifications, which are no clients that came.
     """
     one_line = " ".join(note.split())
-    return _RULES.format(note=one_line, table=TABLE, ports=", ".join(str(port) for port in ports))
+    syn = f"tcp dport {{ {', '.join(map(str, ports))} }} tcp flags & (fin | syn | rst | ack) == syn"
+    return _RULES.format(note=one_line, table=TABLE, syn=syn, prober=f"{prober[0]}-{prober[1]}")
 
 
-def close_script(ports: tuple[int, ...], note: str) -> str:
+def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
     """Close now, then make it last; the drop-in that can hold the MTA comes along, as it needs the same reload.
 
     Arguments:
         ports: what to close.
         note: who, why and which run.
+        prober: first and last source port of verifications.
     """
     return f"""\
 put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
-put {RULES} {quoted(rules(ports, note))}
+put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
 put {UNIT_FILE} {quoted(_UNIT)}
 mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
@@ -116,7 +119,8 @@ def note(record: Record) -> str:
 def close(context: Context, _state: State) -> Done:
     """Close the mail ports for good."""
     assert context.record is not None
-    context.act(close_script(context.site.ports, note(context.record)))
+    prober = context.site.probes.inbound.source_ports
+    context.act(close_script(context.site.ports, note(context.record), prober))
     ports = ", ".join(str(port) for port in context.site.ports)
     return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
 

@@ -119,7 +119,7 @@ def test_a_record_of_another_version_is_read_as_far_as_it_is_known():
 
 
 def test_the_rules_say_who_and_close_what_the_site_says():
-    text = rules(parse_site(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset")
+    text = rules(parse_site(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
     assert "dport { 25, 465, 587 }" in text
     assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
 
