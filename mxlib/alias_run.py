@@ -22,6 +22,10 @@ from mxlib.verdict import Status
 from mxlib.verify_aliases import AliasLook, look
 
 T = TypeVar("T")
+_SAID = {
+    Ending.FAILED: "the run failed",
+    Ending.REJECTED: "the file it wrote is cut short, malformed or below its floor, and was not left in place",
+}
 _PASSES = 3
 """The first mends what is stale; the next what now differs from it; the last finds nothing left."""
 
@@ -168,6 +172,8 @@ class Refresh:
             "run", host=repair.host, unit=repair.generator.unit, why=list(repair.why), ending=result.ending.value,
             said=list(result.said), entries=result.entries, served=result.served, seconds=result.seconds,
         )  # fmt: skip
+        if result.ending in _SAID:
+            self.found.wrong.append(f"{repair.host}: {repair.generator.unit}: {_SAID[result.ending]}; see its journal")
         if result.hang:
             try:
                 self._note_hang(repair.host, repair.generator, alias_hang.parse(result.hang))

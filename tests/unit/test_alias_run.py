@@ -145,6 +145,13 @@ def test_what_is_still_wrong_is_a_failure(monkeypatch):
     assert any("STILL WRONG: mx2001.lab.test" in line for line in told)
 
 
+@pytest.mark.parametrize(("ending", "words"), [(Ending.REJECTED, "below its floor"), (Ending.FAILED, "the run failed")])
+def test_a_run_whose_file_was_not_left_in_place_is_no_success(monkeypatch, ending, words):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE)], [ending])
+    assert stage.play() is RefreshExit.FAILED
+    assert words in stage.run.found.wrong[0]
+
+
 def test_the_limit_can_be_given(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE)], [Ending.REFRESHED])
     stage.play(limit=30.0)
