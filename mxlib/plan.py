@@ -83,7 +83,7 @@ def _begin_from_off(state: State) -> Decision:
 def _power_on(state: State) -> Decision:
     if Step.POWER_ON.value in state.cures:
         return Do(Step.POWER_ON, "the machine is off")
-    return End(Outcome.LEFT_OUT, "the machine is off again, though it was started")
+    return End(Outcome.LEFT_OUT, "the machine is off, and starting it was tried")
 
 
 def _with(state: State, why: str) -> str:

@@ -68,6 +68,8 @@ class Run:
         self._interrupted = ""
         self._repeats: list[Do] = []
         self._served = ""
+        self._unheard = False
+        """Whether the run that is gone on with is on a host that does not answer: then the slot stays the host's."""
         self._read: dict[str, float] = {}
 
     def execute(self) -> Result:
@@ -87,6 +89,7 @@ class Run:
     def _once(self) -> End | None:
         begin, before = self._context.clock.monotonic(), self._context.meter.read()
         state = self.state()
+        self._unheard = self._goal.adopt and state.host is None
         decision = decide(self._goal, state)
         self._read = {
             "reading_s": self._context.clock.monotonic() - begin,
@@ -186,7 +189,7 @@ class Run:
             return None
         record = self._context.record
         if record is None:
-            return End(Outcome.REFUSED, why)
+            return End(Outcome.LEFT_OUT if self._unheard else Outcome.REFUSED, why)
         undoing = turned(self._goal, record)
         if in_service(state) and (record.boots or undoing):
             return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
@@ -229,7 +232,7 @@ class Run:
         if outcome is not end.outcome:
             why = f"stopped by {self._interrupted}; undone, back in service as found"
         try:
-            if record is None:
+            if record is None and not self._unheard:
                 self._context.slot.release()
             else:
                 self._context.slot.leave()

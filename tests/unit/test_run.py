@@ -22,7 +22,7 @@ from mxlib.steps.context import Context, Done, Options
 from tests.unit.fakes import FakeClock
 from tests.unit.memory_mx import NEW, OLD, Fate, MemoryMx, Process
 from tests.unit.test_config import TEN_LINES, parse
-from tests.unit.test_plan import ABORT, FORWARD, RESUME, in_service
+from tests.unit.test_plan import ABORT, FORWARD, RESUME, died_with_the_machine_off, in_service
 
 SITE = parse(TEN_LINES, "test")
 
@@ -120,7 +120,9 @@ class World:
             self.process.goal, self.process.waited = goal, context.waited
             for _effect in self.process.effects(step):
                 self.mx.check()
-            context.record = self.mx.record
+            # a record that nobody could read or has written is not known
+            if context.record is not None or self.mx.view() is not None:
+                context.record = self.mx.record
             context.waited, context.reordered = self.process.waited, self.process.reordered
             return Done(step.value)
 
@@ -273,6 +275,18 @@ def test_a_step_without_effect_ends_the_run(world):
     result = found.execute()
     assert result.outcome is Outcome.UNDONE
     assert "has no effect" in result.why
+
+
+def test_the_slot_of_a_silent_host_is_not_given_up_by_who_could_not_start_its_machine(world):
+    mx = died_with_the_machine_off()
+    found = world(RESUME, mx=mx, session="two")
+    found.before[Step.POWER_ON] = [CommandFailedError("no such node")]
+    kept = []
+    found.context.slot.leave = lambda: kept.append("left")
+    found.context.slot.release = lambda: kept.append("released")
+    result = found.execute()
+    assert (result.outcome, result.record, kept) == (Outcome.LEFT_OUT, None, ["left"])
+    assert "no such node" in result.why
 
 
 def test_the_wait_for_a_boot_may_be_repeated(world):
