@@ -61,7 +61,9 @@ class BootWatch:
         still = self._console.clock.monotonic() - since
         if still < STANDSTILL_S[screen.waiting]:
             return ""
-        return f"{screen.waiting.value}{f': {screen.detail}' if screen.detail else ''}"
+        # at a login prompt the boot has ended: a unit that failed on the way is not why nothing goes on
+        why = "" if screen.waiting is Waiting.LOGIN else screen.detail
+        return f"{screen.waiting.value}{f': {why}' if why else ''}"
 
     def _watch(self) -> None:
         while not self._stop.is_set():
