@@ -111,6 +111,7 @@ class EtcdSlot:
         self._lease_s = lease_s
         self._me = me
         self._session = session
+        self._renewed = False
         self.token = 0
 
     def twin(self, client: Client) -> "EtcdSlot":
@@ -212,11 +213,14 @@ class EtcdSlot:
         """
         try:
             self._client.write(self._lease_key, self._session, ttl=self._lease_s, prevValue=self._session)
+            self._renewed = True
         except etcd.EtcdKeyNotFound:
             if self._mine(self.look()):
                 self._begin_lease(self.look())
         except etcd.EtcdCompareFailed as error:
-            raise SlotTakenError("another session has taken the lease of the slot") from error
+            # before the taking, or after another run was faster, there is nothing to prolong
+            if self._renewed or self.token:
+                raise SlotTakenError("another session has taken the lease of the slot") from error
         except _BROKEN as error:
             raise SlotError(f"etcd: {one_line(str(error))}") from error
 

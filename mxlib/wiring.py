@@ -1,6 +1,7 @@
 """The wiring of a run: which adapter stands behind each seam, for one request on one site."""
 
 import getpass
+import logging
 import os
 import secrets
 import socket
@@ -49,6 +50,8 @@ class Wiring:
         self.tell = Operator(self.clock)
         self.meter = Meter()
         self.who = f"{_user()}@{socket.getfqdn()}"
+        # each lost connection to etcd is three lines to the terminal there, and one of our own
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     def context(self, request: Request, run_id: str) -> Context:
         """The world of a run.

@@ -74,6 +74,19 @@ class Facts:
             why = str(error) if isinstance(error, ParseError) else f"{type(error).__name__}: {error}"
             raise FactUnknownError(f"{source.name}: {why}", self.evidence(source)) from error
 
+    def all_known(self, sources: Iterable[Source[Any]]) -> bool:
+        """Whether each of several facts could be read.
+
+        Arguments:
+            sources: what they are read from.
+        """
+        try:
+            for source in sources:
+                self.get(source)
+        except FactUnknownError:
+            return False
+        return True
+
     def evidence(self, source: Source[Any], *lines: str) -> tuple[Evidence, ...]:
         """What a fact was read from.
 

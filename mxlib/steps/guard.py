@@ -214,7 +214,7 @@ def claim(context: Context, target: str) -> Done:
 
 
 def facts_for_claim(context: Context) -> Facts:
-    """What the guard has just read, or the same read now.
+    """What the guard has just read; read once more where a part of that is missing.
 
     Arguments:
         context: the world.
@@ -222,7 +222,8 @@ def facts_for_claim(context: Context) -> Facts:
     Raises:
         mxlib.errors.HostError: it has to be read, and the host does not answer.
     """
-    return context.facts or read_facts(context.target, SOURCES)
+    known = context.facts
+    return known if known is not None and known.all_known(SOURCES) else read_facts(context.target, SOURCES)
 
 
 def first_record(context: Context, facts: Facts, target: str) -> Record:
@@ -235,7 +236,7 @@ def first_record(context: Context, facts: Facts, target: str) -> Record:
     """
     # the loop has read where the host stands since the guard did
     view = (context.standing or facts.get(standing.SOURCE)).view
-    menu = facts.get(grub.SOURCE)
+    menu = facts.get(grub.SOURCE) if target else None
     mark = facts.get(maillog.MARK_SOURCE)
     return Record(
         run=context.run,
@@ -257,8 +258,8 @@ def first_record(context: Context, facts: Facts, target: str) -> Record:
     )
 
 
-def _kernel(menu: grub.GrubFacts, release: str) -> Kernel:
-    if not release:
+def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
+    if not release or menu is None:
         return Kernel("", "")
     entry = menu.entry_for(release)
     if entry is None:

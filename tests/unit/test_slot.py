@@ -128,6 +128,22 @@ def test_renewal_before_the_taking_begins_nothing(client):
     assert client.keys == {}
 
 
+def test_who_was_not_fast_enough_has_nothing_to_renew_and_says_nothing(client):
+    slot(client).take()
+    slot(client, "mx1001.lab.test", "run-2").twin(client).renew()
+
+
+def test_a_lease_that_another_session_has_taken_is_said(client):
+    one = slot(client)
+    one.take()
+    beside = one.twin(client)
+    beside.renew()
+    client.expire()
+    slot(client, session="another").take()
+    with pytest.raises(SlotTakenError):
+        beside.renew()
+
+
 def test_leaving_lets_another_session_take_over(client):
     one = slot(client)
     one.take()
