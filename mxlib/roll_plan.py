@@ -149,7 +149,7 @@ def room(goal: RollGoal, hosts: Sequence[Seen], host: Seen) -> str:
     serving = len(others) - len(out)
     who = "; ".join(f"{one.host}: {one.unwell if one.stand not in OUT else one.why or one.stand.value}" for one in out)
     if len(out) + 1 > goal.max_out:
-        return f"with {host.host} more than {goal.max_out} would be out of service or not well ({who})"
+        return f"with {host.host} {plural(len(out) + 1, 'MX')} would be out or not well, {goal.max_out} may be ({who})"
     if serving < goal.min_in_service:
         return f"only {plural(serving, 'other MX')} in service and well, {goal.min_in_service} needed ({who})"
     neighbours = [one for one in others if one.site == host.site]

@@ -62,7 +62,7 @@ class World:
     def __init__(self, hosts, clock, min_in_service, rng=None):
         self.mxs = {one.name: one for one in hosts}
         self.clock = clock
-        self.min_in_service = min_in_service
+        self.min_in_service, self.max_out = min_in_service, 1
         self.rng = rng or random.Random(0)
         self.etcd = True
         self.holder = ""
@@ -122,6 +122,7 @@ class Fleet:
             assert not one.out_by, "what others took out is touched"
             others = [other for other in world.serving() if other is not one]
             assert len(others) >= world.min_in_service, "fewer than allowed"
+            assert len(world.mxs) - len(others) <= world.max_out, "more out or unwell than allowed"
             assert [other for other in others if other.site == one.site], "a site loses its last MX"
         self.die("before")
         world.holder, one.out_by, one.verified = host, "roll", False

@@ -181,6 +181,10 @@ class Year:
             rng.choice(hosts).out_by = rng.choice(["alice", "bob"])
         if rng.random() < 0.05:
             rng.choice(hosts).silent = True
+        if rng.random() < 0.01:
+            # a site loses its power, and more
+            for one in rng.sample(hosts, 25):
+                one.silent = True
         if rng.random() < 0.05:
             rng.choice(hosts).unwell = "disk FAILED"
         if world.memory.get(self.kernel) and rng.random() < 0.4:
