@@ -56,10 +56,24 @@ def inbox(place: Stations) -> list[dict[str, str]]:
 
 
 @contextmanager
+def mail_by_the_canary(place: Stations) -> Iterator[None]:
+    """Real mail for mx2001 too: by the MX records it gets none while mx1001 serves, and then nothing is proven."""
+    words = ["send", "--state", "/outside", "--rate", "0.2", "--via", MX2.fqdn, "--drain", "60", *demo.sources()]
+    words += [word for to in demo.RECIPIENTS for word in ("--to", to)]
+    with (place.lab.logs / "world-senders.log").open("ab") as log:
+        sender = subprocess.Popen(outside.program(place.world, "sender", *words), stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            lifecycle.tell(sender, signal.SIGTERM)
+            sender.wait(timeout=120)
+
+
+@contextmanager
 def nothing_lost(place: Stations) -> Iterator[None]:
     """Mail flows all the while; afterwards the outside ledger balances and both exchangers serve."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    with demo.mail_flowing(place, 0.5):
+    with demo.mail_flowing(place, 0.2), mail_by_the_canary(place):
         yield
     assert subprocess.run(demo.ledger_command(place, since, 180), check=False).returncode == 0
     assert all(demo.is_serving(place, mx) for mx in EXCHANGERS)
@@ -161,7 +175,12 @@ def test_killed_in_the_middle_it_is_finished_from_the_other_host(place: Stations
         child = subprocess.Popen(command(place.operator, "--kernel", kernel), stdin=subprocess.DEVNULL)
         held = "test -e /var/lib/mx-cookbooks/hold && echo held"
         try:
-            wait_for("the canary's MTA to be held", lambda: "held" in ssh(place, MX2, held).stdout, deadline=900)
+            wait_for(
+                "the canary's MTA to be held",
+                lambda: "held" in ssh(place, MX2, held).stdout or child.poll() is not None,
+                deadline=900,
+            )
+            assert child.poll() is None, "the roll ended before it had taken the canary out"
             code, said = roll(place.management[1], "--kernel", kernel)
             assert (code, "a roll is under way" in said) == (TAKEN, True)
         finally:
