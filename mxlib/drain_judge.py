@@ -18,6 +18,8 @@ from mxlib.text import duration, plural
 
 SAFETY = timedelta(minutes=10)
 """A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""
+AGAIN = timedelta(minutes=1)
+"""After this long an end that failed is tried once more by a few, unless retry hints speak against it too."""
 _ADDRESS_FAILS = 3
 """So many failures about single recipients without a delivery are the other end's fault, not a full mailbox's."""
 
@@ -114,7 +116,7 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
     lately = known.backlog.lately.get(domain, Lately())
     if lately.delivered and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
         return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
-    if lately.fails:
+    if lately.fails and (_just_now(lately, now) or any(one.next_try > now for one in _host_hints(known, domain))):
         return Way.BROKEN, _said(lately, now)
     last = f"; last failure: {_said(lately, now)}" if lately.text else ""
     if final := _hints_final(known, domain):
@@ -126,6 +128,11 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
     if deadline and not any(is_young(known, heap) for heap in known.heaps(domain)):
         return Way.FINAL, f"every message there is near or past the time after which a failure is final{last}"
     return Way.UNTRIED, f"no delivery and no attempt in the last minutes{last}"
+
+
+def _just_now(lately: Lately, now: datetime) -> bool:
+    """Whether a failure is so young that trying again tells nothing new."""
+    return lately.failed is not None and now - lately.failed < AGAIN
 
 
 def _said(lately: Lately, now: datetime) -> str:

@@ -68,8 +68,15 @@ def test_a_failure_after_the_delivery_speaks_against_it():
     assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN
 
 
+def test_after_a_minute_a_few_try_again_unless_hints_speak_against_it():
+    lately = {"x.test": dataclasses.replace(REFUSED, failed=ago(minutes=2))}
+    assert only(known(heap(), lately=lately)).way is Way.UNTRIED
+    hosts = {"x.test": frozenset({"192.0.2.7"})}
+    assert only(known(heap(), lately=lately, hosts=hosts, hints=[hint(HOST)])).way is Way.BROKEN
+
+
 def test_a_full_mailbox_is_not_the_destinations_fault():
-    lately = Lately(ago(minutes=3), ago(minutes=1), 2, 0, Cause.REMOTE_4XX, "452 mailbox full")
+    lately = Lately(ago(minutes=3), ago(seconds=30), 2, 0, Cause.REMOTE_4XX, "452 mailbox full")
     assert only(known(heap(), lately={"x.test": lately})).way is Way.PROVEN
     assert only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=3)})).way is Way.BROKEN
 
