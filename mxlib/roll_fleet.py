@@ -24,7 +24,7 @@ from mxlib.roll_plan import expected
 from mxlib.roll_seams import HostEnd
 from mxlib.roll_soak import Proof
 from mxlib.roll_state import Seen
-from mxlib.roll_survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, survey, unknown
+from mxlib.roll_survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, survey, unknown
 from mxlib.roll_watch import MAX_PARALLEL, Watch, causes_of
 from mxlib.seams import AlertSource, PoolState, Teller
 from mxlib.session import Session, new_run
@@ -93,13 +93,15 @@ class SpicerackFleet:
     def look(self) -> tuple[Seen, ...]:
         """How every MX stands: one SSH round trip each, side by side."""
         answers = asked_of(self._hosts, lambda host: read_facts(host, self._order.asked.sources))
-        self._seen = tuple(self._one(name, answer) for name, answer in answers.items())
+        holder = self._slot.look().holder
+        out = {holder.host: holder.run} if holder is not None else {}
+        self._seen = tuple(self._one(name, answer, out.get(name, "")) for name, answer in answers.items())
         return self._seen
 
-    def _one(self, name: str, answer: Facts | MxlibError) -> Seen:
+    def _one(self, name: str, answer: Facts | MxlibError, run: str) -> Seen:
         place = self._site.roll.place(name)
         if isinstance(answer, MxlibError):
-            return unknown(name, place, str(answer))
+            return silent(name, place, str(answer), run, self._expected(name))
         try:
             values = self._pools[name].read()
         except PoolError as error:

@@ -65,6 +65,23 @@ def unknown(host: str, place: RollHost, why: str) -> Seen:
     return Seen(host, place.site, place.preference, Stand.UNKNOWN, one_line(why), unwell="it cannot be told how it is")
 
 
+def silent(host: str, place: RollHost, why: str, run: str, expected_s: float = 0.0) -> Seen:
+    """A host that does not answer: where a roll's run has it out, it may be on its way up, and its run is gone on with.
+
+    Arguments:
+        host: its name.
+        place: where it belongs.
+        why: what was in the way.
+        run: id of the run that the slot of the service is held by for this host; empty: none.
+        expected_s: seconds its reboot is expected to take.
+    """
+    seen = unknown(host, place, why)
+    if not run.endswith(RUN_SUFFIX):
+        return seen
+    said = f"out by run {one_line(run)} of a roll, and does not answer: {seen.why}"
+    return dataclasses.replace(seen, stand=Stand.LEFTOVER, why=said, expected_s=expected_s)
+
+
 def survey(asked: Asked, facts: Facts, place: RollHost, pool: Mapping[str, str], expected_s: float = 0.0) -> Seen:
     """How a host stands.
 

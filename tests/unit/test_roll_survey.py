@@ -14,7 +14,7 @@ from mxlib.facts.source import Facts
 from mxlib.kernels import parse_entries
 from mxlib.record import Kernel, Prior, Record
 from mxlib.roll_state import Stand
-from mxlib.roll_survey import RUN_SUFFIX, Asked, known_bad_entry, newest, survey
+from mxlib.roll_survey import RUN_SUFFIX, Asked, known_bad_entry, newest, silent, survey
 from mxlib.verify import with_watched
 from tests.unit import test_checks
 
@@ -91,6 +91,13 @@ def test_running_it_in_service_it_is_there() -> None:
 def test_out_of_service(found, pool, stand, why) -> None:
     one = seen(found, pool=pool)
     assert (one.stand, why in one.why) == (stand, True), one.why
+
+
+def test_a_silent_host_is_a_leftover_only_where_a_roll_has_it_out() -> None:
+    one = silent("mx1", PLACE, "no session", f"20261121T010000Z-abc{RUN_SUFFIX}", 600.0)
+    assert (one.stand, one.serves, one.expected_s) == (Stand.LEFTOVER, False, 600.0)
+    for run in ("", "20261121T010000Z-abc"):
+        assert silent("mx1", PLACE, "no session", run).stand is Stand.UNKNOWN
 
 
 @pytest.mark.parametrize(
