@@ -12,7 +12,6 @@ from lab import demo, infra
 from lab.box import Box
 from lab.lifecycle import Stations, ssh
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, exchanger
-from lab.shell import wait_for
 
 MX1, MX2 = exchanger("mx1001"), exchanger("mx2001")
 DONE, REFUSED, UNDONE, LEFT_OUT = 0, 10, 11, 20
@@ -58,7 +57,7 @@ def without_etcd(place: Stations) -> Iterator[None]:
         yield
     finally:
         infra.start_etcd(place.infra)
-        wait_for("etcd", lambda: infra.etcd_get(place.infra, "/conftool/v1/none") is None, deadline=30)
+        infra.ready(place.infra)
 
 
 @pytest.mark.nightly

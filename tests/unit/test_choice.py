@@ -1,5 +1,7 @@
 """Which kernel "newest" and "proven" stand for."""
 
+import shlex
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -104,3 +106,12 @@ def test_the_list_is_read_and_what_is_not_ours_proves_nothing():
 def test_a_list_that_cannot_be_read_is_not_an_empty_one():
     with pytest.raises(ParseError, match="exit code 1"):
         proven.parse(output("", 1))
+
+
+def test_the_list_is_added_to_and_kept_short(tmp_path):
+    path = tmp_path / "proven"
+    for number in range(60):
+        script = proven.add_script(shlex.quote(proof(f"6.1.0-{number}").to_json())).replace(proven.LIST, str(path))
+        subprocess.run(["sh", "-euc", script], check=True)
+    read = proven.parse(output(path.read_text()))
+    assert [one.release for one in read] == [f"6.1.0-{number}" for number in range(10, 60)]
