@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mxlib.errors import CommandFailedError, MxlibError
+from mxlib.errors import CommandFailedError, HostError, MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
@@ -24,7 +24,7 @@ from mxlib.nic_repair import apply, other_places
 _LINKS = PIN.rpartition("/")[0]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~_-]{0,100}")
-_INITRAMFS_S = 300.0
+_INITRAMFS_S = 600.0
 
 
 class PreventionError(MxlibError):
@@ -169,6 +169,9 @@ def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> P
     except CommandFailedError as error:
         remove_link(host, names, kernels)
         raise PreventionError(f"the names are not pinned, the files were taken away: {error}") from None
+    except HostError as error:
+        left = ", ".join(texts)
+        raise PreventionError(f"whether the names are pinned is not known, {left} may be left: {error}") from None
     return Prevention(_shown(texts))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mxlib import nic_files
-from mxlib.errors import CommandFailedError
+from mxlib.errors import CommandFailedError, HostUnreachableError
 from mxlib.facts.nic import GuestNic, NicFacts
 from mxlib.host import CommandResult
 from mxlib.instance import Instance
@@ -272,6 +272,18 @@ def test_a_pin_that_is_not_in_the_initramfs_is_taken_away(tmp_path: Path) -> Non
     with pytest.raises(PreventionError, match="taken away"):
         prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
     assert "rm -f /etc/systemd/network/10-mx-cookbooks-ens5.link" in guest.acts[-1]
+
+
+def test_a_host_that_falls_silent_while_it_is_pinned_is_told_what_may_be_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(script: str, **_: object) -> CommandResult:
+        raise HostUnreachableError("no word from ssh")
+
+    guest = FakeGuest(tmp_path, {"ens5": MAC})
+    monkeypatch.setattr(guest, "act", silent)
+    with pytest.raises(PreventionError, match=r"10-mx-cookbooks-ens5\.link may be left"):
+        prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
 
 
 @pytest.mark.parametrize("waiting", list(Waiting))
