@@ -149,9 +149,10 @@ class SpicerackFleet:
         session = Session(self._spicerack, self._site, request, self._stop)
         begin = self._clock.monotonic()
         outcome = Outcome(session.execute())
-        why = session.result.why if session.result else ""
-        report = str(session.report_file or "")
-        return HostEnd(host, outcome, one_line(why, 400), report, self._clock.monotonic() - begin)
+        why, file = session.result.why if session.result else "", session.report_file
+        if outcome is Outcome.REFUSED and file is not None:
+            why = roll_past.objections(file.with_suffix(".json")) or why
+        return HostEnd(host, outcome, one_line(why, 400), str(file or ""), self._clock.monotonic() - begin)
 
     def _accepted(self) -> frozenset[str]:
         """A roll away from a kernel that is known to be bad is not blocked by that; the target was judged before."""

@@ -1,10 +1,11 @@
-"""How long reboots took: from the reports of earlier runs."""
+"""What the reports of earlier runs say: how long reboots took, what stood against one."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mxlib.config_sections import Site
+from mxlib.text import one_line
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _SPARE_S = 300.0
@@ -33,6 +34,20 @@ def _seconds(path: Path) -> float | None:
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
     return took if took > 0 else None
+
+
+def objections(report: Path) -> str:
+    """What the guard of a run found against beginning, from its report; empty where that cannot be read.
+
+    Arguments:
+        report: its JSON.
+    """
+    try:
+        verdicts = json.loads(report.read_text(encoding="utf-8"))["verdicts"]
+        bad = [one for one in verdicts if one["stage"] == "guard" and one["status"] != "OK"]
+        return "; ".join(one_line(f"{one['check']} {one['status']}: {one['why']}", 160) for one in bad)
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def bound(site: Site) -> float:

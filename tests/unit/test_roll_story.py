@@ -11,7 +11,7 @@ from mxlib.errors import ConfigError, NotifyError, SlotError, SlotTakenError
 from mxlib.journal import Event
 from mxlib.outcome import Outcome
 from mxlib.roll_memory import ROLL, EtcdMemory, roll_slot
-from mxlib.roll_past import durations
+from mxlib.roll_past import durations, objections
 from mxlib.roll_report import as_json, build, markdown, metrics, plan_lines, terminal
 from mxlib.roll_session import RollRequest, overridden
 from mxlib.roll_state import Failure, PlanLine, RollEnd
@@ -220,6 +220,17 @@ def test_durations_are_those_of_whole_reboots(tmp_path) -> None:
     for name, text in files.items():
         (tmp_path / f"{name}.json").write_text(text)
     assert durations(tmp_path, "mx1") == (600.0, 720.0)
+
+
+def test_a_refusal_says_what_the_guard_has_found(tmp_path) -> None:
+    verdicts = [
+        {"stage": "guard", "check": "disk", "status": "OK", "why": "room"},
+        {"stage": "guard", "check": "logins", "status": "FAILED", "why": "somebody is logged in: alice"},
+        {"stage": "soak", "check": "units", "status": "FAILED", "why": "later"},
+    ]
+    (tmp_path / "r.json").write_text(json.dumps({"verdicts": verdicts}))
+    assert objections(tmp_path / "r.json") == "logins FAILED: somebody is logged in: alice"
+    assert objections(tmp_path / "none.json") == ""
 
 
 def test_the_operator_overrides_the_site() -> None:
