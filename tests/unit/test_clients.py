@@ -2,13 +2,17 @@
 
 import subprocess
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from mxlib import exim
 from mxlib.client_watch import ACCEPT, Seen, blocking, clients, told, within
-from mxlib.errors import ParseError
+from mxlib.errors import ParseError, StepError
 from mxlib.facts import clients as facts
+from mxlib.steps import clients as steps
+from tests.unit.fakes import FakeClock
+from tests.unit.test_run import Tell
 
 INTERNAL = ("192.0.2.0/24", "2001:db8:77::/64")
 MXS = frozenset({"192.0.2.11"})
@@ -110,3 +114,40 @@ def test_what_cannot_be_read_is_an_error(text):
 def test_only_addresses_go_into_a_command():
     with pytest.raises(ValueError, match="does not appear"):
         facts.names_section(["$(reboot)"], [])
+
+
+# --- before the MTA is stopped
+
+
+@pytest.fixture
+def settle(monkeypatch):
+    """``settled`` with what each look finds in turn; the last one stays so."""
+
+    def run(*looks, accept=(), record_accepted=()):
+        found, clock = list(looks), FakeClock()
+        monkeypatch.setattr(steps, "look", lambda context, since: found.pop(0) if len(found) > 1 else found[0])
+        context = SimpleNamespace(clock=clock, tell=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
+        record = SimpleNamespace(accepted=tuple(record_accepted))
+        return steps.settled(context, record, datetime.now(UTC)), clock.seconds
+
+    return run
+
+
+STUCK = watch(refused={"192.0.2.51": 3})
+MOVED = watch(refused={"192.0.2.51": 3}, elsewhere={"192.0.2.51": 1})
+
+
+def test_a_client_gets_a_minute_to_show_up_elsewhere(settle):
+    done, seconds = settle(STUCK, STUCK, MOVED)
+    assert (seconds, done.evidence["clients"]) == (20.0, [str(MOVED[0])])
+    assert "1 handed to another MX" in done.note
+
+
+def test_one_that_does_not_stops_the_run_with_the_way_on(settle):
+    with pytest.raises(StepError, match=r"client1001\.lab\.test \(192\.0\.2\.51\).*--accept client-192\.0\.2\.51"):
+        settle(STUCK)
+
+
+def test_what_was_accepted_when_the_run_began_stays_accepted(settle):
+    assert settle(STUCK, accept=[ACCEPT])[1] == 0
+    assert settle(STUCK, record_accepted=["client-192.0.2.51"])[1] == 0
