@@ -114,7 +114,7 @@ def soak(context: Context, state: State) -> Done:
     while last.at < end:
         context.clock.sleep(min(5.0, end - last.at))
         last = queue.sample(context)
-        context.tell.live(f"soak: {plural(last.count, 'message')} in the queue, {end - last.at:.0f} s to go")
+        context.tell.live(f"soak: {plural(last.count, 'message')} in the queue, {max(0.0, end - last.at):.0f} s to go")
     turned = (_queue_verdict(first, last), *_new_alerts(context, record, begin))
     return _judged(context, record, "soak", (*context.verifier.condition(context.target), *turned))
 
