@@ -68,6 +68,14 @@ SINGLE = (
         {MX1: unknown(*PROVIDER), MX2: failed("aliases")},
         say=("not tried", "hangs: activating"),
     ),
+    Case(
+        (("cut-aliases", MX2), ("second-disk", MX1)),
+        {
+            MX1: failed("nic", "same-answers"),
+            MX2: failed("aliases", "aliases-peers", "aliases-answers", "same-answers"),
+        },
+        say=("ens5 to ens6", "1 entries, mx1001.lab.test has 5"),
+    ),
     Case((("no-ferm", MX2), ("bad-kernel", MX1)), {MX2: NO_FIREWALL, MX1: BAD_KERNEL}, say=("THIS HOST",)),
     Case((("disk-full", MX2),), {MX2: FULL_DISK, MX1: unknown("same-answers")}, say=("insufficient disk space",)),
     Case((("provider-4xx", MX1), ("alertmanager-down", MX1)), both(failed(*PROVIDER) | unknown("alerts"))),
@@ -125,7 +133,7 @@ def broken_by(place: Stations, case: Case) -> Iterator[None]:
             goal = faults.target(place, exchanger(host), kernel)
             stack.callback(faults.undo, goal, faults.find(name))
             faults.apply(goal, faults.find(name))
-        if any(name == "stuck-aliases" for name, _ in case.faults):
+        if any(name in ("stuck-aliases", "cut-aliases") for name, _ in case.faults):
             hung = "systemctl show -p ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,ActiveState"
             wait_for("the generator to hang for longer than its bound", lambda: _hangs(place, hung), deadline=90)
         yield
