@@ -282,6 +282,8 @@ def test_every_fault_is_tested(place: Stations) -> None:
         ),
         *("disk-full", "console-password", "console-busy", "provider-4xx", "provider-down", "provider-stall"),
         *("etcd-down", "alertmanager-down", "rapi-down"),
+        # Its symptom is a start of the machine away: in test_cold.py and test_verify_matrix.py.
+        "second-disk",
     }
     assert set(faults.FAULTS) == tested
     assert faults.broken(place.lab) == []
