@@ -40,15 +40,10 @@ AFTER_THE_REBOOT = (
 
 
 def events(place: Stations) -> list[dict[str, str]]:
-    """Everything in the journals of both management hosts about the newest run on mx2001, in order of time."""
-    paths = [
-        path
-        for box in place.management
-        for path in (box.folder / "log.upper" / "spicerack").glob(f"sre/mail/{MX2.fqdn}.*.jsonl")
-    ]
-    newest = max((path.name for path in paths), default="")
-    lines = [line for path in paths if path.name == newest for line in _whole_lines(path)]
-    return sorted(map(json.loads, lines), key=lambda event: str(event["at"]))
+    """Everything in the journals of both management hosts about mx2001, in order of time."""
+    folders = (box.folder / "log.upper" / "spicerack" for box in place.management)
+    paths = (path for folder in folders for path in folder.glob(f"sre/mail/{MX2.fqdn}.*.jsonl"))
+    return sorted((json.loads(line) for path in paths for line in _whole_lines(path)), key=lambda event: event["at"])
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -74,6 +69,12 @@ def run(box: Box, *words: str) -> tuple[int, str]:
 def killed_after(place: Stations, box: Box, step: str, *words: str) -> str:
     """Start a run and kill it, by a signal it cannot catch, as soon as it has done a step.
 
+    Arguments:
+        place: the lab.
+        box: where it runs.
+        step: the step; empty: any, or its own end.
+        words: arguments of the cookbook.
+
     Returns:
         the last step it did; empty if it ended by itself before it had done any.
     """
@@ -92,6 +93,7 @@ def killed_after(place: Stations, box: Box, step: str, *words: str) -> str:
             deadline=STEP_DEADLINE,
             every=0.05,
         )
+        assert not step or child.poll() is None, f"it ended by itself, exit code {child.returncode}"
     finally:
         if child.poll() is None:
             lifecycle.tell(child, signal.SIGKILL)
@@ -107,15 +109,15 @@ def nothing_lost(place: Stations) -> Iterator[None]:
         yield
     assert subprocess.run(demo.ledger_command(place, since, 120), check=False).returncode == 0
     assert all(demo.is_serving(place, mx) for mx in EXCHANGERS)
-    assert accepted_unverified(place) == []
+    assert accepted_unverified(place, since) == []
 
 
-def accepted_unverified(place: Stations) -> list[dict[str, str]]:
-    """Connections from the public that mx2001 took between the closing of its ports and their opening."""
+def accepted_unverified(place: Stations, since: str) -> list[dict[str, str]]:
+    """Connections from the public that mx2001 took between the closing of its ports, since then, and their opening."""
     marks = [
         (event["at"], event["step"], event["event"])
         for event in events(place)
-        if event.get("step") in ("close ports", "open ports")
+        if event.get("step") in ("close ports", "open ports") and event["at"] >= since
     ]
     closed = next((at for at, step, what in marks if (step, what) == ("close ports", "done")), None)
     opened = next((at for at, step, what in reversed(marks) if (step, what) == ("open ports", "begin")), None)
