@@ -6,6 +6,7 @@ host out and why, the values to restore, what was proven in which boot.
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +17,9 @@ from mxlib.instance import Level
 
 MAX_BOOTS = 3
 """Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
+
+_RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""A run's id becomes part of a file's name."""
 
 
 class Judgement(Enum):
@@ -243,6 +247,8 @@ def from_json(text: str) -> Record:
 
 def _decode(raw: dict[str, Any]) -> Record:
     values = dict(raw)
+    if not _RUN.fullmatch(raw["run"]):
+        raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
     values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
     values["prior"] = Prior(**raw["prior"])
     values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))

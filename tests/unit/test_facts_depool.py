@@ -1,4 +1,5 @@
 import base64
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -111,6 +112,13 @@ def test_a_damaged_record_is_unknown_and_not_absent(text):
         from_json(text)
     with pytest.raises(ParseError):
         read(head=f"record {base64.b64encode(text.encode()).decode()}\ntoken 7\n")
+
+
+@pytest.mark.parametrize("run", ["", "../../../etc/cron.d/x", "a b", "x" * 65, 7])
+def test_a_run_id_that_could_name_another_file_is_refused(run):
+    raw = json.dumps({**json.loads(RECORD.to_json()), "run": run})
+    with pytest.raises(ParseError, match="run"):
+        from_json(raw)
 
 
 def test_a_record_of_another_version_is_read_as_far_as_it_is_known():
