@@ -141,6 +141,8 @@ def _awaiting(state: State) -> Decision | None:
         return Do(Step.AWAIT)
     if state.waited is Waited.OFF:
         return _power_on(state)
+    if state.waited is Waited.SILENT and state.host is not None:
+        return Do(Step.AWAIT, "it answers now")
     if state.waited is Waited.SILENT:
         return _cure(state) or End(Outcome.LEFT_OUT, _with(state, "the host did not come back from the reboot"))
     if state.reordered:

@@ -1,5 +1,6 @@
 """The planner walks every path, and goes on from every point at which a run may have died."""
 
+import contextlib
 from dataclasses import replace
 
 import pytest
@@ -363,6 +364,21 @@ def test_going_on_waits_for_a_host_that_is_on_its_way_up():
     silent = replace(state, waited=Waited.SILENT)
     assert decide(RESUME, silent).outcome is Outcome.LEFT_OUT
     assert decide(RESUME, replace(silent, cures=frozenset({"mend"}))) == Do(Step.MEND)
+
+
+def test_a_host_that_answers_at_last_keeps_its_power():
+    """Seen on a starved machine: its boot took a moment longer than the deadline, and it was ended by a power cycle."""
+    mx = MemoryMx()
+    step = 0
+    while mx.record is None or mx.record.awaited is None:
+        mx, step = MemoryMx(), step + 1
+        with contextlib.suppress(DiedError):
+            run(mx, FORWARD, die_after=step)
+    cures = frozenset({"power cycle"})
+    late = replace(Process(mx, RESUME, "two").state(), record=mx.record, waited=Waited.SILENT, cures=cures)
+    late = replace(late, slot=Slot.MINE, token=mx.record.token)
+    assert decide(RESUME, replace(late, host=view(boot="another"))) == Do(Step.AWAIT, "it answers now")
+    assert decide(RESUME, replace(late, host=None)) == Do(Step.POWER_CYCLE)
 
 
 def test_a_flushed_table_is_closed_before_anything_else():
