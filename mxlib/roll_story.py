@@ -1,7 +1,5 @@
 """What a roll leaves behind: its summary in three forms, metrics, an entry for the known-bad list, and who is told."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +7,11 @@ from pathlib import Path
 from mxlib import journal, roll_notify, roll_report
 from mxlib.clock import Clock
 from mxlib.config_roll import RollSection
-from mxlib.errors import MxlibError, ReportError
+from mxlib.errors import MxlibError
 from mxlib.roll_state import RollEnd
 from mxlib.roll_survey import known_bad_entry
 from mxlib.seams import Teller
+from mxlib.told_file import replace_file
 
 NOWHERE_YET = "https://example.org/say-where-it-is-described"
 
@@ -46,8 +45,8 @@ class Story:
         """
         events = tuple(journal.read(path))
         summary = roll_report.build(events, self._tried(lambda: self._known_bad(events)))
-        self._tried(lambda: _replace(path.with_suffix(".md"), roll_report.markdown(summary)))
-        self._tried(lambda: _replace(path.with_suffix(".json"), roll_report.as_json(summary)))
+        self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
+        self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
         for line in (f"summary: {path.with_suffix('.md')} (and .json)", *roll_report.terminal(summary)):
             self.tell.line(line)
         if summary.end is RollEnd.TAKEN:
@@ -55,7 +54,7 @@ class Story:
             return
         if (metrics := self.section.metrics) is not None:
             text = roll_report.metrics(summary, self.clock.now().timestamp())
-            self._tried(lambda: _replace(metrics, text))
+            self._tried(lambda: replace_file(metrics, text))
         announce("%s", summary.headline)
         self._tried(lambda: self._mail(summary))
 
@@ -84,17 +83,4 @@ class Story:
         url = self.section.task_url.replace("{task}", self.task) if self.task else NOWHERE_YET
         today = self.clock.now().date().isoformat()
         text = known_bad_entry(newer[-1], kernel, url, self.why, today)
-        return _replace(self.directory / f"known-bad.{newer[-1]}.yaml", text)
-
-
-def _replace(path: Path, text: str) -> str:
-    """Write a file so that whoever reads it sees the old or the new one, never half of it; give its name."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be written: {error.strerror}") from error
-    return str(path)
+        return replace_file(self.directory / f"known-bad.{newer[-1]}.yaml", text)

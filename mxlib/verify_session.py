@@ -1,8 +1,6 @@
 """From the arguments of sre.mail.verify-mx to its table and exit code."""
 
-import os
 import secrets
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from mxlib.probe_budget import ProbeBudget
 from mxlib.slot import make_client
 from mxlib.stop import Stop, StoppableClock, signals
 from mxlib.teller import Operator
+from mxlib.told_file import replace_file
 from mxlib.verify import HostReport, Request
 from mxlib.verify_fleet import verify_hosts
 from mxlib.verify_metrics import metrics
@@ -133,16 +132,4 @@ class VerifySession:
         told = metrics(reports, self._what.policy, self._what.aliases)
         for path, text in ((self._request.json_file, everything), (self._request.metrics_file, told)):
             if path:
-                _replace(path, text)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it sees the old or the new one, never half of it."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+                replace_file(path, text)

@@ -33,7 +33,7 @@ FLOORS_TEXT = """
     asking alerts announce
     seams alerts_read
     facts
-    probe_budget cumin_host pool slot ganeti console boot_watch serial_shell reach journal stop teller renewal
+    probe_budget cumin_host pool slot ganeti console boot_watch serial_shell reach journal stop teller told_file renewal
     host config config_sections config_probes kernel_list secret config_roll
     config_aliases config_alerts config_announce config_remedy
     alert
