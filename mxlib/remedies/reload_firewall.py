@@ -13,6 +13,7 @@ from mxlib.facts import depool
 from mxlib.facts.source import read_facts
 from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
+from mxlib.state import Ports
 from mxlib.text import one_line
 from mxlib.verdict import Status, Verdict
 
@@ -103,9 +104,10 @@ def apply(bench: Bench, _order: Order) -> str:
 
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
-    """The firewall, its unit, and the ports that a run has closed."""
-    found = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE)
-    stands = Verdict("ports-stand", Status.OK, f"the mail ports are {found.ports.value}, as before")
+    """The firewall, its unit, and the ports, now and after a boot; that they are as before, the act itself has seen."""
+    found = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+    status = Status.FAILED if found is Ports.PARTLY else Status.OK
+    stands = Verdict("ports-stand", status, f"the mail ports are {found.value}")
     return (*by_checks("firewall", "units")(bench, order), stands)
 
 
