@@ -53,6 +53,15 @@ def is_stale(site: Site, unit: str) -> bool:
     return unit not in site.verify.unit_names and any(fnmatch.fnmatchcase(unit, one) for one in patterns)
 
 
+def restartable(site: Site) -> tuple[str, ...]:
+    """The units that may be started anew: the required ones, and the generators of alias files, which run now and then.
+
+    Arguments:
+        site: what the site says.
+    """
+    return (*site.verify.unit_names, *(generator.unit for generator in site.aliases))
+
+
 def firewalls(site: Site) -> list[str]:
     """The firewalls that the site requires and that are known here.
 

@@ -1,20 +1,19 @@
-"""Restart a required unit that does not run."""
+"""Restart a required unit that does not run, or a generator of alias files whose last run failed."""
 
 import shlex
 
 from mxlib.config_sections import Site
 from mxlib.facts.units import check_unit_name
-from mxlib.remedies.bounds import FIREWALLS, RESTART_UNIT, Order
+from mxlib.remedies.bounds import FIREWALLS, RESTART_UNIT, Order, restartable
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
 from mxlib.text import one_line
 
 
 def refuse(site: Site, order: Order) -> str:
-    """Only units that the site requires; a firewall has a remedy of its own, which proves more."""
-    if order.argument not in site.verify.unit_names:
-        return (
-            f"{order.argument or 'no unit'}: only what verify.required_units names: {', '.join(site.verify.unit_names)}"
-        )
+    """Only units that the site names; a firewall has a remedy of its own, which proves more."""
+    if order.argument not in restartable(site):
+        named = ", ".join(restartable(site))
+        return f"{order.argument or 'no unit'}: only what verify.required_units and aliases name: {named}"
     if order.argument in FIREWALLS:
         return f"{order.argument} is a firewall: use reload-firewall, which also proves that closed ports stay closed"
     return ""
@@ -46,7 +45,7 @@ def apply(bench: Bench, order: Order) -> str:
 
 REMEDY = Remedy(
     name=RESTART_UNIT,
-    about="restart a required unit that does not run",
+    about="restart a required unit that does not run, or an alias generator that failed",
     argument="UNIT",
     undo="nothing to take back: the unit did not run",
     refuse=refuse,

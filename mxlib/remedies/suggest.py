@@ -88,8 +88,12 @@ def _units(facts: Facts, site: Site, policy: VerifyPolicy) -> Iterator[Suggestio
         return
     for names in policy.required_units:
         yield from _required(names, found)
+    generators = [generator.unit for generator in site.aliases]
     for state in found.failed:
-        if bounds.is_stale(site, state.name):
+        if state.name in generators:
+            # It runs by a timer: one that came up before the name service would stay failed until the next hour.
+            yield Suggestion(Order(bounds.RESTART_UNIT, state.name), "units", f"the last run of {state.name} failed")
+        elif bounds.is_stale(site, state.name):
             yield Suggestion(Order(bounds.CLEAR_FAILED, state.name), "units", f"{state.name} has failed, and is over")
 
 

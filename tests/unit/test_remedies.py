@@ -26,6 +26,7 @@ from mxlib.remedy_session import RemedyRequest, seconds_of
 from mxlib.steps.context import FENCED
 from mxlib.verdict import Status, Verdict
 from mxlib.verify import with_watched
+from tests.unit.aliases_support import GENERATOR
 from tests.unit.test_checks import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
 from tests.unit.test_config import TEN_LINES, parse
 from tests.unit.test_facts_depool import RECORD
@@ -336,6 +337,18 @@ def test_what_fits_what() -> None:
     assert fitting(failed_unit("nftables.service")) == ["reload-firewall"]
     assert fitting(host(unit_states=lambda text: text.rstrip() + STALE)) == ["clear-failed ifup@ens5.service"]
     assert fitting(with_hole(FERM)) == ["close-hole"]
+
+
+def test_a_generator_of_aliases_that_failed_at_boot_is_started_once_more() -> None:
+    site = replace(SITE, aliases=(GENERATOR,))
+    failed = STALE.replace("ifup@ens5.service", GENERATOR.unit)
+    facts = host(unit_states=lambda text: text.rstrip() + failed)
+    verdicts = [judge("units", facts)]
+    assert [one.order.said for one in suggest(verdicts, facts, site, POLICY)] == [f"restart-unit {GENERATOR.unit}"]
+    assert suggest(verdicts, facts, SITE, POLICY) == ()
+    order = Order("restart-unit", GENERATOR.unit)
+    assert REMEDIES["restart-unit"].refuse(site, order) == ""
+    assert "aliases name" in REMEDIES["restart-unit"].refuse(SITE, order)
 
 
 def test_a_masked_or_missing_unit_has_no_remedy() -> None:
