@@ -1,17 +1,16 @@
 """The cold start that renames the interface: the incident replayed, foretold and prevented, cut short, and refused."""
 
 import json
-import re
-import signal
 import subprocess
 from typing import Any
 
 import pytest
 
-from lab import demo, lifecycle
+from lab import demo
 from lab.lifecycle import Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
+from tests.lab.runs import killed_after
 
 MX2 = exchanger("mx2001")
 TEXT = "/etc/network/interfaces"
@@ -32,22 +31,6 @@ def reboot_mx(place: Stations, *words: str) -> tuple[int, str]:
     print(done.stdout + done.stderr, flush=True)
     assert CONSOLE_PASSWORD not in done.stdout + done.stderr
     return done.returncode, done.stdout + done.stderr
-
-
-def killed_after(place: Stations, line: str, *words: str) -> None:
-    """Begin a run, and kill it as soon as it says this."""
-    with subprocess.Popen(
-        argv(place, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as run:
-        assert run.stdout is not None
-        said = []
-        for raw in run.stdout:
-            said.append(raw.decode())
-            if re.search(line, said[-1]):
-                lifecycle.tell(run, signal.SIGKILL)
-                break
-        else:
-            pytest.fail(f"never said {line!r}: {''.join(said)}")
 
 
 def events(place: Stations) -> list[dict[str, Any]]:
@@ -126,7 +109,7 @@ def test_killed_between_prevention_and_cold_start_it_is_reachable_whichever_way_
 ) -> None:
     text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
-        killed_after(place, "prepare network: ", "--kernel", kernel, "--prevention", "stanzas", *COLD)
+        killed_after(place, place.operator, "prepare network", "--kernel", kernel, "--prevention", "stanzas", *COLD)
         assert on_host(place, f"cat {TEXT}") != text
         before = on_host(place, "cat /proc/sys/kernel/random/boot_id").strip()
         ssh(place, MX2, "systemctl --no-block reboot")
@@ -148,7 +131,7 @@ def booted(place: Stations) -> str:
 def test_a_machine_that_a_killed_run_has_left_off_is_started_by_who_goes_on(place: Stations, broken) -> None:
     kernel = demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
-        killed_after(place, "reboot: shutdown for a cold start", "--kernel", kernel, "--prevention", "stanzas", *COLD)
+        killed_after(place, place.operator, "reboot", "--kernel", kernel, "--prevention", "stanzas", *COLD)
         status = ["gnt-instance", "list", "--no-headers", "-o", "status", MX2.fqdn]
         wait_for("the machine to be off", lambda: "ERROR" in place.node.run(status).stdout, deadline=120, every=1)
         code, _ = reboot_mx(place, "--resume")

@@ -1,0 +1,136 @@
+"""Runs of reboot-mx in the lab that a test kills, follows by their journals, or weighs against what the world saw."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab import demo, lifecycle, outside
+from lab.box import Box
+from lab.lifecycle import Stations
+from lab.place import EXCHANGERS, Exchanger, exchanger
+from lab.shell import wait_for
+
+MX2 = exchanger("mx2001")
+# What a run does first that goes on with another: killed there for ever it would get no further.
+TAKING_OVER = ("slot", "adopt")
+# A step takes this long at most when other labs share the machine.
+STEP_DEADLINE = 600
+RUN_DEADLINE = 1200
+
+
+def events(place: Stations, mx: Exchanger = MX2) -> list[dict[str, str]]:
+    """Everything in the journals of both management hosts about an exchanger, in order of time."""
+    folders = (box.folder / "log.upper" / "spicerack" for box in place.management)
+    paths = (path for folder in folders for path in folder.glob(f"sre/mail/{mx.fqdn}.*.jsonl"))
+    return sorted((json.loads(line) for path in paths for line in _whole_lines(path)), key=lambda event: event["at"])
+
+
+def _whole_lines(path: Path) -> list[str]:
+    text = path.read_text(errors="replace")
+    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
+
+
+def taken(place: Stations, mx: Exchanger = MX2) -> list[str]:
+    """The steps that were done, in order."""
+    return [event["step"] for event in events(place, mx) if event["event"] == "done"]
+
+
+def run(box: Box, *words: str, mx: Exchanger = MX2) -> tuple[int, str]:
+    """Run the cookbook to its end; exit code and everything that was said."""
+    return finish(start(box, *words, mx=mx))
+
+
+def start(box: Box, *words: str, mx: Exchanger = MX2) -> "subprocess.Popen[bytes]":
+    """Start the cookbook."""
+    argv = demo.cookbook(box, "sre.mail.reboot-mx", mx.fqdn, *words)
+    return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def finish(child: "subprocess.Popen[bytes]") -> tuple[int, str]:
+    """Wait for the end of a run; exit code and everything that was said."""
+    said = child.communicate(timeout=RUN_DEADLINE)[0].decode(errors="replace")
+    print(said)
+    return child.returncode, said
+
+
+def reaches(place: Stations, child: "subprocess.Popen[bytes]", step: str, known: int, mx: Exchanger = MX2) -> None:
+    """Wait until a run has done a step; it is an error if it ends before.
+
+    Arguments:
+        place: the lab.
+        child: the run.
+        step: the step.
+        known: how many steps the journals held before the run.
+        mx: the exchanger.
+    """
+    wait_for(
+        f"the run to have done {step}",
+        lambda: step in taken(place, mx)[known:] or child.poll() is not None,
+        deadline=STEP_DEADLINE,
+        every=0.05,
+    )
+    assert child.poll() is None, f"it ended by itself, exit code {child.returncode}"
+
+
+def killed_after(place: Stations, box: Box, step: str, *words: str) -> str:
+    """Start a run and kill it, by a signal it cannot catch, as soon as it has done a step.
+
+    Arguments:
+        place: the lab.
+        box: where it runs.
+        step: the step; empty: any, or its own end.
+        words: arguments of the cookbook.
+
+    Returns:
+        the last step it did; empty if it ended by itself before it had done any.
+    """
+    known = len(taken(place))
+    argv = demo.cookbook(box, "sre.mail.reboot-mx", MX2.fqdn, *words)
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+    try:
+        if step:
+            reaches(place, child, step, known)
+        else:
+            wait_for(
+                "the run to have done a step",
+                lambda: any(one not in TAKING_OVER for one in taken(place)[known:]) or child.poll() is not None,
+                deadline=STEP_DEADLINE,
+                every=0.05,
+            )
+    finally:
+        if child.poll() is None:
+            lifecycle.tell(child, signal.SIGKILL)
+        child.wait(timeout=20)
+    return (taken(place)[known:] or [""])[-1]
+
+
+@contextmanager
+def nothing_lost(place: Stations, mx: Exchanger = MX2) -> Iterator[None]:
+    """Mail flows all the while; afterwards the outside ledger balances and both exchangers serve."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    with demo.mail_flowing(place, 1):
+        yield
+    assert subprocess.run(demo.ledger_command(place, since, 120), check=False).returncode == 0
+    assert all(demo.is_serving(place, one) for one in EXCHANGERS)
+    assert accepted_unverified(place, since, mx) == []
+
+
+def accepted_unverified(place: Stations, since: str, mx: Exchanger = MX2) -> list[dict[str, str]]:
+    """Connections from the public that a host took between the closing of its ports, since then, and their opening."""
+    marks = [
+        (event["at"], event["step"], event["event"])
+        for event in events(place, mx)
+        if event.get("step") in ("close ports", "open ports") and event["at"] >= since
+    ]
+    closed = next((at for at, step, what in marks if (step, what) == ("close ports", "done")), None)
+    opened = next((at for at, step, what in reversed(marks) if (step, what) == ("open ports", "begin")), None)
+    if closed is None or opened is None:
+        return []
+    words = ["query", "--state", "/outside", "--mx", str(mx.v4), "--mx", str(mx.v6), "--from", closed, "--to", opened]
+    query = outside.program(place.world, "observer", *words, "--public-only", "--outcome", "accepted", "--json")
+    listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line) for line in listed.splitlines()]
