@@ -154,7 +154,8 @@ def test_past_the_cutoff_of_its_hints_what_cannot_be_proven_is_not_tried(place: 
         assert bounced(place, MX2, mark) == []
     finally:
         outside.change(place.lab, "world", None)
-        on(place, MX2, f"rm -f {SPOOL}/db/retry*")
+        # What refused a moment ago and has no test mail is left alone by a drain: the MTA's own runner takes it.
+        on(place, MX2, f"rm -f {SPOOL}/db/retry*; exim4 -q")
         settle(place)
     assert balanced(place, since)
 
