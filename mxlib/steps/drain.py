@@ -20,6 +20,8 @@ _POLL_S = 3.0
 _PAUSE_S = 10.0
 """Between two rounds of which the first had no effect."""
 _SETTLED_S = 60.0
+_TELLING = 10
+"""So many messages have to be through before their rate says how long the rest takes: the first second said 3 hours."""
 
 
 def empty(context: Context) -> Done:
@@ -190,7 +192,7 @@ class _Drain:
     def _progress(self, found: Survey, left: int, completed: int) -> str:
         rate = completed / max(self._context.clock.monotonic() - found.at, 1.0)
         to_go = max(0, left - (found.total - found.triable))
-        eta = f", about {duration(to_go / rate)} to go" if rate > 0 and to_go else ""
+        eta = f", about {duration(to_go / rate)} to go" if completed >= _TELLING and to_go else ""
         known = found.known.backlog
         oldest = f", oldest {duration((known.now - known.oldest).total_seconds())}" if known.oldest and left else ""
         kept = f", {found.total - found.triable} of them not tried" if found.total > found.triable else ""

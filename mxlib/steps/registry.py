@@ -102,7 +102,7 @@ def _fixed(step: Step, context: Context) -> list[str]:
         Step.PREVENT: [f"as sre.mail.repair-nic --pin --method {context.options.prevention}, where a name changes"],
         Step.SETTLE: ["as sre.mail.repair-nic --settle"],
         Step.AWAIT: [f"wait for another boot id, at most {context.site.boot.timeout:g} s"],
-        Step.REPAIR: ["what failed is written down; required units, alias generators and the firewall are started once more"],
+        Step.REPAIR: ["what failed is written down; what has to run (units, generators, firewall) is started again"],
         Step.PROVE_OUT: [f"test mails with the MTA held: {line}" for line in out],
         Step.START: [f"rm {HOLD}; systemctl start {exim.UNIT}"],
         Step.PROVE_IN: [f"find every id of {queue.LEDGER} again", "SMTP session from the prober's source ports"],
