@@ -159,19 +159,22 @@ class GanetiSection:
     """The hypervisor's remote API.
 
     Attributes:
-        rapi: base URL.
         user: its user.
         password_file: a file only root can read.
+        rapi: base URL of the one cluster that all MXs are in; None where Netbox knows the cluster of each.
+        netbox: whether Netbox is asked, through Spicerack, where there is no ``rapi``.
         ca_file: authority of its certificate; none is the system's store.
         timeout: seconds a request may take.
-        master: the cluster's master, for gnt-instance over SSH; none is the host in ``rapi``.
+        master: the cluster's master, for gnt-instance over SSH; none is the host in ``rapi``, or the cluster's own name
+            in Netbox.
         ssh_options: options of the ssh that carries the console.
         prevention: what is done before a cold start that would rename the network interface.
     """
 
-    rapi: str
     user: str
     password_file: Path
+    rapi: str | None = None
+    netbox: bool = False
     ca_file: Path | None = None
     timeout: float = 10.0
     master: str | None = None
@@ -179,7 +182,8 @@ class GanetiSection:
     prevention: Literal["none", "stanzas", "link"] = "none"
 
     def __post_init__(self) -> None:
-        must(self.rapi.startswith("https://"), "rapi", "an https:// URL")
+        given = self.netbox if self.rapi is None else self.rapi.startswith("https://")
+        must(given, "rapi", "an https:// URL, or netbox: true and no rapi")
         must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
         positive(self.timeout, "timeout")
 

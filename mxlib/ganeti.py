@@ -5,6 +5,7 @@ Facts about slots, reboot types and the remote API were tried on Ganeti 3.0.2; s
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -38,13 +39,17 @@ class Rapi:
         password: theirs.
         ca_file: the authority of the certificate; None is the system's store.
         timeout: seconds a request may take.
+        told_by: who says that the machines asked for are this cluster's, as a sentence; empty if nobody does.
     """
 
-    def __init__(self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float) -> None:
+    def __init__(
+        self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float, told_by: str = ""
+    ) -> None:
         if urlsplit(url).scheme != "https":
             raise GanetiError(f"the remote API's URL must be https: {url}")
         self._url = url.rstrip("/")
         self._timeout = timeout
+        self._told_by = told_by
         self._session = requests.Session()
         # Environment variables (REQUESTS_CA_BUNDLE, proxies, ~/.netrc) would replace the authority or the password.
         self._session.trust_env = False
@@ -55,7 +60,7 @@ class Rapi:
         """One virtual machine, by its name.
 
         Raises:
-            NotAnInstanceError: the cluster knows none of this name.
+            NotAnInstanceError: the cluster knows none of this name, and nobody says it should.
             GanetiUnreachableError: no answer.
             GanetiError: another answer than expected.
         """
@@ -67,7 +72,9 @@ class Rapi:
         except (requests.RequestException, OSError) as error:
             raise GanetiUnreachableError(f"{self._url} does not answer: {_reason(error)}") from None
         if answer.status_code == 404:
-            raise NotAnInstanceError(f"{self._url} knows no instance {name}")
+            unknown = f"{self._url} knows no instance {name}"
+            # Two sources that contradict each other prove nothing: it may be a machine of another cluster by now.
+            raise GanetiError(f"{unknown}, yet {self._told_by}") if self._told_by else NotAnInstanceError(unknown)
         if answer.status_code != 200:
             raise GanetiError(f"{self._url}{path}: HTTP {answer.status_code} {one_line(answer.reason or '')}")
         try:
@@ -101,10 +108,11 @@ class Cluster:
     """What only the command line of the cluster's master can do.
 
     Arguments:
-        master: the master node.
+        master: gives the master node; asked for when it is needed, and may raise :class:`mxlib.instance.GanetiError`
+            where it is not known.
     """
 
-    def __init__(self, master: Host) -> None:
+    def __init__(self, master: Callable[[], Host]) -> None:
         self._master = master
 
     def console_argv(self, name: str, ssh_options: tuple[str, ...] = (), user: str = "root") -> tuple[str, ...]:
@@ -114,12 +122,15 @@ class Cluster:
             name: the instance.
             ssh_options: options for ssh, e.g. ``-F FILE``.
             user: who goes to the master.
+
+        Raises:
+            GanetiError: not a host name, or the master is not known.
         """
         guard = (
             "-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=10 -oServerAliveInterval=5 -oEscapeChar=none"
         )
         remote = f"gnt-instance console {shlex.quote(instance_name(name))}"
-        return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master.name}", remote)
+        return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master().name}", remote)
 
     def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
         """Who is attached to the serial console now, as the node's process list shows it; needs no console.
@@ -136,7 +147,7 @@ class Cluster:
         asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
         where = f"-n {shlex.quote(node)} " if node is not None else ""
         script = f"gnt-cluster command {where}{shlex.quote(asked)}"
-        output = self._master.read(script, timeout=30).output
+        output = self._master().read(script, timeout=30).output
         started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 
@@ -149,7 +160,7 @@ class Cluster:
         """
         path = f"/var/run/ganeti/kvm-hypervisor/conf/{instance.name}.runtime"
         script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(f'cat {path}')}"
-        return parse_runtime(self._master.read(script, timeout=30).output)
+        return parse_runtime(self._master().read(script, timeout=30).output)
 
     def power_cycle(self, name: str) -> CommandResult:
         """Cut the power and start again with the same slots: the last resort, never gentle."""
@@ -163,7 +174,7 @@ class Cluster:
             mxlib.errors.HostError: the master cannot be asked.
         """
         script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(instance_name(name))}"
-        output = self._master.read(script, timeout=30).output
+        output = self._master().read(script, timeout=30).output
         found = re.search(r"^(\w+):([a-z0-9.-]+)$", output, re.MULTILINE)
         if found is None:
             raise GanetiError(f"the state of {name} cannot be read: {one_line(output)}")
@@ -206,7 +217,7 @@ class Cluster:
     def _monitor(self, name: str, node: str, command: str) -> str:
         path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{instance_name(name)}.monitor"
         asked = f"echo {shlex.quote(command)} | socat -t 2 STDIO UNIX-CONNECT:{path} 2>&1; true"
-        return self._master.act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
+        return self._master().act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
 
     def _act(self, script: str) -> CommandResult:
-        return self._master.act(script, timeout=_ACPI_S + 120)
+        return self._master().act(script, timeout=_ACPI_S + 120)

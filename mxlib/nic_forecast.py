@@ -121,11 +121,11 @@ class Forecast:
         return (*((self.note,) if self.note else ()), *told)
 
 
-def not_virtual(host: str, nics: Sequence[GuestNic]) -> Forecast:
-    """The forecast for a host the cluster does not know: nothing plans its slots."""
-    kept = "no virtual machine of this cluster: a reboot does not move its network cards"
+def not_virtual(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
+    """The forecast for a host that is no virtual machine of a known cluster, and why: nothing plans its slots."""
+    kept = "no virtual machine of a known cluster: a reboot does not move its network cards"
     told = tuple(_forecast(nic, {level: Outcome(Fate.KEPT, nic.name, kept) for level in Level}) for nic in nics)
-    return Forecast(host, told, f"{host} is not a Ganeti machine of the configured cluster", virtual=False)
+    return Forecast(host, told, f"{host} is not a Ganeti machine: {why}", virtual=False)
 
 
 def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:

@@ -71,11 +71,11 @@ def forecast_for(host: Host, means: Means | None) -> Forecast:
     """
     cards = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE).nics
     if means is None:
-        return not_virtual(host.name, cards)
+        return not_virtual(host.name, cards, "the site's configuration has no ganeti section")
     try:
         return forecast(host.name, _instance(means, host.name), cards)
-    except NotAnInstanceError:
-        return not_virtual(host.name, cards)
+    except NotAnInstanceError as error:
+        return not_virtual(host.name, cards, str(error))
     except (GanetiError, SecretError) as error:
         return unknown(host.name, cards, str(error))
 
@@ -89,7 +89,7 @@ def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Co
     """A console of the host, not yet attached, with a transcript of its own.
 
     Raises:
-        mxlib.instance.GanetiError: not a host name.
+        mxlib.instance.GanetiError: not a host name, or its cluster is not known.
     """
     transcript = means.transcripts / f"{instance_name(name)}-{run}.log"
     argv = means.cluster.console_argv(name, means.ssh_options)
@@ -235,9 +235,9 @@ class _Repair:
                 Diagnosis(Cause.NO_ACCESS, str(error), "Put the password there (mode 0600), or run this on a terminal.")
             )
             return
-        console = open_console(self._means, self._name, self._run, secret)
-        self.report.transcript = str(console.transcript or "")
         try:
+            console = open_console(self._means, self._name, self._run, secret)
+            self.report.transcript = str(console.transcript or "")
             with console:
                 self._session(console, secret)
                 self.report.screen = console.screen().last

@@ -155,7 +155,7 @@ class NicSession:
         return means
 
     def _means_or_none(self) -> Means | None:
-        return means_of(self._site, self._host, self._clock, self._tell.line, dry_run=self._spicerack.dry_run)
+        return means_of(self._spicerack, self._site, self._request.host, self._host, self._clock, self._tell.line)
 
     def _host(self, name: str) -> CuminHost:
         transport = cumin_transport(self._spicerack.remote().query(name))

@@ -8,15 +8,14 @@ from mxlib.alert import Alert, relevant
 from mxlib.checks import alerts
 from mxlib.checks.check import Finding, Outside, failed, ok, unknown
 from mxlib.config_alerts import AlertsSection
-from mxlib.config_sections import GanetiSection
 from mxlib.errors import MxlibError, SilenceError
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import Facts
+from mxlib.ganeti import Rapi
 from mxlib.instance import Level, NotAnInstanceError
 from mxlib.interfaces_twin import pairs
 from mxlib.nic_forecast import Fate, Forecast, forecast
-from mxlib.nic_site import rapi_of
 from mxlib.seams import AlertSource
 from mxlib.text import one_line
 
@@ -24,24 +23,24 @@ NIC = "nic"
 _ABOUT = "what a reboot does to the network names"
 
 
-def nic_check(section: GanetiSection | None) -> Outside:
-    """The check of the network names, for a site's cluster.
+def nic_check(rapi_for: Callable[[str], Rapi] | None) -> Outside:
+    """The check of the network names, by the cluster of each host.
 
     Arguments:
-        section: the cluster; None where the site has none.
+        rapi_for: opens the remote API of the cluster of a host; None where the site has none.
     """
-    if section is None:
+    if rapi_for is None:
         return Outside(NIC, _ABOUT, (), lambda host, facts: ok("the site has no Ganeti cluster, nothing to foretell"))
-    return Outside(NIC, _ABOUT, (nic.SOURCE,), lambda host, facts: _ask(section, host, facts))
+    return Outside(NIC, _ABOUT, (nic.SOURCE,), lambda host, facts: _ask(rapi_for, host, facts))
 
 
-def _ask(section: GanetiSection, host: str, facts: Facts) -> Finding:
+def _ask(rapi_for: Callable[[str], Rapi], host: str, facts: Facts) -> Finding:
     found = facts.get(nic.SOURCE)
     try:
-        with rapi_of(section) as rapi:
+        with rapi_for(host) as rapi:
             instance = rapi.instance(host)
-    except NotAnInstanceError:
-        return ok("not a Ganeti machine of this cluster: a reboot does not move its network cards")
+    except NotAnInstanceError as error:
+        return ok(f"not a Ganeti machine, a reboot does not move its network cards: {one_line(str(error))}")
     except MxlibError as error:
         return unknown(f"the cluster could not be asked: {one_line(str(error))}")
     return judge_names(forecast(host, instance, found.nics), found)

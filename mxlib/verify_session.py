@@ -12,6 +12,7 @@ from mxlib.config_sections import Site
 from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.errors import ConfigError, MxlibError
 from mxlib.kernel_list import load, overdue
+from mxlib.nic_site import rapi_opener
 from mxlib.probe_budget import ProbeBudget
 from mxlib.slot import make_client
 from mxlib.stop import Stop, StoppableClock, signals
@@ -81,7 +82,10 @@ class VerifySession:
             run_tag=f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
             only=request.only,
             skip=request.skip,
-            outside=(nic_check(site.ganeti), alerts_check(source_of(spicerack, site.alerts), site.alerts)),
+            outside=(
+                nic_check(rapi_opener(spicerack, site.ganeti)),
+                alerts_check(source_of(spicerack, site.alerts), site.alerts),
+            ),
             # A dry run sends nothing, so it takes nothing from the budget.
             reserve=(lambda host, mails: {}) if spicerack.dry_run else budget.reserve,
             aliases=site.aliases,

@@ -132,8 +132,7 @@ class Wiring:
         return end
 
     def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
-        dry_run = self._spicerack.dry_run
-        means = means_of(self._site, self.host, self.clock, self.tell.line, dry_run=dry_run)
+        means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.tell.line)
         return NoRescue() if means is None else GanetiRescue(means, target, run_id)
 
     def _options(self, request: Request) -> Options:

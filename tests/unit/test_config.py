@@ -49,6 +49,12 @@ def test_several_services():
     assert site.pool.conftool.services == ("smtp", "submission")
 
 
+def test_netbox_may_stand_for_the_url_of_the_cluster():
+    section = parse(changed("ganeti", {"user": "u", "password_file": "/p", "netbox": True}), "x.yaml").ganeti
+    assert section is not None
+    assert (section.rapi, section.netbox, section.master) == (None, True, None)
+
+
 def changed(key: str, value: Any) -> dict[str, Any]:
     raw = copy.deepcopy(TEN_LINES)
     *path, last = key.split(".")
@@ -85,6 +91,9 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         ("drain.timeout", float("nan"), "drain.timeout: expected a number above 0, got nan"),
         ("clients.internal", ["192.0.2.1/24"], "clients.internal: expected networks such as"),
         ("ganeti", {"rapi": "http://x", "user": "u", "password_file": "/p"}, "ganeti.rapi: expected an https:// URL"),
+        ("ganeti", {"user": "u", "password_file": "/p"}, "ganeti.rapi: expected an https:// URL, or netbox: true"),
+        ("ganeti", {"user": "u", "password_file": "/p", "netbox": "yes"}, "ganeti.netbox: expected true or false"),
+        ("ganeti", {"user": "u", "password_file": "/p", "netbox": True, "rapi": "http://x"}, "ganeti.rapi: expected"),
         ("console", {"password": "x"}, "console: expected one of the keys password_file, transcripts, user, got 'pass"),
     ],
 )

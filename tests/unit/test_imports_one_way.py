@@ -31,7 +31,7 @@ FLOORS_TEXT = """
     drain_plan
     checks drain_judge client_watch probe probe_outbound probe_inbound probe_peer nic nic_cause nic_forecast
     asking alerts announce
-    seams alerts_read
+    seams alerts_read ganeti_clusters
     facts
     probe_budget cumin_host pool slot ganeti console boot_watch serial_shell reach journal stop teller told_file renewal
     host config config_sections config_probes kernel_list secret config_roll
@@ -91,9 +91,9 @@ CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
 OUTSIDE: dict[str, tuple[str, ...]] = {
     "spicerack": dotted(
         "cookbooks alias_session session wiring request nic_session verify_session extender cumin_host pool alerts "
-        "alerts_read announce roll_session roll_fleet remedy_session"
+        "alerts_read announce roll_session roll_fleet remedy_session ganeti_clusters nic_site"
     ),
-    "wmflib": dotted("cookbooks slot alerts_read alerts announce"),
+    "wmflib": dotted("cookbooks slot alerts_read alerts announce ganeti_clusters"),
     "cumin": dotted("cumin_host"),
     "ClusterShell": dotted("cumin_host"),
     "conftool": dotted("pool"),

@@ -136,8 +136,8 @@ def test_what_names_the_card_decides(guest: GuestNic, fate: Fate) -> None:
 def test_without_the_cluster_it_is_unknown_and_outside_of_it_kept() -> None:
     assert unknown("mx", [nic()], "no answer").fate(Level.GUEST) is Fate.UNKNOWN
     assert unknown("mx", [], "no answer").fate(Level.COLD) is Fate.UNKNOWN
-    assert not_virtual("mx", [nic()]).fate(Level.COLD) is Fate.KEPT
-    assert "not a Ganeti machine" in not_virtual("mx", []).lines()[0]
+    assert not_virtual("mx", [nic()], "no such instance").fate(Level.COLD) is Fate.KEPT
+    assert "not a Ganeti machine" in not_virtual("mx", [], "no such instance").lines()[0]
 
 
 @given(

@@ -243,7 +243,7 @@ class Master:
 
 def test_the_commands_of_the_cluster() -> None:
     master = Master()
-    cluster = Cluster(master)  # type: ignore[arg-type]
+    cluster = Cluster(lambda: master)  # type: ignore[arg-type]
     holders = cluster.console_holders(NAME, None)
     assert [holder.split()[1] for holder in holders] == ["479", "563"]
     argv = cluster.console_argv(NAME, ("-F", "/etc/x"))

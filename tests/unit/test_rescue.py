@@ -211,12 +211,12 @@ class Master:
 
 def test_the_state_of_a_machine_is_read_on_the_master() -> None:
     for output, off in (("ERROR_down:ganeti01.lab.test\n", True), ("ADMIN_down:ganeti01.lab.test\n", False)):
-        assert Cluster(Master(output)).switched_off(NAME) is off  # type: ignore[arg-type]
+        assert Cluster(lambda output=output: Master(output)).switched_off(NAME) is off  # type: ignore[arg-type]
     with pytest.raises(GanetiError, match="cannot be read"):
-        Cluster(Master("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
+        Cluster(lambda: Master("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
     master = Master("VM status: paused (prelaunch)\n")
-    assert Cluster(master).paused(NAME, "ganeti01.lab.test")  # type: ignore[arg-type]
-    Cluster(master).start(NAME, paused=True)  # type: ignore[arg-type]
+    assert Cluster(lambda: master).paused(NAME, "ganeti01.lab.test")  # type: ignore[arg-type]
+    Cluster(lambda: master).start(NAME, paused=True)  # type: ignore[arg-type]
     assert master.scripts[-1] == f"gnt-instance start --paused {NAME}"
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mxlib import verify_outside
 from mxlib.alert import Alert
 from mxlib.config_alerts import AlertsSection
 from mxlib.config_sections import GanetiSection
@@ -17,6 +16,7 @@ from mxlib.instance import GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.interfaces import InterfacesFile
 from mxlib.interfaces_twin import twin
 from mxlib.nic_forecast import forecast
+from mxlib.nic_site import rapi_opener
 from mxlib.verdict import Status
 from mxlib.verify_outside import alerts_check, judge_names, nic_check
 from tests.unit.facts_support import NOW, facts_of
@@ -28,7 +28,7 @@ FILES = (InterfacesFile("/etc/network/interfaces", STANZAS),)
 PARAMETERS = {"kvm_pci_reservations": 4, "disk_type": "paravirtual", "machine_version": "", "reboot_behavior": "reboot"}
 KEPT = Instance(HOST, "node1", "running", (CARD.mac,), 1, PARAMETERS)
 RENAMED = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"kvm_pci_reservations": 12})
-SECTION = GanetiSection("https://ganeti.lab.test:5080", "ops", Path("/nonexistent"))
+SECTION = GanetiSection("ops", Path("/nonexistent"), rapi="https://ganeti.lab.test:5080")
 GUEST = facts_of({
     nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend\n",
     nic.FILES: "end\n",
@@ -94,19 +94,20 @@ class Cluster:
         (GanetiUnreachableError("refused"), Status.UNKNOWN, "could not be asked: refused"),
     ],
 )
-def test_the_cluster_is_asked(monkeypatch, answer, status, why):
-    monkeypatch.setattr(verify_outside, "rapi_of", lambda section: Cluster(answer))
-    verdict = nic_check(SECTION).verdict(HOST, GUEST)
+def test_the_cluster_is_asked(answer, status, why):
+    asked = []
+    verdict = nic_check(lambda host: asked.append(host) or Cluster(answer)).verdict(HOST, GUEST)
+    assert asked == [HOST]
     assert (verdict.status, verdict.check) == (status, "nic")
     assert why in verdict.why
 
 
 def test_a_password_that_cannot_be_read_is_unknown():
-    assert nic_check(SECTION).verdict(HOST, GUEST).status is Status.UNKNOWN
+    assert nic_check(rapi_opener(None, SECTION)).verdict(HOST, GUEST).status is Status.UNKNOWN
 
 
 def test_cards_that_cannot_be_read_are_unknown():
-    assert nic_check(SECTION).verdict(HOST, facts_of({})).status is Status.UNKNOWN
+    assert nic_check(rapi_opener(None, SECTION)).verdict(HOST, facts_of({})).status is Status.UNKNOWN
 
 
 def test_a_site_without_a_cluster_says_so():
