@@ -37,7 +37,7 @@ def read_state(context: Context, journal: JournalSeam, *, guard: bool | None, re
         reordered=context.reordered,
         cures=frozenset(one.value for one in _CURES if one not in context.cures),
         diagnosis=context.diagnosis,
-        lost=len(context.lost),
+        lost=context.lost,
         released=released,
         uses=_uses(context),
     )

@@ -152,11 +152,14 @@ def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
             yield {"stage": str(event.values["step"]), "check": check, "status": status, "why": why}
 
 
+_LEDGER = ("must", "spool", "missing", "untraced")
+
+
 def _ledger(events: Iterable[Event]) -> dict[str, int]:
     found: dict[str, int] = {}
     for event in events:
         if event.name == "done" and "missing" in event.values:
-            found = {key: int(event.values[key]) for key in ("must", "spool", "missing") if key in event.values}
+            found = {key: int(event.values[key]) for key in _LEDGER if key in event.values}
     return found
 
 
@@ -195,7 +198,8 @@ def ledger_line(ledger: dict[str, int]) -> str:
         ledger: its counts.
     """
     missing = f"{ledger['missing']} MISSING" if ledger.get("missing") else "none missing"
-    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}"
+    untraced = f", {ledger['untraced']} not traceable after a power cut" if ledger.get("untraced") else ""
+    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}{untraced}"
 
 
 def as_json(report: Report) -> str:

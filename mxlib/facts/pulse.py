@@ -13,6 +13,8 @@ from mxlib.facts.maillog import LogMark
 # Over a rotation the rest of the old file is read too, as long as it is not compressed.
 _SCRIPT = r"""
 log=@LOG@; inode=@INODE@; from=$((@OFFSET@ + 1))
+# what was seen to be delivered shall be known after a power cut, too
+sync -d "$log" || true
 set -- $(stat -c '%i %s' "$log") || exit
 if [ "$1" = "$inode" ]; then
 [ "$2" -ge $((from - 1)) ] || echo lost

@@ -13,7 +13,7 @@ from mxlib.facts.standing import Standing, read_standing
 from mxlib.instance import Level
 from mxlib.record import Boot, Record
 from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
-from mxlib.steps import network, panic
+from mxlib.steps import ledger, network, panic
 from mxlib.steps.context import Context, Done, quoted, record_of
 from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
@@ -274,9 +274,11 @@ def _booted(context: Context, record: Record | None, standing: Standing, waited:
 
 
 def found_boot(context: Context, state: State) -> Done:
-    """Take note of a boot that nobody of this run has ordered."""
+    """Take note of a boot that nobody of this run has ordered, and of what it has made untraceable."""
     record = record_of(state)
     assert state.host is not None
+    untraced = ledger.set_apart_untraced(context, record)
     boot = Boot(before=record.boot, wanted="", after=state.host.boot, kernel=state.host.kernel)
     context.remember(dataclasses.replace(record, boots=(*record.boots, boot)))
-    return Done(f"the host has booted without this run, with {state.host.kernel}: it is verified before it serves")
+    said = f"the host has booted without this run, with {state.host.kernel}: it is verified before it serves"
+    return Done(f"{said}{untraced.note}", untraced.evidence)

@@ -112,7 +112,7 @@ class Context:
         standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.
-        lost: messages the ledger misses.
+        lost: how many messages the ledger misses.
         verdicts: what was judged in this process, by step.
         turning: why the run turns back.
         cures: what was tried on a host that did not come back.
@@ -141,7 +141,7 @@ class Context:
     standing: Standing | None = None
     waited: Waited = Waited.NO
     reordered: bool = False
-    lost: tuple[str, ...] = ()
+    lost: int = 0
     verdicts: list[Verdict] = field(default_factory=list)
     turning: str = ""
     cures: set[Step] = field(default_factory=set)

@@ -13,7 +13,7 @@ from mxlib.host import Host
 from mxlib.instance import Level
 from mxlib.parallel import at_once
 from mxlib.record import Kernel, Prior, Record
-from mxlib.steps import queue
+from mxlib.steps import ledger
 from mxlib.steps.context import Context, Done
 from mxlib.steps.others import others
 from mxlib.steps.service import OUT_OF_POOL
@@ -209,7 +209,7 @@ def claim(context: Context, target: str) -> Done:
         target: kernel release to boot; may be empty.
     """
     record = first_record(context, facts_for_claim(context), target)
-    context.act(queue.close_ledger_script(record.log_mark), record=record, timeout=120)
+    context.act(ledger.close_script(record.log_mark), record=record, timeout=120)
     return Done(f"run {record.run} has claimed {context.target.name}", {"record": record.to_json()})
 
 

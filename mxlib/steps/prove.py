@@ -12,7 +12,7 @@ from mxlib.facts.standing import read_standing
 from mxlib.host import Host
 from mxlib.record import Judgement, Record
 from mxlib.state import Mta, State
-from mxlib.steps import drain, queue
+from mxlib.steps import drain, ledger, queue
 from mxlib.steps.context import Context, Done, record_of
 from mxlib.steps.ports import let_prober_in, shut_prober_out
 from mxlib.text import one_line, plural
@@ -32,16 +32,16 @@ def outbound(context: Context, state: State) -> Done:
 def inbound(context: Context, state: State) -> Done:
     """Every message of the ledger is there, and the MTA answers a sender from outside as it must."""
     record = record_of(state)
-    ledger = queue.check_ledger(context, record)
+    accounted = ledger.check(context, record)
     if context.lost:
-        return ledger
+        return accounted
     let_prober_in(context, 120)
     try:
         verdicts = context.verifier.inbound(context.target)
     finally:
         shut_prober_out(context)
     done = _judged(context, record, "serving", verdicts)
-    return Done(f"{done.note}; {ledger.note}", {**done.evidence, **ledger.evidence})
+    return Done(f"{done.note}; {accounted.note}", {**done.evidence, **accounted.evidence})
 
 
 def _judged(context: Context, record: Record, stage: str, verdicts: tuple[Verdict, ...]) -> Done:

@@ -7,7 +7,7 @@ from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.facts.depool import HOLD, RECORD
 from mxlib.instance import Level
 from mxlib.state import Goal, State, Step
-from mxlib.steps import boot, guard, network, ports, prove, queue, repair, service
+from mxlib.steps import boot, guard, ledger, network, ports, prove, queue, repair, service
 from mxlib.steps.context import Context, Done
 
 Action = Callable[[Context, State, Goal], Done]
@@ -28,7 +28,7 @@ ACTIONS: dict[Step, Action] = {
     Step.PREVENT: _plain(network.prevent),
     Step.DRAIN: _plain(queue.drain),
     Step.HOLD: _plain(queue.hold),
-    Step.LEDGER: _plain(queue.ledger),
+    Step.LEDGER: _plain(ledger.close),
     Step.ENTRIES: boot.entries,
     Step.REBOOT: boot.reboot,
     Step.AWAIT: _plain(boot.await_boot),
@@ -88,7 +88,7 @@ def _fixed(step: Step, context: Context) -> list[str]:
     out = [f"{probe.name}: {probe.times} x {probe.sizes} bytes to {probe.to}" for probe in context.site.probes.outbound]
     lines: dict[Step, list[str]] = {
         Step.SLOT: [f"etcd: set {context.site.slot.key}/holder, if nobody has"],
-        Step.CLAIM: [f"write {RECORD} and {queue.LEDGER}"],
+        Step.CLAIM: [f"write {RECORD} and {ledger.LEDGER}"],
         Step.SILENCE: [f"Alertmanager: silence for {context.site.downtime.minutes} min"],
         Step.PUPPET_OFF: ["disable-puppet REASON"],
         Step.PUPPET_ON: ["enable-puppet REASON"],
@@ -98,14 +98,14 @@ def _fixed(step: Step, context: Context) -> list[str]:
             f"{context.site.drain.runners} x {exim.BINARY} -Mc ID...; {context.options.max_residual} may be left",
         ],
         Step.HOLD: [f"touch {HOLD}; systemctl stop {exim.UNIT}; wait until no process of it is left"],
-        Step.LEDGER: [f"write every id of the spool and of the log since the claim to {queue.LEDGER}"],
+        Step.LEDGER: [f"write every id of the spool and of the log since the claim to {ledger.LEDGER}"],
         Step.PREVENT: [f"as sre.mail.repair-nic --pin --method {context.options.prevention}, where a name changes"],
         Step.SETTLE: ["as sre.mail.repair-nic --settle"],
         Step.AWAIT: [f"wait for another boot id, at most {context.site.boot.timeout:g} s"],
         Step.REPAIR: ["what failed is written down; what has to run (units, generators, firewall) is started again"],
         Step.PROVE_OUT: [f"test mails with the MTA held: {line}" for line in out],
         Step.START: [f"rm {HOLD}; systemctl start {exim.UNIT}"],
-        Step.PROVE_IN: [f"find every id of {queue.LEDGER} again", "SMTP session from the prober's source ports"],
+        Step.PROVE_IN: [f"find every id of {ledger.LEDGER} again", "SMTP session from the prober's source ports"],
         Step.KEEP: ["grub-editenv: saved_entry = the verified kernel"],
         Step.OPEN: ports.OPEN_SCRIPT.splitlines(),
         Step.SOAK: [f"watch the queue for {context.options.soak_s:g} s"],

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from mxlib import exim
-from mxlib.steps.queue import check_ledger_script, close_ledger_script
+from mxlib.steps.ledger import check_script, close_script, untraced_script
 
 OLD, NEW = "1rABCD-0000aB-2z", "1rABCD-0000000aBcD-12xY"
 IDS = [f"1rABC{n}-0000aB-2z" for n in range(5)]
@@ -57,55 +57,81 @@ def mta(tmp_path):
 @pytest.mark.parametrize("message_id", [OLD, NEW])
 def test_what_lies_in_the_spool_is_in_the_ledger_and_found_again(mta, message_id):
     mta.arrive(message_id)
-    assert mta.run(close_ledger_script)[0] == {"ledger": 1, "spool": 1}
+    assert mta.run(close_script)[0] == {"ledger": 1, "spool": 1}
     assert mta.ledger.read_text() == f"{message_id}\n"
-    assert mta.run(check_ledger_script) == ({"must": 1, "spool": 1, "missing": 0}, [])
+    assert mta.run(check_script) == ({"must": 1, "spool": 1, "missing": 0, "untraced": 0}, [])
 
 
 def test_what_is_completed_is_accounted_for(mta):
     for message_id in IDS:
         mta.arrive(message_id)
     mta.complete(IDS[0])
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.complete(IDS[1])
-    assert mta.run(check_ledger_script) == ({"must": 5, "spool": 3, "missing": 0}, [])
+    assert mta.run(check_script) == ({"must": 5, "spool": 3, "missing": 0, "untraced": 0}, [])
 
 
 def test_what_is_neither_is_missing(mta):
     for message_id in IDS:
         mta.arrive(message_id)
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.remove(IDS[3])
-    assert mta.run(check_ledger_script) == ({"must": 5, "spool": 4, "missing": 1}, [IDS[3]])
+    assert mta.run(check_script) == ({"must": 5, "spool": 4, "missing": 1, "untraced": 0}, [IDS[3]])
+
+
+def test_what_a_power_cut_has_left_without_a_trace_is_set_apart_and_nothing_else_is(mta):
+    for message_id in IDS:
+        mta.arrive(message_id)
+    mta.run(close_script)
+    mta.complete(IDS[0])
+    mta.remove(IDS[1])  # delivered, and the end of the log went with the power
+    assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[1]])
+    assert mta.run(check_script) == ({"must": 4, "spool": 3, "missing": 0, "untraced": 1}, [])
+    mta.run(close_script)
+    mta.remove(IDS[2])
+    assert mta.run(check_script) == ({"must": 4, "spool": 2, "missing": 1, "untraced": 1}, [IDS[2]])
+    assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[2]])
+    assert mta.run(check_script)[0] == {"must": 3, "spool": 2, "missing": 0, "untraced": 2}
+
+
+def test_a_log_that_has_become_shorter_is_read_as_a_whole(mta):
+    mta.arrive(IDS[0])
+    mta.write("a line that goes with the power " + "." * 200)
+    mta.mark = (mta.mark[0], mta.log.stat().st_size)
+    mta.run(close_script)
+    with mta.log.open("r+") as file:
+        file.truncate(0)
+    mta.complete(IDS[0])
+    assert mta.run(check_script)[0]["missing"] == 0
 
 
 def test_an_arrival_after_the_ledger_is_accounted_for_too(mta):
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.arrive(IDS[0])
     mta.remove(IDS[0])
-    assert mta.run(check_ledger_script) == ({"must": 1, "spool": 0, "missing": 1}, [IDS[0]])
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
 
 
 def test_closing_again_forgets_nothing(mta):
     mta.arrive(IDS[0])
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.complete(IDS[0])
     mta.arrive(IDS[1])
-    assert mta.run(close_ledger_script)[0] == {"ledger": 2, "spool": 1}
+    assert mta.run(close_script)[0] == {"ledger": 2, "spool": 1}
 
 
 def test_a_rotated_log_is_read_on(mta):
     mta.arrive(IDS[0])
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.log.rename(f"{mta.log}.1")
     mta.log.write_text("")
     mta.complete(IDS[0])
-    assert mta.run(check_ledger_script)[0]["missing"] == 0
+    assert mta.run(check_script)[0]["missing"] == 0
 
 
 def test_a_log_rotated_out_of_sight_is_read_as_a_whole(mta):
     mta.arrive(IDS[0])
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.complete(IDS[0])
     subprocess.run(["gzip", "-k", str(mta.log)], check=True)
     mta.log.with_name("mainlog.gz").rename(mta.log.with_name("mainlog.2.gz"))
@@ -113,16 +139,16 @@ def test_a_log_rotated_out_of_sight_is_read_as_a_whole(mta):
     mta.log.write_text("")
     (mta.log.parent / "mainlog.1").write_text("")
     mta.mark = (mta.mark[0] + 1_000_000, 0)
-    assert mta.run(check_ledger_script)[0]["missing"] == 0
+    assert mta.run(check_script)[0]["missing"] == 0
 
 
 def test_lines_with_zone_and_pid(mta):
-    mta.run(close_ledger_script)
+    mta.run(close_script)
     mta.log.write_text(f"2026-01-01 00:00:00 +0000 [12] {IDS[0]} <= a@b P=local S=1\n")
-    assert mta.run(check_ledger_script) == ({"must": 1, "spool": 0, "missing": 1}, [IDS[0]])
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
 
 
 def test_a_script_that_cannot_read_says_so(mta):
     mta.log.unlink()
     with pytest.raises(AssertionError):
-        mta.run(close_ledger_script)
+        mta.run(close_script)
