@@ -14,6 +14,7 @@ SECTION = Section(
 date '+now %s.%N'
 timeout 5 timedatectl show -p NTP -p NTPSynchronized 2>/dev/null || true
 """,
+    timed=True,
 )
 
 

@@ -24,14 +24,26 @@ TABLE = "inet mx_depool"
 HOLD = f"{DIRECTORY}/hold"
 """While this file exists the drop-in :data:`mxlib.exim.HOLD_DROP_IN` keeps the MTA from being started."""
 
+_ENABLED = (
+    f"/etc/systemd/system/multi-user.target.wants/{UNIT}",
+    f"/etc/systemd/system/{exim.UNIT}.requires/{UNIT}",
+)
+"""What its enablement consists of on disk, and so what the next boot goes by."""
+
 # nft's exit code is 1 both for "no such table" and for "cannot tell": only the first may count as open.
+# All but nft is the shell's own: this is read before each step, and a process more is what costs on a slow host.
 SECTION = Section(
     "depool",
     f"""\
 [ ! -e {RECORD} ] || printf 'record %s\\n' "$(base64 -w 0 {RECORD})"
-printf 'token %s\\n' "$(cat {TOKEN} 2>/dev/null || echo 0)"
+token=0
+{{ read -r token <{TOKEN}; }} 2>/dev/null
+echo "token ${{token:-0}}"
 [ ! -s {RULES} ] || echo 'file yes'
-[ ! -e {UNIT_FILE} ] || printf 'unit %s\\n' "$(systemctl is-enabled {UNIT} 2>&1)"
+if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"[ -e {link} ]" for link in _ENABLED)}
+then echo 'unit enabled'
+elif [ -e {UNIT_FILE} ]; then echo 'unit disabled'
+fi
 [ ! -e {HOLD} ] || [ ! -e {exim.HOLD_DROP_IN} ] || echo 'held yes'
 echo table
 nft list table {TABLE} 2>&1

@@ -56,11 +56,13 @@ class Section:
         name: unique among the sections of a script; lower-case letters, digits and dashes.
         script: POSIX sh, read-only, needing nothing beyond Debian's base, systemd and the MTA.
         timeout_s: seconds until it is ended on the host.
+        timed: whether its answer needs the host's clock before and after the whole script.
     """
 
     name: str
     script: str
     timeout_s: float = 30.0
+    timed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class SectionOutput:
         errors: its standard error, as it came.
         when: when the whole script was started (UTC, by the clock of the asking side).
         round_trip_s: how long the whole script took.
-        host_times: the host's own clock (seconds since 1970) when the script began and ended there; None when unknown.
+        host_times: the host's own clock (seconds since 1970) when the script began and ended there; None when unknown,
+            or not asked for by any section.
     """
 
     name: str
@@ -144,7 +147,8 @@ def build_script(sections: Sequence[Section], mark: str, patience_s: float | Non
         raise ValueError(f"section names must be unique words: {names}")
     calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
     begin = f"seconds; end=$((now + {round(patience_s or _sum(sections))}))"
-    return f"mark={mark}\n{_PROLOGUE}{begin}\nclock\n{''.join(calls)}clock\n"
+    clock = "clock\n" if any(section.timed for section in sections) else ""
+    return f"mark={mark}\n{_PROLOGUE}{begin}\n{clock}{''.join(calls)}{clock}"
 
 
 def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:

@@ -18,22 +18,35 @@ from mxlib.state import Mta, View
 
 # The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).
 _PUPPET = "/usr/local/share/bash/puppet-common.sh"
+_ENVIRONMENT = "/boot/grub/grubenv"
 
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
+# A count is said only where its list was there: this very awk is a process with an executable, each table has a head.
+# 0A is LISTEN, 0019 port 25. Of GRUB's environment only what GRUB itself would take for one is read.
+_COUNT = """\
+what == "exe" { exes++; if ($0 == exe || $0 == exe " (deleted)") mta++ }
+what == "tcp" && FNR == 1 { tables++ }
+what == "tcp" && $4 == "0A" && $2 ~ /:0019$/ { listeners++ }
+what == "grub" && FNR == 1 { known = ($0 == "# GRUB Environment Block") }
+what == "grub" && known && sub(/^saved_entry=/, "saved ") { print }
+what == "grub" && known && sub(/^next_entry=/, "next ") { print }
+END { if (exes) print "processes", mta + 0; if (tables) print "listeners", listeners + 0 }
+"""
+# On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
 SECTION = Section(
     "standing",
     f"""\
-printf 'boot %s\\n' "$(cat /proc/sys/kernel/random/boot_id)"
-printf 'kernel %s\\n' "$(uname -r)"
-printf 'system %s\\n' "$(systemctl is-system-running)"
-systemctl show -p ActiveState,LoadState,UnitFileState -- {exim.UNIT} | sed 's/=/ /'
-ls -l /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '$(NF - 1) == "->" && $NF == exe {{ n++ }}
-$(NF - 2) == "->" && $(NF - 1) == exe {{ n++ }} END {{ print "processes", n + 0 }}'
-ss -Hltn | awk '{{ sub(/.*:/, "", $4); if ($4 == 25) n++ }} END {{ print "listeners", n + 0 }}'
-grub-editenv /boot/grub/grubenv list | sed -n 's/^\\(saved\\|next\\)_entry=/\\1 /p'
+read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
+read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
+set -- what=tcp /proc/net/tcp
+[ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
+[ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
+readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '{_COUNT}' what=exe - "$@"
 if [ -r {_PUPPET} ]; then
 bash -c '. {_PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
 else echo puppet absent; fi
+echo units
+systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {exim.UNIT} shutdown.target
 echo end
 """,
     timeout_s=30,
@@ -81,23 +94,38 @@ def parse(outputs: Outputs) -> Standing:
     Raises:
         mxlib.errors.ParseError: one of them is not all there.
     """
-    lines = outputs[SECTION.name].text().splitlines()
-    if not lines or lines[-1] != "end":
+    head, found, rest = outputs[SECTION.name].text().partition("units\n")
+    if not found or not rest.endswith("\nend\n"):
         raise ParseError("where the host stands is not all there")
-    said = dict(line.split(" ", 1) for line in lines if " " in line)
+    said = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
+    unit, shutdown = (_properties(block) for block in rest.removesuffix("end\n").strip().split("\n\n"))
     closed = depool.parse(outputs)
     listeners, processes = int(said["listeners"]), int(said["processes"])
-    masked = said["LoadState"] == "masked" or said["UnitFileState"].startswith("masked")
+    masked = unit["LoadState"] == "masked" or unit["UnitFileState"].startswith("masked")
     view = View(
         boot=str(UUID(said["boot"])),
         kernel=_release(said["kernel"]),
         ports=closed.ports,
-        mta=mta_state(said["ActiveState"], listeners, processes, held=closed.held or masked),
-        saved=said.get("saved", ""),
-        next=said.get("next", ""),
+        mta=mta_state(unit["ActiveState"], listeners, processes, held=closed.held or masked),
+        saved=_unescaped(said.get("saved", "")),
+        next=_unescaped(said.get("next", "")),
         puppet_off=said["puppet"] == "off",
     )
-    return Standing(view, closed, said["ActiveState"], listeners, masked, said.get("system") == "stopping")
+    return Standing(view, closed, unit["ActiveState"], listeners, masked, _shuts_down(shutdown))
+
+
+def _properties(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines())
+
+
+def _shuts_down(target: dict[str, str]) -> bool:
+    """Whether the target of every shutdown is reached, or its start is queued: systemd itself calls that "stopping"."""
+    return target["Job"] != "" or target["ActiveState"] in ("active", "activating", "reloading")
+
+
+def _unescaped(value: str) -> str:
+    """A value of GRUB's environment, in which a backslash keeps the character behind it."""
+    return re.sub(r"\\(.)", r"\1", value)
 
 
 def _release(text: str) -> str:

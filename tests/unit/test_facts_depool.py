@@ -1,5 +1,6 @@
 import base64
 import json
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -150,14 +151,20 @@ def test_state_of_the_mta(unit, listeners, processes, held, state):
 
 STANDING = """boot 5534e602-94c4-4888-bb26-d0eba37b8181
 kernel 6.1.0-55-cloud-amd64
-system running
-LoadState loaded
-ActiveState active
-UnitFileState generated
-processes 1
 listeners 2
+processes 1
 saved gnulinux-advanced-1>gnulinux-6.1.0-55-cloud-amd64-advanced-1
 puppet on
+units
+Job=
+LoadState=loaded
+ActiveState=active
+UnitFileState=generated
+
+Job=
+LoadState=loaded
+ActiveState=inactive
+UnitFileState=static
 end
 """
 
@@ -176,3 +183,104 @@ def test_where_a_host_stands():
 def test_a_cut_answer_is_unknown(cut):
     with pytest.raises((ParseError, KeyError, ValueError)):
         stand(STANDING[:-cut])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stopping"),
+    [
+        ("", "", False),
+        ("Job=\nLoadState=loaded\nActiveState=inactive", "Job=812\nLoadState=loaded\nActiveState=inactive", True),
+        ("ActiveState=inactive", "ActiveState=activating", True),
+        ("Job=\nLoadState=loaded\nActiveState=active", "Job=7\nLoadState=loaded\nActiveState=active", False),
+    ],
+)
+def test_a_shutdown_is_under_way_when_its_target_is_to_start(old, new, stopping):
+    assert stand(STANDING.replace(old, new)).stopping is stopping
+
+
+@pytest.mark.parametrize(
+    "lost", ["processes 1\n", "listeners 2\n", "ActiveState=active\n", "\nJob=\nLoadState", "puppet on\n"]
+)
+def test_what_could_not_be_read_is_not_taken_for_nothing(lost):
+    with pytest.raises((ParseError, KeyError, ValueError)):
+        stand(STANDING.replace(lost, ""))
+
+
+def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
+    assert stand(STANDING.replace("saved gnulinux", "saved a\\\\b>gnulinux")).view.saved.startswith("a\\b>gnulinux")
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([], []),
+        (["system/mx-depool.service"], ["unit disabled"]),
+        (["system/mx-depool.service", "system/multi-user.target.wants/mx-depool.service"], ["unit disabled"]),
+        (
+            [
+                "system/mx-depool.service",
+                "system/multi-user.target.wants/mx-depool.service",
+                "system/exim4.service.requires/mx-depool.service",
+            ],
+            ["unit enabled"],
+        ),
+        (["system/multi-user.target.wants/mx-depool.service"], []),
+        (["state/depool.nft"], ["file yes"]),
+    ],
+)
+def test_what_keeps_the_ports_closed_is_read_from_the_disk(tmp_path, there, said):
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert depool_head(tmp_path) == ["token 0", *said]
+
+
+def test_a_masked_unit_keeps_nothing_closed(tmp_path):
+    for name in ("multi-user.target.wants", "exim4.service.requires"):
+        (tmp_path / "system" / name).mkdir(parents=True)
+        (tmp_path / "system" / name / "mx-depool.service").write_text("x")
+    (tmp_path / "system" / "mx-depool.service").symlink_to("/dev/null")
+    assert depool_head(tmp_path) == ["token 0", "unit disabled"]
+
+
+@pytest.mark.parametrize(("text", "token"), [("7\n", "7"), ("7", "7"), ("", "0")])
+def test_the_token_on_the_host(tmp_path, text, token):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "token").write_text(text)
+    assert depool_head(tmp_path) == [f"token {token}"]
+
+
+def depool_head(place):
+    """What the section says before the table, with the host's files below a directory."""
+    script = depool.SECTION.script.replace("/etc/systemd/system", str(place / "system"))
+    script = script.replace(depool.DIRECTORY, str(place / "state"))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.partition("table\n")[0].splitlines()
+
+
+def count(tmp_path, *places, exes=("/usr/sbin/exim4", "/usr/sbin/exim4 (deleted)", "/usr/bin/exim4", "/usr/bin/mawk")):
+    """What awk makes of the lists."""
+    text = "".join(f"{line}\n" for line in exes)
+    argv = ["awk", "-v", "exe=/usr/sbin/exim4", standing._COUNT, "what=exe", "-", *map(str, places)]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.splitlines()
+
+
+TCP = """  sl  local_address rem_address   st tx_queue rx_queue
+   0: 00000000:0019 00000000:0000 0A 00000000:00000000
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000
+   2: 0100007F:0019 0100007F:D2A4 01 00000000:00000000
+   3: 00000000:1900 00000000:0019 0A 00000000:00000000
+"""
+
+
+def test_processes_listeners_and_entries_are_counted_in_one_go(tmp_path):
+    (tmp_path / "tcp").write_text(TCP)
+    (tmp_path / "env").write_text("# GRUB Environment Block\nsaved_entry=a>b\nnext_entry=\nother=1\n#####")
+    places = ("what=tcp", tmp_path / "tcp", tmp_path / "tcp", "what=grub", tmp_path / "env")
+    assert count(tmp_path, *places) == ["saved a>b", "next ", "processes 2", "listeners 2"]
+
+
+def test_a_list_that_is_not_there_counts_nothing(tmp_path):
+    (tmp_path / "env").write_text("damaged\nsaved_entry=a>b\n")
+    assert count(tmp_path, "what=grub", tmp_path / "env", exes=()) == []

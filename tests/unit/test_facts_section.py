@@ -125,7 +125,12 @@ def test_facts_of_this_machine_can_be_read():
 
 
 def test_the_hosts_own_clock_frames_the_script():
-    answers = ask(Section("slow", "sleep 0.2"), Section("after", "true"))
+    answers = ask(Section("slow", "sleep 0.2"), Section("after", "true", timed=True))
     began, ended = answers["after"].host_times
     assert ended - began >= 0.2
     assert answers["slow"].host_times == answers["after"].host_times
+
+
+def test_a_clock_that_nobody_asks_for_is_not_read():
+    assert "\nclock\n" not in build_script([Section("one", "true")], "@@m")
+    assert ask(Section("one", "true"))["one"].host_times is None

@@ -26,15 +26,21 @@ PLACE = RollHost("one", 10)
 STANDING = """\
 boot 0b6b7a40-64a9-4f0e-8d3b-3f7c1f2ad001
 kernel {kernel}
-system running
-ActiveState active
-LoadState loaded
-UnitFileState generated
 processes 2
 listeners {listeners}
 saved {saved}
 next\x20
 puppet on
+units
+Job=
+ActiveState=active
+LoadState=loaded
+UnitFileState=generated
+
+Job=
+ActiveState=inactive
+LoadState=loaded
+UnitFileState=static
 end
 """
 
