@@ -19,6 +19,7 @@ from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
 
 _ENVIRONMENT = "/boot/grub/grubenv"
+_ENTRIES_S = 30.0
 _POLL_S = 3.0
 _ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
@@ -65,18 +66,20 @@ def _set(name: str, entry: str) -> str:
     return f"grub-editenv {_ENVIRONMENT} unset {name}"
 
 
-def set_entries(context: Context, saved: str, next_: str) -> None:
+def set_entries(context: Context, saved: str, next_: str, first: str = "") -> None:
     """Set the entries and prove that they stand.
 
     Arguments:
         context: the world.
         saved: full id of the saved entry.
         next_: full id of the entry for one boot.
+        first: a script of :mod:`mxlib.steps.panic` that has to succeed before; it prints nothing.
 
     Raises:
         mxlib.errors.StepError: what was read back is something else.
     """
-    said = context.act(entries_script(saved, next_)).output
+    timeout = (panic.UPDATE_S if first else 0.0) + _ENTRIES_S
+    said = context.act(f"{first}{entries_script(saved, next_)}", timeout=timeout).output
     read = dict(line.split("=", 1) for line in said.splitlines() if "_entry=" in line)
     if (read.get("saved_entry", ""), read.get("next_entry", "")) != (saved, next_):
         raise StepError(f"GRUB's environment does not hold what was written: {one_line(said)}")
@@ -87,9 +90,8 @@ def entries(context: Context, state: State, goal: Goal) -> Done:
     record = record_of(state)
     wanted = kernel_wanted(goal, record)
     saved, next_ = entries_for(record, wanted)
-    if next_ and context.site.boot.panic:
-        context.act(panic.arm_script(context.site.boot.panic), timeout=panic.UPDATE_S)
-    set_entries(context, saved, next_)
+    panics = context.site.boot.panic
+    set_entries(context, saved, next_, panic.arm_script(panics) if next_ and panics else "")
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
 
@@ -100,8 +102,7 @@ def keep(context: Context, state: State) -> Done:
     assert state.host is not None
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
-    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
-    set_entries(context, known[release], "")
+    set_entries(context, known[release], "", panic.disarm_script())
     proof = Proof(release, context.target.name, context.clock.now().isoformat(timespec="seconds"), record.run)
     context.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
     return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
@@ -127,8 +128,7 @@ fi
 
 def entries_back(context: Context, state: State) -> Done:
     """The boot entries as they were."""
-    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
-    set_entries(context, record_of(state).prior.saved_entry, "")
+    set_entries(context, record_of(state).prior.saved_entry, "", panic.disarm_script())
     return Done("GRUB's entries are as they were")
 
 

@@ -91,18 +91,17 @@ nft -f {RULES}
 put {UNIT_FILE} {quoted(_UNIT)}
 mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
 put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
-systemctl --quiet enable {UNIT}
-systemctl start {UNIT}
-nft list table {TABLE}
+systemctl --quiet enable --now {UNIT}
 """
 
 
 # The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
+# Its units are read anew once, at the end; a table is named before it is deleted, so that a missing one is no error.
 OPEN_SCRIPT = f"""\
-systemctl --quiet disable {UNIT} || [ ! -e {UNIT_FILE} ]
+systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
 rm -f {HOLD} {exim.HOLD_DROP_IN} {UNIT_FILE} {RULES}
 rmdir --ignore-fail-on-non-empty {exim.HOLD_DROP_IN.rpartition("/")[0]}
-! nft list table {TABLE} >/dev/null 2>&1 || nft delete table {TABLE}
+nft 'add table {TABLE}; delete table {TABLE}'
 systemctl daemon-reload
 """
 

@@ -141,8 +141,8 @@ def turn_back(context: Context, state: State) -> Done:
 
 def release(context: Context, _state: State) -> Done:
     """Remove the record, then give the slot up: in this order nobody finds the slot free and the host taken."""
-    context.act(panic.disarm_script(), timeout=panic.UPDATE_S)
-    context.act(f"cd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync .")
+    forget = f"cd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync ."
+    context.act(f"{panic.disarm_script()}{forget}", timeout=panic.UPDATE_S)
     context.record = None
     try:
         context.slot.release()
