@@ -18,6 +18,7 @@ from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.record import MAX_BOOTS, Judgement, Kernel, Record
 from mxlib.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.text import plural
 
 
 def decide(goal: Goal, state: State) -> Decision:
@@ -223,7 +224,7 @@ def _verify(state: State, record: Record, host: View) -> Decision:
     if out := _keep_out(state, host):
         return out
     if state.lost:
-        return End(Outcome.MAIL_LOST, f"the ledger misses {state.lost} of the messages the host had taken")
+        return End(Outcome.MAIL_LOST, f"the ledger misses {plural(state.lost, 'message')} of those the host had taken")
     if judged.worst is Judgement.INCONCLUSIVE:
         return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
     if judged.worst is Judgement.BLAMED:

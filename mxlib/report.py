@@ -9,6 +9,7 @@ from mxlib.facts.standing import Standing
 from mxlib.journal import Event
 from mxlib.outcome import Outcome
 from mxlib.record import Record
+from mxlib.steps.ledger import ACCEPT
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,10 @@ def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
         return ""
     if outcome is Outcome.DONE:
         return f"cookbook sre.mail.pool-mx {host}"
+    if outcome is Outcome.MAIL_LOST:
+        # once more it would find the same: only a person can tell where they are
+        known = "once you know where the missing messages are"
+        return f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}    ({known})"
     return f"cookbook sre.mail.reboot-mx {host} --resume    (to undo instead: --abort)"
 
 

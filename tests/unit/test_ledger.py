@@ -1,11 +1,14 @@
 """The ledger's shell scripts, run for real on a made-up spool and log."""
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from mxlib import exim
+from mxlib.steps import ledger
 from mxlib.steps.ledger import check_script, close_script, untraced_script
+from tests.unit.test_facts_depool import RECORD
 
 OLD, NEW = "1rABCD-0000aB-2z", "1rABCD-0000000aBcD-12xY"
 IDS = [f"1rABC{n}-0000aB-2z" for n in range(5)]
@@ -152,3 +155,14 @@ def test_a_script_that_cannot_read_says_so(mta):
     mta.log.unlink()
     with pytest.raises(AssertionError):
         mta.run(close_script)
+
+
+@pytest.mark.parametrize(("accept", "lost"), [((), 21), (("ledger",), 0)])
+def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
+    said = "must 30\nspool 9\nmissing 21\nuntraced 0\n" + "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
+    context = SimpleNamespace(options=SimpleNamespace(accept=frozenset(accept)), lost=0)
+    context.act = lambda _script, timeout: SimpleNamespace(output=said)
+    done = ledger.check(context, RECORD)
+    assert context.lost == lost
+    assert "MISSING 21" in done.note
+    assert done.evidence["missing"] == 21
