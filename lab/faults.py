@@ -83,6 +83,9 @@ def _cold_start(target: Target, value: object) -> None:
     target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=150)
 
 
+_LIVE = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
+
+
 def _back_to_old_layout(target: Target) -> None:
     """A host that answers as ens5, whatever it was left as; with cold starts only where they are needed.
 
@@ -92,7 +95,6 @@ def _back_to_old_layout(target: Target) -> None:
     Raises:
         LabError: it answers with none of them.
     """
-    name = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
     for layout in (None, "default", node.OLD_RESERVATIONS):
         if layout is not None:
             _cold_start(target, layout)
@@ -101,7 +103,7 @@ def _back_to_old_layout(target: Target) -> None:
             break
         except LabError:
             continue
-    live = target.on_host(name).strip()
+    live = target.on_host(_LIVE).strip()
     _reservations(target, node.OLD_RESERVATIONS)
     pinned = "ls /etc/systemd/network/10-mx-cookbooks-*.link 2>/dev/null || true"
     pins = target.on_host(pinned).split()
@@ -125,7 +127,9 @@ def _remove_disk(target: Target) -> None:
         ["gnt-instance", "list", "--no-headers", "-o", "disk.count", target.mx.fqdn], check=True
     ).stdout.strip()
     if disks != "1":
-        target.on_host("sync")
+        # a run may have moved its files to the name that this takes away again
+        live = target.on_host(_LIVE).strip()
+        target.on_host(f"sed -i 's/\\b{live}\\b/ens5/' /etc/network/interfaces; sync")
         target.place.node.run(["gnt-instance", "shutdown", "--timeout=30", target.mx.fqdn], timeout=150)
         target.place.node.run(["gnt-instance", "modify", "--disk", "remove", target.mx.fqdn], timeout=120)
         target.place.node.run(["gnt-instance", "start", target.mx.fqdn], timeout=120)
