@@ -5,6 +5,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from mxlib.remedies.hole_rules import network_of
 from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.suggest import suggest
 from mxlib.remedy_session import RemedyRequest, seconds_of
+from mxlib.state import Ports
 from mxlib.steps.context import FENCED
 from mxlib.verdict import Status, Verdict
 from mxlib.verify import with_watched
@@ -316,6 +318,19 @@ def fitting(facts: Facts, *more: Verdict, site: Site = SITE) -> list[str]:
     policy = with_watched(site.verify, entries)
     verdicts = [check.verdict(facts, policy) for check in CHECKS.values()]
     return [one.order.said for one in suggest([*verdicts, *more], facts, site, policy, entries)]
+
+
+@pytest.mark.parametrize(
+    ("ports", "status"), [(Ports.OPEN, Status.OK), (Ports.CLOSED, Status.OK), (Ports.PARTLY, Status.FAILED)]
+)
+def test_ports_that_are_neither_open_nor_closed_after_a_reload_are_no_success(
+    monkeypatch: pytest.MonkeyPatch, ports: Ports, status: Status
+) -> None:
+    found = SimpleNamespace(get=lambda _source: SimpleNamespace(ports=ports))
+    monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: found)
+    monkeypatch.setattr(reload_firewall, "by_checks", lambda *_names: lambda _bench, _order: ())
+    (verdict,) = reload_firewall.judge(SimpleNamespace(host=None), Order("reload-firewall"))  # type: ignore[arg-type]
+    assert (verdict.check, verdict.status) == ("ports-stand", status)
 
 
 def failed_unit(name: str, host_name: str = NFTABLES) -> Facts:
