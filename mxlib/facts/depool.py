@@ -24,7 +24,7 @@ TABLE = "inet mx_depool"
 HOLD = f"{DIRECTORY}/hold"
 """While this file exists the drop-in :data:`mxlib.exim.HOLD_DROP_IN` keeps the MTA from being started."""
 
-_ENABLED = (
+LINKS = (
     f"/etc/systemd/system/multi-user.target.wants/{UNIT}",
     f"/etc/systemd/system/{exim.UNIT}.requires/{UNIT}",
 )
@@ -40,7 +40,7 @@ token=0
 {{ read -r token <{TOKEN}; }} 2>/dev/null
 echo "token ${{token:-0}}"
 [ ! -s {RULES} ] || echo 'file yes'
-if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"[ -e {link} ]" for link in _ENABLED)}
+if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"[ -e {link} ]" for link in LINKS)}
 then echo 'unit enabled'
 elif [ -e {UNIT_FILE} ]; then echo 'unit disabled'
 fi

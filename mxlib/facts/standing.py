@@ -17,7 +17,7 @@ from mxlib.host import Host
 from mxlib.state import Mta, View
 
 # The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).
-_PUPPET = "/usr/local/share/bash/puppet-common.sh"
+PUPPET = "/usr/local/share/bash/puppet-common.sh"
 _ENVIRONMENT = "/boot/grub/grubenv"
 
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
@@ -42,8 +42,8 @@ set -- what=tcp /proc/net/tcp
 [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
 [ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
 readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '{_COUNT}' what=exe - "$@"
-if [ -r {_PUPPET} ]; then
-bash -c '. {_PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
+if [ -r {PUPPET} ]; then
+bash -c '. {PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
 else echo puppet absent; fi
 echo units
 systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {exim.UNIT} shutdown.target

@@ -7,7 +7,7 @@ may flush it (Debian's nftables.conf does), are passed on to that unit.
 """
 
 from mxlib import exim
-from mxlib.facts.depool import HOLD, RULES, TABLE, UNIT, UNIT_FILE
+from mxlib.facts.depool import HOLD, LINKS, RULES, TABLE, UNIT, UNIT_FILE
 from mxlib.record import Record
 from mxlib.state import State
 from mxlib.steps.context import Context, Done, quoted
@@ -63,6 +63,11 @@ RequiredBy={exim.UNIT}
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
 
 
+# A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
+_FILES = (RULES, UNIT_FILE, exim.HOLD_DROP_IN, *LINKS)
+_SETTLED = "sync " + " ".join(dict.fromkeys(path.rpartition("/")[0] for path in _FILES))
+
+
 def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
     """The table as a file for nft; loading it twice is harmless.
 
@@ -92,6 +97,7 @@ put {UNIT_FILE} {quoted(_UNIT)}
 mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
 put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
 systemctl --quiet enable --now {UNIT}
+{_SETTLED}
 """
 
 

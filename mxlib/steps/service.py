@@ -4,6 +4,7 @@ import dataclasses
 
 from mxlib.errors import SilenceError, SlotError
 from mxlib.facts.depool import DIRECTORY
+from mxlib.facts.standing import PUPPET
 from mxlib.record import Record
 from mxlib.seams import Silencer
 from mxlib.state import State
@@ -107,14 +108,15 @@ def puppet_reason(record: Record) -> str:
 
 
 def puppet_off(context: Context, state: State) -> Done:
-    """Disable Puppet."""
-    context.act(f"disable-puppet {quoted(puppet_reason(record_of(state)))}", timeout=60)
+    """Disable Puppet, and let its lock outlast a power cut: an empty one is nobody's, and is never taken away."""
+    context.act(f"disable-puppet {quoted(puppet_reason(record_of(state)))}\nsync", timeout=60)
     return Done("Puppet is disabled")
 
 
 def puppet_on(context: Context, state: State) -> Done:
-    """Enable Puppet again, with the reason it was disabled with."""
-    context.act(f"enable-puppet {quoted(puppet_reason(record_of(state)))}", timeout=60)
+    """Enable Puppet again, with the reason it was disabled with; the site's command only says it where it does not."""
+    still = f"! bash -c '. {PUPPET} && test -f \"$PUPPET_DISABLEDLOCK\"'"
+    context.act(f"enable-puppet {quoted(puppet_reason(record_of(state)))}\n{still}", timeout=60)
     return Done("Puppet is enabled")
 
 
