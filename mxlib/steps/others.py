@@ -10,6 +10,8 @@ from mxlib.steps.context import Context
 from mxlib.text import one_line, plural
 from mxlib.verdict import Status, Verdict
 
+_AGAIN_S = 3.0
+
 
 def others(context: Context) -> tuple[Verdict, ...]:
     """One verdict for each other MX: in service, and well.
@@ -35,18 +37,30 @@ def lacking_others(context: Context) -> list[str]:
 
 
 def _judge(context: Context, peer: Host) -> Verdict:
-    name = f"peer-{peer.name}"
+    """One MX; asked once more where it could not be: a single slow login has kept a whole site from beginning."""
     try:
-        # one round trip for both: where it stands, and how it is
-        facts = read_facts(peer, (standing.SOURCE, *context.verifier.sources()))
-        view = facts.get(standing.SOURCE).view
-        if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
-            return Verdict(name, Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
-        accepted = context.options.accept
-        bad = [one for one in context.verifier.judged(facts) if not one.passed and one.check not in accepted]
+        return _look(context, peer)
+    except (HostError, ParseError):
+        context.clock.sleep(_AGAIN_S)
+    try:
+        return _look(context, peer)
     except (HostError, ParseError) as error:
-        return Verdict(name, Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
+        return Verdict(_name(peer), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
+
+
+def _name(peer: Host) -> str:
+    return f"peer-{peer.name}"
+
+
+def _look(context: Context, peer: Host) -> Verdict:
+    # one round trip for both: where it stands, and how it is
+    facts = read_facts(peer, (standing.SOURCE, *context.verifier.sources()))
+    view = facts.get(standing.SOURCE).view
+    if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
+        return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
+    accepted = context.options.accept
+    bad = [one for one in context.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:
         worst = min(bad, key=lambda one: one.status.severity)
-        return Verdict(name, worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
-    return Verdict(name, Status.OK, f"{peer.name}: in service")
+        return Verdict(_name(peer), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
+    return Verdict(_name(peer), Status.OK, f"{peer.name}: in service")
