@@ -153,7 +153,7 @@ def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
             yield {"stage": str(event.values["step"]), "check": check, "status": status, "why": why}
 
 
-_LEDGER = ("must", "spool", "missing", "untraced")
+_LEDGER = ("must", "spool", "missing", "accepted", "untraced")
 
 
 def _ledger(events: Iterable[Event]) -> dict[str, int]:
@@ -202,7 +202,8 @@ def ledger_line(ledger: dict[str, int]) -> str:
     Arguments:
         ledger: its counts.
     """
-    missing = f"{ledger['missing']} MISSING" if ledger.get("missing") else "none missing"
+    accepted = f" (accepted by --accept {ACCEPT})" if ledger.get("accepted") else ""
+    missing = f"{ledger['missing']} MISSING{accepted}" if ledger.get("missing") else "none missing"
     untraced = f", {ledger['untraced']} not traceable after a power cut" if ledger.get("untraced") else ""
     return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}{untraced}"
 

@@ -168,6 +168,7 @@ def check(context: Context, record: Record) -> Done:
         raise StepError(f"the ledger's answer cannot be understood: {one_line(result.output)}")
     missing = f"MISSING {numbers['missing']}: {', '.join(shown)}" if numbers["missing"] else "none missing"
     if numbers["missing"] and accepted:
+        numbers["accepted"] = numbers["missing"]
         missing += f" (accepted by --accept {ACCEPT})"
     untraced = f"; {numbers['untraced']} more not traceable, see found boot" if numbers["untraced"] else ""
     return Done(
