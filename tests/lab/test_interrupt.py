@@ -47,10 +47,10 @@ def test_killed_after_the_reboot_order_it_is_finished_from_the_other_host(place:
 
 @pytest.mark.nightly
 def test_killed_after_every_single_step_it_is_still_finished(place: Stations) -> None:
-    """Each process gets one step further; the two management hosts take turns."""
+    """Each process gets one step further; the two management hosts take turns. Before the claim there is nothing yet."""
     kernel = demo.other_kernel(place, MX2)
     with nothing_lost(place):
-        steps = [killed_after(place, place.management[0], "slot", "--kernel", kernel, *REASON)]
+        steps = [killed_after(place, place.management[0], "claim", "--kernel", kernel, *REASON)]
         for turn in range(60):
             begin = time.monotonic()
             step = killed_after(place, place.management[(turn + 1) % 2], "", "--resume", *REASON)
