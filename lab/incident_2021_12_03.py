@@ -148,13 +148,17 @@ def _back_into_the_good_kernel(stage: Stage, good: str) -> None:
     def line(step: str) -> str:
         """What the run said of a step, without its time of day."""
         found = re.findall(rf"^\S+ ({step}: .*)$", said, re.MULTILINE)
-        return found[-1][:150] if found else ""
+        return found[-1][:200] if found else ""
 
     stage.must(
         bool(line("mend")), f"no address after the boot: {line('await boot') or 'waited for'}", then="12-04 00:55"
     )
-    stage.must("ens13" in line("mend"), line("mend") or "repaired over the console", then="12-04 01:10")
-    stage.must("spamd" in line("repair"), line("repair") or "what did not start is started", then="12-04 01:14")
+    renamed = re.search(r"^\S+ (ens5 is now ens13: .*)$", said, re.MULTILINE)
+    how = f"{renamed[1][:60]}; {line('mend')}" if renamed else "repaired over the console"
+    stage.must(bool(renamed), how, then="12-04 01:10")
+    # started by whoever meets it first: the repair of the network, or the one after the boot
+    started = next((one for one in (line("mend"), line("repair")) if "spamd" in one), "")
+    stage.must(bool(started), started or "what did not start is started", then="12-04 01:14")
     stage.must(bool(line("prove outbound")), f"with the MTA held: {line('prove outbound')}", then="12-04 01:26")
     stage.must(code == 0, "kept, verified, back in service", then="12-08")
 
