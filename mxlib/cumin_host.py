@@ -65,10 +65,13 @@ def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
         printed: all that came back.
         mark: the token it was wrapped with.
 
+    A machine that goes down takes its connections along, at times between the last line of a script and our own: the
+    exit code, whole to its line's end, is what shows that the script came to its end.
+
     Returns:
         None: the command did not come to its end, or the connection was never there.
     """
-    found = re.search(rf"{mark}-begin\s(.*?){mark}-end", printed, re.DOTALL)
+    found = re.search(rf"{mark}-begin\s(.*?)(?:{mark}-end|\Z)", printed, re.DOTALL)
     if found is None:
         return None
     lines = [line for line in found[1].split() if re.fullmatch(r"[A-Za-z0-9+/=]+", line)]
@@ -77,7 +80,7 @@ def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
     except binascii.Error:
         return None
     output, _, code = text.rpartition(f"\n{mark}-code ")
-    return (int(code), output) if code.strip().isdigit() else None
+    return (int(code), output) if re.fullmatch(r"[0-9]+\n", code) else None
 
 
 def cumin_transport(remote: RemoteHosts) -> _Transport:

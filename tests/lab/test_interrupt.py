@@ -47,7 +47,7 @@ def test_killed_after_the_reboot_order_it_is_finished_from_the_other_host(place:
 
 @pytest.mark.nightly
 def test_killed_after_every_single_step_it_is_still_finished(place: Stations) -> None:
-    """Each process gets one step further; the two management hosts take turns. Before the claim there is nothing yet."""
+    """Each process gets one step further; the management hosts take turns. Before the claim there is nothing."""
     kernel = demo.other_kernel(place, MX2)
     with nothing_lost(place):
         steps = [killed_after(place, place.management[0], "claim", "--kernel", kernel, *REASON)]

@@ -63,6 +63,20 @@ def test_a_broken_connection():
         host(broken).read("echo", timeout=5)
 
 
+def answer(script, mark="m"):
+    printed = subprocess.run(["sh", "-c", wrap(script, 5, mark)], capture_output=True, text=True, check=True).stdout
+    return printed.strip().removesuffix(f"{mark}-end")
+
+
+def test_a_machine_that_went_down_after_the_last_line_has_still_answered():
+    assert unwrap(answer("echo ordered; exit 3"), "m") == (3, "ordered\n")
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_an_answer_cut_before_the_end_of_its_code_is_none(cut):
+    assert unwrap(answer("echo ordered; exit 12").strip()[:-cut], "m") is None
+
+
 def test_dry_run_reads_and_does_not_act(tmp_path):
     target = tmp_path / "made"
     assert host(dry_run=True).read("echo real", timeout=5).output == "real\n"
