@@ -66,9 +66,7 @@ def test_a_panic_becomes_a_return_to_the_fallback_by_itself(place: Stations, bro
             code, said = run(place.operator, "--kernel", kernel, *REASON)
         assert code == FELL_BACK, said
     assert ssh(place, MX2, "uname -r").stdout == earlier
-    steps = taken(place)[known:]
-    assert steps.count("reboot") == 1
-    assert "power cycle" not in steps
+    assert "power cycle" not in taken(place)[known:]
     run_id = next(event["run"] for event in reversed(events(place)) if event["event"] == "start")
     boot = place.operator.sh(f"cat /var/log/spicerack/console/{MX2.fqdn}-{run_id}.log")
     assert "Kernel panic" in boot
