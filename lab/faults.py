@@ -95,7 +95,7 @@ def _back_to_old_layout(target: Target) -> None:
     Raises:
         LabError: it answers with none of them.
     """
-    for layout in (None, "default", node.OLD_RESERVATIONS):
+    for layout in (None, node.OLD_RESERVATIONS, "default"):
         if layout is not None:
             _cold_start(target, layout)
         try:
