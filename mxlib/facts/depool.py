@@ -21,6 +21,7 @@ RULES = f"{DIRECTORY}/depool.nft"
 UNIT = "mx-depool.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mx_depool"
+RELOAD_DROP_IN = "/etc/systemd/system/nftables.service.d/mx-depool.conf"
 HOLD = f"{DIRECTORY}/hold"
 """While this file exists the drop-in :data:`mxlib.exim.HOLD_DROP_IN` keeps the MTA from being started."""
 

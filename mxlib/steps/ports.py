@@ -3,11 +3,12 @@
 A table of our own ahead of the host's firewall answers new connections with a reset, so that senders go to the next MX
 at once; sessions under way finish. The SYN is matched by TCP flags, not by the state of conntrack, which may be what is
 broken. A unit ordered after the firewall and before the MTA loads the table; the firewalls' restarts and reloads, which
-may flush it (Debian's nftables.conf does), are passed on to that unit.
+may flush it (Debian's nftables.conf does), are passed on to that unit. A reload of nftables is replaced by one that
+loads its file and our table in one transaction, so that no packet comes in between.
 """
 
 from mxlib import exim
-from mxlib.facts.depool import HOLD, LINKS, RULES, TABLE, UNIT, UNIT_FILE
+from mxlib.facts.depool import HOLD, LINKS, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE
 from mxlib.record import Record
 from mxlib.state import State
 from mxlib.steps.context import Context, Done, quoted
@@ -61,10 +62,18 @@ WantedBy=multi-user.target
 RequiredBy={exim.UNIT}
 """
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
-
+# A pattern, as nft takes one that matches nothing for nothing: whatever is left of ours, the firewall itself is loaded.
+_RELOAD = f"""\
+[Service]
+ExecReload=
+ExecReload=/usr/sbin/nft 'include "%s"; include "{RULES.removesuffix(".nft")}*.nft"'
+"""
+# Only what is known to be one load of one file is replaced; anything else stays as its owner wrote it.
+_ONE_LOAD = r"""\
+END { if (NR == 1 && sub(/^argv\[\]=[^ ]*\/nft -f /, "", $2) && $2 ~ /^\/[^ "'%]*$/) print $2 }"""
 
 # A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
-_FILES = (RULES, UNIT_FILE, exim.HOLD_DROP_IN, *LINKS)
+_FILES = (RULES, UNIT_FILE, exim.HOLD_DROP_IN, RELOAD_DROP_IN, *LINKS)
 _SETTLED = "sync " + " ".join(dict.fromkeys(path.rpartition("/")[0] for path in _FILES))
 
 
@@ -82,7 +91,7 @@ def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
 
 
 def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
-    """Close now, then make it last; the drop-in that can hold the MTA comes along, as it needs the same reload.
+    """Close now, then make it last; the drop-ins for the MTA and for nftables come along, as they need the same reload.
 
     Arguments:
         ports: what to close.
@@ -96,8 +105,21 @@ nft -f {RULES}
 put {UNIT_FILE} {quoted(_UNIT)}
 mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
 put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
-systemctl --quiet enable --now {UNIT}
+{reload_script()}systemctl --quiet enable --now {UNIT}
 {_SETTLED}
+"""
+
+
+def reload_script() -> str:
+    """Make a reload of nftables load the table in the same transaction; needs the shell function ``put`` PATH TEXT.
+
+    A second time it finds our own command, which is not one load of one file, and leaves it.
+    """
+    return f"""\
+mkdir -p {RELOAD_DROP_IN.rpartition("/")[0]}
+rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {quoted(_ONE_LOAD)})
+[ -z "$rules" ] || put {RELOAD_DROP_IN} "$(printf {quoted(_RELOAD)} "$rules")
+"
 """
 
 
@@ -105,8 +127,8 @@ systemctl --quiet enable --now {UNIT}
 # Its units are read anew once, at the end; a table is named before it is deleted, so that a missing one is no error.
 OPEN_SCRIPT = f"""\
 systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
-rm -f {HOLD} {exim.HOLD_DROP_IN} {UNIT_FILE} {RULES}
-rmdir --ignore-fail-on-non-empty {exim.HOLD_DROP_IN.rpartition("/")[0]}
+rm -f {HOLD} {exim.HOLD_DROP_IN} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
+rmdir {exim.HOLD_DROP_IN.rpartition("/")[0]} {RELOAD_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
 nft 'add table {TABLE}; delete table {TABLE}'
 systemctl daemon-reload
 """

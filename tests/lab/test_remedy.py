@@ -103,6 +103,21 @@ def test_a_reload_of_the_firewall_leaves_the_ports_closed(place: Stations, out_o
 
 
 @pytest.mark.nightly
+def test_while_the_firewall_is_loaded_anew_nobody_gets_in(place: Stations, out_of_service: str) -> None:
+    """Somebody knocks without a pause while `flush ruleset` is done over and over."""
+    knock = f"exec 2>/dev/null; while :; do (exec 3<>/dev/tcp/{MX1.v4}/25) && echo in || echo refused; done"
+    knocking = place.world.inside(["timeout", "60", "bash", "-c", knock])
+    child = subprocess.Popen(knocking, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        on(place, MX1, "for i in 1 2 3 4 5 6 7 8 9 10; do systemctl reload nftables; done")
+    finally:
+        lifecycle.tell(child, signal.SIGTERM)
+    outcomes = child.communicate(timeout=20)[0].decode().split()
+    assert outcomes.count("refused") > 100
+    assert "in" not in outcomes
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize(("mx", "unit"), [(MX1, "nftables"), (MX2, "ferm")])
 def test_a_firewall_that_is_not_loaded_is_loaded(place: Stations, broken, mx: Exchanger, unit: str) -> None:
     with broken("no-ferm", host=mx.name):
