@@ -1,4 +1,4 @@
-"""Whether a host answers over SSH, judged from here, by each address family of its own."""
+"""Whether a host answers over SSH, judged from here by connections of its own: one that is kept open proves nothing."""
 
 import socket
 import subprocess
@@ -19,6 +19,20 @@ def families(name: str) -> tuple[int, ...]:
 def _resolves(name: str, family: int) -> bool:
     try:
         return bool(socket.getaddrinfo(name, 22, family, socket.SOCK_STREAM))
+    except OSError:
+        return False
+
+
+def greets(address: str, port: int) -> bool:
+    """Whether an SSH server greets a new connection; what carries the session of before is not asked.
+
+    Arguments:
+        address: of the host.
+        port: of its SSH server.
+    """
+    try:
+        with socket.create_connection((address, port), timeout=2 * _CONNECT_S) as connection:
+            return connection.recv(4) == b"SSH-"
     except OSError:
         return False
 

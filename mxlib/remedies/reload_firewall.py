@@ -2,7 +2,8 @@
 
 Debian's nftables.conf begins with ``flush ruleset``, which wipes our table too. So it is loaded again in the same
 script, and read back. A wrong ruleset would lock everybody out: the host takes the reload back by a timer of its own,
-unless a new session has proven that the host can still be reached.
+unless a new connection has proven that the host can still be reached. Our sessions prove nothing: cumin's ssh may share
+a connection of before, which the firewall lets pass as established (seen in the lab).
 """
 
 import shlex
@@ -87,20 +88,36 @@ def script(site: Site) -> str:
 
 
 def apply(bench: Bench, _order: Order) -> str:
-    """Load it, prove the host by a new session, then let the undoing go."""
+    """Load it, prove the host by a new connection, then let the undoing go."""
+    address, port = _door(bench)
     before = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
     result = bench.act(script(bench.site), 120.0)
+    taken_back = f"the host itself takes it back within {bench.site.remedy.firewall_undo:g} s"
+    if not bench.greets(address, port):
+        raise StepError(f"no new connection to {address} port {port} after it: {taken_back}")
     try:
         after = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
     except HostError as error:
-        patience = bench.site.remedy.firewall_undo
-        raise StepError(
-            f"no new session after it; the host itself takes it back within {patience:g} s: {error}"
-        ) from error
+        raise StepError(f"no answer after it: {taken_back}: {error}") from error
     bench.act(_CONFIRM, 30.0)
     if after is not before:
         raise StepError(f"the mail ports were {before.value} before and are {after.value} now")
     return f"{one_line(result.output)}; the mail ports are {after.value}, as before"
+
+
+def _door(bench: Bench) -> tuple[str, int]:
+    """Where the host's SSH server greets a new connection from here.
+
+    Raises:
+        mxlib.errors.StepError: nowhere, so that a reload could not be proven.
+    """
+    said = bench.host.read('echo "$SSH_CONNECTION"', timeout=10).output.split()
+    if len(said) != 4 or not said[3].isdecimal():
+        raise StepError(f"nothing was done: sshd does not say where it was reached: {one_line(' '.join(said))!r}")
+    address, port = said[2], int(said[3])
+    if not bench.greets(address, port):
+        raise StepError(f"nothing was done: {address} port {port} greets no new connection from here, to prove it by")
+    return address, port
 
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:

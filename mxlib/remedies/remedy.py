@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mxlib import verify
+from mxlib import reach, verify
 from mxlib.checks.registry import all_checks, select
 from mxlib.config_sections import Site
 from mxlib.facts.source import read_facts
@@ -44,6 +44,7 @@ class Bench:
         why: reason and task.
         run: id of this run, named in test mails.
         entries: kernels known to be bad.
+        greets: whether an SSH server at an address and port greets a new connection from here.
     """
 
     site: Site
@@ -53,6 +54,7 @@ class Bench:
     why: str
     run: str
     entries: Sequence[KnownBad] = ()
+    greets: Callable[[str, int], bool] = reach.greets
 
 
 @dataclass(frozen=True)

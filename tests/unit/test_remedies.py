@@ -2,7 +2,9 @@
 
 import os
 import re
+import socket
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mxlib import reach
 from mxlib.config_remedy import RemedySection
 from mxlib.config_sections import Site
 from mxlib.errors import ConfigError, StepError
@@ -307,6 +310,83 @@ def test_only_the_hints_of_what_was_proven_are_cleared(tmp_path: Path) -> None:
         "hint R:v6.provider.test",
         "cleared 3",
     ]
+
+
+# --- loading the firewall anew
+
+
+class Wall:
+    """A host whose firewall is loaded anew; sessions share a connection that always passes, new ones may not."""
+
+    name = "mx1001.example.org"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *greetings: bool, said: str = "::1 4321 10.0.0.2 2222") -> None:
+        self.greetings, self.asked, self.said, self.acts = list(greetings), [], said, []
+        monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: SimpleNamespace(get=lambda _: self))
+        self.ports = Ports.OPEN
+
+    def read(self, _script: str, *, timeout: float) -> Any:
+        del timeout
+        return SimpleNamespace(output=f"{self.said}\n")
+
+    def act(self, script: str, _timeout: float) -> Any:
+        self.acts.append(script)
+        return SimpleNamespace(output="reload of nftables")
+
+    def greets(self, address: str, port: int) -> bool:
+        self.asked.append((address, port))
+        return self.greetings.pop(0)
+
+    def reload(self) -> str:
+        bench: Any = SimpleNamespace(site=SITE, host=self, act=self.act, greets=self.greets)
+        return reload_firewall.apply(bench, Order("reload-firewall"))
+
+
+def test_a_reload_is_proven_by_new_connections_to_where_ssh_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(monkeypatch, True, True)
+    assert "the mail ports are open, as before" in wall.reload()
+    assert wall.asked == [("10.0.0.2", 2222)] * 2
+    assert wall.acts[1].startswith("systemctl stop"), "the undoing has gone"
+
+
+def test_a_reload_that_lets_nobody_new_in_is_left_to_the_undoing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(monkeypatch, True, False)
+    with pytest.raises(StepError, match=r"no new connection to 10\.0\.0\.2 port 2222 after it: .* within 120 s"):
+        wall.reload()
+    assert len(wall.acts) == 1
+
+
+@pytest.mark.parametrize(
+    ("greetings", "said", "why"),
+    [
+        ([False], "10.0.0.1 4321 10.0.0.2 22", "greets no new connection"),
+        ([], "", "does not say where"),
+        ([], "10.0.0.1 4321 10.0.0.2 ssh", "does not say where"),
+    ],
+)
+def test_what_could_not_be_proven_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, greetings: list[bool], said: str, why: str
+) -> None:
+    wall = Wall(monkeypatch, *greetings, said=said)
+    with pytest.raises(StepError, match=f"nothing was done: .*{why}"):
+        wall.reload()
+    assert wall.acts == []
+
+
+@pytest.mark.parametrize(("greeting", "greeted"), [(b"SSH-2.0-x\r\n", True), (b"220 mx\r\n", False), (b"", False)])
+def test_only_an_ssh_server_greets_as_one(greeting: bytes, greeted: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(greeting)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert reach.greets("127.0.0.1", port) is greeted
+        thread.join()
+    assert not reach.greets("127.0.0.1", port)
 
 
 # --- which one fits
