@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long verify-mx and the planning of a roll take for one host and for a hundred: facts, asked of real sshd.
+"""How long verify-mx, the planning of a roll and one look of a run take: facts, asked of real sshd.
 
 `sudo VENV/bin/python bench/fleet.py [--hosts 100] [--times 3]`, VENV as `tests/run --venv` prints it.
 
@@ -43,6 +43,10 @@ SSH = """Host *
     UserKnownHostsFile {folder}/known_hosts
     GlobalKnownHostsFile /dev/null
     LogLevel ERROR
+"""
+SHARED = """    ControlMaster auto
+    ControlPath {folder}/%C
+    ControlPersist 10
 """
 
 
@@ -100,6 +104,22 @@ def measure(folder: Path, hosts: int, times: int) -> None:
     for count in (1, hosts):
         best, spent = min(once_planned([host(number) for number in range(count)]) for _ in range(times))
         print(f"{'a roll':<14}{count:>6}{best:>10.2f}{best / count:>9.3f}{spent / count:>26.3f}", flush=True)
+    # what a run of reboot-mx asks before each of its steps, by a connection of its own and by a shared one
+    for label in ("a step's look", "  shared ssh"):
+        best, spent = min(once_looked(host(0)) for _ in range(2 * times))
+        print(f"{label:<14}{1:>6}{best:>10.2f}{best:>9.3f}{spent:>26.3f}", flush=True)
+        with (folder / "ssh_config").open("a") as settings:
+            settings.write(SHARED.format(folder=folder))
+
+
+def once_looked(host: Host) -> tuple[float, float]:
+    """The same for asking where one host stands; what it answers is not judged, as it has no systemd and no MTA."""
+    from mxlib.facts.section import read_sections
+    from mxlib.facts.standing import SOURCE
+
+    begin, used = time.monotonic(), cpu()
+    read_sections(host, SOURCE.sections)
+    return time.monotonic() - begin, cpu() - used
 
 
 def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
