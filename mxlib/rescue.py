@@ -55,6 +55,9 @@ class NoRescue:
     def watch(self) -> None:
         """No console."""
 
+    def attach(self) -> None:
+        """No console."""
+
     def unwatch(self) -> None:
         """No console."""
 
@@ -165,9 +168,12 @@ class GanetiRescue:
             note_names(self._host, self._forecast.known())
         except (MxlibError, OSError) as error:
             logger.warning("the network names are not noted: %s", one_line(str(error)))
-        self._attach()
+        self.attach()
 
-    def _attach(self) -> None:
+    def attach(self) -> None:
+        """Begin to read the console; a machine that was started paused, and left so, runs from then on."""
+        if self._watch is not None:
+            return
         try:
             console = open_console(self._means, self._host.name, self._run, None)
             self._watch = self._watching.enter_context(BootWatch(console))
@@ -198,7 +204,7 @@ class GanetiRescue:
         cluster.start(name, paused=True)
         self._started = True
         try:
-            self._attach()
+            self.attach()
         finally:
             node = cluster.status(name)[1]
             clock = self._means.clock

@@ -226,6 +226,9 @@ class Rescue(Protocol):
     def watch(self) -> None:
         """Begin to read the console: an unread one stalls the guest. Harmless where there is none."""
 
+    def attach(self) -> None:
+        """Read the console from now on, where this run does not yet: what a dead one has left paused goes on."""
+
     def unwatch(self) -> None:
         """Leave the console: it has one reader at a time."""
 

@@ -234,6 +234,8 @@ def _await(context: Context, state: State) -> Done:
         if standing is None and _asks_cluster(record, poll) and context.rescue.off():
             context.waited = Waited.OFF
             return Done(f"the machine is off, {duration(waited)} after the order")
+        if standing is None and poll == 1:
+            context.rescue.attach()
         if standing is None and (seen := context.rescue.stuck()):
             context.waited = Waited.SILENT
             return Done(f"no answer after {duration(waited)}, and its console shows {seen}")

@@ -128,17 +128,24 @@ def booted(place: Stations) -> str:
 
 
 @pytest.mark.nightly
-def test_a_machine_that_a_killed_run_has_left_off_is_started_by_who_goes_on(place: Stations, broken) -> None:
+@pytest.mark.parametrize("left", ["off", "paused"])
+def test_a_machine_that_a_killed_run_has_left_off_is_started_by_who_goes_on(
+    place: Stations, broken, left: str
+) -> None:
+    """Paused is what it is between its start and the moment in which the console is on it."""
     kernel = demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         killed_after(place, place.operator, "reboot", "--kernel", kernel, "--prevention", "stanzas", *COLD)
         status = ["gnt-instance", "list", "--no-headers", "-o", "status", MX2.fqdn]
         wait_for("the machine to be off", lambda: "ERROR" in place.node.run(status).stdout, deadline=120, every=1)
+        if left == "paused":
+            place.node.run(["gnt-instance", "start", "--paused", MX2.fqdn])
         code, _ = reboot_mx(place, "--resume")
         assert code == 0
         assert in_service(place)
         assert on_host(place, "uname -r").strip() == kernel
-        assert "power on" in steps(place)
+        assert ("power on" in steps(place)) is (left == "off")
+        assert "power cycle" not in steps(place)
 
 
 @pytest.mark.nightly

@@ -1,6 +1,7 @@
 """The machine from outside: what the guard says of a reboot, its cold start, and what helps when it is silent."""
 
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -164,6 +165,18 @@ def test_a_machine_never_stays_paused(
     rescue.unwatch()
     assert cluster.done == ["start paused=True", *(["unpause"] if unpaused else [])]
     assert ("without its console" in said) is unpaused
+
+
+def test_a_console_has_one_reader_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+    rescue = made(monkeypatch, tmp_path)
+    monkeypatch.setattr(rescue_module, "open_console", lambda means, name, *_: opened.append(name))
+    monkeypatch.setattr(rescue_module, "BootWatch", lambda _console: nullcontext("a watch"))
+    for _ in range(2):
+        rescue.attach()
+    rescue.unwatch()
+    rescue.attach()
+    assert opened == [NAME, NAME]
 
 
 def test_what_the_cluster_does_not_tell_is_not_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
