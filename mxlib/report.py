@@ -1,7 +1,7 @@
 """The story of a run, from its journal: for the terminal and as JSON; as Markdown in :mod:`mxlib.report_markdown`."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,9 @@ from mxlib.journal import Event
 from mxlib.outcome import Outcome
 from mxlib.record import Record
 from mxlib.steps.ledger import ACCEPT
+
+_KNOCKING = 10
+"""So many refused clients are named by ``--status``; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,8 @@ def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
     yield f"{host}: kernel {view.kernel}, boot {view.boot}"
     yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
     yield f"boot entries: saved {view.saved or '(none)'}, next {view.next or '(none)'}"
+    if standing.depool.knocks:
+        yield f"refused in the last ten minutes: {_knocking(standing.depool.knocks)}"
     yield f"slot of the service: {slot or 'free'}"
     if record is None:
         yield "no run has claimed it"
@@ -239,6 +244,13 @@ def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
     yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
     yield f"target {record.target.release}, fallback {record.fallback.release}; {_progress(record)}"
     yield f"next: {next_command(host, Outcome.LEFT_OUT, record)}"
+
+
+def _knocking(knocks: Mapping[str, int]) -> str:
+    """Who was refused how often, those that come most first."""
+    ordered = sorted(knocks.items(), key=lambda one: (-one[1], one[0]))
+    shown = ", ".join(f"{address} ({count})" for address, count in ordered[:_KNOCKING])
+    return f"{shown} and {len(ordered) - _KNOCKING} more" if len(ordered) > _KNOCKING else shown
 
 
 def _progress(record: Record) -> str:

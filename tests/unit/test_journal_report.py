@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -7,6 +8,7 @@ from mxlib.errors import JournalError
 from mxlib.journal import Journal, read
 from mxlib.outcome import Outcome
 from mxlib.report_markdown import markdown
+from mxlib.state import Mta, Ports
 from tests.unit.fakes import FakeClock
 
 
@@ -144,3 +146,19 @@ def test_exit_codes_mean_one_thing_and_keep_clear_of_others():
     # 1 an uncaught error, 2 argparse, 90 to 99 Spicerack, from 126 the shell
     assert all(code == 0 or (2 < code < 90) for code in codes)
     assert all(one.phrase for one in Outcome)
+
+
+@pytest.mark.parametrize(
+    ("knocks", "said"),
+    [
+        ({}, None),
+        ({"192.0.2.9": 1, "2001:db8::7": 12}, "2001:db8::7 (12), 192.0.2.9 (1)"),
+        ({f"192.0.2.{n}": 1 for n in range(1, 13)}, " and 2 more"),
+    ],
+)
+def test_status_names_who_was_refused(knocks, said):
+    closed, parts = Ports.CLOSED, SimpleNamespace
+    view = parts(kernel="6.1.0-56", boot="b", ports=closed, mta=Mta.SERVING, puppet_off=False, saved="", next="")
+    lines = list(report.status("mx1", parts(view=view, depool=parts(record=None, knocks=knocks)), ""))
+    refused = [line for line in lines if line.startswith("refused in the last ten minutes: ")]
+    assert [line.endswith(said) for line in refused] == ([True] if said else [])
