@@ -242,8 +242,11 @@ def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
         yield "no run has claimed it"
         return
     yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
-    yield f"target {record.target.release}, fallback {record.fallback.release}; {_progress(record)}"
-    yield f"next: {next_command(host, Outcome.LEFT_OUT, record)}"
+    kernels = f"target {record.target.release}, fallback {record.fallback.release}; " if record.target.release else ""
+    staying = "; it is to stay out of service" if record.stay else ""
+    yield f"{kernels}{_progress(record)}{staying}"
+    ended = record.stay and record.awaited is None and not record.undoing
+    yield f"next: {next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)}"
 
 
 def _knocking(knocks: Mapping[str, int]) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,9 +8,11 @@ from mxlib import report
 from mxlib.errors import JournalError
 from mxlib.journal import Journal, read
 from mxlib.outcome import Outcome
+from mxlib.record import Boot, Kernel
 from mxlib.report_markdown import markdown
 from mxlib.state import Mta, Ports
 from tests.unit.fakes import FakeClock
+from tests.unit.test_facts_depool import RECORD
 
 
 @pytest.fixture
@@ -162,3 +165,21 @@ def test_status_names_who_was_refused(knocks, said):
     lines = list(report.status("mx1", parts(view=view, depool=parts(record=None, knocks=knocks)), ""))
     refused = [line for line in lines if line.startswith("refused in the last ten minutes: ")]
     assert [line.endswith(said) for line in refused] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "progress", "command"),
+    [
+        ({"stay": True, "target": Kernel("", ""), "boots": ()}, "not rebooted yet; it is to stay out", "pool-mx mx1"),
+        ({"stay": True, "boots": (Boot("b0", "6.1.0-56"),)}, "target 6.1.0-56, fallback 6.1.0-55; a", "--resume"),
+        ({"boots": ()}, "target 6.1.0-56, fallback 6.1.0-55; not rebooted yet", "--resume"),
+    ],
+)
+def test_status_says_what_gives_a_host_back(changes, progress, command):
+    parts = SimpleNamespace
+    view = parts(kernel="k", boot="b", ports=Ports.CLOSED, mta=Mta.SERVING, puppet_off=False, saved="", next="")
+    record = replace(RECORD, **changes)
+    lines = list(report.status("mx1", parts(view=view, depool=parts(record=record, knocks={})), ""))
+    assert lines[-2].startswith(progress)
+    assert lines[-1].startswith("next: cookbook sre.mail.")
+    assert command in lines[-1]
