@@ -70,6 +70,17 @@ def _guest(script: str) -> Act:
     return act
 
 
+def _revived(script: str) -> Act:
+    """The script on the host, which may have to be brought back first."""
+    act = _guest(script)
+
+    def revive_and_act(target: Target) -> None:
+        lifecycle.revive(target.place, target.mx)
+        act(target)
+
+    return revive_and_act
+
+
 def _place(name: str, value: dict[str, object] | None) -> Act:
     return lambda target: outside.change(target.place.lab, name, value)
 
@@ -198,13 +209,13 @@ FAULTS = {
             "kernel-panic",
             "on one kernel only: panics early in the boot",
             _guest(fault_scripts.KERNEL_PANIC),
-            _guest(fault_scripts.undo_unit("lab-kernel-panic")),
+            _revived(fault_scripts.undo_unit("lab-kernel-panic")),
         ),
         Fault(
             "kernel-hang",
             "on one kernel only: the boot never gets past its first units, nothing answers",
             _guest(fault_scripts.KERNEL_HANG),
-            _guest(fault_scripts.undo_unit("lab-kernel-hang")),
+            _revived(fault_scripts.undo_unit("lab-kernel-hang")),
         ),
         Fault(
             "stuck-aliases",

@@ -158,21 +158,25 @@ def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say
         (place.lab.state / "image").write_text(base.name)
     elif (place.lab.state / "image").read_text() != base.name:
         say("note: the exchangers were made by an older recipe; `down --purge` and `up` make them anew")
+    running = [mx for mx in EXCHANGERS if known.get(mx.fqdn) == "running"]
     for mx in EXCHANGERS:
         if mx.fqdn not in known:
             image_host.make_host_image(base, host_spec(place.lab, mx), place.lab.state / "images" / f"{mx.name}.raw")
             node.add(place.node, mx)
-        elif known[mx.fqdn] != "running":
+        elif mx not in running:
             node.start(place.node, mx)
         else:
             continue
         say(f"{mx.name} started by Ganeti")
-    for task in [pool.submit(_answering, place, mx, say) for mx in EXCHANGERS]:
+    for task in [pool.submit(_answering, place, mx, say, was_running=mx in running) for mx in EXCHANGERS]:
         task.result()
 
 
-def _answering(place: Stations, mx: Exchanger, say: Say) -> None:
-    wait_ssh(place, mx)
+def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -> None:
+    if was_running:
+        revive(place, mx, say)
+    else:
+        wait_ssh(place, mx)
     # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot. To its
     # end, so that no fault finds it at work.
     fresh = "[ -n \"$(find /etc/exim4/aliases/vrts_aliases -mmin -60)\" ]"
@@ -221,6 +225,20 @@ def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) ->
         deadline=deadline,
         every=0.5,
     )
+
+
+def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None:
+    """Cut the power of a running exchanger that does not come to answer: its kernel may have panicked, or hang.
+
+    Raises:
+        LabError: it does not answer after that either.
+    """
+    try:
+        wait_ssh(place, mx, 90)
+    except LabError:
+        say(f"{mx.name} does not answer: power cycle")
+        node.power_cycle(place.node, mx)
+        wait_ssh(place, mx)
 
 
 def tell(child: "subprocess.Popen[bytes]", number: int) -> None:

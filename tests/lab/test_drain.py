@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lab import demo, lifecycle, outside
+from lab import demo, lifecycle, node, outside
 from lab.lifecycle import Stations, ssh
 from lab.place import CLIENT, EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
@@ -203,7 +203,7 @@ def test_a_power_cut_in_mid_drain_loses_nothing(place: Stations, way: str, code:
             wait_for("the queue to go down", lambda: 0 <= demo.queue(place, MX2) < 250, deadline=900, every=1)
             lifecycle.tell(child, signal.SIGKILL)
             child.wait(timeout=20)
-            place.node.run(["gnt-instance", "reboot", "--type=soft", MX2.fqdn], timeout=120)
+            node.power_cycle(place.node, MX2)
             lifecycle.wait_ssh(place, MX2)
             words = ["sre.mail.reboot-mx", MX2.fqdn, way, "--reason", "after the power cut", *PATIENT]
             done = subprocess.run(
