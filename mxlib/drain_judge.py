@@ -116,15 +116,15 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
     lately = known.backlog.lately.get(domain, Lately())
     if lately.delivered and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
         return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
-    if lately.fails and (_just_now(lately, now) or any(one.next_try > now for one in _host_hints(known, domain))):
+    waits = _waits_until(known, domain)
+    if lately.fails and (_just_now(lately, now) or waits):
         return Way.BROKEN, _said(lately, now)
     last = f"; last failure: {_said(lately, now)}" if lately.text else ""
     if final := _hints_final(known, domain):
         if final <= now + SAFETY:
             return Way.FINAL, f"its hosts have failed so long that one more failure is final{last}"
-        waits = [hint for hint in _host_hints(known, domain) if hint.next_try > now]
         if waits:
-            return Way.HINTED, f"not before {min(one.next_try for one in waits):%H:%M} UTC{last}"
+            return Way.HINTED, f"not before {waits:%H:%M} UTC{last}"
     if deadline and not any(is_young(known, heap) for heap in known.heaps(domain)):
         return Way.FINAL, f"every message there is near or past the time after which a failure is final{last}"
     return Way.UNTRIED, f"no delivery and no attempt in the last minutes{last}"
@@ -146,27 +146,39 @@ def is_young(known: Knowledge, heap: Heap) -> bool:
     return heap.newest is not None and heap.newest + known.cutoff(heap) > known.backlog.now + SAFETY
 
 
-def _host_hints(known: Knowledge, domain: str) -> tuple[Hint, ...]:
-    """What keeps every host of a destination from being tried, or its routing; empty if one of them may be."""
-    routing = tuple(hint for hint in known.hints if not hint.address and hint.domain == domain)
-    if routing:
-        return routing
+def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...]:
+    """Hints by host, of what keeps a destination from being tried: its routing (no host), and all its hosts.
+
+    Each of the two stops every message by itself; hints about some of the hosts stop none.
+    """
+    routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
     hosts = known.backlog.hosts.get(domain, frozenset())
-    about = tuple(hint for hint in known.hints if hint.ip in hosts)
-    return about if hosts and {hint.ip for hint in about} == hosts else ()
+    about = {ip: [hint for hint in known.hints if hint.ip == ip] for ip in sorted(hosts)}
+    return tuple(one for one in ({"": routing}, about) if one and all(one.values()))
+
+
+def _waits_until(known: Knowledge, domain: str) -> datetime | None:
+    """Until when the hints let no message be tried; None where one may be."""
+    ends = [
+        min(max(hint.next_try for hint in hints) for hints in barrier.values()) for barrier in _barriers(known, domain)
+    ]
+    return max(ends) if ends and max(ends) > known.backlog.now else None
 
 
 def _hints_final(known: Knowledge, domain: str) -> datetime | None:
-    """From when on the hints of all its hosts make a failure final; None where they do not."""
-    about = _host_hints(known, domain)
-    if not about or not known.heaps(domain):
+    """From when on hints about its routing, or about all its hosts, make a failure final; None where they do not."""
+    heaps = known.heaps(domain)
+    if not heaps:
         return None
-    least = min(known.cutoff(heap) for heap in known.heaps(domain))
-    first: dict[str, datetime] = {}
-    for hint in about:
-        end = hint.first_failed if hint.expired else hint.first_failed + least
-        first[hint.ip] = min(end, first.get(hint.ip, end))
-    return max(first.values())
+    least = min(known.cutoff(heap) for heap in heaps)
+    ends = [
+        max(
+            min(hint.first_failed if hint.expired else hint.first_failed + least for hint in hints)
+            for hints in barrier.values()
+        )
+        for barrier in _barriers(known, domain)
+    ]
+    return min(ends, default=None)
 
 
 def _deadline(known: Knowledge, domain: str, heaps: Sequence[Heap]) -> datetime | None:

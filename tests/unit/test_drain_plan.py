@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib import exim
@@ -158,6 +158,26 @@ def test_frozen_ones_are_left_alone_and_told():
     assert verdict(only(what), NOW) == "x.test: 3 frozen (a person has to look)"
 
 
+def test_a_young_routing_failure_does_not_hide_that_its_hosts_are_past_their_cutoff():
+    hosts = {"x.test": frozenset({"192.0.2.7"})}
+    due = ago(minutes=1)
+    hints = [hint("R:x.test", following=due), hint(HOST, ago(days=5), following=due, expired=True)]
+    what = known(heap(), hosts=hosts, hints=hints)
+    assert only(what).way is Way.FINAL
+    assert tries(what) == ()
+    assert only(what).deadline == ago(days=5)
+
+
+def test_while_one_of_its_hosts_may_be_tried_a_destination_is():
+    hosts = {"x.test": frozenset({"192.0.2.7", "192.0.2.8"})}
+    other = "T:mx2.x.test:192.0.2.8"
+    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=ago(minutes=1))])
+    assert only(what).way is Way.UNTRIED
+    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=NOW + timedelta(minutes=4))])
+    assert only(what).way is Way.HINTED
+    assert only(what).why == "not before 12:04 UTC"
+
+
 def test_without_rules_the_sites_cutoff_counts():
     what = known(heap(oldest=ago(days=1)), rules=None)
     assert only(what).deadline == ago(days=1) + timedelta(days=4)
@@ -230,11 +250,6 @@ KNOWLEDGE = st.builds(
 )
 
 
-# a loaded machine is slow, that is no fault
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@PATIENT
 @given(KNOWLEDGE)
 def test_no_attempt_is_final_unless_its_destination_was_just_proven(what):
     found = {one.domain: one for one in judge(what)}
@@ -250,9 +265,9 @@ def test_no_attempt_is_final_unless_its_destination_was_just_proven(what):
         about = [one for one in what.hints if one.ip in what.backlog.hosts.get(domain, ())]
         hosts = what.backlog.hosts.get(domain, frozenset())
         assert not (hosts and hosts == {one.ip for one in about} and all(one.expired for one in about))
+        assert not any(one.expired for one in what.hints if one.key == f"R:{domain}")
 
 
-@PATIENT
 @given(KNOWLEDGE)
 def test_no_hint_is_cleared_without_a_later_delivery(what):
     for one in order(what, judge(what)).clear:
@@ -262,7 +277,6 @@ def test_no_hint_is_cleared_without_a_later_delivery(what):
             assert what.backlog.lately[one.domain].delivered >= one.last_try
 
 
-@PATIENT
 @given(KNOWLEDGE, st.floats(1, 1e6))
 def test_the_window_never_reaches_a_known_broken_ways_deadline(what, seconds):
     found = judge(what)
@@ -274,7 +288,6 @@ def test_the_window_never_reaches_a_known_broken_ways_deadline(what, seconds):
             assert NOW + timedelta(seconds=left) <= one.deadline - SAFETY + timedelta(seconds=1)
 
 
-@PATIENT
 @given(KNOWLEDGE)
 def test_every_destination_can_be_told(what):
     for one in judge(what):
