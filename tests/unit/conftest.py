@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
+
+# Whether a commit passes must not hang on luck; to look further is a run of its own, see docs/design.md.
+# A loaded machine is slow, that is no fault.
+settings.register_profile("commit", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("commit"), derandomize=False, max_examples=2000)
+settings.load_profile("commit")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Retry rules as Exim prints them, and the least time until it gives up."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.errors import ParseError
@@ -84,7 +84,6 @@ SURELY_FOR = {
 }
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(RULE, max_size=6), st.sampled_from(["a.test", "b.test", "c.example"]), st.booleans())
 def test_never_more_than_the_first_rule_that_surely_applies(rules, domain, is_wiki):
     matched = ["wiki@a.test", "*@a.test", "*"] if is_wiki else ["*"]

@@ -199,7 +199,7 @@ goals = st.builds(
 
 
 @given(goals, states())
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=8 * settings.default.max_examples)
 def test_invariants(goal: RollGoal, now: RollState) -> None:
     found = decide(goal, now)
     assert decide(goal, now) == found
@@ -238,7 +238,7 @@ def test_invariants(goal: RollGoal, now: RollState) -> None:
 
 
 @given(goals, states())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_if_all_goes_well_it_ends(goal: RollGoal, now: RollState) -> None:
     """Each act done as it should: a bounded number of them, no host twice, then an end."""
     taken = []

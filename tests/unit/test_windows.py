@@ -43,7 +43,7 @@ def is_open(text: str, moment: datetime) -> bool:
 
 
 @given(specs(), moments)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_inside_the_clock_shows_a_time_inside(spec: str, moment: datetime) -> None:
     window = parse(spec)
     assert window is not None
@@ -52,7 +52,7 @@ def test_inside_the_clock_shows_a_time_inside(spec: str, moment: datetime) -> No
 
 
 @given(specs(), moments)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)
 def test_without_a_change_of_the_clock_it_is_open_whenever_the_clock_says_so(spec: str, moment: datetime) -> None:
     window = parse(spec)
     assert window is not None
@@ -63,7 +63,7 @@ def test_without_a_change_of_the_clock_it_is_open_whenever_the_clock_says_so(spe
 
 
 @given(st.lists(specs(), min_size=1, max_size=3), moments)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples // 2)
 def test_it_is_open_until_it_closes_and_not_then(texts: list[str], moment: datetime) -> None:
     windows = parse_all(texts)
     end = closing(windows, moment)
