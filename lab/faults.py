@@ -100,17 +100,18 @@ _LIVE = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
 def _back_to_old_layout(target: Target) -> None:
     """A host that answers as ens5, whatever it was left as; with cold starts only where they are needed.
 
-    A host that does not answer may be on its way up, or its files and its card may differ: then it is started with
-    each of the layouts its files can be written for.
+    A host that does not answer may be on its way up, unless its card is elsewhere than the old layout has it; or its
+    files and its card differ: then it is started with each of the layouts its files can be written for.
 
     Raises:
         LabError: it answers with none of them.
     """
+    moved = node.card_slot(target.place.node, target.mx) != node.OLD_SLOT
     for layout in (None, node.OLD_RESERVATIONS, "default"):
         if layout is not None:
             _cold_start(target, layout)
         try:
-            wait_ssh(target.place, target.mx, 60 if layout is None else 180)
+            wait_ssh(target.place, target.mx, 180 if layout is not None else 10 if moved else 60)
             break
         except LabError:
             continue

@@ -1,5 +1,6 @@
 """The Ganeti node: a real single-node cluster (Ganeti 3.0) in a station, and the two virtual machines on it."""
 
+import re
 from pathlib import Path
 
 from lab.box import Box
@@ -19,6 +20,7 @@ from lab.shell import LabError, wait_for
 # 4 is the layout of Ganeti before 2.16 with one disk: the interface is at PCI slot 5, hence ens5. Ganeti 3's default of
 # 12 puts it at slot 13, hence ens13 (hv_kvm/__init__.py, _GetBusSlots): that difference is the incident's.
 OLD_RESERVATIONS = 4
+OLD_SLOT = 5
 # One processor: emulated, two of them have met a kernel that patches its own code (a static key of getrandom), and both
 # ran into the same breakpoint for ever: a boot in a hundred or so stood still (qemu 7.2).
 MEMORY_MIB, CPUS, DISK_MIB = 768, 1, 3072
@@ -174,3 +176,10 @@ def start(node: Box, mx: Exchanger) -> None:
 def power_cycle(node: Box, mx: Exchanger) -> None:
     """Cut an exchanger's power and start it again. ``soft`` keeps its cards where they are."""
     node.run(["gnt-instance", "reboot", "--type=soft", mx.fqdn], timeout=150)
+
+
+def card_slot(node: Box, mx: Exchanger) -> int | None:
+    """PCI slot of the network card of an exchanger as it runs now; None: it does not run."""
+    words = f"tr '\\0' '\\n' </proc/$(cat /var/run/ganeti/kvm-hypervisor/pid/{mx.fqdn})/cmdline"
+    found = re.search(r"^virtio-net-pci,.*\baddr=(0x[0-9a-f]+)", node.sh(words, check=False), re.MULTILINE)
+    return int(found[1], 16) if found else None
