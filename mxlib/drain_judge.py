@@ -152,8 +152,10 @@ def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...
     Each of the two stops every message by itself; hints about some of the hosts stop none.
     """
     routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
-    hosts = known.backlog.hosts.get(domain, frozenset())
-    about = {ip: [hint for hint in known.hints if hint.ip == ip] for ip in sorted(hosts)}
+    about: dict[str, list[Hint]] = {ip: [] for ip in known.backlog.hosts.get(domain, ())}
+    for hint in known.hints:
+        if (ip := hint.ip) in about:
+            about[ip].append(hint)
     return tuple(one for one in ({"": routing}, about) if one and all(one.values()))
 
 
