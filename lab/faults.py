@@ -166,7 +166,7 @@ def _stick_aliases(target: Target, after: int = 0) -> None:
 
 
 def _hold_console(target: Target) -> None:
-    serial = f"/var/run/ganeti/kvm-hypervisor/ctrl/{target.mx.fqdn}.serial"
+    serial = node.serial_socket(target.mx)
     # Ended by TERM, it must not leave its socat behind; connected again after each start of the machine.
     hold = (
         f"trap 'kill $!; exit' TERM; while :; do socat -u UNIX-CONNECT:{serial} OPEN:/dev/null & wait; sleep 0.2; done"

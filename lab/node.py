@@ -178,6 +178,11 @@ def power_cycle(node: Box, mx: Exchanger) -> None:
     node.run(["gnt-instance", "reboot", "--type=soft", mx.fqdn], timeout=150)
 
 
+def serial_socket(mx: Exchanger) -> str:
+    """Where QEMU offers an exchanger's serial console on the node, to one client at a time."""
+    return f"/var/run/ganeti/kvm-hypervisor/ctrl/{mx.fqdn}.serial"
+
+
 def card_slot(node: Box, mx: Exchanger) -> int | None:
     """PCI slot of the network card of an exchanger as it runs now; None: it does not run."""
     words = f"tr '\\0' '\\n' </proc/$(cat /var/run/ganeti/kvm-hypervisor/pid/{mx.fqdn})/cmdline"

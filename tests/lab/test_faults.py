@@ -47,21 +47,13 @@ def failed_units(place: Stations, mx: Exchanger) -> set[str]:
     return set(on(place, mx, "systemctl list-units --failed --plain --no-legend | cut -d' ' -f1").split())
 
 
-def serial_log(place: Stations, mx: Exchanger, seconds: float, marker: str) -> str:
-    """Read the serial console from the node until a marker shows or the time is over."""
-    socket = f"/var/run/ganeti/kvm-hypervisor/ctrl/{mx.fqdn}.serial"
-    script = f"timeout {seconds} socat -u UNIX-CONNECT:{socket} STDOUT | grep -m 1 -a -B 20 -e '{marker}' || true"
-    return place.node.sh(script, timeout=seconds + 20)
-
-
 @contextmanager
 def read_console(place: Stations, mx: Exchanger) -> Iterator[Callable[[], str]]:
     """Read the serial console from now on: what nobody reads is lost, and a boot may be quicker than who comes late."""
-    socket = f"/var/run/ganeti/kvm-hypervisor/ctrl/{mx.fqdn}.serial"
     name = f"console-read-{mx.name}"
     log = place.lab.logs / f"{place.node.name}-{name}.log"
     log.unlink(missing_ok=True)
-    place.node.serve(name, ["/usr/bin/socat", "-u", f"UNIX-CONNECT:{socket}", "STDOUT"])
+    place.node.serve(name, ["/usr/bin/socat", "-u", f"UNIX-CONNECT:{node.serial_socket(mx)}", "STDOUT"])
     try:
         yield lambda: log.read_text(errors="replace")
     finally:
@@ -89,8 +81,8 @@ def test_nic_renumber(place: Stations, broken) -> None:
         assert "ens5" in on(place, MX2, "ip -br link"), "the live interface is not touched"
         on(place, MX2, "sync")
         place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=0", MX2.fqdn], timeout=120)
-        console = serial_log(place, MX2, 90, "login:")
-        assert "login:" in console, "the machine itself comes up"
+        with read_console(place, MX2) as console:
+            wait_for("the machine itself to come up", lambda: "login:" in console(), deadline=90)
         knock = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{MX2.v4}/22"]
         assert place.operator.run(knock, check=False).returncode != 0, "but nobody reaches it"
         assert node.card_slot(place.node, MX2) == 13
@@ -221,7 +213,7 @@ def test_console_password(place: Stations, broken) -> None:
 
 def console_answers(place: Stations) -> bool:
     """Whether Enter on the serial console, typed by a new client, brings anything back."""
-    socket = f"/var/run/ganeti/kvm-hypervisor/ctrl/{MX2.fqdn}.serial"
+    socket = node.serial_socket(MX2)
     script = f"(sleep 1; printf '\\r'; sleep 5) | timeout 8 socat - UNIX-CONNECT:{socket} | tr -d '\\0' | wc -c"
     return int(place.node.sh(script)) > 0
 
