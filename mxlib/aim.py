@@ -1,8 +1,7 @@
 """What a run is after: forward or back, which kernel, how it is booted, and what it then calls its end. Pure."""
 
-from mxlib.instance import Level
 from mxlib.outcome import Outcome
-from mxlib.record import Kernel, Record
+from mxlib.record import Kernel, Level, Record
 from mxlib.state import Goal
 
 

@@ -4,8 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from typing import Any, Protocol, Self
 
 from mxlib.errors import MxlibError
 from mxlib.text import one_line
@@ -26,15 +25,6 @@ class NotAnInstanceError(GanetiError):
     """The cluster answers, and knows no virtual machine of this name."""
 
 
-class Level(Enum):
-    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots anew."""
-
-    GUEST = "guest"
-    """From inside. The machine's process goes on: slots are kept (unless reboot_behavior=exit)."""
-    POWER_CYCLE = "power-cycle"
-    """``gnt-instance reboot --type=soft``: a power cut, then the saved command line again; slots are kept."""
-    COLD = "cold"
-    """``gnt-instance reboot --type=hard``: built anew; slots are planned anew."""
 
 
 @dataclass(frozen=True)
@@ -115,3 +105,16 @@ def parse_runtime(text: str) -> dict[str, int]:
         return {str(nic["mac"]).lower(): int(nic["hvinfo"]["addr"], 16) for nic in nics}
     except (ValueError, KeyError, IndexError, TypeError):
         raise GanetiError("no runtime record of the known form: the slots in use are not known") from None
+
+
+class Instances(Protocol):
+    """What knows the virtual machines of a cluster."""
+
+    def instance(self, name: str) -> Instance:
+        """One of them, by its name."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""

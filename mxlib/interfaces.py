@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mxlib.facts.nic import InterfacesFile
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,14}")
 """A name of a physical interface; the kernel allows 15 characters."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
@@ -29,17 +31,6 @@ _IN_PATH = r"(?<=/conf/)|(?<=/neigh/)|(?<=/sys/class/net/)"
 _IN_KEY = r"(?<=\.conf\.)|(?<=\.neigh\.)"
 
 
-@dataclass(frozen=True)
-class InterfacesFile:
-    """One file, as it is on the host.
-
-    Attributes:
-        path: where it is, symbolic links followed.
-        text: all of it.
-    """
-
-    path: str
-    text: str
 
 
 @dataclass(frozen=True)

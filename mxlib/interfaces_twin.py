@@ -9,7 +9,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mxlib.interfaces import InterfacesFile, LogicalLine, Rewrite, configured, logical_lines, rename
+from mxlib.facts.nic import InterfacesFile
+from mxlib.interfaces import LogicalLine, Rewrite, configured, logical_lines, rename
 
 _BEGIN, _END = "# mx-cookbooks twin begin", "# mx-cookbooks twin end"
 _WAS, _WAS_END = "# mx-cookbooks was: ", "# mx-cookbooks was end"

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from mxlib.interfaces import InterfacesFile
+from mxlib.facts.nic import InterfacesFile
 
 BACKUPS = "/var/lib/mx-cookbooks/nic"
 CHANGED = 9

@@ -13,7 +13,8 @@ from enum import Enum
 from typing import Any
 
 from mxlib.facts.nic import GuestNic
-from mxlib.instance import Instance, Level
+from mxlib.instance import Instance
+from mxlib.record import Level
 
 PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
 """Our own file that names a card by its MAC, in the initramfs as well."""

@@ -14,12 +14,12 @@ from mxlib.errors import CommandFailedError, HostError, MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
-from mxlib.instance import Level
 from mxlib.interfaces import NAME, Place, Rewrite
 from mxlib.interfaces_twin import pairs, settle, twin, twinned
 from mxlib.nic_files import BACKUPS, undo_script
 from mxlib.nic_forecast import PIN, Forecast
 from mxlib.nic_repair import apply, other_places
+from mxlib.record import Level
 
 _LINKS = PIN.rpartition("/")[0]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")

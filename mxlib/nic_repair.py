@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from mxlib.errors import CommandFailedError, MxlibError
 from mxlib.facts import access, nic
+from mxlib.facts.nic import InterfacesFile
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
-from mxlib.interfaces import InterfacesFile, Place, Rewrite, rename
+from mxlib.interfaces import Place, Rewrite, rename
 from mxlib.interfaces_twin import settle, twinned
 from mxlib.nic import is_sysctl, parse_places, places_script, rename_sysctl, work_out
 from mxlib.nic_cause import Cause, Diagnosis, from_inside

@@ -12,12 +12,12 @@ from mxlib.cumin_host import CuminHost, cumin_transport
 from mxlib.errors import ConfigError, MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
-from mxlib.instance import Level
 from mxlib.nic_forecast import Fate, Forecast
 from mxlib.nic_prevent import note_names, plan_settling, plan_stanzas, prevent, settle_names
 from mxlib.nic_service import Means, diagnose_and_repair, forecast_for, prove_console
 from mxlib.nic_site import means_of
 from mxlib.outcome import Outcome
+from mxlib.record import Level
 from mxlib.stop import Stop, StoppableClock, signals
 from mxlib.teller import Operator
 

@@ -14,9 +14,8 @@ Invariants, held from every state and so after any interruption:
 """
 
 from mxlib.aim import boot_level, entries_for, kernel_wanted, turned
-from mxlib.instance import Level
 from mxlib.outcome import Outcome
-from mxlib.record import MAX_BOOTS, Judgement, Kernel, Record
+from mxlib.record import MAX_BOOTS, Judgement, Kernel, Level, Record
 from mxlib.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.text import plural
 

@@ -13,13 +13,23 @@ from enum import Enum
 from typing import Any
 
 from mxlib.errors import ParseError
-from mxlib.instance import Level
 
 MAX_BOOTS = 3
 """Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
 
 _RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
 """A run's id becomes part of a file's name."""
+
+
+class Level(Enum):
+    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots anew."""
+
+    GUEST = "guest"
+    """From inside. The machine's process goes on: slots are kept (unless reboot_behavior=exit)."""
+    POWER_CYCLE = "power-cycle"
+    """``gnt-instance reboot --type=soft``: a power cut, then the saved command line again; slots are kept."""
+    COLD = "cold"
+    """``gnt-instance reboot --type=hard``: built anew; slots are planned anew."""
 
 
 class Judgement(Enum):

@@ -10,12 +10,13 @@ from mxlib.errors import MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.host import Host
-from mxlib.instance import Instance, Level, NotAnInstanceError
+from mxlib.instance import Instance, NotAnInstanceError
 from mxlib.nic_cause import Cause
 from mxlib.nic_forecast import Fate, Forecast
 from mxlib.nic_prevent import note_names, plan_prevention, prevent, remove_link, settle_names
 from mxlib.nic_report import RepairReport
 from mxlib.nic_service import Means, diagnose_and_repair, forecast_for, open_console, prove_console
+from mxlib.record import Level
 from mxlib.seams import Mended
 from mxlib.text import one_line
 from mxlib.verdict import Status, Verdict

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from mxlib.alert import Alert
-from mxlib.facts.source import Facts, Source
 from mxlib.host import Host
-from mxlib.instance import Level
+from mxlib.record import Level
 from mxlib.state import Slot
 from mxlib.verdict import Verdict
 
@@ -149,26 +148,6 @@ class Teller(Protocol):
         """A line that the next one replaces; where there is no terminal, one now and then."""
 
 
-class Verifier(Protocol):
-    """What proves that a host is well."""
-
-    def condition(self, host: Host) -> tuple[Verdict, ...]:
-        """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
-
-    def sources(self) -> tuple[Source[Any], ...]:
-        """What :meth:`judged` and :meth:`known_bad` have to know, for who reads it together with something else."""
-
-    def judged(self, facts: Facts) -> tuple[Verdict, ...]:
-        """The same as :meth:`condition`, from facts that are known."""
-
-    def known_bad(self, facts: Facts, release: str) -> Verdict:
-        """Whether an installed kernel is known to be bad under what holds on its host."""
-
-    def outbound(self, host: Host) -> tuple[Verdict, ...]:
-        """Test mails through the host's MTA, also while it is held."""
-
-    def inbound(self, host: Host) -> tuple[Verdict, ...]:
-        """SMTP sessions from here, from the prober's source ports."""
 
 
 @dataclass(frozen=True)

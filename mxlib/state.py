@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from mxlib.instance import Level
 from mxlib.outcome import Outcome
-from mxlib.record import Record
+from mxlib.record import Level, Record
 
 
 class Step(Enum):

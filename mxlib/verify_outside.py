@@ -12,10 +12,10 @@ from mxlib.errors import MxlibError, SilenceError
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import Facts
-from mxlib.ganeti import Rapi
-from mxlib.instance import Level, NotAnInstanceError
+from mxlib.instance import Instances, NotAnInstanceError
 from mxlib.interfaces_twin import pairs
 from mxlib.nic_forecast import Fate, Forecast, forecast
+from mxlib.record import Level
 from mxlib.seams import AlertSource
 from mxlib.text import one_line
 
@@ -23,7 +23,7 @@ NIC = "nic"
 _ABOUT = "what a reboot does to the network names"
 
 
-def nic_check(rapi_for: Callable[[str], Rapi] | None) -> Outside:
+def nic_check(rapi_for: Callable[[str], Instances] | None) -> Outside:
     """The check of the network names, by the cluster of each host.
 
     Arguments:
@@ -34,7 +34,7 @@ def nic_check(rapi_for: Callable[[str], Rapi] | None) -> Outside:
     return Outside(NIC, _ABOUT, (nic.SOURCE,), lambda host, facts: _ask(rapi_for, host, facts))
 
 
-def _ask(rapi_for: Callable[[str], Rapi], host: str, facts: Facts) -> Finding:
+def _ask(rapi_for: Callable[[str], Instances], host: str, facts: Facts) -> Finding:
     found = facts.get(nic.SOURCE)
     try:
         with rapi_for(host) as rapi:

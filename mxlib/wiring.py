@@ -25,11 +25,12 @@ from mxlib.request import Request
 from mxlib.rescue import GanetiRescue, NoRescue
 from mxlib.seams import PoolState, Rescue, Silencer, SlotSeam
 from mxlib.slot import EtcdSlot, Holder, WithoutSlot, make_client
-from mxlib.steps.context import Context, Options
+from mxlib.steps.context import Context
 from mxlib.steps.service import prolong
 from mxlib.stop import Stop, StoppableClock
 from mxlib.teller import Operator
 from mxlib.verify_host import HostVerifier
+from mxlib.world import Options
 
 
 class Wiring:

@@ -11,12 +11,10 @@ from mxlib import exim
 from mxlib.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.on_host import DIRECTORY, RECORD, TOKEN
 from mxlib.record import Record, from_json
 from mxlib.state import Ports
 
-DIRECTORY = "/var/lib/mx-cookbooks"
-RECORD = f"{DIRECTORY}/run.json"
-TOKEN = f"{DIRECTORY}/token"
 RULES = f"{DIRECTORY}/depool.nft"
 UNIT = "mx-depool.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"

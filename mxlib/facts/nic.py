@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from mxlib.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.interfaces import InterfacesFile
 
 # A device of its own has a "device" link; VLANs, bridges, bonds and lo have none.
 DEVICES = Section(
@@ -58,6 +57,19 @@ NOTE_PATH = "/var/lib/mx-cookbooks/nic/names"
 NOTE = Section("nic-note", f"cat {NOTE_PATH} 2>/dev/null\necho end\n")
 _NIC = re.compile(r"nic (?P<name>\S+)\nmac (?P<mac>[0-9a-f:]{17})\nat (?P<at>/\S*)\n(?:link (?P<link>[^\n]+)\n)?")
 _ON_ROOT_BUS = re.compile(r"/pci0000:00/0000:00:(?P<slot>[0-9a-f]{2})\.0(?:/virtio\d+)?\Z")
+
+
+@dataclass(frozen=True)
+class InterfacesFile:
+    """One file, as it is on the host.
+
+    Attributes:
+        path: where it is, symbolic links followed.
+        text: all of it.
+    """
+
+    path: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import json
 import re
 from dataclasses import dataclass
 
-from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.on_host import DIRECTORY
 from mxlib.text import one_line
 
 LIST = f"{DIRECTORY}/proven-kernels"

@@ -3,10 +3,9 @@
 import shlex
 
 from mxlib.errors import FencedError
-from mxlib.facts.depool import DIRECTORY, RECORD, TOKEN
 from mxlib.host import CommandResult, Host
+from mxlib.on_host import DIRECTORY, FENCED, RECORD, TOKEN
 from mxlib.record import Record
-from mxlib.steps.context import FENCED
 
 # The lock is the one that a run's claim takes: no run can begin between the look and the act.
 _LOCK = f"""\

@@ -13,8 +13,8 @@ from mxlib.config_aliases import AliasGenerator
 from mxlib.errors import StepError
 from mxlib.facts import alias_hang
 from mxlib.facts.alias_file import whole_script
-from mxlib.facts.depool import DIRECTORY
 from mxlib.host import Host
+from mxlib.on_host import DIRECTORY
 from mxlib.text import one_line, printable
 
 KEPT = f"{DIRECTORY}/aliases"

@@ -6,17 +6,17 @@ import re
 
 from mxlib.aim import boot_level, entries_for, kernel_wanted
 from mxlib.errors import HostError, ParseError, StepError
-from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.proven import Proof, add_script
 from mxlib.facts.standing import Standing, read_standing
-from mxlib.instance import Level
-from mxlib.record import Boot, Record
+from mxlib.on_host import DIRECTORY, quoted
+from mxlib.record import Boot, Level, Record
 from mxlib.state import Goal, Mta, Ports, Slot, State, Step, Waited
 from mxlib.steps import ledger, network, panic
-from mxlib.steps.context import Context, Done, quoted, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.steps.others import lacking_others
 from mxlib.text import duration, one_line
+from mxlib.world import Done
 
 _ENVIRONMENT = "/boot/grub/grubenv"
 _ENTRIES_S = 30.0

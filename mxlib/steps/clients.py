@@ -11,8 +11,9 @@ from mxlib.facts import clients, depool, sockets
 from mxlib.facts.section import read_sections
 from mxlib.facts.source import Facts, sections_of
 from mxlib.record import Record
-from mxlib.steps.context import Context, Done
 from mxlib.text import one_line
+from mxlib.world import Done
+from mxlib.world import World as Context
 
 _PATIENCE_S = 60.0
 """So long a refused client has to show up at another MX."""

@@ -1,94 +1,46 @@
 """What a step works with, and the one way it writes to the target."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from mxlib.clock import Clock
-from mxlib.config_sections import Site
 from mxlib.errors import FencedError, StepError
-from mxlib.facts.depool import DIRECTORY, RECORD, TOKEN
-from mxlib.facts.source import Facts
+from mxlib.facts.source import Facts, Source
 from mxlib.facts.standing import Standing
 from mxlib.host import CommandResult, Host
-from mxlib.instance import Level
 from mxlib.meter import Meter
+from mxlib.on_host import FENCED, fenced
 from mxlib.record import Record
-from mxlib.seams import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam, Teller, Verifier
+from mxlib.seams import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam
 from mxlib.state import State, Step, Waited
 from mxlib.verdict import Verdict
-
-FENCED = 75
-"""Exit code of a script that found a newer token on the host (EX_TEMPFAIL of sysexits.h)."""
-
-# This stands before every act, so it starts as few processes as it can: on a slow host they are what takes the time.
-# A step's children must not keep the lock: descriptor 9 is closed for what the step runs.
-_FENCE = f"""\
-set -eu
-umask 022
-[ -d {DIRECTORY} ] || mkdir -p {DIRECTORY}
-exec 9>{DIRECTORY}/lock
-flock -w 20 9 || {{ echo 'the record on the host is locked by another command'; exit {FENCED}; }}
-have=0
-{{ read -r have <{TOKEN}; }} 2>/dev/null || :
-if [ "$have" -gt @TOKEN@ ]; then
-echo "token $have on the host is newer than ours, @TOKEN@: another operator has taken over"; exit {FENCED}
-fi
-[ "$have" = @TOKEN@ ] || {{ echo @TOKEN@ >{TOKEN}.new; mv {TOKEN}.new {TOKEN}; }}
-"""
-_WRITE = f"""\
-printf %s @RECORD@ >{RECORD}.new
-sync {RECORD}.new
-mv {RECORD}.new {RECORD}
-sync {DIRECTORY}
-"""
+from mxlib.world import World
 
 
-def fenced(script: str, token: int, record: Record | None = None) -> str:
-    """Put the fence before a script, and the record, which holds the undo, before the act.
+class Verifier(Protocol):
+    """What proves that a host is well."""
 
-    Arguments:
-        script: what acts; POSIX sh under ``set -eu``.
-        token: our fencing token.
-        record: the memory to write first.
-    """
-    head = _FENCE.replace("@TOKEN@", str(token))
-    if record is not None:
-        head += _WRITE.replace("@RECORD@", quoted(record.to_json()))
-    return f"{head}(\nset -eu\n{script}\n) 9>&-\n" if script else head
+    def condition(self, host: Host) -> tuple[Verdict, ...]:
+        """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
+
+    def sources(self) -> tuple[Source[Any], ...]:
+        """What :meth:`judged` and :meth:`known_bad` have to know, for who reads it together with something else."""
+
+    def judged(self, facts: Facts) -> tuple[Verdict, ...]:
+        """The same as :meth:`condition`, from facts that are known."""
+
+    def known_bad(self, facts: Facts, release: str) -> Verdict:
+        """Whether an installed kernel is known to be bad under what holds on its host."""
+
+    def outbound(self, host: Host) -> tuple[Verdict, ...]:
+        """Test mails through the host's MTA, also while it is held."""
+
+    def inbound(self, host: Host) -> tuple[Verdict, ...]:
+        """SMTP sessions from here, from the prober's source ports."""
 
 
 @dataclass
-class Options:
-    """What the operator chose.
-
-    Attributes:
-        why: reason and task, for everybody who meets this run.
-        who: operator and management host.
-        max_residual: messages that may stay in the queue.
-        drain_timeout: seconds the queue may take.
-        accept: names of guard findings that do not block.
-        soak_s: seconds of watching at the end.
-        stay: leave the host out of service in the end.
-        unattended: never ask.
-        level: how the kernel is tried.
-        prevention: what is done before a cold start that would rename the network interface.
-    """
-
-    why: str
-    who: str
-    max_residual: int
-    drain_timeout: float
-    accept: frozenset[str] = frozenset()
-    soak_s: float = 60.0
-    stay: bool = False
-    unattended: bool = True
-    level: Level = Level.GUEST
-    prevention: str = "none"
-
-
-@dataclass
-class Context:
+class Context(World):
     """The world of a run.
 
     Attributes:
@@ -121,18 +73,11 @@ class Context:
         probed_s: seconds that the guard's test mails and sessions took.
     """
 
-    site: Site
-    target: Host
-    peers: Sequence[Host]
     slot: SlotSeam
     pool: PoolState
     silencer: Silencer
     verifier: Verifier
     rescue: Rescue
-    clock: Clock
-    tell: Teller
-    options: Options
-    run: str
     alerts: AlertSource = field(default_factory=NoAlerts)
     asker: Asker | None = None
     asked: list[Answered] = field(default_factory=list)
@@ -192,28 +137,6 @@ class Context:
         """
         if record != self.record:
             self.act("", record=record)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a step says for itself.
-
-    Attributes:
-        note: one line for the operator.
-        evidence: values for the report.
-    """
-
-    note: str = ""
-    evidence: Mapping[str, object] = field(default_factory=dict)
-
-
-def quoted(text: str) -> str:
-    """An argument for a shell.
-
-    Arguments:
-        text: anything.
-    """
-    return shlex.quote(text)
 
 
 def record_of(state: State) -> Record:

@@ -12,9 +12,10 @@ from mxlib.errors import HostError, ParseError, StepError
 from mxlib.facts import backlog_script
 from mxlib.retry_rules import RetryRule, sender_patterns
 from mxlib.steps import runners
-from mxlib.steps.context import Context, Done
 from mxlib.steps.survey import Survey, patiently, read_rules, survey, what_is_left
 from mxlib.text import duration, one_line, plural
+from mxlib.world import Done
+from mxlib.world import World as Context
 
 _POLL_S = 3.0
 _PAUSE_S = 10.0

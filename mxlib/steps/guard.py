@@ -10,15 +10,15 @@ from mxlib.facts import grub, kernel, maillog, standing
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.host import Host
-from mxlib.instance import Level
 from mxlib.parallel import at_once
-from mxlib.record import Kernel, Prior, Record
+from mxlib.record import Kernel, Level, Prior, Record
 from mxlib.steps import ledger
-from mxlib.steps.context import Context, Done
+from mxlib.steps.context import Context
 from mxlib.steps.others import others
 from mxlib.steps.service import OUT_OF_POOL
 from mxlib.text import one_line, plural
 from mxlib.verdict import Status, Verdict
+from mxlib.world import Done
 
 # apt and dpkg lock with fcntl(2); /proc/locks shows it by inode without touching the lock.
 BUSY = Section(

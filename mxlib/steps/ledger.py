@@ -4,11 +4,12 @@ import dataclasses
 
 from mxlib import exim
 from mxlib.errors import StepError
-from mxlib.facts.depool import DIRECTORY
+from mxlib.on_host import DIRECTORY
 from mxlib.record import Record
 from mxlib.state import State
-from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.text import one_line, plural
+from mxlib.world import Done
 
 LEDGER = f"{DIRECTORY}/ledger"
 ACCEPT = "ledger"

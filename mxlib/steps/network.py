@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from mxlib import exim
 from mxlib.errors import HostError, MxlibError
+from mxlib.on_host import quoted
 from mxlib.record import Record
 from mxlib.state import State
-from mxlib.steps.context import Context, Done, quoted, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.text import one_line
+from mxlib.world import Done
 
 _REVIVE_S = 60
 

@@ -9,9 +9,11 @@ loads its file and our table in one transaction, so that no packet comes in betw
 
 from mxlib import exim
 from mxlib.facts.depool import HOLD, LINKS, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE
+from mxlib.on_host import quoted
 from mxlib.record import Record
 from mxlib.state import State
-from mxlib.steps.context import Context, Done, quoted
+from mxlib.steps.context import Context
+from mxlib.world import Done
 
 _RULES = """\
 # {note}

@@ -13,10 +13,11 @@ from mxlib.host import Host
 from mxlib.record import Judgement, Record
 from mxlib.state import Mta, State
 from mxlib.steps import drain, ledger, queue
-from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.steps.ports import let_prober_in, shut_prober_out
 from mxlib.text import one_line, plural
 from mxlib.verdict import Status, Verdict
+from mxlib.world import Done
 
 _START_S = 60.0
 _LET_IN_S = 120

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from mxlib import exim
 from mxlib.errors import StepError
 from mxlib.facts import mta
-from mxlib.facts.depool import DIRECTORY, HOLD
+from mxlib.facts.depool import HOLD
 from mxlib.facts.mta import Role
 from mxlib.facts.source import read_facts
+from mxlib.on_host import DIRECTORY
 from mxlib.state import State
 from mxlib.steps import clients, runners
 from mxlib.steps import drain as emptying
-from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.text import duration, one_line, plural
+from mxlib.world import Done
 
 _LEFT = {
     "back": "give the host back as it was found",

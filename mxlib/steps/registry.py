@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from mxlib import exim
 from mxlib.aim import boot_level, entries_for, kernel_wanted
-from mxlib.facts.depool import HOLD, RECORD
-from mxlib.instance import Level
+from mxlib.facts.depool import HOLD
+from mxlib.on_host import RECORD
+from mxlib.record import Level
 from mxlib.state import Goal, State, Step
 from mxlib.steps import boot, guard, ledger, network, ports, prove, queue, repair, service
-from mxlib.steps.context import Context, Done
+from mxlib.steps.context import Context
+from mxlib.world import Done
 
 Action = Callable[[Context, State, Goal], Done]
 

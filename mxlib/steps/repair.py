@@ -16,9 +16,10 @@ from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.remedy import Bench
 from mxlib.remedies.suggest import Suggestion, sources, suggest
 from mxlib.state import State
-from mxlib.steps.context import Context, Done, record_of
+from mxlib.steps.context import Context, record_of
 from mxlib.text import one_line
 from mxlib.verdict import Verdict
+from mxlib.world import Done
 
 _CHECKS = select(all_checks(()), ("firewall", "units"))
 

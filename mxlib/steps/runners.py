@@ -9,8 +9,9 @@ from mxlib import exim
 from mxlib.errors import MxlibError, ParseError, StepError
 from mxlib.facts import maillog, pulse
 from mxlib.facts.hints import Hint
-from mxlib.steps.context import Context, quoted
+from mxlib.on_host import quoted
 from mxlib.text import one_line, plural
+from mxlib.world import World as Context
 
 UNIT = "mx-drain.service"
 _BATCH = 5

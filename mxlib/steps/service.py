@@ -3,13 +3,14 @@
 import dataclasses
 
 from mxlib.errors import SilenceError, SlotError
-from mxlib.facts.depool import DIRECTORY
 from mxlib.facts.standing import PUPPET
+from mxlib.on_host import DIRECTORY, quoted
 from mxlib.record import Record
 from mxlib.seams import Silencer
 from mxlib.state import State
 from mxlib.steps import panic
-from mxlib.steps.context import Context, Done, quoted, record_of
+from mxlib.steps.context import Context, record_of
+from mxlib.world import Done
 
 OUT_OF_POOL = "no"
 NO_SILENCE = "none"

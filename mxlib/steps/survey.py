@@ -11,8 +11,8 @@ from mxlib.facts import backlog, backlog_script, hints, maillog
 from mxlib.facts.section import Section, read_sections
 from mxlib.facts.source import Facts, sections_of
 from mxlib.retry_rules import RetryRule, parse_rules, sender_patterns
-from mxlib.steps.context import Context
 from mxlib.text import duration, one_line, plural
+from mxlib.world import World as Context
 
 _AGAIN_S = 3.0
 _SILENT_S = 120.0

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from mxlib.aim import boot_level, entries_for, kernel_wanted, outcome_of
-from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.plan import decide
-from mxlib.record import Boot, Judgement, Kernel, Prior, Record
+from mxlib.record import Boot, Judgement, Kernel, Level, Prior, Record
 from mxlib.state import End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 
 OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")

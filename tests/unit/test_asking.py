@@ -8,9 +8,10 @@ from mxlib import asking
 from mxlib.asking import Terminal, Unattended, asker
 from mxlib.errors import InterruptedRunError, StepError
 from mxlib.steps import queue
-from mxlib.steps.context import Context, Done
+from mxlib.steps.context import Context
 from mxlib.steps.guard import ask as ask_guard
 from mxlib.verdict import Status, Verdict
+from mxlib.world import Done
 from tests.unit.fakes import FakeClock
 
 ANSWERS = {"no": "nothing is changed", "yes": "it is done"}

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from mxlib.errors import HostUnreachableError
-from mxlib.instance import Level
-from mxlib.record import Boot
+from mxlib.record import Boot, Level
 from mxlib.state import Waited
 from mxlib.steps import boot
 from tests.unit.fakes import FakeClock

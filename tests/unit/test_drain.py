@@ -14,7 +14,8 @@ from mxlib.facts import pulse
 from mxlib.facts.maillog import LogMark
 from mxlib.host import CommandResult
 from mxlib.steps import drain, runners
-from mxlib.steps.context import Context, Options
+from mxlib.steps.context import Context
+from mxlib.world import Options
 from tests.unit.fakes import FakeClock
 from tests.unit.test_config import TEN_LINES, parse
 from tests.unit.test_run import Tell

@@ -4,9 +4,8 @@ import subprocess
 
 import pytest
 
-from mxlib.facts.depool import DIRECTORY
+from mxlib.on_host import DIRECTORY, FENCED, fenced
 from mxlib.record import from_json
-from mxlib.steps.context import FENCED, fenced
 from tests.unit.test_facts_depool import RECORD
 
 

@@ -15,11 +15,12 @@ from mxlib.errors import MxlibError
 from mxlib.facts import nic
 from mxlib.ganeti import Rapi
 from mxlib.host import CommandResult
-from mxlib.instance import GanetiError, Level, NotAnInstanceError
+from mxlib.instance import GanetiError, NotAnInstanceError
 from mxlib.nic_cause import Cause
 from mxlib.nic_forecast import Fate
 from mxlib.nic_service import Means, diagnose_and_repair, forecast_for
 from mxlib.nic_site import means_of, rapi_opener
+from mxlib.record import Level
 from mxlib.rescue import GanetiRescue
 from mxlib.secret import Secret
 from mxlib.verdict import Status

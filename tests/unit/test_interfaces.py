@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxlib.interfaces import InterfacesFile, configured, logical_lines, physical, rename
+from mxlib.facts.nic import InterfacesFile
+from mxlib.interfaces import configured, logical_lines, physical, rename
 from mxlib.interfaces_twin import TwinError, settle, strip, twin, twinned
 
 DEBIAN = """\

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from mxlib.errors import CommandFailedError
-from mxlib.instance import Level
-from mxlib.record import Record
+from mxlib.record import Level, Record
 from mxlib.seams import Mended
 from mxlib.state import Step, Waited
 from mxlib.steps import boot, network

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.errors import ParseError
-from mxlib.facts.nic import DEVICES, FILES, GuestNic, NicFacts, parse
+from mxlib.facts.nic import DEVICES, FILES, GuestNic, InterfacesFile, NicFacts, parse
 from mxlib.facts.section import SectionOutput
-from mxlib.instance import GanetiError, Instance, Level, instance_name, parse_instance, parse_runtime
-from mxlib.interfaces import InterfacesFile, Place
+from mxlib.instance import GanetiError, Instance, instance_name, parse_instance, parse_runtime
+from mxlib.interfaces import Place
 from mxlib.interfaces_twin import twin
 from mxlib.nic import is_sysctl, parse_places, places_script, rename_sysctl, work_out
 from mxlib.nic_forecast import Fate, forecast, not_virtual, unknown
+from mxlib.record import Level
 
 DEFAULT_LINK = "/usr/lib/systemd/network/99-default.link"
 MAC, MAC2 = "aa:00:00:77:00:21", "aa:00:00:77:00:22"

@@ -8,10 +8,9 @@ import pytest
 
 from mxlib import nic_files
 from mxlib.errors import CommandFailedError, HostUnreachableError
-from mxlib.facts.nic import GuestNic, NicFacts
+from mxlib.facts.nic import GuestNic, InterfacesFile, NicFacts
 from mxlib.host import CommandResult
 from mxlib.instance import Instance
-from mxlib.interfaces import InterfacesFile
 from mxlib.interfaces_twin import twin
 from mxlib.nic_cause import Cause, from_screen
 from mxlib.nic_files import parse_backup, undo_script, write_script

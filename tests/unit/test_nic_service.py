@@ -14,11 +14,12 @@ from mxlib import nic_service, serial_shell
 from mxlib.clock import SystemClock
 from mxlib.ganeti import Cluster, Rapi
 from mxlib.host import CommandResult
-from mxlib.instance import GanetiError, GanetiUnreachableError, Instance, Level, NotAnInstanceError
+from mxlib.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic_cause import Cause, Diagnosis
 from mxlib.nic_forecast import Fate
 from mxlib.nic_repair import GuestRepair
 from mxlib.nic_service import Means, diagnose_and_repair, forecast_for, prove_console
+from mxlib.record import Level
 from mxlib.secret import Secret, SecretError
 from mxlib.verdict import Status
 

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mxlib.instance import Level
 from mxlib.outcome import Outcome
 from mxlib.plan import decide
-from mxlib.record import Judgement
+from mxlib.record import Judgement, Level
 from mxlib.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from tests.unit.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 

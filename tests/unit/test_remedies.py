@@ -17,9 +17,10 @@ from mxlib.config_remedy import RemedySection
 from mxlib.config_sections import Site
 from mxlib.errors import ConfigError, StepError
 from mxlib.facts import firewall, hole
-from mxlib.facts.depool import DIRECTORY as STATE
 from mxlib.facts.source import Facts
 from mxlib.kernel_list import load
+from mxlib.on_host import DIRECTORY as STATE
+from mxlib.on_host import FENCED
 from mxlib.record import Record
 from mxlib.remedies import claimed, clear_failed, clear_hints, hole_rules, reload_firewall, restart_unit, set_sysctl
 from mxlib.remedies.bounds import Order, allowed, is_stale
@@ -28,7 +29,6 @@ from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.suggest import suggest
 from mxlib.remedy_session import RemedyRequest, seconds_of
 from mxlib.state import Ports
-from mxlib.steps.context import FENCED
 from mxlib.verdict import Status, Verdict
 from mxlib.verify import with_watched
 from tests.unit.aliases_support import GENERATOR

@@ -13,10 +13,11 @@ from mxlib.boot_watch import BootWatch
 from mxlib.console import Console
 from mxlib.errors import CommandFailedError
 from mxlib.ganeti import Cluster
-from mxlib.instance import GanetiError, GanetiUnreachableError, Instance, Level, NotAnInstanceError
+from mxlib.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic_cause import Cause, Diagnosis
 from mxlib.nic_forecast import Fate, Forecast, NicForecast, Outcome
 from mxlib.nic_report import RepairReport
+from mxlib.record import Level
 from mxlib.rescue import GanetiRescue, NoRescue, judge_names
 from mxlib.terminal import Screen, Waiting
 from mxlib.verdict import Status, Verdict

@@ -18,7 +18,8 @@ from mxlib.errors import (
 from mxlib.outcome import Outcome
 from mxlib.run import Run
 from mxlib.state import Goal, Step
-from mxlib.steps.context import Context, Done, Options
+from mxlib.steps.context import Context
+from mxlib.world import Done, Options
 from tests.unit.fakes import FakeClock
 from tests.unit.memory_mx import NEW, OLD, Fate, MemoryMx, Process
 from tests.unit.test_config import TEN_LINES, parse

@@ -11,9 +11,8 @@ from mxlib.config_alerts import AlertsSection
 from mxlib.config_sections import GanetiSection
 from mxlib.errors import SilenceError
 from mxlib.facts import nic
-from mxlib.facts.nic import GuestNic, NicFacts
+from mxlib.facts.nic import GuestNic, InterfacesFile, NicFacts
 from mxlib.instance import GanetiUnreachableError, Instance, NotAnInstanceError
-from mxlib.interfaces import InterfacesFile
 from mxlib.interfaces_twin import twin
 from mxlib.nic_forecast import forecast
 from mxlib.nic_site import rapi_opener

@@ -3,7 +3,7 @@
 import argparse
 
 from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
-from mxlib.instance import Level
+from mxlib.record import Level
 from mxlib.state import Goal
 
 
