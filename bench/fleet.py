@@ -22,11 +22,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import labroot
-from lab.box import Box
+from lab.build import labroot
 from lab.lifecycle import Progress
 from lab.place import Lab, cache
-from mxlib.host import Host
+from lab.stations.box import Box
+from mxlib.protocols.host import Host
 
 KEYS = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f")
 CUMIN = """transport: clustershell
@@ -80,12 +80,12 @@ def measure(folder: Path, hosts: int, times: int) -> None:
     """Ask one host, then all, for one check and for every check; runs inside the namespace."""
     from spicerack.remote import Remote
 
-    from mxlib.clock import SystemClock
-    from mxlib.cumin_host import CuminHost, cumin_transport
-    from mxlib.kernel_list import load
-    from mxlib.policy import VerifyPolicy
-    from mxlib.verify import Request
-    from mxlib.verify_fleet import verify_hosts
+    from mxlib.adapters.cumin_host import CuminHost, cumin_transport
+    from mxlib.base.clock import SystemClock
+    from mxlib.config.known_bad_list import load
+    from mxlib.config.verify import VerifyPolicy
+    from mxlib.verify.fleet import verify_hosts
+    from mxlib.verify.request import Request
 
     logging.disable(logging.WARNING)
     remote = Remote(str(folder / "config.yaml"), dry_run=False)
@@ -124,14 +124,14 @@ def once_looked(host: Host) -> tuple[float, float]:
 
 def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
     """The same for one look of `sre.mail.roll-kernel` at every host, and the decision that follows."""
-    from mxlib.config_roll import RollHost
+    from mxlib.commands.roll_fleet import asked_of
+    from mxlib.config.known_bad_list import load
+    from mxlib.config.roll import RollHost
+    from mxlib.config.verify import VerifyPolicy
     from mxlib.facts.source import Facts, read_facts
-    from mxlib.kernel_list import load
-    from mxlib.policy import VerifyPolicy
-    from mxlib.roll_fleet import asked_of
-    from mxlib.roll_plan import decide
-    from mxlib.roll_state import RollGoal, RollState
-    from mxlib.roll_survey import Asked, survey
+    from mxlib.roll.plan import decide
+    from mxlib.roll.state import RollGoal, RollState
+    from mxlib.roll.survey import Asked, survey
 
     asked = Asked("6.1.0-56-cloud-amd64", VerifyPolicy(), load())
     begin, used = time.monotonic(), cpu()

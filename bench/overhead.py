@@ -21,8 +21,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import lifecycle, management
+from lab import lifecycle
 from lab.place import Lab, exchanger
+from lab.stations import management
 
 OTHER = {
     "draining": ("drain", "stop and hold"),

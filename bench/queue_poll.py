@@ -18,9 +18,10 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mxlib import exim
-from mxlib.facts import backlog_script, pulse
+from mxlib.facts import backlog_script
+from mxlib.facts import queue_flow as pulse
 from mxlib.facts.maillog import LogMark
+from mxlib.model import exim
 
 HEADER = """{id}-H
 root 0 0

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
-from lab import demo, faults, incident, lifecycle, management, outside
-from lab.box import Box
-from lab.infra import OUTSIDE_SENDER
+from lab import demo, lifecycle
+from lab.faults import catalogue as faults
 from lab.lifecycle import Progress, Stations
 from lab.place import CLIENT, DEFAULT_LAB, MANAGEMENT, NODE, Lab, exchanger
 from lab.shell import LabError
+from lab.stations import management, outside
+from lab.stations.box import Box
+from lab.stations.infra import OUTSIDE_SENDER
+from lab.stories import incidents as incident
 from lab.world.behaviour import MODES
 from lab.world.places import PLACES
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from lab import lifecycle, management, outside
-from lab.box import Box
-from lab.infra import OUTSIDE_SENDER
+from lab import lifecycle
 from lab.lifecycle import Say, Stations, ssh
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
+from lab.stations import management, outside
+from lab.stations.box import Box
+from lab.stations.infra import OUTSIDE_SENDER
 
 QUEUED = 40
 RATE = 1  # messages a second: at two, an emulated exchanger that takes all of them has no processor time left

@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import acceleration, image, image_host, infra, labroot, management, network, node, outside, pki, preflight
-from lab.box import Box
+from lab import preflight
+from lab.build import acceleration, image, image_host, labroot
 from lab.place import EXCHANGERS, GATEWAY, MANAGEMENT, NODE, REPOSITORY, Exchanger, Lab, cache
 from lab.shell import LabError, wait_for
+from lab.stations import infra, management, network, node, outside, pki
+from lab.stations.box import Box
 
 Say = Callable[[str], None]
 # Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once.

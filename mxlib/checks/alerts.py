@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from mxlib.alert import Alert
-from mxlib.text import plural
-from mxlib.verdict import Evidence, Status, Verdict
+from mxlib.base.text import plural
+from mxlib.base.verdict import Evidence, Status, Verdict
+from mxlib.model.alert import Alert
 
 NAME = "alerts"
 _SHOWN = 3

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from mxlib.base.text import duration
+from mxlib.base.verdict import Status
 from mxlib.checks.check import Check, Finding, Scope, unknown, worst
-from mxlib.config_aliases import AliasGenerator
+from mxlib.config.aliases import AliasGenerator
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import aliases
 from mxlib.facts.aliases import AliasFacts, TimerState
 from mxlib.facts.source import Facts, FactUnknownError
-from mxlib.policy import VerifyPolicy
-from mxlib.text import duration
-from mxlib.verdict import Status
 
 NAME = "aliases"
 _UNLIMITED = frozenset({"infinity", ""})

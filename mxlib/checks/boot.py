@@ -1,10 +1,10 @@
 """The next boot: it must lead where somebody wanted it to lead."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import boot, grub, kernel
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def _next(found: GrubFacts) -> Finding | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from mxlib.base.verdict import Evidence, Status, Verdict
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts, FactUnknownError, Source
-from mxlib.policy import VerifyPolicy
-from mxlib.verdict import Evidence, Status, Verdict
 
 
 class Scope(Enum):

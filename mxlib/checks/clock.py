@@ -1,9 +1,9 @@
 """The clock: mail carries its time, logs are compared by it, certificates are judged by it."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import clock
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 # A question that took longer than this says too little about the clock.
 _TOO_LONG_S = 60.0

@@ -1,9 +1,9 @@
 """Connection tracking: the table is not full. What it loses shows while test mails are sent (``conntrack-growth``)."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import conntrack
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:

@@ -1,10 +1,10 @@
 """Leftovers of a run: a host whose ports are closed, or a claim on it that nobody has given up."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import depool
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
-from mxlib.state import Ports
+from mxlib.model.state import Ports
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:

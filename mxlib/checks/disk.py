@@ -1,10 +1,10 @@
 """Disk: space and inodes for the spool, the logs and new kernels."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import disk
 from mxlib.facts.disk import DiskUse
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def _use(use: DiskUse, limit: float) -> Finding:

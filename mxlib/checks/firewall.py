@@ -4,13 +4,13 @@ In the incident of 2021 answers of established connections were dropped. So esta
 accepted before anything drops that could hit them.
 """
 
+from mxlib.base.text import one_line
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown, worst
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import firewall
 from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.netfilter import Action, Chain, Rule
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
-from mxlib.text import one_line
 
 _HARMLESS_STATES = frozenset({"invalid", "new", "untracked"})
 # A drop that looks at one of these picks out senders, services or openings of connections, not answers in general.

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import kernel, mta, sysctl
 from mxlib.facts.kernel import InstalledKernel
 from mxlib.facts.source import Facts, Source
-from mxlib.kernels import Action, Applies, Candidate, KnownBad, about
-from mxlib.policy import VerifyPolicy
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[Any], ...]:

@@ -1,11 +1,11 @@
 """The mail log of the last minutes: what went wrong, by destination and cause."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import maillog
 from mxlib.facts.logline import Cause
 from mxlib.facts.maillog import RecentLog
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 # The first two have limits of their own; hints repeat an earlier error at every queue run.
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})

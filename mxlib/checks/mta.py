@@ -1,10 +1,10 @@
 """The MTA: its unit runs, comes up at boot, and listens on every port and family."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import mta
 from mxlib.facts.mta import MtaFacts
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:

@@ -1,10 +1,10 @@
 """The network: an interface that is up, an address that others can reach and a default route, on each family."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import addresses
 from mxlib.facts.addresses import AddressFacts
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def _family(facts: AddressFacts, family: int) -> Finding:

@@ -1,11 +1,11 @@
 """Puppet: enabled and running, or a host drifts away from what its site says."""
 
+from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import puppet
 from mxlib.facts.puppet import PuppetFacts
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
-from mxlib.text import duration
 
 
 def _enabled(found: PuppetFacts, policy: VerifyPolicy) -> Finding:

@@ -1,11 +1,11 @@
 """The queue: how long, how old, how many frozen, and where to; whether it grows; when its mail bounces."""
 
+from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import maillog, queue, retry
 from mxlib.facts.queue import QueueFacts
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
-from mxlib.text import duration
 
 _TOP = 3
 

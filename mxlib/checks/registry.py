@@ -18,12 +18,12 @@ from mxlib.checks import (
     queue,
     relay,
     sysctl,
-    temporary_hole,
     units,
 )
+from mxlib.checks import hole as temporary_hole
 from mxlib.checks.check import Check
-from mxlib.config_aliases import AliasGenerator
-from mxlib.kernels import KnownBad
+from mxlib.config.aliases import AliasGenerator
+from mxlib.config.known_bad import KnownBad
 
 _PLAIN = (
     depool.CHECK,

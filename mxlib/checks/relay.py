@@ -1,9 +1,9 @@
 """Open relay: a stranger must not be able to send to a stranger."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import relay
 from mxlib.facts.source import Facts
-from mxlib.policy import VerifyPolicy
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:

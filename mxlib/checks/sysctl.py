@@ -1,9 +1,9 @@
 """Kernel parameters the site requires, such as a mitigation of a known kernel bug."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import sysctl
 from mxlib.facts.source import Facts, Source
-from mxlib.policy import VerifyPolicy
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[dict[str, str]], ...]:

@@ -1,11 +1,11 @@
 """Units: the required ones run, none has failed, none starts for ever, and no failure was merely cleared."""
 
+from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import units
 from mxlib.facts.source import Facts, Source
 from mxlib.facts.units import PastFailure, UnitsFacts, UnitState
-from mxlib.policy import VerifyPolicy
-from mxlib.text import duration
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[UnitsFacts], ...]:

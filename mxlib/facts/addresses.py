@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -81,7 +81,7 @@ def parse(outputs: Outputs) -> AddressFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: ip did not answer.
+        mxlib.base.errors.ParseError: ip did not answer.
     """
     links = json.loads(outputs[ADDRESSES.name].text())
     if not links:

@@ -5,11 +5,11 @@ import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mxlib.config_aliases import AliasGenerator
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line
+from mxlib.config.aliases import AliasGenerator
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
-from mxlib.text import one_line
 
 _MAX_ENTRIES_BYTES = 8_000_000
 
@@ -112,7 +112,7 @@ def parse_figures(text: str) -> AliasFile | None:
     """Read what :func:`figures_script` printed; None where there is no file.
 
     Raises:
-        mxlib.errors.ParseError: it has another form.
+        mxlib.base.errors.ParseError: it has another form.
     """
     if not text:
         return None
@@ -138,7 +138,7 @@ def parse_entries(text: str) -> dict[str, str]:
     """Read the answer to :func:`entries_section`: target by address.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":

@@ -4,11 +4,11 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from mxlib.config_aliases import AliasGenerator
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import duration, printable
+from mxlib.config.aliases import AliasGenerator
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.text import duration, printable
 
 _JOURNAL_LINES = 15
 _STACK_LINES = 12
@@ -119,7 +119,7 @@ def parse(text: str) -> Hang:
     """Read what :func:`script` printed.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.rstrip().splitlines() or [""]
     if end != "looked":

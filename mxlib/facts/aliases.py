@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mxlib.config_aliases import AliasGenerator
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line
+from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_file
 from mxlib.facts.alias_file import AliasFile, parse_figures
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.text import one_line
 
 # sd-messages.h: SD_MESSAGE_UNIT_STARTED (of a oneshot: it ended well) and SD_MESSAGE_UNIT_FAILURE_RESULT.
 _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
@@ -122,7 +122,7 @@ def parse(text: str, generator: AliasGenerator) -> AliasFacts:
         generator: of which generator.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short or has another form.
+        mxlib.base.errors.ParseError: it is cut short or has another form.
     """
     found = re.fullmatch(r"now (\d+) ([\d.]+)\n(.*?)^journal\n(.*?)^file\n(.*?)^end\s*", text, re.M | re.S)
     if found is None:

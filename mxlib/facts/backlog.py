@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line
 from mxlib.facts.logline import Cause, classify
 from mxlib.facts.section import SectionOutput
-from mxlib.text import one_line
+from mxlib.model import exim
 
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]?()-]{1,255}")
 
@@ -93,7 +93,7 @@ def parse(output: SectionOutput) -> Backlog:
     """Read the answer of :func:`mxlib.facts.backlog_script.section`.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short, or a line has another form.
+        mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
     lines = output.text().splitlines()
     if not lines or lines[-1] != "end":

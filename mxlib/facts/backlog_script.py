@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
+from mxlib.model import exim
 
 RECENT = timedelta(minutes=10)
 """A delivery this young proves a destination."""
@@ -177,10 +177,10 @@ def section(patterns: Sequence[str]) -> Section:
     """The question what waits, and where to.
 
     Arguments:
-        patterns: plain patterns for senders, see :func:`mxlib.retry_rules.sender_patterns`.
+        patterns: plain patterns for senders, see :func:`mxlib.model.retry_rules.sender_patterns`.
 
     Raises:
-        mxlib.errors.ParseError: one of them is not fit for a command.
+        mxlib.base.errors.ParseError: one of them is not fit for a command.
     """
     tail = f"""\
 date '+zone %z%nnow %s'
@@ -199,7 +199,7 @@ def choose_script(patterns: Sequence[str], orders: str) -> str:
         orders: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``.
 
     Raises:
-        mxlib.errors.ParseError: a pattern is not fit for a command.
+        mxlib.base.errors.ParseError: a pattern is not fit for a command.
     """
     head = _gather(patterns)
     given = f"cat >\"$dir/orders\" <<'ORDERS'\n{orders}ORDERS\n"

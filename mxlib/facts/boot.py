@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -46,7 +46,7 @@ def parse(outputs: Outputs) -> BootFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: it is not three known lines with a UUID and a time.
+        mxlib.base.errors.ParseError: it is not three known lines with a UUID and a time.
     """
     found = _ANSWER.fullmatch(outputs[SECTION.name].text())
     if found is None:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 NEGATIVE_S = 2 * 3600
 """Exim's default for a refused address (spec.txt, callout_negative_expire), so also that of most senders' MTAs."""
@@ -66,7 +66,7 @@ def parse(outputs: Outputs) -> CalloutFacts:
     """Read the dump.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = outputs[SECTION.name].text().splitlines() or [""]
     if end != "end":
@@ -85,7 +85,7 @@ def clear_script(keys: Iterable[str]) -> str:
         keys: from :meth:`CalloutFacts.negative`.
 
     Raises:
-        mxlib.errors.ParseError: not a key of an address.
+        mxlib.base.errors.ParseError: not a key of an address.
     """
     known = list(keys)
     if not all(map(_KEY.fullmatch, known)):

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
+from mxlib.model import exim
 
 _LOG_BYTES = 16_000_000
 NAMED = 20
@@ -40,7 +40,7 @@ def parse_arrivals(text: str) -> dict[str, int]:
     """Read its answer: messages by address.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short, or has another form.
+        mxlib.base.errors.ParseError: it is cut short, or has another form.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -74,7 +74,7 @@ def parse_names(text: str) -> tuple[dict[str, str], frozenset[str]]:
     """Read its answer: names by address as far as they are known, and the addresses of the hosts.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":

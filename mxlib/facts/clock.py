@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section, SectionOutput
 from mxlib.facts.source import Outputs, Source
 
@@ -37,7 +37,7 @@ def parse(outputs: Outputs) -> ClockFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: no time in it.
+        mxlib.base.errors.ParseError: no time in it.
     """
     output = outputs[SECTION.name]
     text = output.text()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -84,7 +84,7 @@ def parse_text(text: str) -> ConntrackFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: no counters in it.
+        mxlib.base.errors.ParseError: no counters in it.
     """
     lines = text.splitlines()
     sizes = {key: int(value) for key, value in re.findall(r"^(count|max) (\d+)$", text, re.MULTILINE)}
@@ -101,7 +101,7 @@ def parse(outputs: Outputs) -> ConntrackFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: no counters in it.
+        mxlib.base.errors.ParseError: no counters in it.
     """
     return parse_text(outputs[SECTION.name].text())
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.on_host import DIRECTORY, RECORD, TOKEN
-from mxlib.record import Record, from_json
-from mxlib.state import Ports
+from mxlib.model import exim
+from mxlib.model.on_host import DIRECTORY, RECORD, TOKEN
+from mxlib.model.record import Record, from_json
+from mxlib.model.state import Ports
 
 RULES = f"{DIRECTORY}/depool.nft"
 UNIT = "mx-depool.service"
@@ -21,7 +21,7 @@ UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mx_depool"
 RELOAD_DROP_IN = "/etc/systemd/system/nftables.service.d/mx-depool.conf"
 HOLD = f"{DIRECTORY}/hold"
-"""While this file exists the drop-in :data:`mxlib.exim.HOLD_DROP_IN` keeps the MTA from being started."""
+"""While this file exists the drop-in :data:`mxlib.model.exim.HOLD_DROP_IN` keeps the MTA from being started."""
 
 LINKS = (
     f"/etc/systemd/system/multi-user.target.wants/{UNIT}",
@@ -94,7 +94,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: nft could not tell, or the record is damaged.
+        mxlib.base.errors.ParseError: nft could not tell, or the record is damaged.
     """
     head, found, table = outputs[SECTION.name].text().partition("table\n")
     listing, code, _ = table.rpartition("code ")

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 PATHS = (exim.SPOOL, exim.MAINLOG.rpartition("/")[0], "/boot")
 # One question each for space and inodes: the combined form of df leaves columns out on some file systems.
@@ -48,7 +48,7 @@ def parse(outputs: Outputs) -> tuple[DiskUse, ...]:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: df did not answer for each path.
+        mxlib.base.errors.ParseError: df did not answer for each path.
     """
     lines = outputs[SECTION.name].text().splitlines()
     found = tuple(_use(line) for line in lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 
 SECTION = Section("fastopen", "cat /proc/net/netstat")
@@ -14,7 +14,7 @@ def parse_text(text: str) -> dict[str, int]:
     """Read ``/proc/net/netstat``: a line of names, a line of values, each with its group in front.
 
     Raises:
-        mxlib.errors.ParseError: it has none of the counters.
+        mxlib.base.errors.ParseError: it has none of the counters.
     """
     lines = [line.split() for line in text.splitlines() if line.startswith("TcpExt:")]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.netfilter import Action, Chain, Rule, parse_nft, parse_save
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -82,7 +82,7 @@ def parse(outputs: Outputs) -> FirewallFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: a tool did not answer.
+        mxlib.base.errors.ParseError: a tool did not answer.
     """
     nft = outputs[NFT.name].text()
     chains = [] if nft.strip() == "absent" else parse_nft(nft)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -160,7 +160,7 @@ def parse(outputs: Outputs) -> GrubFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: no menu, no environment block, or its medium could not be told.
+        mxlib.base.errors.ParseError: no menu, no environment block, or its medium could not be told.
     """
     config = outputs[CONFIG.name].text()
     environment = _environment(outputs[ENVIRONMENT.name].text())

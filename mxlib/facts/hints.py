@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 # Without a file there are no hints; with one that cannot be read nothing is known.
 SECTION = Section(
@@ -70,7 +70,7 @@ def parse(outputs: Outputs) -> tuple[Hint, ...]:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short, or has another form.
+        mxlib.base.errors.ParseError: it is cut short, or has another form.
     """
     *lines, end = outputs[SECTION.name].text().splitlines() or [""]
     if end != "end" or len(lines) % 2:

@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line
 from mxlib.facts import firewall
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.text import one_line
 
 DIRECTORY = "/run/mx-cookbooks/holes"
 MARK = "mx-hole-"
@@ -78,7 +78,7 @@ def parse(outputs: Outputs) -> HoleFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: the packet filter or the list of holes is not all there.
+        mxlib.base.errors.ParseError: the packet filter or the list of holes is not all there.
     """
     lines = outputs[SECTION.name].text().splitlines()
     if not lines or lines[-1] != "end" or not re.fullmatch(r"now \d+", lines[0]):

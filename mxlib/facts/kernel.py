@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -91,7 +91,7 @@ def parse(outputs: Outputs) -> KernelFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: no running release in it, or dpkg did not answer.
+        mxlib.base.errors.ParseError: no running release in it, or dpkg did not answer.
     """
     output = outputs[SECTION.name]
     lines = output.text().splitlines()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import Enum
 
-from mxlib import exim
+from mxlib.model import exim
 
 
 class EventKind(Enum):

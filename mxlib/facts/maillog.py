@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.logline import Cause, EventKind, LogEvent, parse_lines
 from mxlib.facts.section import Section, read_sections
 from mxlib.facts.source import Outputs, Source
-from mxlib.host import Host
+from mxlib.model import exim
+from mxlib.protocols.host import Host
 
 MAX_GROWTH = 4_000_000
 RECENT = timedelta(minutes=15)
@@ -143,7 +143,7 @@ def parse_mark(text: str) -> LogMark:
     """Read a mark.
 
     Raises:
-        mxlib.errors.ParseError: there is no log file.
+        mxlib.base.errors.ParseError: there is no log file.
     """
     found = re.search(r"^mark (\d+) (\d+)$", text, re.MULTILINE)
     if found is None:
@@ -155,7 +155,7 @@ def parse_recent(outputs: Outputs) -> RecentLog:
     """Read the section about the last minutes.
 
     Raises:
-        mxlib.errors.ParseError: it does not have its counts, or is cut short.
+        mxlib.base.errors.ParseError: it does not have its counts, or is cut short.
     """
     text = outputs[RECENT_SECTION.name].text()
     counts = re.search(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*?)^end$", text, re.M | re.S)
@@ -221,9 +221,9 @@ def read_growth(host: Host, mark: LogMark) -> LogGrowth:
         mark: where to begin.
 
     Raises:
-        mxlib.errors.ParseError: the log cannot be read.
-        mxlib.errors.HostUnreachableError: no session.
-        mxlib.errors.CommandTimeoutError: no end within the time.
+        mxlib.base.errors.ParseError: the log cannot be read.
+        mxlib.base.errors.HostUnreachableError: no session.
+        mxlib.base.errors.CommandTimeoutError: no end within the time.
     """
     text, lost = "", False
     while True:
@@ -241,8 +241,8 @@ def read_mark(host: Host) -> LogMark:
         host: the machine.
 
     Raises:
-        mxlib.errors.ParseError: there is no log file.
-        mxlib.errors.HostUnreachableError: no session.
-        mxlib.errors.CommandTimeoutError: no end within the time.
+        mxlib.base.errors.ParseError: there is no log file.
+        mxlib.base.errors.HostUnreachableError: no session.
+        mxlib.base.errors.CommandTimeoutError: no end within the time.
     """
     return parse_mark(read_sections(host, (MARK,))[MARK.name].text())

@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts import sockets
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.facts.units import SHOWN, UnitState, parse_show
+from mxlib.model import exim
 
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {exim.HOLD_FILE} ]; then echo yes; else echo no; fi")
@@ -131,7 +131,7 @@ def parse_processes(text: str, found: sockets.SocketFacts) -> tuple[MtaProcess, 
         found: the sockets, which tell a process's role.
 
     Raises:
-        mxlib.errors.ParseError: it does not end as it must, or a line has another form.
+        mxlib.base.errors.ParseError: it does not end as it must, or a line has another form.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -145,7 +145,7 @@ def parse(outputs: Outputs) -> MtaFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: one of them cannot be told.
+        mxlib.base.errors.ParseError: one of them cannot be told.
     """
     found = sockets.parse(outputs)
     processes = parse_processes(outputs[PROCESSES.name].text(), found)
@@ -161,7 +161,7 @@ def parse_version(outputs: Outputs) -> str:
     """Read the MTA's upstream version.
 
     Raises:
-        mxlib.errors.ParseError: it does not say.
+        mxlib.base.errors.ParseError: it does not say.
     """
     version = re.match(r"Exim version (\S+)", outputs[VERSION.name].text())
     if version is None:
@@ -173,7 +173,7 @@ def parse_hold(text: str) -> bool:
     """Read whether the file is there that holds the MTA.
 
     Raises:
-        mxlib.errors.ParseError: neither yes nor no.
+        mxlib.base.errors.ParseError: neither yes nor no.
     """
     if text.strip() not in ("yes", "no"):
         raise ParseError("whether the MTA is held cannot be told")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 
 
 class Action(Enum):
@@ -150,7 +150,7 @@ def parse_nft(text: str) -> list[Chain]:
         text: the output.
 
     Raises:
-        mxlib.errors.ParseError: it is not what nft prints.
+        mxlib.base.errors.ParseError: it is not what nft prints.
     """
     try:
         objects = json.loads(text)["nftables"]

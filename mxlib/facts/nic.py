@@ -5,7 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -126,7 +126,7 @@ def parse(outputs: Outputs) -> NicFacts:
     """Read the answers of both sections.
 
     Raises:
-        mxlib.errors.ParseError: they do not have their known form.
+        mxlib.base.errors.ParseError: they do not have their known form.
     """
     return NicFacts(_nics(_body(outputs, DEVICES)), _files(_body(outputs, FILES)))
 
@@ -135,7 +135,7 @@ def parse_state(outputs: Outputs) -> NicState:
     """Read the answer of the state section.
 
     Raises:
-        mxlib.errors.ParseError: it does not have its known form.
+        mxlib.base.errors.ParseError: it does not have its known form.
     """
     text = _body(outputs, STATE)
     return NicState(
@@ -149,7 +149,7 @@ def parse_note(outputs: Outputs) -> dict[str, str]:
     """Name by MAC as noted on the host before a reboot; empty if nothing was noted.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     return dict(re.findall(r"^([0-9a-f:]{17}) ([A-Za-z0-9_-]{1,15})$", _body(outputs, NOTE), re.MULTILINE))
 
@@ -188,7 +188,7 @@ def decoded_file(path: str, packed: str) -> InterfacesFile:
     """A file that came as base64.
 
     Raises:
-        mxlib.errors.ParseError: it did not come whole.
+        mxlib.base.errors.ParseError: it did not come whole.
     """
     return InterfacesFile(path, _decoded("".join(packed.split())))
 

@@ -4,10 +4,10 @@ import json
 import re
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.text import one_line
 
 COMMON = "/usr/local/share/bash/puppet-common.sh"
 # The paths come from the site's own script, which is written for bash; without it they are Puppet's own. The age of the
@@ -64,7 +64,7 @@ def parse(outputs: Outputs) -> PuppetFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: it says neither enabled nor disabled.
+        mxlib.base.errors.ParseError: it says neither enabled nor disabled.
     """
     text = outputs[SECTION.name].text()
     if text.strip() == "absent":

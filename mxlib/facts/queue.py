@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 OLD = timedelta(minutes=10)
 SAMPLED = 2000
@@ -131,7 +131,7 @@ def parse_count(text: str) -> int:
     """Read ``exim4 -bpc``: a bare number.
 
     Raises:
-        mxlib.errors.ParseError: anything else, also nothing.
+        mxlib.base.errors.ParseError: anything else, also nothing.
     """
     if not re.fullmatch(r"\d+", text.strip()):
         raise ParseError(f"not a count of messages: {text.strip()[:80]!r}")
@@ -142,7 +142,7 @@ def parse_ids(outputs: Outputs) -> frozenset[str]:
     """Read the ids of all messages in the spool.
 
     Raises:
-        mxlib.errors.ParseError: the list is cut short, or something in it is no id.
+        mxlib.base.errors.ParseError: the list is cut short, or something in it is no id.
     """
     *names, end = outputs[IDS.name].text().splitlines() or [""]
     if end != "end":
@@ -154,7 +154,7 @@ def parse_messages(text: str) -> tuple[QueuedMessage, ...]:
     """Read the section about header files.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short, or a line has another form.
+        mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -173,7 +173,7 @@ def parse(outputs: Outputs) -> QueueFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: one of them cannot be told.
+        mxlib.base.errors.ParseError: one of them cannot be told.
     """
     ages = re.fullmatch(r"spooled \d+\nold (?P<old>\d+)\nfirst (?P<first>\S*)\n*", outputs[AGES.name].text())
     if ages is None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from mxlib.config_values import ADDRESS_PATTERN
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line, printable
+from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.text import one_line, printable
 
 REJECTLOG = "/var/log/exim4/rejectlog"
 _MAX_LINES = 2000
@@ -47,7 +47,7 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
         since: from when on.
 
     Raises:
-        mxlib.errors.ParseError: not a mail address.
+        mxlib.base.errors.ParseError: not a mail address.
     """
     for address in addresses:
         if not ADDRESS_PATTERN.fullmatch(address):
@@ -75,7 +75,7 @@ def parse(text: str) -> tuple[Refusal, ...]:
     """Read the answer.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.splitlines() or [""]
     zone = re.fullmatch(r"zone ([+-])(\d\d)(\d\d)", lines[0]) if lines else None

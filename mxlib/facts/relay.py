@@ -2,10 +2,10 @@
 
 import re
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 # Addresses set aside for documentation: no site serves them.
 STRANGER = "203.0.113.25"
@@ -23,7 +23,7 @@ def parse(outputs: Outputs) -> str:
     """The reply to the recipient, or to the sender where that is refused already: such as ``550 relay not permitted``.
 
     Raises:
-        mxlib.errors.ParseError: the session did not come so far.
+        mxlib.base.errors.ParseError: the session did not come so far.
     """
     replies: list[str] = re.findall(r"^(\d{3} .*?)\r?$", outputs[SECTION.name].text(), re.MULTILINE)
     # Greeting, EHLO, MAIL, RCPT, QUIT.

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model import exim
 
 RULES_ASKED = 8
 _SAMPLED = 2000
@@ -100,7 +100,7 @@ def parse(outputs: Outputs) -> RetryFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     lines = outputs[SECTION.name].text().splitlines()
     if lines[-1:] != ["end"]:

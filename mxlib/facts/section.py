@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mxlib.errors import ParseError
-from mxlib.host import CommandResult, Host
-from mxlib.text import one_line, printable
-from mxlib.verdict import Evidence
+from mxlib.base.errors import ParseError
+from mxlib.base.text import one_line, printable
+from mxlib.base.verdict import Evidence
+from mxlib.protocols.host import CommandResult, Host
 
 # timeout(1) of coreutils: 124 ended by the signal, 137 had to be killed.
 _TIMED_OUT = (124, 137)
@@ -111,7 +111,7 @@ class SectionOutput:
             ok_codes: exit codes that are expected.
 
         Raises:
-            mxlib.errors.ParseError: it did not end, or with another exit code.
+            mxlib.base.errors.ParseError: it did not end, or with another exit code.
         """
         if self.problem:
             raise ParseError(self.problem)
@@ -193,8 +193,8 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
         The output of each section by its name; also for those that hung, failed or are missing.
 
     Raises:
-        mxlib.errors.HostUnreachableError: no session.
-        mxlib.errors.CommandTimeoutError: not even the time limits on the host ended the script.
+        mxlib.base.errors.HostUnreachableError: no session.
+        mxlib.base.errors.CommandTimeoutError: not even the time limits on the host ended the script.
     """
     mark = "@@" + secrets.token_hex(8)
     script = build_script(sections, mark, _READING_S)
@@ -211,9 +211,9 @@ def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOu
         sections: what to do, in order; names unique.
 
     Raises:
-        mxlib.errors.HostUnreachableError: no session.
-        mxlib.errors.CommandTimeoutError: no end within the time; it may have acted.
-        mxlib.errors.CommandFailedError: the script could not run.
+        mxlib.base.errors.HostUnreachableError: no session.
+        mxlib.base.errors.CommandTimeoutError: no end within the time; it may have acted.
+        mxlib.base.errors.CommandFailedError: the script could not run.
     """
     mark = "@@" + secrets.token_hex(8)
     limit = _sum(sections) + _TRANSPORT_S

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -80,7 +80,7 @@ def parse_ss(text: str) -> tuple[Socket, ...]:
     """Read the lines of ``ss -Htn``, with or without the column of the state.
 
     Raises:
-        mxlib.errors.ParseError: a line has no two ends.
+        mxlib.base.errors.ParseError: a line has no two ends.
     """
     return tuple(
         _socket(line) for line in text.splitlines() if line.strip() and not line.startswith(("State", "Recv-Q"))
@@ -101,7 +101,7 @@ def parse(outputs: Outputs) -> SocketFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: ss did not answer.
+        mxlib.base.errors.ParseError: ss did not answer.
     """
     return SocketFacts(parse_ss(outputs[LISTENING.name].text()), parse_ss(outputs[ESTABLISHED.name].text()))
 

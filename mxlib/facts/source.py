@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.base.verdict import Evidence
 from mxlib.facts.section import Section, SectionOutput, read_sections
-from mxlib.host import Host
-from mxlib.verdict import Evidence
+from mxlib.protocols.host import Host
 
 T = TypeVar("T")
 Outputs = Mapping[str, SectionOutput]
@@ -121,8 +121,8 @@ def read_facts(host: Host, sources: Sequence[Source[Any]]) -> Facts:
         sources: what to read.
 
     Raises:
-        mxlib.errors.HostUnreachableError: no session.
-        mxlib.errors.CommandTimeoutError: no end within the time.
+        mxlib.base.errors.HostUnreachableError: no session.
+        mxlib.base.errors.CommandTimeoutError: no end within the time.
     """
     outputs = read_sections(host, sections_of(sources))
     return Facts(host.name, next(iter(outputs.values())).when, outputs)

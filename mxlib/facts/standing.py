@@ -7,14 +7,14 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from mxlib import exim
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts import depool
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.host import Host
-from mxlib.state import Mta, View
+from mxlib.model import exim
+from mxlib.model.state import Mta, View
+from mxlib.protocols.host import Host
 
 # The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).
 PUPPET = "/usr/local/share/bash/puppet-common.sh"
@@ -92,7 +92,7 @@ def parse(outputs: Outputs) -> Standing:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: one of them is not all there.
+        mxlib.base.errors.ParseError: one of them is not all there.
     """
     head, found, rest = outputs[SECTION.name].text().partition("units\n")
     if not found or not rest.endswith("\nend\n"):
@@ -144,7 +144,7 @@ def read_standing(host: Host) -> Standing:
         host: the machine.
 
     Raises:
-        mxlib.errors.HostError: it does not answer.
-        mxlib.errors.ParseError: its answer cannot be understood.
+        mxlib.base.errors.HostError: it does not answer.
+        mxlib.base.errors.ParseError: its answer cannot be understood.
     """
     return read_facts(host, (SOURCE,)).get(SOURCE)

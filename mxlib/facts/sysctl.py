@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -24,7 +24,7 @@ def source(extra: Iterable[str] = ()) -> Source[dict[str, str]]:
         extra: keys beside :data:`KEYS`.
 
     Raises:
-        mxlib.errors.ParseError: not a key.
+        mxlib.base.errors.ParseError: not a key.
     """
     keys = tuple(dict.fromkeys((*KEYS, *extra)))
     for key in keys:
@@ -39,7 +39,7 @@ def parse(outputs: Outputs) -> dict[str, str]:
     """Read the answer of the section: each key that the kernel has, with its value.
 
     Raises:
-        mxlib.errors.ParseError: there is no key at all.
+        mxlib.base.errors.ParseError: there is no key at all.
     """
     pairs = re.findall(r"^/proc/sys/([^:\n]+):(.*)$", outputs["sysctl"].text(), re.MULTILINE)
     if not pairs:

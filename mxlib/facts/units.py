@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mxlib.errors import ParseError
+from mxlib.base.errors import ParseError
+from mxlib.config.verify import UNIT_NAME
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.policy import UNIT_NAME
 
 SHOWN = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,Result,WantedBy,DropInPaths,"
@@ -128,7 +128,7 @@ def check_unit_name(name: str) -> str:
     """Give back a unit name that is safe to use in a command.
 
     Raises:
-        mxlib.errors.ParseError: it is not a full unit name.
+        mxlib.base.errors.ParseError: it is not a full unit name.
     """
     if not UNIT_NAME.fullmatch(name):
         raise ParseError(f"not the full name of a unit: {name[:80]!r}")
@@ -170,7 +170,7 @@ def parse_failures(text: str) -> tuple[PastFailure, ...]:
     """Read the section about failures in the journal.
 
     Raises:
-        mxlib.errors.ParseError: it does not end as it must.
+        mxlib.base.errors.ParseError: it does not end as it must.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -210,7 +210,7 @@ def parse(outputs: Outputs) -> UnitsFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.errors.ParseError: systemd or the journal did not answer.
+        mxlib.base.errors.ParseError: systemd or the journal did not answer.
     """
     uptime, _, shown = outputs["unit-states"].text().partition("\n")
     units = parse_show(shown, float(uptime))
@@ -227,6 +227,6 @@ def source(required: Sequence[str]) -> Source[UnitsFacts]:
         required: full names of the units the site needs; at least one.
 
     Raises:
-        mxlib.errors.ParseError: not a full unit name.
+        mxlib.base.errors.ParseError: not a full unit name.
     """
     return Source("units", (_states_section(required), JOURNAL), parse)

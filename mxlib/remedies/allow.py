@@ -7,8 +7,10 @@ Four things close it, each by itself: a transient timer on the host, which needs
 its own end only; a reload of the firewall; a reboot, as nothing of it is on disk (files in /run, a transient unit).
 """
 
-from mxlib.config_sections import Site
-from mxlib.errors import StepError
+from mxlib.base.errors import StepError
+from mxlib.base.text import duration, one_line, plural
+from mxlib.base.verdict import Status, Verdict
+from mxlib.config.sections import Site
 from mxlib.facts import firewall, hole
 from mxlib.facts.hole import DIRECTORY, MARK
 from mxlib.facts.source import read_facts
@@ -25,8 +27,6 @@ from mxlib.remedies.hole_rules import (
     shown,
 )
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
-from mxlib.text import duration, one_line, plural
-from mxlib.verdict import Status, Verdict
 
 _SHORTEST_S = 30
 

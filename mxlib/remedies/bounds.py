@@ -4,7 +4,7 @@ import fnmatch
 import shlex
 from dataclasses import dataclass
 
-from mxlib.config_sections import Site
+from mxlib.config.sections import Site
 
 RESTART_UNIT = "restart-unit"
 CLEAR_FAILED = "clear-failed"

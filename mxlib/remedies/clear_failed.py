@@ -2,11 +2,11 @@
 
 import shlex
 
-from mxlib.config_sections import Site
+from mxlib.base.text import one_line
+from mxlib.config.sections import Site
 from mxlib.facts.units import CLEARED, check_unit_name
 from mxlib.remedies.bounds import CLEAR_FAILED, Order, is_stale
 from mxlib.remedies.remedy import Bench, Remedy, by_checks, note
-from mxlib.text import one_line
 
 
 def refuse(site: Site, order: Order) -> str:

@@ -7,16 +7,17 @@ untried. What is cleared is what was proven: the hints of the addresses that too
 import dataclasses
 import shlex
 
-from mxlib import exim, probe
-from mxlib.checks.probes import LOST
-from mxlib.config_probes import OutboundProbe, ProbeSection
-from mxlib.config_sections import Site
-from mxlib.errors import StepError
-from mxlib.probe_outbound import OutboundRun, Outcome, plan_mails, send
+from mxlib.base.errors import StepError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Verdict
+from mxlib.config.probes import OutboundProbe, ProbeSection
+from mxlib.config.sections import Site
+from mxlib.model import exim
+from mxlib.probes import verdicts as probe
+from mxlib.probes.judge import LOST
+from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
 from mxlib.remedies.bounds import CLEAR_HINTS, Order
 from mxlib.remedies.remedy import Bench, Remedy
-from mxlib.text import one_line
-from mxlib.verdict import Verdict
 
 # exim_dumpdb prints a hint's key indented by two spaces, then a line of times; exim_fixdb takes a key, then d(elete).
 # A key is T:HOST:IP, perhaps with a message id behind, or R:DOMAIN (Exim's spec.txt, "retry database").
@@ -72,7 +73,7 @@ def _proven(run: OutboundRun) -> tuple[str, ...]:
     """The addresses that took the test mails.
 
     Raises:
-        mxlib.errors.StepError: not all of them were delivered.
+        mxlib.base.errors.StepError: not all of them were delivered.
     """
     bad = [result for result in run.results if result.outcome is not Outcome.DELIVERED]
     if bad:

@@ -9,8 +9,8 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from mxlib.config_sections import Site
-from mxlib.errors import StepError
+from mxlib.base.errors import StepError
+from mxlib.config.sections import Site
 from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.hole import DIRECTORY, MARK
 from mxlib.facts.netfilter import Action, Chain
@@ -75,7 +75,7 @@ def places(found: FirewallFacts, version: int) -> tuple[Place, ...]:
         version: 4 or 6.
 
     Raises:
-        mxlib.errors.StepError: a name is not fit for a command.
+        mxlib.base.errors.StepError: a name is not fit for a command.
     """
     dropping = [chain for chain in found.input_chains(version) if _drops(found, chain)]
     return tuple(_place(chain, version) for chain in dropping)

@@ -8,15 +8,15 @@ a connection of before, which the firewall lets pass as established (seen in the
 
 import shlex
 
-from mxlib.config_sections import Site
-from mxlib.errors import HostError, StepError
+from mxlib.base.errors import HostError, StepError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Status, Verdict
+from mxlib.config.sections import Site
 from mxlib.facts import depool
 from mxlib.facts.source import read_facts
+from mxlib.model.state import Ports
 from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
-from mxlib.state import Ports
-from mxlib.text import one_line
-from mxlib.verdict import Status, Verdict
 
 _DIRECTORY = "/run/mx-cookbooks/firewall"
 
@@ -109,7 +109,7 @@ def _door(bench: Bench) -> tuple[str, int]:
     """Where the host's SSH server greets a new connection from here.
 
     Raises:
-        mxlib.errors.StepError: nowhere, so that a reload could not be proven.
+        mxlib.base.errors.StepError: nowhere, so that a reload could not be proven.
     """
     said = bench.host.read('echo "$SSH_CONNECTION"', timeout=10).output.split()
     if len(said) != 4 or not said[3].isdecimal():

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mxlib import reach, verify
+from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
-from mxlib.config_sections import Site
+from mxlib.config.known_bad import KnownBad
+from mxlib.config.sections import Site
 from mxlib.facts.source import read_facts
-from mxlib.host import CommandResult, Host
-from mxlib.kernels import KnownBad
+from mxlib.probes import ssh as reach
+from mxlib.protocols.host import CommandResult, Host
 from mxlib.remedies.bounds import Order
-from mxlib.verdict import Verdict
+from mxlib.verify import request as verify
 
 
 class RemedyExit(Enum):

@@ -2,14 +2,14 @@
 
 import shlex
 
-from mxlib.config_sections import Site
-from mxlib.errors import StepError
+from mxlib.base.errors import StepError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Status, Verdict
+from mxlib.config.sections import Site
 from mxlib.facts import sysctl
 from mxlib.facts.source import read_facts
 from mxlib.remedies.bounds import SET_SYSCTL, UNSET_SYSCTL, Order, allowed
 from mxlib.remedies.remedy import Bench, Remedy, by_checks, note
-from mxlib.text import one_line
-from mxlib.verdict import Status, Verdict
 
 
 def file_of(key: str) -> str:

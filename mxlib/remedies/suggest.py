@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mxlib.config_sections import Site
+from mxlib.base.verdict import Status, Verdict
+from mxlib.config.known_bad import KnownBad
+from mxlib.config.sections import Site
+from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import sysctl, units
 from mxlib.facts.logline import Cause
 from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.facts.units import UnitsFacts, UnitState
-from mxlib.kernels import KnownBad
-from mxlib.policy import VerifyPolicy
-from mxlib.probe_outbound import Outcome
+from mxlib.probes.outbound import Outcome
 from mxlib.remedies import bounds
 from mxlib.remedies.bounds import Order
 from mxlib.remedies.hole_rules import network_of
-from mxlib.verdict import Status, Verdict
 
 HOLE_S = 1800.0
 _STALLED = (Cause.TIMEOUT_AFTER_DATA, Cause.TIMEOUT_SENDING)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import faults, lifecycle
+from lab import lifecycle
+from lab.faults import catalogue as faults
 from lab.lifecycle import Progress, Stations
 from lab.place import DEFAULT_LAB, Lab, exchanger
 

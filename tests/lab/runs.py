@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab import demo, lifecycle, outside
-from lab.box import Box
+from lab import demo, lifecycle
 from lab.lifecycle import Stations
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
+from lab.stations import outside
+from lab.stations.box import Box
 
 MX2 = exchanger("mx2001")
 # What a run does first that goes on with another: killed there for ever it would get no further.

@@ -3,9 +3,9 @@
 import json
 import subprocess
 
-from lab import infra, management
 from lab.lifecycle import Stations
 from lab.place import REPOSITORY, exchanger
+from lab.stations import infra, management
 
 MX2 = exchanger("mx2001")
 # What a run does with the silence of its host, and what it sees before, under and after it.
@@ -19,7 +19,7 @@ from mxlib.alerts import AlertmanagerSilencer
 from mxlib.alerts_read import source_of
 from mxlib.checks import alerts
 from mxlib.clock import SystemClock, wait_for
-from mxlib.config_alerts import AlertsSection
+from mxlib.config.alerts import AlertsSection
 
 host, begin = sys.argv[2], datetime.fromisoformat(sys.argv[3])
 spicerack = Spicerack(dry_run=False)

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab import demo, outside, queues
+from lab import demo
+from lab.faults import queues
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
 from lab.shell import wait_for
-from mxlib.alias_outcome import RefreshExit
-from mxlib.verify_report import VerifyExit
+from lab.stations import outside
+from mxlib.aliases.outcome import RefreshExit
+from mxlib.verify.report import VerifyExit
 from tests.lab.verification import verify
 
 MX1, MX2 = EXCHANGERS

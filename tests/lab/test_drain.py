@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lab import demo, lifecycle, node, outside
+from lab import demo, lifecycle
 from lab.lifecycle import Stations, ssh
 from lab.place import CLIENT, EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
+from lab.stations import node, outside
 from lab.world import jsonl
 from lab.world.ledger import SENT_FILE
 from lab.world.message import Message, make

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import demo, faults, infra, lifecycle, node, outside
+from lab import demo, lifecycle
+from lab.faults import catalogue as faults
 from lab.lifecycle import Stations, ssh, wait_ssh
-from lab.node import RAPI
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchanger, exchanger
 from lab.shell import wait_for
+from lab.stations import infra, node, outside
+from lab.stations.node import RAPI
 
 MX1, MX2 = EXCHANGERS
 

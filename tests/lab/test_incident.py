@@ -2,8 +2,9 @@
 
 import pytest
 
-from lab import faults, incident
+from lab.faults import catalogue as faults
 from lab.lifecycle import Progress, Stations
+from lab.stories import incidents as incident
 
 
 @pytest.mark.nightly

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import demo, lifecycle, outside
+from lab import demo, lifecycle
 from lab.lifecycle import Progress, Stations
 from lab.place import Lab, exchanger
 from lab.shell import LabError
+from lab.stations import outside
 
 MX2 = exchanger("mx2001")
 

@@ -4,9 +4,10 @@ import json
 import subprocess
 from datetime import UTC, datetime
 
-from lab import demo, outside
+from lab import demo
 from lab.lifecycle import Progress, Stations, ssh
 from lab.place import EXCHANGERS, exchanger
+from lab.stations import outside
 
 MX2 = exchanger("mx2001")
 

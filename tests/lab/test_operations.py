@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import demo, infra
-from lab.box import Box
+from lab import demo
 from lab.lifecycle import Stations, ssh
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, exchanger
+from lab.stations import infra
+from lab.stations.box import Box
 
 MX1, MX2 = exchanger("mx1001"), exchanger("mx2001")
 DONE, REFUSED, UNDONE, LEFT_OUT = 0, 10, 11, 20

@@ -13,7 +13,7 @@ from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
 from lab.shell import wait_for
 from mxlib.remedies.remedy import RemedyExit
-from mxlib.verify_report import VerifyExit
+from mxlib.verify.report import VerifyExit
 
 MX1, MX2 = EXCHANGERS
 PEER = "2001:db8:51::10"

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import demo, lifecycle, management, outside
-from lab.box import Box
-from lab.infra import ETCD
+from lab import demo, lifecycle
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
+from lab.stations import management, outside
+from lab.stations.box import Box
+from lab.stations.infra import ETCD
 
 MX1, MX2 = exchanger("mx1001"), exchanger("mx2001")
 DONE, BLOCKED, FELL_BACK, TAKEN = 0, 10, 12, 42

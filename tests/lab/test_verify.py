@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab import infra
 from lab.lifecycle import Stations
-from mxlib.verify_report import VerifyExit
+from lab.stations import infra
+from mxlib.verify.report import VerifyExit
 from tests.lab.verification import verify
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lab import demo, faults
+from lab import demo
+from lab.faults import catalogue as faults
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import wait_for

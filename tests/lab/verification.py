@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab import demo
 from lab.lifecycle import Stations
-from mxlib.verify_report import VerifyExit
+from mxlib.verify.report import VerifyExit
 
 _FILE = "/tmp/verification.json"
 

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from spicerack import Spicerack
 from spicerack.cookbook import CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.outcome import Outcome
-from mxlib.request import Request, check_host, load_site
-from mxlib.session import Session
-from mxlib.state import Goal
+from mxlib.commands.reboot import Session
+from mxlib.commands.request import Request, check_host, load_site
+from mxlib.model.outcome import Outcome
+from mxlib.model.state import Goal
 
 EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in Outcome)
 

@@ -4,8 +4,8 @@ import argparse
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.alias_session import RefreshRequest, RefreshSession
-from mxlib.request import load_site
+from mxlib.commands.aliases import RefreshRequest, RefreshSession
+from mxlib.commands.request import load_site
 
 
 class RefreshAliases(CookbookBase):

@@ -4,8 +4,8 @@ import argparse
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.remedy_session import RemedyRequest, RemedySession, list_remedies
-from mxlib.request import check_host, load_site
+from mxlib.commands.remedy import RemedyRequest, RemedySession, list_remedies
+from mxlib.commands.request import check_host, load_site
 
 
 class RemedyMx(CookbookBase):  # noqa: D101 its docstring is made below, with the remedies in it

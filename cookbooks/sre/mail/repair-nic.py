@@ -4,8 +4,8 @@ import argparse
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.nic_session import NicRequest, NicSession
-from mxlib.request import check_host, load_site
+from mxlib.commands.nic import NicRequest, NicSession
+from mxlib.commands.request import check_host, load_site
 
 
 class RepairNic(CookbookBase):

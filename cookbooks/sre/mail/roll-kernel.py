@@ -5,9 +5,9 @@ import re
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.request import load_site
-from mxlib.roll_session import RollRequest, RollSession
-from mxlib.roll_state import RollEnd
+from mxlib.commands.request import load_site
+from mxlib.commands.roll import RollRequest, RollSession
+from mxlib.roll.state import RollEnd
 
 EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in RollEnd)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}

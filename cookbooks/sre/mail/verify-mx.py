@@ -5,8 +5,8 @@ from pathlib import Path
 
 from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
 
-from mxlib.request import load_site
-from mxlib.verify_session import VerifyRequest, VerifySession
+from mxlib.commands.request import load_site
+from mxlib.commands.verify import VerifyRequest, VerifySession
 
 
 class VerifyMx(CookbookBase):

@@ -1,0 +1,1 @@
+"""What the lab is built from: packages, root directory, disk images."""

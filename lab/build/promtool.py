@@ -1,0 +1,69 @@
+"""promtool, which checks alert rules: the machine's, else Debian's, unpacked into the cache and not installed."""
+
+import os
+import shutil
+from pathlib import Path
+
+from lab.build.apt import PrivateApt
+from lab.place import REPOSITORY
+from lab.shell import LabError, run
+
+RULES = REPOSITORY / "alerts"
+
+
+def promtool(cache: Path) -> Path:
+    """Path of a promtool.
+
+    Arguments:
+        cache: the lab's cache folder.
+
+    Raises:
+        LabError: there is none to be had.
+    """
+    found = shutil.which("promtool")
+    if found:
+        return Path(found)
+    unpacked = cache / "promtool" / "usr" / "bin" / "promtool"
+    if not unpacked.exists():
+        _fetch(cache, unpacked)
+    return unpacked
+
+
+def _fetch(cache: Path, unpacked: Path) -> None:
+    """Unpack Debian's package aside, then move the one program to its place: a torn copy would look whole."""
+    aside = cache / f"promtool.{os.getpid()}"
+    try:
+        apt = PrivateApt(cache / "apt")
+        apt.update()
+        apt.unpack("prometheus", aside)
+        unpacked.parent.mkdir(parents=True, exist_ok=True)
+        (aside / "usr" / "bin" / "promtool").replace(unpacked)
+    except (LabError, OSError) as error:
+        missing = "no promtool on this machine, and Debian's package `prometheus` cannot be had"
+        raise LabError(f"{missing}: {error}") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def check(cache: Path) -> str:
+    """Check the alert rules of this repository and pass their tests.
+
+    Arguments:
+        cache: the lab's cache folder.
+
+    Returns:
+        What promtool said.
+
+    Raises:
+        LabError: there is no promtool, or the rules or their tests are wrong.
+    """
+    tool = promtool(cache)
+    tests = sorted(RULES.glob("*_test.yaml"))
+    rules = sorted(path for path in RULES.glob("*.yaml") if path not in tests)
+    said = ""
+    for verb, files in (("check", rules), ("test", tests)):
+        done = run([tool, verb, "rules", *files], check=False, timeout=120)
+        said += done.stdout
+        if done.returncode:
+            raise LabError(f"promtool {verb} rules: exit code {done.returncode}:\n{done.stdout}")
+    return said

@@ -1,0 +1,1 @@
+"""What can be broken on an exchanger, and how it is mended."""

@@ -1,0 +1,1 @@
+"""The lab's stations: namespaces, the Ganeti node, management hosts, services."""

@@ -1,0 +1,1 @@
+"""Incidents replayed, their timeline beside the one of then."""

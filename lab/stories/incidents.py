@@ -1,0 +1,42 @@
+"""The incidents that can be replayed, and how one is."""
+
+from lab.lifecycle import Say, Stations
+from lab.shell import LabError
+from lab.stories import incident_2021_12_03, incident_2022_02_22
+from lab.stories.story import Stage, Story, side_by_side
+
+# A story is one module with a STORY in it.
+STORIES: dict[str, Story] = {story.name: story for story in (incident_2021_12_03.STORY, incident_2022_02_22.STORY)}
+
+
+def find(name: str) -> Story:
+    """The story of that name.
+
+    Raises:
+        LabError: there is none.
+    """
+    if name not in STORIES:
+        raise LabError(f"unknown incident {name!r}: expected one of {', '.join(STORIES)}")
+    return STORIES[name]
+
+
+def replay(place: Stations, story: Story, say: Say) -> int:
+    """Replay an incident in a lab that is up, and print its timeline beside the one of then.
+
+    Arguments:
+        place: the lab's stations.
+        story: the incident.
+        say: tells what is going on.
+
+    Returns:
+        0 if everything was as the story promises, 1 otherwise.
+    """
+    stage = Stage(place, say)
+    try:
+        story.replay(stage)
+    except LabError as error:
+        stage.must(False, f"the replay goes to its end ({str(error).splitlines()[0]})")
+    print(f"\n{side_by_side(story, stage.notes)}\n", flush=True)
+    wrong = [note.what for note in stage.notes if not note.good]
+    say(f"incident {story.name}: " + (f"NOT as it must be: {'; '.join(wrong)}" if wrong else "as it must be"))
+    return 1 if wrong else 0

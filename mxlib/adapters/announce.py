@@ -1,0 +1,34 @@
+"""How a run ended, told to the server admin log and on the run's task, both through Spicerack."""
+
+import logging
+
+from spicerack import Spicerack
+from spicerack.exceptions import SpicerackError
+from wmflib.exceptions import WmflibError
+
+from mxlib.base.text import one_line
+from mxlib.config.announce import AnnounceSection
+
+logger = logging.getLogger(__name__)
+
+
+def announce(spicerack: Spicerack, section: AnnounceSection, headline: str, task: str, comment: str) -> None:
+    """Tell how a run ended. That nobody could be told changes nothing in how it ended.
+
+    Arguments:
+        spicerack: the door to the world; in a dry run nobody is told.
+        section: what the site says.
+        headline: the outcome in one line.
+        task: id of the task; empty: there is none.
+        comment: what is written on the task.
+    """
+    if spicerack.dry_run:
+        return
+    if section.sal:
+        spicerack.sal_logger.info("%s%s", one_line(headline, 300), f" - {task}" if task else "")
+    if section.phabricator is None or not task:
+        return
+    try:
+        spicerack.phabricator(str(section.phabricator)).task_comment(task, comment)
+    except (SpicerackError, WmflibError, OSError) as error:
+        logger.warning("the outcome is not on %s: %s", task, one_line(str(error)))

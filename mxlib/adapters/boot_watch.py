@@ -1,0 +1,85 @@
+"""A console kept attached through a reboot: drained all the time, attached again when a cold start ends it."""
+
+import threading
+from collections.abc import Mapping
+from typing import Self
+
+from mxlib.adapters.console import Console, ConsoleError
+from mxlib.nic.screen import NEW_BOOT, Screen, Waiting
+
+_TRIES_S = 2.0
+_EVERY_S = 1.0
+STANDSTILL_S: Mapping[Waiting, float] = {
+    # a prompt: the boot has ended, SSH is due; the rest: nothing goes on by itself, save a panic with panic=20 or less
+    Waiting.LOGIN: 12.0,
+    Waiting.ROOT_SHELL: 12.0,
+    Waiting.USER_SHELL: 12.0,
+    Waiting.EMERGENCY: 12.0,
+    Waiting.INITRAMFS: 12.0,
+    Waiting.GRUB_RESCUE: 12.0,
+    Waiting.GRUB_SHELL: 12.0,
+    Waiting.FSCK: 12.0,
+    Waiting.NO_BOOT_DEVICE: 30.0,
+    Waiting.PANIC: 45.0,
+}
+"""Seconds after which a console that shows the same is one where nothing more comes."""
+
+
+class BootWatch:
+    """Watches a boot in the background.
+
+    Arguments:
+        console: not yet attached; its transcript holds the whole boot.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="boot-watch", daemon=True)
+        self._booting = False
+        self._shows: tuple[Screen, float] | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10 * _TRIES_S)
+        self._console.close()
+
+    def screen(self) -> Screen:
+        """What was last seen; safe to show."""
+        return self._console.screen()
+
+    def standstill(self) -> str:
+        """What the console of the new boot has been showing for a while without going on; empty if it goes on."""
+        shows = self._shows
+        if shows is None:
+            return ""
+        screen, since = shows
+        still = self._console.clock.monotonic() - since
+        if still < STANDSTILL_S[screen.waiting]:
+            return ""
+        # at a login prompt the boot has ended: a unit that failed on the way is not why nothing goes on
+        why = "" if screen.waiting is Waiting.LOGIN else screen.detail
+        return f"{screen.waiting.value}{f': {why}' if why else ''}"
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if not self._console.alive:
+                    self._console.reattach(timeout=_TRIES_S, every=_EVERY_S)
+            except ConsoleError:  # no ssh to be started: nothing to watch, and no reason to end the run
+                return
+            self._look()
+            self._stop.wait(_EVERY_S)
+
+    def _look(self) -> None:
+        """Note since when the same is shown; what the old boot has left on the screen says nothing."""
+        self._booting = self._booting or self._console.seen(NEW_BOOT)
+        screen = self._console.screen()
+        if not self._booting or screen.waiting not in STANDSTILL_S:
+            self._shows = None
+        elif self._shows is None or self._shows[0].waiting is not screen.waiting:
+            self._shows = screen, self._console.clock.monotonic()

@@ -1,0 +1,126 @@
+"""The pool state in front of the MXs."""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from conftool.drivers import BackendError
+from spicerack.confctl import ConftoolEntity
+from spicerack.exceptions import SpicerackError
+
+from mxlib.base.errors import PoolError
+from mxlib.base.text import one_line
+from mxlib.config.sections import ConftoolSelector
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class NoPool:
+    """No pool state in front: the clients' own failover is the pool."""
+
+    def read(self) -> dict[str, str]:
+        """Nothing."""
+        return {}
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Nothing to set."""
+
+    def command(self, values: Mapping[str, str]) -> list[str]:
+        """Nothing to type."""
+        return []
+
+
+class ConftoolPool:
+    """conftool's node objects of one MX, one for each service."""
+
+    def __init__(self, entity: ConftoolEntity, selector: ConftoolSelector, host: str):
+        """Look at nothing yet.
+
+        Arguments:
+            entity: Spicerack's ``confctl("node")``.
+            selector: which objects.
+            host: name of the MX.
+        """
+        self._entity = entity
+        self._selector = selector
+        self._host = host
+
+    def _tags(self, service: str) -> dict[str, str]:
+        # Spicerack makes regular expressions of them, bound as ^...$: an alternative would escape the anchors
+        tags = {"dc": self._selector.dc, "cluster": self._selector.cluster, "service": service, "name": self._host}
+        return {tag: re.escape(value) for tag, value in tags.items()}
+
+    def read(self) -> dict[str, str]:
+        """The value of ``pooled`` by service."""
+        return {service: _guarded(partial(self._read, service)) for service in self._selector.services}
+
+    def _read(self, service: str) -> str:
+        found = [str(found.pooled) for found in self._entity.get(**self._tags(service))]
+        if len(found) != 1:
+            raise PoolError(f"conftool: {len(found)} objects for service {service} of {self._host}, expected one")
+        return found[0]
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Set ``pooled`` by service, and read it back."""
+        for service, value in values.items():
+            _guarded(partial(self._entity.set_and_verify, "pooled", value, **self._tags(service)))
+
+    def command(self, values: Mapping[str, str]) -> list[str]:
+        """The confctl lines."""
+        return [
+            f"confctl select 'dc={self._selector.dc},cluster={self._selector.cluster},service={service},"
+            f"name={self._host}' set/pooled={value}"
+            for service, value in values.items()
+        ]
+
+
+class PoolIfReadable:
+    """For a run without the slot, where etcd itself is the incident: what cannot be read then is left alone.
+
+    It is decided by the first reading, for the whole run: a pool that comes back in between is not written to by a run
+    that does not know the values before.
+    """
+
+    def __init__(self, pool: ConftoolPool, tell: Callable[[str], None]):
+        """Look at nothing yet.
+
+        Arguments:
+            pool: the pool state as it would be.
+            tell: where the operator looks.
+        """
+        self._pool = pool
+        self._tell = tell
+        self._used: ConftoolPool | NoPool | None = None
+
+    def read(self) -> dict[str, str]:
+        """The present values; empty where the pool could not be read at first."""
+        if self._used is None:
+            try:
+                values = self._pool.read()
+            except PoolError as error:
+                self._tell(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
+                self._used = NoPool()
+                return {}
+            self._used = self._pool
+            return values
+        return self._used.read()
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Set values and read them back."""
+        (self._used or self._pool).write(values)
+
+    def command(self, values: Mapping[str, str]) -> list[str]:
+        """What an operator would type to set these values."""
+        return (self._used or self._pool).command(values)
+
+
+def _guarded(ask: Callable[[], T]) -> T:
+    """Turn what conftool raises into our own error; on a backend that fails it calls sys.exit(3)."""
+    try:
+        return ask()
+    except (SpicerackError, BackendError, ValueError, KeyError, OSError, SystemExit) as error:
+        raise PoolError(f"conftool: {one_line(str(error)) or type(error).__name__}") from error

@@ -1,0 +1,291 @@
+"""The serial console of a virtual machine: attach, read without pause, detach.
+
+A thread reads all the time: a console that is attached and not read stalls the guest's boot and shutdown (seen: a
+poweroff hung for a minute). What was read goes, without the password, to a transcript only its owner may read.
+"""
+
+import contextlib
+import os
+import re
+import select
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import pexpect
+
+from mxlib.adapters.secret import Redactor, Secret, redact
+from mxlib.base.clock import Clock, SystemClock
+from mxlib.base.errors import HostError
+from mxlib.nic.screen import Screen, look, plain, quiet
+
+DETACH = b"\x1d"
+"""Ctrl-]: ends the socat of ``gnt-instance console``."""
+_KEPT = 1 << 20
+_TAIL = 16384
+_LOOKS_UP_S = 0.5
+_COLUMNS, _ROWS = 500, 50
+_ENDS_S = 8.0
+
+
+class ConsoleError(HostError):
+    """The console cannot be used.
+
+    Attributes:
+        screen: what was last seen on it, None if nothing was.
+    """
+
+    def __init__(self, why: str, screen: Screen | None = None) -> None:
+        seen = f"\nlast seen on the console:\n{screen.last}" if screen is not None and screen.last else ""
+        super().__init__(why + seen)
+        self.why = why
+        self.screen = screen
+
+
+class ConsoleBusyError(ConsoleError):
+    """Somebody else holds the console: it is attached and stays silent until they leave."""
+
+
+class ConsoleLoginError(ConsoleError):
+    """The login was refused."""
+
+
+class ConsoleStateError(ConsoleError):
+    """The machine is not at a prompt that can be used: see the screen."""
+
+
+class Transcript:
+    """A file of everything seen, without the password. Mode 0600, made anew, never appended to somebody else's."""
+
+    def __init__(self, path: Path | None, secret: Secret | None) -> None:
+        self.path = path
+        self._redactor = Redactor(secret)
+        self._file = -1
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+
+    def write(self, piece: bytes) -> None:
+        """Note what came."""
+        self._put(self._redactor.feed(piece))
+
+    def note(self, text: str) -> None:
+        """Note something about the session itself, on a line of its own."""
+        self._put(self._redactor.flush() + f"\n--- {text} ---\n".encode())
+
+    def close(self) -> None:
+        """Note what was held back, and close."""
+        self._put(self._redactor.flush())
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+    def _put(self, shown: bytes) -> None:
+        if self._file >= 0 and shown:
+            with contextlib.suppress(OSError):  # a full disk must not end the repair
+                os.write(self._file, shown)
+
+
+class Console:
+    """One attachment to a serial console, by a command that joins it to a terminal.
+
+    Arguments:
+        argv: the command, e.g. ``ssh -tt MASTER gnt-instance console NAME``; holds no secret.
+        secret: the password that is never to be shown.
+        transcript: file for what is seen; None is none.
+        clock: the time to live in.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        secret: Secret | None = None,
+        transcript: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.argv = tuple(argv)
+        self.clock = clock or SystemClock()
+        self.transcript = transcript
+        self._secret = secret
+        self._transcript = Transcript(transcript, secret)
+        self._seen = bytearray()
+        self._news = threading.Condition()
+        self._pieces = 0
+        self._ended = False
+        self._leaving = False
+        self._last_came = self.clock.monotonic()
+        self._child: pexpect.spawn[bytes] | None = None
+        self._reader: threading.Thread | None = None
+
+    def attach(self) -> None:
+        """Start the command and read from it in the background.
+
+        Raises:
+            ConsoleError: the command cannot be started.
+        """
+        self._ended = self._leaving = False
+        command, arguments = self.argv[0], list(self.argv[1:])
+        try:
+            self._child = pexpect.spawn(command, arguments, timeout=None, dimensions=(_ROWS, _COLUMNS), echo=False)
+        except (pexpect.ExceptionPexpect, OSError) as error:
+            raise ConsoleError(f"cannot start {command}: {error}") from None
+        self._child.delaybeforesend = None
+        self._reader = threading.Thread(target=self._drain, args=(self._child,), name="console", daemon=True)
+        self._reader.start()
+
+    def _drain(self, child: "pexpect.spawn[bytes]") -> None:
+        descriptor = child.child_fd
+        while True:
+            try:
+                if not select.select([descriptor], [], [], _LOOKS_UP_S)[0] and not self._leaving:
+                    continue
+                piece = os.read(descriptor, 65536) if not self._leaving else b""
+            except OSError:  # EIO: the other side of the terminal is gone
+                piece = b""
+            with self._news:
+                self._take(piece)
+                self._news.notify_all()
+            if not piece:
+                return
+
+    def _take(self, piece: bytes) -> None:
+        self._ended = not piece
+        self._pieces += 1
+        self._last_came = self.clock.monotonic()
+        self._transcript.write(piece)
+        self._seen += piece
+        del self._seen[: max(0, len(self._seen) - _KEPT)]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the attachment still stands: it ends when the virtual machine's process ends."""
+        return self._child is not None and not self._ended
+
+    def forget(self) -> None:
+        """Let what comes from now on be all that was seen: to wait for an answer, not for an echo of the past."""
+        with self._news:
+            self._seen.clear()
+
+    def send(self, text: str) -> None:
+        """Type.
+
+        Raises:
+            ConsoleError: the attachment has ended.
+        """
+        if self._child is None or self._ended:
+            raise ConsoleError("the console is not attached", self.screen())
+        try:
+            self._child.send(text.encode())
+        except OSError:
+            raise ConsoleError("the console went away while typing", self.screen()) from None
+
+    def text(self) -> str:
+        """What was seen, without what kernel and systemd said in between. Not to be shown: may hold the password."""
+        return quiet(plain(self._raw(_KEPT)))
+
+    def seen(self, pattern: "re.Pattern[str]") -> bool:
+        """Whether a text has come by since the beginning, what kernel and systemd say included."""
+        return bool(pattern.search(plain(self._raw(_KEPT))))
+
+    def screen(self) -> Screen:
+        """What the console waits for; safe to show."""
+        return look(redact(self._raw(_TAIL), self._secret))
+
+    def _raw(self, length: int) -> str:
+        with self._news:
+            return bytes(self._seen[-length:]).decode(errors="replace")
+
+    def wait(self, met: Callable[[str], bool], *, timeout: float) -> bool:
+        """Wait until what was seen meets a condition.
+
+        Arguments:
+            met: asked with the end of :meth:`text`, each time something came.
+            timeout: seconds.
+
+        Returns:
+            Whether it was met; False also when the attachment ended without it.
+        """
+        end = self.clock.monotonic() + timeout
+        while True:
+            with self._news:
+                known, ended = self._pieces, self._ended
+            if met(quiet(plain(self._raw(_TAIL)))):
+                return True
+            left = end - self.clock.monotonic()
+            if left <= 0 or ended:
+                return False
+            with self._news:
+                if self._pieces == known:
+                    self._news.wait(min(left, 1.0))
+
+    def wait_for(self, pattern: "re.Pattern[str]", *, timeout: float) -> "re.Match[str] | None":
+        """Wait for a text; None if it did not come in time."""
+        self.wait(lambda text: bool(pattern.search(text)), timeout=timeout)
+        return pattern.search(self.text())
+
+    def settle(self, *, still: float, timeout: float) -> Screen:
+        """The screen once nothing has come for a while, or at the timeout.
+
+        Arguments:
+            still: seconds without output that count as rest.
+            timeout: seconds.
+        """
+        end = self.clock.monotonic() + timeout
+        with self._news:
+            while not self._ended:
+                now = self.clock.monotonic()
+                rest = self._last_came + still - now
+                if rest <= 0 or now >= end:
+                    break
+                self._news.wait(min(rest, end - now))
+        return self.screen()
+
+    def detach(self) -> None:
+        """Leave by Ctrl-], else by hanging up; closes the transcript's session. May be called twice."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if not self._ended:
+            with contextlib.suppress(OSError):
+                child.send(DETACH)
+            self.wait(lambda _: self._ended, timeout=_ENDS_S)
+        self._leaving = True  # the reader lets go of the descriptor before it is closed
+        if self._reader is not None:
+            self._reader.join(timeout=4 * _LOOKS_UP_S)
+        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
+            child.close(force=True)
+        self._transcript.note("detached")
+
+    def close(self) -> None:
+        """Detach and close the transcript."""
+        self.detach()
+        self._transcript.close()
+
+    def reattach(self, *, timeout: float, every: float = 1.0) -> bool:
+        """Attach again after the virtual machine's process ended, as often as it takes.
+
+        Arguments:
+            timeout: seconds until it is given up.
+            every: seconds an attachment must live to count, and between two attempts.
+
+        Returns:
+            Whether an attachment stands.
+        """
+        end = self.clock.monotonic() + timeout
+        while self.clock.monotonic() < end:
+            self.detach()
+            self.attach()
+            self.wait(lambda _: self._ended, timeout=every)
+            if self.alive:
+                return True
+            self.clock.sleep(min(every, max(0.0, end - self.clock.monotonic())))
+        return False
+
+    def __enter__(self) -> Self:
+        self.attach()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,270 @@
+"""Forecast and repair of a host's network interfaces with the means a site has: its cluster, its consoles, SSH."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mxlib.adapters.console import Console, ConsoleBusyError, ConsoleError, ConsoleLoginError
+from mxlib.adapters.ganeti import Cluster, Rapi
+from mxlib.adapters.secret import Secret, SecretError
+from mxlib.adapters.serial_shell import Login, SerialShell
+from mxlib.base.clock import Clock, wait_for
+from mxlib.base.errors import HostError, MxlibError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Evidence, Status, Verdict
+from mxlib.facts import nic
+from mxlib.facts.source import read_facts
+from mxlib.nic.cause import Cause, Diagnosis, from_screen
+from mxlib.nic.forecast import Forecast, forecast, not_virtual, unknown
+from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
+from mxlib.nic.repair import repair_inside
+from mxlib.nic.report import RepairReport
+from mxlib.protocols.host import Host
+
+_SILENT_S = 6.0
+_MENDED = frozenset({Cause.RENAMED, Cause.NOT_UP, Cause.SSHD})
+_BACK_S = 45.0
+"""After the repair: address detection and the first login of a slow host."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a site has to reach a virtual machine from outside.
+
+    Attributes:
+        rapi: opens the cluster's remote API.
+        cluster: its command line.
+        ssh_options: options of the ssh that carries a console.
+        user: who logs in on a console.
+        password: theirs; asked for only when it is needed.
+        transcripts: directory of console transcripts.
+        answers: whether a host answers over SSH by an address family.
+        families: the address families a host should answer by.
+        clock: the time to live in.
+        tell: hears each line of the story as it happens.
+        dry_run: look, and do not log in on any console.
+    """
+
+    rapi: Callable[[], Rapi]
+    cluster: Cluster
+    ssh_options: tuple[str, ...]
+    user: str
+    password: Callable[[], Secret]
+    transcripts: Path
+    answers: Callable[[str, int], bool]
+    families: Callable[[str], tuple[int, ...]]
+    clock: Clock
+    tell: Callable[[str], None]
+    dry_run: bool = False
+
+
+def forecast_for(host: Host, means: Means | None) -> Forecast:
+    """What each way to reboot does to the host's interfaces.
+
+    Arguments:
+        host: it must answer.
+        means: None when the site has no cluster.
+
+    Raises:
+        mxlib.base.errors.HostError: the host does not answer.
+        mxlib.base.errors.ParseError: its cards cannot be read.
+    """
+    cards = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE).nics
+    if means is None:
+        return not_virtual(host.name, cards, "the site's configuration has no ganeti section")
+    try:
+        return forecast(host.name, _instance(means, host.name), cards)
+    except NotAnInstanceError as error:
+        return not_virtual(host.name, cards, str(error))
+    except (GanetiError, SecretError) as error:
+        return unknown(host.name, cards, str(error))
+
+
+def _instance(means: Means, name: str) -> Instance:
+    with means.rapi() as rapi:
+        return rapi.instance(name)
+
+
+def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Console:
+    """A console of the host, not yet attached, with a transcript of its own.
+
+    Raises:
+        mxlib.nic.instance.GanetiError: not a host name, or its cluster is not known.
+    """
+    transcript = means.transcripts / f"{instance_name(name)}-{run}.log"
+    argv = means.cluster.console_argv(name, means.ssh_options)
+    return Console(argv, secret=secret, transcript=transcript, clock=means.clock)
+
+
+def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -> Verdict:
+    """That the console and its password serve, before they are needed: logs in, asks for nothing, logs out."""
+    begin = means.clock.now()
+    try:
+        secret = means.password()
+        with open_console(means, name, run, secret) as console:
+            try:
+                refuse_busy(means, name, console)
+                with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
+                    said = shell.read("id -un; tty", timeout=15).output
+            except ConsoleError as error:
+                told = why_no_shell(means, name, console, error)
+                return Verdict("console", Status.FAILED, f"{told.cause.value}: {one_line(told.why)}. {told.advice}")
+    except (MxlibError, OSError) as error:
+        return Verdict("console", Status.FAILED, one_line(str(error)))
+    evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
+    return Verdict("console", Status.OK, f"root's shell over the serial console of {name} serves", (evidence,))
+
+
+def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:
+    """Why there was no shell to be had on a console, with the next right thing to do."""
+    screen = error.screen or console.screen()
+    if isinstance(error, ConsoleLoginError):
+        return Diagnosis(
+            Cause.LOGIN, error.why, f"Check the password file; log in by hand: gnt-instance console {name}"
+        )
+    if error.screen is None:
+        return Diagnosis(Cause.NO_ACCESS, error.why)
+    if isinstance(error, ConsoleBusyError):
+        advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
+        return Diagnosis(Cause.BUSY, error.why, advice)
+    return from_screen(screen, name)
+
+
+def refuse_busy(means: Means, name: str, console: Console) -> None:
+    """Tell a console that is silent because somebody else reads it from one that is silent because the machine is.
+
+    Raises:
+        mxlib.adapters.console.ConsoleBusyError: others are on it.
+    """
+    console.send("\r")
+    if not console.wait(lambda text: bool(text.strip()), timeout=_SILENT_S) and console.alive:
+        holders = _holders(means, name)
+        if len(holders) > 1:
+            raise ConsoleBusyError(f"attached and silent; processes on it: {'; '.join(holders)}", console.screen())
+
+
+def _holders(means: Means, name: str) -> tuple[str, ...]:
+    try:
+        node = _instance(means, name).node
+    except MxlibError:
+        node = None
+    try:
+        return means.cluster.console_holders(name, node)
+    except HostError:
+        return ()
+
+
+def diagnose_and_repair(
+    means: Means, name: str, *, run: str, known: Mapping[str, str] | None = None, timeout: float = 120.0
+) -> RepairReport:
+    """Find out why a host does not answer, repair what certainly can be, prove it from outside. Never raises for that.
+
+    Arguments:
+        means: what the site has.
+        name: the host.
+        run: id of the run.
+        known: name by MAC from before the reboot (:meth:`mxlib.nic.forecast.Forecast.known`), if it was noted.
+        timeout: seconds until a prompt must have come on the console: the machine's own boot is within it.
+    """
+    return _Repair(means, instance_name(name), run, known, timeout).whole()
+
+
+class _Repair:
+    """One repair, from the look from outside to the proof from outside."""
+
+    def __init__(self, means: Means, name: str, run: str, known: Mapping[str, str] | None, timeout: float) -> None:
+        self._means = means
+        self._name = name
+        self._run = run
+        self._known = known
+        self._timeout = timeout
+        self._families = means.families(name)
+        self._instance: Instance | None = None
+        self.report = RepairReport(name)
+
+    def whole(self) -> RepairReport:
+        begin = self._means.clock.monotonic()
+        if not self._answers():
+            self._ask_cluster()
+            self._from_console()
+            if self.report.diagnosis.cause in _MENDED:
+                wait_for(self._answers, deadline_s=_BACK_S, every_s=1.0, clock=self._means.clock)
+        self.report.ok = self._all_answer()
+        self.report.seconds = self._means.clock.monotonic() - begin
+        return self.report
+
+    def _tell(self, line: str) -> None:
+        at = self._means.clock.now().strftime("%H:%M:%S")
+        self.report.story.append(f"{at} {line}")
+        self._means.tell(line)
+
+    def _answers(self) -> bool:
+        self.report.answers = {family: self._means.answers(self._name, family) for family in self._families}
+        return self._all_answer()
+
+    def _all_answer(self) -> bool:
+        return bool(self.report.answers) and all(self.report.answers.values())
+
+    def _ends(self, diagnosis: Diagnosis) -> None:
+        self.report.diagnosis = diagnosis
+        self._tell(f"{diagnosis.cause.value}: {one_line(diagnosis.why, 400)}")
+
+    def _ask_cluster(self) -> None:
+        missing = ", ".join(f"IPv{family}" for family, good in self.report.answers.items() if not good)
+        self._tell(f"no answer over {missing or 'any address: its name does not resolve'}")
+        try:
+            self._instance = _instance(self._means, self._name)
+            self._tell(f"the cluster says: {self._instance.status}, NICs {', '.join(self._instance.macs)}")
+        except MxlibError as error:
+            self._tell(f"the cluster's remote API does not help: {one_line(str(error))}; going on by the console alone")
+
+    def _from_console(self) -> None:
+        if self._instance is not None and self._instance.status != "running":
+            advice = f"Start it: gnt-instance start {self._name} (on the master; this is a cold start)."
+            self._ends(Diagnosis(Cause.NOT_RUNNING, f"its state in the cluster is {self._instance.status}", advice))
+        elif self._means.dry_run:
+            self._ends(Diagnosis(Cause.NO_ACCESS, "dry run: not logged in on the console", "Run it without --dry-run."))
+        else:
+            self._attach()
+
+    def _attach(self) -> None:
+        try:
+            secret = self._means.password()
+        except SecretError as error:
+            self._ends(
+                Diagnosis(Cause.NO_ACCESS, str(error), "Put the password there (mode 0600), or run this on a terminal.")
+            )
+            return
+        try:
+            console = open_console(self._means, self._name, self._run, secret)
+            self.report.transcript = str(console.transcript or "")
+            with console:
+                self._session(console, secret)
+                self.report.screen = console.screen().last
+        except (MxlibError, OSError) as error:
+            self._ends(Diagnosis(Cause.NO_ACCESS, one_line(str(error), 400)))
+
+    def _session(self, console: Console, secret: Secret) -> None:
+        shell = SerialShell(console, self._name, Login(self._means.user, secret, self._timeout))
+        try:
+            refuse_busy(self._means, self._name, console)
+            with shell:
+                self._tell(
+                    "logged in on the console" + (" (a root session was open there)" if shell.found_logged_in else "")
+                )
+                self._inside(shell)
+        except ConsoleError as error:
+            self._ends(why_no_shell(self._means, self._name, console, error))
+        where = "at its login prompt" if shell.logged_out else "not at a login prompt"
+        self._tell(f"console left, {where}")
+
+    def _inside(self, shell: Host) -> None:
+        try:
+            macs = self._instance.macs if self._instance is not None else None
+            inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, tell=self._tell)
+        except ConsoleError:
+            raise
+        except MxlibError as error:
+            self._ends(Diagnosis(Cause.UNCERTAIN, one_line(str(error), 400), "Log in on the console and look."))
+        else:
+            self.report.inside, self.report.diagnosis = inside, inside.diagnosis

@@ -1,0 +1,139 @@
+"""What the nights of a roll share in etcd: the right to roll, and which hosts have failed with which kernel."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import etcd
+import urllib3
+
+from mxlib.adapters.etcd_slot import Client, EtcdSlot, Holder, SlotView
+from mxlib.adapters.etcd_wait import wait_for_silence
+from mxlib.base.clock import Clock
+from mxlib.base.errors import SlotError, SlotTakenError
+from mxlib.base.renewal import Renewal
+from mxlib.base.text import one_line
+from mxlib.model.outcome import Outcome
+from mxlib.model.state import Slot
+from mxlib.roll.state import Failure
+
+_BROKEN = (etcd.EtcdException, urllib3.exceptions.HTTPError, OSError)
+ROLL = "roll"
+"""In the place of a host's name: whoever rolls, rolls over all of them."""
+
+
+class EtcdRollSlot:
+    """One roll at a time: a slot of its own beside the service's, which is free while a roll watches between hosts."""
+
+    def __init__(self, slot: EtcdSlot, renewal: Renewal, clock: Clock, tell: Callable[[str], None]):
+        """Take nothing yet.
+
+        Arguments:
+            slot: with :data:`ROLL` as its host.
+            renewal: of its lease.
+            clock: the time to wait in.
+            tell: says what is waited for.
+        """
+        self._slot, self._renewal, self._clock, self._tell = slot, renewal, clock, tell
+
+    def take(self) -> int:
+        """Take it; after a roll that was killed a moment ago, wait until that is certain."""
+        if not wait_for_silence(self._slot.look, self._clock, self._tell):
+            raise SlotTakenError(describe(self._slot.look()))
+        try:
+            token = self._slot.take()
+        except SlotTakenError as error:
+            raise SlotTakenError(describe(self._slot.look())) from error
+        self._renewal.start()
+        return token
+
+    def mine(self) -> bool:
+        """Whether it still is ours."""
+        return self._slot.state() is Slot.MINE
+
+    def release(self) -> None:
+        """Give it up."""
+        self._renewal.stop()
+        self._slot.release()
+
+
+def describe(view: SlotView) -> str:
+    """Who rolls.
+
+    Arguments:
+        view: the roll's slot.
+    """
+    if view.holder is None:
+        return "another roll is beginning in this very moment"
+    return f"a roll is under way: run {view.holder.run} by {view.holder.who} since {view.holder.since}"
+
+
+def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
+              tell: Callable[[str], None]) -> EtcdRollSlot:  # fmt: skip
+    """The right to roll.
+
+    Arguments:
+        clients: python-etcd's clients, one for each thread.
+        key: etcd directory of the service's slot.
+        lease_s: time limit of the lease.
+        me: who would roll.
+        session: unique to this process.
+        clock: the time to wait in.
+        tell: says what is waited for.
+    """
+    slot = EtcdSlot(clients[0], f"{key}-{ROLL}", lease_s, me, session)
+    return EtcdRollSlot(slot, Renewal(slot.twin(clients[1]).renew, lease_s / 3, "the right to roll"), clock, tell)
+
+
+class EtcdMemory:
+    """Which hosts failed with which kernel: one key, so that the next night knows it on any management host."""
+
+    def __init__(self, client: Client, key: str):
+        """Read nothing yet.
+
+        Arguments:
+            client: python-etcd's client.
+            key: etcd directory of the service's slot.
+        """
+        self._client = client
+        self._key = f"{key}-{ROLL}/failed"
+
+    def failed(self, kernel: str) -> dict[str, Failure]:
+        """Hosts that failed with a kernel."""
+        try:
+            return {host: _failure(raw) for host, raw in self._all().get(kernel, {}).items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SlotError(f"etcd key {self._key} is not a roll's memory: {one_line(repr(error))}") from error
+
+    def remember(self, kernel: str, failed: Mapping[str, Failure]) -> None:
+        """Write down which hosts failed with a kernel."""
+        known = {one: hosts for one, hosts in self._all().items() if one != kernel}
+        if failed:
+            known[kernel] = {host: _raw(failure) for host, failure in failed.items()}
+        try:
+            self._client.write(self._key, json.dumps(known, sort_keys=True))
+        except _BROKEN as error:
+            raise SlotError(f"etcd: {one_line(str(error))}") from error
+
+    def _all(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._client.read(self._key).value)
+        except etcd.EtcdKeyNotFound:
+            return {}
+        except ValueError as error:
+            raise SlotError(f"etcd key {self._key} is not a roll's memory") from error
+        except _BROKEN as error:
+            raise SlotError(f"etcd: {one_line(str(error))}") from error
+        if not isinstance(found, dict):
+            raise SlotError(f"etcd key {self._key} is not a roll's memory")
+        return found
+
+
+def _raw(failure: Failure) -> dict[str, str]:
+    return {"outcome": failure.outcome.name, "why": failure.why, "at": failure.at, "run": failure.run}
+
+
+def _failure(raw: Mapping[str, str]) -> Failure:
+    at = datetime.fromisoformat(raw["at"]).isoformat()
+    return Failure(Outcome[raw["outcome"]], one_line(str(raw["why"]), 400), at, one_line(str(raw["run"])))

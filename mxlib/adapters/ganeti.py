@@ -1,0 +1,223 @@
+"""The hypervisor's view of a virtual machine: what it is configured to be, and what its cluster can do with it.
+
+Facts about slots, reboot types and the remote API were tried on Ganeti 3.0.2; see :mod:`mxlib.nic.forecast`.
+"""
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from mxlib.adapters.secret import Secret
+from mxlib.base.text import one_line
+from mxlib.nic.instance import (
+    GanetiError,
+    GanetiUnreachableError,
+    Instance,
+    NotAnInstanceError,
+    instance_name,
+    parse_instance,
+    parse_runtime,
+)
+from mxlib.protocols.host import CommandResult, Host
+
+_ACPI_S = 120
+_ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
+"""Down though nobody told the cluster to stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
+
+
+class Rapi:
+    """Ganeti's remote API, read only, over verified TLS.
+
+    Arguments:
+        url: base URL, ``https://CLUSTER:5080``.
+        user: its user; read access is enough.
+        password: theirs.
+        ca_file: the authority of the certificate; None is the system's store.
+        timeout: seconds a request may take.
+        told_by: who says that the machines asked for are this cluster's, as a sentence; empty if nobody does.
+    """
+
+    def __init__(
+        self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float, told_by: str = ""
+    ) -> None:
+        if urlsplit(url).scheme != "https":
+            raise GanetiError(f"the remote API's URL must be https: {url}")
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+        self._told_by = told_by
+        self._session = requests.Session()
+        # Environment variables (REQUESTS_CA_BUNDLE, proxies, ~/.netrc) would replace the authority or the password.
+        self._session.trust_env = False
+        self._session.verify = str(ca_file) if ca_file is not None else True
+        self._session.auth = (user, password.reveal())
+
+    def instance(self, name: str) -> Instance:
+        """One virtual machine, by its name.
+
+        Raises:
+            NotAnInstanceError: the cluster knows none of this name, and nobody says it should.
+            GanetiUnreachableError: no answer.
+            GanetiError: another answer than expected.
+        """
+        return parse_instance(self._get(f"/2/instances/{quote(instance_name(name))}", name))
+
+    def _get(self, path: str, name: str) -> dict[str, Any]:
+        try:
+            answer = self._session.get(self._url + path, timeout=self._timeout, allow_redirects=False)
+        except (requests.RequestException, OSError) as error:
+            raise GanetiUnreachableError(f"{self._url} does not answer: {_reason(error)}") from None
+        if answer.status_code == 404:
+            unknown = f"{self._url} knows no instance {name}"
+            # Two sources that contradict each other prove nothing: it may be a machine of another cluster by now.
+            raise GanetiError(f"{unknown}, yet {self._told_by}") if self._told_by else NotAnInstanceError(unknown)
+        if answer.status_code != 200:
+            raise GanetiError(f"{self._url}{path}: HTTP {answer.status_code} {one_line(answer.reason or '')}")
+        try:
+            content = answer.json()
+        except requests.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            raise GanetiError(f"{self._url}{path}: the answer is not a JSON object")
+        return content
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _reason(error: Exception) -> str:
+    """The part of a nested connection error that a person needs."""
+    found = re.search(
+        r"\[Errno[^'\")]*|certificate verify failed[^'\")]*|timed out|[Nn]ame or service not known", str(error)
+    )
+    return f"{type(error).__name__} {found[0] if found else ''}".strip()
+
+
+class Cluster:
+    """What only the command line of the cluster's master can do.
+
+    Arguments:
+        master: gives the master node; asked for when it is needed, and may raise :class:`mxlib.nic.instance.GanetiError`
+            where it is not known.
+    """
+
+    def __init__(self, master: Callable[[], Host]) -> None:
+        self._master = master
+
+    def console_argv(self, name: str, ssh_options: tuple[str, ...] = (), user: str = "root") -> tuple[str, ...]:
+        """The command that joins this terminal to the serial console of a virtual machine.
+
+        Arguments:
+            name: the instance.
+            ssh_options: options for ssh, e.g. ``-F FILE``.
+            user: who goes to the master.
+
+        Raises:
+            GanetiError: not a host name, or the master is not known.
+        """
+        guard = (
+            "-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=10 -oServerAliveInterval=5 -oEscapeChar=none"
+        )
+        remote = f"gnt-instance console {shlex.quote(instance_name(name))}"
+        return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master().name}", remote)
+
+    def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
+        """Who is attached to the serial console now, as the node's process list shows it; needs no console.
+
+        Arguments:
+            name: the instance.
+            node: its primary node; None when not known: every node is asked.
+
+        Raises:
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        # The bracket keeps the question out of its own answer.
+        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(instance_name(name))}[.]serial"
+        asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
+        where = f"-n {shlex.quote(node)} " if node is not None else ""
+        script = f"gnt-cluster command {where}{shlex.quote(asked)}"
+        output = self._master().read(script, timeout=30).output
+        started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
+        return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
+
+    def live_slots(self, instance: Instance) -> dict[str, int]:
+        """The PCI slot in use of each NIC by MAC, from the running machine's own record on its primary node.
+
+        Raises:
+            GanetiError: there is no such record, or its form is not known; slots are UNKNOWN then.
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        path = f"/var/run/ganeti/kvm-hypervisor/conf/{instance.name}.runtime"
+        script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(f'cat {path}')}"
+        return parse_runtime(self._master().read(script, timeout=30).output)
+
+    def power_cycle(self, name: str) -> CommandResult:
+        """Cut the power and start again with the same slots: the last resort, never gentle."""
+        return self._act(f"gnt-instance reboot --type=soft {shlex.quote(instance_name(name))}")
+
+    def status(self, name: str) -> tuple[str, str]:
+        """What the cluster says of the machine now, e.g. ``running`` or ``ERROR_down``, and its primary node.
+
+        Raises:
+            GanetiError: it knows no such machine, or answers in another form.
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(instance_name(name))}"
+        output = self._master().read(script, timeout=30).output
+        found = re.search(r"^(\w+):([a-z0-9.-]+)$", output, re.MULTILINE)
+        if found is None:
+            raise GanetiError(f"the state of {name} cannot be read: {one_line(output)}")
+        return found[1], instance_name(found[2])
+
+    def switched_off(self, name: str) -> bool:
+        """Whether the machine is off and nobody has told the cluster to stop it.
+
+        Raises:
+            GanetiError: its state cannot be read.
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        return self.status(name)[0] in _ENDED_ITSELF
+
+    def start(self, name: str, *, paused: bool) -> CommandResult:
+        """Build the machine anew and start it: its slots are planned anew. One that runs is left alone.
+
+        Arguments:
+            name: the instance.
+            paused: wait with the first instruction until a console is attached: so the whole boot is seen.
+        """
+        return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(instance_name(name))}")
+
+    def paused(self, name: str, node: str) -> bool:
+        """Whether the machine waits before its first instruction; False also where its monitor does not answer.
+
+        Raises:
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        return "VM status: paused" in self._monitor(name, node, "info status")
+
+    def unpause(self, name: str, node: str) -> None:
+        """Let a machine that was started paused run, whoever attaches a console to it or does not.
+
+        Raises:
+            mxlib.base.errors.HostError: the master cannot be asked.
+        """
+        self._monitor(name, node, "cont")
+
+    def _monitor(self, name: str, node: str, command: str) -> str:
+        path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{instance_name(name)}.monitor"
+        asked = f"echo {shlex.quote(command)} | socat -t 2 STDIO UNIX-CONNECT:{path} 2>&1; true"
+        return self._master().act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
+
+    def _act(self, script: str) -> CommandResult:
+        return self._master().act(script, timeout=_ACPI_S + 120)

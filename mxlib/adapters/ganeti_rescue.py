@@ -1,0 +1,270 @@
+"""The machine from outside: a Ganeti instance, or nothing at all."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from mxlib.adapters.boot_watch import BootWatch
+from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, open_console, prove_console
+from mxlib.base.clock import wait_for
+from mxlib.base.errors import MxlibError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts import nic
+from mxlib.facts.source import read_facts
+from mxlib.model.record import Level
+from mxlib.nic.cause import Cause
+from mxlib.nic.forecast import Fate, Forecast
+from mxlib.nic.instance import Instance, NotAnInstanceError
+from mxlib.nic.prevent import note_names, plan_prevention, prevent, remove_link, settle_names
+from mxlib.nic.report import RepairReport
+from mxlib.protocols.host import Host
+from mxlib.protocols.service import Mended
+
+logger = logging.getLogger(__name__)
+
+_UNPAUSE_S = 20.0
+"""Ganeti's console lets a paused machine run three seconds after it was attached (kvm-console-wrapper of 3.0)."""
+_NO_POWER = frozenset({Cause.RENAMED, Cause.UNCERTAIN, Cause.NOT_RUNNING, Cause.NO_BOOT_DEVICE, Cause.FSCK})
+"""A power cycle keeps the slots and the disks: it helps against none of these."""
+_NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.NO_ACCESS})
+
+
+class NoRescue:
+    """The site says of no hypervisor."""
+
+    def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
+        """Nothing to ask; and nobody who could make a cold start."""
+        del host, prevention
+        why = "no cold start: the site's configuration has no ganeti section"
+        return (Verdict("machine", Status.FAILED, why),) if level is Level.COLD else ()
+
+    def renames(self) -> Mapping[str, str]:
+        """Nothing is known to rename."""
+        return {}
+
+    def prevent(self, method: str, kernels: Sequence[str]) -> str:
+        """Nothing to prepare."""
+        del method, kernels
+        return "nothing to prepare"
+
+    def settle(self, pinned: Sequence[str], kernels: Sequence[str]) -> str:
+        """Nothing to settle."""
+        del pinned, kernels
+        return "nothing to settle"
+
+    def watch(self) -> None:
+        """No console."""
+
+    def attach(self) -> None:
+        """No console."""
+
+    def unwatch(self) -> None:
+        """No console."""
+
+    def stuck(self) -> str:
+        """No console."""
+        return ""
+
+    def off(self) -> bool:
+        """Not known."""
+        return False
+
+    def power_on(self) -> str:
+        """Nothing can be done from here."""
+        return "the configuration names no way to start the machine"
+
+    def mend(self) -> Mended:
+        """Nothing can be done from here."""
+        return Mended("the configuration names no way to reach the machine from outside")
+
+    def power_cycle(self) -> str:
+        """Nothing can be done from here."""
+        return ""
+
+
+class GanetiRescue:
+    """A virtual machine under Ganeti."""
+
+    def __init__(self, means: Means, host: Host, run: str):
+        """Touch nothing yet.
+
+        Arguments:
+            means: what the site has to reach it from outside.
+            host: the machine from inside.
+            run: id of the run, for transcripts and copies of files.
+        """
+        self._means = means
+        self._host = host
+        self._run = run
+        self._forecast: Forecast | None = None
+        self._started = False
+        self._watching = ExitStack()
+        self._watch: BootWatch | None = None
+
+    # --- before
+
+    def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
+        """The console, the machine's parameters, and what a reboot at this level does to its network names."""
+        try:
+            machine = _parameters(self._instance(host.name), level)
+        except NotAnInstanceError as error:
+            cold = level is Level.COLD
+            said = f"{one_line(str(error))}: {'no cold start' if cold else 'a reboot moves none of its cards'}"
+            return (Verdict("machine", Status.FAILED if cold else Status.OK, said),)
+        except (MxlibError, OSError) as error:
+            machine = Verdict("machine", Status.UNKNOWN, one_line(str(error)))
+        # a dry run does not even log in on a console
+        console = () if self._means.dry_run else (prove_console(self._means, host.name, self._run),)
+        return (*console, machine, self._names(host, level, prevention))
+
+    def _instance(self, name: str) -> Instance:
+        with self._means.rapi() as rapi:
+            return rapi.instance(name)
+
+    def _names(self, host: Host, level: Level, prevention: str) -> Verdict:
+        try:
+            self._forecast = forecast_for(host, self._means)
+            status, said = judge_names(self._forecast, level, prevention)
+            if status is Status.OK and self._forecast.fate(level) is Fate.RENAMED:
+                plan_prevention(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), self._forecast, prevention, self._run)
+        except MxlibError as error:
+            return Verdict("nic-forecast", Status.UNKNOWN, one_line(str(error), 400))
+        return Verdict("nic-forecast", status, one_line(said, 400))
+
+    def renames(self) -> Mapping[str, str]:
+        """As it is foretold now: the machine's parameters may have changed since the guard."""
+        self._forecast = forecast_for(self._host, self._means)
+        return self._forecast.renames(Level.COLD)
+
+    def prevent(self, method: str, kernels: Sequence[str]) -> str:
+        """Two stanzas, or a link file in the initramfs; the change is shown first."""
+        told = self._forecast or forecast_for(self._host, self._means)
+        facts = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
+        for line in plan_prevention(facts, told, method, self._run).splitlines():
+            self._means.tell(f"| {line}")
+        done = prevent(self._host, told, method=method, run=self._run, kernels=kernels)
+        names = ", ".join(f"{old} may become {new}" for old, new in told.renames(Level.COLD).items())
+        return f"{names}: prepared by {method}{f', old files in {done.backup}' if done.backup else ''}"
+
+    def settle(self, pinned: Sequence[str], kernels: Sequence[str]) -> str:
+        """One name for each interface; a pin that was never needed is taken away."""
+        done = settle_names(self._host, self._run)
+        for line in done.diff.splitlines():
+            self._means.tell(f"| {line}")
+        if pinned:
+            remove_link(self._host, pinned, kernels)
+        said = ["the configuration names each interface once"] if done.diff else []
+        said += [f"no name is pinned any more: {', '.join(pinned)}"] if pinned else []
+        said += [f"names it too, look at it: {'; '.join(map(str, done.places))}"] if done.places else []
+        return "; ".join(said) or "each interface has one name"
+
+    # --- around the boot
+
+    def watch(self) -> None:
+        """Note the network names on the host, and begin to read the console."""
+        try:
+            if self._forecast is None:
+                self._forecast = forecast_for(self._host, self._means)
+            note_names(self._host, self._forecast.known())
+        except (MxlibError, OSError) as error:
+            logger.warning("the network names are not noted: %s", one_line(str(error)))
+        self.attach()
+
+    def attach(self) -> None:
+        """Begin to read the console; a machine that was started paused, and left so, runs from then on."""
+        if self._watch is not None:
+            return
+        try:
+            console = open_console(self._means, self._host.name, self._run, None)
+            self._watch = self._watching.enter_context(BootWatch(console))
+        except (MxlibError, OSError) as error:
+            logger.warning("the console is not watched: %s", one_line(str(error)))
+
+    def unwatch(self) -> None:
+        """Leave the console."""
+        self._watch = None
+        self._watching.close()
+
+    def stuck(self) -> str:
+        """What a boot that stands still shows."""
+        return self._watch.standstill() if self._watch is not None else ""
+
+    def off(self) -> bool:
+        """Off, and not by an order to the cluster."""
+        try:
+            return self._means.cluster.switched_off(self._host.name)
+        except (MxlibError, OSError) as error:
+            logger.warning("whether the machine is off is not known: %s", one_line(str(error)))
+            return False
+
+    def power_on(self) -> str:
+        """Start paused, attach the console, and see that it runs: whoever holds the console, it must not stay so."""
+        name, cluster = self._host.name, self._means.cluster
+        self.unwatch()
+        cluster.start(name, paused=True)
+        self._started = True
+        try:
+            self.attach()
+        finally:
+            node = cluster.status(name)[1]
+            clock = self._means.clock
+            runs = wait_for(lambda: not cluster.paused(name, node), deadline_s=_UNPAUSE_S, every_s=2.0, clock=clock)
+            if not runs:
+                cluster.unpause(name, node)
+        return f"the machine was built anew and started{'' if runs else ', without its console'}"
+
+    # --- when it does not come back
+
+    def mend(self) -> Mended:
+        """Diagnose over the console, and repair a renamed interface."""
+        self.unwatch()
+        known = self._forecast.known() if self._forecast is not None else None
+        report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known)
+        return Mended(
+            note=report.sentence,
+            back=report.ok,
+            wait=report.diagnosis.cause is Cause.BOOTING,
+            power=self._power_may_help(report),
+            lines=tuple(report.lines()),
+        )
+
+    def _power_may_help(self, report: RepairReport) -> bool:
+        """Nobody got in after a cold start that renames: then its name is the reason, and a power cycle keeps it."""
+        renamed = self._started and self._forecast is not None and bool(self._forecast.renames(Level.COLD))
+        cause = report.diagnosis.cause
+        return cause not in _NO_POWER and not (renamed and cause in _NOT_INSIDE)
+
+    def power_cycle(self) -> str:
+        """Ganeti's "soft" reboot: a power cut that keeps the slots, whatever its name says."""
+        self._means.cluster.power_cycle(self._host.name)
+        return "the power was cut and is on again, with the devices in their slots"
+
+
+def _parameters(instance: Instance, level: Level) -> Verdict:
+    if instance.obstacles:
+        return Verdict("machine", Status.FAILED, "; ".join(instance.obstacles))
+    exits = instance.hvparams.get("reboot_behavior") == "exit" and level is Level.GUEST
+    note = "; reboot_behavior=exit: it switches itself off, and is built anew" if exits else ""
+    return Verdict("machine", Status.OK, f"it boots its own kernel from its own disk{note}")
+
+
+def judge_names(told: Forecast, level: Level, prevention: str) -> tuple[Status, str]:
+    """What the guard says of the network names.
+
+    Arguments:
+        told: the forecast.
+        level: how the host is to be rebooted.
+        prevention: what is done before a cold start.
+    """
+    fate, said = told.fate(level), told.sentence(level)
+    if fate is Fate.KEPT:
+        return Status.OK, said
+    if fate is not Fate.RENAMED:
+        return Status.UNKNOWN if fate is Fate.UNKNOWN else Status.FAILED, said
+    if level is not Level.COLD:
+        return Status.FAILED, f"{said}; order it as what it is: --level cold, with --prevention stanzas or link"
+    if prevention != "none":
+        return Status.OK, f"{said}: prevented by {prevention}"
+    ways = "prevent it with --prevention stanzas or link; --accept nic-forecast repairs it over the console instead"
+    return Status.FAILED, f"{said}; {ways}"

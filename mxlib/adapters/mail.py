@@ -1,0 +1,65 @@
+"""Mail to the operators when a roll stops: through a mail server, or the management host's own sendmail."""
+
+import smtplib
+import subprocess
+from collections.abc import Sequence
+from email.message import EmailMessage
+
+from mxlib.base.errors import NotifyError
+from mxlib.base.text import one_line
+from mxlib.config.roll import RollNotify
+from mxlib.roll.report import Summary, markdown
+
+SENDMAIL = ("/usr/sbin/sendmail", "-i", "-f")
+_TIMEOUT_S = 30
+
+
+def wanted(section: RollNotify, summary: Summary) -> bool:
+    """Whether anybody is to be told.
+
+    Arguments:
+        section: what the site says.
+        summary: what happened.
+    """
+    return bool(section.to) and (not summary.end.deliberate or (section.success and summary.end.value == 0))
+
+
+def message(section: RollNotify, summary: Summary) -> EmailMessage:
+    """The mail: the outcome in its subject, the summary in its body.
+
+    Arguments:
+        section: what the site says.
+        summary: what happened.
+    """
+    mail = EmailMessage()
+    mail["From"], mail["To"] = section.sender, ", ".join(section.to)
+    mail["Subject"] = one_line(f"[mx] {summary.headline}", 180)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(markdown(summary))
+    return mail
+
+
+def send(section: RollNotify, mail: EmailMessage) -> None:
+    """Hand it over.
+
+    Arguments:
+        section: what the site says.
+        mail: the mail.
+
+    Raises:
+        mxlib.base.errors.NotifyError: nobody took it.
+    """
+    try:
+        if section.smtp:
+            _by_server(section.smtp, section.sender, section.to, mail)
+        else:
+            command = [*SENDMAIL, section.sender, "--", *section.to]
+            subprocess.run(command, input=mail.as_bytes(), check=True, capture_output=True, timeout=_TIMEOUT_S)
+    except (OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
+        raise NotifyError(f"the operators could not be told by mail: {one_line(str(error))}") from error
+
+
+def _by_server(server: str, sender: str, to: Sequence[str], mail: EmailMessage) -> None:
+    host, _, port = server.partition(":")
+    with smtplib.SMTP(host, int(port or 25), timeout=_TIMEOUT_S) as session:
+        session.send_message(mail, sender, list(to))

@@ -1,0 +1,107 @@
+"""Passwords: read from a protected file or a prompt, and never shown by accident."""
+
+import getpass
+import os
+import stat
+import sys
+from pathlib import Path
+
+from mxlib.base.errors import MxlibError
+
+_OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
+
+
+class SecretError(MxlibError):
+    """A password could not be had: says from where it was wanted and why not, never what was read."""
+
+
+class Secret:
+    """A text that prints as stars; only :meth:`reveal` gives it, at the one place that needs it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text or "\n" in text or "\r" in text:
+            raise SecretError("a password must be one line, and not empty")
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not to be pickled")
+
+
+def from_file(path: Path) -> Secret:
+    """Read the first line of a file that only its owner may read.
+
+    Raises:
+        SecretError: no such file, an empty one, or one that others may read.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            line = stream.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretError(f"password file {path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from None
+    if mode & _OTHERS_MAY_READ:
+        raise SecretError(f"password file {path}: group or others may read it (mode {mode & 0o777:04o}), expected 0600")
+    if not line:
+        raise SecretError(f"password file {path}: its first line is empty")
+    return Secret(line)
+
+
+def from_prompt(question: str) -> Secret:
+    """Ask on the terminal, without echo.
+
+    Raises:
+        SecretError: no terminal, or nothing was typed.
+    """
+    if not sys.stdin.isatty():
+        raise SecretError(f"{question}: no password file is configured, and there is no terminal to ask on")
+    try:
+        return Secret(getpass.getpass(f"{question}: "))
+    except EOFError:
+        raise SecretError(f"{question}: nothing was typed") from None
+
+
+def from_file_or_prompt(path: Path | None, question: str) -> Secret:
+    """The password from the file where one is configured, else from the terminal."""
+    return from_file(path) if path is not None else from_prompt(question)
+
+
+class Redactor:
+    """Takes a secret out of a stream that comes in pieces cut anywhere."""
+
+    def __init__(self, secret: Secret | None) -> None:
+        self._needle = secret.reveal().encode() if secret is not None else b""
+        self._held = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """What may be shown now; a tail that might be the secret's beginning is held back."""
+        if not self._needle:
+            return piece
+        data = (self._held + piece).replace(self._needle, b"***")
+        keep = self._overlap(data)
+        self._held = data[len(data) - keep :]
+        return data[: len(data) - keep]
+
+    def flush(self) -> bytes:
+        """What was held back, at the end of the stream: masked if it is long enough to give something away."""
+        held, self._held = self._held, b""
+        return b"***" if len(held) > 2 else held
+
+    def _overlap(self, data: bytes) -> int:
+        longest = min(len(self._needle) - 1, len(data))
+        return next((n for n in range(longest, 0, -1) if self._needle.startswith(data[-n:])), 0)
+
+
+def redact(text: str, secret: Secret | None) -> str:
+    """A finished text without the secret."""
+    return text.replace(secret.reveal(), "***") if secret is not None else text

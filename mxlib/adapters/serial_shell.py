@@ -1,0 +1,294 @@
+"""A root shell over a serial console, as one more :class:`mxlib.protocols.host.Host`.
+
+A serial line mixes what we asked for with kernel messages, late boot output and echoes. So: prompts and markers are
+random and typed in two halves (their echo cannot match); a script goes over compressed in short lines and is checked by
+cksum before it runs; its output stays in the guest's memory, comes back in marked lines with a checksum, and is printed
+again if the line was disturbed. A script is never run twice. The shell ends by itself after a while: should this
+program be killed, no root shell stays open on the console.
+"""
+
+import base64
+import contextlib
+import gzip
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Self
+
+from mxlib.adapters.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
+from mxlib.adapters.secret import Secret
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, MxlibError
+from mxlib.base.text import one_line
+from mxlib.nic.screen import Screen, Waiting
+from mxlib.protocols.host import CommandResult
+
+_CHUNK = 600  # below the 4096 of a terminal's line buffer, with room for noise
+
+_STARTS, _UPLOADS, _PRINTS = 3, 3, 5
+_HOPELESS = frozenset(
+    {
+        Waiting.USER_SHELL,
+        Waiting.GRUB_SHELL,
+        Waiting.GRUB_RESCUE,
+        Waiting.INITRAMFS,
+        Waiting.EMERGENCY,
+        Waiting.FSCK,
+        Waiting.PANIC,
+        Waiting.NO_BOOT_DEVICE,
+        Waiting.NOT_RUNNING,
+    }
+)
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ENVIRONMENT = f"env -i HOME=/root USER=root TERM=dumb LC_ALL=C HISTFILE= PATH={_PATH}"
+_LONGEST_S = 900
+# Sent over once and checked, so that little is typed for each script: go runs the script in M, under a name; show
+# prints what became of it, with its name and checksum. A child may outlive its script: hence a file, not a pipe.
+_RUNNER = """\
+go() {
+K=; T=$(mktemp -p SCRATCH mx.XXXXXX) || return
+printf %s "$M" | base64 -d | gzip -dc >"$T"; S=$(cat "$T")
+timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1; R=$?
+O=$(gzip -c "$T" | base64 -w 100); rm -f "$T"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
+K=$1
+}
+show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
+"""
+_REFUSED = re.compile(
+    r"Login incorrect|Authentication failure|Login timed out|Permission denied|account .* (?:locked|expired)"
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who logs in.
+
+    Attributes:
+        user: root, or a user whose shell is root's.
+        password: typed only at a password prompt that answers our own user name.
+        timeout: seconds until a prompt must have come, boot included.
+    """
+
+    user: str
+    password: Secret
+    timeout: float = 60.0
+
+
+def cksum(data: bytes) -> int:
+    """What the command cksum prints first for these bytes (POSIX)."""
+    length, register = len(data), 0
+    tail = bytearray()
+    while length:
+        tail.append(length & 0xFF)
+        length >>= 8
+    for byte in data + bytes(tail):
+        register ^= byte << 24
+        for _ in range(8):
+            register = (register << 1) ^ 0x04C11DB7 if register & 0x80000000 else register << 1
+            register &= 0xFFFFFFFF
+    return register ^ 0xFFFFFFFF
+
+
+class SerialShell:
+    """A shell of our own on the console: logged in by us, logged out by us.
+
+    Arguments:
+        console: an attached console.
+        name: the host's name, for results.
+        login: who logs in.
+    """
+
+    ANSWER_S, STILL_S = 15.0, 0.6
+    SCRATCH = "/run"
+    PRINTK = "/proc/sys/kernel/printk"
+    UID = "0"
+
+    def __init__(self, console: Console, name: str, login: Login) -> None:
+        self._console = console
+        self._name = name
+        self._login = login
+        token = secrets.token_hex(8)
+        self._halves = (f"Q{token[:6]}", token[6:])
+        self._prompt = re.compile(re.escape("".join(self._halves)) + r"> *\Z")
+        self._level: str | None = None
+        self._open = False
+        self._passwords = 0
+        self.found_logged_in = False
+
+    @property
+    def name(self) -> str:
+        """Fully qualified name."""
+        return self._name
+
+    # --- in
+
+    def open(self) -> None:
+        """Find a prompt, log in, and start a shell of our own.
+
+        Raises:
+            mxlib.adapters.console.ConsoleLoginError: the login was refused.
+            mxlib.adapters.console.ConsoleStateError: the machine waits for something else.
+            mxlib.adapters.console.ConsoleError: no prompt within the time.
+        """
+        clock = self._console.clock
+        end = clock.monotonic() + self._login.timeout
+        while clock.monotonic() < end:
+            screen = self._console.settle(still=self.STILL_S, timeout=self.ANSWER_S)
+            if self._advance(screen):
+                self._start_shell()
+                return
+        raise ConsoleError(f"no prompt on the console within {self._login.timeout:.0f} s", self._console.screen())
+
+    def _advance(self, screen: Screen) -> bool:
+        """One step towards a root prompt; True when it is there."""
+        if screen.waiting in _HOPELESS or not self._console.alive:
+            raise ConsoleStateError(f"the console shows {screen.waiting.value}", screen)
+        if screen.waiting is Waiting.ROOT_SHELL:
+            self.found_logged_in = self._passwords == 0
+            return True
+        if screen.waiting is Waiting.LOGIN:
+            self._answer_login()
+        elif screen.waiting is not Waiting.GRUB_MENU:
+            # A fresh prompt. At a password prompt that is not ours an empty one is refused and leads back to the login.
+            self._console.forget()
+            self._console.send("\r")
+            self._console.wait(lambda text: bool(text.strip()), timeout=min(5.0, self.ANSWER_S))
+        return False
+
+    def _answer_login(self) -> None:
+        self._console.forget()
+        self._console.send(self._login.user + "\r")
+        # Only at a password prompt that answers this very name: typed at a login prompt it would be echoed and logged.
+        asked = self._console.wait_for(re.compile(r"Password: *\Z"), timeout=self.ANSWER_S)
+        if asked is None:
+            return
+        self._passwords += 1
+        self._console.forget()
+        self._console.send(self._login.password.reveal() + "\r")
+        self._console.wait(lambda text: bool(_REFUSED.search(text)) or self._at_root(), timeout=30.0)
+        if self._passwords > 1 and _REFUSED.search(self._console.text()):
+            raise ConsoleLoginError(f"the login of {self._login.user} was refused twice", self._console.screen())
+
+    def _at_root(self) -> bool:
+        return self._console.screen().waiting is Waiting.ROOT_SHELL
+
+    def _start_shell(self) -> None:
+        self._open = True
+        if not any(self._exec_shell() for _ in range(_STARTS)):
+            raise ConsoleError("no shell of our own could be started on the console", self._console.screen())
+        self._type("stty -echo -ixon cols 500")
+        self._upload(_RUNNER.replace("SCRATCH", self.SCRATCH))
+        self._type('eval "$(printf %s "$M" | base64 -d | gzip -dc)"')
+        if self._value("id -u") != self.UID:
+            raise ConsoleStateError("the shell on the console is not root's", self._console.screen())
+        # Kernel messages below emergency stay off the line while it is ours.
+        self._level = self._value(f"cut -f1 {self.PRINTK}; echo 1 >{self.PRINTK}")
+
+    def _exec_shell(self) -> bool:
+        left, right = self._halves
+        limited = f"timeout --foreground -k 5 -s HUP {_LONGEST_S} /bin/sh"
+        self._console.forget()
+        self._console.send(f"\x03\r exec {_ENVIRONMENT} PS1='{left}''{right}> ' PS2= {limited}\r")
+        return self._at_prompt(self.ANSWER_S)
+
+    # --- out
+
+    def close(self) -> None:
+        """Log out, whatever state the line is in; the console itself stays attached. Never raises."""
+        if not self._open:
+            return
+        self._open = False
+        with contextlib.suppress(MxlibError):
+            if not self._console.alive and not self._console.reattach(timeout=self.ANSWER_S):
+                return
+            self._console.send("\x03\r")
+            self._at_prompt(5.0)
+            if self._level is not None and self._level.isdigit():
+                self._type(f"echo {self._level} >{self.PRINTK}")
+            self._console.forget()
+            self._console.send("exit\r")
+            self._console.wait(lambda _: self._console.screen().waiting is Waiting.LOGIN, timeout=10.0)
+
+    @property
+    def logged_out(self) -> bool:
+        """Whether the console shows a login prompt, or is gone: no shell of ours is left on it."""
+        return not self._open and (not self._console.alive or self._console.screen().waiting is Waiting.LOGIN)
+
+    def __enter__(self) -> Self:
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- lines
+
+    def _at_prompt(self, timeout: float) -> bool:
+        return self._console.wait(lambda text: bool(self._prompt.search(text)), timeout=timeout)
+
+    def _type(self, line: str, timeout: float | None = None) -> str:
+        """Type one line, wait for our prompt; returns what came before it."""
+        self._console.forget()
+        self._console.send(line + "\r")
+        if not self._at_prompt(timeout or self.ANSWER_S):
+            self._console.send("\r")  # the prompt may have been hit by a message
+            if not self._at_prompt(5.0):
+                self._console.send("\x03\r")  # or a quote was lost: the shell waits for the other one
+                if not self._at_prompt(5.0):
+                    raise ConsoleError("the shell on the console does not answer", self._console.screen())
+        return self._prompt.sub("", self._console.text())
+
+    def _value(self, command: str) -> str:
+        return self._run(command, 10.0)[1].strip()
+
+    # --- scripts
+
+    def _upload(self, script: str) -> None:
+        packed = base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode()
+        wanted = f"<{cksum(packed.encode())}>"
+        for _ in range(_UPLOADS):
+            self._type("M=")
+            for start in range(0, len(packed), _CHUNK):
+                self._type(f'M="$M"{packed[start : start + _CHUNK]}')
+            if wanted in self._type("""printf '<%s>' "$(printf %s "$M" | cksum | cut -d' ' -f1)" """):
+                return
+        raise ConsoleError(f"a script did not arrive whole in {_UPLOADS} attempts: the line loses characters")
+
+    def _run(self, script: str, timeout: float) -> tuple[int, str]:
+        self._upload(script)
+        mark = secrets.token_hex(6)
+        self._type(f"go {mark} {timeout:g}", timeout + self.ANSWER_S)
+        for _ in range(_PRINTS):
+            answer = _received(self._type(f"show {mark}"), mark)
+            if answer is not None:
+                return answer
+        raise ConsoleError(f"an output did not come whole over the console in {_PRINTS} attempts")
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        """Run a read-only script; see :class:`mxlib.protocols.host.Host`."""
+        clock = self._console.clock
+        started, begin = clock.now(), clock.monotonic()
+        code, output = self._run(script, timeout)
+        if code in (124, 137):
+            raise CommandTimeoutError(f"{self._name} (console): no end within {timeout:g} s: {one_line(script)}")
+        return CommandResult(script, code, output, started, clock.monotonic() - begin)
+
+    def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
+        """Run a script that changes the host; see :class:`mxlib.protocols.host.Host`."""
+        result = self.read(script, timeout=timeout)
+        if result.exit_code not in ok_codes:
+            said = one_line(result.output)
+            raise CommandFailedError(f"{self._name} (console): exit code {result.exit_code}: {said}")
+        return result
+
+
+def _received(shown: str, mark: str) -> tuple[int, str] | None:
+    """The exit code and output between the marks; None when they did not come whole."""
+    end = re.search(rf"{mark}=(\d+)=(\d+)=", shown)
+    packed = "\n".join(re.findall(rf"^{mark}:([A-Za-z0-9+/=]*) *$", shown, re.MULTILINE))
+    if end is None or cksum(f"{end[1]} {packed}".encode()) != int(end[2]):
+        return None
+    return int(end[1]), gzip.decompress(base64.b64decode(packed)).decode(errors="replace")

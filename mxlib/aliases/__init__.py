@@ -1,0 +1,1 @@
+"""Alias generators that hang: found, run anew, proven on every exchanger."""

@@ -1,0 +1,107 @@
+"""What a run of refresh-aliases works with, what it was asked for, and what it found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mxlib.aliases.judge import AliasState
+from mxlib.aliases.look import AliasLook
+from mxlib.aliases.outcome import HostRefusals, HungRun
+from mxlib.aliases.run_anew import Ending
+from mxlib.base.clock import Clock
+from mxlib.base.journal import JournalSeam
+from mxlib.config.aliases import AliasGenerator
+from mxlib.config.probes import ProbeSection
+from mxlib.config.verify import VerifyPolicy
+from mxlib.protocols.host import Host
+
+
+class Teller(Protocol):
+    """Where lines for the operator go."""
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+
+    def live(self, text: str) -> None:
+        """A line that the next one replaces."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the operator asked for.
+
+    Attributes:
+        targets: MXs that may be changed.
+        addresses: to ask for beside the samples and those that differ.
+        limit: seconds a run may take; None is the generator's bound.
+        check: look and tell, change nothing.
+        pin: give the units a start timeout afterwards.
+        unpin: take it away again, and nothing else.
+    """
+
+    targets: tuple[str, ...]
+    addresses: tuple[str, ...] = ()
+    limit: float | None = None
+    check: bool = False
+    pin: bool = False
+    unpin: bool = False
+
+
+@dataclass(frozen=True)
+class World:
+    """What a run works with.
+
+    Attributes:
+        hosts: every MX of the site, by name.
+        generators: of the site.
+        probes: how an MX is asked from outside.
+        policy: what the site expects.
+        clock: the time to live in.
+        tell: the operator.
+        journal: where events go.
+        dry_run: print each action instead of doing it.
+    """
+
+    hosts: Mapping[str, Host]
+    generators: tuple[AliasGenerator, ...]
+    probes: ProbeSection
+    policy: VerifyPolicy
+    clock: Clock
+    tell: Teller
+    journal: JournalSeam
+    dry_run: bool = False
+
+
+@dataclass
+class Found:
+    """What a run found and did.
+
+    Attributes:
+        looks: every look, in order.
+        hung: runs that hung, looked into.
+        endings: how each run ended, by host and generator.
+        refusals: mail that was refused meanwhile.
+        cleared: negative callout hints that were removed, by host.
+        wrong: what is still wrong, a sentence each.
+        unknown: what could not be told.
+    """
+
+    looks: list[AliasLook] = field(default_factory=list)
+    hung: list[HungRun] = field(default_factory=list)
+    endings: dict[tuple[str, str], Ending] = field(default_factory=dict)
+    refusals: list[HostRefusals] = field(default_factory=list)
+    cleared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    @property
+    def states(self) -> list[tuple[AliasState, ...]]:
+        """Each generator on every MX, a look each."""
+        return [one.states for one in self.looks]
+
+
+class NoJournal:
+    """A dry run leaves nothing behind."""
+
+    def write(self, event: str, **values: object) -> None:
+        """Nothing is written."""

@@ -1,0 +1,1 @@
+"""Words, time, errors, threads: what knows nothing of mail."""

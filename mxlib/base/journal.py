@@ -1,0 +1,101 @@
+"""What happened: append-only, one JSON line an event, on disk before the next thing is done."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mxlib.base.clock import Clock
+from mxlib.base.errors import JournalError
+
+
+class JournalSeam(Protocol):
+    """Where events go."""
+
+    def write(self, event: str, **values: object) -> None:
+        """Add an event.
+
+        Raises:
+            mxlib.base.errors.JournalError: it could not be put on disk.
+        """
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a journal.
+
+    Attributes:
+        name: what kind of event.
+        at: when, ISO 8601, UTC.
+        values: what belongs to it.
+    """
+
+    name: str
+    at: str
+    values: dict[str, Any]
+
+
+class Journal:
+    """The journal of one run on one management host."""
+
+    def __init__(self, path: Path, clock: Clock):
+        """Open it; a run that is resumed here goes on in the same file.
+
+        Arguments:
+            path: its file.
+            clock: the time to live in.
+
+        Raises:
+            mxlib.base.errors.JournalError: it cannot be opened.
+        """
+        self.path = path
+        self._clock = clock
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            # a line torn by a kill must not swallow the next one
+            if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+                os.write(self._file, b"\n")
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}") from error
+
+    def write(self, event: str, **values: object) -> None:
+        """Add an event; it is on disk when this returns."""
+        line = json.dumps({"event": event, "at": self._clock.now().isoformat(), **values}, default=str) + "\n"
+        try:
+            os.write(self._file, line.encode())
+            os.fsync(self._file)
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close the file; writing afterwards is an error."""
+        os.close(self._file)
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a journal, in order; torn lines are left out.
+
+    Arguments:
+        path: its file.
+
+    Raises:
+        mxlib.base.errors.JournalError: it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror}") from error
+    for line in lines:
+        if (event := _parse(line)) is not None:
+            yield event
+
+
+def _parse(line: str) -> Event | None:
+    try:
+        raw = json.loads(line)
+        return Event(raw.pop("event"), raw.pop("at"), raw)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None

@@ -1,0 +1,72 @@
+"""What an operator asks of a run, checked against the site's configuration."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spicerack import Spicerack
+
+from mxlib.base.errors import ConfigError
+from mxlib.config.load import load
+from mxlib.config.sections import Site
+from mxlib.model.state import Goal
+
+CONFIG_NAME = Path("cookbooks") / "sre.mail.yaml"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the operator asked for.
+
+    Attributes:
+        host: the MX.
+        goal: what is wanted.
+        reason: why, in words.
+        task: the task's id; may be empty.
+        max_residual: messages that may stay in the queue; None is the site's.
+        drain_timeout: seconds the queue may take; None is the site's.
+        accept: names of guard findings that do not block.
+        soak: seconds of watching at the end; None is the site's.
+        without_slot: etcd is the incident: go on without the slot of the service.
+        unattended: never ask.
+        run: id of the run; empty: one is made.
+        prevention: what is done before a cold start that would rename the network interface; None is the site's.
+    """
+
+    host: str
+    goal: Goal
+    reason: str
+    task: str = ""
+    max_residual: int | None = None
+    drain_timeout: float | None = None
+    accept: frozenset[str] = frozenset()
+    soak: float | None = None
+    without_slot: bool = False
+    unattended: bool = True
+    run: str = ""
+    prevention: str | None = None
+
+
+def load_site(spicerack: Spicerack) -> Site:
+    """The site's configuration.
+
+    Arguments:
+        spicerack: knows the configuration directory.
+
+    Raises:
+        mxlib.base.errors.ConfigError: it is wrong.
+    """
+    return load(Path(spicerack.config_dir) / CONFIG_NAME)
+
+
+def check_host(site: Site, host: str) -> None:
+    """Refuse a host that is not an MX of the site.
+
+    Arguments:
+        site: what the site says.
+        host: what the operator typed.
+
+    Raises:
+        mxlib.base.errors.ConfigError: it is not one of the MXs.
+    """
+    if host not in site.mxs:
+        raise ConfigError(f"{host!r} is not one of the MXs in {CONFIG_NAME.name}: {', '.join(site.mxs)}")

@@ -1,0 +1,221 @@
+"""The MXs as a roll sees them: asked side by side, rebooted one by one by the very session of `sre.mail.reboot-mx`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from spicerack import Spicerack
+
+from mxlib.adapters import past_runs as roll_past
+from mxlib.adapters.etcd_slot import EtcdSlot
+from mxlib.adapters.etcd_wait import wait_for_silence
+from mxlib.base.clock import Clock
+from mxlib.base.errors import ConfigError, HostError, MxlibError, ParseError, PoolError, SilenceError
+from mxlib.base.stop import Stop
+from mxlib.base.text import one_line
+from mxlib.commands.reboot import Session, new_run
+from mxlib.commands.request import Request
+from mxlib.config.roll import RollSoak
+from mxlib.config.sections import Site
+from mxlib.facts import kernel as kernel_facts
+from mxlib.facts.logline import Cause
+from mxlib.facts.source import Facts, read_facts
+from mxlib.model.alert import relevant
+from mxlib.model.outcome import Outcome
+from mxlib.model.state import Goal
+from mxlib.protocols.host import Host
+from mxlib.protocols.service import AlertSource, PoolState, Teller
+from mxlib.roll.plan import expected
+from mxlib.roll.protocols import HostEnd
+from mxlib.roll.soak import Proof
+from mxlib.roll.state import Seen
+from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, survey, unknown
+from mxlib.roll.watch import MAX_PARALLEL, Watch, causes_of
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the roll was asked for, as far as the hosts' own runs need it.
+
+    Attributes:
+        asked: the kernel, and what every host is judged by.
+        reason: why, in words.
+        task: the task's id; may be empty.
+        reports: directory of the reports.
+        soak: the watch between two hosts.
+    """
+
+    asked: Asked
+    reason: str
+    task: str
+    reports: Path
+    soak: RollSoak
+
+
+class SpicerackFleet:
+    """The MXs of a site."""
+
+    def __init__(
+        self,
+        spicerack: Spicerack,
+        site: Site,
+        order: Order,
+        *,
+        hosts: Mapping[str, Host],
+        pools: Mapping[str, PoolState],
+        slot: EtcdSlot,
+        alerts: AlertSource,
+        stop: Stop,
+        clock: Clock,
+        tell: Teller,
+    ):
+        """Touch nothing yet.
+
+        Arguments:
+            spicerack: the door to the world, for the hosts' own runs.
+            site: what the site says.
+            order: what was asked for.
+            hosts: every MX of the site, by name.
+            pools: the pool state of each.
+            slot: the slot of the service, to look at.
+            alerts: what fires.
+            stop: whether somebody asked to stop.
+            clock: the time to live in.
+            tell: the operator.
+        """
+        self._spicerack, self._site, self._order = spicerack, site, order
+        self._hosts, self._pools, self._slot, self._alerts = hosts, pools, slot, alerts
+        self._stop, self._clock, self._tell = stop, clock, tell
+        self._before: frozenset[Cause] | None = None
+        self._seen: tuple[Seen, ...] = ()
+
+    def look(self) -> tuple[Seen, ...]:
+        """How every MX stands: one SSH round trip each, side by side."""
+        answers = asked_of(self._hosts, lambda host: read_facts(host, self._order.asked.sources))
+        holder = self._slot.look().holder
+        out = {holder.host: holder.run} if holder is not None else {}
+        self._seen = tuple(self._one(name, answer, out.get(name, "")) for name, answer in answers.items())
+        return self._seen
+
+    def _one(self, name: str, answer: Facts | MxlibError, run: str) -> Seen:
+        place = self._site.roll.place(name)
+        if isinstance(answer, MxlibError):
+            return silent(name, place, str(answer), run, self._expected(name))
+        try:
+            values = self._pools[name].read()
+        except PoolError as error:
+            return unknown(name, place, str(error))
+        return survey(self._order.asked, answer, place, values, self._expected(name))
+
+    def _expected(self, name: str) -> float:
+        directory = self._order.reports
+        fleet = [seconds for one in self._hosts for seconds in roll_past.durations(directory, one)]
+        return expected(roll_past.durations(directory, name), fleet, roll_past.bound(self._site))
+
+    def at_work(self) -> str:
+        """Who has an MX out with a run that lives; one killed a moment ago is waited for until that is certain."""
+        if self._slot.look().alive and not wait_for_silence(self._slot.look, self._clock, self._tell.line):
+            return self._slot.describe() or "another run has taken the slot of the service"
+        return ""
+
+    def blockers(self) -> tuple[str, ...]:
+        """Alerts about the MXs or the service."""
+        said = self.alerts()
+        return (said,) if said else ()
+
+    def alerts(self) -> str:
+        """What fires, or why that cannot be told; empty: nothing does, or the site has nobody to ask."""
+        try:
+            firing = self._alerts.firing()
+        except SilenceError as error:
+            return f"whether alerts fire cannot be told: {error}"
+        section = self._site.alerts
+        found = relevant(firing or (), self._site.mxs, section.service, section.ignored)
+        return f"alerts fire: {'; '.join(one.said for one in found)}" if found else ""
+
+    def reboot(self, host: str, *, resume: bool) -> HostEnd:
+        """Take one host all the way."""
+        self._note_causes()
+        goal = Goal(adopt=True) if resume else Goal(self._order.asked.kernel)
+        request = Request(
+            host=host,
+            goal=goal,
+            reason=self._order.reason,
+            task=self._order.task,
+            accept=self._accepted(),
+            run="" if resume else f"{new_run()}{RUN_SUFFIX}",
+        )
+        session = Session(self._spicerack, self._site, request, self._stop)
+        begin = self._clock.monotonic()
+        outcome = Outcome(session.execute())
+        why, file = session.result.why if session.result else "", session.report_file
+        if outcome is Outcome.REFUSED and file is not None:
+            why = roll_past.objections(file.with_suffix(".json")) or why
+        return HostEnd(host, outcome, one_line(why, 400), str(file or ""), self._clock.monotonic() - begin)
+
+    def _accepted(self) -> frozenset[str]:
+        """A roll away from a kernel that is known to be bad is not blocked by that; the target was judged before."""
+        bad = frozenset({KERNEL_CHECK}) if any(one.kernel_bad for one in self._seen) else frozenset[str]()
+        return self._order.asked.accepted | bad
+
+    def _note_causes(self) -> None:
+        """What the MXs suffer from before this roll changes any of them."""
+        if self._before is None:
+            self._before = causes_of(self._hosts)
+
+    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
+        """Watch hosts under real mail."""
+        there = frozenset(one.host for one in self._seen if one.kernel == self._order.asked.kernel)
+        others = {name: host for name, host in self._hosts.items() if name not in there}
+        watch = Watch(
+            {name: self._hosts[name] for name in hosts},
+            others,
+            self._before if self._before is not None else causes_of(others),
+            self._order.soak,
+            alerts=self.alerts,
+            clock=self._clock,
+            tell=self._tell,
+        )
+        return watch.run(limit_s)
+
+
+def asked_of(hosts: Mapping[str, Host], ask: Callable[[Host], Facts]) -> dict[str, Facts | MxlibError]:
+    """The answer of each host, or why there is none; they are asked side by side.
+
+    Arguments:
+        hosts: by name.
+        ask: the question.
+    """
+
+    def answer(host: Host) -> Facts | MxlibError:
+        try:
+            return ask(host)
+        except (HostError, ParseError) as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
+        return dict(zip(hosts, pool.map(answer, hosts.values()), strict=True))
+
+
+def newest_of(hosts: Mapping[str, Host]) -> str:
+    """The newest kernel that is whole on any of the hosts.
+
+    Arguments:
+        hosts: by name.
+
+    Raises:
+        mxlib.base.errors.ConfigError: there is none, or no host tells.
+    """
+    answers = asked_of(hosts, lambda host: read_facts(host, (kernel_facts.SOURCE,)))
+    found = []
+    for answer in answers.values():
+        if isinstance(answer, Facts):
+            try:
+                found.append(answer.get(kernel_facts.SOURCE))
+            except ParseError:
+                continue
+    release = newest(found)
+    if not release:
+        raise ConfigError("no host has told of a kernel that is whole: say which one to roll out")
+    return release

@@ -1,0 +1,88 @@
+"""What a roll leaves behind: its summary in three forms, metrics, an entry for the known-bad list, and who is told."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mxlib.adapters import mail as roll_notify
+from mxlib.base import journal
+from mxlib.base.clock import Clock
+from mxlib.base.errors import MxlibError
+from mxlib.base.files import replace_file
+from mxlib.config.roll import RollSection
+from mxlib.protocols.service import Teller
+from mxlib.roll import report as roll_report
+from mxlib.roll.state import RollEnd
+from mxlib.roll.survey import known_bad_entry
+
+NOWHERE_YET = "https://example.org/say-where-it-is-described"
+
+
+@dataclass(frozen=True)
+class Story:
+    """Where it goes.
+
+    Attributes:
+        section: what the site says.
+        directory: of the reports.
+        why: reason and task of the roll.
+        task: the task's id; may be empty.
+        clock: the time.
+        tell: the operator.
+    """
+
+    section: RollSection
+    directory: Path
+    why: str
+    task: str
+    clock: Clock
+    tell: Teller
+
+    def write(self, path: Path, announce: Callable[[str, str], None]) -> None:
+        """Write all of it; what cannot be written is said, and takes nothing from the rest.
+
+        Arguments:
+            path: the journal.
+            announce: the site's log of what operators do, as a logger's ``info``.
+        """
+        events = tuple(journal.read(path))
+        summary = roll_report.build(events, self._tried(lambda: self._known_bad(events)))
+        self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
+        self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
+        for line in (f"summary: {path.with_suffix('.md')} (and .json)", *roll_report.terminal(summary)):
+            self.tell.line(line)
+        if summary.end is RollEnd.TAKEN:
+            # who is at work tells its own story
+            return
+        if (metrics := self.section.metrics) is not None:
+            text = roll_report.metrics(summary, self.clock.now().timestamp())
+            self._tried(lambda: replace_file(metrics, text))
+        announce("%s", summary.headline)
+        self._tried(lambda: self._mail(summary))
+
+    def _tried(self, act: Callable[[], str]) -> str:
+        try:
+            return act()
+        except MxlibError as error:
+            self.tell.line(str(error))
+            return ""
+
+    def _mail(self, summary: roll_report.Summary) -> str:
+        notify = self.section.notify
+        if roll_notify.wanted(notify, summary):
+            roll_notify.send(notify, roll_notify.message(notify, summary))
+            self.tell.line(f"mail to {', '.join(notify.to)}")
+        return ""
+
+    def _known_bad(self, events: Iterable[journal.Event]) -> str:
+        """Where the roll led back to an older kernel: an entry for the list of known-bad ones, to review."""
+        known = list(events)
+        hosts = (one for event in known if event.name == "seen" for one in event.values["hosts"])
+        newer = sorted({one["newer"] for one in hosts} - {""})
+        if not newer or not any(event.name == "take" for event in known):
+            return ""
+        kernel = next((str(event.values["kernel"]) for event in known if event.name == "start"), "")
+        url = self.section.task_url.replace("{task}", self.task) if self.task else NOWHERE_YET
+        today = self.clock.now().date().isoformat()
+        text = known_bad_entry(newer[-1], kernel, url, self.why, today)
+        return replace_file(self.directory / f"known-bad.{newer[-1]}.yaml", text)

@@ -1,0 +1,171 @@
+"""The wiring of a run: which adapter stands behind each seam, for one request on one site."""
+
+import getpass
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from spicerack import Spicerack
+
+from mxlib.adapters.alertmanager import source_of
+from mxlib.adapters.conftool import ConftoolPool, NoPool, PoolIfReadable
+from mxlib.adapters.cumin_host import CuminHost, cumin_transport
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder, WithoutSlot, make_client
+from mxlib.adapters.ganeti_rescue import GanetiRescue, NoRescue
+from mxlib.adapters.machine import means_of
+from mxlib.adapters.operator import Operator
+from mxlib.adapters.questions import asker
+from mxlib.adapters.silences import AlertmanagerSilencer, BothSilencers, IcingaSilencer
+from mxlib.base.meter import Meter
+from mxlib.base.renewal import Renewal
+from mxlib.base.stop import Stop, StoppableClock
+from mxlib.commands.request import Request
+from mxlib.config.known_bad_list import load as load_kernels
+from mxlib.config.sections import PoolSection, Site
+from mxlib.facts.standing import read_standing
+from mxlib.protocols.service import PoolState, Rescue, Silencer, SlotSeam
+from mxlib.protocols.world import Options
+from mxlib.reboot.context import Context
+from mxlib.reboot.steps.service import prolong
+from mxlib.verify.verifier import HostVerifier
+
+
+class Wiring:
+    """Makes what a run works with; nothing is touched before it is used."""
+
+    def __init__(self, spicerack: Spicerack, site: Site, stop: Stop):
+        """Keep what everything is made from.
+
+        Arguments:
+            spicerack: the door to the world.
+            site: what the site says.
+            stop: whether somebody asked the run to stop.
+        """
+        self._spicerack = spicerack
+        self._site = site
+        self._stop = stop
+        self.clock = StoppableClock(stop)
+        self.tell = Operator(self.clock)
+        self.meter = Meter()
+        self.who = f"{_user()}@{socket.getfqdn()}"
+        # each lost connection to etcd is three lines to the terminal there, and one of our own
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+
+    def context(self, request: Request, run_id: str) -> Context:
+        """The world of a run.
+
+        Arguments:
+            request: what the operator asked for.
+            run_id: id of the run.
+        """
+        site = self._site
+        hosts = {name: self.host(name) for name in site.mxs}
+        target = hosts.pop(request.host)
+        return Context(
+            site=site,
+            target=target,
+            peers=tuple(hosts.values()),
+            slot=self._slot(request, run_id, target),
+            pool=self._pool(request),
+            silencer=self.silencer(request),
+            verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
+            rescue=self._rescue(run_id, target),
+            clock=self.clock,
+            tell=self.tell,
+            options=self._options(request),
+            run=run_id,
+            alerts=source_of(self._spicerack, site.alerts),
+            asker=asker(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
+            meter=self.meter,
+        )
+
+    def host(self, name: str) -> CuminHost:
+        """A machine behind Spicerack.
+
+        Arguments:
+            name: fully qualified.
+        """
+        transport = cumin_transport(self._spicerack.remote().query(name))
+        return CuminHost(
+            name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check, note=self.meter.add
+        )
+
+    def silencer(self, request: Request) -> Silencer:
+        """What silences the alerts of the target.
+
+        Arguments:
+            request: what the operator asked for.
+        """
+        reason = self._spicerack.admin_reason(request.reason, request.task or None)
+        instance, hosts = self._site.alerts.instance, [request.host]
+        made = AlertmanagerSilencer(
+            lambda: self._spicerack.alertmanager_hosts(hosts, instance_name=instance),
+            reason,
+        )
+        icinga = IcingaSilencer(lambda: self._spicerack.icinga_hosts(hosts), reason)
+        ways: dict[str, Silencer] = {"alertmanager": made, "icinga": icinga, "both": BothSilencers(made, icinga)}
+        return ways[self._site.downtime.through]
+
+    def renewals(self, request: Request, context: Context) -> Callable[[], None]:
+        """Renew the lease and the silences beside the run, each with clients of its own; give what ends it.
+
+        Arguments:
+            request: what the operator asked for.
+            context: the world of the run.
+        """
+        site, made = self._site, []
+        if isinstance(context.slot, EtcdSlot):
+            twin = context.slot.twin(make_client(site.slot.etcdrc))
+            made.append(Renewal(twin.renew, site.slot.lease / 3, "the lease of the slot"))
+        if site.downtime.minutes:
+            silencer, every_s = self.silencer(request), site.downtime.minutes * 60 / 3
+            made.append(Renewal(lambda: prolong(context, silencer), every_s, "the silence"))
+        for one in made:
+            one.start()
+
+        def end() -> None:
+            for one in made:
+                one.stop()
+
+        return end
+
+    def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
+        means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.tell.line)
+        return NoRescue() if means is None else GanetiRescue(means, target, run_id)
+
+    def _options(self, request: Request) -> Options:
+        site = self._site
+        return Options(
+            why=f"{request.reason}{f' - {request.task}' if request.task else ''}",
+            who=self.who,
+            max_residual=site.drain.max_residual if request.max_residual is None else request.max_residual,
+            drain_timeout=site.drain.timeout if request.drain_timeout is None else request.drain_timeout,
+            accept=request.accept,
+            soak_s=site.soak.seconds if request.soak is None else request.soak,
+            stay=request.goal.stay,
+            unattended=request.unattended,
+            level=request.goal.level,
+            prevention=request.prevention or (site.ganeti.prevention if site.ganeti is not None else "none"),
+        )
+
+    def _pool(self, request: Request) -> PoolState:
+        if not isinstance(self._site.pool, PoolSection):
+            return NoPool()
+        pool = ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
+        return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
+
+    def _slot(self, request: Request, run_id: str, target: CuminHost) -> SlotSeam:
+        if request.without_slot:
+            return WithoutSlot(lambda: read_standing(target).depool.token)
+        section = self._site.slot
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        me = Holder(request.host, run_id, self.who, since)
+        session = f"{self.who} pid {os.getpid()} {secrets.token_hex(4)}"
+        return EtcdSlot(make_client(section.etcdrc), section.key, section.lease, me, session)
+
+
+def _user() -> str:
+    return os.environ.get("SUDO_USER") or os.environ.get("USER") or getpass.getuser()

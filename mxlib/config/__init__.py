@@ -1,0 +1,1 @@
+"""The site's configuration: one YAML file as frozen dataclasses."""

@@ -1,0 +1,199 @@
+"""Kernels that are known to be bad: a version, a condition and what makes it harmless, never a version alone."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum
+from typing import Any
+
+from mxlib.base.errors import ConfigError, ParseError
+from mxlib.model.debversion import DebianVersion, satisfies
+
+STALE = timedelta(days=365)
+_KEYS = frozenset({"id", "affects", "when", "unless", "symptom", "action", "reason", "reviewed"})
+_REQUIRED = ("id", "affects", "action", "reason", "reviewed")
+_AFFECTS = frozenset({"release", "package", "abi"})
+
+
+class Action(Enum):
+    """What to do about a known-bad kernel."""
+
+    REFUSE = "refuse"
+    TRIAL = "trial"
+    """Only as a one-time boot with every test mail."""
+    WARN = "warn"
+
+
+class Applies(Enum):
+    """Whether an entry is about a kernel as it would run on a host."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class KnownBad:
+    """An entry of the list.
+
+    Attributes:
+        entry_id: stable; stands in logs and options.
+        release: range of upstream versions; empty if it does not matter.
+        package: name of the image package; empty if it does not matter.
+        abi: beginning of the ABI name, such as ``5.10.0-9``; empty if it does not matter.
+        mta: range of the MTA's upstream version that is hurt; empty if every MTA is.
+        unless: kernel parameters and the values each of which makes it harmless.
+        symptom: how it shows.
+        action: what to do about it.
+        reason: where it is described.
+        reviewed: when somebody last looked whether it still holds.
+    """
+
+    entry_id: str
+    release: str
+    package: str
+    abi: str
+    mta: str
+    unless: tuple[tuple[str, str], ...]
+    symptom: str
+    action: Action
+    reason: str
+    reviewed: date
+
+    def stale(self, today: date) -> bool:
+        """Whether nobody has looked at it for too long."""
+        return today - self.reviewed > STALE
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kernel as it would run on a host.
+
+    Attributes:
+        abi: its ABI name, as ``uname -r`` would say it.
+        version: version of its package; empty when it is not known.
+        mta: the MTA's upstream version; empty when it is not known.
+        sysctls: kernel parameters of the host; a missing one is not set.
+    """
+
+    abi: str
+    version: str
+    mta: str
+    sysctls: Mapping[str, str]
+
+
+def _affected(entry: KnownBad, kernel: Candidate) -> Applies:
+    if entry.abi and not re.match(rf"{re.escape(entry.abi)}(?![0-9])", kernel.abi):
+        return Applies.NO
+    if entry.package and entry.package != f"linux-image-{kernel.abi}":
+        return Applies.NO
+    if not entry.release:
+        return Applies.YES
+    if not kernel.version:
+        return Applies.UNKNOWN
+    return Applies.YES if satisfies(DebianVersion(kernel.version).upstream, entry.release) else Applies.NO
+
+
+def applies(entry: KnownBad, kernel: Candidate) -> Applies:
+    """Whether an entry is about a kernel, under the conditions of the host.
+
+    Arguments:
+        entry: the entry.
+        kernel: the kernel and the host's conditions.
+    """
+    affected = _affected(entry, kernel)
+    if affected is Applies.NO or any(kernel.sysctls.get(key) == value for key, value in entry.unless):
+        return Applies.NO
+    if entry.mta and not kernel.mta:
+        return Applies.UNKNOWN
+    if entry.mta and not satisfies(kernel.mta, entry.mta):
+        return Applies.NO
+    return affected
+
+
+def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str] = ()) -> dict[Applies, list[KnownBad]]:
+    """Entries by whether they are about a kernel.
+
+    Arguments:
+        entries: the list.
+        kernel: the kernel and the host's conditions.
+        allowed: ids of entries that are accepted here.
+    """
+    found: dict[Applies, list[KnownBad]] = {state: [] for state in Applies}
+    skipped = frozenset(allowed)
+    for entry in entries:
+        if entry.entry_id not in skipped:
+            found[applies(entry, kernel)].append(entry)
+    return found
+
+
+def parse_entries(raw: Any, source: str) -> tuple[KnownBad, ...]:
+    """Validate a loaded list.
+
+    Arguments:
+        raw: the YAML document.
+        source: name of the file, for errors.
+
+    Raises:
+        mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
+    """
+    if not isinstance(raw, list):
+        raise ConfigError(f"{source}: expected a list of entries, got {type(raw).__name__}")
+    entries = tuple(_entry(item, f"{source}: entry {number}") for number, item in enumerate(raw, start=1))
+    ids = [entry.entry_id for entry in entries]
+    if len(set(ids)) != len(ids):
+        raise ConfigError(f"{source}: id: expected each id once, got {', '.join(ids)}")
+    return entries
+
+
+def _entry(item: Any, where: str) -> KnownBad:
+    if not isinstance(item, dict):
+        raise ConfigError(f"{where}: expected a mapping, got {item!r}")
+    _must(item.keys() <= _KEYS, where, "keys", sorted(map(str, item)), f"some of {', '.join(sorted(_KEYS))}")
+    for key in _REQUIRED:
+        _must(bool(item.get(key)), where, key, item.get(key), "a value")
+    affects, when = item["affects"], item.get("when") or {}
+    _must(isinstance(affects, dict) and set(affects) <= _AFFECTS and bool(affects), where, "affects", affects,
+          "release, package or abi")  # fmt: skip
+    _must(isinstance(when, dict) and set(when) <= {"mta"}, where, "when", when, "mta")
+    _must(item["action"] in {a.value for a in Action}, where, "action", item["action"], "refuse, trial or warn")
+    _must(re.match(r"https?://", str(item["reason"])) is not None, where, "reason", item["reason"], "a URL")
+    _must(isinstance(item["reviewed"], date), where, "reviewed", item["reviewed"], "a date such as 2026-11-21")
+    return KnownBad(
+        entry_id=str(item["id"]),
+        release=_range(str(affects.get("release", "")), where, "affects.release"),
+        package=str(affects.get("package", "")),
+        abi=str(affects.get("abi", "")),
+        mta=_range(_mta(str(when.get("mta", "")), where), where, "when.mta"),
+        unless=tuple(_unless(one, where) for one in item.get("unless") or []),
+        symptom=str(item.get("symptom", "")),
+        action=Action(item["action"]),
+        reason=str(item["reason"]),
+        reviewed=item["reviewed"],
+    )
+
+
+def _must(condition: bool, where: str, key: str, value: Any, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"{where}: {key}: expected {expected}, got {value!r}")
+
+
+def _mta(text: str, where: str) -> str:
+    _must(not text or text.startswith("exim"), where, "when.mta", text, "exim and a range such as exim>=4.93")
+    return text.removeprefix("exim")
+
+
+def _range(text: str, where: str, key: str) -> str:
+    try:
+        if text:
+            satisfies("1", text)
+    except ParseError as error:
+        raise ConfigError(f"{where}: {key}: expected a range such as >=5.10.54, <5.18, got {text!r}") from error
+    return text
+
+
+def _unless(one: Any, where: str) -> tuple[str, str]:
+    right = isinstance(one, dict) and set(one) == {"sysctl", "equals"}
+    _must(right, where, "unless", one, "entries with sysctl and equals")
+    return str(one["sysctl"]), str(one["equals"])

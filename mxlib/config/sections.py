@@ -1,0 +1,266 @@
+"""The sections of the site's configuration: frozen dataclasses that check their own values.
+
+A wrong value raises ``ValueError(key, expected)``; :mod:`mxlib.config.load` adds the file and the value.
+"""
+
+import ipaddress
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mxlib.config.alerts import AlertsSection, DowntimeSection
+from mxlib.config.aliases import AliasGenerator
+from mxlib.config.announce import AnnounceSection
+from mxlib.config.probes import ProbeSection
+from mxlib.config.remedy import RemedySection
+from mxlib.config.roll import RollSection
+from mxlib.config.values import HOST_PATTERN, NAME_PATTERN, must, positive
+from mxlib.config.verify import VerifyPolicy
+
+
+@dataclass(frozen=True)
+class ConftoolSelector:
+    """Which conftool objects put an MX into service: entity ``node``, by exact tags, named like the host.
+
+    Attributes:
+        dc: value of the tag.
+        cluster: value of the tag.
+        service: value of the tag, or several: each is set, verified and restored by itself.
+    """
+
+    dc: str
+    cluster: str
+    service: str | tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for key, value in (("dc", self.dc), ("cluster", self.cluster), *(("service", one) for one in self.services)):
+            must(bool(NAME_PATTERN.fullmatch(value)), key, "an exact name, no pattern")
+        must(bool(self.services), "service", "at least one service")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services, also when the file names only one."""
+        return (self.service,) if isinstance(self.service, str) else self.service
+
+
+@dataclass(frozen=True)
+class PoolSection:
+    """The pool state in front of the MXs.
+
+    Attributes:
+        conftool: the conftool objects of an MX.
+    """
+
+    conftool: ConftoolSelector
+
+
+@dataclass(frozen=True)
+class SlotSection:
+    """The one slot of the whole service, in etcd (API version 2).
+
+    Attributes:
+        key: etcd directory that holds it.
+        lease: seconds after which a run that has died no longer counts as living.
+        etcdrc: the file with the parameters of python-etcd's client, the one Spicerack uses for its locks.
+    """
+
+    key: str = "/mx-cookbooks/mail"
+    lease: int = 60
+    etcdrc: Path = Path("/etc/etcd/etcdrc")
+
+    def __post_init__(self) -> None:
+        must(bool(re.fullmatch(r"(/[A-Za-z0-9._-]+)+", self.key)), "key", "an absolute etcd key")
+        must(10 <= self.lease <= 600, "lease", "10 to 600 seconds")
+
+
+@dataclass(frozen=True)
+class DrainSection:
+    """How far a queue is emptied before a reboot. Queued is not lost: the goal is a bound, not zero.
+
+    Attributes:
+        timeout: seconds after which draining ends with what is left.
+        max_residual: messages that may be left.
+        runners: queue runners at the same time.
+        still_timeout: seconds the MTA has to come to rest after its stop.
+        retry_cutoff: seconds until the MTA gives up on a message, where its own retry rules cannot be read.
+    """
+
+    timeout: float = 900.0
+    max_residual: int = 50
+    runners: int = 4
+    still_timeout: float = 120.0
+    retry_cutoff: float = 345600.0
+
+    def __post_init__(self) -> None:
+        positive(self.timeout, "timeout")
+        positive(self.still_timeout, "still_timeout")
+        positive(self.retry_cutoff, "retry_cutoff")
+        must(self.max_residual >= 0, "max_residual", "0 or more messages")
+        must(1 <= self.runners <= 50, "runners", "1 to 50")
+
+
+@dataclass(frozen=True)
+class BootSection:
+    """The reboot.
+
+    Attributes:
+        timeout: seconds from the reboot command to a new boot that answers.
+        panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback; 0
+            leaves the command line alone.
+    """
+
+    timeout: float = 300.0
+    panic: int = 20
+
+    def __post_init__(self) -> None:
+        positive(self.timeout, "timeout")
+        must(0 <= self.panic <= 600, "panic", "0 to 600 seconds")
+
+
+@dataclass(frozen=True)
+class SoakSection:
+    """The watch after the MX is back in service.
+
+    Attributes:
+        seconds: how long.
+    """
+
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        must(math.isfinite(self.seconds) and self.seconds >= 0, "seconds", "0 or more")
+
+
+@dataclass(frozen=True)
+class ClientsSection:
+    """Who sends through the MXs.
+
+    Attributes:
+        internal: networks of clients that may have no failover of their own.
+        monitoring: networks or addresses whose connections carry no mail that could be lost.
+    """
+
+    internal: tuple[str, ...] = ()
+    monitoring: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key, networks in (("internal", self.internal), ("monitoring", self.monitoring)):
+            for network in networks:
+                try:
+                    ipaddress.ip_network(network)
+                except ValueError as error:
+                    raise ValueError(key, "networks such as 192.0.2.0/24") from error
+
+
+@dataclass(frozen=True)
+class GanetiSection:
+    """The hypervisor's remote API.
+
+    Attributes:
+        user: its user.
+        password_file: a file only root can read.
+        rapi: base URL of the one cluster that all MXs are in; None where Netbox knows the cluster of each.
+        netbox: whether Netbox is asked, through Spicerack, where there is no ``rapi``.
+        ca_file: authority of its certificate; none is the system's store.
+        timeout: seconds a request may take.
+        master: the cluster's master, for gnt-instance over SSH; none is the host in ``rapi``, or the cluster's own name
+            in Netbox.
+        ssh_options: options of the ssh that carries the console.
+        prevention: what is done before a cold start that would rename the network interface.
+    """
+
+    user: str
+    password_file: Path
+    rapi: str | None = None
+    netbox: bool = False
+    ca_file: Path | None = None
+    timeout: float = 10.0
+    master: str | None = None
+    ssh_options: tuple[str, ...] = ()
+    prevention: Literal["none", "stanzas", "link"] = "none"
+
+    def __post_init__(self) -> None:
+        given = self.netbox if self.rapi is None else self.rapi.startswith("https://")
+        must(given, "rapi", "an https:// URL, or netbox: true and no rapi")
+        must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
+        positive(self.timeout, "timeout")
+
+
+@dataclass(frozen=True)
+class ConsoleSection:
+    """The serial console's login.
+
+    Attributes:
+        password_file: a file only root can read; none asks on a terminal.
+        user: who logs in.
+        transcripts: directory of what was seen on the console.
+    """
+
+    password_file: Path | None = None
+    user: str = "root"
+    transcripts: Path = Path("/var/log/spicerack/console")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything the site says.
+
+    Attributes:
+        mxs: every MX of the service.
+        probes: test mails.
+        pool: the pool state in front, or "none": then the clients' own failover is the pool.
+        min_in_service: other MXs that have to be in service and verified while one is out.
+        mta: which MTA the hosts run.
+        ports: mail ports, closed at the packet while depooled.
+        slot: the one slot of the service.
+        drain: how far the queue is emptied.
+        boot: the reboot.
+        soak: the watch at the end.
+        alerts: what is asked before and after.
+        announce: who is told how a run ended.
+        downtime: silences.
+        puppet: whether Puppet is disabled around a run.
+        clients: who sends through the MXs.
+        reports: directory of reports and journals; none is beside Spicerack's log.
+        ganeti: the hypervisor, where the MXs are virtual.
+        console: the serial console.
+        verify: what the checks judge by.
+        aliases: units that write files of mail addresses on every MX.
+        roll: how a kernel is rolled over the MXs.
+        remedy: how far the remedies may go.
+    """
+
+    mxs: tuple[str, ...]
+    probes: ProbeSection
+    pool: Literal["none"] | PoolSection
+    min_in_service: int = 1
+    mta: Literal["exim"] = "exim"
+    ports: tuple[int, ...] = (25, 465, 587)
+    slot: SlotSection = field(default_factory=SlotSection)
+    drain: DrainSection = field(default_factory=DrainSection)
+    boot: BootSection = field(default_factory=BootSection)
+    soak: SoakSection = field(default_factory=SoakSection)
+    alerts: AlertsSection = field(default_factory=AlertsSection)
+    announce: AnnounceSection = field(default_factory=AnnounceSection)
+    downtime: DowntimeSection = field(default_factory=DowntimeSection)
+    puppet: bool = True
+    clients: ClientsSection = field(default_factory=ClientsSection)
+    reports: Path | None = None
+    ganeti: GanetiSection | None = None
+    console: ConsoleSection | None = None
+    verify: VerifyPolicy = field(default_factory=VerifyPolicy)
+    aliases: tuple[AliasGenerator, ...] = ()
+    roll: RollSection = field(default_factory=RollSection)
+    remedy: RemedySection = field(default_factory=RemedySection)
+
+    def __post_init__(self) -> None:
+        must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
+        must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
+        must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
+        must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
+        names = [generator.name for generator in self.aliases]
+        must(len(set(names)) == len(names), "aliases", "different names")
+        named = {*self.roll.hosts, *filter(None, [self.roll.canary])}
+        must(named <= set(self.mxs), "roll", f"names of MXs in canary and hosts: {', '.join(self.mxs)}")

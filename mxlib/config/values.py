@@ -1,0 +1,39 @@
+"""How a section of the site's configuration checks its own values.
+
+A wrong value raises ``ValueError(key, expected)``; :mod:`mxlib.config.load` adds the file and the value.
+"""
+
+import math
+import re
+
+HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def must(condition: bool, key: str, expected: str) -> None:
+    """Refuse a value that is not what it should be.
+
+    Arguments:
+        condition: whether it is.
+        key: where it stands.
+        expected: what it should be, in words.
+
+    Raises:
+        ValueError: with the key and what was expected.
+    """
+    if not condition:
+        raise ValueError(key, expected)
+
+
+def positive(value: float, key: str) -> None:
+    """Refuse a number that is not above 0.
+
+    Arguments:
+        value: the number.
+        key: where it stands.
+
+    Raises:
+        ValueError: with the key and what was expected.
+    """
+    must(math.isfinite(value) and value > 0, key, "a number above 0")

@@ -1,0 +1,1 @@
+"""Emptying a queue: which destinations are tried, and who still comes."""

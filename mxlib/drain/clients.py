@@ -1,0 +1,91 @@
+"""Watching who still comes after the ports are closed: internal clients with nowhere else to go keep the MTA up."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from mxlib.base.errors import MxlibError, StepError
+from mxlib.base.text import one_line
+from mxlib.drain import client_judge as client_watch
+from mxlib.drain.client_judge import Client, Seen
+from mxlib.facts import clients, depool, sockets
+from mxlib.facts.section import read_sections
+from mxlib.facts.source import Facts, sections_of
+from mxlib.model.record import Record
+from mxlib.protocols.world import Done
+from mxlib.protocols.world import World as Context
+
+_PATIENCE_S = 60.0
+"""So long a refused client has to show up at another MX."""
+_EVERY_S = 10.0
+
+
+def look(context: Context, since: datetime) -> tuple[Client, ...]:
+    """Who came to the target since its ports are closed.
+
+    Arguments:
+        context: the world.
+        since: from when on messages count.
+    """
+    arrivals = clients.arrivals_section(since)
+    sections = (arrivals, *sections_of((depool.SOURCE, sockets.SOURCE)))
+    outputs = read_sections(context.target, sections)
+    facts = Facts(context.target.name, next(iter(outputs.values())).when, outputs)
+    refused = facts.get(depool.SOURCE).knocks
+    live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(context.site.ports))
+    arrived = clients.parse_arrivals(outputs[arrivals.name].text())
+    names, mxs = _names(context, {*refused, *live, *arrived})
+    elsewhere = _elsewhere(context, since) if refused or live or arrived else {}
+    seen = Seen(refused, live, arrived, elsewhere, names)
+    return client_watch.clients(seen, context.site.clients.internal, (*context.site.clients.monitoring, *mxs))
+
+
+def _names(context: Context, addresses: set[str]) -> tuple[dict[str, str], frozenset[str]]:
+    ordered = sorted(addresses, key=lambda one: not client_watch.within(one, context.site.clients.internal))
+    if not ordered:
+        return {}, frozenset()
+    asked = clients.names_section(ordered, [host.name for host in context.peers])
+    return clients.parse_names(read_sections(context.target, (asked,))[asked.name].text())
+
+
+def _elsewhere(context: Context, since: datetime) -> Mapping[str, int]:
+    """Messages that the other MXs took meanwhile, by client; a peer that does not answer has seen nobody."""
+    found: Counter[str] = Counter()
+    asked = clients.arrivals_section(since)
+    for peer in context.peers:
+        try:
+            found.update(clients.parse_arrivals(read_sections(peer, (asked,))[asked.name].text()))
+        except MxlibError as error:
+            context.tell.line(f"which clients {peer.name} serves cannot be told: {one_line(str(error))}")
+    return found
+
+
+def settled(context: Context, record: Record, since: datetime) -> Done:
+    """Name who still comes, and wait a while for internal clients to show up at another MX.
+
+    Arguments:
+        context: the world.
+        record: the memory.
+        since: from when on messages count.
+
+    Raises:
+        mxlib.base.errors.StepError: internal clients come, were not seen elsewhere and are not accepted.
+    """
+    accepted = context.options.accept | set(record.accepted)
+    end = context.clock.monotonic() + _PATIENCE_S
+    while True:
+        found = look(context, since)
+        stuck = client_watch.blocking(found, accepted)
+        evidence = {"clients": [str(one) for one in found]}
+        if not stuck:
+            return Done(client_watch.told(found), evidence)
+        if context.clock.monotonic() >= end:
+            named = "; ".join(map(str, stuck))
+            raise StepError(
+                f"internal clients still come and were not seen at another MX: {named}. They may have no failover, and "
+                f"lose mail while this host is out. Point them elsewhere, or go on with --accept {stuck[0].accept} "
+                f"for one, --accept {client_watch.ACCEPT} for all",
+                evidence,
+            )
+        context.tell.live(f"waiting for {stuck[0]} to be seen at another MX")
+        context.clock.sleep(_EVERY_S)

@@ -1,0 +1,234 @@
+"""Judging how the way to each destination of a queue stands, and when the MTA would give up there. Pure.
+
+A delivery in the log proves a destination, a failure that was really tried speaks against it, and what was not tried
+says nothing. Past the retry cutoff, counted from the arrival of a message or from the first failure of its hosts, a
+failed attempt is final: that moment is a destination's bounce deadline.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from mxlib.base.text import duration, plural
+from mxlib.facts.backlog import Backlog, Heap, Lately
+from mxlib.facts.hints import Hint
+from mxlib.model.retry_rules import RetryRule, cutoff, sender_patterns
+
+SAFETY = timedelta(minutes=10)
+"""A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""
+AGAIN = timedelta(minutes=1)
+"""After this long an end that failed is tried once more by a few, unless retry hints speak against it too."""
+_ADDRESS_FAILS = 3
+"""So many failures about single recipients without a delivery are the other end's fault, not a full mailbox's."""
+
+
+class Way(Enum):
+    """How the way to a destination stands."""
+
+    PROVEN = "delivers"
+    UNTRIED = "not tried lately"
+    HINTED = "not tried: retry hints"
+    FINAL = "not tried: past the retry cutoff"
+    BROKEN = "remote at fault"
+
+    @property
+    def open(self) -> bool:
+        """Whether messages are tried there."""
+        return self in (Way.PROVEN, Way.UNTRIED)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known when it is judged.
+
+    Attributes:
+        backlog: the queue by destination.
+        hints: the MTA's retry hints.
+        rules: its retry rules; None: they could not be read, and ``assumed`` counts.
+        assumed: seconds of the retry cutoff then.
+    """
+
+    backlog: Backlog
+    hints: tuple[Hint, ...]
+    rules: tuple[RetryRule, ...] | None
+    assumed: float
+
+    def cutoff(self, heap: Heap) -> timedelta:
+        """The least time after which the MTA may give up on messages of a heap."""
+        if self.rules is None:
+            return timedelta(seconds=self.assumed)
+        patterns = sender_patterns(self.rules)
+        matched = [patterns[number - 1] for number in heap.senders if number <= len(patterns)]
+        return timedelta(seconds=cutoff(self.rules, heap.domain, matched))
+
+    def heaps(self, domain: str) -> tuple[Heap, ...]:
+        """The heaps of one destination."""
+        return tuple(heap for heap in self.backlog.heaps if heap.domain == domain)
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One destination, judged.
+
+    Attributes:
+        domain: its name.
+        count: messages that are not frozen.
+        frozen: messages that wait for a person.
+        oldest: when the oldest that is not frozen came in.
+        way: how the way there stands.
+        why: what says so.
+        deadline: from when on a failed attempt bounces a message; None where nothing is waiting.
+    """
+
+    domain: str
+    count: int
+    frozen: int
+    oldest: datetime | None
+    way: Way
+    why: str
+    deadline: datetime | None
+
+
+def judge(known: Knowledge) -> tuple[Destination, ...]:
+    """Every destination of the queue, most messages first.
+
+    Arguments:
+        known: what is known.
+    """
+    domains = dict.fromkeys(heap.domain for heap in known.backlog.heaps)
+    found = [_destination(known, domain) for domain in domains]
+    return tuple(sorted(found, key=lambda one: (-one.count, one.domain)))
+
+
+def _destination(known: Knowledge, domain: str) -> Destination:
+    heaps = known.heaps(domain)
+    deadline = _deadline(known, domain, heaps)
+    way, why = _way(known, domain, deadline)
+    oldest = min((heap.oldest for heap in heaps if heap.oldest), default=None)
+    count, frozen = sum(heap.count for heap in heaps), sum(heap.frozen for heap in heaps)
+    return Destination(domain, count, frozen, oldest, way, why, deadline)
+
+
+def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way, str]:
+    now = known.backlog.now
+    lately = known.backlog.lately.get(domain, Lately())
+    if lately.delivered and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
+        return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
+    waits = _waits_until(known, domain)
+    if lately.fails and (_just_now(lately, now) or waits):
+        return Way.BROKEN, _said(lately, now)
+    last = f"; last failure: {_said(lately, now)}" if lately.text else ""
+    if final := _hints_final(known, domain):
+        if final <= now + SAFETY:
+            return Way.FINAL, f"its hosts have failed so long that one more failure is final{last}"
+        if waits:
+            return Way.HINTED, f"not before {waits:%H:%M} UTC{last}"
+    if deadline and not any(is_young(known, heap) for heap in known.heaps(domain)):
+        return Way.FINAL, f"every message there is near or past the time after which a failure is final{last}"
+    return Way.UNTRIED, f"no delivery and no attempt in the last minutes{last}"
+
+
+def _just_now(lately: Lately, now: datetime) -> bool:
+    """Whether a failure is so young that trying again tells nothing new."""
+    return lately.failed is not None and now - lately.failed < AGAIN
+
+
+def _said(lately: Lately, now: datetime) -> str:
+    assert lately.failed is not None
+    cause = lately.cause.value if lately.cause else "failure"
+    return f'{cause} {duration(max(0.0, (now - lately.failed).total_seconds()))} ago: "{lately.text}"'
+
+
+def is_young(known: Knowledge, heap: Heap) -> bool:
+    """Whether the newest message of a heap may fail once more without an end."""
+    return heap.newest is not None and heap.newest + known.cutoff(heap) > known.backlog.now + SAFETY
+
+
+def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...]:
+    """Hints by host, of what keeps a destination from being tried: its routing (no host), and all its hosts.
+
+    Each of the two stops every message by itself; hints about some of the hosts stop none.
+    """
+    routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
+    about: dict[str, list[Hint]] = {ip: [] for ip in known.backlog.hosts.get(domain, ())}
+    for hint in known.hints:
+        if (ip := hint.ip) in about:
+            about[ip].append(hint)
+    return tuple(one for one in ({"": routing}, about) if one and all(one.values()))
+
+
+def _waits_until(known: Knowledge, domain: str) -> datetime | None:
+    """Until when the hints let no message be tried; None where one may be."""
+    ends = [
+        min(max(hint.next_try for hint in hints) for hints in barrier.values()) for barrier in _barriers(known, domain)
+    ]
+    return max(ends) if ends and max(ends) > known.backlog.now else None
+
+
+def _hints_final(known: Knowledge, domain: str) -> datetime | None:
+    """From when on hints about its routing, or about all its hosts, make a failure final; None where they do not."""
+    heaps = known.heaps(domain)
+    if not heaps:
+        return None
+    least = min(known.cutoff(heap) for heap in heaps)
+    ends = [
+        max(
+            min(hint.first_failed if hint.expired else hint.first_failed + least for hint in hints)
+            for hints in barrier.values()
+        )
+        for barrier in _barriers(known, domain)
+    ]
+    return min(ends, default=None)
+
+
+def _deadline(known: Knowledge, domain: str, heaps: Sequence[Heap]) -> datetime | None:
+    ends = [heap.oldest + known.cutoff(heap) for heap in heaps if heap.oldest]
+    if not ends:
+        return None
+    least = min(known.cutoff(heap) for heap in heaps)
+    ends += [hint.first_failed + least for hint in known.hints if hint.address and hint.domain == domain]
+    final = _hints_final(known, domain)
+    return min([*ends, final] if final else ends)
+
+
+# --- what is said
+
+
+def verdict(one: Destination, now: datetime) -> str:
+    """What is left for a destination and why, in one line.
+
+    Arguments:
+        one: the destination.
+        now: the time.
+    """
+    parts = []
+    if one.count:
+        assert one.oldest is not None
+        parts.append(f"{plural(one.count, 'message')}, oldest {duration((now - one.oldest).total_seconds())}")
+    if one.frozen:
+        parts.append(f"{one.frozen} frozen (a person has to look)")
+    if one.count:
+        parts += [f"{one.way.value}: {one.why}" if one.way is not Way.PROVEN else f"{one.way.value}, {one.why}"]
+        parts += [_bounces(one, now)] if one.way is not Way.PROVEN else []
+    return f"{one.domain}: {'; '.join(parts)}"
+
+
+def _bounces(one: Destination, now: datetime) -> str:
+    if one.deadline is None:
+        return "no bounce deadline is known"
+    if one.deadline <= now:
+        return f"A FAILED ATTEMPT BOUNCES since {one.deadline:%Y-%m-%d %H:%M} UTC"
+    return f"a failed attempt bounces from {one.deadline:%Y-%m-%d %H:%M} UTC"
+
+
+def row(one: Destination) -> dict[str, str | int]:
+    """A destination as plain values, for the report.
+
+    Arguments:
+        one: the destination.
+    """
+    raw = dataclasses.asdict(one)
+    times = {key: raw[key].isoformat(timespec="seconds") if raw[key] else "" for key in ("oldest", "deadline")}
+    return {**raw, **times, "way": one.way.value}

@@ -1,0 +1,239 @@
+"""Draining: look, judge each destination, let queue runners of our own at what may be tried, follow, and again."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+
+from mxlib.base.errors import HostError, ParseError, StepError
+from mxlib.base.text import duration, one_line, plural
+from mxlib.config.probes import OutboundProbe
+from mxlib.drain import judge as drain_judge
+from mxlib.drain import plan as drain_plan
+from mxlib.drain import runners
+from mxlib.drain.judge import Way
+from mxlib.drain.plan import Orders
+from mxlib.drain.survey import Survey, patiently, read_rules, survey, what_is_left
+from mxlib.facts import backlog_script
+from mxlib.model import exim
+from mxlib.model.retry_rules import RetryRule, sender_patterns
+from mxlib.probes import outbound as probe_outbound
+from mxlib.protocols.world import Done
+from mxlib.protocols.world import World as Context
+
+_POLL_S = 3.0
+_PAUSE_S = 10.0
+"""Between two rounds of which the first had no effect."""
+_SETTLED_S = 60.0
+_TELLING = 10
+"""So many messages have to be through before their rate says how long the rest takes: the first second said 3 hours."""
+
+
+def empty(context: Context) -> Done:
+    """Empty the queue as far as the remote ends allow; then the bound decides.
+
+    Arguments:
+        context: the world; nothing needs to be claimed.
+
+    Raises:
+        mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
+    """
+    return _Drain(context).run()
+
+
+def forget_stale(context: Context) -> None:
+    """Before the MTA starts: clear the retry hints that a delivery proves stale, as past their cutoff they bounce mail.
+
+    Where there are hints a small test mail goes to each destination that has one. What is not proven keeps its hints.
+
+    Arguments:
+        context: the world; works while the MTA is held.
+    """
+    try:
+        _Drain(context).forget_stale()
+    except (ParseError, StepError) as error:
+        context.tell.line(f"no retry hint was cleared: {one_line(str(error))}")
+
+
+def rehearse(context: Context) -> Done:
+    """Look and judge as :func:`empty` does, and say what it would do; no test mail is sent, no hint cleared.
+
+    Arguments:
+        context: the world.
+    """
+    return _Drain(context).rehearse()
+
+
+class _Drain:
+    """One draining."""
+
+    def __init__(self, context: Context):
+        self._context = context
+        self._rules: tuple[RetryRule, ...] | None = None
+        self._begin = context.clock.monotonic()
+        self._end = self._begin + context.options.drain_timeout
+        self._short = ""
+        self._before = 0
+        self._delivered = 0
+
+    def run(self) -> Done:
+        self._rules = read_rules(self._context)
+        found = self._survey()
+        self._before = found.total
+        if self._prove(found):
+            found = self._survey()
+        self._say(found)
+        try:
+            found = self._rounds(found)
+        finally:
+            runners.stop(self._context)
+        return self._result(found)
+
+    def rehearse(self) -> Done:
+        self._rules = read_rules(self._context)
+        found = self._survey()
+        self._say(found)
+        for probe in self._probes(found):
+            self._context.tell.line(f"would send a test mail to {probe.to}")
+        orders = drain_plan.order(found.known, found.destinations)
+        for hint in orders.clear:
+            self._context.tell.line(f"would clear the retry hint {hint.key}")
+        for domain, _, _, count in orders.tries:
+            self._context.tell.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
+        return Done("dry run: nothing was tried")
+
+    def forget_stale(self) -> None:
+        self._rules = read_rules(self._context)
+        found = self._survey()
+        if not found.known.hints:
+            return
+        self._send([_small(probe) for probe in self._context.site.probes.outbound])
+        found = self._survey()
+        runners.clear(self._context, drain_plan.order(found.known, found.destinations).clear)
+
+    # --- looking
+
+    def _survey(self) -> Survey:
+        return survey(self._context, self._rules)
+
+    def _prove(self, found: Survey) -> bool:
+        """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
+        chosen = self._probes(found)
+        if not chosen:
+            return False
+        names = ", ".join(probe.name for probe in chosen)
+        self._context.tell.line(f"drain: a test mail to each of {names} tells what takes mail now")
+        self._send(chosen)
+        return True
+
+    def _send(self, chosen: Sequence[OutboundProbe]) -> None:
+        """Test mails go also against hints: what they tell is in the log afterwards."""
+        section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
+        target, run = self._context.target, self._context.run
+        try:
+            probe_outbound.send(target, mails, section.sender, run, section.timeout, force=True)
+        except (HostError, ParseError) as error:
+            self._context.tell.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
+
+    def _probes(self, found: Survey) -> list[OutboundProbe]:
+        wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
+        outbound = self._context.site.probes.outbound
+        return [_small(probe) for probe in outbound if probe.to.rpartition("@")[2].lower() in wanted]
+
+    # --- going on
+
+    def _rounds(self, found: Survey) -> Survey:
+        idle = 0
+        while idle < 2 and self._left() > 0 and self._may_go_on(found):
+            self._shorten(found)
+            orders = drain_plan.order(found.known, found.destinations)
+            if not orders.tries:
+                break
+            runners.clear(self._context, orders.clear)
+            self._start(orders)
+            completed = self._follow(found)
+            idle = 0 if completed else idle + 1
+            if not completed and self._left() > _PAUSE_S:
+                self._context.clock.sleep(_PAUSE_S)
+            found = self._survey()
+        return found
+
+    def _may_go_on(self, found: Survey) -> bool:
+        bound = self._context.options.max_residual
+        return drain_plan.may_go_on(found.known, found.destinations, bound, _SETTLED_S)
+
+    def _left(self) -> float:
+        return self._end - self._context.clock.monotonic()
+
+    def _shorten(self, found: Survey) -> None:
+        """Stop earlier where the MTA's own runners would bounce what waits for a broken way."""
+        seconds, why = drain_plan.window(found.known, found.destinations, self._left())
+        if why and why != self._short:
+            self._short = why
+            self._context.tell.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
+        self._end = min(self._end, self._context.clock.monotonic() + seconds)
+
+    def _start(self, orders: Orders) -> None:
+        seconds = max(1, int(self._left()))
+        choose = backlog_script.choose_script(sender_patterns(self._rules or ()), orders.lines)
+        runners.stop(self._context)
+        script = runners.start_script(choose, self._context.site.drain.runners, seconds)
+        self._context.target.act(script, timeout=30)
+
+    def _follow(self, found: Survey) -> int:
+        """Watch until our runners are done or the time is over; gives how many messages were completed."""
+        mark, completed, arrived = found.mark, 0, 0
+        while True:
+            self._context.clock.sleep(min(_POLL_S, max(0.1, self._left())))
+            now = patiently(self._context, partial(runners.look, self._context, mark))
+            mark = now.mark
+            completed, arrived = completed + now.completed, arrived + now.arrived
+            left = max(0, found.total + arrived - completed)
+            self._context.tell.live(self._progress(found, left, completed))
+            if not now.runs or self._left() <= 0:
+                self._delivered += completed
+                return completed
+
+    def _progress(self, found: Survey, left: int, completed: int) -> str:
+        rate = completed / max(self._context.clock.monotonic() - found.at, 1.0)
+        to_go = max(0, left - (found.total - found.triable))
+        eta = f", about {duration(to_go / rate)} to go" if completed >= _TELLING and to_go else ""
+        known = found.known.backlog
+        oldest = f", oldest {duration((known.now - known.oldest).total_seconds())}" if known.oldest and left else ""
+        kept = f", {found.total - found.triable} of them not tried" if found.total > found.triable else ""
+        given_up = duration(max(0.0, self._left()))
+        return f"drain: {plural(left, 'message')} left{kept}, {rate:.1f}/s{eta}{oldest}; given up in {given_up}"
+
+    # --- telling
+
+    def _say(self, found: Survey) -> None:
+        self._context.tell.line(
+            f"drain: {plural(found.total, 'message')} to {plural(len(found.destinations), 'destination')}"
+        )
+        for line in what_is_left(found):
+            self._context.tell.line(f"  {line}")
+
+    def _result(self, found: Survey) -> Done:
+        bound = self._context.options.max_residual
+        took = duration(self._context.clock.monotonic() - self._begin)
+        kept = what_is_left(found)
+        evidence = {
+            "before": self._before,
+            "completed": self._delivered,
+            "after": found.total,
+            "left": [drain_judge.row(one) for one in found.destinations],
+        }
+        short = f"; ended early, as {self._short}" if self._short else ""
+        for line in kept:
+            self._context.tell.line(f"  left: {line}")
+        if found.total > bound:
+            raise StepError(
+                f"{plural(found.total, 'message')} left of {self._before} after {took}, more than the bound of {bound} "
+                f"(--max-residual){short}: {' | '.join(kept)}",
+                evidence,
+            )
+        stay = f"; {found.total} stay on disk, within the bound of {bound}: {' | '.join(kept)}" if found.total else ""
+        return Done(f"{plural(self._delivered, 'message')} completed in {took}{short}{stay}", evidence)
+
+
+def _small(probe: OutboundProbe) -> OutboundProbe:
+    return dataclasses.replace(probe, sizes=(min(probe.sizes),), times=1)

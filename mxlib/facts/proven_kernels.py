@@ -1,0 +1,74 @@
+"""Which kernels were proven on a host by these cookbooks: booted, judged by real mail, and kept."""
+
+import json
+import re
+from dataclasses import dataclass
+
+from mxlib.base.text import one_line
+from mxlib.facts.kernel import RELEASE
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.model.on_host import DIRECTORY
+
+LIST = f"{DIRECTORY}/proven-kernels"
+_KEPT = 50
+"""Lines that are kept: a kernel proven that many proofs ago is gone from the disks, too."""
+
+SECTION = Section("proven", f"[ ! -e {LIST} ] || cat {LIST}\n")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A kernel that was proven.
+
+    Attributes:
+        release: as ``uname -r`` says it.
+        host: the MX it was proven on.
+        when: ISO 8601, UTC.
+        run: id of the run that proved it.
+    """
+
+    release: str
+    host: str
+    when: str
+    run: str
+
+    def to_json(self) -> str:
+        """The proof as one line."""
+        return json.dumps({"release": self.release, "host": self.host, "when": self.when, "run": self.run})
+
+
+def parse(outputs: Outputs) -> tuple[Proof, ...]:
+    """Read the answer of the section; a line that is none of ours proves nothing.
+
+    Raises:
+        mxlib.base.errors.ParseError: the list cannot be read.
+    """
+    found = (_proof(line) for line in outputs[SECTION.name].text().splitlines())
+    return tuple(one for one in found if one is not None)
+
+
+def _proof(line: str) -> Proof | None:
+    try:
+        raw = json.loads(line)
+        release = str(raw["release"])
+        proof = Proof(release, one_line(str(raw["host"])), one_line(str(raw["when"])), one_line(str(raw["run"])))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return proof if re.fullmatch(RELEASE, release) else None
+
+
+def add_script(quoted_line: str) -> str:
+    """Add a line to the list; it is read whole or not at all.
+
+    Arguments:
+        quoted_line: the line, quoted for a shell.
+    """
+    return f"""\
+{{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; printf '%s\\n' {quoted_line}; }} >{LIST}.new
+sync {LIST}.new
+mv {LIST}.new {LIST}
+"""
+
+
+SOURCE = Source("proven", (SECTION,), parse)

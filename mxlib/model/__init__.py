@@ -1,0 +1,1 @@
+"""The plain values that all others exchange, and what these cookbooks keep on a host."""

@@ -1,0 +1,62 @@
+"""What is particular to Exim on Debian: paths and message ids."""
+
+import re
+from datetime import UTC, datetime
+
+from mxlib.base.errors import ParseError
+
+BINARY = "/usr/sbin/exim4"
+SPOOL = "/var/spool/exim4"
+MAINLOG = "/var/log/exim4/mainlog"
+UNIT = "exim4.service"
+# Holds the MTA where masking cannot work: a real unit file in /etc/systemd/system keeps `systemctl mask` from its link.
+# The drop-in asserts that the file is not there, so the file is what holds, and no daemon-reload is needed to hold.
+HOLD_DROP_IN = "/etc/systemd/system/exim4.service.d/90-mx-hold.conf"
+HOLD_FILE = "/var/lib/mx-cookbooks/hold"
+
+# Exim's own order of base-62 digits; it is also their order in ASCII, so ids sort by age in the C locale.
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# 16 characters up to Exim 4.96, 23 from 4.97 (spec.txt, "Message identification").
+MESSAGE_ID = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
+_MESSAGE_ID = re.compile(MESSAGE_ID)
+
+
+def is_message_id(text: str) -> bool:
+    """Whether the text is one whole message id, of either length."""
+    return _MESSAGE_ID.fullmatch(text) is not None
+
+
+def check_message_id(text: str) -> str:
+    """Give back a message id that is safe to use in a command.
+
+    Raises:
+        mxlib.base.errors.ParseError: it is not a message id.
+    """
+    if not is_message_id(text):
+        raise ParseError(f"not an Exim message id: {text[:60]!r}")
+    return text
+
+
+def received_at(message_id: str) -> datetime:
+    """When a message was received (UTC, whole seconds): the first six digits of its id.
+
+    Raises:
+        mxlib.base.errors.ParseError: it is not a message id.
+    """
+    seconds = 0
+    for digit in check_message_id(message_id)[:6]:
+        seconds = seconds * 62 + BASE62.index(digit)
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def id_time(when: datetime) -> str:
+    """The first six digits of the ids of messages received at a time.
+
+    Arguments:
+        when: aware; before 1970 counts as 1970.
+    """
+    seconds, digits = max(0, int(when.timestamp())), ""
+    for _ in range(6):
+        seconds, digit = divmod(seconds, 62)
+        digits = BASE62[digit] + digits
+    return digits

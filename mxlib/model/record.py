@@ -1,0 +1,280 @@
+"""What a run has to remember, kept on the target itself so that any operator on any management host can go on or undo.
+
+Where things stand is read from the world each time. The record holds only what the world cannot tell: who took the
+host out and why, the values to restore, what was proven in which boot.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from mxlib.base.errors import ParseError
+
+MAX_BOOTS = 3
+"""Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
+
+_RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
+"""A run's id becomes part of a file's name."""
+
+
+class Level(Enum):
+    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots anew."""
+
+    GUEST = "guest"
+    """From inside. The machine's process goes on: slots are kept (unless reboot_behavior=exit)."""
+    POWER_CYCLE = "power-cycle"
+    """``gnt-instance reboot --type=soft``: a power cut, then the saved command line again; slots are kept."""
+    COLD = "cold"
+    """``gnt-instance reboot --type=hard``: built anew; slots are planned anew."""
+
+
+class Judgement(Enum):
+    """What a verification says of the kernel of a boot."""
+
+    PASSED = "passed"
+    BLAMED = "blamed"
+    """Failed, while the same passed before the reboot and passes on a peer now."""
+    INCONCLUSIVE = "inconclusive"
+    """Failed or could not be told, and nothing shows that the host is to blame."""
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """The verification of one boot, in its three stages; None is not judged yet.
+
+    Attributes:
+        held: with the MTA held: units, network, outbound test mails.
+        serving: with the MTA running behind closed ports: ledger, inbound session.
+        soak: in service.
+    """
+
+    held: Judgement | None = None
+    serving: Judgement | None = None
+    soak: Judgement | None = None
+
+    @property
+    def verified(self) -> bool:
+        """Whether the host may serve."""
+        return self.held is self.serving is Judgement.PASSED and self.soak in (None, Judgement.PASSED)
+
+    @property
+    def worst(self) -> Judgement | None:
+        """The first judgement that is not a pass."""
+        return next((one for one in (self.held, self.serving, self.soak) if one not in (None, Judgement.PASSED)), None)
+
+
+@dataclass(frozen=True)
+class Boot:
+    """One boot since the host was taken out.
+
+    Attributes:
+        before: boot id when it was ordered, or the last one known where nobody ordered it.
+        wanted: kernel that was to boot; empty where nobody ordered it.
+        after: boot id that came; empty while it is awaited.
+        kernel: kernel that came.
+        level: how it was ordered: from inside, or as a cold start.
+    """
+
+    before: str
+    wanted: str
+    after: str = ""
+    kernel: str = ""
+    level: Level = Level.GUEST
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel and its entry in the boot menu.
+
+    Attributes:
+        release: as ``uname -r`` says it.
+        entry: full id of its entry in grub.cfg.
+    """
+
+    release: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What was so before the run, to be restored.
+
+    Attributes:
+        pool: value of each pool object, by its name.
+        saved_entry: GRUB's saved entry.
+        puppet_off: whether somebody had disabled Puppet.
+    """
+
+    pool: Mapping[str, str]
+    saved_entry: str
+    puppet_off: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """The memory of a run.
+
+    Attributes:
+        run: its id.
+        who: operator and management host.
+        why: reason and task.
+        since: when the host was claimed, ISO 8601, UTC.
+        token: fencing token: the highest one that has written wins.
+        target: the kernel to boot; empty release where only the service is taken out.
+        fallback: the kernel to return to.
+        boot_before: boot id when the host was claimed.
+        kernel_before: kernel when the host was claimed.
+        prior: what to restore.
+        log_mark: inode and offset of the mail log when the host was claimed.
+        stay: whether the host is to stay out of service in the end.
+        baseline: whether this run verified the host before it took it out.
+        accepted: names of findings that the operator has accepted.
+        drained: boot id in which the queue was drained.
+        repaired: boot id in which known failures were repaired, or begun to be.
+        ledger: boot id in which the ledger was closed.
+        boots: boots since, oldest first.
+        judged: what was judged, by boot id.
+        undoing: why the run turned back; empty while it goes forward.
+        silences: ids of the silences set.
+        level: how the kernel is tried: by a reboot from inside, or by a cold start.
+        prevention: what is done before a cold start that would rename the network interface: none, stanzas or link.
+        unsettled: whether the host may hold what prepares it for another name; noted before it is prepared.
+        prepared: boot id in which that was done and proven.
+        pinned: names that this run has pinned by their MAC, to be let go of where the cold start never came.
+    """
+
+    run: str
+    who: str
+    why: str
+    since: str
+    token: int
+    target: Kernel
+    fallback: Kernel
+    boot_before: str
+    kernel_before: str
+    prior: Prior
+    log_mark: tuple[int, int]
+    stay: bool = False
+    baseline: bool = False
+    accepted: tuple[str, ...] = ()
+    drained: str = ""
+    repaired: str = ""
+    ledger: str = ""
+    boots: tuple[Boot, ...] = ()
+    judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)
+    undoing: str = ""
+    silences: tuple[str, ...] = ()
+    level: Level = Level.GUEST
+    prevention: str = "none"
+    unsettled: bool = False
+    prepared: str = ""
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def cold_due(self) -> bool:
+        """Whether the machine is still to be built anew."""
+        return self.level is Level.COLD and not any(one.level is Level.COLD and one.after for one in self.boots)
+
+    @property
+    def awaited(self) -> Boot | None:
+        """The reboot that was ordered and has not been seen to end."""
+        return self.boots[-1] if self.boots and not self.boots[-1].after else None
+
+    @property
+    def boot(self) -> str:
+        """The boot id the record knows of."""
+        return self.boots[-1].after or self.boots[-1].before if self.boots else self.boot_before
+
+    @property
+    def ordered(self) -> int:
+        """How many reboots the run has ordered."""
+        return sum(bool(boot.wanted) for boot in self.boots)
+
+    @property
+    def trial_failed(self) -> bool:
+        """Whether the target did not come up when told to, or came up and is to blame."""
+        return any(boot.after and boot.wanted == self.target.release and self._failed(boot) for boot in self.boots)
+
+    def _failed(self, boot: Boot) -> bool:
+        return boot.kernel != self.target.release or self.judgements(boot.after).worst is Judgement.BLAMED
+
+    def judgements(self, boot: str) -> Judgements:
+        """What was judged in a boot.
+
+        Arguments:
+            boot: its id.
+        """
+        return self.judged.get(boot, Judgements())
+
+    def with_judgement(self, boot: str, **stages: Judgement) -> "Record":
+        """The record with a stage judged.
+
+        Arguments:
+            boot: boot id.
+            stages: the judgement by the stage's name.
+        """
+        judged = dataclasses.replace(self.judgements(boot), **stages)
+        return dataclasses.replace(self, judged={**self.judged, boot: judged})
+
+    def to_judge_again(self) -> "Record":
+        """The record without the judgements that were inconclusive: who goes on asks again, with the same boot."""
+        kept = {boot: one for boot, one in self.judged.items() if one.worst is not Judgement.INCONCLUSIVE}
+        return dataclasses.replace(self, judged=kept)
+
+    def trusted(self, boot: str) -> bool:
+        """Whether the host, in this boot, may be given to clients.
+
+        Arguments:
+            boot: boot id.
+        """
+        if boot == self.boot_before:
+            return self.baseline
+        return self.judgements(boot).verified
+
+    def to_json(self) -> str:
+        """The record as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self), default=lambda value: value.value, sort_keys=True)
+
+
+def from_json(text: str) -> Record:
+    """Read a record.
+
+    Arguments:
+        text: what :meth:`Record.to_json` wrote.
+
+    Raises:
+        mxlib.base.errors.ParseError: it is not a record.
+    """
+    try:
+        return _decode(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ParseError(f"the run's record on the host cannot be read: {error!r}") from error
+
+
+def _decode(raw: dict[str, Any]) -> Record:
+    values = dict(raw)
+    if not _RUN.fullmatch(raw["run"]):
+        raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
+    values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
+    values["prior"] = Prior(**raw["prior"])
+    values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
+    values["boots"] = tuple(_boot(boot) for boot in raw["boots"])
+    values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
+    values["accepted"] = tuple(raw.get("accepted", ()))
+    values["silences"] = tuple(raw["silences"])
+    values["level"] = Level(raw.get("level", Level.GUEST.value))
+    values["pinned"] = tuple(raw.get("pinned", ()))
+    known = {one.name for one in dataclasses.fields(Record)}
+    return Record(**{name: value for name, value in values.items() if name in known})
+
+
+def _boot(raw: dict[str, Any]) -> Boot:
+    return Boot(**{**raw, "level": Level(raw.get("level", Level.GUEST.value))})
+
+
+def _judgements(raw: dict[str, str | None]) -> Judgements:
+    return Judgements(**{stage: Judgement(value) if value else None for stage, value in raw.items()})

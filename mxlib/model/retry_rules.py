@@ -1,0 +1,128 @@
+"""When Exim gives up: its retry rules, and how long a message may be tried before a failure is final.
+
+The cutoff of a rule is the time-out of its last algorithm (Exim's spec.txt, "Retry rules"). It is counted twice: from
+the first failure of a host or an address, as the retry hints have it, and from the arrival of the message. Whatever
+passes first makes the next failed attempt a bounce.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mxlib.base.errors import ParseError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_INTERVAL = re.compile(r"(?:\d+[smhdw]?)+")
+_PART = re.compile(r"(\d+)([smhdw]?)")
+_LINE = re.compile(
+    r'(?P<pattern>"[^"]*"|\S+)\s+(?P<error>\S+)(?:\s+senders=(?P<senders>"[^"]*"|\S+))?(?:\s+(?P<how>\S.*))?'
+)
+_SIMPLE_SENDER = re.compile(r"(?:\*|[a-z0-9._=+-]+)@[a-z0-9.-]+|\*")
+_SIMPLE_DOMAIN = re.compile(r"\*?[a-z0-9.-]*")
+
+
+@dataclass(frozen=True)
+class RetryRule:
+    """One retry rule.
+
+    Attributes:
+        pattern: which domain or address, lower case.
+        error: which kind of failure; ``*`` any.
+        senders: for which envelope senders, lower case; empty: any.
+        cutoff: seconds until it gives up.
+    """
+
+    pattern: str
+    error: str
+    senders: tuple[str, ...]
+    cutoff: float
+
+
+def parse_rules(text: str) -> tuple[RetryRule, ...]:
+    """Read the retry section as ``exim -bP config`` prints it, from ``begin retry`` on.
+
+    Raises:
+        mxlib.base.errors.ParseError: there is none, or a line of it is no rule.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines or lines[0] != "begin retry":
+        raise ParseError("the MTA's retry rules cannot be told")
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.startswith("begin ")), len(lines))
+    return tuple(_rule(line) for line in lines[1:end])
+
+
+def _rule(line: str) -> RetryRule:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ParseError(f"not a retry rule: {line[:120]!r}")
+    senders = (found["senders"] or "").strip('"').lower()
+    return RetryRule(
+        found["pattern"].strip('"').lower(),
+        found["error"].lower(),
+        tuple(one.strip() for one in re.split(r"(?<!:):(?!:)", senders)) if senders else (),
+        _cutoff(found["how"] or ""),
+    )
+
+
+def _cutoff(algorithms: str) -> float:
+    """Of ``F,2h,15m; G,16h,1h,1.5; F,4d,6h``: the time-out of the last; a rule without any never retries."""
+    parts = [part.strip() for part in algorithms.split(";") if part.strip()]
+    if not parts:
+        return 0.0
+    fields = [field.strip() for field in parts[-1].split(",")]
+    if len(fields) < 2 or not _INTERVAL.fullmatch(fields[1]):
+        raise ParseError(f"not an algorithm of a retry rule: {parts[-1][:60]!r}")
+    return float(sum(int(number) * _UNITS[unit or "s"] for number, unit in _PART.findall(fields[1])))
+
+
+def sender_patterns(rules: Sequence[RetryRule]) -> tuple[str, ...]:
+    """The plain patterns for senders that the rules ask about, in order, each once."""
+    known = dict.fromkeys(one for rule in rules for one in rule.senders if _SIMPLE_SENDER.fullmatch(one))
+    return tuple(known)
+
+
+def matches_sender(pattern: str, sender: str) -> bool:
+    """Whether a plain pattern (``*``, ``*@domain``, ``user@domain``) fits an envelope sender."""
+    sender = sender.lower()
+    return pattern in ("*", sender) or (pattern.startswith("*@") and sender.endswith(pattern[1:]))
+
+
+def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str]) -> float:
+    """The least time, in seconds, after which Exim may give up on a message to a domain.
+
+    A rule whose conditions cannot be judged from here (a lookup, one kind of failure only) may apply: its cutoff counts
+    if it is less. Without any rule the first temporary failure is final.
+
+    Arguments:
+        rules: the rules, in order.
+        domain: of the recipient, lower case.
+        matched: which of :func:`sender_patterns` fit the envelope sender.
+    """
+    found = []
+    for rule in rules:
+        fits = (_fits_domain(rule.pattern, domain), _fits_sender(rule, matched), True if rule.error == "*" else None)
+        if False in fits:
+            continue
+        found.append(rule.cutoff)
+        if None not in fits:
+            return min(found)
+    return min([*found, 0.0])
+
+
+def _fits_domain(pattern: str, domain: str) -> bool | None:
+    """None: cannot be told."""
+    if pattern == "*":
+        return True
+    local, at, of = pattern.rpartition("@")
+    if not _SIMPLE_DOMAIN.fullmatch(of):
+        return None
+    same = domain.endswith(of[1:]) if of.startswith("*") else domain == of
+    if not same:
+        return False
+    return True if not at or local == "*" else None
+
+
+def _fits_sender(rule: RetryRule, matched: Collection[str]) -> bool | None:
+    if not rule.senders or any(one in matched for one in rule.senders):
+        return True
+    return False if all(_SIMPLE_SENDER.fullmatch(one) for one in rule.senders) else None

@@ -1,0 +1,199 @@
+"""Where things stand, as plain values: what the planner reads and what it answers."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Level, Record
+
+
+class Step(Enum):
+    """Everything a run can do; the value is its name for people."""
+
+    GUARD = "guard"
+    SLOT = "slot"
+    CLAIM = "claim"
+    ADOPT = "adopt"
+    SILENCE = "silence"
+    PUPPET_OFF = "puppet off"
+    POOL_OUT = "pool out"
+    CLOSE = "close ports"
+    PREVENT = "prepare network"
+    DRAIN = "drain"
+    HOLD = "stop and hold"
+    LEDGER = "ledger"
+    ENTRIES = "boot entries"
+    REBOOT = "reboot"
+    AWAIT = "await boot"
+    POWER_ON = "power on"
+    MEND = "mend"
+    POWER_CYCLE = "power cycle"
+    FOUND_BOOT = "found boot"
+    REPAIR = "repair"
+    PROVE_OUT = "prove outbound"
+    START = "start MTA"
+    PROVE_IN = "prove inbound"
+    KEEP = "keep kernel"
+    ENTRIES_BACK = "entries back"
+    OPEN = "open ports"
+    POOL_IN = "pool in"
+    SOAK = "soak"
+    SETTLE = "settle network"
+    PUPPET_ON = "puppet on"
+    UNSILENCE = "unsilence"
+    TURN_BACK = "turn back"
+    RELEASE = "release"
+
+
+class Ports(Enum):
+    """The mail ports as the packet filter of our own leaves them."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    PARTLY = "partly"
+    """Closed now but not after a reboot, or the other way round."""
+
+
+class Mta(Enum):
+    """The MTA's daemon."""
+
+    SERVING = "serving"
+    HELD = "held"
+    """At rest, and nothing can start it."""
+    OTHER = "other"
+    """Stopped but not held, held but not at rest, starting."""
+
+
+class Pool(Enum):
+    """The pool state in front, compared with the one before the run."""
+
+    IN = "in"
+    OUT = "out"
+    PARTLY = "partly"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class Slot(Enum):
+    """The service's one slot."""
+
+    MINE = "mine"
+    FREE = "free"
+    LEFT = "left"
+    """Held for this very host by a run that lives no more: it may be taken over."""
+    OTHERS = "others"
+    UNKNOWN = "unknown"
+
+
+class Waited(Enum):
+    """What the last wait for a boot ended with, in this process."""
+
+    NO = "no"
+    SAME_BOOT = "same boot"
+    """The host answers and is in the boot that was to end, with no shutdown under way."""
+    SILENT = "silent"
+    OFF = "off"
+    """It is silent, and its machine is off though nobody has told the cluster to stop it: a cold start under way."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the operator wants.
+
+    Attributes:
+        kernel: release to run; empty where only the service is taken out or given back.
+        stay: leave the host out of service in the end.
+        back: undo instead of going forward.
+        adopt: go on with the run that left its record, whoever began it.
+        serve: give the host back in the end, also where the run that is gone on with was to leave it out.
+        level: how the kernel is to be tried: by a reboot from inside, or by a cold start.
+    """
+
+    kernel: str = ""
+    stay: bool = False
+    back: bool = False
+    adopt: bool = False
+    serve: bool = False
+    level: Level = Level.GUEST
+
+
+@dataclass(frozen=True)
+class View:
+    """The host as it answers now.
+
+    Attributes:
+        boot: boot id.
+        kernel: running kernel.
+        ports: the mail ports.
+        mta: the MTA.
+        saved: GRUB's saved entry.
+        next: GRUB's entry for the next boot only.
+        puppet_off: whether Puppet is disabled.
+    """
+
+    boot: str
+    kernel: str
+    ports: Ports
+    mta: Mta
+    saved: str
+    next: str
+    puppet_off: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """Where things stand.
+
+    Attributes:
+        record: the memory on the host; None: nobody has claimed it, or it does not answer and we do not know.
+        host: None: it does not answer.
+        pool: the pool state in front.
+        slot: the slot of the service.
+        token: our fencing token.
+        guard: whether the guard has passed; None: not asked yet.
+        waited: how the last wait for a boot ended.
+        reordered: whether a reboot that did not happen was ordered once more.
+        cures: what is left to try on a host that did not come back: "mend", "power on", "power cycle".
+        diagnosis: why it did not come back, as far as that was found out.
+        lost: how many messages the ledger misses, once it was checked in this process.
+        released: how the run ended, once its record is gone.
+        uses: which optional parts the site has: "silence", "puppet".
+    """
+
+    record: Record | None
+    host: View | None
+    pool: Pool
+    slot: Slot
+    token: int = 0
+    guard: bool | None = None
+    waited: Waited = Waited.NO
+    reordered: bool = False
+    cures: frozenset[str] = frozenset()
+    diagnosis: str = ""
+    lost: int = 0
+    released: Outcome | None = None
+    uses: frozenset[str] = frozenset({"silence", "puppet"})
+
+
+@dataclass(frozen=True)
+class Do:
+    """Take this step next."""
+
+    step: Step
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class End:
+    """Nothing more to do.
+
+    Attributes:
+        outcome: how it ended.
+        why: one sentence.
+    """
+
+    outcome: Outcome
+    why: str
+
+
+Decision = Do | End

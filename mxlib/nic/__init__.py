@@ -1,0 +1,1 @@
+"""A machine's network names: foretold, prevented, repaired."""

@@ -1,0 +1,120 @@
+"""A virtual machine as its Ganeti cluster has it configured, and the ways to reboot it. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from mxlib.base.errors import MxlibError
+from mxlib.base.text import one_line
+
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class GanetiError(MxlibError):
+    """The cluster did not tell or do what was asked: what it knows is UNKNOWN."""
+
+
+class GanetiUnreachableError(GanetiError):
+    """The remote API does not answer: says nothing about the virtual machine."""
+
+
+class NotAnInstanceError(GanetiError):
+    """The cluster answers, and knows no virtual machine of this name."""
+
+
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What the cluster has configured for a virtual machine; the slots in use are not to be had from it.
+
+    Attributes:
+        name: its name in the cluster.
+        node: its primary node.
+        status: e.g. ``running``, ``ERROR_down``, ``ADMIN_down``.
+        macs: MAC addresses of its NICs, in order, lower case.
+        disks: number of disks.
+        hvparams: hypervisor parameters, defaults filled in.
+    """
+
+    name: str
+    node: str
+    status: str
+    macs: tuple[str, ...]
+    disks: int
+    hvparams: Mapping[str, Any]
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Parameters that defeat booting a chosen kernel from the machine's own disk, each with what it does."""
+        found = []
+        if self.hvparams.get("kernel_path"):
+            found.append(
+                f"kernel_path={self.hvparams['kernel_path']}: the node's kernel is booted, not the machine's own"
+            )
+        if self.hvparams.get("boot_order") not in (None, "", "disk"):
+            found.append(f"boot_order={self.hvparams['boot_order']}: a reboot may install the host anew")
+        return tuple(found)
+
+
+def parse_instance(answer: Mapping[str, Any]) -> Instance:
+    """Read the answer of ``GET /2/instances/NAME``.
+
+    Raises:
+        GanetiError: it does not have the known form.
+    """
+    try:
+        macs = tuple(str(mac).lower() for mac in answer["nic.macs"])
+        if not all(map(_MAC.fullmatch, macs)) or not isinstance(answer["hvparams"], dict):
+            raise GanetiError(f"the remote API's answer has MACs {macs} or no hvparams")
+        return Instance(
+            name=instance_name(answer["name"]),
+            node=instance_name(answer["pnode"]),
+            status=one_line(str(answer["status"])),
+            macs=macs,
+            disks=len(answer["disk.sizes"]),
+            hvparams=answer["hvparams"],
+        )
+    except (KeyError, TypeError) as error:
+        raise GanetiError(f"the remote API's answer has no usable {error}") from None
+
+
+def instance_name(name: str) -> str:
+    """The name, if it is one: before it becomes part of an address or a command.
+
+    Raises:
+        GanetiError: it is none.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise GanetiError(f"not a host name: {name!r}")
+    return name
+
+
+def parse_runtime(text: str) -> dict[str, int]:
+    """PCI slots by MAC out of an instance's runtime file, the form of 2.16 and later.
+
+    Raises:
+        GanetiError: the text holds no such record.
+    """
+    record = next((line for line in text.splitlines() if line.startswith("[")), "")
+    try:
+        nics = json.loads(record)[1]
+        return {str(nic["mac"]).lower(): int(nic["hvinfo"]["addr"], 16) for nic in nics}
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise GanetiError("no runtime record of the known form: the slots in use are not known") from None
+
+
+class Instances(Protocol):
+    """What knows the virtual machines of a cluster."""
+
+    def instance(self, name: str) -> Instance:
+        """One of them, by its name."""
+
+    def __enter__(self) -> Self:
+        """Open it."""
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""

@@ -1,0 +1,124 @@
+"""Which interface became which: from MAC addresses, names in the files and names in the guest. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mxlib.facts.nic import GuestNic, NicFacts
+from mxlib.nic.interfaces import NAME, Place, physical
+from mxlib.nic.twin import pairs, settle
+
+PLACES = (
+    "/etc/ferm /etc/nftables.conf /etc/nftables.d /etc/iptables /etc/sysctl.conf /etc/sysctl.d /etc/systemd"
+    " /etc/network/if-pre-up.d /etc/network/if-up.d /etc/network/if-down.d /etc/network/if-post-down.d /etc/default"
+    " /etc/udev/rules.d /etc/dhcp /etc/radvd.conf /etc/keepalived /etc/exim4 /etc/postfix /etc/cron.d /usr/local/sbin"
+)
+"""Where a name of an interface may stand besides the files of ifupdown."""
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Renames:
+    """Which interface became which.
+
+    Attributes:
+        names: old name to new name; empty when every configured card is there under its name.
+        why: what makes it certain, or what is in order, in one sentence.
+        doubt: why it is not certain; empty when it is. With a doubt nothing may be rewritten.
+    """
+
+    names: Mapping[str, str]
+    why: str
+    doubt: str = ""
+
+
+def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, str] | None) -> Renames:
+    """Which interface became which, if that is certain.
+
+    Arguments:
+        facts: cards and files of the guest.
+        macs: MAC addresses the cluster has configured; None when it could not be asked.
+        known: name by MAC from before the reboot; None when nothing was noted.
+    """
+    # A second name from a prevention serves as well as the first, and is no interface of its own.
+    second = pairs(facts.files)
+    wanted = physical(settle(facts.files, {}).after)
+    there = {nic.name for nic in facts.nics}
+    missing = [name for name in wanted if name not in there and second.get(name) not in there]
+    if not facts.files:
+        return Renames({}, "", "no /etc/network/interfaces: the host is not configured by ifupdown")
+    if not missing:
+        return Renames({}, f"every configured card is there under its name ({', '.join(wanted) or 'none configured'})")
+    free = [nic for nic in facts.nics if nic.name not in {*wanted, *second.values()}]
+    by_note = _by_note(facts.nics, known or {}, missing)
+    if by_note is not None:
+        return by_note
+    return _by_elimination(missing, free, macs)
+
+
+def _by_note(nics: Sequence[GuestNic], known: Mapping[str, str], missing: Sequence[str]) -> Renames | None:
+    """By the MAC each name had before; None when the note does not cover every missing name."""
+    now = {nic.mac: nic.name for nic in nics if [other.mac for other in nics].count(nic.mac) == 1}
+    names = {old: now[mac] for mac, old in known.items() if mac in now and now[mac] != old}
+    if not set(missing) <= set(names):
+        return None
+    told = ", ".join(f"{mac} was {known[mac]} and is {now[mac]}" for mac in known if known[mac] in names)
+    return Renames(names, f"by MAC, as noted before the reboot: {told}")
+
+
+def _by_elimination(missing: Sequence[str], free: Sequence[GuestNic], macs: Sequence[str] | None) -> Renames:
+    ours = [nic for nic in free if macs is None or nic.mac in macs]
+    if len(missing) == 1 and len(ours) == 1:
+        asked = "the cluster could not be asked" if macs is None else "the cluster knows its MAC"
+        nic = ours[0]
+        why = f"{missing[0]} is the only configured card that is missing, and {nic.name} ({nic.mac}) the only free one"
+        return Renames({missing[0]: nic.name}, f"{why}; {asked}")
+    cards = ", ".join(f"{nic.name} ({nic.mac})" for nic in free) or "none"
+    lost = f" The cluster's NICs: {', '.join(macs)}." if macs is not None else ""
+    return Renames(
+        {},
+        "",
+        f"missing: {', '.join(missing)}; cards without configuration: {cards}.{lost} Which is which is not certain",
+    )
+
+
+def places_script(names: Sequence[str]) -> str:
+    """Look for names of interfaces outside ifupdown's files; read-only POSIX sh.
+
+    Raises:
+        ValueError: a name is none.
+    """
+    if not names or not all(NAME.fullmatch(name) for name in names):
+        raise ValueError(f"not names of interfaces: {list(names)}")
+    patterns = " ".join(f"-e {name}" for name in names)
+    found = f"grep -rnIwF {patterns} {PLACES} 2>/dev/null | head -n {_MOST}"
+    units = " ".join(f"/etc/systemd/system/*@{name}.service*" for name in names)
+    return f'{found}\nfor u in {units}; do [ -e "$u" ] && printf \'%s:0:is named after it\\n\' "$u"; done\ntrue'
+
+
+def parse_places(output: str) -> tuple[Place, ...]:
+    """The lines :func:`places_script` found; comments are left out."""
+    found = re.findall(r"^(/[^:\n]+):(\d+):([^\n]*)$", output, re.MULTILINE)
+    return tuple(
+        Place(path, int(line), text.strip()) for path, line, text in found if not text.lstrip().startswith(("#", ";"))
+    )
+
+
+_SYSCTL = re.compile(
+    r"(?P<head>^[\s-]*(?:net[./])(?:ipv4|ipv6|mpls)[./](?:conf|neigh)[./])(?P<name>[A-Za-z0-9_-]+)(?=[./])"
+)
+
+
+def is_sysctl(place: Place, names: Mapping[str, str]) -> bool:
+    """Whether the line is a kernel parameter of one of these interfaces: there renaming is certainly right."""
+    found = _SYSCTL.match(place.text)
+    return place.path.startswith("/etc/sysctl.") and found is not None and found["name"] in names
+
+
+def rename_sysctl(text: str, names: Mapping[str, str]) -> str:
+    """A file of sysctl.d with the parameters of renamed interfaces under their new names."""
+
+    def renamed(found: "re.Match[str]") -> str:
+        return found["head"] + names.get(found["name"], found["name"])
+
+    return "\n".join(_SYSCTL.sub(renamed, line) for line in text.split("\n"))

@@ -1,0 +1,194 @@
+"""Put a host's network right from inside, over whatever shell there is: files, interfaces, stale units, SSH server.
+
+Seen: after a rename with ``allow-hotplug`` nothing fails and systemd says "running"; with ``auto``, networking.service
+has failed and stays failed until it is started again.
+"""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mxlib.base.errors import CommandFailedError, MxlibError
+from mxlib.base.text import one_line
+from mxlib.facts import nic
+from mxlib.facts import reachability as access
+from mxlib.facts.nic import InterfacesFile
+from mxlib.facts.source import read_facts
+from mxlib.nic.cause import Cause, Diagnosis, from_inside
+from mxlib.nic.files import parse_backup, undo_script, write_script
+from mxlib.nic.interfaces import Place, Rewrite, rename
+from mxlib.nic.names import is_sysctl, parse_places, places_script, rename_sysctl, work_out
+from mxlib.nic.twin import settle, twinned
+from mxlib.protocols.host import Host
+
+_IFUP_S = 60.0
+_UNITS_S = 30.0
+_BOOT_S = 60
+
+
+class NicRepairError(MxlibError):
+    """The repair could not be done; what was written was put back."""
+
+
+@dataclass
+class GuestRepair:
+    """What was found and done inside a host.
+
+    Attributes:
+        diagnosis: what was wrong.
+        done: what was done, in order, each with its result.
+        renames: old name to new name.
+        diff: the change of the files.
+        places: other lines that name the old interface, left for a person.
+        backup: directory on the host with the old files and ``undo``.
+    """
+
+    diagnosis: Diagnosis
+    done: list[str] = field(default_factory=list)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    diff: str = ""
+    places: tuple[Place, ...] = ()
+    backup: str = ""
+
+
+def repair_inside(
+    host: Host,
+    *,
+    macs: Sequence[str] | None,
+    known: Mapping[str, str] | None,
+    run: str,
+    tell: Callable[[str], None],
+) -> GuestRepair:
+    """Find out why a running host is not reachable, and put right what certainly is wrong.
+
+    Arguments:
+        host: a root shell on it, e.g. over its console.
+        macs: the MACs its cluster has configured, None when not known.
+        known: name by MAC from before the reboot, None when nothing was noted.
+        run: id of the run.
+        tell: hears each line of the story as it happens.
+
+    Raises:
+        NicRepairError: a change did not work; it was undone.
+        mxlib.base.errors.HostError: the shell failed.
+        mxlib.base.errors.ParseError: the host's answers do not have their known form.
+    """
+    facts = read_facts(host, (nic.SOURCE, nic.NOTE_SOURCE))
+    cards = facts.get(nic.SOURCE)
+    renames = work_out(cards, macs, known or facts.get(nic.NOTE_SOURCE))
+    if renames.doubt:
+        advice = "Nothing was changed. Say which MAC had which name, or rename by hand on the console; then ifup."
+        return GuestRepair(Diagnosis(Cause.UNCERTAIN, renames.doubt, advice))
+    if renames.names:
+        repair = GuestRepair(Diagnosis(Cause.RENAMED, renames.why), renames=renames.names)
+        _rename(host, cards, repair, run, tell)
+        return repair
+    # Names are given before anything else starts; all the rest is judged only once the boot has ended, well or not.
+    host.read(f"timeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
+    now = read_facts(host, (nic.STATE_SOURCE, access.SOURCE))
+    repair = GuestRepair(from_inside(cards, now.get(nic.STATE_SOURCE), now.get(access.SOURCE)))
+    _put_right(host, repair, tell)
+    return repair
+
+
+def apply(host: Host, rewrite: Rewrite, run: str, why: str) -> str:
+    """Write changed files, all or none; returns the directory of the copies on the host (empty in a dry run).
+
+    Raises:
+        NicRepairError: they were changed since they were read, or cannot be written.
+        mxlib.base.errors.HostError: the host failed.
+    """
+    try:
+        return parse_backup(host.act(write_script(rewrite.changed, run, why), timeout=30).output)
+    except CommandFailedError as error:
+        raise NicRepairError(f"the network configuration was not written: {error}") from None
+
+
+def _note(repair: GuestRepair, tell: Callable[[str], None], line: str) -> None:
+    repair.done.append(line)
+    tell(line)
+
+
+def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell: Callable[[str], None]) -> None:
+    told = ", ".join(f"{old} is now {new}" for old, new in repair.renames.items())
+    _note(repair, tell, f"{told}: {repair.diagnosis.why}")
+    rewrite = _rewritten(cards.files, repair.renames)
+    other, repair.places = other_places(host, repair.renames, rewrite)
+    rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
+    repair.diff = rewrite.diff()
+    repair.backup = apply(host, rewrite, run, f"{told}; run {run}")
+    _note(repair, tell, f"rewritten: {', '.join(new.path for _, new in rewrite.changed)}; copies in {repair.backup}")
+    try:
+        _up(host, list(repair.renames.values()), repair, tell)
+    except CommandFailedError as error:
+        undone = host.act(undo_script(repair.backup), timeout=30, ok_codes=(0, 1)) if repair.backup else None
+        said = one_line(undone.output) if undone else "nothing was written"
+        raise NicRepairError(f"{error}; the files were put back: {said}") from None
+    _clear(host, list(repair.renames), repair, tell)
+
+
+def _rewritten(files: tuple[InterfacesFile, ...], names: Mapping[str, str]) -> Rewrite:
+    """The renamed files; a second name from an earlier prevention goes with it."""
+    if not twinned(files):
+        return rename(files, names)
+    return settle(files, names)
+
+
+def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
+    """Kernel parameters of the interface, renamed; and every other line that names it, for a person.
+
+    Arguments:
+        host: a root shell on it.
+        names: old name to new name.
+        rewrite: ifupdown's files, whose own doubts are told with the rest.
+
+    Raises:
+        mxlib.base.errors.HostError: the host failed.
+    """
+    places = parse_places(host.read(places_script(list(names)), timeout=20).output)
+    certain = tuple(dict.fromkeys(place.path for place in places if is_sysctl(place, names)))
+    before = tuple(_read_file(host, path) for path in certain)
+    after = tuple(InterfacesFile(file.path, rename_sysctl(file.text, names)) for file in before)
+    left = tuple(place for place in places if not is_sysctl(place, names))
+    return Rewrite(before, after), rewrite.uncertain + left
+
+
+def _read_file(host: Host, path: str) -> InterfacesFile:
+    result = host.read(f"readlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}", timeout=10)
+    real, _, packed = result.output.partition("\n")
+    return nic.decoded_file(real, packed)
+
+
+def _up(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
+    quoted = " ".join(map(shlex.quote, names))
+    host.act(f"ifup --no-act {quoted}", timeout=_IFUP_S)
+    host.act(f"ifup {quoted}", timeout=_IFUP_S)
+    shown = "; ".join(f"ip -br addr show dev {shlex.quote(name)}" for name in names)
+    _note(repair, tell, f"ifup {quoted}: {one_line(host.read(shown, timeout=10).output)}")
+
+
+def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
+    """Stale units of the old names, and networking.service if it failed for them; that they are gone is told."""
+    stale = " ".join(shlex.quote(f"ifup@{name}.service") for name in names)
+    script = (
+        f'for u in {stale}; do systemctl stop "$u"; systemctl reset-failed "$u"; done 2>/dev/null\n'
+        "if systemctl is-failed --quiet networking.service; then\n"
+        "systemctl reset-failed networking.service; systemctl start networking.service; fi\n"
+        "systemctl is-active networking.service"
+    )
+    result = host.act(script, timeout=_UNITS_S, ok_codes=(0, 3))
+    _note(repair, tell, f"stale units of {', '.join(names)} cleared; networking.service is {one_line(result.output)}")
+
+
+def _put_right(host: Host, repair: GuestRepair, tell: Callable[[str], None]) -> None:
+    cause = repair.diagnosis.cause
+    _note(repair, tell, f"{cause.value}: {repair.diagnosis.why}")
+    if cause is Cause.NOT_UP:
+        names = repair.diagnosis.why.removeprefix("no global address on ").split(", ")
+        quoted = " ".join(map(shlex.quote, names))
+        host.act(f"ifdown --force {quoted}; ifup {quoted}", timeout=_IFUP_S, ok_codes=(0, 1))
+        _note(repair, tell, f"ifdown --force, ifup {quoted}")
+    elif cause is Cause.SSHD:
+        host.act("systemctl reset-failed ssh.service; systemctl restart ssh.service", timeout=_UNITS_S, ok_codes=(0, 1))
+        state = host.read("systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat", timeout=15)
+        _note(repair, tell, f"ssh.service restarted: {one_line(state.output)}")

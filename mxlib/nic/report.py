@@ -1,0 +1,69 @@
+"""The story of one repair: what was so, what was done, what is left to do. Pure."""
+
+from dataclasses import dataclass, field
+
+from mxlib.base.text import duration, one_line, printable
+from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.repair import GuestRepair
+
+
+@dataclass
+class RepairReport:
+    """One repair, from "unreachable" to its end.
+
+    Attributes:
+        host: fully qualified name.
+        ok: whether the host answers now, by every family it should.
+        diagnosis: what kept it from answering.
+        story: what happened, in order.
+        answers: by address family, whether it answers.
+        inside: what was done in the guest; None if nobody got in.
+        seconds: how long it all took.
+        screen: the last lines of the console; empty if there was none.
+        transcript: file with everything seen on the console; empty if there is none.
+    """
+
+    host: str
+    ok: bool = False
+    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.NONE, "not looked at"))
+    story: list[str] = field(default_factory=list)
+    answers: dict[int, bool] = field(default_factory=dict)
+    inside: GuestRepair | None = None
+    seconds: float = 0.0
+    screen: str = ""
+    transcript: str = ""
+
+    @property
+    def headline(self) -> str:
+        """The outcome in one line."""
+        state = "answers over SSH" if self.ok else "does NOT answer over SSH"
+        took = f" after {duration(self.seconds)}"
+        if self.diagnosis.cause is Cause.NONE:
+            return f"{self.host} {state}: nothing to repair" if self.ok else f"{self.host} {state}{took}"
+        return f"{self.host} {state}{took}: {self.diagnosis.cause.value}"
+
+    @property
+    def sentence(self) -> str:
+        """The outcome with its reason, and what a person should do next."""
+        if self.ok:
+            return self.headline
+        why = f" ({one_line(self.diagnosis.why, 300)})" if self.diagnosis.why else ""
+        return f"{self.headline}{why}. {self.diagnosis.advice}".rstrip()
+
+    def lines(self, *, story: bool = True) -> list[str]:
+        """The report as text, the outcome first and the one next thing last."""
+        text = [self.headline, *(f"  {line}" for line in self.story if story)]
+        text += [
+            f"  IPv{family}: {'answers' if good else 'NO answer'}" for family, good in sorted(self.answers.items())
+        ]
+        if self.inside is not None:
+            text += [f"  | {line}" for line in self.inside.diff.splitlines()]
+            text += [f"  names it too, look at it: {place}" for place in self.inside.places]
+        if not self.ok and self.diagnosis.why:
+            text.append(f"  why: {self.diagnosis.why}")
+        if not self.ok and self.screen:
+            text += ["  last seen on the console:", *(f"  > {line}" for line in self.screen.splitlines())]
+        text += [f"  transcript: {self.transcript}"] if self.transcript else []
+        if not self.ok:
+            text.append(f"next: {self.diagnosis.advice or 'look at the console: gnt-instance console ' + self.host}")
+        return [printable(line) for line in text]

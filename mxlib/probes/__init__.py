@@ -1,0 +1,1 @@
+"""Test mails, sessions and logins from outside, and what their answers say."""

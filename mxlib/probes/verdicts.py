@@ -1,0 +1,102 @@
+"""Test mails and sessions, judged: what a run and a verification ask for."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from mxlib.base.errors import HostError, ParseError
+from mxlib.base.verdict import Verdict
+from mxlib.config.probes import ProbeSection
+from mxlib.config.verify import VerifyPolicy
+from mxlib.model.answers import InboundResult
+from mxlib.probes import judge as checks
+from mxlib.probes.inbound import ask
+from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
+from mxlib.protocols.host import Host
+
+
+def outbound(
+    host: Host,
+    section: ProbeSection,
+    run_tag: str,
+    policy: VerifyPolicy | None = None,
+    *,
+    force: bool = False,
+    insist: bool = False,
+) -> tuple[Verdict, ...]:
+    """Send every configured test mail through an MX and judge what became of them; works while the MTA is held.
+
+    Arguments:
+        host: the MX.
+        section: the test mails.
+        run_tag: named in their subject.
+        policy: what the site expects.
+        force: deliver also against retry hints (``exim4 -M``).
+        insist: what retry hints kept from being tried is sent once more against them (``exim4 -M``).
+
+    Returns:
+        One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing can be told, as
+        in a dry run, which sends nothing.
+    """
+    try:
+        run = send(host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
+        run = _insist(host, section, run_tag, run) if insist else run
+    except (HostError, ParseError) as error:
+        return checks.unsent([probe.name for probe in section.outbound], f"test mails: {error}")
+    return checks.judge_outbound(run, policy or VerifyPolicy())
+
+
+def _insist(host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
+    """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
+    untried = {result.mail.probe for result in run.results if result.outcome is Outcome.UNTRIED}
+    if not untried:
+        return run
+    mails = plan_mails(probe for probe in section.outbound if probe in untried)
+    forced = send(host, mails, section.sender, run_tag, section.timeout, force=True)
+    kept = tuple(result for result in run.results if result.mail.probe not in untried)
+    lost, opened = _sum(run.conntrack, forced.conntrack), _sum(run.fastopen, forced.fastopen)
+    return OutboundRun((*kept, *forced.results), lost, forced.source, opened)
+
+
+def _sum(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:
+    if one is None or other is None:
+        return None
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None) -> tuple[Verdict, ...]:
+    """Ask an MX from this machine what a sender would ask it, on each family.
+
+    Arguments:
+        name: the MX's name.
+        section: what it has to answer, and from which source ports it is asked.
+        policy: what the site expects.
+
+    Returns:
+        ``inbound-v4``, ``inbound-v6`` (as far as the site serves them) and ``certificate``.
+    """
+    policy = policy or VerifyPolicy()
+    return judge_sessions(sessions(name, section, policy), policy)
+
+
+def sessions(name: str, section: ProbeSection, policy: VerifyPolicy) -> tuple[InboundResult, ...]:
+    """A session with an MX over each family.
+
+    Arguments:
+        name: the MX's name.
+        section: what it has to answer, and from which source ports it is asked.
+        policy: what the site expects.
+    """
+    return tuple(
+        ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s) for family in policy.families
+    )
+
+
+def judge_sessions(results: Sequence[InboundResult], policy: VerifyPolicy) -> tuple[Verdict, ...]:
+    """Judge sessions with one MX.
+
+    Arguments:
+        results: one a family.
+        policy: what the site expects.
+    """
+    certificate = checks.judge_certificate(results, policy, datetime.now(UTC))
+    return (*map(checks.judge_inbound, results), certificate)

@@ -1,0 +1,75 @@
+"""What a run is handed, whatever it is after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mxlib.base.clock import Clock
+from mxlib.config.sections import Site
+from mxlib.model.record import Level
+from mxlib.protocols.host import Host
+from mxlib.protocols.service import Teller
+
+
+@dataclass
+class Options:
+    """What the operator chose.
+
+    Attributes:
+        why: reason and task, for everybody who meets this run.
+        who: operator and management host.
+        max_residual: messages that may stay in the queue.
+        drain_timeout: seconds the queue may take.
+        accept: names of guard findings that do not block.
+        soak_s: seconds of watching at the end.
+        stay: leave the host out of service in the end.
+        unattended: never ask.
+        level: how the kernel is tried.
+        prevention: what is done before a cold start that would rename the network interface.
+    """
+
+    why: str
+    who: str
+    max_residual: int
+    drain_timeout: float
+    accept: frozenset[str] = frozenset()
+    soak_s: float = 60.0
+    stay: bool = False
+    unattended: bool = True
+    level: Level = Level.GUEST
+    prevention: str = "none"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step says for itself.
+
+    Attributes:
+        note: one line for the operator.
+        evidence: values for the report.
+    """
+
+    note: str = ""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    """What a run is handed.
+
+    Attributes:
+        site: what the site says.
+        target: the MX the run is about.
+        peers: the other MXs.
+        clock: the time to live in.
+        tell: the operator.
+        options: what the operator chose.
+        run: id of the run.
+    """
+
+    site: Site
+    target: Host
+    peers: Sequence[Host]
+    clock: Clock
+    tell: Teller
+    options: Options
+    run: str

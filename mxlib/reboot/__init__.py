@@ -1,0 +1,1 @@
+"""One exchanger into another kernel: decide, act, write down, again."""

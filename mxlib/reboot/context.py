@@ -1,0 +1,153 @@
+"""What a step works with, and the one way it writes to the target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mxlib.base.errors import FencedError, StepError
+from mxlib.base.meter import Meter
+from mxlib.base.verdict import Verdict
+from mxlib.facts.source import Facts, Source
+from mxlib.facts.standing import Standing
+from mxlib.model.on_host import FENCED, fenced
+from mxlib.model.record import Record
+from mxlib.model.state import State, Step, Waited
+from mxlib.protocols.host import CommandResult, Host
+from mxlib.protocols.service import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam
+from mxlib.protocols.world import World
+
+
+class Verifier(Protocol):
+    """What proves that a host is well."""
+
+    def condition(self, host: Host) -> tuple[Verdict, ...]:
+        """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
+
+    def sources(self) -> tuple[Source[Any], ...]:
+        """What :meth:`judged` and :meth:`known_bad` have to know, for who reads it together with something else."""
+
+    def judged(self, facts: Facts) -> tuple[Verdict, ...]:
+        """The same as :meth:`condition`, from facts that are known."""
+
+    def known_bad(self, facts: Facts, release: str) -> Verdict:
+        """Whether an installed kernel is known to be bad under what holds on its host."""
+
+    def outbound(self, host: Host) -> tuple[Verdict, ...]:
+        """Test mails through the host's MTA, also while it is held."""
+
+    def inbound(self, host: Host) -> tuple[Verdict, ...]:
+        """SMTP sessions from here, from the prober's source ports."""
+
+
+@dataclass
+class Context(World):
+    """The world of a run.
+
+    Attributes:
+        site: what the site says.
+        target: the MX the run is about.
+        peers: the other MXs.
+        slot: the slot of the service.
+        pool: the pool state of the target.
+        silencer: alerts of the target.
+        verifier: what proves that a host is well.
+        rescue: the machine from outside.
+        clock: the time to live in.
+        tell: the operator.
+        options: what the operator chose.
+        run: id of the run.
+        alerts: what fires.
+        asker: who is asked; None: nobody, the safe answer is taken.
+        asked: what was asked and not yet written down.
+        meter: what the round trips to the hosts cost.
+        record: the memory as last written.
+        facts: what the guard has read of the target, for the claim that follows it.
+        standing: where the target stood when it was read last.
+        waited: how the last wait for a boot ended.
+        reordered: whether a reboot was ordered once more.
+        lost: how many messages the ledger misses.
+        verdicts: what was judged in this process, by step.
+        turning: why the run turns back.
+        cures: what was tried on a host that did not come back.
+        diagnosis: why it did not come back, as far as that was found out.
+        probed_s: seconds that the guard's test mails and sessions took.
+    """
+
+    slot: SlotSeam
+    pool: PoolState
+    silencer: Silencer
+    verifier: Verifier
+    rescue: Rescue
+    alerts: AlertSource = field(default_factory=NoAlerts)
+    asker: Asker | None = None
+    asked: list[Answered] = field(default_factory=list)
+    meter: Meter = field(default_factory=Meter)
+    record: Record | None = None
+    facts: Facts | None = None
+    standing: Standing | None = None
+    waited: Waited = Waited.NO
+    reordered: bool = False
+    lost: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    turning: str = ""
+    cures: set[Step] = field(default_factory=set)
+    diagnosis: str = ""
+    probed_s: float = 0.0
+
+    def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
+        """Change the target, behind the fence; the record is written before the act.
+
+        Arguments:
+            script: what acts; POSIX sh under ``set -eu``; may be empty, to write only the record.
+            record: the memory to write; None leaves it.
+            timeout: seconds.
+
+        Raises:
+            mxlib.base.errors.FencedError: another operator has taken over.
+            mxlib.base.errors.HostError: it could not be done.
+        """
+        result = self.target.act(fenced(script, self.slot.token, record), timeout=timeout, ok_codes=(0, FENCED))
+        if result.exit_code == FENCED:
+            raise FencedError(f"{self.target.name}: {result.output.strip()}")
+        if record is not None:
+            self.record = record
+        return result
+
+    def ask(self, question: str, answers: Mapping[str, str], safe: str) -> str:
+        """Ask the operator; it is written down with the answer.
+
+        Arguments:
+            question: one sentence.
+            answers: what each word does.
+            safe: the word that is taken where nobody answers.
+
+        Raises:
+            mxlib.base.errors.InterruptedRunError: the run is to stop.
+        """
+        nobody = Answered(question, safe, answers[safe], "nobody to ask")
+        found = self.asker.ask(question, answers, safe) if self.asker is not None else nobody
+        self.asked.append(found)
+        return found.answer
+
+    def remember(self, record: Record) -> None:
+        """Write the record and nothing else.
+
+        Arguments:
+            record: the memory.
+        """
+        if record != self.record:
+            self.act("", record=record)
+
+
+def record_of(state: State) -> Record:
+    """The run's record, for steps that are taken only where there is one.
+
+    Arguments:
+        state: where things stand.
+
+    Raises:
+        mxlib.base.errors.StepError: there is none.
+    """
+    if state.record is None:
+        raise StepError("the run has no record on the host")
+    return state.record

@@ -1,0 +1,91 @@
+"""Which kernel is meant by "newest" and by "proven"."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mxlib.base.errors import MxlibError, StepError
+from mxlib.base.parallel import at_once
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Verdict
+from mxlib.facts import grub, kernel
+from mxlib.facts import proven_kernels as proven
+from mxlib.facts.kernel import InstalledKernel
+from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.source import Facts, Source, read_facts
+from mxlib.model.debversion import DebianVersion
+from mxlib.protocols.host import Host
+from mxlib.reboot.context import Context
+
+WORDS = ("newest", "proven")
+
+
+def choose(context: Context, word: str) -> tuple[str, str]:
+    """The kernel that a word stands for on the target.
+
+    Arguments:
+        context: the world.
+        word: one of :data:`WORDS`.
+
+    Returns:
+        Its release, and why it is this one.
+
+    Raises:
+        mxlib.base.errors.MxlibError: there is none, or it cannot be told.
+    """
+    sources: tuple[Source[Any], ...] = (kernel.SOURCE, grub.SOURCE, proven.SOURCE, *context.verifier.sources())
+    facts = read_facts(context.target, sources)
+    return _newest(context, facts) if word == "newest" else _proven(context, facts)
+
+
+def _newest(context: Context, facts: Facts) -> tuple[str, str]:
+    whole = _whole(facts)
+    if not whole:
+        raise StepError(f"{context.target.name} has no kernel that is whole")
+    best = _latest(whole)
+    return best.release, f"the newest kernel that is whole on {context.target.name} is {best.release}"
+
+
+def _whole(facts: Facts) -> list[InstalledKernel]:
+    return [one for one in facts.get(kernel.SOURCE).installed if one.whole]
+
+
+def _latest(kernels: list[InstalledKernel]) -> InstalledKernel:
+    return max(kernels, key=lambda one: DebianVersion(one.version))
+
+
+def _proven(context: Context, facts: Facts) -> tuple[str, str]:
+    """The newest one that has passed on any MX of the service and can boot here."""
+    proofs = {one.release: one for one in (*_from_peers(context), *facts.get(proven.SOURCE))}
+    if not proofs:
+        raise StepError("no kernel was proven on any MX yet: name one with --kernel RELEASE, or take the newest")
+    menu = facts.get(grub.SOURCE)
+    fit = [one for one in _whole(facts) if one.release in proofs and menu.entry_for(one.release) is not None]
+    bad = {one.release: found for one in fit if not (found := context.verifier.known_bad(facts, one.release)).passed}
+    good = [one for one in fit if one.release not in bad]
+    if not good:
+        raise StepError(_none_fits(context.target, proofs, bad))
+    best = _latest(good)
+    return best.release, f"{best.release} is the newest that was proven: {_said(proofs[best.release])}"
+
+
+def _none_fits(host: Host, proofs: dict[str, Proof], bad: dict[str, Verdict]) -> str:
+    known = ", ".join(sorted(proofs))
+    why = "".join(f"; {found.why}" for found in bad.values())
+    return f"none of the kernels that were proven ({known}) is whole and fit on {host.name}{why}"
+
+
+def _said(proof: Proof) -> str:
+    return f"on {proof.host} at {proof.when}, run {proof.run}"
+
+
+def _from_peers(context: Context) -> Iterator[Proof]:
+    """The proofs of the other MXs; one that does not answer proves nothing."""
+    yield from (proof for proofs in at_once(lambda peer: _of(context, peer), context.peers) for proof in proofs)
+
+
+def _of(context: Context, peer: Host) -> tuple[Proof, ...]:
+    try:
+        return read_facts(peer, (proven.SOURCE,)).get(proven.SOURCE)
+    except MxlibError as error:
+        context.tell.line(f"what was proven on {peer.name} cannot be read: {one_line(str(error))}")
+        return ()

@@ -1,0 +1,66 @@
+"""The other MXs: enough of them have to be in service, and verified just now, while one is out."""
+
+from mxlib.base.errors import HostError, ParseError
+from mxlib.base.parallel import at_once
+from mxlib.base.text import one_line, plural
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts import standing
+from mxlib.facts.source import read_facts
+from mxlib.model.state import Mta, Ports
+from mxlib.protocols.host import Host
+from mxlib.reboot.context import Context
+
+_AGAIN_S = 3.0
+
+
+def others(context: Context) -> tuple[Verdict, ...]:
+    """One verdict for each other MX: in service, and well.
+
+    Arguments:
+        context: the world.
+    """
+    return at_once(lambda peer: _judge(context, peer), context.peers)
+
+
+def lacking_others(context: Context) -> list[str]:
+    """Why there are not enough others; empty if there are.
+
+    Arguments:
+        context: the world.
+    """
+    verdicts = others(context)
+    passed = sum(verdict.passed for verdict in verdicts)
+    if passed >= context.site.min_in_service:
+        return []
+    why = "; ".join(verdict.why for verdict in verdicts if not verdict.passed)
+    return [f"only {plural(passed, 'other MX')} in service and well, {context.site.min_in_service} needed ({why})"]
+
+
+def _judge(context: Context, peer: Host) -> Verdict:
+    """One MX; asked once more where it could not be: a single slow login has kept a whole site from beginning."""
+    try:
+        return _look(context, peer)
+    except (HostError, ParseError):
+        context.clock.sleep(_AGAIN_S)
+    try:
+        return _look(context, peer)
+    except (HostError, ParseError) as error:
+        return Verdict(_name(peer), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
+
+
+def _name(peer: Host) -> str:
+    return f"peer-{peer.name}"
+
+
+def _look(context: Context, peer: Host) -> Verdict:
+    # one round trip for both: where it stands, and how it is
+    facts = read_facts(peer, (standing.SOURCE, *context.verifier.sources()))
+    view = facts.get(standing.SOURCE).view
+    if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
+        return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
+    accepted = context.options.accept
+    bad = [one for one in context.verifier.judged(facts) if not one.passed and one.check not in accepted]
+    if bad:
+        worst = min(bad, key=lambda one: one.status.severity)
+        return Verdict(_name(peer), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
+    return Verdict(_name(peer), Status.OK, f"{peer.name}: in service")

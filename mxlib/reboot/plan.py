@@ -1,0 +1,284 @@
+"""Deciding: from the goal and from where things stand to the next step. Pure: it touches nothing.
+
+Invariants, held from every state and so after any interruption:
+
+* Clients reach the host (ports open, pool in) only in a boot that was verified, or in the boot in which this run
+  verified the host before it took it out.
+* A reboot is ordered only when the host is out of service, its MTA is held, its ledger is closed, the boot entries were
+  read back, and the slot of the service is held; at most :data:`mxlib.model.record.MAX_BOOTS` times a run.
+* The MTA runs in an unverified boot only after test mails were delivered out of it.
+* A kernel becomes the saved entry only after the host was verified with it.
+* A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
+  target, so that no way back plans the PCI slots anew.
+* What somebody else took out is not given back: without our record nothing is opened.
+"""
+
+from mxlib.base.text import plural
+from mxlib.model.goal import boot_level, entries_for, kernel_wanted, turned
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
+from mxlib.model.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+
+
+def decide(goal: Goal, state: State) -> Decision:
+    """The next step.
+
+    Arguments:
+        goal: what is wanted.
+        state: where things stand, as just read.
+    """
+    if state.released is not None:
+        return End(state.released, "")
+    if state.record is None:
+        return _begin(goal, state)
+    return _own(goal, state, state.record) or _boots(state, state.record) or _act(goal, state, state.record)
+
+
+def _begin(goal: Goal, state: State) -> Decision:
+    """Nobody has claimed the host."""
+    host = state.host
+    if host is None:
+        return _begin_in_silence(goal, state)
+    if goal.back or goal.adopt:
+        # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
+        nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
+        return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
+    if goal.kernel and goal.kernel == host.kernel and in_service(state) and goal.level is Level.GUEST:
+        return End(
+            Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
+        )
+    if state.guard is None:
+        return Do(Step.GUARD)
+    if not state.guard:
+        return End(Outcome.REFUSED, "the guard found reasons not to begin; nothing was changed")
+    if state.slot in (Slot.FREE, Slot.LEFT):
+        return Do(Step.SLOT)
+    if state.slot is not Slot.MINE:
+        return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
+    return Do(Step.CLAIM)
+
+
+def _begin_in_silence(goal: Goal, state: State) -> Decision:
+    """Only who goes on with a run waits for a silent host: it may be on its way up, and its record is on it."""
+    if not goal.adopt:
+        return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
+    if state.waited is Waited.NO:
+        return Do(Step.AWAIT, "it does not answer")
+    if state.waited is Waited.OFF:
+        return _begin_from_off(state)
+    if Step.MEND.value in state.cures:
+        return Do(Step.MEND)
+    return End(Outcome.LEFT_OUT, _with(state, "the host does not answer, and what is known of its run is on it"))
+
+
+def _begin_from_off(state: State) -> Decision:
+    """The slot tells whether a run has left the machine so: nobody else's machine is started."""
+    if state.slot is Slot.LEFT:
+        return Do(Step.SLOT, "left behind")
+    if state.slot is Slot.MINE:
+        return _power_on(state)
+    return End(Outcome.LEFT_OUT, "the machine is off, and the slot does not say that a run has left it so")
+
+
+def _power_on(state: State) -> Decision:
+    if Step.POWER_ON.value in state.cures:
+        return Do(Step.POWER_ON, "the machine is off")
+    return End(Outcome.LEFT_OUT, "the machine is off, and starting it was tried")
+
+
+def _with(state: State, why: str) -> str:
+    return f"{why}: {state.diagnosis}" if state.diagnosis else why
+
+
+def in_service(state: State) -> bool:
+    """Whether clients are served.
+
+    Arguments:
+        state: where things stand.
+    """
+    host = state.host
+    return (
+        host is not None and host.ports is Ports.OPEN and host.mta is Mta.SERVING and state.pool in (Pool.IN, Pool.NONE)
+    )
+
+
+def _own(goal: Goal, state: State, record: Record) -> Decision | None:
+    """Whose run it is, and whether the slot is ours."""
+    if not goal.adopt and record.token != state.token:
+        return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
+    if state.slot is Slot.OTHERS:
+        return End(Outcome.INTERRUPTED, "the slot of the service is in other hands now; this run stops where it is")
+    if state.slot in (Slot.FREE, Slot.LEFT):
+        return Do(Step.SLOT)
+    if state.slot is Slot.UNKNOWN and record.token != state.token:
+        return End(Outcome.INTERRUPTED, "the slot of the service cannot be read, so nothing was begun")
+    if state.host is not None and record.token != state.token:
+        return Do(Step.ADOPT)
+    return None
+
+
+def _boots(state: State, record: Record) -> Decision | None:
+    """Which boot the host is in, before anything else is judged."""
+    host = state.host
+    if record.awaited is not None:
+        # an order that did not reach the host is given again, after all that has to be so before a reboot
+        return _awaiting(state)
+    if host is None:
+        if state.waited is Waited.NO:
+            return Do(Step.AWAIT, "it does not answer")
+        if state.waited is Waited.OFF:
+            return _power_on(state)
+        if Step.MEND.value in state.cures:
+            return Do(Step.MEND)
+        return End(Outcome.LEFT_OUT, _with(state, "the host does not answer"))
+    if host.boot != record.boot:
+        return Do(Step.FOUND_BOOT, "it has booted without this run")
+    return None
+
+
+def _awaiting(state: State) -> Decision | None:
+    if state.waited is Waited.NO or (state.host is None and state.waited is Waited.SAME_BOOT):
+        return Do(Step.AWAIT)
+    if state.waited is Waited.OFF:
+        return _power_on(state)
+    if state.waited is Waited.SILENT and state.host is not None:
+        return Do(Step.AWAIT, "it answers now")
+    if state.waited is Waited.SILENT:
+        return _cure(state) or End(Outcome.LEFT_OUT, _with(state, "the host did not come back from the reboot"))
+    if state.reordered:
+        return End(Outcome.LEFT_OUT, "the host was told twice to reboot and did not")
+    return None
+
+
+def _cure(state: State) -> Decision | None:
+    """Each once: repair what can be seen over the console, then one power cycle, which boots the fallback."""
+    cures = (step for step in (Step.MEND, Step.POWER_CYCLE) if step.value in state.cures)
+    step = next(cures, None)
+    return Do(step) if step else None
+
+
+def _act(goal: Goal, state: State, record: Record) -> Decision:
+    host = state.host
+    assert host is not None
+    wanted = kernel_wanted(goal, record)
+    untouched = host.boot == record.boot_before
+    if state.slot is Slot.UNKNOWN and untouched and not turned(goal, record):
+        return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
+    elsewhere = host.kernel != wanted.release or boot_level(goal, record) is Level.COLD
+    if wanted.release and elsewhere and not (untouched and turned(goal, record)):
+        return _towards_boot(goal, state, record, host, wanted)
+    if not record.trusted(host.boot):
+        return _verify(state, record, host)
+    return _serve(goal, state, record, host)
+
+
+def _take_out(state: State, record: Record, host: View) -> Decision | None:
+    """Out of service, in the order that hurts nobody."""
+    if "silence" in state.uses and not record.silences:
+        return Do(Step.SILENCE)
+    if "puppet" in state.uses and not host.puppet_off:
+        return Do(Step.PUPPET_OFF)
+    if state.pool in (Pool.IN, Pool.PARTLY):
+        return Do(Step.POOL_OUT)
+    if host.ports is not Ports.CLOSED:
+        return Do(Step.CLOSE)
+    return None
+
+
+def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: Kernel) -> Decision:
+    if state.slot is not Slot.MINE or state.pool is Pool.UNKNOWN:
+        return _without_etcd(goal, record, host)
+    if out := _take_out(state, record, host):
+        return out
+    if _renames(goal, record) and record.prepared != host.boot:
+        return Do(Step.PREVENT)
+    if host.mta is not Mta.HELD:
+        # after a failed trial the way out may be broken: what is on disk stays there
+        drain = record.drained != host.boot and not record.trial_failed
+        return Do(Step.DRAIN) if drain else Do(Step.HOLD)
+    if record.ledger != host.boot:
+        return Do(Step.LEDGER)
+    if record.ordered - (record.awaited is not None) >= MAX_BOOTS:
+        return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
+    if (host.saved, host.next) != entries_for(record, wanted):
+        return Do(Step.ENTRIES)
+    cold = boot_level(goal, record) is Level.COLD
+    return Do(Step.REBOOT, f"into {wanted.release}{' by a cold start' if cold else ''}")
+
+
+def _renames(goal: Goal, record: Record) -> bool:
+    return record.prevention != "none" and boot_level(goal, record) is Level.COLD
+
+
+def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
+    """Nothing that needs the slot or the pool may be done."""
+    if host.boot == record.boot_before and not turned(goal, record):
+        return Do(Step.TURN_BACK, "the slot or the pool state cannot be read any more")
+    return End(Outcome.LEFT_OUT, "the slot or the pool state cannot be read, and without it no host is rebooted")
+
+
+def _verify(state: State, record: Record, host: View) -> Decision:
+    """The host is in a boot that nobody has verified: it is kept out until somebody has."""
+    judged = record.judgements(host.boot)
+    if out := _keep_out(state, host):
+        return out
+    if state.lost:
+        return End(Outcome.MAIL_LOST, f"the ledger misses {plural(state.lost, 'message')} of those the host had taken")
+    if judged.worst is Judgement.INCONCLUSIVE:
+        return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
+    if judged.worst is Judgement.BLAMED:
+        return End(Outcome.LEFT_OUT, f"the verification failed with {host.kernel}")
+    if host.boot == record.boot_before:
+        return End(Outcome.LEFT_OUT, "the host was not verified before it was taken out")
+    if judged.held is None:
+        if host.mta is not Mta.HELD:
+            return Do(Step.HOLD)
+        return Do(Step.PROVE_OUT if record.repaired == host.boot else Step.REPAIR)
+    return Do(Step.PROVE_IN) if host.mta is Mta.SERVING else Do(Step.START)
+
+
+def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
+    """The host may serve: the boot entries, the MTA, the ports, the pool, in this order."""
+    if entries := _settle_entries(record, host):
+        return entries
+    stay = (record.stay or goal.stay) and not goal.serve and not turned(goal, record)
+    if stay and (out := _keep_out(state, host)):
+        return out
+    if host.mta is not Mta.SERVING:
+        return Do(Step.START)
+    if stay:
+        return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
+    if host.ports is not Ports.OPEN:
+        return Do(Step.OPEN)
+    if state.pool is Pool.UNKNOWN:
+        return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read and so not be given back")
+    if state.pool in (Pool.OUT, Pool.PARTLY):
+        return Do(Step.POOL_IN)
+    if host.boot != record.boot_before and record.judgements(host.boot).soak is None:
+        return Do(Step.SOAK)
+    return _tidy(state, record, host) or Do(Step.RELEASE)
+
+
+def _settle_entries(record: Record, host: View) -> Decision | None:
+    if host.boot == record.boot_before:
+        right = (host.saved, host.next) == (record.prior.saved_entry, "")
+        return None if right or not record.target.release else Do(Step.ENTRIES_BACK)
+    kept = {one.release: one.entry for one in (record.fallback, record.target)}.get(
+        host.kernel, record.prior.saved_entry
+    )
+    return None if (host.saved, host.next) == (kept, "") or not record.target.release else Do(Step.KEEP)
+
+
+def _keep_out(state: State, host: View) -> Decision | None:
+    """The ports first: they are what keeps clients away whatever the pool says."""
+    if host.ports is not Ports.CLOSED:
+        return Do(Step.CLOSE)
+    return Do(Step.POOL_OUT) if state.pool in (Pool.IN, Pool.PARTLY) else None
+
+
+def _tidy(state: State, record: Record, host: View) -> Decision | None:
+    if record.unsettled:
+        return Do(Step.SETTLE)
+    if "puppet" in state.uses and host.puppet_off and not record.prior.puppet_off:
+        return Do(Step.PUPPET_ON)
+    return Do(Step.UNSILENCE) if record.silences else None

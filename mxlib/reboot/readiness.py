@@ -1,0 +1,130 @@
+"""Whether a host may be taken out and rebooted: the guard's judgements, pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.grub import GrubFacts
+from mxlib.facts.kernel import KernelFacts
+from mxlib.facts.standing import Standing
+from mxlib.model.state import Mta, Ports, Slot
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Who else is at work on the host.
+
+    Attributes:
+        package_lock: whether apt or dpkg is running.
+        logins: logged-in people, one text each.
+        inhibitors: what asks systemd not to shut down, one text each.
+        has_nft: whether the ports can be closed.
+    """
+
+    package_lock: bool
+    logins: tuple[str, ...]
+    inhibitors: tuple[str, ...]
+    has_nft: bool
+
+
+def _verdict(check: str, good: bool, why: str, fine: str = "") -> Verdict:
+    return Verdict(check, Status.OK if good else Status.FAILED, fine or why if good else why)
+
+
+def standing(found: Standing) -> Iterator[Verdict]:
+    """Nobody has taken the host out, and it serves.
+
+    Arguments:
+        found: where it stands.
+    """
+    record = found.depool.record
+    taken = f"taken out by run {record.run} ({record.who} since {record.since}): {record.why}" if record else ""
+    yield _verdict("record", record is None, taken, "no run has taken it out")
+    ports = found.view.ports
+    yield _verdict(
+        "ports", ports is Ports.OPEN, f"mail ports are {ports.value} by a table that no run owns", "ports open"
+    )
+    state = f"its unit is {found.mta_unit}, {found.listeners} sockets listen on port 25, masked: {found.masked}"
+    yield _verdict("mta", found.view.mta is Mta.SERVING, f"the MTA is not serving: {state}", "the MTA serves")
+    yield _verdict(
+        "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
+    )
+    yield _verdict("shutdown", not found.stopping, "a shutdown is under way", "no shutdown under way")
+
+
+def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:
+    """The target and the fallback are whole and can be booted by name.
+
+    Arguments:
+        found: kernels of the host.
+        grub: its boot menu.
+        target: release to boot.
+        fallback: release to return to.
+    """
+    for role, release in (("target", target), ("fallback", fallback)):
+        kernel = found.find(release)
+        lacks = "everything" if kernel is None else ", ".join(kernel.missing)
+        whole = kernel is not None and kernel.whole
+        yield _verdict(f"kernel-{role}", whole, f"{role} {release} lacks {lacks}", f"{role} {release} is whole")
+        entry = grub.entry_for(release)
+        yield _verdict(
+            f"entry-{role}", entry is not None, f"{release} has no entry in grub.cfg", f"{release} has an entry"
+        )
+    same = f"the fallback is the target itself, {target}: there would be nothing to return to"
+    yield _verdict("fallback", target != fallback, same, f"fallback {fallback}")
+    if target == found.running:
+        yield _verdict("target-runs", False, f"{target} is running already, but the host is not in service")
+
+
+def boot_menu(grub: GrubFacts) -> Iterator[Verdict]:
+    """GRUB does as told, once.
+
+    Arguments:
+        grub: the boot menu.
+    """
+    fixed = f"GRUB boots {grub.default}, not the saved entry: set GRUB_DEFAULT=saved and run update-grub"
+    yield _verdict("grub-default", grub.default == "saved", fixed, "GRUB boots the saved entry")
+    sticky = "GRUB_SAVEDEFAULT makes every booted entry the saved one: no fallback would stay armed"
+    yield _verdict("grub-savedefault", not grub.savedefault, sticky, "no GRUB_SAVEDEFAULT")
+    stuck = f"a one-time entry would stay for ever: {grub.environment_problem}"
+    yield _verdict("grub-environment", grub.environment_writable, stuck, "GRUB can clear a one-time entry")
+
+
+def busy(found: Busy) -> Iterator[Verdict]:
+    """Nobody else is at work on the host.
+
+    Arguments:
+        found: who is.
+    """
+    yield _verdict("packages", not found.package_lock, "apt or dpkg is running", "no package operation")
+    logins = "; ".join(found.logins)
+    yield _verdict("logins", not found.logins, f"somebody is logged in: {logins}", "nobody is logged in")
+    inhibitors = "; ".join(found.inhibitors)
+    yield _verdict("inhibitors", not found.inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
+    yield _verdict("nft", found.has_nft, "there is no nft: the ports cannot be closed for good", "nft is there")
+
+
+def pool(values: Mapping[str, str], expected_out: str) -> Verdict:
+    """The host is in the pool.
+
+    Arguments:
+        values: the pool state.
+        expected_out: the value that means out.
+    """
+    out = sorted(name for name, value in values.items() if value == expected_out or value == "inactive")
+    why = f"somebody has taken it out of the pool already: {', '.join(f'{name}={values[name]}' for name in out)}"
+    return _verdict("pool", not out, why, "in the pool" if values else "no pool in front")
+
+
+def slot(found: Slot, said: str) -> Verdict:
+    """The slot of the service can be had.
+
+    Arguments:
+        found: what it means for this run.
+        said: who has it.
+    """
+    if found is Slot.UNKNOWN:
+        return Verdict("slot", Status.UNKNOWN, f"the slot of the service cannot be read: {said}")
+    return _verdict(
+        "slot", found in (Slot.FREE, Slot.LEFT, Slot.MINE), said or "held by somebody else", "the slot is free"
+    )

@@ -1,0 +1,267 @@
+"""The story of a run, from its journal: for the terminal and as JSON; as Markdown in :mod:`mxlib.reboot.report_markdown`."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mxlib.base.journal import Event
+from mxlib.facts.standing import Standing
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Record
+from mxlib.reboot.steps.ledger import ACCEPT
+
+_KNOCKING = 10
+"""So many refused clients are named by ``--status``; more are counted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step in the timeline.
+
+    Attributes:
+        at: when it ended, ISO 8601, UTC.
+        step: its name.
+        note: what it said.
+        seconds: how long it took; None where it has no duration.
+        failed: whether it could not do its work.
+        begun: when it began; empty where it has no duration.
+    """
+
+    at: str
+    step: str
+    note: str
+    seconds: float | None = None
+    failed: bool = False
+    begun: str = ""
+
+    @property
+    def began(self) -> str:
+        """When it began, or happened."""
+        return self.begun or self.at
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened to one host.
+
+    Attributes:
+        host: the MX.
+        run: id of the run.
+        who: operator and management host.
+        why: reason and task.
+        outcome: how it ended.
+        reason: one sentence.
+        next_command: the one command that goes on, undoes or gives back; empty if there is nothing to do.
+        timeline: the steps, in order.
+        verdicts: what was judged, in order: stage, check, status and why.
+        ledger: counts of the ledger's last check; empty if it was not checked.
+        repair: what was found and done on the console of a host that did not come back.
+        left: what the draining left in the queue, by destination.
+        clients: who still came after the ports were closed.
+    """
+
+    host: str
+    run: str
+    who: str
+    why: str
+    outcome: Outcome
+    reason: str
+    next_command: str
+    timeline: tuple[Entry, ...]
+    verdicts: tuple[dict[str, str], ...] = ()
+    ledger: dict[str, int] = field(default_factory=dict)
+    repair: tuple[str, ...] = ()
+    left: tuple[dict[str, Any], ...] = ()
+    clients: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The outcome, in one line."""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.host}: {self.outcome.phrase}{reason}"
+
+
+def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next_command: str) -> Report:
+    """Make the report of a journal.
+
+    Arguments:
+        host: the MX.
+        run: id of the run.
+        who: operator and management host.
+        why: reason and task.
+        events: the journal.
+        next_command: the one command that goes on.
+    """
+    known = list(events)
+    end = next((event for event in reversed(known) if event.name == "end"), None)
+    outcome = Outcome[end.values["outcome"]] if end else Outcome.INTERRUPTED
+    return Report(
+        host=host,
+        run=run,
+        who=who,
+        why=why,
+        outcome=outcome,
+        reason=str(end.values.get("why", "")) if end else "the run ended without closing its journal",
+        next_command=next_command,
+        timeline=tuple(_timeline(known)),
+        verdicts=tuple(_verdicts(known)),
+        ledger=_ledger(known),
+        repair=tuple(str(line) for event in known for line in event.values.get("story", ())),
+        left=tuple(one for one in _last(known, "left") if isinstance(one, dict) and (one["count"] or one["frozen"])),
+        clients=tuple(str(one) for one in _last(known, "clients")),
+    )
+
+
+def _last(events: Iterable[Event], key: str) -> list[Any]:
+    """The last list that a step, done or failed, has left as evidence."""
+    found = [event.values[key] for event in events if event.name in ("done", "failed") and key in event.values]
+    return list(found[-1]) if found else []
+
+
+def _guard_note(values: dict[str, Any], events: Iterable[Event]) -> str:
+    verdicts = [event.values for event in events if event.name == "verdict" and event.values.get("stage") == "guard"]
+    doubtful = [f"{one['check']} {one['status']}: {one['why']}" for one in verdicts if one["status"] != "OK"]
+    found = "; ".join(doubtful) or "all passed"
+    return f"{values.get('checks', len(verdicts))} checks; {found}"
+
+
+def _timeline(events: Sequence[Event]) -> Iterator[Entry]:
+    begun = ""
+    for event in events:
+        values = event.values
+        if event.name in ("start", "begin"):
+            begun = event.at
+        if event.name == "guard":
+            yield Entry(event.at, "guard", _guard_note(values, events), values.get("seconds"), begun=begun)
+        elif event.name == "done":
+            note, seconds = str(values.get("note", "")), values.get("seconds")
+            yield Entry(event.at, values["step"], note, seconds, begun=begun)
+        elif event.name == "failed":
+            yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True, begun=begun)
+        elif event.name == "asked":
+            said = f"{values.get('question', '')} {values.get('answer', '')}: {values.get('effect', '')}"
+            yield Entry(event.at, "asked", f"{said} ({values.get('by', '')})")
+        elif event.name in ("interrupted", "turning-back"):
+            yield Entry(event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", "")))
+
+
+def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
+    for event in events:
+        if event.name == "verdict":
+            yield {key: str(event.values.get(key, "")) for key in ("stage", "check", "status", "why")}
+        for said in event.values.get("verdicts", ()) if event.name == "done" else ():
+            status, _, rest = str(said).partition(" ")
+            check, _, why = rest.partition(": ")
+            yield {"stage": str(event.values["step"]), "check": check, "status": status, "why": why}
+
+
+_LEDGER = ("must", "spool", "missing", "accepted", "untraced")
+
+
+def _ledger(events: Iterable[Event]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for event in events:
+        if event.name == "done" and "missing" in event.values:
+            found = {key: int(event.values[key]) for key in _LEDGER if key in event.values}
+    return found
+
+
+def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
+    """The one command that goes on from here; empty if nothing is left to do.
+
+    Arguments:
+        host: the MX.
+        outcome: how the run ended.
+        record: the memory that stays on the host.
+    """
+    if record is None:
+        return ""
+    if outcome is Outcome.DONE:
+        return f"cookbook sre.mail.pool-mx {host}"
+    if outcome is Outcome.MAIL_LOST:
+        # once more it would find the same: only a person can tell where they are
+        known = "once you know where the missing messages are"
+        return f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}    ({known})"
+    return f"cookbook sre.mail.reboot-mx {host} --resume    (to undo instead: --abort)"
+
+
+def terminal(report: Report) -> Iterator[str]:
+    """The last lines an operator sees; what happened in between was told as it happened.
+
+    Arguments:
+        report: the report.
+    """
+    if report.ledger:
+        yield ledger_line(report.ledger)
+    yield report.headline
+    if report.next_command:
+        yield f"next: {report.next_command}"
+
+
+def ledger_line(ledger: dict[str, int]) -> str:
+    """The ledger's last check, in words.
+
+    Arguments:
+        ledger: its counts.
+    """
+    accepted = f" (accepted by --accept {ACCEPT})" if ledger.get("accepted") else ""
+    missing = f"{ledger['missing']} MISSING{accepted}" if ledger.get("missing") else "none missing"
+    untraced = f", {ledger['untraced']} not traceable after a power cut" if ledger.get("untraced") else ""
+    return f"ledger: {ledger.get('must', 0)} messages, {ledger.get('spool', 0)} on disk then, {missing}{untraced}"
+
+
+def as_json(report: Report) -> str:
+    """The report as JSON.
+
+    Arguments:
+        report: the report.
+    """
+    raw: dict[str, Any] = asdict(report)
+    raw["outcome"] = report.outcome.name
+    raw["exit_code"] = report.outcome.value
+    return json.dumps(raw, indent=2, sort_keys=True) + "\n"
+
+
+def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
+    """Where a host stands, for ``--status``.
+
+    Arguments:
+        host: the MX.
+        standing: what it said.
+        slot: who has the slot of the service.
+    """
+    view, record = standing.view, standing.depool.record
+    yield f"{host}: kernel {view.kernel}, boot {view.boot}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
+    yield f"boot entries: saved {view.saved or '(none)'}, next {view.next or '(none)'}"
+    if standing.depool.knocks:
+        yield f"refused in the last ten minutes: {_knocking(standing.depool.knocks)}"
+    yield f"slot of the service: {slot or 'free'}"
+    if record is None:
+        yield "no run has claimed it"
+        return
+    yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
+    kernels = f"target {record.target.release}, fallback {record.fallback.release}; " if record.target.release else ""
+    staying = "; it is to stay out of service" if record.stay else ""
+    yield f"{kernels}{_progress(record)}{staying}"
+    ended = record.stay and record.awaited is None and not record.undoing
+    yield f"next: {next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)}"
+
+
+def _knocking(knocks: Mapping[str, int]) -> str:
+    """Who was refused how often, those that come most first."""
+    ordered = sorted(knocks.items(), key=lambda one: (-one[1], one[0]))
+    shown = ", ".join(f"{address} ({count})" for address, count in ordered[:_KNOCKING])
+    return f"{shown} and {len(ordered) - _KNOCKING} more" if len(ordered) > _KNOCKING else shown
+
+
+def _progress(record: Record) -> str:
+    if record.undoing:
+        return f"being undone: {record.undoing}"
+    if record.awaited is not None:
+        return "a reboot was ordered and has not been seen to end"
+    if not record.boots:
+        return "not rebooted yet"
+    trusted = "verified" if record.trusted(record.boot) else "not verified"
+    return f"{len(record.boots)} boots since, now with {record.boots[-1].kernel}, {trusted}"

@@ -1,0 +1,286 @@
+"""The boot entries, the reboot, and the wait for the boot that follows."""
+
+import dataclasses
+import itertools
+import re
+
+from mxlib.base.errors import HostError, ParseError, StepError
+from mxlib.base.text import duration, one_line
+from mxlib.facts.kernel import RELEASE
+from mxlib.facts.proven_kernels import Proof, add_script
+from mxlib.facts.standing import Standing, read_standing
+from mxlib.model.goal import boot_level, entries_for, kernel_wanted
+from mxlib.model.on_host import DIRECTORY, quoted
+from mxlib.model.record import Boot, Level, Record
+from mxlib.model.state import Goal, Mta, Ports, Slot, State, Step, Waited
+from mxlib.protocols.world import Done
+from mxlib.reboot.context import Context, record_of
+from mxlib.reboot.others import lacking_others
+from mxlib.reboot.steps import ledger, network, panic
+
+_ENVIRONMENT = "/boot/grub/grubenv"
+_ENTRIES_S = 30.0
+_POLL_S = 3.0
+_ASK_S = 5.0
+_NOT_STOPPING_S = 20.0
+"""A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
+_ASK_CLUSTER = 5
+"""Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
+_ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
+_ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
+# Where the management host shares one connection for many commands, it would outlive the host's network and let the
+# next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
+HANG_UP = """\
+p=$$
+while [ "$p" -gt 1 ]; do
+case $(cat /proc/$p/comm) in sshd*) break ;; esac
+p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
+done
+{ [ "$p" -le 1 ] || { sleep 1; kill "$p"; }; } >/dev/null 2>&1 </dev/null &
+"""
+
+
+def entries_script(saved: str, next_: str) -> str:
+    """Set GRUB's saved entry and the one for the next boot only, and read them back.
+
+    The ids were found in the real grub.cfg: an id GRUB does not know boots the newest kernel in silence.
+
+    Arguments:
+        saved: full id of the saved entry; empty removes it.
+        next_: full id of the entry for one boot; empty removes it.
+
+    Raises:
+        mxlib.base.errors.StepError: an id has characters that no entry of ours has.
+    """
+    for entry in (saved, next_):
+        if not _ENTRY.fullmatch(entry):
+            raise StepError(f"not the id of a boot entry: {one_line(entry)}")
+    lines = [_set("saved_entry", saved), _set("next_entry", next_)]
+    check = f"grub-editenv {_ENVIRONMENT} list | grep -E '^(saved|next)_entry=' || true"
+    return "\n".join([*lines, f"sync {_ENVIRONMENT}", check])
+
+
+def _set(name: str, entry: str) -> str:
+    if entry:
+        return f"grub-editenv {_ENVIRONMENT} set {quoted(f'{name}={entry}')}"
+    return f"grub-editenv {_ENVIRONMENT} unset {name}"
+
+
+def set_entries(context: Context, saved: str, next_: str, first: str = "") -> None:
+    """Set the entries and prove that they stand.
+
+    Arguments:
+        context: the world.
+        saved: full id of the saved entry.
+        next_: full id of the entry for one boot.
+        first: a script of :mod:`mxlib.reboot.steps.panic` that has to succeed before; it prints nothing.
+
+    Raises:
+        mxlib.base.errors.StepError: what was read back is something else.
+    """
+    timeout = (panic.UPDATE_S if first else 0.0) + _ENTRIES_S
+    said = context.act(f"{first}{entries_script(saved, next_)}", timeout=timeout).output
+    read = dict(line.split("=", 1) for line in said.splitlines() if "_entry=" in line)
+    if (read.get("saved_entry", ""), read.get("next_entry", "")) != (saved, next_):
+        raise StepError(f"GRUB's environment does not hold what was written: {one_line(said)}")
+
+
+def entries(context: Context, state: State, goal: Goal) -> Done:
+    """The fallback as saved entry, the wanted kernel for one boot."""
+    record = record_of(state)
+    wanted = kernel_wanted(goal, record)
+    saved, next_ = entries_for(record, wanted)
+    panics = context.site.boot.panic
+    set_entries(context, saved, next_, panic.arm_script(panics) if next_ and panics else "")
+    once = f"{wanted.release} for one boot, then " if next_ else ""
+    return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
+
+
+def keep(context: Context, state: State) -> Done:
+    """Make the verified kernel the saved entry."""
+    record = record_of(state)
+    assert state.host is not None
+    known = {one.release: one.entry for one in (record.fallback, record.target)}
+    release = state.host.kernel
+    set_entries(context, known[release], "", panic.disarm_script())
+    proof = Proof(release, context.target.name, context.clock.now().isoformat(timespec="seconds"), record.run)
+    context.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
+    return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
+
+
+def hold_script(release: str) -> str:
+    """Keep a kernel's package from being removed, and let go of the one that an earlier run has kept so.
+
+    Arguments:
+        release: as ``uname -r`` says it.
+    """
+    kept = f"{DIRECTORY}/held-kernel"
+    new = quoted(f"linux-image-{release}")
+    return f"""\
+old=$(cat {kept} 2>/dev/null || true)
+if [ "$old" != {new} ] && ! apt-mark showhold | grep -qxF {new}; then
+apt-mark hold {new}
+echo {new} >{kept}
+case $old in linux-image-[0-9]*) apt-mark unhold "$old" || true ;; esac
+fi
+"""
+
+
+def entries_back(context: Context, state: State) -> Done:
+    """The boot entries as they were."""
+    set_entries(context, record_of(state).prior.saved_entry, "", panic.disarm_script())
+    return Done("GRUB's entries are as they were")
+
+
+def reboot(context: Context, state: State, goal: Goal) -> Done:
+    """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
+    record = record_of(state)
+    wanted, level = kernel_wanted(goal, record), boot_level(goal, record)
+    standing = read_standing(context.target)
+    _point_of_no_return(context, standing, entries_for(record, wanted))
+    ordered = record
+    if record.awaited is None:
+        boot = Boot(standing.view.boot, wanted.release, level=level)
+        ordered = dataclasses.replace(record, boots=(*record.boots, boot))
+    else:
+        context.reordered = True
+    context.cures.discard(Step.POWER_ON)
+    context.rescue.watch()
+    context.act(order_script(level), record=ordered)
+    context.waited = Waited.NO
+    how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
+    return Done(f"{how} into {wanted.release} ordered")
+
+
+def order_script(level: Level) -> str:
+    """The order from inside: for a cold start the machine switches itself off, and is started from outside then.
+
+    Arguments:
+        level: how it is rebooted.
+    """
+    return f"sync\n{HANG_UP}{_ORDER[level]}"
+
+
+def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[str, str]) -> None:
+    """Raise unless a reboot loses nothing and leaves enough others.
+
+    Raises:
+        mxlib.base.errors.StepError: what stands against it.
+    """
+    view = standing.view
+    against = [
+        text
+        for wrong, text in (
+            (context.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
+            (view.mta is not Mta.HELD, "the MTA is not held and at rest"),
+            (view.ports is not Ports.CLOSED, "the mail ports are not closed for good"),
+            ((view.saved, view.next) != entries_, "the boot entries are not as set"),
+        )
+        if wrong
+    ]
+    against += lacking_others(context)
+    if against:
+        raise StepError("no reboot: " + "; ".join(against))
+
+
+def await_boot(context: Context, state: State) -> Done:
+    """Wait for an answer from a boot that is not the one that was to end."""
+    try:
+        return _await(context, state)
+    finally:
+        context.rescue.unwatch()
+
+
+def power_on(context: Context, _state: State) -> Done:
+    """Start a machine that is off: the second half of a cold start, also of one that a dead run has begun."""
+    context.cures.add(Step.POWER_ON)
+    done = context.rescue.power_on()
+    context.waited = Waited.NO
+    return Done(done)
+
+
+def mend(context: Context, _state: State) -> Done:
+    """Find out over the console why the host does not answer, and repair what certainly can be."""
+    context.cures.add(Step.MEND)
+    mended = context.rescue.mend()
+    # What is repaired answers now, and what is on its way up is waited for; all else is as silent as before.
+    context.waited = Waited.NO if mended.back or mended.wait else Waited.SILENT
+    context.diagnosis = "" if mended.back else mended.note
+    if not mended.power:
+        context.cures.add(Step.POWER_CYCLE)
+    revived = network.revive(context) if mended.back else ""
+    return Done("; ".join(filter(None, (mended.note, revived))), {"story": mended.lines})
+
+
+def power_cycle(context: Context, _state: State) -> Done:
+    """Cut the power once: GRUB has forgotten the one-time entry by now, so the fallback boots."""
+    context.cures.add(Step.POWER_CYCLE)
+    context.waited = Waited.NO
+    return Done(context.rescue.power_cycle() or "the configuration names no way to cut its power")
+
+
+def _await(context: Context, state: State) -> Done:
+    record = state.record
+    begin = context.clock.monotonic()
+    before = record.awaited.before if record and record.awaited else ""
+    for poll in itertools.count(1):
+        standing, problem = _try_standing(context)
+        waited = context.clock.monotonic() - begin
+        if standing is not None and standing.view.boot != before:
+            return _booted(context, record, standing, waited)
+        if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
+            context.waited = Waited.SAME_BOOT
+            return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
+        if standing is None and _asks_cluster(record, poll) and context.rescue.off():
+            context.waited = Waited.OFF
+            return Done(f"the machine is off, {duration(waited)} after the order")
+        if standing is None and poll == 1:
+            context.rescue.attach()
+        if standing is None and (seen := context.rescue.stuck()):
+            context.waited = Waited.SILENT
+            return Done(f"no answer after {duration(waited)}, and its console shows {seen}")
+        if waited > context.site.boot.timeout:
+            context.waited = Waited.SILENT
+            return Done(f"no new boot within {duration(waited)}: {problem}")
+        context.tell.live(
+            f"waiting for a new boot, {duration(waited)} of {duration(context.site.boot.timeout)}: {problem}"
+        )
+        context.clock.sleep(_POLL_S)
+    raise AssertionError("a count has no end")
+
+
+def _asks_cluster(record: Record | None, poll: int) -> bool:
+    cold = record is not None and record.awaited is not None and record.awaited.level is Level.COLD
+    return cold or poll % _ASK_CLUSTER == 0
+
+
+def _try_standing(context: Context) -> tuple[Standing | None, str]:
+    """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
+    try:
+        context.target.read("true", timeout=_ASK_S)
+        standing = read_standing(context.target)
+    except (HostError, ParseError) as error:
+        return None, one_line(str(error), 80)
+    return standing, "shutting down" if standing.stopping else "still the old boot"
+
+
+def _booted(context: Context, record: Record | None, standing: Standing, waited: float) -> Done:
+    context.waited = Waited.NO
+    view = standing.view
+    if record is not None and record.awaited is not None:
+        booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
+        context.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
+        as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
+        return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
+    return Done(f"the host answers again, with {view.kernel}")
+
+
+def found_boot(context: Context, state: State) -> Done:
+    """Take note of a boot that nobody of this run has ordered, and of what it has made untraceable."""
+    record = record_of(state)
+    assert state.host is not None
+    untraced = ledger.set_apart_untraced(context, record)
+    boot = Boot(before=record.boot, wanted="", after=state.host.boot, kernel=state.host.kernel)
+    context.remember(dataclasses.replace(record, boots=(*record.boots, boot)))
+    said = f"the host has booted without this run, with {state.host.kernel}: it is verified before it serves"
+    return Done(f"{said}{untraced.note}", untraced.evidence)

@@ -1,0 +1,84 @@
+"""The host's network names around a cold start: prepared for the next name before it, settled on one after it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from mxlib.base.errors import HostError, MxlibError
+from mxlib.base.text import one_line
+from mxlib.model import exim
+from mxlib.model.on_host import quoted
+from mxlib.model.record import Record
+from mxlib.model.state import State
+from mxlib.protocols.world import Done
+from mxlib.reboot.context import Context, record_of
+
+_REVIVE_S = 60
+
+
+def prevent(context: Context, state: State) -> Done:
+    """Prepare the host for the name a cold start gives its interface; that it may be so is noted before it is done."""
+    record = record_of(state)
+    assert state.host is not None
+    renames = context.rescue.renames()
+    if not renames:
+        context.remember(dataclasses.replace(record, prepared=state.host.boot))
+        return Done("a cold start renames no interface: nothing to prepare")
+    pinned = tuple(renames) if record.prevention == "link" else ()
+    noted = dataclasses.replace(record, unsettled=True, pinned=pinned)
+    context.remember(noted)
+    done = context.rescue.prevent(record.prevention, _kernels(record))
+    context.remember(dataclasses.replace(noted, prepared=state.host.boot))
+    return Done(done, {"renames": dict(renames)})
+
+
+def settle(context: Context, state: State) -> Done:
+    """Leave each interface the one name it has. What cannot be settled is told, and hurts nobody: both names serve."""
+    record = record_of(state)
+    assert state.host is not None
+    # A pin that the host has booted with holds its name: only one that was never needed is let go of.
+    unneeded = record.pinned if state.host.boot == record.boot_before else ()
+    try:
+        done = context.rescue.settle(unneeded, _kernels(record))
+    except MxlibError as error:
+        done = f"NOT settled, look at /etc/network/interfaces: {one_line(str(error), 300)}"
+    context.remember(dataclasses.replace(record, unsettled=False, prepared="", pinned=()))
+    return Done(done)
+
+
+def revive_script(required: Sequence[str]) -> str:
+    """Start again what failed while the host had no network: required services, and those that a timer starts anyway.
+
+    The MTA is not among them: whether it may run is decided elsewhere.
+
+    Arguments:
+        required: units that the site wants to run.
+    """
+    wanted = " ".join(quoted(name) for name in required if name != exim.UNIT)
+    return f"""\
+for unit in $(systemctl list-units --state=failed --type=service --plain --no-legend | cut -d' ' -f1); do
+[ "$unit" != {exim.UNIT} ] || continue
+by=$(systemctl show -p TriggeredBy --value -- "$unit")
+for name in {wanted}; do [ "$unit" != "$name" ] || by=site; done
+[ -n "$by" ] || continue
+systemctl reset-failed -- "$unit"
+timeout {_REVIVE_S} systemctl start -- "$unit" && echo "$unit" || echo "$unit (it fails again)"
+done
+"""
+
+
+def revive(context: Context) -> str:
+    """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done.
+
+    Arguments:
+        context: the world.
+    """
+    try:
+        said = context.act(revive_script(context.site.verify.unit_names), timeout=4 * _REVIVE_S).output.split("\n")
+    except HostError as error:
+        return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
+    names = ", ".join(one_line(line) for line in said if line.strip())
+    return f"started again, as they had failed without a network: {names}" if names else ""
+
+
+def _kernels(record: Record) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((record.target.release, record.fallback.release)))

@@ -1,0 +1,187 @@
+"""Closing and opening the mail ports at the packet, as state that survives reboots and firewall reloads.
+
+A table of our own ahead of the host's firewall answers new connections with a reset, so that senders go to the next MX
+at once; sessions under way finish. The SYN is matched by TCP flags, not by the state of conntrack, which may be what is
+broken. A unit ordered after the firewall and before the MTA loads the table; the firewalls' restarts and reloads, which
+may flush it (Debian's nftables.conf does), are passed on to that unit. A reload of nftables is replaced by one that
+loads its file and our table in one transaction, so that no packet comes in between.
+"""
+
+from mxlib.facts.depool import HOLD, LINKS, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE
+from mxlib.model import exim
+from mxlib.model.on_host import quoted
+from mxlib.model.record import Record
+from mxlib.model.state import State
+from mxlib.protocols.world import Done
+from mxlib.reboot.context import Context
+
+_RULES = """\
+# {note}
+table {table}
+delete table {table}
+table {table} {{
+  set prober {{
+    type inet_service
+    flags timeout
+  }}
+  set knocking4 {{
+    type ipv4_addr
+    size 4096
+    flags dynamic, timeout
+    timeout 10m
+  }}
+  set knocking6 {{
+    type ipv6_addr
+    size 4096
+    flags dynamic, timeout
+    timeout 10m
+  }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iif "lo" accept
+    tcp sport @prober accept
+    tcp sport != {prober} {syn} update @knocking4 {{ ip saddr counter }}
+    tcp sport != {prober} {syn} update @knocking6 {{ ip6 saddr counter }}
+    {syn} counter reject with tcp reset
+  }}
+}}
+"""
+_UNIT = f"""\
+[Unit]
+Description=Out of service: mail ports closed by mx-cookbooks
+ConditionPathExists={RULES}
+After=nftables.service ferm.service
+Before={exim.UNIT}
+PartOf=nftables.service ferm.service
+ReloadPropagatedFrom=nftables.service ferm.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f {RULES}
+ExecReload=/usr/sbin/nft -f {RULES}
+[Install]
+WantedBy=multi-user.target
+RequiredBy={exim.UNIT}
+"""
+_HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
+# A pattern, as nft takes one that matches nothing for nothing: whatever is left of ours, the firewall itself is loaded.
+_RELOAD = f"""\
+[Service]
+ExecReload=
+ExecReload=/usr/sbin/nft 'include "%s"; include "{RULES.removesuffix(".nft")}*.nft"'
+"""
+# Only what is known to be one load of one file is replaced; anything else stays as its owner wrote it.
+_ONE_LOAD = r"""\
+END { if (NR == 1 && sub(/^argv\[\]=[^ ]*\/nft -f /, "", $2) && $2 ~ /^\/[^ "'%]*$/) print $2 }"""
+
+# A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
+_FILES = (RULES, UNIT_FILE, exim.HOLD_DROP_IN, RELOAD_DROP_IN, *LINKS)
+_SETTLED = "sync " + " ".join(dict.fromkeys(path.rpartition("/")[0] for path in _FILES))
+
+
+def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
+    """The table as a file for nft; loading it twice is harmless.
+
+    Arguments:
+        ports: what to close.
+        note: who, why and which run, for whoever finds the file.
+        prober: first and last source port of verifications, which are no clients that came.
+    """
+    one_line = " ".join(note.split())
+    syn = f"tcp dport {{ {', '.join(map(str, ports))} }} tcp flags & (fin | syn | rst | ack) == syn"
+    return _RULES.format(note=one_line, table=TABLE, syn=syn, prober=f"{prober[0]}-{prober[1]}")
+
+
+def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
+    """Close now, then make it last; the drop-ins for the MTA and for nftables come along, as they need the same reload.
+
+    Arguments:
+        ports: what to close.
+        note: who, why and which run.
+        prober: first and last source port of verifications.
+    """
+    return f"""\
+put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
+put {RULES} {quoted(rules(ports, note, prober))}
+nft -f {RULES}
+put {UNIT_FILE} {quoted(_UNIT)}
+mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
+put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
+{reload_script()}systemctl --quiet enable --now {UNIT}
+{_SETTLED}
+"""
+
+
+def reload_script() -> str:
+    """Make a reload of nftables load the table in the same transaction; needs the shell function ``put`` PATH TEXT.
+
+    A second time it finds our own command, which is not one load of one file, and leaves it.
+    """
+    return f"""\
+mkdir -p {RELOAD_DROP_IN.rpartition("/")[0]}
+rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {quoted(_ONE_LOAD)})
+[ -z "$rules" ] || put {RELOAD_DROP_IN} "$(printf {quoted(_RELOAD)} "$rules")
+"
+"""
+
+
+# The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
+# Its units are read anew once, at the end; a table is named before it is deleted, so that a missing one is no error.
+OPEN_SCRIPT = f"""\
+systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
+rm -f {HOLD} {exim.HOLD_DROP_IN} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
+rmdir {exim.HOLD_DROP_IN.rpartition("/")[0]} {RELOAD_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
+nft 'add table {TABLE}; delete table {TABLE}'
+systemctl daemon-reload
+"""
+
+
+def note(record: Record) -> str:
+    """Who has taken the host out, for its files.
+
+    Arguments:
+        record: the memory.
+    """
+    return f"mx-cookbooks run {record.run}: {record.who}, {record.since}: {record.why}"
+
+
+def close(context: Context, _state: State) -> Done:
+    """Close the mail ports for good."""
+    assert context.record is not None
+    prober = context.site.probes.inbound.source_ports
+    context.act(close_script(context.site.ports, note(context.record), prober))
+    ports = ", ".join(str(port) for port in context.site.ports)
+    return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
+
+
+def open_(context: Context, _state: State) -> Done:
+    """Give the ports back to the host's own firewall."""
+    context.act(OPEN_SCRIPT)
+    return Done("the mail ports are open again")
+
+
+def let_prober_in(context: Context, seconds: int) -> None:
+    """Let the prober's source ports through for a while; the kernel closes them again by itself.
+
+    Arguments:
+        context: the world.
+        seconds: how long.
+    """
+    first, last = context.site.probes.inbound.source_ports
+    elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
+    context.act(f"nft flush set {TABLE} prober\nnft add element {TABLE} prober '{{ {elements} }}'")
+
+
+def shut_prober_out(context: Context) -> None:
+    """Close the prober's source ports."""
+    context.act(f"nft flush set {TABLE} prober")
+
+
+def commands(context: Context) -> list[str]:
+    """What closing does, in the operator's words.
+
+    Arguments:
+        context: the world.
+    """
+    ports = ",".join(str(port) for port in context.site.ports)
+    return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]

@@ -1,0 +1,129 @@
+"""Emptying the queue, and bringing the MTA to rest."""
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+
+from mxlib.base.errors import StepError
+from mxlib.base.text import duration, one_line, plural
+from mxlib.drain import clients, runners
+from mxlib.drain import loop as emptying
+from mxlib.facts import mta
+from mxlib.facts.depool import HOLD
+from mxlib.facts.mta import Role
+from mxlib.facts.source import read_facts
+from mxlib.model import exim
+from mxlib.model.on_host import DIRECTORY
+from mxlib.model.state import State
+from mxlib.protocols.world import Done
+from mxlib.reboot.context import Context, record_of
+
+_LEFT = {
+    "back": "give the host back as it was found",
+    "wait": "drain once more, for as long again",
+    "on": "go on: what is left stays on disk during the reboot and is delivered afterwards",
+}
+
+
+@dataclass(frozen=True)
+class QueueSample:
+    """The queue at one moment.
+
+    Attributes:
+        count: messages in the spool.
+        deliveries: Exim processes other than the daemon.
+        at: when, by the monotonic clock.
+    """
+
+    count: int
+    deliveries: int
+    at: float
+
+
+def sample(context: Context) -> QueueSample:
+    """Count the queue by the names in the spool: no message is opened.
+
+    Arguments:
+        context: the world.
+    """
+    result = context.target.read(
+        f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c; pgrep -c -x 'exim4?' || true", timeout=20
+    )
+    numbers = result.output.split()
+    if result.exit_code != 0 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        raise StepError(f"the queue cannot be counted: {one_line(result.output)}")
+    return QueueSample(int(numbers[0]), int(numbers[1]), context.clock.monotonic())
+
+
+def drain(context: Context, state: State) -> Done:
+    """Empty the queue, and note in which boot that was."""
+    record = record_of(state)
+    since = context.clock.now()
+    done = _emptied(context)
+    came = clients.settled(context, record, since)
+    context.remember(dataclasses.replace(record, drained=record.boot))
+    return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
+
+
+def _emptied(context: Context) -> Done:
+    """Empty it; where more is left than the bound allows, the operator may know better."""
+    while True:
+        try:
+            return emptying.empty(context)
+        except StepError as error:
+            if not error.evidence:
+                raise
+            answer = context.ask(f"The queue is not empty enough: {one_line(str(error), 400)}.", _LEFT, "back")
+            if answer == "back":
+                raise
+            if answer == "on":
+                return Done(
+                    f"gone on with what is left, as the operator said: {one_line(str(error), 300)}", error.evidence
+                )
+
+
+def hold(context: Context, _state: State) -> Done:
+    """Keep the MTA from being started, stop it, and wait until nothing of it is left.
+
+    A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
+    never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
+    """
+    runners.stop(context)
+    context.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
+    limit = context.site.drain.still_timeout
+    begin = context.clock.monotonic()
+    ended: str | None = None
+    while True:
+        facts = read_facts(context.target, (mta.SOURCE,)).get(mta.SOURCE)
+        waited = context.clock.monotonic() - begin
+        if facts.still:
+            return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}{ended or ''}")
+        if waited > limit:
+            raise StepError(f"the MTA did not come to rest within {duration(waited)}: {_processes(facts)}{ended or ''}")
+        if waited > limit / 2 and ended is None:
+            ended = _end_sessions(context, facts)
+        context.tell.live(f"waiting for the MTA to come to rest, {_still_to_end(facts, waited, limit)}")
+        context.clock.sleep(1.0)
+
+
+def _processes(facts: mta.MtaFacts) -> str:
+    return ", ".join(f"{one.pid} ({one.role.value})" for one in facts.processes)
+
+
+def _still_to_end(facts: mta.MtaFacts, waited: float, limit: float) -> str:
+    roles = Counter(one.role.value for one in facts.processes)
+    said = ", ".join(f"{count} x {role}" for role, count in roles.most_common()) or "a listener"
+    left = limit / 2 - waited
+    sessions = facts.role(Role.SESSION) and left > 0
+    ask = f"; open SMTP sessions are ended in {duration(left)}" if sessions else ""
+    return f"{said} left after {duration(waited)}, given up in {duration(max(0.0, limit - waited))}{ask}"
+
+
+def _end_sessions(context: Context, facts: mta.MtaFacts) -> str:
+    """Ask SMTP sessions to end; without our 250 their senders keep the message and go elsewhere."""
+    sessions = facts.role(Role.SESSION)
+    if not sessions:
+        return ""
+    context.act(f"kill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
+    context.tell.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
+    return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"

@@ -1,0 +1,67 @@
+"""Bounded repair after a boot: what failed is written down as found, then what is known is repaired, each once.
+
+In the incident of 2021 the mail filter and the firewall did not start after the reboot, and an ifup of the old name was
+left as failed: none of it says anything about the kernel, and all of it was repaired by hand.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from mxlib.base.errors import FencedError, HostUnreachableError, MxlibError
+from mxlib.base.text import one_line
+from mxlib.base.verdict import Verdict
+from mxlib.checks.registry import all_checks, select
+from mxlib.facts.source import Facts, read_facts
+from mxlib.model.state import State
+from mxlib.protocols.host import CommandResult
+from mxlib.protocols.world import Done
+from mxlib.reboot.context import Context, record_of
+from mxlib.remedies.registry import REMEDIES
+from mxlib.remedies.remedy import Bench
+from mxlib.remedies.suggest import Suggestion, sources, suggest
+from mxlib.verify import request as verify
+
+_CHECKS = select(all_checks(()), ("firewall", "units"))
+
+
+def repair(context: Context, state: State) -> Done:
+    """Repair what is known, each thing once in this boot: that is remembered before anything is done."""
+    record = record_of(state)
+    policy = verify.without_mta(context.site.verify)
+    wanted = [source for check in _CHECKS for source in check.sources(policy)]
+    facts = read_facts(context.target, [*wanted, *sources(policy)])
+    verdicts = tuple(check.verdict(facts, policy) for check in _CHECKS)
+    found = [f"{one.check}: {one.why}" for one in verdicts if not one.passed]
+    orders = automatic(context, verdicts, facts)
+    context.remember(dataclasses.replace(record, repaired=record.boot))
+    done = [_apply(context, one) for one in orders]
+    note = "; ".join((*found, *done)) or "units and firewall are well, nothing to repair"
+    return Done(note, {"found": found, "repairs": done})
+
+
+def automatic(context: Context, verdicts: Sequence[Verdict], facts: Facts) -> list[Suggestion]:
+    """The remedies that may be used without asking: none of them can make a bad kernel pass.
+
+    Arguments:
+        context: the world.
+        verdicts: of the firewall and the units, as found.
+        facts: what the host answered.
+    """
+    policy = verify.without_mta(context.site.verify)
+    found = suggest(verdicts, facts, context.site, policy)
+    return [one for one in found if REMEDIES[one.order.remedy].automatic]
+
+
+def _apply(context: Context, one: Suggestion) -> str:
+    """Try one; what cannot be repaired is for the verification to judge."""
+
+    def act(script: str, timeout: float) -> CommandResult:
+        return context.act(script, timeout=timeout)
+
+    bench = Bench(context.site, context.target, act, context.options.who, context.options.why, context.run)
+    try:
+        return f"repaired: {REMEDIES[one.order.remedy].apply(bench, one.order)}"
+    except (FencedError, HostUnreachableError):
+        raise
+    except MxlibError as error:
+        return f"NOT repaired: {one.order.said}: {one_line(str(error))}"

@@ -1,0 +1,1 @@
+"""The same for all exchangers, one after the other."""

@@ -1,0 +1,201 @@
+"""Deciding what a roll does next, from how the hosts stand to the next act. Pure: it touches nothing.
+
+Invariants, held from every state and so after any interruption:
+
+* A host is begun only while so many others are in service and well as the site says, no more than ``max_out`` are out
+  or unwell with it, and its site keeps another MX in service (if it has another one at all).
+* One that somebody else took out is never touched, and counts as out; so does one that cannot be asked.
+* No host is begun after more than ``max_failed`` have failed with this kernel, in this run or in an earlier one, nor
+  before the canary is there, nor before those that are there have proven themselves under real mail.
+* None is begun that is not expected to be finished inside the window.
+* A roll is done only when every host is there: whatever is left behind is named.
+"""
+
+from collections.abc import Sequence
+
+from mxlib.base.text import duration, plural
+from mxlib.roll.state import (
+    OUT,
+    TOLERABLE,
+    Decision,
+    Failure,
+    Finish,
+    PlanLine,
+    RollEnd,
+    RollGoal,
+    RollState,
+    Seen,
+    Soak,
+    Stand,
+    Take,
+    end_of,
+)
+
+_SHOWN_PAST = 5
+
+
+def order(hosts: Sequence[Seen], canary: str = "") -> tuple[Seen, ...]:
+    """In which order the hosts are done: the canary, the rest of its site, then site by site.
+
+    Within a site the one that gets the least mail goes first: the highest preference number of its MX record.
+
+    Arguments:
+        hosts: any hosts.
+        canary: name of the one that goes first; empty: none is named.
+    """
+    first = {one.site for one in hosts if one.host == canary}
+    return tuple(
+        sorted(hosts, key=lambda one: (one.host != canary, one.site not in first, one.site, -one.preference, one.host))
+    )
+
+
+def decide(goal: RollGoal, state: RollState) -> Decision:
+    """What is done next.
+
+    Arguments:
+        goal: what is wanted.
+        state: where things stand, as just read.
+    """
+    if state.left_s is not None and state.left_s <= 0:
+        return _closed(state)
+    ours = order([one for one in state.hosts if one.host in state.wanted], goal.canary)
+    return _stop(goal, state, ours) or _leftover(goal, state, ours) or _next(goal, state, ours)
+
+
+def _closed(state: RollState) -> Finish:
+    if state.changed:
+        return Finish(RollEnd.PAUSED, "the window has closed; the next run goes on")
+    return Finish(RollEnd.OUTSIDE, "no window is open now")
+
+
+def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | None:
+    """What ends a roll before any host is looked at for being next."""
+    if state.blockers:
+        return Finish(RollEnd.BLOCKED, "; ".join(state.blockers))
+    failed = failures(state, ours)
+    if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
+        # the one that a person has to look at most
+        host, worst = max(failed, key=lambda one: one[1].outcome.value)
+        said = f"{worst.outcome.phrase}, at {worst.at} (run {worst.run}): {worst.why}"
+        return Finish(end_of(worst.outcome), f"{host}: {said}")
+    return None
+
+
+def failures(state: RollState, ours: Sequence[Seen]) -> list[tuple[str, Failure]]:
+    """The failures that still count: not those of hosts that have got there since.
+
+    Arguments:
+        state: where things stand.
+        ours: the hosts of the roll.
+    """
+    away = (one.host for one in ours if one.stand is not Stand.THERE)
+    return [(host, state.failed[host]) for host in away if host in state.failed]
+
+
+def _leftover(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision | None:
+    """What an earlier run left out of service comes before everything else."""
+    left = next((one for one in ours if one.stand is Stand.LEFTOVER), None)
+    if left is None:
+        return None
+    if not goal.resume:
+        return Finish(RollEnd.LEFT_OUT, f"{left.host}: {left.why}; by policy a roll does not go on with it by itself")
+    return _too_long(left, state) or Take(left.host, resume=True)
+
+
+def _next(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision:
+    todo = [one for one in ours if one.stand is Stand.TODO and one.host not in state.failed]
+    if not todo:
+        return _all_done(state, ours)
+    if why := _canary(goal, state, ours) or room(goal, state.hosts, todo[0]):
+        return Finish(RollEnd.BLOCKED, why)
+    unproven = tuple(one.host for one in ours if one.stand is Stand.THERE and one.host not in state.soaked)
+    late = _too_long(todo[0], state, state.soak_s if unproven else 0.0)
+    return late or (Soak(unproven) if unproven else Take(todo[0].host))
+
+
+def _all_done(state: RollState, ours: Sequence[Seen]) -> Finish:
+    out = [one for one in ours if one.stand in OUT]
+    if out:
+        return Finish(RollEnd.BLOCKED, "; ".join(f"{one.host}: {one.why}" for one in out))
+    if failed := failures(state, ours):
+        host, failure = failed[0]
+        said = f"{plural(len(failed), 'host')} failed, the first is {host}: {failure.why}"
+        return Finish(end_of(failure.outcome), said)
+    if skipped := [one for one in ours if one.stand is Stand.SKIPPED]:
+        return Finish(RollEnd.INCOMPLETE, "; ".join(f"{one.host}: {one.why}" for one in skipped))
+    return Finish(RollEnd.DONE, f"{plural(len(ours), 'host')} there")
+
+
+def _canary(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> str:
+    """Why the canary stands in the way of all others; empty if it does not."""
+    canary = next((one for one in ours if one.host == goal.canary), None)
+    if canary is None or canary.stand in (Stand.THERE, Stand.TODO) or canary.host in state.failed:
+        return ""
+    return f"the canary {canary.host} has to go first: {canary.why or canary.stand.value}"
+
+
+def room(goal: RollGoal, hosts: Sequence[Seen], host: Seen) -> str:
+    """Why a host may not be taken out now; empty if it may.
+
+    Arguments:
+        goal: what is wanted.
+        hosts: every MX of the service.
+        host: the one.
+    """
+    if host.unwell:
+        return f"{host.host} is not well: {host.unwell}"
+    others = [one for one in hosts if one.host != host.host]
+    out = [one for one in others if not one.serves]
+    serving = len(others) - len(out)
+    who = "; ".join(f"{one.host}: {one.unwell if one.stand not in OUT else one.why or one.stand.value}" for one in out)
+    if len(out) + 1 > goal.max_out:
+        return f"with {host.host} {plural(len(out) + 1, 'MX')} would be out or not well, {goal.max_out} may be ({who})"
+    if serving < goal.min_in_service:
+        return f"only {plural(serving, 'other MX')} in service and well, {goal.min_in_service} needed ({who})"
+    neighbours = [one for one in others if one.site == host.site]
+    if neighbours and not any(one.serves for one in neighbours):
+        return f"site {host.site} would lose its last MX ({who})"
+    return ""
+
+
+def _too_long(host: Seen, state: RollState, before_s: float = 0.0) -> Finish | None:
+    """A host that is not expected to be finished in time is not begun."""
+    need = before_s + host.expected_s * state.slack
+    if state.left_s is None or need <= state.left_s:
+        return None
+    why = f"{host.host} is expected to take {duration(need)}, and the window closes in {duration(state.left_s)}"
+    return Finish(RollEnd.PAUSED, why)
+
+
+def expected(own: Sequence[float], fleet: Sequence[float], bound: float) -> float:
+    """How long the reboot of a host is expected to take.
+
+    Arguments:
+        own: seconds of its own earlier runs, oldest first.
+        fleet: seconds of all hosts' earlier runs, oldest first.
+        bound: the sum of all time limits, for where there is no earlier run.
+    """
+    known = own or fleet
+    return max(known[-_SHOWN_PAST:]) if known else bound
+
+
+def plan(goal: RollGoal, state: RollState) -> tuple[PlanLine, ...]:
+    """What a run would do if all went well, for people; the run itself decides anew after each host.
+
+    Arguments:
+        goal: what is wanted.
+        state: where things stand.
+    """
+    lines, at = [], 0.0
+    proven = not any(one.stand is Stand.THERE for one in state.hosts)
+    for one in order([one for one in state.hosts if one.host in state.wanted], goal.canary):
+        failed = state.failed.get(one.host)
+        if one.stand not in (Stand.TODO, Stand.LEFTOVER) or (failed and one.stand is Stand.TODO):
+            lines.append(PlanLine(one.host, "failed" if failed else one.stand.value, failed.why if failed else one.why))
+            continue
+        at += 0.0 if proven or one.stand is Stand.LEFTOVER else state.soak_s
+        fits = state.left_s is None or at + one.expected_s * state.slack <= state.left_s
+        act = "resume" if one.stand is Stand.LEFTOVER else "reboot"
+        lines.append(PlanLine(one.host, act, one.why or f"runs {one.kernel}", at, one.expected_s, fits))
+        at, proven = at + one.expected_s, False
+    return tuple(lines)

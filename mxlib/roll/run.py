@@ -1,0 +1,235 @@
+"""The loop of a roll: read how all hosts stand, decide, take one host or watch, write it down, and again."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mxlib.base.clock import Clock
+from mxlib.base.errors import InterruptedRunError, MxlibError, SlotError, SlotTakenError
+from mxlib.base.journal import JournalSeam
+from mxlib.base.text import duration, one_line
+from mxlib.base.windows import Window, closing
+from mxlib.model.outcome import Outcome
+from mxlib.protocols.service import Teller
+from mxlib.roll.plan import decide
+from mxlib.roll.protocols import Fleet, HostEnd, Memory, RollSlot
+from mxlib.roll.soak import Proof
+from mxlib.roll.state import (
+    LASTING,
+    TOLERABLE,
+    Decision,
+    Failure,
+    Finish,
+    RollEnd,
+    RollGoal,
+    RollState,
+    Seen,
+    Soak,
+    Stand,
+    Take,
+    end_of,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds a roll beside its goal.
+
+    Attributes:
+        windows: when hosts may be begun; none: always.
+        soak_s: the least a soak takes.
+        slack: by how much the expected time of a host is multiplied before it has to fit.
+    """
+
+    windows: tuple[Window, ...] = ()
+    soak_s: float = 0.0
+    slack: float = 1.5
+
+
+class Roll:
+    """One run of a roll."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        memory: Memory,
+        slot: RollSlot,
+        goal: RollGoal,
+        limits: Limits,
+        *,
+        wanted: Sequence[str],
+        run: str,
+        journal: JournalSeam,
+        clock: Clock,
+        tell: Teller,
+    ):
+        """Begin nothing yet.
+
+        Arguments:
+            fleet: the MXs.
+            memory: of earlier nights.
+            slot: one roll at a time.
+            goal: what is wanted.
+            limits: what bounds it.
+            wanted: names of the hosts of the roll.
+            run: id of this run.
+            journal: where events go.
+            clock: the time to live in.
+            tell: the operator.
+        """
+        self._fleet, self._memory, self._slot = fleet, memory, slot
+        self._goal, self._limits, self._wanted = goal, limits, frozenset(wanted)
+        self._run, self._journal, self._clock, self._tell = run, journal, clock, tell
+        self._failed: dict[str, Failure] = {}
+        self._soaked: frozenset[str] = frozenset()
+        self._taken: set[Take] = set()
+
+    def execute(self) -> Finish:
+        """Go to the goal, or as far as it is safe and the window lasts."""
+        if self._left() == 0.0:
+            # before anything is asked of anybody
+            return self._finish(Finish(RollEnd.OUTSIDE, "no window is open now"))
+        try:
+            self._slot.take()
+        except SlotTakenError as error:
+            return self._finish(Finish(RollEnd.TAKEN, str(error)))
+        except SlotError as error:
+            return self._finish(Finish(RollEnd.BLOCKED, f"who else rolls cannot be told: {error}"))
+        try:
+            return self._finish(self._until_the_end())
+        finally:
+            self._give_up()
+
+    def _until_the_end(self) -> Finish:
+        try:
+            while (end := self._once()) is None:
+                pass
+        except InterruptedRunError as error:
+            return Finish(RollEnd.INTERRUPTED, f"stopped by {error}")
+        except MxlibError as error:
+            return Finish(RollEnd.BLOCKED, f"where the hosts stand cannot be told: {one_line(str(error), 400)}")
+        return end
+
+    def _once(self) -> Finish | None:
+        if said := self._fleet.at_work():
+            return Finish(RollEnd.TAKEN if not self._taken else RollEnd.INTERRUPTED, said)
+        decision = self.decision(self.state())
+        if not self._slot.mine():
+            return Finish(RollEnd.INTERRUPTED, "that this roll still has the right to go on cannot be told")
+        if isinstance(decision, Take):
+            return self._take(decision)
+        return self._watch(decision) if isinstance(decision, Soak) else self._finished(decision)
+
+    def state(self) -> RollState:
+        """Where things stand now.
+
+        Raises:
+            mxlib.base.errors.MxlibError: it cannot be told.
+        """
+        hosts = self._fleet.look()
+        self._journal.write("seen", hosts=[{**dataclasses.asdict(one), "stand": one.stand.value} for one in hosts])
+        self._failed = {**self._memory.failed(self._goal.kernel), **self._failed}
+        return RollState(
+            hosts=hosts,
+            wanted=self._wanted,
+            failed=self._failed,
+            soaked=self._soaked,
+            left_s=self._left(),
+            soak_s=self._limits.soak_s,
+            slack=self._limits.slack,
+            blockers=self._fleet.blockers(),
+            changed=bool(self._taken),
+        )
+
+    def decision(self, state: RollState) -> Decision:
+        """What is done next.
+
+        Arguments:
+            state: where things stand.
+        """
+        return decide(self._goal, state)
+
+    def _left(self) -> float | None:
+        """Seconds until the window closes; None: it never does."""
+        if not self._limits.windows:
+            return None
+        now = self._clock.now()
+        end = closing(self._limits.windows, now)
+        return 0.0 if end is None else (end - now).total_seconds()
+
+    # --- acting
+
+    def _take(self, take: Take) -> Finish | None:
+        if take in self._taken:
+            return Finish(RollEnd.BLOCKED, f"{take.host} was done in this run, and yet is not there")
+        self._taken.add(take)
+        self._journal.write("take", host=take.host, resume=take.resume)
+        self._tell.line(f"--- {take.host}: {'going on with what an earlier run left' if take.resume else 'next'}")
+        end = self._fleet.reboot(take.host, resume=take.resume)
+        self._journal.write("host", **{**dataclasses.asdict(end), "outcome": end.outcome.name})
+        self._tell.line(f"--- {take.host}: {end.outcome.phrase} ({duration(end.seconds)})")
+        self._soaked -= {take.host}
+        if end.outcome is Outcome.DONE:
+            return None
+        self._note(end)
+        return None if end.outcome in TOLERABLE else Finish(end_of(end.outcome), f"{end.host}: {end.why}")
+
+    def _note(self, end: HostEnd) -> None:
+        """Failures of the host or its kernel are remembered; a refusal or a signal is none."""
+        if end.outcome not in LASTING | TOLERABLE:
+            return
+        at = self._clock.now().isoformat(timespec="seconds")
+        self._failed[end.host] = Failure(end.outcome, end.why, at, self._run)
+        self._keep(self._failed)
+
+    def _keep(self, failed: Mapping[str, Failure]) -> None:
+        """Write the memory; where that fails, the roll ends here by the next question to etcd, which fails closed."""
+        try:
+            self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in LASTING})
+        except SlotError as error:
+            self._tell.line(f"later runs will not know that a host has failed: {error}")
+            self._journal.write("forgotten", why=str(error))
+
+    def _watch(self, soak: Soak) -> Finish | None:
+        self._tell.line(f"--- soak: {', '.join(soak.hosts)} under real mail")
+        begin = self._clock.monotonic()
+        proof, why = self._fleet.soak(soak.hosts, self._left())
+        seconds = self._clock.monotonic() - begin
+        self._journal.write("soak", hosts=soak.hosts, proof=proof.value, why=why, seconds=seconds)
+        self._tell.line(f"--- soak {proof.value}: {why}")
+        if proof is Proof.PASSED:
+            self._soaked |= frozenset(soak.hosts)
+            return None
+        if proof is Proof.WAIT:
+            return Finish(RollEnd.PAUSED, f"the window closes before the soak has ended: {why}")
+        return Finish(RollEnd.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
+
+    # --- ending
+
+    def _finished(self, finish: Finish) -> Finish:
+        """A roll that is done forgets what has failed on its way."""
+        if finish.end is RollEnd.DONE and self._failed:
+            self._failed = {}
+            self._keep({})
+        return finish
+
+    def _finish(self, finish: Finish) -> Finish:
+        self._journal.write("end", end=finish.end.name, why=finish.why, code=finish.end.value)
+        return finish
+
+    def _give_up(self) -> None:
+        try:
+            self._slot.release()
+        except SlotError as error:
+            self._tell.line(f"the right to roll was not given up, it runs out: {error}")
+
+
+def seen_line(one: Seen) -> str:
+    """How a host stands, in one line.
+
+    Arguments:
+        one: the host.
+    """
+    parts = [one.why, f"runs {one.kernel}" if one.kernel and one.stand is not Stand.THERE else "", one.unwell]
+    said = "; ".join(part for part in parts if part)
+    return f"{one.host}: {one.stand.value}{f' ({said})' if said else ''}"

@@ -1,0 +1,102 @@
+"""Judging the watch between two hosts of a roll: whether a kernel has proven itself under real mail. Pure.
+
+It ends by evidence, not by the clock alone: enough recipients got real mail, the queue does not grow, no class of error
+has come up that neither this host knew before nor another MX knows now. The bound only says when waiting is over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from statistics import median
+
+from mxlib.base.text import duration, plural
+from mxlib.config.roll import RollSoak
+from mxlib.facts.logline import Cause
+
+
+class Proof(Enum):
+    """What the watch says so far."""
+
+    PASSED = "passed"
+    WAIT = "wait"
+    FAILED = "failed"
+    """Something is wrong: the roll stops."""
+    SHORT = "short"
+    """The bound is reached and the evidence is not enough: the roll stops."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen since the watch began.
+
+    Attributes:
+        seconds: how long it lasts.
+        delivered: recipients that got real mail, all hosts together.
+        queues: by host the messages in its queue, look by look.
+        causes: messages that each class of error hit, all hosts together.
+        known: classes that the hosts had before, or that other MXs have now.
+        alerts: what fires, or why that cannot be told; empty: nothing does, or nobody can be asked.
+        unread: why a host could not be looked at the last time; empty: all could.
+    """
+
+    seconds: float
+    delivered: int = 0
+    queues: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    causes: Mapping[Cause, int] = field(default_factory=dict)
+    known: frozenset[Cause] = frozenset()
+    alerts: str = ""
+    unread: str = ""
+
+
+def judge(seen: Watched, limits: RollSoak) -> tuple[Proof, str]:
+    """What the watch says, and why.
+
+    Arguments:
+        seen: what was seen.
+        limits: what the site says.
+    """
+    if wrong := _new_errors(seen, limits):
+        return Proof.FAILED, wrong
+    missing = [*_missing(seen, limits)]
+    said = f"{plural(seen.delivered, 'real delivery').replace('deliverys', 'deliveries')} in {duration(seen.seconds)}"
+    if not missing and seen.seconds >= limits.seconds:
+        return Proof.PASSED, f"{said}, queue flat, no new class of error"
+    if seen.seconds >= limits.limit:
+        return Proof.SHORT, f"after {duration(limits.limit)}: {'; '.join(missing)}"
+    return Proof.WAIT, f"{said}; {'; '.join(missing) or 'all is well so far'}"
+
+
+def _new_errors(seen: Watched, limits: RollSoak) -> str:
+    known = seen.known | {Cause.UNTRIED}
+    new = {cause: count for cause, count in seen.causes.items() if cause not in known}
+    for cause, count in sorted(new.items(), key=lambda one: one[0].value):
+        if count > (0 if cause is Cause.TIMEOUT_AFTER_DATA else limits.errors):
+            return f"a new class of error: {cause.value}, {plural(count, 'message')}, which no other MX has now"
+    return ""
+
+
+def _missing(seen: Watched, limits: RollSoak) -> list[str]:
+    """What the proof still lacks."""
+    wrong = []
+    if seen.unread:
+        wrong.append(seen.unread)
+    if seen.alerts:
+        wrong.append(seen.alerts)
+    if seen.delivered < limits.deliveries:
+        wrong.append(f"{seen.delivered} of {limits.deliveries} real deliveries")
+    for host, counts in seen.queues.items():
+        if (grown := growth(counts)) > limits.growth:
+            wrong.append(f"the queue of {host} has grown by {grown:.0f} messages")
+    return wrong
+
+
+def growth(counts: Sequence[int]) -> float:
+    """By how much a queue has grown: the median of the last third of the looks against that of the first third.
+
+    Arguments:
+        counts: messages, look by look; a spike of one look does not count.
+    """
+    if not counts:
+        return 0.0
+    third = max(1, len(counts) // 3)
+    return median(counts[-third:]) - median(counts[:third])

@@ -1,0 +1,236 @@
+"""What a roll reads, decides and ends with, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mxlib.model.outcome import Outcome
+
+
+class Stand(Enum):
+    """How a host stands towards the kernel of a roll."""
+
+    THERE = "there"
+    """Runs it, in service."""
+    TODO = "to do"
+    """In service with another one, and could boot it."""
+    SKIPPED = "skipped"
+    """In service with another one, and cannot be booted into it."""
+    LEFTOVER = "left out by an earlier roll"
+    FOREIGN = "out of service by others"
+    UNKNOWN = "unknown"
+    """It cannot be asked, or not told from its answer."""
+
+
+OUT = frozenset({Stand.LEFTOVER, Stand.FOREIGN, Stand.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One host as it was read.
+
+    Attributes:
+        host: its name.
+        site: what fails as one with it.
+        preference: of its MX record.
+        stand: how it stands.
+        why: what makes it stand so, in words.
+        kernel: what it runs; empty where that is not known.
+        unwell: why it is not well; empty: all its checks passed.
+        expected_s: seconds that its reboot is expected to take.
+        newer: the kernel it runs, if that is newer than the one of the roll.
+        kernel_bad: why the kernel it runs does not pass its check, where the roll leads away from it.
+    """
+
+    host: str
+    site: str
+    preference: int
+    stand: Stand
+    why: str = ""
+    kernel: str = ""
+    unwell: str = ""
+    expected_s: float = 0.0
+    newer: str = ""
+    kernel_bad: str = ""
+
+    @property
+    def serves(self) -> bool:
+        """Whether clients can count on it."""
+        return self.stand not in OUT and not self.unwell
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A host that did not get there.
+
+    Attributes:
+        outcome: how its run ended.
+        why: in one sentence.
+        at: when, ISO 8601.
+        run: id of the roll's run.
+    """
+
+    outcome: Outcome
+    why: str
+    at: str
+    run: str
+
+
+LASTING = frozenset({Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST})
+"""Failures that later nights remember: the kernel, or what nobody has explained yet, was in the way."""
+TOLERABLE = frozenset({Outcome.FELL_BACK, Outcome.UNDONE})
+"""The host is in service, so a roll with ``max_failed`` may go on. After any other the slot stays with the host."""
+
+
+@dataclass(frozen=True)
+class RollGoal:
+    """What is wanted.
+
+    Attributes:
+        kernel: release that every host is to run.
+        canary: the host that goes first; empty: the first in order.
+        max_failed: failures after which the roll may go on.
+        max_out: hosts that may be out or unwell at a time, the one that is rebooted included.
+        min_in_service: others that have to be in service and well.
+        resume: whether a host left out by an earlier roll is gone on with; else the roll stops and says so.
+    """
+
+    kernel: str
+    canary: str = ""
+    max_failed: int = 0
+    max_out: int = 1
+    min_in_service: int = 1
+    resume: bool = True
+
+
+@dataclass(frozen=True)
+class RollState:
+    """Where things stand.
+
+    Attributes:
+        hosts: every host of the roll, and every other MX of the service, too (they count).
+        wanted: names of the hosts of the roll.
+        failed: hosts that failed with this kernel, in this run or in an earlier one, by name.
+        soaked: hosts that have proven themselves under real mail in this run.
+        left_s: seconds until the window closes; None: it does not; 0: it is closed.
+        soak_s: the least a soak takes.
+        slack: by how much the expected time is multiplied before it has to fit.
+        blockers: what stands against going on, beside the hosts.
+        changed: whether this run has begun a host.
+    """
+
+    hosts: tuple[Seen, ...]
+    wanted: frozenset[str]
+    failed: Mapping[str, Failure] = field(default_factory=dict)
+    soaked: frozenset[str] = frozenset()
+    left_s: float | None = None
+    soak_s: float = 0.0
+    slack: float = 1.0
+    blockers: tuple[str, ...] = ()
+    changed: bool = False
+
+
+class RollEnd(Enum):
+    """How a roll ends. The value is the exit code: none of Spicerack's (1, 2, 90 to 99)."""
+
+    DONE = 0
+    BLOCKED = 10
+    UNDONE = 11
+    FELL_BACK = 12
+    INCOMPLETE = 13
+    LEFT_OUT = 20
+    INCONCLUSIVE = 21
+    MAIL_LOST = 22
+    INTERRUPTED = 30
+    PAUSED = 40
+    OUTSIDE = 41
+    TAKEN = 42
+    UNPROVEN = 43
+
+    @property
+    def phrase(self) -> str:
+        """What the first line of a summary says."""
+        return PHRASES[self]
+
+    @property
+    def deliberate(self) -> bool:
+        """Whether it is a success for systemd: nothing is wrong, the rest comes another time."""
+        return self in (RollEnd.DONE, RollEnd.PAUSED, RollEnd.OUTSIDE, RollEnd.TAKEN)
+
+
+PHRASES = {
+    RollEnd.DONE: "done, every host runs it",
+    RollEnd.BLOCKED: "blocked, no further host was begun",
+    RollEnd.UNDONE: "stopped, a host turned back and is in service as found",
+    RollEnd.FELL_BACK: "stopped, a host fell back to its earlier kernel and is in service",
+    RollEnd.INCOMPLETE: "ended, but hosts were skipped",
+    RollEnd.LEFT_OUT: "stopped, a host was left out of service, safe",
+    RollEnd.INCONCLUSIVE: "stopped, a host was left out of service, safe: its verification was inconclusive",
+    RollEnd.MAIL_LOST: "stopped, MAIL IS MISSING on a host left out of service",
+    RollEnd.INTERRUPTED: "interrupted",
+    RollEnd.PAUSED: "paused until the next window",
+    RollEnd.OUTSIDE: "outside the window, nothing was done",
+    RollEnd.TAKEN: "nothing was done, somebody else is at work",
+    RollEnd.UNPROVEN: "stopped, the kernel did not prove itself under real mail",
+}
+
+
+def end_of(outcome: Outcome) -> RollEnd:
+    """How a roll ends that stops at this outcome of a host.
+
+    Arguments:
+        outcome: of the host's run; not DONE.
+    """
+    return RollEnd.BLOCKED if outcome is Outcome.REFUSED else RollEnd(outcome.value)
+
+
+@dataclass(frozen=True)
+class Take:
+    """Reboot this host next, or go on with the run that was left on it."""
+
+    host: str
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Soak:
+    """Watch these hosts under real mail until they have proven themselves."""
+
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing more to do.
+
+    Attributes:
+        end: how it ends.
+        why: in one sentence.
+    """
+
+    end: RollEnd
+    why: str
+
+
+Decision = Take | Soak | Finish
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """One host of a plan.
+
+    Attributes:
+        host: its name.
+        act: what happens to it: "reboot", "resume", or how it stands.
+        why: in words.
+        begins_s: seconds from now until it begins; None: it is not begun.
+        takes_s: seconds it is expected to take.
+        fits: whether it can be finished in this window.
+    """
+
+    host: str
+    act: str
+    why: str
+    begins_s: float | None = None
+    takes_s: float = 0.0
+    fits: bool = True

@@ -1,0 +1,169 @@
+"""The watch between two hosts of a roll: reads their logs and queues until the evidence is there, or the bound."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from mxlib.base.clock import Clock
+from mxlib.base.errors import HostError, ParseError
+from mxlib.base.text import one_line
+from mxlib.config.roll import RollSoak
+from mxlib.facts import maillog
+from mxlib.facts.logline import Cause, EventKind, LogEvent
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source, read_facts
+from mxlib.model import exim
+from mxlib.protocols.host import Host
+from mxlib.protocols.service import Teller
+from mxlib.roll.soak import Proof, Watched, judge
+
+MAX_PARALLEL = 32
+_WRONG = frozenset({EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT})
+# Names in the spool: no message is opened, whatever the length of the queue.
+SPOOLED = Section("roll-spooled", f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c", timeout_s=20)
+
+
+def _spooled(outputs: Outputs) -> int:
+    text = outputs[SPOOLED.name].text().strip()
+    if not text.isdigit():
+        raise ParseError("the queue cannot be counted")
+    return int(text)
+
+
+SPOOLED_SOURCE = Source("roll-spooled", (SPOOLED,), _spooled)
+
+
+@dataclass
+class Tally:
+    """What one host's log has shown since the watch began.
+
+    Attributes:
+        mark: up to where it was read.
+        delivered: recipients that got real mail.
+        hit: ids of the messages that each class of error hit.
+        queue: messages in the spool, look by look.
+        ours: ids of test mails, which prove nothing about real mail.
+        unread: why the last look failed; empty: it did not.
+    """
+
+    mark: maillog.LogMark
+    delivered: int = 0
+    hit: dict[Cause, set[str]] = field(default_factory=dict)
+    queue: list[int] = field(default_factory=list)
+    ours: set[str] = field(default_factory=set)
+    unread: str = ""
+
+    def count(self, event: LogEvent) -> None:
+        """Take one line of the log into account.
+
+        Arguments:
+            event: the line.
+        """
+        if event.kind is EventKind.ARRIVED and " id=mx-probe." in event.text:
+            self.ours.add(event.message_id)
+        if event.message_id in self.ours:
+            return
+        self.delivered += event.delivered
+        if event.kind in _WRONG and event.cause is not None:
+            self.hit.setdefault(event.cause, set()).add(event.message_id)
+
+
+class Watch:
+    """One watch over one or several hosts."""
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Host],
+        others: Mapping[str, Host],
+        before: frozenset[Cause],
+        limits: RollSoak,
+        *,
+        alerts: Callable[[], str],
+        clock: Clock,
+        tell: Teller,
+    ):
+        """Look at nothing yet.
+
+        Arguments:
+            hosts: those that are watched, by name.
+            others: the other MXs: what they suffer from, too, is not this kernel's doing.
+            before: classes of error that were there before the roll touched a host.
+            limits: what the site says.
+            alerts: what fires, or why that cannot be told; empty: nothing does.
+            clock: the time to live in.
+            tell: the operator.
+        """
+        self._hosts, self._others, self._before, self._limits = hosts, others, before, limits
+        self._alerts, self._clock, self._tell = alerts, clock, tell
+
+    def run(self, limit_s: float | None) -> tuple[Proof, str]:
+        """Watch until the evidence is there, something is wrong, or the bound is reached.
+
+        Arguments:
+            limit_s: seconds after which it is broken off with WAIT; None: only its own bound holds.
+
+        Raises:
+            mxlib.base.errors.HostError: a host cannot be asked where its log ends.
+            mxlib.base.errors.ParseError: the same.
+        """
+        tallies = {name: Tally(maillog.read_mark(host)) for name, host in self._hosts.items()}
+        begin = self._clock.monotonic()
+        while True:
+            self._look(tallies)
+            seconds = self._clock.monotonic() - begin
+            proof, why = judge(self._seen(tallies, seconds), self._limits)
+            if proof is not Proof.WAIT or (limit_s is not None and seconds >= limit_s):
+                return proof, why
+            self._tell.live(f"soak: {why}")
+            self._clock.sleep(self._limits.every)
+
+    def _look(self, tallies: Mapping[str, Tally]) -> None:
+        with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(tallies)))) as pool:
+            list(pool.map(lambda name: _read(self._hosts[name], tallies[name]), tallies))
+
+    def _seen(self, tallies: Mapping[str, Tally], seconds: float) -> Watched:
+        causes: dict[Cause, int] = {}
+        for tally in tallies.values():
+            for cause, messages in tally.hit.items():
+                causes[cause] = causes.get(cause, 0) + len(messages)
+        known = self._before if causes.keys() <= self._before else self._before | causes_of(self._others)
+        return Watched(
+            seconds=seconds,
+            delivered=sum(tally.delivered for tally in tallies.values()),
+            queues={name: tally.queue for name, tally in tallies.items()},
+            causes=causes,
+            known=known,
+            alerts=self._alerts(),
+            unread="; ".join(tally.unread for tally in tallies.values() if tally.unread),
+        )
+
+
+def _read(host: Host, tally: Tally) -> None:
+    """One look at a host; what cannot be read is said, and read the next time."""
+    try:
+        growth = maillog.read_growth(host, tally.mark)
+        for event in growth.events:
+            tally.count(event)
+        tally.mark = growth.mark
+        tally.queue.append(read_facts(host, (SPOOLED_SOURCE,)).get(SPOOLED_SOURCE))
+        tally.unread = "lines of its log are lost" if growth.lost else ""
+    except (HostError, ParseError) as error:
+        tally.unread = f"{host.name}: {one_line(str(error))}"
+
+
+def causes_of(hosts: Mapping[str, Host]) -> frozenset[Cause]:
+    """Classes of error in the last quarter of an hour on some hosts; one that cannot be asked adds none.
+
+    Arguments:
+        hosts: by name.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
+        return frozenset().union(*pool.map(_causes, hosts.values()))
+
+
+def _causes(host: Host) -> frozenset[Cause]:
+    try:
+        found = read_facts(host, (maillog.RECENT_SOURCE,)).get(maillog.RECENT_SOURCE)
+    except (HostError, ParseError):
+        return frozenset()
+    return frozenset(cause for causes in found.causes().values() for cause in causes)

@@ -1,0 +1,1 @@
+"""One verification of several hosts: asked, judged, told."""

@@ -1,0 +1,205 @@
+"""Verifying several hosts at the same time, each by what it says, by what others hear of it, and beside the others."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from mxlib.aliases import look as verify_aliases
+from mxlib.aliases.judge import ANSWERS
+from mxlib.base.verdict import Status, Verdict
+from mxlib.model.answers import InboundResult
+from mxlib.probes import judge as probes
+from mxlib.probes import judge_peers as peers
+from mxlib.probes import verdicts as probe
+from mxlib.probes.peer import PeerSession
+from mxlib.protocols.host import Host
+from mxlib.verify.look import Look, look, outbound
+from mxlib.verify.request import HostReport, Request, inbound_names
+
+MAX_PARALLEL = 32
+
+
+def peers_of(name: str, names: Sequence[str], count: int) -> tuple[str, ...]:
+    """The MXs that ask an MX: the next ones after it, round and round, so that the work is shared.
+
+    Arguments:
+        name: the MX.
+        names: all MXs.
+        count: how many ask each.
+    """
+    place = names.index(name)
+    return tuple([*names[place + 1 :], *names[:place]][:count])
+
+
+def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host] = ()) -> tuple[HostReport, ...]:
+    """Verify several hosts at the same time.
+
+    Arguments:
+        hosts: the machines.
+        request: what is to be verified.
+        others: the site's other MXs: some of them ask the hosts, answer for comparison, and serve as a control.
+
+    Returns:
+        A report each, worst first, and within one status in the order of the names.
+    """
+    everybody = (*hosts, *others)
+    names = [host.name for host in everybody]
+    near = {host.name: peers_of(host.name, names, request.policy.peers) for host in hosts}
+    asked_by = near if request.probes and request.wants(peers.PEERS) else dict.fromkeys(near, ())
+    compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
+    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, 2 * len(names)))) as pool:
+        looks = _looks(pool, everybody, asked_by, request)
+        sessions = _sessions(pool, [name for name in names if name in near or name in compared], request)
+        seen = {name: future.result() for name, future in looks.items()}
+        heard = {name: future.result() for name, future in sessions.items()}
+    found = _Findings(request, seen, heard, asked_by, _aliases(everybody, seen, request))
+    reports = _with_controls([found.report(host.name) for host in hosts], everybody, request)
+    return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
+
+
+def _looks(
+    pool: ThreadPoolExecutor, hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: Request
+) -> dict[str, Future[Look]]:
+    """Every host that is verified, and every other one that has to ask one of them."""
+    targets = {host.name: tuple(name for name, askers in asked_by.items() if host.name in askers) for host in hosts}
+    return {
+        host.name: pool.submit(look, host, request, targets[host.name], verified=host.name in asked_by)
+        for host in hosts
+        if host.name in asked_by or targets[host.name]
+    }
+
+
+def _aliases(hosts: Sequence[Host], looks: Mapping[str, Look], request: Request) -> verify_aliases.AliasLook | None:
+    """What only a look at every MX tells about generated aliases; None if nothing was asked for that needs it."""
+    wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
+    if not wanted:
+        return None
+    own = request.wants(verify_aliases.OWN)
+    known = {name: look.facts for name, look in looks.items() if own and look.facts}
+    section = request.probes if ANSWERS in wanted else None
+    return verify_aliases.look(hosts, request.aliases, known, section, request.policy)
+
+
+def _compares(request: Request) -> bool:
+    return bool(request.probes and request.policy.peers) and request.wants(peers.SAME)
+
+
+def _sessions(
+    pool: ThreadPoolExecutor, names: Sequence[str], request: Request
+) -> dict[str, Future[tuple[InboundResult, ...]]]:
+    """Sessions from here; none if nothing was asked for that needs them."""
+    section, policy = request.probes, request.policy
+    if section is None or not (_compares(request) or request.wants_any(inbound_names(policy))):
+        return {}
+    return {name: pool.submit(probe.sessions, name, section, policy) for name in names}
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """Everything that was asked, by name of the host it is about."""
+
+    request: Request
+    looks: Mapping[str, Look]
+    sessions: Mapping[str, tuple[InboundResult, ...]]
+    asked_by: Mapping[str, Sequence[str]]
+    aliases: verify_aliases.AliasLook | None
+
+    def report(self, name: str) -> HostReport:
+        """Judge a host by all of it. Whatever was asked for and has no verdict is UNKNOWN."""
+        seen = self.looks[name]
+        verdicts = [*seen.verdicts, *self._inbound(name), *self._among(name, seen.when)]
+        if self.aliases:
+            names = frozenset(verify_aliases.names(self.request.aliases, self.request.probes))
+            verdicts += self.aliases.verdicts(name, names)
+        told = {one.check for one in verdicts}
+        lacking = [check for check in self.request.names if self.request.wants(check) and check not in told]
+        verdicts += [Verdict(check, Status.UNKNOWN, "it was not asked") for check in lacking]
+        wanted = [one for one in verdicts if self.request.wants(one.check)]
+        order = sorted(wanted, key=lambda verdict: verdict.status.severity)
+        return HostReport(name, tuple(order), seen.when, seen.seconds, seen.facts)
+
+    def _inbound(self, name: str) -> tuple[Verdict, ...]:
+        results = self.sessions.get(name)
+        return probe.judge_sessions(results, self.request.policy) if results else ()
+
+    def _among(self, name: str, when: datetime) -> list[Verdict]:
+        section = self.request.probes
+        if section is None or not self.request.policy.peers:
+            return []
+        if len(self.looks) < 2 and len(self.sessions) < 2:
+            alone = "there is no other MX to ask"
+            return [Verdict(check, Status.OK, alone) for check in (peers.PEERS, peers.SAME)]
+        found = []
+        if self.request.wants(peers.PEERS):
+            found.append(self._by_peers(name))
+        if self.request.wants(peers.SAME):
+            prescribed = dict.fromkeys(section.inbound.accepted, 2) | dict.fromkeys(section.inbound.refused, 5)
+            results = [result for results in self.sessions.values() for result in results]
+            found.append(peers.judge_same(name, results, prescribed, when))
+        return found
+
+    def _by_peers(self, name: str) -> Verdict:
+        askers = self.asked_by[name]
+        heard = [
+            PeerSession(asker, result)
+            for asker in askers
+            for result in self.looks[asker].sessions
+            if result.host == name
+        ]
+        silent = {asker: self.looks[asker].silent for asker in askers if self.looks[asker].silent}
+        here = self.sessions.get(name)
+        return peers.judge_peers(heard, silent, all(not one.wrong for one in here) if here else None)
+
+
+def compare(reports: Sequence[HostReport]) -> list[HostReport]:
+    """Say of each failed test mail whether it failed on the other hosts too: then the remote end is the likely cause.
+
+    Arguments:
+        reports: of several MXs, asked at the same time.
+    """
+    others = {report.host: {verdict.check: verdict.status for verdict in report.verdicts} for report in reports}
+    return [_told(report, {name: found for name, found in others.items() if name != report.host}) for report in reports]
+
+
+def _told(report: HostReport, others: Mapping[str, Mapping[str, Status]]) -> HostReport:
+    verdicts = tuple(
+        _with_control(one, {name: found[one.check] for name, found in others.items() if one.check in found})
+        for one in report.verdicts
+    )
+    return dataclasses.replace(report, verdicts=verdicts)
+
+
+def _is_failed_mail(verdict: Verdict) -> bool:
+    return verdict.status is Status.FAILED and verdict.check.startswith(probes.outbound_name(""))
+
+
+def _with_control(verdict: Verdict, others: Mapping[str, Status]) -> Verdict:
+    """A failed test mail with what it means beside those of other hosts."""
+    if not _is_failed_mail(verdict) or not others:
+        return verdict
+    passed = sorted(name for name, status in others.items() if status is Status.OK)
+    failed = sorted(name for name, status in others.items() if status is Status.FAILED)
+    if passed:
+        told = f"THIS HOST is at fault, it passes on {', '.join(passed)}"
+    elif failed:
+        told = f"the REMOTE END or the way to it, it fails on {', '.join(failed)} too"
+    else:
+        told = f"whose fault is not known, {', '.join(sorted(others))} could not tell"
+    return dataclasses.replace(verdict, why=f"{told}: {verdict.why}")
+
+
+def _with_controls(reports: Sequence[HostReport], everybody: Sequence[Host], request: Request) -> list[HostReport]:
+    """Repeat on a peer what failed, where no other verified host has sent the same."""
+    if request.probes is None or len(reports) != 1 or len(everybody) < 2:
+        return list(reports)
+    report = reports[0]
+    failed = {verdict.check for verdict in report.verdicts if _is_failed_mail(verdict)}
+    again = tuple(one for one in request.probes.outbound if probes.outbound_name(one.name) in failed)
+    if not again:
+        return [report]
+    peer = everybody[1]
+    section = dataclasses.replace(request.probes, outbound=again)
+    control = {verdict.check: verdict.status for verdict in outbound(peer, section, request)}
+    return [_told(report, {peer.name: control})]

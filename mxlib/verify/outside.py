@@ -1,0 +1,119 @@
+"""Checks whose evidence is not on the host alone: its network names after a reboot, by its hypervisor; its alerts."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from mxlib.base.errors import MxlibError, SilenceError
+from mxlib.base.text import one_line
+from mxlib.checks import alerts
+from mxlib.checks.check import Finding, Outside, failed, ok, unknown
+from mxlib.config.alerts import AlertsSection
+from mxlib.facts import nic
+from mxlib.facts.nic import NicFacts
+from mxlib.facts.source import Facts
+from mxlib.model.alert import Alert, relevant
+from mxlib.model.record import Level
+from mxlib.nic.forecast import Fate, Forecast, forecast
+from mxlib.nic.instance import Instances, NotAnInstanceError
+from mxlib.nic.twin import pairs
+from mxlib.protocols.service import AlertSource
+
+NIC = "nic"
+_ABOUT = "what a reboot does to the network names"
+
+
+def nic_check(rapi_for: Callable[[str], Instances] | None) -> Outside:
+    """The check of the network names, by the cluster of each host.
+
+    Arguments:
+        rapi_for: opens the remote API of the cluster of a host; None where the site has none.
+    """
+    if rapi_for is None:
+        return Outside(NIC, _ABOUT, (), lambda host, facts: ok("the site has no Ganeti cluster, nothing to foretell"))
+    return Outside(NIC, _ABOUT, (nic.SOURCE,), lambda host, facts: _ask(rapi_for, host, facts))
+
+
+def _ask(rapi_for: Callable[[str], Instances], host: str, facts: Facts) -> Finding:
+    found = facts.get(nic.SOURCE)
+    try:
+        with rapi_for(host) as rapi:
+            instance = rapi.instance(host)
+    except NotAnInstanceError as error:
+        return ok(f"not a Ganeti machine, a reboot does not move its network cards: {one_line(str(error))}")
+    except MxlibError as error:
+        return unknown(f"the cluster could not be asked: {one_line(str(error))}")
+    return judge_names(forecast(host, instance, found.nics), found)
+
+
+def judge_names(foretold: Forecast, found: NicFacts) -> Finding:
+    """Judge what the ways to reboot do to the names.
+
+    Arguments:
+        foretold: the forecast.
+        found: the cards and files of the host.
+    """
+    lines = foretold.lines()
+    if not foretold.nics:
+        return unknown("the host has no network card that could be foretold", *lines)
+    worst = min((Level.GUEST, Level.COLD), key=lambda level: _ORDER.index(foretold.fate(level)))
+    fate, renames = foretold.fate(worst), foretold.renames(worst)
+    told = ", ".join(f"{old} to {new}" for old, new in renames.items())
+    if fate is Fate.RENAMED and renames.items() <= pairs(found.files).items():
+        return ok(f"a {worst.value} reboot renames {told}, and both names are configured", *lines)
+    if fate is Fate.RENAMED:
+        advice = f"cookbook sre.mail.repair-nic {foretold.host} --pin"
+        return failed(f"a {worst.value} reboot renames {told}: it would not come back; {advice}", *lines)
+    if fate is Fate.NO_START:
+        return failed(f"it would not start again after a {worst.value} reboot", *lines)
+    if fate is Fate.UNKNOWN:
+        return unknown("what a reboot does to its network names cannot be told", *lines)
+    return ok("every way to reboot keeps the network names", *lines)
+
+
+_ORDER = (Fate.NO_START, Fate.RENAMED, Fate.UNKNOWN, Fate.KEPT)
+
+
+def alerts_check(
+    source: AlertSource, section: AlertsSection, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Outside:
+    """The check of alerts about a host; those about the whole service are about each host.
+
+    Arguments:
+        source: where they are asked for, once for all hosts.
+        section: which of them matter.
+        now: the time.
+    """
+    ask = _once(source.firing)
+
+    def judge(host: str, facts: Facts) -> Finding:
+        del facts
+        try:
+            firing = ask()
+        except SilenceError as error:
+            return unknown(one_line(str(error)))
+        if firing is None:
+            return ok("the site names no Alertmanager")
+        verdict = alerts.judge(relevant(firing, [host], section.service, section.ignored), now())
+        return Finding(verdict.status, verdict.why, tuple(one.output for one in verdict.evidence))
+
+    return Outside(alerts.NAME, "alerts that fire about", (), judge)
+
+
+def _once(ask: Callable[[], tuple[Alert, ...] | None]) -> Callable[[], tuple[Alert, ...] | None]:
+    """Ask once for all hosts, which are judged at the same time; an error is the answer as well."""
+    lock = threading.Lock()
+    known: list[tuple[Alert, ...] | SilenceError | None] = []
+
+    def asked() -> tuple[Alert, ...] | None:
+        with lock:
+            if not known:
+                try:
+                    known.append(ask())
+                except SilenceError as error:
+                    known.append(error)
+        if isinstance(known[0], SilenceError):
+            raise known[0]
+        return known[0]
+
+    return asked

@@ -1,0 +1,47 @@
+"""How a run ended, told through Spicerack."""
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from spicerack import Spicerack
+from wmflib.phabricator import PhabricatorError
+
+from mxlib.adapters.announce import announce
+from mxlib.config.announce import AnnounceSection
+
+
+@pytest.fixture
+def spicerack():
+    made = mock.create_autospec(Spicerack, instance=True, spec_set=True)
+    made.dry_run = False
+    return made
+
+
+def test_the_outcome_goes_to_the_log_and_to_the_task(spicerack):
+    section = AnnounceSection(phabricator=Path("/etc/bot.conf"))
+    announce(spicerack, section, "mx2001: done\nnext", "T123", "comment")
+    assert spicerack.sal_logger.info.call_args.args == ("%s%s", "mx2001: done next", " - T123")
+    spicerack.phabricator.assert_called_once_with("/etc/bot.conf")
+    spicerack.phabricator.return_value.task_comment.assert_called_once_with("T123", "comment")
+
+
+@pytest.mark.parametrize(
+    ("section", "task"), [(AnnounceSection(), "T1"), (AnnounceSection(phabricator=Path("/x")), "")]
+)
+def test_without_a_task_or_a_bot_nobody_comments(spicerack, section, task):
+    announce(spicerack, section, "done", task, "comment")
+    spicerack.phabricator.assert_not_called()
+
+
+def test_a_dry_run_tells_nobody(spicerack):
+    spicerack.dry_run = True
+    announce(spicerack, AnnounceSection(phabricator=Path("/x")), "done", "T1", "comment")
+    spicerack.phabricator.assert_not_called()
+    spicerack.sal_logger.info.assert_not_called()
+
+
+def test_that_nobody_could_be_told_ends_nothing(spicerack):
+    spicerack.phabricator.side_effect = PhabricatorError("no such file")
+    announce(spicerack, AnnounceSection(sal=False, phabricator=Path("/x")), "done", "T1", "comment")
+    spicerack.sal_logger.info.assert_not_called()

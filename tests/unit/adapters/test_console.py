@@ -1,0 +1,183 @@
+import base64
+import gzip
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxlib.adapters.boot_watch import BootWatch
+from mxlib.adapters.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
+from mxlib.adapters.secret import Secret
+from mxlib.adapters.serial_shell import Login, SerialShell, _received, cksum
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError
+from mxlib.nic.screen import Waiting, plain, quiet
+from tests.unit.support import fake_console
+
+KERNEL = "[   90.062106] device-mapper: core: CONFIG_IMA_DISABLE_HTABLE is disabled.\r\n"
+FAKE = Path(__file__).parents[1] / "support" / "fake_console.py"
+PASSWORD = Secret("s3cret-on-the-line")
+
+
+def console(*options: str, transcript: Path | None = None, secret: Secret = PASSWORD) -> Console:
+    return Console([sys.executable, str(FAKE), *options], secret=secret, transcript=transcript)
+
+
+def shell(line: Console, scratch: Path, *, password: Secret = PASSWORD, timeout: float = 20.0) -> SerialShell:
+    (scratch / "printk").write_text("7\t4\t1\t7\n")
+    made = SerialShell(line, "mail.lab.test", Login("root", password, timeout))
+    # Only for the machine that runs the tests: its kernel is left alone, and it need not be root's.
+    made.ANSWER_S, made.STILL_S = 2.0, 0.2
+    made.SCRATCH, made.PRINTK, made.UID = str(scratch), str(scratch / "printk"), str(os.getuid())
+    return made
+
+
+@pytest.mark.parametrize("options", [(), ("--noise", "0.3", "--seed", "7"), ("--noise", "0.3", "--seed", "8")])
+def test_logs_in_runs_and_logs_out(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with console(*options, transcript=tmp_path / "transcript") as line:
+        with shell(line, tmp_path) as host:
+            result = host.read("echo 'one\ttwo'; printf 'no newline\\033[1m'; exit 3", timeout=5)
+            assert (result.exit_code, result.output) == (3, "one\ttwo\nno newline\x1b[1m")
+            assert len(host.read("seq 1 2000", timeout=5).output.split()) == 2000
+            assert (tmp_path / "printk").read_text() == "1\n"
+        assert host.logged_out
+        assert (tmp_path / "printk").read_text() == "7\n"
+    shown = (tmp_path / "transcript").read_bytes()
+    # The noise comes when it likes, also in the middle of a word.
+    assert b"mail login:" in shown.replace(fake_console.KERNEL, b"")
+    assert PASSWORD.reveal().encode() not in shown
+    assert (tmp_path / "transcript").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_session_left_open_by_somebody_is_used_and_closed(tmp_path: Path) -> None:
+    with console("--logged-in") as line:
+        with shell(line, tmp_path) as host:
+            assert host.found_logged_in
+        assert host.logged_out
+
+
+def test_exit_codes_that_are_not_expected_are_errors(tmp_path: Path) -> None:
+    with console() as line, shell(line, tmp_path) as host:
+        assert host.act("exit 4", timeout=5, ok_codes=(0, 4)).exit_code == 4
+        with pytest.raises(CommandFailedError, match="exit code 5: nope"):
+            host.act("echo nope; exit 5", timeout=5)
+        with pytest.raises(CommandTimeoutError):
+            host.read("sleep 30", timeout=0.3)
+        assert host.read("echo still here", timeout=5).output == "still here\n"
+
+
+def test_a_run_cut_short_is_not_answered_by_the_one_before(tmp_path: Path) -> None:
+    with console() as line, shell(line, tmp_path) as host:
+        assert host.read("echo before", timeout=5).output == "before\n"
+        host._upload("sleep 30")
+        line.send("go second 40\r")
+        line.wait(lambda _: False, timeout=0.3)
+        host._type("\x03")
+        assert _received(host._type("show second"), "second") is None
+
+
+def test_a_refused_login_ends_after_two_attempts_and_shows_no_password(tmp_path: Path) -> None:
+    with console("--refuse", transcript=tmp_path / "transcript") as line:
+        with pytest.raises(ConsoleLoginError) as caught:
+            shell(line, tmp_path).open()
+        assert "refused twice" in str(caught.value)
+        assert PASSWORD.reveal() not in str(caught.value) + repr(vars(caught.value))
+    assert (tmp_path / "transcript").read_text().count("Login incorrect") == 2
+    assert PASSWORD.reveal() not in (tmp_path / "transcript").read_text()
+
+
+def test_a_silent_console_is_told_as_such(tmp_path: Path) -> None:
+    with console("--show", " ") as line:
+        begin = time.monotonic()
+        with pytest.raises(ConsoleError, match="no prompt on the console within 1 s"):
+            shell(line, tmp_path, timeout=1.0).open()
+        assert time.monotonic() - begin < 8
+        assert line.screen().waiting is Waiting.SILENT
+
+
+@pytest.mark.parametrize(
+    ("shown", "waiting"),
+    [
+        ("Gave up waiting for root file system device.\\r\\n(initramfs) ", Waiting.INITRAMFS),
+        ("Give root password for maintenance\\r\\n(or press Control-D to continue): ", Waiting.EMERGENCY),
+        ("[    1.000000] Kernel panic - not syncing: Attempted to kill init!\\r\\n", Waiting.PANIC),
+        ("grub rescue> ", Waiting.GRUB_RESCUE),
+        ("deploy@mail:~$ ", Waiting.USER_SHELL),
+    ],
+)
+def test_what_is_no_login_is_reported_and_not_typed_at(tmp_path: Path, shown: str, waiting: Waiting) -> None:
+    with console("--show", shown) as line, pytest.raises(ConsoleStateError) as caught:
+        shell(line, tmp_path).open()
+    assert caught.value.screen is not None
+    assert caught.value.screen.waiting is waiting
+
+
+def test_a_line_that_loses_much_ends_in_an_error(tmp_path: Path) -> None:
+    with console("--logged-in", "--loss", "0.2") as line, pytest.raises(ConsoleError):
+        shell(line, tmp_path, timeout=5.0).open()
+
+
+def test_a_line_that_loses_little_still_serves(tmp_path: Path) -> None:
+    with console("--logged-in", "--loss", "0.001", "--seed", "1") as line, shell(line, tmp_path) as host:
+        assert host.read("seq 1 10", timeout=5).output.split()[-1] == "10"
+
+
+def test_the_end_of_the_other_side_is_seen_and_reattached() -> None:
+    with console("--show", "bye\\r\\n", "--end-after", "1.5") as line:
+        assert line.wait(lambda text: "bye" in text, timeout=5)
+        assert not line.wait(lambda text: "never" in text, timeout=5)
+        assert not line.alive
+        with pytest.raises(ConsoleError, match="not attached"):
+            line.send("x")
+        assert line.reattach(timeout=5, every=0.5)
+        assert line.alive
+
+
+def test_a_command_that_does_not_exist() -> None:
+    with pytest.raises(ConsoleError, match="cannot start"), Console(["/nonexistent/ssh"]):
+        pass
+
+
+def test_the_screen_never_shows_the_password() -> None:
+    with console("--show", "mail login: s3cret-on-the-line\\r\\n") as line:
+        assert line.wait(lambda text: "line" in text, timeout=5)
+        assert "s3cret" not in line.screen().last
+
+
+@given(
+    output=st.text(max_size=400),
+    code=st.integers(0, 255),
+    places=st.lists(st.integers(0, 5000), max_size=4),
+    lost=st.lists(st.integers(0, 5000), max_size=2),
+)
+def test_an_output_comes_whole_or_not_at_all(output: str, code: int, places: list[int], lost: list[int]) -> None:
+    packed = base64.encodebytes(gzip.compress(output.encode(errors="replace"), mtime=0)).decode().rstrip("\n")
+    lines = "".join(f"m1:{line}\r\n" for line in packed.split("\n"))
+    shown = f"show m1\r\n{lines}m1={code}={cksum(f'{code} {packed}'.encode())}=\r\n"
+    for place in places:
+        shown = shown[: place % len(shown)] + KERNEL + shown[place % len(shown) :]
+    for place in lost:
+        shown = shown[: place % len(shown)] + shown[place % len(shown) + 1 :]
+    answer = _received(quiet(plain(shown)), "m1")
+    assert answer in (None, (code, output.encode(errors="replace").decode()))
+
+
+@pytest.mark.parametrize(("data", "sum_"), [(b"", 4294967295), (b"123456789", 930766865)])
+def test_cksum(data: bytes, sum_: int) -> None:
+    # POSIX's own check value for "123456789"; the empty one as printed by coreutils
+    assert cksum(data) == sum_
+
+
+def test_a_watched_boot_is_drained_and_attached_again_when_a_cold_start_ends_it(tmp_path: Path) -> None:
+    line = console("--show", "mail login: ", "--end-after", "1.5", transcript=tmp_path / "transcript")
+    with BootWatch(line) as watch:
+        assert line.wait(lambda text: "login" in text, timeout=5)
+        end = time.monotonic() + 15
+        while (tmp_path / "transcript").read_text().count("mail login:") < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert watch.screen().waiting is Waiting.LOGIN
+    assert (tmp_path / "transcript").read_text().count("mail login:") >= 2
+    assert not line.alive

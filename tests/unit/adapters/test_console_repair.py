@@ -1,0 +1,283 @@
+"""The whole repair, with a make-believe console behind ``ssh`` and a cluster that answers from a table."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from mxlib.adapters import console_repair as nic_service
+from mxlib.adapters import serial_shell
+from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, prove_console
+from mxlib.adapters.ganeti import Cluster, Rapi
+from mxlib.adapters.secret import Secret, SecretError
+from mxlib.base.clock import SystemClock
+from mxlib.base.verdict import Status
+from mxlib.model.record import Level
+from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.forecast import Fate
+from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
+from mxlib.nic.repair import GuestRepair
+from mxlib.protocols.host import CommandResult
+
+NAME = "mx2001.lab.test"
+MAC = "aa:00:00:77:00:21"
+FAKE = Path(__file__).parents[1] / "support" / "fake_console.py"
+PASSWORD = "s3cret-on-the-line"
+RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
+
+
+class FakeRapi:
+    def __init__(self, answer: Instance | Exception) -> None:
+        self._answer = answer
+
+    def instance(self, name: str) -> Instance:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+    def __enter__(self) -> "FakeRapi":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class FakeCluster:
+    """Its console is the make-believe one, with these options."""
+
+    def __init__(self, *options: str, holders: tuple[str, ...] = ()) -> None:
+        self._options = options
+        self._holders = holders
+
+    def console_argv(self, name: str, ssh_options: tuple[str, ...]) -> tuple[str, ...]:
+        return (sys.executable, str(FAKE), *self._options)
+
+    def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
+        return self._holders
+
+
+@pytest.fixture
+def means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Means:
+    (tmp_path / "printk").write_text("7\t4\t1\t7\n")
+    # Only for the machine that runs the tests: its kernel is left alone, and it need not be root's.
+    monkeypatch.setattr(serial_shell.SerialShell, "SCRATCH", str(tmp_path))
+    monkeypatch.setattr(serial_shell.SerialShell, "PRINTK", str(tmp_path / "printk"))
+    monkeypatch.setattr(serial_shell.SerialShell, "UID", str(os.getuid()))
+    monkeypatch.setattr(serial_shell.SerialShell, "STILL_S", 0.2)
+    monkeypatch.setattr(serial_shell.SerialShell, "ANSWER_S", 3.0)
+    monkeypatch.setattr(nic_service, "_BACK_S", 0.1)
+    monkeypatch.setattr(nic_service, "_SILENT_S", 0.5)
+    return Means(
+        rapi=lambda: FakeRapi(RUNNING),  # type: ignore[arg-type, return-value]
+        cluster=FakeCluster(),  # type: ignore[arg-type]
+        ssh_options=(),
+        user="root",
+        password=lambda: Secret(PASSWORD),
+        transcripts=tmp_path / "transcripts",
+        answers=lambda name, family: False,
+        families=lambda name: (4, 6),
+        clock=SystemClock(),
+        tell=lambda line: None,
+    )
+
+
+def repaired(inside: GuestRepair | Exception) -> Callable[..., GuestRepair]:
+    return mock.Mock(side_effect=[inside])
+
+
+def nowhere(means: Means, text: str) -> None:
+    """The password is in no transcript and no text."""
+    assert PASSWORD not in text
+    for path in means.transcripts.glob("*"):
+        assert PASSWORD not in path.read_text()
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_host_that_answers_is_left_alone(means: Means) -> None:
+    report = diagnose_and_repair(replace(means, answers=lambda name, family: True), NAME, run="r1")
+    assert report.ok
+    assert "nothing to repair" in report.headline
+    assert not means.transcripts.exists()
+
+
+def test_the_way_in_and_out_and_the_proof_from_outside(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    up = {4: False, 6: False}
+
+    def inside(host: object, **arguments: object) -> GuestRepair:
+        up.update({4: True, 6: True})
+        assert arguments["macs"] == (MAC,)
+        assert arguments["known"] == {MAC: "ens5"}
+        return GuestRepair(Diagnosis(Cause.RENAMED, "by MAC"), ["done"], {"ens5": "ens13"}, "+iface ens13\n")
+
+    monkeypatch.setattr(nic_service, "repair_inside", inside)
+    means = replace(means, answers=lambda name, family: up[family])
+    report = diagnose_and_repair(means, NAME, run="r1", known={MAC: "ens5"})
+    assert report.ok
+    assert "another name" in report.headline
+    assert any("at its login prompt" in line for line in report.story)
+    assert "  | +iface ens13" in report.lines()
+    nowhere(means, "\n".join(report.lines()) + repr(report))
+    assert "mail login:" in Path(report.transcript).read_text()
+
+
+def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nic_service, "repair_inside", repaired(GuestRepair(Diagnosis(Cause.RENAMED, "by MAC"))))
+    report = diagnose_and_repair(replace(means, answers=lambda name, family: family == 4), NAME, run="r1")
+    assert not report.ok
+    assert "  IPv6: NO answer" in report.lines()
+
+
+@pytest.mark.parametrize(
+    ("options", "holders", "cause"),
+    [
+        (("--refuse",), (), Cause.LOGIN),
+        (("--show", " "), ("socat 1 since yesterday", "socat 2 since now"), Cause.BUSY),
+        (("--show", " "), ("socat 2 since now",), Cause.SILENT),
+        (("--show", "[ 1.000000] x\\r\\n[    1.000000] Kernel panic - not syncing: x\\r\\n"), (), Cause.PANIC),
+        (("--show", "(initramfs) "), (), Cause.INITRAMFS),
+        (("--show", "grub rescue> "), (), Cause.GRUB),
+        (
+            ("--show", "Connection to console of instance mx2001 failed\\r\\n", "--end-after", "0.5"),
+            (),
+            Cause.NOT_RUNNING,
+        ),
+    ],
+)
+def test_every_other_way_ends_safe_and_helps(
+    means: Means, options: tuple[str, ...], holders: tuple[str, ...], cause: Cause
+) -> None:
+    means = replace(means, cluster=FakeCluster(*options, holders=holders))  # type: ignore[arg-type]
+    report = diagnose_and_repair(means, NAME, run="r1", timeout=2.0)
+    assert (report.ok, report.diagnosis.cause) == (False, cause)
+    assert report.lines()[-1].startswith("next: ")
+    nowhere(means, "\n".join(report.lines()) + repr(report))
+
+
+def test_an_instance_that_is_down_needs_no_console(means: Means) -> None:
+    down = replace(RUNNING, status="ERROR_down")
+    report = diagnose_and_repair(replace(means, rapi=lambda: FakeRapi(down)), NAME, run="r1")  # type: ignore[arg-type, return-value]
+    assert report.diagnosis.cause is Cause.NOT_RUNNING
+    assert "gnt-instance start" in report.lines()[-1]
+    assert not means.transcripts.exists()
+
+
+def test_a_dead_remote_api_does_not_stop_the_repair(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = mock.Mock(side_effect=[GuestRepair(Diagnosis(Cause.RENAMED, "by elimination"))])
+    monkeypatch.setattr(nic_service, "repair_inside", inside)
+    dead = FakeRapi(GanetiUnreachableError("https://x does not answer"))
+    report = diagnose_and_repair(replace(means, rapi=lambda: dead), NAME, run="r1")  # type: ignore[arg-type, return-value]
+    assert inside.call_args.kwargs["macs"] is None
+    assert any("going on by the console alone" in line for line in report.story)
+
+
+def test_without_a_password_or_in_a_dry_run_nobody_logs_in(means: Means) -> None:
+    def none() -> Secret:
+        raise SecretError("password file /x: No such file or directory")
+
+    report = diagnose_and_repair(replace(means, password=none), NAME, run="r1")
+    assert report.diagnosis.cause is Cause.NO_ACCESS
+    assert "0600" in report.lines()[-1]
+    dry = diagnose_and_repair(replace(means, dry_run=True), NAME, run="r1")
+    assert dry.diagnosis.cause is Cause.NO_ACCESS
+    assert not means.transcripts.exists()
+
+
+def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
+    good = prove_console(means, NAME, "r1", timeout=10.0)
+    assert good.status is Status.OK
+    assert good.evidence
+    bad = prove_console(replace(means, cluster=FakeCluster("--refuse")), NAME, "r2", timeout=10.0)  # type: ignore[arg-type]
+    assert bad.status is Status.FAILED
+    assert "refused" in bad.why
+    nowhere(means, good.why + bad.why + repr(good))
+
+
+class Guest:
+    name = NAME
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        mark = script.partition("\n")[0].removeprefix("mark=")
+        device = f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend"
+        text = "".join(
+            f"{mark} begin {name}\n{body}\n\n{mark} errors {name}\n\n{mark} end {name} 0\n"
+            for name, body in (("nic-devices", device), ("nic-files", "end"))
+        )
+        return CommandResult(script, 0, text, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fate", "virtual"),
+    [
+        (NotAnInstanceError("no"), Fate.KEPT, False),
+        (GanetiError("HTTP 401"), Fate.UNKNOWN, None),
+        (GanetiUnreachableError("dead"), Fate.UNKNOWN, None),
+    ],
+)
+def test_a_forecast_without_an_answer(means: Means, answer: Exception, fate: Fate, virtual: bool | None) -> None:
+    told = forecast_for(Guest(), replace(means, rapi=lambda: FakeRapi(answer)))  # type: ignore[arg-type, return-value]
+    assert (told.fate(Level.COLD), told.virtual) == (fate, virtual)
+    assert forecast_for(Guest(), None).virtual is False  # type: ignore[arg-type]
+
+
+class Master:
+    name = "ganeti01.lab.test"
+
+    def __init__(self) -> None:
+        self.scripts: list[str] = []
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        self.scripts.append(script)
+        output = (
+            "node: ganeti01.lab.test\n"
+            " 479 Sat Nov 21 04:08:58 2026 socat -u UNIX-CONNECT:/x/mx2001.lab.test.serial OPEN:/dev/null\n"
+            " 556 Sat Nov 21 04:10:39 2026 ssh -t x socat STDIO UNIX-CONNECT:/x/mx2001.lab.test.serial\n"
+            " 563 Sat Nov 21 04:10:39 2026 /usr/bin/socat STDIO,raw UNIX-CONNECT:/x/mx2001.lab.test.serial\n"
+        )
+        return CommandResult(script, 0, output, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
+
+    act = read
+
+
+def test_the_commands_of_the_cluster() -> None:
+    master = Master()
+    cluster = Cluster(lambda: master)  # type: ignore[arg-type]
+    holders = cluster.console_holders(NAME, None)
+    assert [holder.split()[1] for holder in holders] == ["479", "563"]
+    argv = cluster.console_argv(NAME, ("-F", "/etc/x"))
+    assert argv[:4] == ("ssh", "-F", "/etc/x", "-tt")
+    assert argv[-2:] == ("root@ganeti01.lab.test", f"gnt-instance console {NAME}")
+    with pytest.raises(GanetiError, match="not a host name"):
+        cluster.console_argv("mx;reboot")
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "error", "why"),
+    [
+        (404, {}, NotAnInstanceError, "knows no instance"),
+        (401, {}, GanetiError, "HTTP 401"),
+        (302, {}, GanetiError, "HTTP 302"),
+        (200, [], GanetiError, "not a JSON object"),
+        (200, {}, GanetiError, "no usable"),
+    ],
+)
+def test_answers_of_the_remote_api(status: int, content: object, error: type[Exception], why: str) -> None:
+    rapi = Rapi("https://x:5080", "ops", Secret("pw-of-rapi"), ca_file=None, timeout=1)
+    answer = mock.Mock(status_code=status, reason="", json=lambda: content)
+    with mock.patch.object(rapi._session, "get", return_value=answer) as get, pytest.raises(error, match=why):
+        rapi.instance(NAME)
+    assert get.call_args.kwargs["allow_redirects"] is False
+    assert rapi._session.trust_env is False
+
+
+def test_a_remote_api_without_tls_or_answer_shows_no_password() -> None:
+    with pytest.raises(GanetiError, match="https"):
+        Rapi("http://x", "ops", Secret("pw-of-rapi"), ca_file=None, timeout=1)
+    rapi = Rapi("https://127.0.0.1:1", "ops", Secret("pw-of-rapi"), ca_file=None, timeout=1)
+    with pytest.raises(GanetiUnreachableError, match="does not answer") as caught:
+        rapi.instance(NAME)
+    assert "pw-of-rapi" not in str(caught.value)

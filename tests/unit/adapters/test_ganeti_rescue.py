@@ -1,0 +1,286 @@
+"""The machine from outside: what the guard says of a reboot, its cold start, and what helps when it is silent."""
+
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.adapters import ganeti_rescue as rescue_module
+from mxlib.adapters.boot_watch import BootWatch
+from mxlib.adapters.console import Console
+from mxlib.adapters.ganeti import Cluster
+from mxlib.adapters.ganeti_rescue import GanetiRescue, NoRescue, judge_names
+from mxlib.base.errors import CommandFailedError
+from mxlib.base.verdict import Status, Verdict
+from mxlib.model.record import Level
+from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome
+from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
+from mxlib.nic.report import RepairReport
+from mxlib.nic.screen import Screen, Waiting
+from tests.unit.adapters.test_console_repair import MAC, NAME, FakeRapi
+from tests.unit.support.fakes import FakeClock
+
+HVPARAMS = {
+    "kvm_pci_reservations": 12,
+    "disk_type": "paravirtual",
+    "reboot_behavior": "reboot",
+    "machine_version": "",
+    "acpi": True,
+}
+MACHINE = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, HVPARAMS)
+
+
+def told(cold: Fate = Fate.RENAMED, guest: Fate = Fate.KEPT) -> Forecast:
+    def outcome(fate: Fate) -> Outcome:
+        name = {Fate.KEPT: "ens5", Fate.RENAMED: "ens13"}.get(fate)
+        return Outcome(fate, name, f"{fate.value}: PCI slot 5 becomes 13")
+
+    outcomes = {Level.GUEST: outcome(guest), Level.POWER_CYCLE: outcome(Fate.KEPT), Level.COLD: outcome(cold)}
+    return Forecast(NAME, (NicForecast("ens5", MAC, 5, outcomes),))
+
+
+class FakeCluster:
+    """A machine that is off until it is started, and paused until its console is attached or somebody says go."""
+
+    def __init__(self, *, status: str = "ERROR_down", unpauses_after: int = 1) -> None:
+        self.state, self.asked, self.unpauses_after = status, 0, unpauses_after
+        self.done: list[str] = []
+
+    def status(self, name: str) -> tuple[str, str]:
+        return self.state, "ganeti01.lab.test"
+
+    def switched_off(self, name: str) -> bool:
+        if self.state == "dead":
+            raise GanetiError("no master")
+        return self.state == "ERROR_down"
+
+    def start(self, name: str, *, paused: bool) -> None:
+        self.done.append(f"start paused={paused}")
+        self.state = "running"
+
+    def paused(self, name: str, node: str) -> bool:
+        self.asked += 1
+        return self.asked <= self.unpauses_after
+
+    def unpause(self, name: str, node: str) -> None:
+        self.done.append("unpause")
+
+    def power_cycle(self, name: str) -> None:
+        self.done.append("power cycle")
+
+    def console_argv(self, name: str, ssh_options: tuple[str, ...]) -> tuple[str, ...]:
+        return ("true",)
+
+
+def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changes: object) -> GanetiRescue:
+    means = SimpleNamespace(
+        rapi=lambda: FakeRapi(MACHINE), cluster=FakeCluster(), clock=FakeClock(), dry_run=False, transcripts=tmp_path,
+        ssh_options=(), tell=lambda line: None,
+    )  # fmt: skip
+    for name, value in changes.items():
+        setattr(means, name, value)
+    monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: told())
+    monkeypatch.setattr(
+        rescue_module, "prove_console", lambda means, name, run: Verdict("console", Status.OK, "serves")
+    )
+    host = SimpleNamespace(name=NAME)
+    return GanetiRescue(means, host, "run1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("level", "prevention", "status", "why"),
+    [
+        (Level.GUEST, "none", Status.OK, "this reboot keeps the network names (ens5)"),
+        (Level.COLD, "none", Status.FAILED, "this cold start renames ens5 to ens13 (PCI slot 5 becomes 13)"),
+        (Level.COLD, "none", Status.FAILED, "--accept nic-forecast"),
+        (Level.COLD, "stanzas", Status.OK, "prevented by stanzas"),
+    ],
+)
+def test_the_guard_says_what_this_level_does(level: Level, prevention: str, status: Status, why: str) -> None:
+    found, said = judge_names(told(), level, prevention)
+    assert found is status
+    assert why in said
+
+
+@pytest.mark.parametrize(("fate", "status"), [(Fate.UNKNOWN, Status.UNKNOWN), (Fate.NO_START, Status.FAILED)])
+def test_what_cannot_be_known_or_would_not_start_is_not_prevented(fate: Fate, status: Status) -> None:
+    assert judge_names(told(cold=fate), Level.COLD, "stanzas")[0] is status
+
+
+def test_a_reboot_from_inside_that_is_a_cold_start_is_ordered_as_one() -> None:
+    status, said = judge_names(told(guest=Fate.RENAMED), Level.GUEST, "stanzas")
+    assert status is Status.FAILED
+    assert "--level cold" in said
+
+
+def test_the_guard_names_what_defeats_the_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for parameters, why in (
+        ({"kernel_path": "/boot/vmlinuz"}, "kernel_path"),
+        ({"boot_order": "network"}, "install the host anew"),
+    ):
+        machine = replace(MACHINE, hvparams={**HVPARAMS, **parameters})
+        rescue = made(monkeypatch, tmp_path, rapi=lambda machine=machine: FakeRapi(machine))
+        verdicts = {one.check: one for one in rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")}  # type: ignore[arg-type]
+        assert verdicts["machine"].status is Status.FAILED
+        assert why in verdicts["machine"].why
+    exits = replace(MACHINE, hvparams={**HVPARAMS, "reboot_behavior": "exit"})
+    rescue = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(exits))
+    said = rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")  # type: ignore[arg-type]
+    assert "built anew" in {one.check: one.why for one in said}["machine"]
+
+
+def test_a_dead_remote_api_is_unknown_and_a_host_of_iron_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    host = SimpleNamespace(name=NAME)
+    dead = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(GanetiUnreachableError("no answer")))
+    assert {one.check: one.status for one in dead.ready(host, Level.GUEST, "none")}["machine"] is Status.UNKNOWN  # type: ignore[arg-type]
+    iron = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(NotAnInstanceError("knows no instance")))
+    assert [one.status for one in iron.ready(host, Level.GUEST, "none")] == [Status.OK]  # type: ignore[arg-type]
+    assert [one.status for one in iron.ready(host, Level.COLD, "none")] == [Status.FAILED]  # type: ignore[arg-type]
+
+
+def test_a_dry_run_does_not_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rescue = made(monkeypatch, tmp_path, dry_run=True)
+    assert "console" not in {one.check for one in rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")}  # type: ignore[arg-type]
+
+
+def test_without_a_cluster_there_is_no_cold_start() -> None:
+    host = SimpleNamespace(name=NAME)
+    assert NoRescue().ready(host, Level.GUEST, "none") == ()  # type: ignore[arg-type]
+    assert NoRescue().ready(host, Level.COLD, "none")[0].status is Status.FAILED  # type: ignore[arg-type]
+    assert not NoRescue().off()
+
+
+@pytest.mark.parametrize(("unpauses_after", "unpaused"), [(1, False), (100, True)])
+def test_a_machine_never_stays_paused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unpauses_after: int, unpaused: bool
+) -> None:
+    cluster = FakeCluster(unpauses_after=unpauses_after)
+    rescue = made(monkeypatch, tmp_path, cluster=cluster)
+    said = rescue.power_on()
+    rescue.unwatch()
+    assert cluster.done == ["start paused=True", *(["unpause"] if unpaused else [])]
+    assert ("without its console" in said) is unpaused
+
+
+def test_a_console_has_one_reader_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    opened: list[str] = []
+    rescue = made(monkeypatch, tmp_path)
+    monkeypatch.setattr(rescue_module, "open_console", lambda means, name, *_: opened.append(name))
+    monkeypatch.setattr(rescue_module, "BootWatch", lambda _console: nullcontext("a watch"))
+    for _ in range(2):
+        rescue.attach()
+    rescue.unwatch()
+    rescue.attach()
+    assert opened == [NAME, NAME]
+
+
+def test_what_the_cluster_does_not_tell_is_not_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for status, off in (("ERROR_down", True), ("running", False), ("ADMIN_down", False), ("dead", False)):
+        assert made(monkeypatch, tmp_path, cluster=FakeCluster(status=status)).off() is off
+
+
+@pytest.mark.parametrize(
+    ("cause", "started", "power"),
+    [
+        (Cause.PANIC, False, True),
+        (Cause.RENAMED, False, False),
+        (Cause.LOGIN, False, True),
+        (Cause.LOGIN, True, False),
+        (Cause.BUSY, True, False),
+        (Cause.SILENT, True, True),
+    ],
+)
+def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cause: Cause, started: bool, power: bool
+) -> None:
+    report = RepairReport(NAME, diagnosis=Diagnosis(cause, "seen", "Do this."))
+    monkeypatch.setattr(rescue_module, "diagnose_and_repair", lambda *args, **options: report)
+    rescue = made(monkeypatch, tmp_path)
+    rescue.renames()
+    if started:
+        rescue.power_on()
+    mended = rescue.mend()
+    assert (mended.back, mended.power) == (False, power)
+    assert mended.note.endswith("(seen). Do this.")
+
+
+class Master:
+    name = "ganeti01.lab.test"
+
+    def __init__(self, output: str) -> None:
+        self.output, self.scripts = output, []  # type: ignore[var-annotated]
+
+    def read(self, script: str, *, timeout: float) -> SimpleNamespace:
+        self.scripts.append(script)
+        return SimpleNamespace(output=self.output)
+
+    act = read
+
+
+def test_the_state_of_a_machine_is_read_on_the_master() -> None:
+    for output, off in (("ERROR_down:ganeti01.lab.test\n", True), ("ADMIN_down:ganeti01.lab.test\n", False)):
+        assert Cluster(lambda output=output: Master(output)).switched_off(NAME) is off  # type: ignore[arg-type]
+    with pytest.raises(GanetiError, match="cannot be read"):
+        Cluster(lambda: Master("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
+    master = Master("VM status: paused (prelaunch)\n")
+    assert Cluster(lambda: master).paused(NAME, "ganeti01.lab.test")  # type: ignore[arg-type]
+    Cluster(lambda: master).start(NAME, paused=True)  # type: ignore[arg-type]
+    assert master.scripts[-1] == f"gnt-instance start --paused {NAME}"
+
+
+class Shown(Console):
+    """A console that shows what it is told to, by a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-c", ""], clock=FakeClock())
+        self.waiting, self.new = Waiting.BOOTING, False
+
+    def seen(self, pattern: object) -> bool:
+        return self.new
+
+    def screen(self) -> Screen:
+        return Screen(self.waiting, "detail" if self.waiting is Waiting.PANIC else "", "")
+
+
+def test_a_boot_stands_still_when_its_console_shows_the_same_prompt_for_a_while() -> None:
+    console = Shown()
+    watch = BootWatch(console)
+    console.waiting = Waiting.LOGIN
+    look(watch, console, 60)
+    assert watch.standstill() == ""  # the old boot's prompt
+    console.new = True
+    look(watch, console, 10)
+    assert watch.standstill() == ""
+    look(watch, console, 5)
+    assert watch.standstill() == "a login prompt"
+    console.waiting = Waiting.BOOTING
+    look(watch, console, 1)
+    assert watch.standstill() == ""
+    console.waiting = Waiting.PANIC
+    look(watch, console, 30)
+    assert watch.standstill() == ""  # panic=20 would have it boot again by itself
+    look(watch, console, 30)
+    assert watch.standstill() == "a kernel panic: detail"
+
+
+def look(watch: BootWatch, console: Shown, seconds: int) -> None:
+    for _ in range(seconds):
+        watch._look()
+        console.clock.sleep(1)
+
+
+def test_a_start_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cluster = FakeCluster()
+
+    def fails(name: str, *, paused: bool) -> None:
+        raise CommandFailedError("exit code 1: exited with exit code 1")
+
+    cluster.start = fails  # type: ignore[method-assign]
+    with pytest.raises(CommandFailedError):
+        made(monkeypatch, tmp_path, cluster=cluster).power_on()

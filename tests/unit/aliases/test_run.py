@@ -1,0 +1,200 @@
+"""The loop of refresh-aliases: what it does in which order, and how it ends."""
+
+import dataclasses
+
+import pytest
+
+from mxlib.aliases import aftermath as alias_aftermath
+from mxlib.aliases import run as alias_run
+from mxlib.aliases.found import Found, NoJournal, Wanted, World
+from mxlib.aliases.look import AliasLook
+from mxlib.aliases.outcome import HostRefusals, HungRun, RefreshExit
+from mxlib.aliases.report import as_json, caches, markdown, terminal
+from mxlib.aliases.run import Refresh
+from mxlib.aliases.run_anew import Ending, RunResult
+from mxlib.config.verify import VerifyPolicy
+from mxlib.facts.alias_hang import Hang
+from mxlib.facts.callout import CalloutFacts
+from mxlib.facts.rejects import Refusal
+from mxlib.protocols.host import CommandResult
+from tests.unit.aliases.test_look import PROBES
+from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, A, B, facts, minutes, session, state
+from tests.unit.support.fakes import FakeClock
+
+WELL = state(a=NEWER, b=NEWER)
+FINE = {A: session(A, support=250, newqueue=250), B: session(B, support=250, newqueue=250)}
+WRONG = {A: session(A, support=250, newqueue=250), B: session(B, support=250, newqueue=(550, "unknown user"))}
+REFUSAL = Refusal(minutes(30), "user9@world.test", "newqueue@lab.test", "mx.world.test [198.51.100.1]", "unknown user")
+HANG = Hang((), (), ("journal x",))
+
+
+class Says:
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+    def live(self, text):
+        pass
+
+
+@dataclasses.dataclass
+class Acts:
+    """A host that remembers what was done to it."""
+
+    name: str
+    done: list = dataclasses.field(default_factory=list)
+
+    def act(self, script, *, timeout, ok_codes=(0,)):
+        self.done.append(script)
+        return CommandResult(script, 0, "cleared 1\n", NOW, 0.1)
+
+    def read(self, script, *, timeout):
+        return CommandResult(script, 0, "", NOW, 0.1)
+
+
+class Stage:
+    """A site whose looks, runs and logs are given."""
+
+    def __init__(self, monkeypatch, looks, endings=(), negative=()):
+        self.says, self.ran, self.asked = Says(), [], []
+        self.hosts = {A: Acts(A), B: Acts(B)}
+        looks, endings = iter(looks), iter(endings)
+
+        def look(hosts, generators, known, probes, policy, asked):
+            self.asked.append(asked)
+            states, results = next(looks)
+            return AliasLook((states,), results, NOW)
+
+        def run_anew(host, repair, limit, donation):
+            self.ran.append((host.name, limit, donation))
+            return RunResult(next(endings), ("kept a copy",), 3, "new", 2)
+
+        class Answer(dict):
+            def get(self, source, default=None):
+                return {"callout": CalloutFacts(dict.fromkeys(negative, "reject")), "rejects": (REFUSAL,)}.get(
+                    source.name, HANG
+                )
+
+        monkeypatch.setattr(alias_run, "look", look)
+        monkeypatch.setattr(alias_run, "run_anew", run_anew)
+        monkeypatch.setattr(alias_run, "read_facts", lambda host, sources: Answer())
+        monkeypatch.setattr(alias_aftermath, "read_facts", lambda host, sources: Answer())
+
+    def play(self, *, dry_run=False, targets=(A, B), **wanted):
+        world = World(
+            self.hosts, (GENERATOR,), PROBES, VerifyPolicy(), FakeClock(), self.says, NoJournal(), dry_run=dry_run
+        )
+        self.run = Refresh(world, Wanted(targets, **wanted))
+        return self.run.execute()
+
+
+def test_the_incident_is_repaired(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE), (WELL, FINE)], [Ending.REFRESHED],
+                  ["newqueue@tickets.test", "other@tickets.test"])  # fmt: skip
+    assert stage.play() is RefreshExit.DONE
+    assert stage.ran == [(B, 900.0, "")]
+    assert [one.unit for one in stage.run.found.hung] == [GENERATOR.unit]
+    assert stage.asked[1] == ("newqueue@lab.test",), "what differed is asked again"
+    assert stage.run.found.cleared == {A: ("newqueue@tickets.test",), B: ("newqueue@tickets.test",)}
+    assert "other@" not in stage.hosts[B].done[0]
+    assert any("newqueue@lab.test" in line for line in terminal(stage.run.found, RefreshExit.DONE, NOW))
+
+
+def test_nothing_to_do_is_said_and_nothing_done(monkeypatch):
+    stage = Stage(monkeypatch, [(WELL, FINE)])
+    assert stage.play() is RefreshExit.DONE
+    assert "no generator needs a run" in stage.says.lines
+    assert stage.ran == []
+    assert stage.hosts[B].done == []
+
+
+def test_a_generator_that_hangs_again_has_an_exit_code_of_its_own(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (INCIDENT, WRONG)], [Ending.HUNG], ["newqueue@tickets.test"])
+    assert stage.play(targets=(B,)) is RefreshExit.HUNG_AGAIN
+    assert stage.ran == [(B, 900.0, "")], "once, not again"
+    assert stage.run.found.cleared == {}, "the next sender would only make it remember again"
+
+
+def test_where_it_just_hung_elsewhere_a_serving_file_is_left(monkeypatch):
+    stale = state(a=facts(last_success=minutes(300)), b=dataclasses.replace(INCIDENT.facts[B], file=NEWER.file))
+    stage = Stage(monkeypatch, [(stale, FINE), (stale, FINE)], [Ending.HUNG])
+    assert stage.play() is RefreshExit.HUNG_AGAIN
+    assert [host for host, _, _ in stage.ran] == [B]
+    assert any("left alone" in line for line in stage.says.lines)
+
+
+def test_a_dry_run_and_a_check_only_tell(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG)])
+    assert stage.play(dry_run=True) is RefreshExit.DONE
+    assert any("systemctl stop generate_vrts_aliases.service" in line for line in stage.says.lines)
+    checked = Stage(monkeypatch, [(INCIDENT, WRONG)])
+    assert checked.play(check=True) is RefreshExit.FAILED
+    assert stage.ran == checked.ran == []
+
+
+def test_a_host_that_could_not_be_read_is_not_known(monkeypatch):
+    stage = Stage(monkeypatch, [(state(a=facts(), b="no session"), FINE)])
+    assert stage.play(check=True) is RefreshExit.UNKNOWN
+
+
+def test_what_is_still_wrong_is_a_failure(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (INCIDENT, WRONG)], [Ending.REFRESHED])
+    assert stage.play() is RefreshExit.FAILED
+    told = list(terminal(stage.run.found, RefreshExit.FAILED, NOW))
+    assert any("STILL WRONG: mx2001.lab.test" in line for line in told)
+
+
+@pytest.mark.parametrize(("ending", "words"), [(Ending.REJECTED, "below its floor"), (Ending.FAILED, "the run failed")])
+def test_a_run_whose_file_was_not_left_in_place_is_no_success(monkeypatch, ending, words):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE)], [ending])
+    assert stage.play() is RefreshExit.FAILED
+    assert words in stage.run.found.wrong[0]
+
+
+def test_the_limit_can_be_given(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE)], [Ending.REFRESHED])
+    stage.play(limit=30.0)
+    assert stage.ran[0][1] == 30.0
+
+
+def test_a_start_timeout_is_set_and_taken_away(monkeypatch):
+    stage = Stage(monkeypatch, [(WELL, FINE)])
+    assert stage.play(pin=True, targets=(B,)) is RefreshExit.DONE
+    assert any("TimeoutStartSec=1800" in line for line in stage.says.lines)
+    assert "daemon-reload" in stage.hosts[B].done[0]
+    nothing = Stage(monkeypatch, [])
+    assert nothing.play(unpin=True) is RefreshExit.DONE
+    assert nothing.hosts[B].done == []
+
+
+# --- the report
+
+
+@pytest.mark.parametrize(("ago", "words"), [(30, "until 07:30 UTC"), (200, "no sender's cache")])
+def test_how_long_others_may_still_refuse(ago, words):
+    late = dataclasses.replace(REFUSAL, when=minutes(ago))
+    assert words in caches(Found(refusals=[HostRefusals(B, minutes(720), (late,))]), NOW)
+    assert caches(Found(), NOW) == ""
+
+
+def test_the_report_is_proof():
+    found = Found(
+        hung=[HungRun(B, GENERATOR.unit, "bash waits", ("stack 1 tcp_recvmsg",))],
+        endings={(B, "vrts"): Ending.REFRESHED},
+        refusals=[HostRefusals(B, minutes(720), (REFUSAL,) * 25)],
+    )
+    lines = list(terminal(found, RefreshExit.DONE, NOW))
+    assert lines[0].startswith("mx2001.lab.test refused 25 recipients of 1 sender since 2026-11-20 18:00 UTC")
+    assert any("5 earlier ones" in line for line in lines)
+    text = markdown(found, RefreshExit.DONE, "r1", "me@here", ["said \x1b[31m"], NOW)
+    assert "stack 1 tcp_recvmsg" in text
+    assert "\x1b" not in text
+    assert text.count("user9@world.test") == 25
+    assert '"exit_code": 0' in as_json(found, RefreshExit.DONE, "r1", "me@here")
+
+
+def test_no_exit_code_is_one_of_spicerack():
+    assert not {one.value for one in RefreshExit} & {1, 2, *range(90, 100)}
+    assert all(one.phrase for one in RefreshExit)

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+import pytest
+
+from mxlib.base.errors import ReportError
+from mxlib.base.files import replace_file
+
+
+def test_it_takes_the_place_of_the_old_one_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "mx.prom"
+    path.write_text("old")
+    assert replace_file(path, "new\n") == str(path)
+    assert path.read_text() == "new\n"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"nowhere/mx\.prom: cannot be written"):
+        replace_file(tmp_path / "nowhere" / "mx.prom", "")

@@ -1,0 +1,477 @@
+"""Each check is OK, FAILED and UNKNOWN once, from what two real hosts in good order answered."""
+
+import base64
+import dataclasses
+import json
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from mxlib.base.verdict import Status
+from mxlib.checks.check import Scope, ok
+from mxlib.checks.registry import all_checks, select
+from mxlib.config.known_bad_list import load
+from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy, VerifyPolicy
+from mxlib.facts.section import SectionOutput
+from mxlib.facts.source import Facts
+from mxlib.model import exim
+from mxlib.verify.request import with_watched
+from tests.unit.support.facts import fixture
+
+ENTRIES = load()
+POLICY = with_watched(
+    VerifyPolicy(
+        required_units=("exim4.service", "ssh.service", "ferm.service|nftables.service", "spamd.service"),
+        listeners=(25, 465, 587),
+    ),
+    ENTRIES,
+)
+CHECKS = {check.name: check for check in all_checks(ENTRIES)}
+NFTABLES, FERM = "mx1001", "mx2001"
+
+
+def host(name=NFTABLES, **changed):
+    """What a real host in good order answered, with some answers changed: a text, or a function of the text."""
+    data = json.loads(fixture(f"healthy/{name}.json"))
+    when = datetime.fromisoformat(data["when"])
+    texts = data["outputs"]
+    for section, change in changed.items():
+        key = section.replace("_", "-")
+        assert key in texts, key
+        texts[key] = change(texts[key]) if callable(change) else change
+    outputs = {key: SectionOutput(key, key, 0, text, "", when, data["seconds"]) for key, text in texts.items()}
+    return Facts(data["host"], when, outputs)
+
+
+def replaced(old, new):
+    def change(text):
+        assert old in text, old
+        return text.replace(old, new)
+
+    return change
+
+
+def judge(check, facts=None, policy=POLICY):
+    return CHECKS[check].verdict(facts or host(), policy)
+
+
+@pytest.mark.parametrize("name", [NFTABLES, FERM])
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_healthy_host_is_all_ok(name, check):
+    verdict = judge(check, host(name))
+    assert verdict.status is Status.OK, verdict.why
+    assert verdict.evidence
+    assert all(evidence.command for evidence in verdict.evidence)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_host_that_does_not_answer_is_unknown(check):
+    silent = host()
+    outputs = {
+        key: dataclasses.replace(output, exit_code=None, output="", errors="ssh: connect: Connection refused")
+        for key, output in silent.outputs.items()
+    }
+    verdict = judge(check, dataclasses.replace(silent, outputs=outputs))
+    assert verdict.status is Status.UNKNOWN
+    assert "Connection refused" in verdict.why
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_section_that_timed_out_is_unknown(check):
+    slow = host()
+    outputs = {key: dataclasses.replace(output, exit_code=124) for key, output in slow.outputs.items()}
+    assert judge(check, dataclasses.replace(slow, outputs=outputs)).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "nan\n", "\x00\x01", "Error: no such thing\n"])
+@pytest.mark.parametrize("check", CHECKS)
+def test_nonsense_is_unknown_and_never_passes(check, text):
+    sections = {section.name for source in CHECKS[check].sources(POLICY) for section in source.sections}
+    nonsense = host(**{name.replace("-", "_"): text for name in sections})
+    assert judge(check, nonsense).status is Status.UNKNOWN
+
+
+def with_unit(name, **states):
+    def change(text):
+        blocks = text.split("\n\n")
+        index = next(number for number, block in enumerate(blocks) if f"Id={name}" in block)
+        for key, value in states.items():
+            blocks[index] = re.sub(rf"^{key}=.*$", f"{key}={value}", blocks[index], flags=re.MULTILINE)
+        return "\n\n".join(blocks)
+
+    return change
+
+
+HUNG = (
+    "\nId=gen.service\nLoadState=loaded\nActiveState=activating\nSubState=start\nUnitFileState=static\nResult=success\n"
+)
+NO_TABLES = "tool iptables-nft-save\ntool ip6tables-nft-save\ntool end\n"
+NO_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}\n'
+
+
+def recent(count, line):
+    def change(text):
+        stamp = re.search(r"zone .*\n", text)[0]
+        events = "".join(f"2026-11-21 04:40:00 1xUaVg-0000{number:02d}-2b {line}\n" for number in range(count))
+        return f"{stamp}arrived 5\ndelivered 3\ncompleted 3\nwrong {count}\n{events}end\n"
+
+    return change
+
+
+def counted(arrived, completed):
+    def change(text):
+        stamp = re.search(r"zone .*\n", text)[0]
+        return f"{stamp}arrived {arrived}\ndelivered 1\ncompleted {completed}\nwrong 0\nend\n"
+
+    return change
+
+
+def waiting(count, hours):
+    """Messages received that long ago, under a rule that gives up after four days."""
+
+    def change(text):
+        now = int(re.search(r"now (\d+)", text)[1])
+        seconds, digits = now - hours * 3600, ""
+        for _ in range(6):
+            seconds, digit = divmod(seconds, 62)
+            digits = exim.BASE62[digit] + digits
+        lines = "".join(f"message {digits}-00{number:04d}-2b slow.test\n" for number in range(count))
+        return f"{lines}rule slow.test Retry rule: *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h; \nnow {now}\nend\n"
+
+    return change
+
+
+STALLED = (
+    "== u@provider.test R=r T=t defer (110): Connection timed out H=a [192.0.2.4]: "
+    "SMTP timeout after end of data (266176 bytes written)"
+)
+
+
+def with_fault(text):
+    """The rules with the lab's fault in front: a drop of answers that come from port 25."""
+    rules = json.loads(text)["nftables"]
+    return json.dumps({"nftables": rules + json.loads(fixture("host/fault-nft-j-list-ruleset.json"))["nftables"][1:]})
+
+
+HOLE = "from=2001:db8:51::10\nuntil=1795238400\nwho=op@cumin1001\nwhy=mail stalls\n"
+HOLE_RULE = "-A INPUT -s 2001:db8:51::10/128 -m comment --comment mx-hole-2001-db8-51--10 -j ACCEPT\n"
+
+
+def with_hole(name, timer="active", rule=HOLE_RULE):
+    """A host on which a hole was opened; without a timer's state nothing is written down of it."""
+    line = f"hole 2001-db8-51--10 {timer} {base64.b64encode(HOLE.encode()).decode()}\n" if timer else ""
+    return host(
+        name,
+        temporary_holes=f"now 1795236000\n{line}end\n",
+        firewall_tables=lambda text: text.replace("-A INPUT -m state", f"{rule}-A INPUT -m state", 1),
+    )
+
+
+FAILING = {
+    "depool-claimed-by-rules": ("depool", host(depool=lambda text: "file yes\nunit enabled\n" + text), "closed|partly"),
+    "mta-held": ("mta", host(mta_unit=replaced("LoadState=loaded", "LoadState=masked")), "is held"),
+    "mta-gone": ("mta", host(mta_processes="end\n"), "no process"),
+    "mta-deaf": (
+        "mta",
+        host(sockets_listening=lambda text: "".join(x for x in text.splitlines(True) if "[::]:25 " not in x)),
+        "port 25 over IPv6",
+    ),
+    "mta-not-at-boot": ("mta", host(mta_unit=lambda text: re.sub("WantedBy=.*", "WantedBy=", text)), "at boot"),
+    "mta-unit-dead": ("mta", host(mta_unit=replaced("ActiveState=active", "ActiveState=inactive")), "inactive"),
+    "queue-long": ("queue", host(queue_count="2000\n"), "2000 messages, too many"),
+    "queue-critical": ("queue", host(queue_count="4000\n"), "critical"),
+    "queue-old": ("queue", host(queue_ages="spooled 1000\nold 1000\nfirst 1xUaVg-00006Y-1v\n"), "1000 older"),
+    "queue-grows": ("queue-trend", host(maillog_recent=counted(900, 400)), "grew by 500"),
+    "queue-bounces": ("bounce-deadline", host(queue_retry=waiting(100, hours=95)), "100 bounce within 2 h"),
+    "log-after-data": ("log", host(maillog_recent=recent(5, STALLED)), "after end of data, to provider.test"),
+    "log-destination": (
+        "log",
+        host(maillog_recent=recent(100, "== u@x.test R=r T=t defer (111): Connection refused")),
+        "connection refused, to x.test",
+    ),
+    "log-local": ("log", host(maillog_recent=recent(5, "== u T=mail_spool defer (28): No space left")), "local"),
+    "units-failed": (
+        "units",
+        host(unit_states=with_unit("spamd.service", ActiveState="failed", Result="exit-code")),
+        "spamd.service is failed",
+    ),
+    "units-inactive": (
+        "units",
+        host(unit_states=with_unit("nftables.service", ActiveState="inactive")),
+        "nftables.service is inactive",
+    ),
+    "units-hung": (
+        "units",
+        host(unit_states=lambda text: text + HUNG + "InactiveExitTimestampMonotonic=1000000\n"),
+        "gen.service has been starting",
+    ),
+    "units-cleared": (
+        "units",
+        host(unit_failures="ifup@ens5.service failed=1795234781000000 started=\nend\n"),
+        "ifup@ens5.service failed at",
+    ),
+    "units-cleared-by-another": (
+        "units",
+        host(unit_failures="ifup@ens5.service failed=1795234781000000 started=\ncleared other.service\nend\n"),
+        "ifup@ens5.service failed at",
+    ),
+    "firewall-not-loaded": ("firewall", host(firewall_nft=NO_NFT), "no packet filter"),
+    "firewall-ferm-not-loaded": ("firewall", host(FERM, firewall_tables=NO_TABLES), "no packet filter"),
+    "firewall-half-loaded": (
+        "firewall",
+        host(FERM, firewall_tables=lambda text: re.sub("tool ip6tables-legacy.*?(?=tool)", "", text, flags=re.DOTALL)),
+        "for IPv6",
+    ),
+    "firewall-without-established": (
+        "firewall",
+        host(FERM, firewall_tables=replaced("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n", "")),
+        "does not accept established",
+    ),
+    "firewall-drop-before-established": (
+        "firewall",
+        host(FERM, firewall_tables=replaced("-A INPUT -m state", "-A INPUT -p tcp -j DROP\n-A INPUT -m state")),
+        "may drop answers",
+    ),
+    "firewall-drop-of-answers": ("firewall", host(firewall_nft=lambda text: with_fault(text)), "may drop answers"),
+    "firewall-closed-port": ("firewall", host(firewall_nft=replaced("25, 465, 587", "465, 587")), "accepts port 25"),
+    "temporary-hole-open": ("temporary-hole", with_hole(FERM), "open for 2001:db8:51::10 until 05:20:00 UTC"),
+    "temporary-hole-without-timer": ("temporary-hole", with_hole(FERM, timer="inactive"), "its timer is gone"),
+    "temporary-hole-gone": ("temporary-hole", with_hole(FERM, rule=""), "gone before its time"),
+    "temporary-hole-stray": ("temporary-hole", with_hole(FERM, timer=None), "nobody has written down"),
+    "conntrack-full": (
+        "conntrack",
+        host(conntrack=lambda text: re.sub("count .*", "count 6000", text)),
+        "6000 of 6144",
+    ),
+    "network-no-address": ("network", host(addresses=replaced('"192.0.2.11"', '"169.254.0.1"')), "no IPv4 address"),
+    "network-no-route": ("network", host(routes_v6="[]"), "no IPv6 default route"),
+    "network-down": ("network", host(addresses=replaced('"UP","LOWER_UP"', '"UP"')), "which is down"),
+    "disk-full": ("disk", host(disk=lambda text: re.sub(r"(?m)^(/var/s\S+ \S+ +\d+) +\d+", r"\1 0", text)), "0 % free"),
+    "disk-inodes": ("disk", host(disk=lambda text: re.sub(r"(?m)\d+$", "5", text)), "0 % of the inodes"),
+    "clock-behind": ("clock", host(clock="now 1795234000.5\n"), "behind"),
+    "puppet-disabled": (
+        "puppet",
+        host(puppet=replaced("enabled\n", 'disabled {"disabled_message":"kernel work"}\n')),
+        "disabled: kernel work",
+    ),
+    "puppet-old": ("puppet", host(puppet=lambda text: re.sub("age .*", "age 7201", text)), "last ran 2 h"),
+    "puppet-failures": ("puppet", host(puppet=lambda text: text + "failed 3\n"), "3 failures"),
+    "puppet-absent": ("puppet", host(puppet="absent\n"), "no Puppet"),
+    "relay-open": ("relay", host(relay=replaced("550 relay not permitted", "250 Accepted")), "would relay"),
+    "boot-one-time": ("boot", host(grub_environment=lambda text: text + "next_entry=other\n"), "one-time boot"),
+    "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "nothing is saved"),
+    "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>2\n"), "not in the menu"),
+    "kernel-lacks-initrd": (
+        "kernel",
+        host(kernel=lambda text: re.sub("file /boot/initrd.*\n", "", text)),
+        "lacks initrd",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_failed(case):
+    check, facts, why = FAILING[case]
+    verdict = judge(check, facts)
+    assert verdict.status is Status.FAILED, verdict.why
+    assert re.search(why, verdict.why), verdict.why
+    assert verdict.evidence
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_no_other_check_cries(case):
+    """A fault is named by its own check alone, as far as the checks read different things."""
+    check, facts, _ = FAILING[case]
+    own = {section.name for source in CHECKS[check].sources(POLICY) for section in source.sections}
+    for name, other in CHECKS.items():
+        theirs = {section.name for source in other.sources(POLICY) for section in source.sections}
+        if name != check and not own & theirs:
+            assert judge(name, facts).status is Status.OK, name
+
+
+def missed(checks):
+    """The cases that a set of checks does not judge as it must: its own check says OK."""
+    return {case for case, (name, facts, _) in FAILING.items() if checks[name].verdict(facts, POLICY).passed}
+
+
+def test_a_failure_that_was_cleared_on_purpose_is_no_riddle():
+    line = "ifup@ens5.service failed=1795234781000000 started=\ncleared ifup@ens5.service\nend\n"
+    assert judge("units", host(unit_failures=line)).status is Status.OK
+
+
+def test_a_ruleset_that_cannot_be_read_is_not_one_without_holes():
+    for broken in ({"firewall_nft": "{}"}, {"firewall_tables": "tool iptables-nft-save\n"}):
+        assert judge("temporary-hole", host(**broken)).status is Status.UNKNOWN
+
+
+def test_every_check_fails_once():
+    assert {check for check, _, _ in FAILING.values()} == set(CHECKS) - {"sysctl"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"sysctl"}))
+def test_a_check_forced_to_ok_is_found_out(name):
+    """For each check there is a fault that it alone sees: were it silent, the fault would pass."""
+    silenced = dataclasses.replace(CHECKS[name], judge=lambda facts, policy: ok("forced"))
+    assert missed(CHECKS) == set()
+    cases = missed(CHECKS | {name: silenced})
+    assert cases == {case for case, (check, _, _) in FAILING.items() if check == name}
+    alone = [
+        case
+        for case in cases
+        if all(CHECKS[other].verdict(FAILING[case][1], POLICY).passed for other in CHECKS if other != name)
+    ]
+    assert alone, f"no fault is seen by {name} alone"
+
+
+def test_sysctls_the_site_requires():
+    key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
+    assert judge("sysctl", policy=dataclasses.replace(POLICY, sysctls={key: "3600"})).status is Status.FAILED
+    assert judge("sysctl", policy=dataclasses.replace(POLICY, sysctls={key: "0"})).status is Status.OK
+    absent = dataclasses.replace(POLICY, sysctls={"net.ipv4.no_such_key": "1"})
+    assert "not there" in judge("sysctl", policy=absent).why
+
+
+def bad_kernel(**sysctls):
+    facts = host(
+        kernel=lambda text: text.replace("6.1.0-55-cloud-amd64", "5.10.0-9-amd64").replace("6.1.192-1", "5.10.70-1"),
+        sysctl=lambda text: "".join(
+            next((f"{line.partition(':')[0]}:{value}\n" for key, value in sysctls.items() if f"/{key}:" in line), line)
+            for line in text.splitlines(keepends=True)
+        ),
+    )
+    return judge("kernel", facts)
+
+
+def test_the_kernel_of_2021_is_known_to_be_bad():
+    verdict = bad_kernel()
+    assert verdict.status is Status.FAILED
+    assert "2021-12-mx-conntrack" in verdict.why
+    assert "https://" in verdict.why
+
+
+def test_mitigations_and_exceptions_make_it_harmless():
+    assert bad_kernel(tcp_fastopen_blackhole_timeout_sec=3600).status is Status.OK
+    assert bad_kernel(tcp_fastopen=0).status is Status.OK
+
+
+def test_an_older_mta_does_not_hurt():
+    facts = host(
+        kernel=lambda text: text.replace("6.1.192-1", "5.10.70-1"), mta_version=replaced("version 4.96", "version 4.92")
+    )
+    assert judge("kernel", facts).status is Status.OK
+
+
+def test_a_blocklist_before_established_is_no_fault():
+    facts = host(
+        FERM, firewall_tables=replaced("-A INPUT -m state", "-A INPUT -s 203.0.113.0/24 -j DROP\n-A INPUT -m state")
+    )
+    assert judge("firewall", facts).status is Status.OK
+
+
+def test_established_in_a_chain_that_is_jumped_to():
+    def change(text):
+        text = text.replace("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "-A INPUT -j base")
+        rule = "-A base -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+        return text.replace(":FORWARD", ":base - [0:0]\n:FORWARD").replace("COMMIT", f"{rule}\nCOMMIT")
+
+    assert judge("firewall", host(FERM, firewall_tables=change)).status is Status.OK
+
+
+def test_established_in_a_verdict_map():
+    def change(text):
+        rules = json.loads(text)
+        states = [["established", {"accept": None}], ["related", {"accept": None}], ["invalid", {"drop": None}]]
+        vmap = {"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": states}}}
+        first = next(item["rule"] for item in rules["nftables"] if "rule" in item)
+        first["expr"] = [vmap]
+        return json.dumps(rules)
+
+    assert judge("firewall", host(firewall_nft=change)).status is Status.OK
+
+
+def test_rules_that_nft_cannot_show_are_unknown():
+    def change(text):
+        rules = json.loads(text)
+        first = next(item["rule"] for item in rules["nftables"] if "rule" in item)
+        first["expr"] = [{"xt": None}, {"accept": None}]
+        return json.dumps(rules)
+
+    assert judge("firewall", host(firewall_nft=change)).status is Status.UNKNOWN
+
+
+def test_our_own_closed_ports_are_no_fault_of_the_firewall():
+    def change(text):
+        rules = json.loads(text)
+        place = {"family": "inet", "table": "mx_depool", "chain": "input"}
+        chain = place | {"name": "input", "type": "filter", "hook": "input", "prio": -10, "policy": "accept"}
+        rules["nftables"] += [{"chain": chain}, {"rule": place | {"expr": [{"drop": None}]}}]
+        return json.dumps(rules)
+
+    assert judge("firewall", host(firewall_nft=change)).status is Status.OK
+
+
+def test_the_site_decides():
+    assert judge("queue", host(queue_count="50\n"), dataclasses.replace(POLICY, queue=QueuePolicy(10, 20))).status is (
+        Status.FAILED
+    )
+    strict = dataclasses.replace(POLICY, firewall=FirewallPolicy(min_rules=50))
+    assert judge("firewall", policy=strict).status is Status.FAILED
+    loose = dataclasses.replace(POLICY, firewall=FirewallPolicy(required=False))
+    assert judge("firewall", host(firewall_nft=NO_NFT), loose).status is Status.OK
+    lenient = dataclasses.replace(POLICY, log=LogPolicy(after_data=6))
+    assert judge("log", host(maillog_recent=recent(5, STALLED)), lenient).status is Status.OK
+    no_puppet = dataclasses.replace(POLICY, puppet=False)
+    assert judge("puppet", host(puppet="absent\n"), no_puppet).status is Status.OK
+    ignoring = dataclasses.replace(POLICY, ignored_units=("gen.service",))
+    hung = host(unit_states=lambda text: text + HUNG + "InactiveExitTimestampMonotonic=1000000\n")
+    assert judge("units", hung, ignoring).status is Status.OK
+
+
+def test_a_unit_that_recovered_is_no_fault():
+    failures = "spamd.service failed=1795234781000000 started=1795234791000000\nend\n"
+    assert judge("units", host(unit_failures=failures)).status is Status.OK
+
+
+def test_a_clock_within_the_time_the_question_took_is_right():
+    facts = host()
+    later = (facts.when + timedelta(seconds=1)).timestamp()
+    assert judge("clock", host(clock=f"now {later:.3f}\nNTPSynchronized=yes\n")).status is Status.OK
+    far = (facts.when + timedelta(seconds=400)).timestamp()
+    assert "ahead" in judge("clock", host(clock=f"now {far:.3f}\n")).why
+
+
+def test_a_deferred_relay_test_is_unknown():
+    deferred = host(relay=replaced("550 relay not permitted", "451 try later"))
+    assert judge("relay", deferred).status is Status.UNKNOWN
+    refused_sender = host(relay=replaced("250 OK\r\n550 relay not permitted", "550 go away\r\n503 no sender"))
+    assert judge("relay", refused_sender).status is Status.OK
+
+
+def test_what_is_asked_of_a_host_whose_mta_is_held():
+    names = {check.name for check in CHECKS.values() if check.scope is Scope.CONDITION}
+    assert names == {"units", "firewall", "temporary-hole", "conntrack", "network", "disk", "sysctl", "clock", "kernel"}
+    assert exim.UNIT in POLICY.unit_names
+
+
+def test_selection():
+    assert [check.name for check in select(CHECKS.values(), only=["disk", "clock"])] == ["disk", "clock"]
+    assert "disk" not in [check.name for check in select(CHECKS.values(), skip=["disk"])]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"families": (5,)},
+        {"families": ()},
+        {"required_units": ("exim4; reboot",)},
+        {"listeners": (0,)},
+        {"conntrack_fullness": 0.0},
+        {"clock_s": float("nan")},
+        {"free_percent": 100.0},
+        {"sysctls": {"net.ipv4; rm": "1"}},
+    ],
+)
+def test_a_wrong_policy_is_refused(values):
+    with pytest.raises(ValueError, match=r".*"):
+        VerifyPolicy(**values)

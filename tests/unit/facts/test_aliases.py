@@ -1,0 +1,150 @@
+"""Alias generators: what systemd, the journal and the file tell, and how the file is brought into one form."""
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.config.aliases import AliasGenerator
+from mxlib.facts import alias_file, aliases
+from tests.unit.support.aliases import GENERATOR
+
+UNIT = """\
+Id=generate_vrts_aliases.service
+LoadState=loaded
+ActiveState={active}
+SubState=start
+Result=success
+UnitFileState=static
+TimeoutStartUSec=infinity
+InactiveExitTimestampMonotonic=60000000
+ExecMainExitTimestampMonotonic={exited}
+ExecMainCode={code}
+ExecMainStatus=0
+
+Id=generate_vrts_aliases.timer
+LoadState=loaded
+ActiveState=active
+SubState=waiting
+UnitFileState=enabled
+NextElapseUSecMonotonic=1h 3min 4s
+NextElapseUSecRealtime=
+"""
+STARTED = '{"__REALTIME_TIMESTAMP":"%d","MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf","_BOOT_ID":"x"}'
+FILE = "stat 1795240000 82\nlast  0a\ndigest %s  -\nentries 2\nmalformed 0\nfirst \n" % ("a" * 64)
+NOW = 1795243600
+
+
+def answer(journal="", file=FILE, active="inactive", exited=0, code=0):
+    shown = UNIT.format(active=active, exited=exited, code=code)
+    return f"now {NOW} 260.5\n{shown}journal\n{journal}file\n{file}end\n"
+
+
+def at(seconds):
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def test_a_generator_that_hangs():
+    found = aliases.parse(answer(STARTED % ((NOW - 7200) * 10**6) + "\n", active="activating"), GENERATOR)
+    assert (found.active, found.running_s, found.start_timeout) == ("activating", 200.5, "infinity")
+    assert found.success_age_s == 7200
+    assert found.file_age_s == 3600
+    assert found.timer is not None
+    assert found.timer.due
+
+
+def test_the_last_success_is_the_newest_of_journal_and_systemd():
+    journal = STARTED % ((NOW - 7200) * 10**6) + "\n" + STARTED % ((NOW - 3600) * 10**6) + "\n"
+    assert aliases.parse(answer(journal), GENERATOR).last_success == at(NOW - 3600)
+    ended = answer(journal, exited=250_500_000, code=1)
+    assert aliases.parse(ended, GENERATOR).last_success == at(NOW) - timedelta(seconds=10)
+    killed = answer("", exited=250_500_000, code=2)
+    assert aliases.parse(killed, GENERATOR).last_success is None
+
+
+def test_no_file():
+    assert aliases.parse(answer(file=""), GENERATOR).file is None
+
+
+@pytest.mark.parametrize("text", ["", answer()[:-6], answer().replace("Id=", "id="), answer(file="stat\n"),
+                                  answer("no json\n")])  # fmt: skip
+def test_what_cannot_be_understood_is_no_fact(text):
+    with pytest.raises(ParseError):
+        aliases.parse(text, GENERATOR)
+
+
+def whole_script(path: Path, form: str = "aliases") -> str:
+    """The section, run by a shell whose systemctl and journalctl answer as above."""
+    generator = AliasGenerator("vrts", GENERATOR.unit, str(path), timer=GENERATOR.timer, format=form)
+    shown = UNIT.format(active="inactive", exited=0, code=0)
+    stubs = f"LC_ALL=C; export LC_ALL\nsystemctl() {{ cat <<'E'\n{shown}E\n}}\njournalctl() {{ :; }}\n"
+    done = subprocess.run(
+        ["/bin/sh", "-c", stubs + aliases.section(generator).script], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def entries(path: Path, form: str) -> dict[str, str]:
+    generator = AliasGenerator("vrts", GENERATOR.unit, str(path), format=form)
+    script = "LC_ALL=C; export LC_ALL\n" + alias_file.entries_section(generator).script
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    return alias_file.parse_entries(done.stdout)
+
+
+def test_order_case_and_space_make_no_difference(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("# head\nsupport@lab.test: support@tickets.test\nPress@Lab.test:a@x,\n   b@x\n")
+    other.write_text("press@lab.test:  a@x, b@x\n\nsupport@lab.test:support@tickets.test\n")
+    first, second = (aliases.parse(whole_script(path), GENERATOR).file for path in (one, other))
+    assert first is not None
+    assert second is not None
+    assert (first.entries, first.malformed, first.terminated) == (2, 0, True)
+    assert first.digest == second.digest
+    assert entries(one, "aliases") == {"press@lab.test": "a@x, b@x", "support@lab.test": "support@tickets.test"}
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "count", "malformed"),
+    [
+        ("aliases", "a@x: b@x\nhalf\nonly@x:\n", 1, 2),
+        ("table", "a@x b@x\nhalf\n", 1, 1),
+        ("list", "a@x\nb@x\ntwo words\n", 2, 1),
+        ("aliases", "", 0, 0),
+        ("aliases", "# nothing yet\n", 0, 0),
+    ],
+)
+def test_formats_and_malformed_lines(tmp_path, form, text, count, malformed):
+    path = tmp_path / "file"
+    path.write_text(text)
+    found = aliases.parse(whole_script(path, form), GENERATOR).file
+    assert found is not None
+    assert (found.entries, found.malformed) == (count, malformed)
+    assert bool(found.digest) == bool(count)
+
+
+def test_a_file_that_ends_within_a_line_shows(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("a@x: b@x\nsupport@lab.te")
+    found = aliases.parse(whole_script(path), GENERATOR).file
+    assert found is not None
+    assert not found.terminated
+    assert found.first_malformed == "support@lab.te"
+
+
+def test_a_list_of_entries_that_is_cut_short_is_none():
+    assert alias_file.parse_entries("a: b\nend\n") == {"a": "b"}
+    with pytest.raises(ParseError):
+        alias_file.parse_entries("a: b\n")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": "No"}, {"unit": "x"}, {"file": "relative"}, {"file": "/etc/../x"}, {"timer": "x.service"}, {"floor": -1},
+     {"interval": float("nan")}, {"max_age": 0.0}, {"max_difference": 2.0}, {"samples": ("x",)}, {"start_timeout": 1}],
+)  # fmt: skip
+def test_a_wrong_configuration_is_refused(wrong):
+    values = {"name": "vrts", "unit": "x.service", "file": "/etc/x"}
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        AliasGenerator(**{**values, **wrong})

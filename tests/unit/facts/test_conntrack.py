@@ -1,0 +1,34 @@
+import pytest
+
+from mxlib.facts import conntrack
+from mxlib.facts.source import FactUnknownError
+from tests.unit.support.facts import fact, fixture
+
+SIZES = "count 50\nmax 8192\n"
+
+
+@pytest.mark.parametrize(("prefix", "invalid", "failed"), [("", 0, 0), ("fault-", 72, 9)])
+def test_counters_of_the_file_and_of_the_tool_are_the_same(prefix, invalid, failed):
+    file = fact(conntrack.SOURCE, fixture(f"host/{prefix}nf_conntrack-stat.txt") + SIZES)
+    tool = fact(conntrack.SOURCE, fixture(f"host/{prefix}conntrack-S.txt") + SIZES)
+    for facts in (file, tool):
+        assert (facts.counters["invalid"], facts.counters["insert_failed"]) == (invalid, failed)
+        assert facts.loaded
+    assert file.fullness == pytest.approx(50 / 8192)
+
+
+def test_growth():
+    before = fact(conntrack.SOURCE, fixture("host/nf_conntrack-stat.txt") + SIZES)
+    after = fact(conntrack.SOURCE, fixture("host/fault-nf_conntrack-stat.txt") + SIZES)
+    assert after.growth(before) == {"invalid": 72, "insert_failed": 9, "drop": 9, "early_drop": 0}
+
+
+def test_without_the_module_nothing_is_tracked():
+    facts = fact(conntrack.SOURCE, "absent\n")
+    assert (facts.loaded, facts.fullness, facts.counters) == (False, None, {})
+
+
+@pytest.mark.parametrize("answer", ["", SIZES, "entries found\n1\n" + SIZES, "garbage\n"])
+def test_counters_that_cannot_be_told_are_unknown(answer):
+    with pytest.raises(FactUnknownError):
+        fact(conntrack.SOURCE, answer)

@@ -1,0 +1,286 @@
+import base64
+import json
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.config.load import parse as parse_site
+from mxlib.facts import depool, standing
+from mxlib.facts.section import SectionOutput
+from mxlib.model.record import Boot, Judgement, Kernel, Prior, Record, from_json
+from mxlib.model.state import Mta, Ports
+from mxlib.reboot.steps.ports import rules
+from tests.unit.config.test_config import TEN_LINES
+
+# nft 1.0.6 on Debian 12, after the table was loaded and somebody had knocked
+TABLE = """table inet mx_depool {
+	set prober {
+		type inet_service
+		flags timeout
+		elements = { 61000 timeout 30s expires 29s928ms, 61001 timeout 30s expires 29s928ms }
+	}
+
+	set knocking4 {
+		type ipv4_addr
+		size 4096
+		flags dynamic,timeout
+		timeout 10m
+		elements = { 192.0.2.51 counter packets 4 bytes 240 timeout 10m expires 9m58s104ms,
+			198.51.100.100 expires 9m59s, 198.51.100.101 expires 9m59s }
+	}
+
+	set knocking6 {
+		type ipv6_addr
+		size 4096
+		flags dynamic,timeout
+		timeout 10m
+		elements = { 2001:db8:77::51 expires 9m58s104ms }
+	}
+
+	chain input {
+		type filter hook input priority filter - 10; policy accept;
+		iif "lo" accept
+		tcp sport @prober accept
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking4 { ip saddr counter }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack update @knocking6 { ip6 saddr counter }
+		tcp dport { 25, 465, 587 } tcp flags syn / fin,syn,rst,ack counter packets 7 bytes 420 reject with tcp reset
+	}
+}
+code 0
+"""
+ABSENT = "Error: No such file or directory\nlist table inet mx_depool\n                ^^^^^^^^^\ncode 1\n"
+RECORD = Record(
+    run="run-1", who="op@cumin1001", why="because", since="now", token=7, target=Kernel("6.1.0-56", "m>b"),
+    fallback=Kernel("6.1.0-55", "m>a"), boot_before="b0", kernel_before="6.1.0-55",
+    prior=Prior({"smtp": "yes"}, "m>a", False), log_mark=(12, 34), baseline=True,
+    boots=(Boot("b0", "6.1.0-56", "b1", "x"),), silences=("s1",), accepted=("log",),
+).with_judgement("b1", held=Judgement.PASSED)  # fmt: skip
+
+
+def output(text, name="depool", code=0):
+    return {name: SectionOutput(name, "", code, text, "", datetime(2026, 1, 1, tzinfo=UTC))}
+
+
+def read(table=ABSENT, head="token 0\n"):
+    return depool.parse(output(f"{head}table\n{table}"))
+
+
+def test_a_host_in_service():
+    found = read()
+    assert (found.ports, found.record, found.token, found.held) == (Ports.OPEN, None, 0, False)
+
+
+def test_closed_for_good():
+    found = read(TABLE, "token 7\nfile yes\nunit enabled\nheld yes\n")
+    assert (found.ports, found.closed_ports, found.refused, found.held) == (Ports.CLOSED, (25, 465, 587), 7, True)
+    assert found.prober_ports == (61000, 61001)
+    assert found.knocks == {"192.0.2.51": 4, "198.51.100.100": 1, "198.51.100.101": 1, "2001:db8:77::51": 1}
+
+
+@pytest.mark.parametrize(
+    ("table", "head"),
+    [
+        (TABLE, "token 7\n"),
+        (TABLE, "token 7\nfile yes\n"),
+        (TABLE, "token 7\nfile yes\nunit disabled\n"),
+        (ABSENT, "token 7\nfile yes\nunit enabled\n"),
+        (ABSENT, "token 7\nunit enabled\n"),
+        ("table inet mx_depool {\n}\ncode 0\n", "token 7\nfile yes\nunit enabled\n"),
+    ],
+)
+def test_anything_between_is_partly(table, head):
+    assert read(table, head).ports is Ports.PARTLY
+
+
+@pytest.mark.parametrize(
+    "table", ["Error: Operation not permitted\ncode 1\n", "sh: nft: not found\ncode 127\n", "", TABLE[:-7]]
+)
+def test_what_nft_cannot_tell_is_unknown(table):
+    with pytest.raises(ParseError):
+        read(table)
+
+
+def test_a_record_comes_back_as_it_was():
+    encoded = base64.b64encode(RECORD.to_json().encode()).decode()
+    assert read(head=f"record {encoded}\ntoken 7\n").record == RECORD
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", RECORD.to_json()[:-5], '{"run": 1}'])
+def test_a_damaged_record_is_unknown_and_not_absent(text):
+    with pytest.raises(ParseError):
+        from_json(text)
+    with pytest.raises(ParseError):
+        read(head=f"record {base64.b64encode(text.encode()).decode()}\ntoken 7\n")
+
+
+@pytest.mark.parametrize("run", ["", "../../../etc/cron.d/x", "a b", "x" * 65, 7])
+def test_a_run_id_that_could_name_another_file_is_refused(run):
+    raw = json.dumps({**json.loads(RECORD.to_json()), "run": run})
+    with pytest.raises(ParseError, match="run"):
+        from_json(raw)
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_is_known():
+    raw = RECORD.to_json().replace('"accepted": ["log"], ', '"to_come": 1, ')
+    assert from_json(raw).accepted == ()
+
+
+def test_the_rules_say_who_and_close_what_the_site_says():
+    text = rules(parse_site(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
+    assert "dport { 25, 465, 587 }" in text
+    assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
+
+
+@pytest.mark.parametrize(
+    ("unit", "listeners", "processes", "held", "state"),
+    [
+        ("active", 2, 1, False, Mta.SERVING),
+        ("active", 2, 1, True, Mta.OTHER),
+        ("active", 0, 1, False, Mta.OTHER),
+        ("inactive", 0, 0, False, Mta.OTHER),
+        ("inactive", 0, 1, True, Mta.OTHER),
+        ("inactive", 0, 0, True, Mta.HELD),
+        ("failed", 0, 0, True, Mta.HELD),
+    ],
+)
+def test_state_of_the_mta(unit, listeners, processes, held, state):
+    assert standing.mta_state(unit, listeners, processes, held=held) is state
+
+
+STANDING = """boot 5534e602-94c4-4888-bb26-d0eba37b8181
+kernel 6.1.0-55-cloud-amd64
+listeners 2
+processes 1
+saved gnulinux-advanced-1>gnulinux-6.1.0-55-cloud-amd64-advanced-1
+puppet on
+units
+Job=
+LoadState=loaded
+ActiveState=active
+UnitFileState=generated
+
+Job=
+LoadState=loaded
+ActiveState=inactive
+UnitFileState=static
+end
+"""
+
+
+def stand(text):
+    return standing.parse({**output(text, "standing"), **output(f"token 0\ntable\n{ABSENT}")})
+
+
+def test_where_a_host_stands():
+    found = stand(STANDING)
+    assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
+    assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
+
+
+@pytest.mark.parametrize("cut", [2, 4, 40, 200])
+def test_a_cut_answer_is_unknown(cut):
+    with pytest.raises((ParseError, KeyError, ValueError)):
+        stand(STANDING[:-cut])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stopping"),
+    [
+        ("", "", False),
+        ("Job=\nLoadState=loaded\nActiveState=inactive", "Job=812\nLoadState=loaded\nActiveState=inactive", True),
+        ("ActiveState=inactive", "ActiveState=activating", True),
+        ("Job=\nLoadState=loaded\nActiveState=active", "Job=7\nLoadState=loaded\nActiveState=active", False),
+    ],
+)
+def test_a_shutdown_is_under_way_when_its_target_is_to_start(old, new, stopping):
+    assert stand(STANDING.replace(old, new)).stopping is stopping
+
+
+@pytest.mark.parametrize(
+    "lost", ["processes 1\n", "listeners 2\n", "ActiveState=active\n", "\nJob=\nLoadState", "puppet on\n"]
+)
+def test_what_could_not_be_read_is_not_taken_for_nothing(lost):
+    with pytest.raises((ParseError, KeyError, ValueError)):
+        stand(STANDING.replace(lost, ""))
+
+
+def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
+    assert stand(STANDING.replace("saved gnulinux", "saved a\\\\b>gnulinux")).view.saved.startswith("a\\b>gnulinux")
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([], []),
+        (["system/mx-depool.service"], ["unit disabled"]),
+        (["system/mx-depool.service", "system/multi-user.target.wants/mx-depool.service"], ["unit disabled"]),
+        (
+            [
+                "system/mx-depool.service",
+                "system/multi-user.target.wants/mx-depool.service",
+                "system/exim4.service.requires/mx-depool.service",
+            ],
+            ["unit enabled"],
+        ),
+        (["system/multi-user.target.wants/mx-depool.service"], []),
+        (["state/depool.nft"], ["file yes"]),
+    ],
+)
+def test_what_keeps_the_ports_closed_is_read_from_the_disk(tmp_path, there, said):
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert depool_head(tmp_path) == ["token 0", *said]
+
+
+def test_a_masked_unit_keeps_nothing_closed(tmp_path):
+    for name in ("multi-user.target.wants", "exim4.service.requires"):
+        (tmp_path / "system" / name).mkdir(parents=True)
+        (tmp_path / "system" / name / "mx-depool.service").write_text("x")
+    (tmp_path / "system" / "mx-depool.service").symlink_to("/dev/null")
+    assert depool_head(tmp_path) == ["token 0", "unit disabled"]
+
+
+@pytest.mark.parametrize(("text", "token"), [("7\n", "7"), ("7", "7"), ("", "0")])
+def test_the_token_on_the_host(tmp_path, text, token):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "token").write_text(text)
+    assert depool_head(tmp_path) == [f"token {token}"]
+
+
+def depool_head(place):
+    """What the section says before the table, with the host's files below a directory."""
+    script = depool.SECTION.script.replace("/etc/systemd/system", str(place / "system"))
+    script = script.replace(depool.DIRECTORY, str(place / "state"))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.partition("table\n")[0].splitlines()
+
+
+def count(tmp_path, *places, exes=("/usr/sbin/exim4", "/usr/sbin/exim4 (deleted)", "/usr/bin/exim4", "/usr/bin/mawk")):
+    """What awk makes of the lists."""
+    text = "".join(f"{line}\n" for line in exes)
+    argv = ["awk", "-v", "exe=/usr/sbin/exim4", standing._COUNT, "what=exe", "-", *map(str, places)]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=10, check=False)
+    return done.stdout.splitlines()
+
+
+TCP = """  sl  local_address rem_address   st tx_queue rx_queue
+   0: 00000000:0019 00000000:0000 0A 00000000:00000000
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000
+   2: 0100007F:0019 0100007F:D2A4 01 00000000:00000000
+   3: 00000000:1900 00000000:0019 0A 00000000:00000000
+"""
+
+
+def test_processes_listeners_and_entries_are_counted_in_one_go(tmp_path):
+    (tmp_path / "tcp").write_text(TCP)
+    (tmp_path / "env").write_text("# GRUB Environment Block\nsaved_entry=a>b\nnext_entry=\nother=1\n#####")
+    places = ("what=tcp", tmp_path / "tcp", tmp_path / "tcp", "what=grub", tmp_path / "env")
+    assert count(tmp_path, *places) == ["saved a>b", "next ", "processes 2", "listeners 2"]
+
+
+def test_a_list_that_is_not_there_counts_nothing(tmp_path):
+    (tmp_path / "env").write_text("damaged\nsaved_entry=a>b\n")
+    assert count(tmp_path, "what=grub", tmp_path / "env", exes=()) == []

@@ -1,0 +1,43 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from mxlib.facts import hints
+from mxlib.facts.source import FactUnknownError
+from tests.unit.support.facts import fact
+
+# exim_dumpdb of Exim 4.96 with TZ=UTC, and an address's hint from the same host
+DUMP = """\
+  T:mx.lists.test:198.51.100.30 111 77 Connection refused
+21-Nov-2026 06:43:09  21-Nov-2026 06:43:09  21-Nov-2026 06:58:09 *
+  T:mx.lists.test:2001:db8:51::30 111 77 Connection refused
+21-Nov-2026 06:43:09  21-Nov-2026 06:50:09  21-Nov-2026 06:58:09 
+  R:support@tickets.test:<wiki@lab.test> -44 12877 H=mx.tickets.test [198.51.100.20]: SMTP error from remote mail server
+21-Nov-2026 06:43:10  21-Nov-2026 06:43:14  21-Nov-2026 06:58:14 
+  T:mx.lists.test:2001:db8:51::30:1xUeoW-00005z-0A -46 0 after end of data: 451 later
+21-Nov-2026 06:43:10  21-Nov-2026 06:43:14  21-Nov-2026 06:58:14 
+  R:nowhere.test -9 0 host lookup did not complete
+21-Nov-2026 06:43:10  21-Nov-2026 06:43:14  21-Nov-2026 06:58:14 
+end
+"""  # noqa: W291
+
+
+def test_the_hints():
+    host4, host6, address, message, route = fact(hints.SOURCE, DUMP)
+    assert (host4.ip, host4.address, host4.domain, host4.expired) == ("198.51.100.30", "", "", True)
+    assert (host6.ip, host6.expired) == ("2001:db8:51::30", False)
+    assert host6.last_try == datetime(2026, 11, 21, 6, 50, 9, tzinfo=UTC)
+    assert (address.ip, address.address, address.domain) == ("", "support@tickets.test", "tickets.test")
+    assert (message.ip, message.key) == ("2001:db8:51::30", "T:mx.lists.test:2001:db8:51::30:1xUeoW-00005z-0A")
+    assert (route.ip, route.address, route.domain) == ("", "", "nowhere.test")
+    assert route.text == "host lookup did not complete"
+
+
+def test_no_hints():
+    assert fact(hints.SOURCE, "end\n") == ()
+
+
+@pytest.mark.parametrize("text", ["", "  T:a:1.2.3.4 1 1 x\nend\n", "  what\n21-Nov-2026\nend\n"])
+def test_what_cannot_be_read_is_unknown(text):
+    with pytest.raises(FactUnknownError):
+        fact(hints.SOURCE, text)

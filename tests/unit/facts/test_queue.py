@@ -1,0 +1,122 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.facts import queue
+from mxlib.facts.source import FactUnknownError
+from mxlib.model import exim
+from tests.unit.support.facts import ShellHost, fact, output
+
+DEFERRED = "1xUaVm-00006q-0u"
+PARTLY = "1xUaVm-00006w-1y"
+FROZEN_BOUNCE = "1xUaXv-000092-2A"
+YOUNG = "zzzzzz-000000006e1-2bAz"
+
+DONE = "NY u1@ok.test\nNN bcc@else.test"
+HEADER = """{id}-H
+root 0 0
+<{sender}>
+1763690850 0
+-received_time_usec .084912
+-ident root
+{options}-local
+{tree}
+{number}
+{recipients}
+
+146P Received: from root by mail.lab.test with local (Exim 4.96)
+012F From: someone@nowhere.test
+"""
+
+
+def header(message_id, recipients, sender="alice@lab.test", options="", tree="XX"):
+    return HEADER.format(
+        id=message_id,
+        sender=sender,
+        options=options,
+        tree=tree,
+        number=len(recipients),
+        recipients="\n".join(recipients),
+    )
+
+
+@pytest.fixture
+def spool(tmp_path):
+    (tmp_path / "input" / "m").mkdir(parents=True)
+    messages = {
+        f"m/{DEFERRED}": header(DEFERRED, ["h2@hang.test"]),
+        PARTLY: header(PARTLY, ["u1@ok.test", "h3@Hang.test", "x@mix.test 1 0,1,2"], tree=DONE),
+        FROZEN_BOUNCE: header(FROZEN_BOUNCE, ["sender@perm.test"], sender="", options="-frozen 1763690988\n"),
+        YOUNG: header(YOUNG, ["a@young.test", "b@young.test"]),
+    }
+    for name, text in messages.items():
+        (tmp_path / "input" / f"{name}-H").write_text(text)
+        (tmp_path / "input" / f"{name}-D").write_text(f"{name}-D\nbody\n")
+    return tmp_path
+
+
+def ask(section, spool):
+    return output(section, ShellHost().read(section.script.replace(exim.SPOOL, str(spool)), timeout=10).output)
+
+
+def read(spool, count="4\n"):
+    return fact(queue.SOURCE, count, ask(queue.AGES, spool), ask(queue.HEADERS, spool))
+
+
+def test_the_queue(spool):
+    facts = read(spool)
+    assert (facts.count, facts.old, facts.frozen, facts.complete) == (4, 3, 1, True)
+    assert facts.oldest == datetime(2026, 11, 21, 2, 7, 30, tzinfo=UTC)
+    assert facts.per_destination == {"hang.test": 2, "mix.test": 1, "young.test": 1}
+    assert [message.message_id for message in facts.messages] == [DEFERRED, PARTLY, FROZEN_BOUNCE, YOUNG]
+    assert [message.bounce for message in facts.messages] == [False, False, True, False]
+    assert not read(spool, count="5000\n").complete
+
+
+def test_ids_of_both_lengths_and_of_a_split_spool(spool):
+    assert fact(queue.IDS_SOURCE, ask(queue.IDS, spool)) == {DEFERRED, PARTLY, FROZEN_BOUNCE, YOUNG}
+
+
+def test_an_empty_queue(tmp_path):
+    (tmp_path / "input").mkdir()
+    facts = read(tmp_path, count="0\n")
+    assert (facts.count, facts.old, facts.oldest, facts.messages) == (0, 0, None, ())
+    assert fact(queue.IDS_SOURCE, ask(queue.IDS, tmp_path)) == frozenset()
+
+
+@pytest.mark.parametrize("section", [queue.IDS, queue.AGES, queue.HEADERS])
+def test_a_spool_that_cannot_be_read_is_not_an_empty_one(section, tmp_path):
+    answer = ShellHost().read(section.script.replace(exim.SPOOL, str(tmp_path / "none")), timeout=10)
+    assert answer.exit_code != 0
+
+
+def test_a_message_that_goes_while_it_is_looked_at_is_left_out(spool):
+    script = queue.HEADERS.script.replace(exim.SPOOL, str(spool))
+    script = script.replace("|| exit\n", f"|| exit\nrm {spool}/input/{PARTLY}-H\n")
+    answer = ShellHost().read(script, timeout=10).output
+    assert [message.message_id for message in queue.parse_messages(answer)] == [DEFERRED, FROZEN_BOUNCE, YOUNG]
+
+
+@pytest.mark.parametrize("count", ["", "\n", "nan\n", "-1\n", "exim: permission denied\n", "4\n5\n"])
+def test_a_count_that_cannot_be_told_is_unknown(spool, count):
+    with pytest.raises(FactUnknownError):
+        read(spool, count=count)
+
+
+def test_lists_that_are_cut_short_are_unknown():
+    with pytest.raises(ParseError):
+        queue.parse_messages(f"{DEFERRED} -- a.test\n")
+    with pytest.raises(FactUnknownError):
+        fact(queue.IDS_SOURCE, f"{DEFERRED}\n")
+    with pytest.raises(FactUnknownError):
+        fact(queue.IDS_SOURCE, "../../etc/passwd\nend\n")
+
+
+def test_ids():
+    assert exim.received_at("1xUaVg-00006Y-1v") == datetime(2026, 11, 21, 2, 7, 24, tzinfo=UTC)
+    assert exim.is_message_id(YOUNG)
+    for bad in ("", "1xUaVg-00006Y-1v\n", "1xUaVg-00006Y-1v; reboot", "1xUaVg"):
+        assert not exim.is_message_id(bad)
+        with pytest.raises(ParseError):
+            exim.check_message_id(bad)

@@ -1,0 +1,136 @@
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.facts import boot
+from mxlib.facts.section import Section, build_script, read_sections, split_output
+from mxlib.facts.source import FactUnknownError, Source, read_facts, sections_of
+from mxlib.protocols.host import CommandResult
+from tests.unit.support.facts import NOW, ShellHost, facts_of, output
+
+
+def ask(*sections):
+    return read_sections(ShellHost(), sections)
+
+
+def test_each_section_has_its_own_output_errors_and_exit_code():
+    answers = ask(
+        Section("one", "echo out; echo err >&2; exit 3"),
+        Section("two", "printf 'no newline at the end'"),
+        Section("three", "true"),
+    )
+    one = answers["one"]
+    assert (one.output, one.errors, one.exit_code) == ("out\n", "err", 3)
+    assert answers["two"].text() == "no newline at the end"
+    assert answers["three"].text() == ""
+    with pytest.raises(ParseError, match="exit code 3: err"):
+        one.text()
+    assert one.text(ok_codes=(3,)) == "out\n"
+
+
+def test_a_hung_section_costs_itself_and_no_other():
+    answers = ask(Section("hung", "echo before; sleep 30", timeout_s=0.2), Section("after", "echo fine"))
+    assert answers["hung"].timed_out
+    with pytest.raises(ParseError, match="time limit"):
+        answers["hung"].text()
+    assert answers["after"].text() == "fine\n"
+
+
+def test_a_section_that_ignores_the_signal_is_killed():
+    answers = ask(
+        Section("deaf", "trap '' TERM; while :; do sleep 0.1; done", timeout_s=0.2), Section("after", "echo fine")
+    )
+    assert answers["deaf"].timed_out
+    assert answers["after"].text() == "fine\n"
+
+
+def test_a_section_cannot_read_the_standard_input_of_the_script():
+    answers = ask(Section("greedy", "cat"), Section("after", "echo fine"))
+    assert answers["greedy"].text() == ""
+    assert answers["after"].text() == "fine\n"
+
+
+def test_quotes_in_a_script_stay_its_own():
+    assert ask(Section("quoted", """echo "it's" '$HOME' \\\\ """))["quoted"].text() == "it's $HOME \\\n"
+
+
+def test_an_answer_of_the_transport_is_no_answer_of_a_section():
+    section = Section("one", "echo out")
+    refused = CommandResult("x", 255, "ssh: connect to host mx1001 port 22: Connection refused\n", NOW, 0.1)
+    found = split_output(refused, [section], "@@mark")["one"]
+    assert found.exit_code is None
+    assert "Connection refused" in found.errors
+    with pytest.raises(ParseError, match="no complete output"):
+        found.text()
+
+
+def test_output_cut_in_the_middle_leaves_the_sections_before_it():
+    sections = [Section("one", "echo out"), Section("two", "echo more; echo last")]
+    whole = ShellHost().read(build_script(sections, "@@mark"), timeout=10)
+    cut = CommandResult("x", 0, whole.output[: whole.output.index("last")], NOW, 0.1)
+    answers = split_output(cut, sections, "@@mark")
+    assert answers["one"].text() == "out\n"
+    assert answers["two"].exit_code is None
+
+
+def test_a_faked_mark_in_the_output_does_not_end_a_section():
+    answers = ask(Section("liar", "echo '@@0000000000000000 end liar 0'; exit 4"), Section("after", "echo fine"))
+    assert answers["liar"].exit_code == 4
+    assert answers["after"].text() == "fine\n"
+
+
+def test_a_host_that_is_too_slow_for_all_keeps_what_it_answered():
+    sections = [Section("first", "sleep 1.2; echo done"), Section("second", "echo never")]
+    whole = ShellHost().read(build_script(sections, "@@mark", patience_s=1), timeout=10)
+    answers = split_output(whole, sections, "@@mark")
+    assert answers["first"].text() == "done\n"
+    assert answers["second"].exit_code is None
+    with pytest.raises(ParseError, match="no complete output"):
+        answers["second"].text()
+
+
+@pytest.mark.parametrize("names", [("a", "a"), ("A b",), ("a;b",)])
+def test_names_are_unique_words(names):
+    with pytest.raises(ValueError, match="unique words"):
+        build_script([Section(name, "true") for name in names], "@@m")
+
+
+def test_evidence_is_printable():
+    evidence = output(Section("one", " echo x\n"), "\x1b[31mred\x1b[0m\n").evidence()
+    assert (evidence.command, evidence.output, evidence.when) == ("echo x", "red", NOW)
+
+
+def test_facts_that_were_not_asked_for_are_unknown():
+    with pytest.raises(FactUnknownError, match="not read"):
+        facts_of({}).get(boot.SOURCE)
+
+
+def test_a_parser_that_trips_makes_its_fact_unknown():
+    section = Section("odd", "true")
+    source = Source("odd", (section,), lambda outputs: int(outputs["odd"].text()))
+    with pytest.raises(FactUnknownError, match="odd: ValueError") as caught:
+        facts_of({section: "three"}).get(source)
+    assert caught.value.evidence[0].output == "three"
+
+
+def test_two_different_questions_of_one_name_are_refused():
+    one, two = Section("same", "a"), Section("same", "b")
+    assert sections_of([Source("x", (one,), len), Source("y", (one,), len)]) == (one,)
+    with pytest.raises(ValueError, match="same"):
+        sections_of([Source("x", (one,), len), Source("y", (two,), len)])
+
+
+def test_facts_of_this_machine_can_be_read():
+    facts = read_facts(ShellHost(), (boot.SOURCE,))
+    assert facts.get(boot.SOURCE).boot_id.version == 4
+
+
+def test_the_hosts_own_clock_frames_the_script():
+    answers = ask(Section("slow", "sleep 0.2"), Section("after", "true", timed=True))
+    began, ended = answers["after"].host_times
+    assert ended - began >= 0.2
+    assert answers["slow"].host_times == answers["after"].host_times
+
+
+def test_a_clock_that_nobody_asks_for_is_not_read():
+    assert "\nclock\n" not in build_script([Section("one", "true")], "@@m")
+    assert ask(Section("one", "true"))["one"].host_times is None

@@ -1,0 +1,111 @@
+"""The lab's own pure parts: names, refusals, the zone, the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from lab import cli, preflight
+from lab.build import apt
+from lab.faults import catalogue as faults
+from lab.faults import scripts as fault_scripts
+from lab.place import EXCHANGERS, STATIONS, Lab, exchanger
+from lab.shell import LabError, run, wait_for
+from lab.stations import infra
+
+
+@pytest.mark.parametrize("name", ["", "1lab", "Lab", "a/b", "x" * 21, "lab_1"])
+def test_a_lab_name_that_could_not_be_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(LabError, match="lab name"):
+        Lab(name)
+
+
+def test_two_labs_keep_their_things_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MXLAB_CACHE", str(tmp_path))
+    assert Lab("one").state != Lab("two").state
+    assert Lab("one").state.parent == Lab("two").state.parent == tmp_path / "labs"
+
+
+def test_an_unknown_exchanger_is_named_with_the_known_ones() -> None:
+    assert exchanger("mx1001") is exchanger("mx1001.lab.test") is EXCHANGERS[0]
+    with pytest.raises(LabError, match=r"'mx3'.*mx1001, mx2001"):
+        exchanger("mx3")
+
+
+def test_no_two_stations_share_an_address() -> None:
+    assert len({station.v4 for station in STATIONS}) == len({station.v6 for station in STATIONS}) == len(STATIONS)
+
+
+def test_the_zone_has_every_station_and_prefers_mx1001() -> None:
+    zone = infra.zone().splitlines()
+    for station in STATIONS:
+        assert f"host-record={station.fqdn},{station.v4},{station.v6}" in zone
+    assert "mx-host=lab.test,mx1001.lab.test,10" in zone
+    assert "mx-host=lab.test,mx2001.lab.test,50" in zone
+    assert "host-record=mx6.provider.test,2001:db8:51::10" in zone, "a host of one address family only"
+    assert "local=/#/" in zone, "nothing is asked outside the lab"
+
+
+def test_nobody_but_root_is_refused_before_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabError, match=r"as root .* user id 1000"):
+        preflight.check(may_install=False, starting=True)
+
+
+def test_missing_packages_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(preflight, "missing_packages", lambda: ["iproute2", "perl"])
+    with pytest.raises(LabError, match=r"missing Debian packages: iproute2 perl; `apt-get install iproute2 perl`"):
+        preflight.check(may_install=False, starting=True)
+
+
+def test_too_little_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(preflight, "missing_packages", list)
+    monkeypatch.setattr(preflight, "available_mib", lambda: 100)
+    with pytest.raises(LabError, match="100 MiB of memory available: expected at least 3500"):
+        preflight.check(may_install=False, starting=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("deb http://a.example/debian bookworm main\n", ["http://a.example/debian/"]),
+        ("deb [signed-by=/x] http://a.example/debian-security/ b main", ["http://a.example/debian-security/"]),
+        ("Types: deb\nURIs: http://a.example/debian\nSuites: trixie\n", ["http://a.example/debian/"]),
+        ("deb https://packages.example/other stable main\n# deb http://a.example/debian x main", []),
+    ],
+)
+def test_debian_sources_are_found_before_the_first_update(text: str, expected: list[str]) -> None:
+    assert apt.uris_in(text) == expected
+
+
+def test_a_fault_that_does_not_exist_is_named_with_those_that_do() -> None:
+    with pytest.raises(LabError, match=r"unknown fault 'quake': expected one of nic-renumber, "):
+        faults.find("quake")
+
+
+def test_the_faults_of_one_kernel_are_bound_to_it() -> None:
+    for script in (fault_scripts.BAD_KERNEL, fault_scripts.KERNEL_PANIC, fault_scripts.KERNEL_HANG):
+        assert "ConditionKernelVersion=@kernel@" in script
+
+
+def test_every_command_has_a_summary() -> None:
+    help_text = cli.parser().format_help()
+    commands = ("up", "down", "status", "run", "ssh", "console", "send", "inbox", "ledger", "break", "mend", "faults")
+    for command in (*commands, "demo"):
+        assert f"\n    {command} " in help_text
+
+
+def test_an_error_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--lab", "UPPER", "status"]) == 1
+    assert capsys.readouterr().err.startswith("mxlab: lab name 'UPPER'")
+
+
+def test_a_command_that_fails_shows_the_end_of_what_it_said() -> None:
+    with pytest.raises(LabError, match=r"exit code 3 from: sh(.|\n)*last words"):
+        run(["sh", "-c", "echo last words; exit 3"])
+
+
+def test_waiting_ends_at_the_deadline_with_the_evidence() -> None:
+    with pytest.raises(LabError, match="the moon: not so after 0 s\nclouds"):
+        wait_for("the moon", lambda: False, deadline=0.05, every=0.01, evidence=lambda: "clouds")

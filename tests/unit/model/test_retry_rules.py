@@ -1,0 +1,100 @@
+"""Retry rules as Exim prints them, and the least time until it gives up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxlib.base.errors import ParseError
+from mxlib.model.retry_rules import RetryRule, cutoff, matches_sender, parse_rules, sender_patterns
+
+# `exim4 -bP config | sed -n '/^begin retry$/,$p'`, Exim 4.96
+PRINTED = """begin retry
+  * * senders=wiki@lab.test F,1h,15m; G,8h,1h,1.5
+  * * F,2h,15m; G,16h,1h,1.5; F,4d,6h
+"""
+HOUR, DAY = 3600.0, 86400.0
+
+
+def test_the_rules_of_the_incidents_site():
+    rules = parse_rules(PRINTED)
+    assert rules == (RetryRule("*", "*", ("wiki@lab.test",), 8 * HOUR), RetryRule("*", "*", (), 4 * DAY))
+    assert sender_patterns(rules) == ("wiki@lab.test",)
+    assert cutoff(rules, "provider.test", ["wiki@lab.test"]) == 8 * HOUR
+    assert cutoff(rules, "provider.test", []) == 4 * DAY
+
+
+@pytest.mark.parametrize(
+    ("lines", "domain", "matched", "expected"),
+    [
+        ("a.test * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("a.test * F,1h,5m\n* * F,2h,5m", "b.test", [], 2 * HOUR),
+        ("*.a.test * F,1h,5m\n* * F,2h,5m", "x.a.test", [], HOUR),
+        ("*@a.test * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        # one mailbox, one kind of failure, a lookup: may apply, so the lesser counts
+        ("joe@a.test * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("joe@a.test * F,1h,5m\n* * F,2h,5m", "b.test", [], 2 * HOUR),
+        ("* quota F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("* quota F,3h,5m\n* * F,2h,5m", "a.test", [], 2 * HOUR),
+        ("lsearch;/etc/slow * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("* * senders=lsearch;/etc/some F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("* * senders=*@a.test:b@c.test F,1h,5m\n* * F,2h,5m", "x.test", ["*@a.test"], HOUR),
+        # no rule: the first temporary failure is final
+        ("a.test * F,1h,5m", "b.test", [], 0.0),
+        ("", "b.test", [], 0.0),
+        ("* *", "b.test", [], 0.0),
+        ("* * F,1d12h,5m", "b.test", [], 1.5 * DAY),
+        ('"a.test" * F,2w,1d', "a.test", [], 0.0 + 14 * DAY),
+    ],
+)
+def test_the_least_cutoff(lines, domain, matched, expected):
+    assert cutoff(parse_rules(f"begin retry\n{lines}\n"), domain, matched) == expected
+
+
+@pytest.mark.parametrize("text", ["", "begin routers\n", "begin retry\nnonsense\n", "begin retry\n* * F,soon\n"])
+def test_what_cannot_be_read_is_an_error(text):
+    with pytest.raises(ParseError):
+        parse_rules(text)
+
+
+def test_what_follows_the_section_is_not_read():
+    assert parse_rules("begin retry\n  * * F,1h,5m\n\nbegin rewrite\n  * x\n") == (RetryRule("*", "*", (), HOUR),)
+
+
+def test_senders():
+    assert matches_sender("*@Lab.test".lower(), "Wiki@lab.test")
+    assert matches_sender("*", "")
+    assert not matches_sender("wiki@lab.test", "xwiki@lab.test")
+
+
+PATTERN = st.sampled_from(["*", "a.test", "*.test", "joe@a.test", "lsearch;/x", "*@b.test"])
+RULE = st.builds(
+    RetryRule,
+    PATTERN,
+    st.sampled_from(["*", "quota", "timeout_connect"]),
+    st.lists(st.sampled_from(["*", "wiki@a.test", "*@a.test", "lsearch;/x"]), max_size=2).map(tuple),
+    st.floats(0, 10 * DAY),
+)
+
+
+SURELY_FOR = {
+    "*": ["a.test", "b.test", "c.example"],
+    "a.test": ["a.test"],
+    "*.test": ["a.test", "b.test"],
+    "*@b.test": ["b.test"],
+}
+
+
+@given(st.lists(RULE, max_size=6), st.sampled_from(["a.test", "b.test", "c.example"]), st.booleans())
+def test_never_more_than_the_first_rule_that_surely_applies(rules, domain, is_wiki):
+    matched = ["wiki@a.test", "*@a.test", "*"] if is_wiki else ["*"]
+    sure = [
+        rule.cutoff
+        for rule in rules
+        if domain in SURELY_FOR.get(rule.pattern, [])
+        and rule.error == "*"
+        and (not rule.senders or set(rule.senders) & set(matched))
+    ]
+    found = cutoff(rules, domain, matched)
+    assert found == 0.0 or found in [rule.cutoff for rule in rules]
+    if sure:
+        assert found <= sure[0]

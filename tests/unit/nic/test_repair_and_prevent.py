@@ -1,0 +1,286 @@
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mxlib.base.errors import CommandFailedError, HostUnreachableError
+from mxlib.facts.nic import GuestNic, InterfacesFile, NicFacts
+from mxlib.nic import files as nic_files
+from mxlib.nic.cause import Cause, from_screen
+from mxlib.nic.files import parse_backup, undo_script, write_script
+from mxlib.nic.forecast import Forecast, forecast
+from mxlib.nic.instance import Instance
+from mxlib.nic.prevent import PreventionError, note_names, plan_settling, plan_stanzas, prevent, settle_names
+from mxlib.nic.repair import NicRepairError, repair_inside
+from mxlib.nic.screen import Waiting, look
+from mxlib.nic.twin import twin
+from mxlib.protocols.host import CommandResult
+
+MAC = "aa:00:00:77:00:21"
+LINK = "/usr/lib/systemd/network/99-default.link"
+TEXT = "auto lo\niface lo inet loopback\n\nallow-hotplug ens5\niface ens5 inet static\n\taddress 192.0.2.21/24\n"
+Answer = Callable[[str], tuple[int, str] | None]
+
+
+class FakeGuest:
+    """Runs the file parts of a script in a real shell over a made-up root; everything else is answered from a table."""
+
+    def __init__(self, root: Path, nics: dict[str, str], answers: dict[str, tuple[int, str]] | None = None) -> None:
+        self.root = root
+        self.answers = answers or {}
+        self.acts: list[str] = []
+        self.reads: list[str] = []
+        for directory in (
+            "etc/network/interfaces.d",
+            "etc/sysctl.d",
+            "var/lib/mx-cookbooks/nic",
+            "sys/class/net",
+            "run/network",
+        ):
+            (root / directory).mkdir(parents=True)
+        (root / "etc/network/interfaces").write_text(TEXT)
+        for slot, (name, mac) in enumerate(nics.items(), 13):
+            device = root / f"sys/devices/pci0000:00/0000:00:{slot:02x}.0/virtio2"
+            device.mkdir(parents=True)
+            card = root / "sys/class/net" / name
+            card.mkdir()
+            (card / "address").write_text(mac + "\n")
+            (card / "device").symlink_to(device)
+
+    name = "mx2001.lab.test"
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        self.reads.append(script)
+        return self._run(script)
+
+    def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
+        self.acts.append(script)
+        result = self._run(script)
+        if result.exit_code not in ok_codes:
+            raise CommandFailedError(f"exit code {result.exit_code}: {result.output}")
+        return result
+
+    def _run(self, script: str) -> CommandResult:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        for part, (code, output) in self.answers.items():
+            if part in script:
+                return CommandResult(script, code, output, now, 0.0)
+        # What the scripts were told about a file is its real place, which is under the root already.
+        tops = rf"(?<!{re.escape(str(self.root))})(?=/etc/|/var/lib/|/sys/class|/run/network)"
+        here = re.sub(tops, str(self.root), script)
+        fakes = self.root / "bin"
+        fakes.mkdir(exist_ok=True)
+        for tool in ("ifup", "ifquery", "systemctl", "udevadm", "ip", "ss", "nft", "sync", "chown"):
+            (fakes / tool).write_text(f'#!/bin/sh\n[ "{tool}" != udevadm ] || echo ID_NET_LINK_FILE={LINK}\nexit 0\n')
+            (fakes / tool).chmod(0o755)
+        # The sections set a PATH of their own.
+        here = here.replace("PATH=/usr/local/sbin", f"PATH={fakes}:/usr/local/sbin")
+        environment = {"PATH": f"{fakes}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(["/bin/sh", "-c", here], capture_output=True, text=True, env=environment, check=False)
+        output = (done.stdout + done.stderr).replace(str(self.root), "")
+        return CommandResult(script, done.returncode, output, now, 0.0)
+
+    def file(self, path: str = "/etc/network/interfaces") -> str:
+        return Path(f"{self.root}{path}").read_text()
+
+
+def files(text: str = TEXT) -> tuple[InterfacesFile, ...]:
+    return (InterfacesFile("/etc/network/interfaces", text),)
+
+
+def told() -> Forecast:
+    hvparams = {
+        "kvm_pci_reservations": 12,
+        "disk_type": "paravirtual",
+        "reboot_behavior": "reboot",
+        "machine_version": "",
+        "acpi": True,
+    }
+    instance = Instance("mx2001.lab.test", "ganeti01.lab.test", "running", (MAC,), 1, hvparams)
+    return forecast("mx2001.lab.test", instance, [GuestNic("ens5", MAC, 5, LINK)])
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> FakeGuest:
+    return FakeGuest(tmp_path, {"ens13": MAC})
+
+
+def test_the_incident_is_repaired_with_copy_and_undo(guest: FakeGuest) -> None:
+    story: list[str] = []
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=story.append)
+    assert repair.diagnosis.cause is Cause.RENAMED
+    assert repair.renames == {"ens5": "ens13"}
+    assert guest.file() == TEXT.replace("ens5", "ens13")
+    assert "+allow-hotplug ens13" in repair.diff
+    assert guest.file(f"{repair.backup}/0") == TEXT
+    assert [act.split()[0] for act in guest.acts[1:3]] == ["ifup", "ifup"]
+    assert "--no-act" in guest.acts[1]
+    assert any("ifup ens13" in line for line in story)
+    guest.act(undo_script(repair.backup), timeout=5)
+    assert guest.file() == TEXT
+
+
+@pytest.mark.parametrize("failing", ["ifup --no-act", "ifup ens13"])
+def test_files_are_put_back_when_the_interface_does_not_come_up(tmp_path: Path, failing: str) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC}, {failing: (1, "ifup: failed to bring up ens13")})
+    with pytest.raises(NicRepairError, match=r"failed to bring up.*files were put back"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert guest.file() == TEXT
+
+
+def test_kernel_parameters_go_along_and_other_places_are_told(guest: FakeGuest) -> None:
+    (guest.root / "etc/sysctl.d/ra.conf").write_text("# ens5\nnet.ipv6.conf.ens5.accept_ra = 0\n")
+    (guest.root / "etc/nftables.conf").write_text("table inet x { chain i { iifname ens5 accept; } }\n")
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert guest.file("/etc/sysctl.d/ra.conf") == "# ens5\nnet.ipv6.conf.ens13.accept_ra = 0\n"
+    assert "iifname ens5" in guest.file("/etc/nftables.conf")
+    assert [place.path for place in repair.places] == ["/etc/nftables.conf"]
+
+
+def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: FakeGuest) -> None:
+    # It was prepared for ens12; the machine came up as ens13.
+    text = twin(files(), {"ens5": "ens12"}, "x").after[0].text
+    (guest.root / "etc/network/interfaces").write_text(text)
+    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    assert repair.diagnosis.cause is Cause.RENAMED
+    assert guest.file() == TEXT.replace("ens5", "ens13")
+
+
+def test_the_note_on_the_hosts_disk_makes_two_cards_certain(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC, "ens14": "aa:00:00:77:00:22"})
+    (tmp_path / "etc/network/interfaces").write_text(TEXT + "allow-hotplug ens6\niface ens6 inet manual\n")
+    doubt = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
+    assert doubt.diagnosis.cause is Cause.UNCERTAIN
+    assert doubt.diagnosis.advice
+    (tmp_path / "var/lib/mx-cookbooks/nic/names").write_text(f"aa:00:00:77:00:22 ens5\n{MAC} ens6\n")
+    sure = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
+    assert sure.renames == {"ens5": "ens14", "ens6": "ens13"}
+
+
+@pytest.mark.parametrize(
+    ("state", "access", "cause", "act"),
+    [
+        ("end", "unit active\nlistens\nend", Cause.NOT_UP, "ifup ens13"),
+        ("address ens13 192.0.2.21/24\nend", "unit failed\nend", Cause.SSHD, "restart ssh.service"),
+        ("address ens13 192.0.2.21/24\nend", "unit active\nlistens\nrule drop all\nend", Cause.FIREWALL, ""),
+    ],
+)
+def test_other_causes(tmp_path: Path, state: str, access: str, cause: Cause, act: str) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC})
+    (tmp_path / "etc/network/interfaces").write_text(TEXT.replace("ens5", "ens13"))
+    real = guest.read
+
+    def read(script: str, *, timeout: float) -> CommandResult:
+        if "section nic-state" not in script:
+            return real(script, timeout=timeout)
+        mark = script.partition("\n")[0].removeprefix("mark=")
+        text = "".join(
+            f"{mark} begin {name}\n{body}\n\n{mark} errors {name}\n\n{mark} end {name} 0\n"
+            for name, body in (("nic-state", state), ("access", access))
+        )
+        return CommandResult(script, 0, text, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
+
+    guest.read = read  # type: ignore[method-assign]
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert repair.diagnosis.cause is cause
+    assert any(act in done for done in guest.acts) if act else not guest.acts
+
+
+def test_nothing_is_written_when_a_file_changed_meanwhile(guest: FakeGuest) -> None:
+    script = write_script([(files()[0], files("new\n")[0])], "run1", "x")
+    (guest.root / "etc/network/interfaces").write_text(TEXT + "# edited\n")
+    with pytest.raises(CommandFailedError, match="changed since it was read"):
+        guest.act(script, timeout=5)
+    assert guest.file() == TEXT + "# edited\n"
+    assert not list((guest.root / "var/lib/mx-cookbooks/nic").iterdir())
+
+
+def test_undo_leaves_alone_what_somebody_changed_since(guest: FakeGuest) -> None:
+    backup = parse_backup(guest.act(write_script([(files()[0], files("new\n")[0])], "run1", "x"), timeout=5).output)
+    (guest.root / "etc/network/interfaces").write_text("somebody's\n")
+    with pytest.raises(CommandFailedError, match="left alone"):
+        guest.act(undo_script(backup), timeout=5)
+    assert guest.file() == "somebody's\n"
+
+
+@pytest.mark.parametrize("run", ["", "../x", "a b", "$(reboot)"])
+def test_ids_are_matched_before_they_are_used(run: str) -> None:
+    with pytest.raises(ValueError, match="id of a run"):
+        write_script([(files()[0], files("new\n")[0])], run, "x")
+    with pytest.raises(ValueError, match="no backup"):
+        undo_script(f"{nic_files.BACKUPS}/{run};reboot")
+
+
+def test_prevention_and_settling(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens5": MAC})
+    note_names(guest, told().known())
+    assert guest.file("/var/lib/mx-cookbooks/nic/names") == f"{MAC} ens5\n"
+    done = prevent(guest, told(), method="stanzas", run="run1")
+    assert "+iface ens13 inet static" in done.diff
+    assert prevent(guest, told(), method="stanzas", run="run2").diff == ""
+    assert prevent(guest, told(), method="none", run="run2").diff == ""
+    assert settle_names(guest, "run3").diff
+    assert guest.file() == TEXT
+    assert settle_names(guest, "run4").diff == ""
+
+
+def test_settling_needs_one_of_the_two_names() -> None:
+    two = twin(files(), {"ens5": "ens13"}, "x").after
+    card = GuestNic("ens13", MAC, 13, LINK)
+    assert plan_settling(NicFacts((card,), two)).after[0].text == TEXT.replace("ens5", "ens13")
+    for cards in ((), (card, GuestNic("ens5", "aa:00:00:77:00:22", 5, LINK))):
+        with pytest.raises(PreventionError, match="left as it is"):
+            plan_settling(NicFacts(cards, two))
+
+
+def test_a_second_name_that_ifupdown_refuses_is_taken_away(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"ifquery --list": (1, "unknown interface")})
+    with pytest.raises(PreventionError, match="taken away"):
+        prevent(guest, told(), method="stanzas", run="run1")
+    assert guest.file() == TEXT
+
+
+def test_stanzas_are_refused_where_they_are_not_certain() -> None:
+    vlan = TEXT + "iface ens5.7 inet manual\n"
+    with pytest.raises(PreventionError, match="not certain"):
+        plan_stanzas(NicFacts((), files(vlan)), told(), "run1")
+
+
+def test_a_pin_by_link_is_proven_in_the_initramfs(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"update-initramfs": (0, "")})
+    done = prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64", "6.1.0-55-amd64"))
+    assert f"+MACAddress={MAC}" in done.diff
+    assert guest.acts[0].count("lsinitramfs") == 2
+    for kernels in ((), ("6.1; reboot",)):
+        with pytest.raises(PreventionError, match="kernel releases"):
+            prevent(guest, told(), method="link", run="run1", kernels=kernels)
+
+
+def test_a_pin_that_is_not_in_the_initramfs_is_taken_away(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"lsinitramfs": (1, ""), "rm -f": (0, "")})
+    with pytest.raises(PreventionError, match="taken away"):
+        prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
+    assert "rm -f /etc/systemd/network/10-mx-cookbooks-ens5.link" in guest.acts[-1]
+
+
+def test_a_host_that_falls_silent_while_it_is_pinned_is_told_what_may_be_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(script: str, **_: object) -> CommandResult:
+        raise HostUnreachableError("no word from ssh")
+
+    guest = FakeGuest(tmp_path, {"ens5": MAC})
+    monkeypatch.setattr(guest, "act", silent)
+    with pytest.raises(PreventionError, match=r"10-mx-cookbooks-ens5\.link may be left"):
+        prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
+
+
+@pytest.mark.parametrize("waiting", list(Waiting))
+def test_every_screen_has_a_cause(waiting: Waiting) -> None:
+    screen = look("(initramfs) ") if waiting is Waiting.INITRAMFS else look("")
+    told_ = from_screen(type(screen)(waiting, "detail", "last"), "mx2001.lab.test")
+    assert told_.advice
+    assert "{name}" not in told_.advice

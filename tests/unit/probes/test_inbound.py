@@ -1,0 +1,180 @@
+import smtplib
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mxlib.base.verdict import Status
+from mxlib.config.probes import InboundProbe
+from mxlib.config.verify import VerifyPolicy
+from mxlib.model.answers import InboundStage, differences
+from mxlib.probes import inbound as probe_inbound
+from mxlib.probes.inbound import PortRangeClient, ask
+from mxlib.probes.judge import judge_certificate, judge_inbound
+from tests.unit.support.facts import NOW
+
+PROBE = InboundProbe(("user1@lab.test",), ("nobody@lab.test",), "someone@provider.test")
+UNTIL = "Jan 20 02:12:00 2027 GMT"
+
+
+class Sock:
+    def getpeercert(self):
+        return {"notAfter": UNTIL}
+
+
+class Server:
+    """An SMTP session that answers as told."""
+
+    def __init__(self, **answers):
+        self.answers = {
+            "accepted": 250,
+            "refused": 550,
+            "relay": 550,
+            "MAIL": 250,
+            "banner": 220,
+            "ehlo": 250,
+        } | answers
+        self.sock = None
+        self.closed = False
+
+    def _give(self, key):
+        answer = self.answers[key]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, f"answer of {key}\x1b[31m".encode()
+
+    def connect(self, host, port):
+        if not isinstance(self.answers["banner"], OSError):
+            self.sock = Sock()
+        return self._give("banner")
+
+    def ehlo(self, name=""):
+        return self._give("ehlo")
+
+    def starttls(self, *, context):
+        self.answers.setdefault("starttls", 220)
+        return self._give("starttls")
+
+    def docmd(self, cmd, args=""):
+        if cmd == "RCPT":
+            kinds = {PROBE.accepted[0]: "accepted", PROBE.refused[0]: "refused", PROBE.relay: "relay"}
+            return self._give(kinds[args.removeprefix("TO:<").removesuffix(">")])
+        return self._give(cmd) if cmd in self.answers else (221, b"bye")
+
+    def close(self):
+        self.closed = True
+
+
+def session(find=lambda name, family: "192.0.2.11", probe=PROBE, **answers):
+    server = Server(**answers)
+    result = ask("mx1001.lab.test", 4, probe, "probe@world.test", find=find, client=lambda *_: server)
+    return result, server
+
+
+def test_an_mx_in_good_order():
+    result, server = session()
+    verdict = judge_inbound(result)
+    assert (verdict.check, verdict.status) == ("inbound-v4", Status.OK)
+    assert "\x1b" not in verdict.evidence[0].output
+    assert server.closed
+    assert [answer.stage for answer in result.answers][-3:] == [
+        InboundStage.ACCEPTED,
+        InboundStage.REFUSED,
+        InboundStage.RELAY,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "stage"),
+    [
+        ({"banner": ConnectionRefusedError("Connection refused")}, InboundStage.CONNECT),
+        ({"banner": TimeoutError("timed out")}, InboundStage.CONNECT),
+        ({"banner": smtplib.SMTPServerDisconnected("closed")}, InboundStage.BANNER),
+        ({"banner": 554}, InboundStage.BANNER),
+        ({"ehlo": 502}, InboundStage.EHLO),
+        (
+            {"starttls": smtplib.SMTPNotSupportedError("STARTTLS extension not supported by server.")},
+            InboundStage.STARTTLS,
+        ),
+        ({"starttls": ssl.SSLCertVerificationError(1, "certificate has expired")}, InboundStage.STARTTLS),
+        ({"MAIL": 451}, InboundStage.MAIL),
+        ({"accepted": 550}, InboundStage.ACCEPTED),
+        ({"accepted": 451}, InboundStage.ACCEPTED),
+        ({"refused": 250}, InboundStage.REFUSED),
+        ({"refused": 450}, InboundStage.REFUSED),
+        ({"relay": 250}, InboundStage.RELAY),
+    ],
+)
+def test_each_wrong_answer_fails_at_its_stage(answers, stage):
+    result, _ = session(**answers)
+    assert [answer.stage for answer in result.wrong] == [stage]
+    assert judge_inbound(result).status is Status.FAILED
+
+
+def test_what_cannot_be_asked_is_unknown():
+    nowhere, _ = session(find=lambda name, family: None)
+    assert judge_inbound(nowhere).status is Status.UNKNOWN
+    no_port, _ = session(banner=probe_inbound._CannotAskError("no free source port in 1-2"))
+    assert judge_inbound(no_port).status is Status.UNKNOWN
+    no_file = InboundProbe(("user1@lab.test",), ca_file=__import__("pathlib").Path("/nonexistent/ca.pem"))
+    assert judge_inbound(session(probe=no_file)[0]).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(("days", "status"), [(60, Status.FAILED), (59, Status.OK), (70, Status.FAILED)])
+def test_the_certificate_ages(days, status):
+    result, _ = session()
+    policy = VerifyPolicy(certificate_days=days)
+    assert result.certificate_until == datetime(2027, 1, 20, 2, 12, tzinfo=UTC)
+    assert judge_certificate([result], policy, NOW + timedelta(minutes=1)).status is status
+
+
+def test_without_a_certificate_its_age_is_unknown():
+    result, _ = session(ehlo=502)
+    assert judge_certificate([result], VerifyPolicy(), NOW).status is Status.UNKNOWN
+
+
+def test_answers_of_several_hosts_are_compared():
+    one, _ = session()
+    other, _ = session(accepted=550)
+    other = type(other)(
+        "mx2001.lab.test", *[getattr(other, f) for f in ("address", "family", "answers", "certificate_until", "when")]
+    )
+    assert differences([one, one]) == {}
+    assert differences([one, other]) == {"user1@lab.test": {"mx1001.lab.test": 2, "mx2001.lab.test": 5}}
+
+
+def in_use(self, address):
+    raise OSError("in use")
+
+
+def test_the_source_port_is_one_of_the_range(monkeypatch):
+    seen = []
+
+    class Socket:
+        def __init__(self, *args):
+            pass
+
+        def settimeout(self, seconds):
+            pass
+
+        def bind(self, address):
+            seen.append(address[1])
+            if len(seen) < 3:
+                raise OSError("in use")
+
+        def connect(self, address):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(probe_inbound.socket, "socket", Socket)
+    client = PortRangeClient("mx1001.lab.test", (61000, 61015), 5)
+    client._get_socket("192.0.2.11", 25, 5)
+    assert len(seen) == 3
+    assert len(set(seen)) == 3
+    assert all(61000 <= port <= 61015 for port in seen)
+    assert client._host == "mx1001.lab.test"
+    monkeypatch.setattr(Socket, "bind", in_use)
+    with pytest.raises(OSError, match="no free source port"):
+        client._get_socket("192.0.2.11", 25, 5)

@@ -1,0 +1,93 @@
+"""Waiting for a boot: how each end is told, and the console that is attached to a host that does not answer."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mxlib.base.errors import HostUnreachableError
+from mxlib.model.record import Boot, Level
+from mxlib.model.state import Waited
+from mxlib.reboot.steps import boot
+from tests.unit.facts.test_depool import RECORD
+from tests.unit.reboot.test_run import Tell
+from tests.unit.support.fakes import FakeClock
+
+OLD, NEW = "b0", "b1"
+
+
+class World:
+    """A host that answers, or not, as a function of the time since the order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: Any, *, level: Level = Level.GUEST, **machine: Any) -> None:
+        self.clock, self.tell, self.waited, self.target = FakeClock(), Tell(), Waited.NO, self
+        self.site = SimpleNamespace(boot=SimpleNamespace(timeout=300.0))
+        self.record = replace(RECORD, boots=(Boot(OLD, "6.1.0-56", level=level),))
+        self.attached: list[float] = []
+        self.left = 0
+        self.rescue = SimpleNamespace(
+            attach=lambda: self.attached.append(self.clock.seconds),
+            unwatch=lambda: setattr(self, "left", self.left + 1),
+            off=lambda: bool(machine.get("off")),
+            stuck=lambda: machine.get("stuck", ""),
+        )
+        self.at = at
+        monkeypatch.setattr(boot, "read_standing", lambda _host: self.standing())
+
+    def read(self, _script: str, *, timeout: float) -> None:
+        if self.at(self.clock.seconds) is None:
+            self.clock.sleep(timeout)
+            raise HostUnreachableError("no session")
+
+    def standing(self) -> Any:
+        said = self.at(self.clock.seconds)
+        view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56")
+        return SimpleNamespace(view=view, stopping=said.endswith("stopping"))
+
+    def remember(self, record: Any) -> None:
+        self.record = record
+
+    def waits(self) -> str:
+        state: Any = SimpleNamespace(record=self.record)
+        return boot.await_boot(self, state).note  # type: ignore[arg-type]
+
+
+def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: f"{OLD} stopping" if now < 10 else None if now < 60 else NEW)
+    assert world.waits().endswith("with 6.1.0-56, as wanted")
+    assert world.record.boots[-1].after == NEW
+    assert world.left == 1
+
+
+def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda _now: NEW)
+    world.waits()
+    assert world.attached == []
+
+
+def test_one_that_does_not_gets_its_console_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    world.waits()
+    assert len(world.attached) == 1
+
+
+def test_one_that_is_off_has_no_console_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda _now: None, level=Level.COLD, off=True)
+    assert "the machine is off" in world.waits()
+    assert (world.attached, world.waited) == ([], Waited.OFF)
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"), [({}, "no new boot within 5 min"), ({"stuck": "a panic"}, "its console shows a panic")]
+)
+def test_what_does_not_come_is_silent(monkeypatch: pytest.MonkeyPatch, machine: dict[str, str], said: str) -> None:
+    world = World(monkeypatch, lambda _now: None, **machine)
+    assert said in world.waits()
+    assert world.waited is Waited.SILENT
+
+
+def test_a_host_that_did_not_hear_the_order_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda _now: OLD)
+    assert "still in the old boot" in world.waits()
+    assert world.waited is Waited.SAME_BOOT

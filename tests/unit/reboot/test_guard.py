@@ -1,0 +1,117 @@
+"""The guard: every question at once, each answer a verdict, and what it has read serves the claim."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError
+from mxlib.base.parallel import at_once
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.source import FactUnknownError
+from mxlib.model.state import Slot
+from mxlib.reboot.steps import guard
+from tests.unit.config.test_config import TEN_LINES, parse
+from tests.unit.support.fakes import FakeClock
+
+FINE = Verdict("fine", Status.OK, "well")
+
+
+class Facts:
+    """Facts of which some could not be read."""
+
+    def __init__(self, *unknown):
+        self.unknown = unknown
+
+    def get(self, source):
+        if source.name in self.unknown:
+            raise FactUnknownError(f"{source.name}: section x: no end within its time limit")
+        return SimpleNamespace()
+
+    def all_known(self, sources):
+        return not any(source.name in self.unknown for source in sources)
+
+
+class World:
+    """A context whose every door can be made to fail."""
+
+    def __init__(self, monkeypatch, **broken):
+        self.site, self.clock, self.asked = parse(TEN_LINES, "test"), FakeClock(), []
+        self.broken, self.probed_s, self.facts = broken, 0.0, None
+        self.options = SimpleNamespace(accept=frozenset(), level=None, prevention="none")
+        self.target, self.peers = SimpleNamespace(name="mx2001"), ()
+        self.verifier = SimpleNamespace(
+            sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
+            outbound=lambda host: self.door("outbound"), inbound=lambda host: self.door("inbound"),
+        )  # fmt: skip
+        self.rescue = SimpleNamespace(ready=lambda *_: self.door("rescue"))
+        self.alerts = SimpleNamespace(firing=lambda: self.door("alerts") and ())
+        self.slot = SimpleNamespace(state=lambda: Slot.FREE, describe=lambda: "")
+        self.pool = SimpleNamespace(read=lambda: self.door("pool") and {"smtp": "yes"})
+        monkeypatch.setattr(guard, "read_facts", self.read)
+        monkeypatch.setattr(guard.readiness, "standing", lambda found: [FINE])
+        monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
+        monkeypatch.setattr(guard, "others", lambda context: (FINE,))
+
+    def door(self, name):
+        if name in self.broken:
+            raise self.broken[name]
+        return (FINE,)
+
+    def read(self, _host, sources):
+        self.asked.append([source.name for source in sources])
+        self.door("host")
+        return Facts()
+
+
+def names(verdicts, status):
+    return [one.check for one in verdicts if one.status is status]
+
+
+def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
+    world = World(monkeypatch)
+    found = guard.guard(world, "")
+    assert names(found, Status.OK) == [one.check for one in found]
+    assert len(world.asked) == 1
+    assert guard.facts_for_claim(world) is world.facts
+
+
+@pytest.mark.parametrize("door", ["outbound", "inbound", "pool"])
+def test_a_door_that_is_broken_is_unknown_and_hides_no_other(monkeypatch, door):
+    found = guard.guard(World(monkeypatch, **{door: HostUnreachableError("no session")}), "")
+    assert names(found, Status.UNKNOWN) == [door]
+    assert len(found) > 6
+
+
+def test_an_alertmanager_that_cannot_be_asked_stands_against_beginning(monkeypatch):
+    world = World(monkeypatch, alerts=SilenceError("Alertmanager cannot be asked"))
+    found = guard.guard(world, "")
+    assert [one.check for one in guard.blocking(world, found)] == ["alerts"]
+    world.options.accept = frozenset({"alerts"})
+    assert guard.blocking(world, found) == []
+
+
+def test_a_host_that_does_not_answer_is_one_verdict(monkeypatch):
+    found = guard.guard(World(monkeypatch, host=HostUnreachableError("no session")), "")
+    assert names(found, Status.UNKNOWN) == ["host"]
+
+
+def test_a_signal_is_no_finding(monkeypatch):
+    with pytest.raises(InterruptedRunError):
+        guard.guard(World(monkeypatch, outbound=InterruptedRunError("SIGTERM")), "")
+
+
+def test_what_the_guard_could_not_read_is_read_again_for_the_claim(monkeypatch):
+    world = World(monkeypatch)
+    world.facts = Facts("grub")
+    assert guard.facts_for_claim(world) is not world.facts
+
+
+def test_questions_run_side_by_side_and_answer_in_order():
+    both = threading.Barrier(2, timeout=5)
+
+    def ask(number):
+        both.wait()
+        return number * 10
+
+    assert at_once(ask, (1, 2)) == (10, 20)

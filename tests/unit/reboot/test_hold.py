@@ -1,0 +1,71 @@
+"""Bringing the MTA to rest: deliveries are waited for, open SMTP sessions get a deadline."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.base.errors import StepError
+from mxlib.facts.mta import MtaProcess, Role
+from mxlib.reboot.steps import queue
+from tests.unit.reboot.test_run import Tell
+from tests.unit.support.fakes import FakeClock
+
+SESSION = MtaProcess(41, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
+DELIVERY = MtaProcess(42, 1, "/usr/sbin/exim4 -Mc 1xUeoW-00005z-0A", Role.DELIVERY)
+
+
+class Facts:
+    def __init__(self, *processes):
+        self.processes = processes
+        self.still = not processes
+
+    def role(self, role):
+        return tuple(one for one in self.processes if one.role is role)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    def make(at):
+        """``at``: what runs after so many seconds, and after sessions were asked to end or not."""
+        clock, tell, done = FakeClock(), Tell(), []
+        context = SimpleNamespace(
+            clock=clock, tell=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
+            act=lambda script, timeout=30: done.append(script),
+        )  # fmt: skip
+        monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
+
+        def read(_host, _sources):
+            asked = any("kill -TERM" in script for script in done)
+            return SimpleNamespace(get=lambda _source: Facts(*at(clock.seconds, asked)))
+
+        monkeypatch.setattr(queue, "read_facts", read)
+        return SimpleNamespace(context=context, clock=clock, tell=tell, done=done)
+
+    return make
+
+
+def test_nothing_is_left(world):
+    found = world(lambda seconds, asked: ())
+    assert "at rest after 0.0 s" in queue.hold(found.context, None).note
+    assert found.done[0] == "stop runners"
+    assert not [script for script in found.done if "kill" in script]
+
+
+def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
+    found = world(lambda seconds, asked: () if asked else (SESSION,))
+    note = queue.hold(found.context, None).note
+    assert note.endswith("; 1 SMTP session had to be ended, the senders keep what was not taken")
+    assert 60 < found.clock.seconds < 63
+    assert found.done[-1] == "kill -TERM 41 || true"
+
+
+def test_a_delivery_is_never_ended(world):
+    found = world(lambda seconds, asked: (DELIVERY,))
+    with pytest.raises(StepError, match=r"did not come to rest within 2 min \d s: 42 \(delivery\)"):
+        queue.hold(found.context, None)
+    assert not [script for script in found.done if "kill" in script]
+
+
+def test_a_delivery_that_ends_in_time_is_waited_for(world):
+    found = world(lambda seconds, asked: (DELIVERY,) if seconds < 100 else ())
+    assert "at rest after 1 min 40 s" in queue.hold(found.context, None).note

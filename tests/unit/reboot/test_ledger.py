@@ -1,0 +1,168 @@
+"""The ledger's shell scripts, run for real on a made-up spool and log."""
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.model import exim
+from mxlib.reboot.steps import ledger
+from mxlib.reboot.steps.ledger import check_script, close_script, untraced_script
+from tests.unit.facts.test_depool import RECORD
+
+OLD, NEW = "1rABCD-0000aB-2z", "1rABCD-0000000aBcD-12xY"
+IDS = [f"1rABC{n}-0000aB-2z" for n in range(5)]
+
+
+class Mta:
+    def __init__(self, directory):
+        self.spool = directory / "spool"
+        (self.spool / "input" / "3").mkdir(parents=True)
+        self.log = directory / "mainlog"
+        self.log.write_text("")
+        self.ledger = directory / "ledger"
+        self.mark = (self.log.stat().st_ino, 0)
+
+    def arrive(self, message_id):
+        (self.spool / "input" / "3" / f"{message_id}-H").touch()
+        (self.spool / "input" / "3" / f"{message_id}-D").touch()
+        self.write(f"{message_id} <= a@b H=x [192.0.2.1] P=esmtp S=1 for c@d")
+
+    def complete(self, message_id):
+        self.remove(message_id)
+        self.write(f'{message_id} => c@d R=r T=t H=x [198.51.100.1] C="250 OK id={OLD}"')
+        self.write(f"{message_id} Completed QT=1s")
+
+    def remove(self, message_id):
+        for kind in "HD":
+            (self.spool / "input" / "3" / f"{message_id}-{kind}").unlink()
+
+    def write(self, line):
+        with self.log.open("a") as file:
+            file.write(f"2026-01-01 00:00:00 {line}\n")
+
+    def run(self, make):
+        script = make(self.mark, str(self.ledger))
+        script = script.replace(exim.SPOOL, str(self.spool)).replace(exim.MAINLOG, str(self.log))
+        done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        lines = done.stdout.splitlines()
+        return {key: int(n) for key, n in (line.split() for line in lines if " " in line)}, [
+            line for line in lines if " " not in line
+        ]
+
+
+@pytest.fixture
+def mta(tmp_path):
+    return Mta(tmp_path)
+
+
+@pytest.mark.parametrize("message_id", [OLD, NEW])
+def test_what_lies_in_the_spool_is_in_the_ledger_and_found_again(mta, message_id):
+    mta.arrive(message_id)
+    assert mta.run(close_script)[0] == {"ledger": 1, "spool": 1}
+    assert mta.ledger.read_text() == f"{message_id}\n"
+    assert mta.run(check_script) == ({"must": 1, "spool": 1, "missing": 0, "untraced": 0}, [])
+
+
+def test_what_is_completed_is_accounted_for(mta):
+    for message_id in IDS:
+        mta.arrive(message_id)
+    mta.complete(IDS[0])
+    mta.run(close_script)
+    mta.complete(IDS[1])
+    assert mta.run(check_script) == ({"must": 5, "spool": 3, "missing": 0, "untraced": 0}, [])
+
+
+def test_what_is_neither_is_missing(mta):
+    for message_id in IDS:
+        mta.arrive(message_id)
+    mta.run(close_script)
+    mta.remove(IDS[3])
+    assert mta.run(check_script) == ({"must": 5, "spool": 4, "missing": 1, "untraced": 0}, [IDS[3]])
+
+
+def test_what_a_power_cut_has_left_without_a_trace_is_set_apart_and_nothing_else_is(mta):
+    for message_id in IDS:
+        mta.arrive(message_id)
+    mta.run(close_script)
+    mta.complete(IDS[0])
+    mta.remove(IDS[1])  # delivered, and the end of the log went with the power
+    assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[1]])
+    assert mta.run(check_script) == ({"must": 4, "spool": 3, "missing": 0, "untraced": 1}, [])
+    mta.run(close_script)
+    mta.remove(IDS[2])
+    assert mta.run(check_script) == ({"must": 4, "spool": 2, "missing": 1, "untraced": 1}, [IDS[2]])
+    assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[2]])
+    assert mta.run(check_script)[0] == {"must": 3, "spool": 2, "missing": 0, "untraced": 2}
+
+
+def test_a_log_that_has_become_shorter_is_read_as_a_whole(mta):
+    mta.arrive(IDS[0])
+    mta.write("a line that goes with the power " + "." * 200)
+    mta.mark = (mta.mark[0], mta.log.stat().st_size)
+    mta.run(close_script)
+    with mta.log.open("r+") as file:
+        file.truncate(0)
+    mta.complete(IDS[0])
+    assert mta.run(check_script)[0]["missing"] == 0
+
+
+def test_an_arrival_after_the_ledger_is_accounted_for_too(mta):
+    mta.run(close_script)
+    mta.arrive(IDS[0])
+    mta.remove(IDS[0])
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
+
+
+def test_closing_again_forgets_nothing(mta):
+    mta.arrive(IDS[0])
+    mta.run(close_script)
+    mta.complete(IDS[0])
+    mta.arrive(IDS[1])
+    assert mta.run(close_script)[0] == {"ledger": 2, "spool": 1}
+
+
+def test_a_rotated_log_is_read_on(mta):
+    mta.arrive(IDS[0])
+    mta.run(close_script)
+    mta.log.rename(f"{mta.log}.1")
+    mta.log.write_text("")
+    mta.complete(IDS[0])
+    assert mta.run(check_script)[0]["missing"] == 0
+
+
+def test_a_log_rotated_out_of_sight_is_read_as_a_whole(mta):
+    mta.arrive(IDS[0])
+    mta.run(close_script)
+    mta.complete(IDS[0])
+    subprocess.run(["gzip", "-k", str(mta.log)], check=True)
+    mta.log.with_name("mainlog.gz").rename(mta.log.with_name("mainlog.2.gz"))
+    mta.log.unlink()
+    mta.log.write_text("")
+    (mta.log.parent / "mainlog.1").write_text("")
+    mta.mark = (mta.mark[0] + 1_000_000, 0)
+    assert mta.run(check_script)[0]["missing"] == 0
+
+
+def test_lines_with_zone_and_pid(mta):
+    mta.run(close_script)
+    mta.log.write_text(f"2026-01-01 00:00:00 +0000 [12] {IDS[0]} <= a@b P=local S=1\n")
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
+
+
+def test_a_script_that_cannot_read_says_so(mta):
+    mta.log.unlink()
+    with pytest.raises(AssertionError):
+        mta.run(close_script)
+
+
+@pytest.mark.parametrize(("accept", "lost"), [((), 21), (("ledger",), 0)])
+def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
+    said = "must 30\nspool 9\nmissing 21\nuntraced 0\n" + "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
+    context = SimpleNamespace(options=SimpleNamespace(accept=frozenset(accept)), lost=0)
+    context.act = lambda _script, timeout: SimpleNamespace(output=said)
+    done = ledger.check(context, RECORD)
+    assert context.lost == lost
+    assert "MISSING 21" in done.note
+    assert done.evidence["missing"] == 21

@@ -1,0 +1,63 @@
+"""The other MXs: each is asked, once more where it could not be, and one that is not well does not count."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mxlib.base.errors import HostUnreachableError
+from mxlib.base.verdict import Status
+from mxlib.model.state import Mta, Ports
+from mxlib.reboot import others
+
+PEER: Any = SimpleNamespace(name="mx1001")
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Any, list[float]]:
+    """The verdict about a peer that answers so, one answer a look, and the pauses in between."""
+    pauses: list[float] = []
+    left = list(answers)
+
+    def read(*_: Any) -> Any:
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(get=lambda _source: SimpleNamespace(view=answer))
+
+    monkeypatch.setattr(others, "read_facts", read)
+    verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: ())
+    context: Any = SimpleNamespace(
+        clock=SimpleNamespace(sleep=pauses.append),
+        verifier=verifier,
+        options=SimpleNamespace(accept=frozenset()),
+        peers=(PEER,),
+        site=SimpleNamespace(min_in_service=1),
+    )
+    (verdict,) = others.others(context)
+    assert left == []
+    return verdict, pauses
+
+
+SERVES = SimpleNamespace(ports=Ports.OPEN, mta=Mta.SERVING)
+SLOW = HostUnreachableError("mx1001: no session: timed out during banner exchange")
+
+
+def test_one_that_serves_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict, pauses = asked(monkeypatch, SERVES)
+    assert (verdict.status, pauses) == (Status.OK, [])
+
+
+def test_a_slow_login_is_no_reason_not_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict, pauses = asked(monkeypatch, SLOW, SERVES)
+    assert (verdict.status, len(pauses)) == (Status.OK, 1)
+
+
+def test_two_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict, _ = asked(monkeypatch, SLOW, SLOW)
+    assert verdict.status is Status.UNKNOWN
+    assert "banner exchange" in verdict.why
+
+
+def test_what_it_says_stands_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict, pauses = asked(monkeypatch, SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING))
+    assert (verdict.status, pauses) == (Status.FAILED, [])

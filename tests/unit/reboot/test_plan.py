@@ -1,0 +1,395 @@
+"""The planner walks every path, and goes on from every point at which a run may have died."""
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Judgement, Level
+from mxlib.model.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.reboot.plan import decide
+from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
+
+FORWARD = Goal(NEW.release)
+RESUME = Goal(adopt=True)
+ABORT = Goal(back=True, adopt=True)
+COLD = Goal(NEW.release, level=Level.COLD)
+BAD, UNSURE, GOOD = Judgement.BLAMED, Judgement.INCONCLUSIVE, Judgement.PASSED
+
+
+def run(mx, goal, session="one", die_after=None):
+    process = Process(mx, goal, session, die_after)
+    return process, process.run()
+
+
+def in_service(mx):
+    return not mx.loaded and not mx.persisted and mx.running and mx.pooled and not mx.held and mx.record is None
+
+
+def test_the_plain_path():
+    mx = MemoryMx()
+    process, end = run(mx, FORWARD)
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert (mx.kernel, mx.saved, mx.next, mx.reboots) == (NEW.release, NEW.entry, "", 1)
+    assert (mx.puppet_off, mx.holder_token, mx.lease) == (False, 0, "")
+    assert [step.value for step in process.steps] == [
+        *("guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold"),
+        *("ledger", "boot entries", "reboot", "await boot", "repair", "prove outbound", "start MTA", "prove inbound"),
+        *("keep kernel", "open ports", "pool in", "soak", "puppet on", "unsilence", "release"),
+    ]
+
+
+def test_reached_already_touches_nothing():
+    mx = MemoryMx(kernel=NEW.release)
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, process.steps) == (Outcome.DONE, [])
+
+
+def test_a_guard_that_refuses_changes_nothing():
+    mx = MemoryMx(Fate(guard=False))
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, process.steps) == (Outcome.REFUSED, [Step.GUARD])
+
+
+def test_a_boot_that_falls_back_serves_on_the_fallback():
+    mx = MemoryMx(Fate(boots=["fallback"]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.saved, mx.reboots) == (Outcome.FELL_BACK, OLD.release, OLD.entry, 1)
+    assert in_service(mx)
+
+
+def test_a_kernel_that_is_to_blame_is_left_for_the_fallback():
+    mx = MemoryMx(Fate(judgements=[BAD]))
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.saved, mx.reboots) == (Outcome.FELL_BACK, OLD.release, OLD.entry, 2)
+    assert in_service(mx)
+    assert process.steps.count(Step.DRAIN) == 1
+
+
+def test_a_failure_without_a_culprit_stays_out_without_another_reboot():
+    mx = MemoryMx(Fate(judgements=[UNSURE]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots, mx.loaded, mx.pooled) == (Outcome.INCONCLUSIVE, 1, True, False)
+
+
+def test_a_host_that_does_not_come_back_is_left_out():
+    mx = MemoryMx(Fate(boots=["silent"]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 1)
+
+
+def test_a_host_that_does_not_come_back_is_mended_then_power_cycled_into_the_fallback():
+    mx = MemoryMx(Fate(boots=["silent"]), curable=True)
+    process, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.FELL_BACK, OLD.release, 1)
+    assert process.steps.index(Step.MEND) < process.steps.index(Step.POWER_CYCLE)
+    assert in_service(mx)
+
+
+def test_a_soak_that_turns_takes_the_host_out_again():
+    mx = MemoryMx(Fate(judgements=[GOOD, GOOD, UNSURE]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.loaded, mx.persisted, mx.pooled) == (Outcome.INCONCLUSIVE, True, True, False)
+
+
+def test_three_boots_and_no_more():
+    mx = MemoryMx(Fate(boots=["other"] * 5))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 3)
+
+
+def test_a_depool_alone_stays_out_until_it_is_given_back():
+    mx = MemoryMx()
+    process, end = run(mx, Goal(stay=True))
+    assert (end.outcome, mx.loaded, mx.persisted, mx.pooled, mx.running) == (Outcome.DONE, True, True, False, True)
+    assert Step.REBOOT not in process.steps
+    mx.record = mx.record.__class__(**{**mx.record.__dict__, "stay": False})
+    _, end = run(mx, RESUME, "two")
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+
+
+def test_stay_depooled_after_a_reboot():
+    mx = MemoryMx()
+    _, end = run(mx, Goal(NEW.release, stay=True))
+    assert (end.outcome, mx.kernel, mx.saved) == (Outcome.DONE, NEW.release, NEW.entry)
+    assert (mx.loaded, mx.persisted, mx.pooled, mx.running, mx.puppet_off) == (True, True, False, True, False)
+
+
+def test_nothing_to_resume():
+    _, end = run(MemoryMx(), RESUME)
+    assert end.outcome is Outcome.DONE
+
+
+def test_somebody_elses_run_is_not_touched():
+    mx = MemoryMx()
+    with pytest.raises(DiedError):
+        run(mx, FORWARD, die_after=25)
+    process, end = run(mx, FORWARD, "two")
+    assert (end.outcome, process.steps) == (Outcome.REFUSED, [])
+
+
+def test_a_cold_start_is_prepared_and_settled():
+    mx = MemoryMx()
+    process, end = run(mx, COLD)
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert (mx.kernel, mx.nic, mx.stanzas, mx.reboots) == (NEW.release, "ens13", ("ens13",), 1)
+    steps = [step.value for step in process.steps]
+    assert steps[6:16] == [
+        *("close ports", "prepare network", "drain", "stop and hold", "ledger", "boot entries", "reboot"),
+        *("await boot", "power on", "await boot"),
+    ]
+    assert steps[-4:] == ["settle network", "puppet on", "unsilence", "release"]
+
+
+def test_a_cold_start_into_the_running_kernel_is_made():
+    mx = MemoryMx()
+    _, end = run(mx, Goal(OLD.release, level=Level.COLD))
+    assert (end.outcome, mx.kernel, mx.saved, mx.next, mx.reboots) == (Outcome.DONE, OLD.release, OLD.entry, "", 1)
+    assert mx.nic == "ens13"
+
+
+def test_a_renamed_interface_is_mended_without_another_boot():
+    mx = MemoryMx(curable=True, prevention="none")
+    process, end = run(mx, COLD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.DONE, NEW.release, 1)
+    assert Step.POWER_CYCLE not in process.steps
+    assert Step.PREVENT not in process.steps
+
+
+def test_a_cold_start_that_is_to_blame_comes_back_warm():
+    mx = MemoryMx(Fate(judgements=[BAD]))
+    process, end = run(mx, COLD)
+    assert (end.outcome, mx.kernel, mx.reboots) == (Outcome.FELL_BACK, OLD.release, 2)
+    assert process.steps.count(Step.POWER_ON) == 1
+
+
+def test_a_machine_that_a_dead_run_has_left_off_is_started_by_who_goes_on():
+    for goal, kernel in ((RESUME, NEW.release), (ABORT, OLD.release)):
+        mx = died_with_the_machine_off()
+        process, end = run(mx, goal, "two")
+        assert process.steps[:3] == [Step.AWAIT, Step.SLOT, Step.POWER_ON]
+        assert end.outcome in (Outcome.DONE, Outcome.UNDONE, Outcome.FELL_BACK)
+        assert (mx.kernel, in_service(mx)) == (kernel, True)
+
+
+def test_a_machine_that_nobody_of_ours_has_left_off_is_not_started():
+    mx = died_with_the_machine_off()
+    mx.holder_token = 0
+    process, end = run(mx, RESUME, "two")
+    assert (end.outcome, process.steps) == (Outcome.LEFT_OUT, [Step.AWAIT])
+
+
+def test_a_machine_that_goes_off_again_is_left_out():
+    mx = MemoryMx()
+    process = Process(mx, COLD, "one")
+    started = process.do_power_on
+
+    def goes_off(mx, state):
+        yield from started(mx, state)
+        mx.off = True
+
+    process.do_power_on = goes_off
+    end = process.run()
+    assert (end.outcome, process.steps.count(Step.POWER_ON)) == (Outcome.LEFT_OUT, 1)
+    assert "starting it was tried" in end.why
+
+
+def died_with_the_machine_off():
+    for point in range(effects_of(COLD)):
+        mx = MemoryMx()
+        with pytest.raises(DiedError):
+            run(mx, COLD, die_after=point)
+        if mx.off:
+            return mx
+    raise AssertionError("the machine was never off")
+
+
+def effects_of(goal, fate=Fate):
+    """How many points there are at which a run can die."""
+    process = Process(MemoryMx(fate()), goal, "count", die_after=10**6)
+    process.run()
+    return 10**6 - process.left
+
+
+FATES = {
+    "plain": Fate,
+    "fell back": lambda: Fate(boots=["fallback"]),
+    "blamed": lambda: Fate(judgements=[BAD]),
+    "blamed inbound": lambda: Fate(judgements=[GOOD, BAD]),
+    "soak turns": lambda: Fate(judgements=[GOOD, GOOD, UNSURE]),
+    "other": lambda: Fate(boots=["other"]),
+}
+
+
+@pytest.mark.parametrize("goal", [FORWARD, COLD], ids=["warm", "cold"])
+@pytest.mark.parametrize("fate", FATES)
+def test_resume_from_every_point_reaches_the_goal(fate, goal):
+    whole = MemoryMx(FATES[fate]())
+    _, expected = run(whole, goal)
+    for point in range(effects_of(goal, FATES[fate])):
+        mx = MemoryMx(FATES[fate]())
+        with pytest.raises(DiedError):
+            run(mx, goal, die_after=point)
+        if mx.record is None and mx.reboots:
+            assert in_service(mx)
+            continue
+        unsure = mx.record is not None and mx.record.to_judge_again() != mx.record
+        _, end = run(mx, RESUME if mx.record is not None else goal, "two")
+        assert (end.outcome, mx.kernel) == (Outcome.DONE if unsure else expected.outcome, whole.kernel), point
+
+
+def test_what_was_inconclusive_is_judged_again_by_who_goes_on_without_another_boot():
+    mx = MemoryMx(Fate(judgements=[UNSURE, GOOD, GOOD, GOOD]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, in_service(mx)) == (Outcome.INCONCLUSIVE, False)
+    _, end = run(mx, RESUME, "two")
+    assert (end.outcome, mx.kernel, in_service(mx), mx.reboots) == (Outcome.DONE, NEW.release, True, 1)
+
+
+@pytest.mark.parametrize("goal", [FORWARD, COLD], ids=["warm", "cold"])
+@pytest.mark.parametrize("fate", FATES)
+def test_abort_from_every_point_restores_or_stays_safe(fate, goal):
+    for point in range(effects_of(goal, FATES[fate])):
+        mx = MemoryMx(FATES[fate]())
+        with pytest.raises(DiedError):
+            run(mx, goal, die_after=point)
+        _, end = run(mx, ABORT, "two")
+        if end.outcome in SAFE_OUT:
+            assert mx.loaded or mx.boot_id in mx.verified
+            continue
+        assert mx.kernel == OLD.release or mx.reboots == 0 or end.outcome is Outcome.DONE, point
+        assert in_service(mx) or mx.record is None, point
+        assert mx.stanzas == (mx.nic,), point
+
+
+def test_a_power_cut_between_prevention_and_cold_start_leaves_the_host_reachable():
+    for point in range(effects_of(COLD)):
+        mx = MemoryMx()
+        with pytest.raises(DiedError):
+            run(mx, COLD, die_after=point)
+        mx.power_cut()
+        assert mx.view() is not None, point
+
+
+@pytest.mark.parametrize("point", range(0, 70, 3))
+def test_a_resume_that_dies_is_resumed(point):
+    mx = MemoryMx()
+    for session, later in enumerate((point, point // 2, point // 3)):
+        try:
+            run(mx, RESUME if mx.record else FORWARD, str(session), later)
+        except DiedError:
+            continue
+    _, end = run(mx, RESUME if mx.record else FORWARD, "last")
+    assert end.outcome is Outcome.DONE
+    assert in_service(mx)
+    assert mx.reboots <= 1
+
+
+fates = st.builds(
+    Fate,
+    boots=st.lists(st.sampled_from(["", "", "fallback", "other", "silent"]), max_size=4),
+    judgements=st.lists(st.sampled_from([GOOD, GOOD, GOOD, BAD, UNSURE]), max_size=8),
+)
+events = st.lists(
+    st.tuples(st.integers(0, 60), st.sampled_from(["nothing", "power cut", "etcd down", "etcd up", "table flushed"])),
+    max_size=5,
+)
+
+
+@settings(max_examples=4 * settings.default.max_examples)
+@given(
+    fate=fates,
+    deaths=events,
+    goals=st.lists(st.sampled_from([RESUME, ABORT]), min_size=6, max_size=6),
+    forward=st.sampled_from([FORWARD, COLD]),
+)
+def test_no_history_leads_to_an_unsafe_state(fate, deaths, goals, forward):
+    """The in-memory MX raises when an invariant breaks; here only the end is looked at."""
+    mx = MemoryMx(fate)
+    for number, ((later, what), goal) in enumerate(zip(deaths, goals, strict=False)):
+        try:
+            run(mx, goal if mx.record else forward, f"session-{number}", later)
+        except DiedError:
+            happen(mx, what)
+    mx.etcd, mx.silent = True, False
+    _, end = run(mx, goals[-1] if mx.record else forward, "last")
+    if mx.record is None:
+        assert mx.running
+        assert not mx.loaded
+        assert mx.boot_id in mx.verified
+        run(mx, RESUME, "whoever finds the slot left behind")
+        assert mx.holder_token == 0
+    else:
+        assert end.outcome in SAFE_OUT
+    assert mx.reboots <= 3
+
+
+def happen(mx, what):
+    if what == "power cut":
+        # an MX that was in service is trusted after a power cut as it is on any other day
+        mx.power_cut()
+        if not mx.persisted:
+            mx.verified.add(mx.boot_id)
+    elif what.startswith("etcd"):
+        mx.etcd = what == "etcd up"
+    elif what == "table flushed" and not mx.running:
+        mx.loaded = False
+
+
+def view(**changes):
+    base = {"boot": "b", "kernel": OLD.release, "ports": Ports.OPEN, "mta": Mta.SERVING, "saved": "", "next": ""}
+    return View(**{**base, "puppet_off": False, **changes})
+
+
+@pytest.mark.parametrize("slot", [Slot.OTHERS, Slot.UNKNOWN])
+def test_without_the_slot_nothing_is_begun(slot):
+    state = State(None, view(), Pool.IN, slot, guard=True)
+    assert decide(FORWARD, state).outcome is Outcome.REFUSED
+
+
+def test_without_an_answer_nothing_is_begun():
+    assert decide(FORWARD, State(None, None, Pool.IN, Slot.FREE)).outcome is Outcome.REFUSED
+
+
+def test_going_on_waits_for_a_host_that_is_on_its_way_up():
+    state = State(None, None, Pool.IN, Slot.LEFT)
+    assert decide(RESUME, state) == Do(Step.AWAIT, "it does not answer")
+    silent = replace(state, waited=Waited.SILENT)
+    assert decide(RESUME, silent).outcome is Outcome.LEFT_OUT
+    assert decide(RESUME, replace(silent, cures=frozenset({"mend"}))) == Do(Step.MEND)
+
+
+def test_a_host_that_answers_at_last_keeps_its_power():
+    """Seen on a starved machine: its boot took a moment longer than the deadline, and it was ended by a power cycle."""
+    mx = MemoryMx()
+    step = 0
+    while mx.record is None or mx.record.awaited is None:
+        mx, step = MemoryMx(), step + 1
+        with contextlib.suppress(DiedError):
+            run(mx, FORWARD, die_after=step)
+    cures = frozenset({"power cycle"})
+    late = replace(Process(mx, RESUME, "two").state(), record=mx.record, waited=Waited.SILENT, cures=cures)
+    late = replace(late, slot=Slot.MINE, token=mx.record.token)
+    assert decide(RESUME, replace(late, host=view(boot="another"))) == Do(Step.AWAIT, "it answers now")
+    assert decide(RESUME, replace(late, host=None)) == Do(Step.POWER_CYCLE)
+
+
+def test_a_flushed_table_is_closed_before_anything_else():
+    mx = MemoryMx()
+    with pytest.raises(DiedError):
+        run(mx, FORWARD, die_after=40)
+    process = Process(mx, RESUME, "two")
+    mx.loaded = False
+    states = []
+    for _ in range(4):
+        decision = decide(process.goal, process.state())
+        states.append(decision)
+        for _effect in process.effects(decision.step):
+            pass
+    assert Do(Step.CLOSE) in states

@@ -1,0 +1,152 @@
+"""Closed ports over a reload of the firewall: the scripts, run for real beside stand-ins of systemctl and nft."""
+
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE
+from mxlib.model import exim
+from mxlib.reboot.steps import ports, prove
+from tests.unit.reboot.test_run import Tell
+
+DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
+SHOWN = "{ path=/usr/sbin/nft ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }"
+
+
+class Machine:
+    """A folder that stands for /, with a systemctl that shows one unit's reload."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.programs = folder / "root", folder / "programs"
+        for path in (RULES, UNIT_FILE, exim.HOLD_DROP_IN):
+            self.at(path).parent.mkdir(parents=True, exist_ok=True)
+        self.programs.mkdir()
+        for name in ("nft", "systemctl"):
+            self.program(name, "")
+
+    def at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def program(self, name: str, body: str) -> None:
+        (self.programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (self.programs / name).chmod(0o755)
+
+    def reloads_by(self, *commands: str) -> None:
+        shown = "\n".join(SHOWN % command for command in commands)
+        self.program("systemctl", f"[ \"$1\" != show ] || cat <<'END'\n{shown}\nEND" if shown else "")
+
+    def sh(self, script: str) -> None:
+        for folder in ("/etc/systemd", "/var/lib/mx-cookbooks"):
+            script = script.replace(folder, f"{self.root}{folder}")
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
+        subprocess.run(["sh", "-c", f"set -eu\n{script}"], check=True, env=environment, capture_output=True)
+
+    def close(self) -> None:
+        for link in ("multi-user.target.wants", "exim4.service.requires"):
+            self.at(f"/etc/systemd/system/{link}").mkdir(exist_ok=True)
+        self.sh(ports.close_script((25,), "a test", (61000, 61015)))
+
+    @property
+    def reload(self) -> str:
+        drop_in = self.at(RELOAD_DROP_IN)
+        return drop_in.read_text().replace(str(self.root), "") if drop_in.exists() else ""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_debians_reload_loads_both_in_one_transaction(machine: Machine) -> None:
+    machine.reloads_by(DEBIAN)
+    machine.close()
+    command = "/usr/sbin/nft 'include \"/etc/nftables.conf\"; include \"/var/lib/mx-cookbooks/depool*.nft\"'"
+    assert machine.reload == f"[Service]\nExecReload=\nExecReload={command}\n"
+    assert Path(RULES).match("/var/lib/mx-cookbooks/depool*.nft")
+
+
+def test_closed_again_our_own_reload_stays(machine: Machine) -> None:
+    machine.reloads_by(DEBIAN)
+    machine.close()
+    before = machine.reload
+    machine.reloads_by(before.splitlines()[-1].removeprefix("ExecReload=").replace("'", ""))
+    machine.close()
+    assert machine.reload == before
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        (),
+        ("/usr/local/sbin/load-firewall",),
+        (DEBIAN, "/usr/local/bin/tell-somebody"),
+        ("/usr/sbin/nft -f /etc/nftables.conf -D x=1",),
+        ("/usr/sbin/nft -f /etc/%i.conf",),
+        ("/usr/sbin/nft -c -f /etc/nftables.conf",),
+    ],
+)
+def test_a_reload_of_the_sites_own_making_is_left_alone(machine: Machine, commands: tuple[str, ...]) -> None:
+    machine.reloads_by(*commands)
+    machine.close()
+    assert machine.reload == ""
+    assert machine.at(RULES).exists()
+
+
+def test_opened_nothing_is_left_and_a_second_time_is_harmless(machine: Machine) -> None:
+    machine.reloads_by(DEBIAN)
+    machine.close()
+    for _ in range(2):
+        machine.sh(ports.OPEN_SCRIPT)
+    for path in (HOLD, RULES, UNIT_FILE, exim.HOLD_DROP_IN, RELOAD_DROP_IN):
+        assert not machine.at(path).exists()
+    assert not machine.at(RELOAD_DROP_IN).parent.exists()
+
+
+class Door:
+    """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
+        self.fates, self.ports, self.tell, self.target = list(fates), (), Tell(), None
+        self.verifier = SimpleNamespace(inbound=self.asked)
+        monkeypatch.setattr(prove, "let_prober_in", lambda door, _seconds: door.let(61000))
+        monkeypatch.setattr(prove, "shut_prober_out", lambda door: door.let())
+        depool = SimpleNamespace(depool=self)
+        monkeypatch.setattr(prove, "read_standing", lambda _host: depool)
+
+    @property
+    def prober_ports(self) -> tuple[int, ...]:
+        return self.ports
+
+    def let(self, *found: int) -> None:
+        self.ports = found
+
+    def asked(self, _host: object) -> tuple[Verdict, ...]:
+        assert self.ports
+        fate = self.fates.pop(0)
+        if fate == "reloaded":
+            self.let()
+        return (Verdict("inbound-v4", Status.OK if fate == "well" else Status.FAILED, fate),)
+
+
+@pytest.mark.parametrize(
+    ("fates", "passed"),
+    [
+        (("well",), True),
+        (("refused",), False),
+        (("reloaded", "well"), True),
+        (("reloaded", "refused"), False),
+        (("reloaded", "reloaded"), False),
+    ],
+)
+def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
+    monkeypatch: pytest.MonkeyPatch, fates: tuple[str, ...], passed: bool
+) -> None:
+    door = Door(monkeypatch, *fates)
+    assert prove.from_outside(door)[0].passed is passed
+    assert door.ports == ()
+    assert door.fates == []
+    assert ("asking once more" in "".join(door.tell.lines)) is (len(fates) > 1)

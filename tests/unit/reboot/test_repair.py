@@ -1,0 +1,84 @@
+"""Repair after a boot: what is known is repaired once, and what was found stands in the report."""
+
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mxlib.base.errors import CommandFailedError, FencedError
+from mxlib.facts.source import Facts
+from mxlib.protocols.host import CommandResult
+from mxlib.reboot.steps import repair as step
+from tests.unit.checks.test_checks import FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
+from tests.unit.config.test_config import TEN_LINES, parse
+from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.facts import NOW
+
+
+class World(SimpleNamespace):
+    """A context that notes what is written to the host, in order."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        site = replace(parse(TEN_LINES, "test"), verify=POLICY)
+        options = SimpleNamespace(who="op@cumin1001", why="x")
+        super().__init__(site=site, target=None, options=options, run="run", record=RECORD, done=[], error=error)
+
+    def remember(self, record: Any) -> None:
+        self.record = record
+        self.done.append("remembered")
+
+    def act(self, script: str, *, timeout: float) -> CommandResult:
+        self.done.append(re.search(r"systemctl restart \S+", script)[0])  # type: ignore[index]
+        if self.error:
+            raise self.error
+        return CommandResult(script, 0, "before", NOW, 0.1)
+
+
+def repaired(monkeypatch: pytest.MonkeyPatch, facts: Facts, error: Exception | None = None) -> tuple[World, Any]:
+    world = World(error)
+    monkeypatch.setattr(step, "read_facts", lambda *_: facts)
+    return world, step.repair(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
+
+
+def dead(name: str) -> Facts:
+    return host(NFTABLES, unit_states=with_unit(name, ActiveState="failed", Result="exit-code"))
+
+
+def test_a_healthy_boot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, done = repaired(monkeypatch, host())
+    assert world.done == ["remembered"]
+    assert world.record.repaired == RECORD.boot
+    assert "nothing to repair" in done.note
+
+
+def test_a_dead_unit_is_started_once_and_that_is_remembered_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, done = repaired(monkeypatch, dead("spamd.service"))
+    assert world.done == ["remembered", "systemctl restart spamd.service"]
+    assert done.evidence["found"] == ["units: spamd.service is failed (exit-code)"]
+    assert "repaired: spamd.service restarted" in done.note
+
+
+def test_the_mta_is_held_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, _ = repaired(monkeypatch, host(unit_states=with_unit("exim4.service", ActiveState="inactive")))
+    assert world.done == ["remembered"]
+
+
+def test_what_cannot_be_repaired_is_told_and_left_to_the_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, done = repaired(monkeypatch, dead("spamd.service"), CommandFailedError("exit code 1"))
+    assert "NOT repaired: restart-unit spamd.service: exit code 1" in done.note
+
+
+def test_who_was_taken_over_repairs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FencedError):
+        repaired(monkeypatch, dead("spamd.service"), FencedError("token"))
+
+
+def test_a_firewall_that_is_not_loaded_is_loaded_whatever_names_it() -> None:
+    world = World()
+    facts = host(FERM, firewall_tables=NO_TABLES, unit_states=with_unit("ferm.service", ActiveState="failed"))
+    policy = step.verify.without_mta(world.site.verify)
+    verdicts = [check.verdict(facts, policy) for check in step._CHECKS]
+    found = step.automatic(world, verdicts, facts)  # type: ignore[arg-type]
+    assert [one.order.said for one in found] == ["reload-firewall"]

@@ -1,0 +1,185 @@
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.base.errors import JournalError
+from mxlib.base.journal import Journal, read
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Boot, Kernel
+from mxlib.model.state import Mta, Ports
+from mxlib.reboot import report
+from mxlib.reboot.report_markdown import markdown
+from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.fakes import FakeClock
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs" / "run.jsonl"
+
+
+def test_what_is_written_is_read(path):
+    journal = Journal(path, FakeClock())
+    journal.write("begin", step="drain", why="")
+    journal.close()
+    (event,) = read(path)
+    assert (event.name, event.values) == ("begin", {"step": "drain", "why": ""})
+
+
+def test_a_torn_line_costs_only_itself(path):
+    journal = Journal(path, FakeClock())
+    journal.write("one")
+    journal.close()
+    with path.open("a") as file:
+        file.write('{"event": "torn", "at": "20')
+    again = Journal(path, FakeClock())
+    again.write("two")
+    again.close()
+    assert [event.name for event in read(path)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "null", "[]", "{}", '{"event": "x"}', "\udce4".encode("utf-8", "replace").decode()]
+)
+def test_lines_of_another_form_are_left_out(path, line):
+    path.parent.mkdir()
+    path.write_text(f"{line}\n")
+    assert list(read(path)) == []
+
+
+def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError):
+        Journal(tmp_path / "file" / "run.jsonl", FakeClock())
+    with pytest.raises(JournalError):
+        list(read(tmp_path / "nowhere"))
+
+
+def test_writing_after_the_end_is_an_error(path):
+    journal = Journal(path, FakeClock())
+    journal.close()
+    with pytest.raises(JournalError):
+        journal.write("late")
+
+
+def made(path, *events, outcome=Outcome.DONE, why="all is well"):
+    journal = Journal(path, FakeClock())
+    for name, values in events:
+        journal.write(name, **values)
+    if outcome:
+        journal.write("end", outcome=outcome.name, why=why)
+    journal.close()
+    return report.build("mx2001.lab.test", "run-1", "op@cumin1001", "because", read(path), "")
+
+
+def test_the_first_line_is_the_outcome(path):
+    found = made(path, outcome=Outcome.LEFT_OUT, why="it does not answer")
+    assert markdown(found).startswith("# mx2001.lab.test: left out of service, safe: it does not answer\n")
+    assert list(report.terminal(found)) == ["mx2001.lab.test: left out of service, safe: it does not answer"]
+
+
+def test_a_journal_without_an_end_is_an_interruption(path):
+    assert made(path, outcome=None).outcome is Outcome.INTERRUPTED
+
+
+def test_timeline_ledger_and_checks(path):
+    verdicts = ["OK outbound-v4: 4 test mails delivered", "FAILED outbound-v6: timed out"]
+    ledger = {"must": 9, "spool": 2, "missing": 0}
+    found = made(
+        path,
+        ("verdict", {"stage": "guard", "check": "mta", "status": "OK", "why": "the MTA serves"}),
+        ("done", {"step": "prove outbound", "note": "2 checks", "seconds": 7.0, "verdicts": verdicts}),
+        ("done", {"step": "prove inbound", "note": "ledger", "seconds": 3.0, **ledger}),
+        ("failed", {"step": "soak", "error": "no answer"}),
+        ("interrupted", {"what": "SIGTERM"}),
+    )
+    assert [(entry.step, entry.failed) for entry in found.timeline] == [
+        *(("prove outbound", False), ("prove inbound", False), ("soak", True), ("interrupted", False)),
+    ]
+    assert [one["status"] for one in found.verdicts] == ["OK", "OK", "FAILED"]
+    assert found.verdicts[2]["check"] == "outbound-v6"
+    assert "9 messages, 2 on disk then, none missing" in markdown(found)
+    raw = json.loads(report.as_json(found))
+    assert (raw["outcome"], raw["exit_code"], raw["ledger"]) == ("DONE", 0, ledger)
+
+
+def test_it_reads_like_a_timeline(path):
+    lists = {
+        "domain": "lists.test", "count": 200, "frozen": 0, "oldest": "2026-11-21T06",
+        "way": "remote at fault", "why": "connection refused", "deadline": "2026-11-25T06",
+    }  # fmt: skip
+    found = made(
+        path,
+        ("start", {}),
+        ("guard", {"checks": 41, "seconds": 60.0}),
+        ("verdict", {"stage": "guard", "check": "outbound-lists", "status": "FAILED", "why": "refused (accepted)"}),
+        ("verdict", {"stage": "guard", "check": "mta", "status": "OK", "why": "the MTA serves"}),
+        ("begin", {"step": "close ports"}),
+        ("done", {"step": "close ports", "note": "reset", "seconds": 1.0}),
+        ("begin", {"step": "drain"}),
+        ("failed", {"step": "drain", "error": "too many", "left": [lists], "clients": ["client1 (192.0.2.51)"]}),
+        ("done", {"step": "open ports", "note": "open", "seconds": 1.0, "verdicts": ["OK mta: the MTA serves"]}),
+    )
+    text = markdown(found)
+    assert [entry.step for entry in found.timeline] == ["guard", "close ports", "drain", "open ports"]
+    assert "41 checks; outbound-lists FAILED: refused (accepted)" in text
+    assert "in all; out of service for " in text
+    assert "| lists.test | 200 | 2026-11-21T06 | remote at fault: connection refused | 2026-11-25T06 |" in text
+    assert "- client1 (192.0.2.51)" in text
+    assert "| mta | OK | OK | the MTA serves |" in text
+    assert "| outbound-lists | **FAILED** |  | guard: refused (accepted) |" in text
+
+
+def test_missing_mail_is_said_in_capitals(path):
+    found = made(path, ("done", {"step": "prove inbound", "note": "", "must": 3, "spool": 1, "missing": 1}))
+    assert "ledger: 3 messages, 1 on disk then, 1 MISSING" in list(report.terminal(found))
+
+
+def test_what_a_host_said_cannot_break_the_report(path):
+    found = made(path, ("done", {"step": "drain", "note": "a|b <b>\x1b[31m\nnew line"}))
+    row = next(line for line in markdown(found).splitlines() if "drain" in line)
+    assert row.endswith("| a\\|b &lt;b> new line |")
+
+
+def test_exit_codes_mean_one_thing_and_keep_clear_of_others():
+    codes = [one.value for one in Outcome]
+    assert len(set(codes)) == len(codes)
+    # 1 an uncaught error, 2 argparse, 90 to 99 Spicerack, from 126 the shell
+    assert all(code == 0 or (2 < code < 90) for code in codes)
+    assert all(one.phrase for one in Outcome)
+
+
+@pytest.mark.parametrize(
+    ("knocks", "said"),
+    [
+        ({}, None),
+        ({"192.0.2.9": 1, "2001:db8::7": 12}, "2001:db8::7 (12), 192.0.2.9 (1)"),
+        ({f"192.0.2.{n}": 1 for n in range(1, 13)}, " and 2 more"),
+    ],
+)
+def test_status_names_who_was_refused(knocks, said):
+    closed, parts = Ports.CLOSED, SimpleNamespace
+    view = parts(kernel="6.1.0-56", boot="b", ports=closed, mta=Mta.SERVING, puppet_off=False, saved="", next="")
+    lines = list(report.status("mx1", parts(view=view, depool=parts(record=None, knocks=knocks)), ""))
+    refused = [line for line in lines if line.startswith("refused in the last ten minutes: ")]
+    assert [line.endswith(said) for line in refused] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "progress", "command"),
+    [
+        ({"stay": True, "target": Kernel("", ""), "boots": ()}, "not rebooted yet; it is to stay out", "pool-mx mx1"),
+        ({"stay": True, "boots": (Boot("b0", "6.1.0-56"),)}, "target 6.1.0-56, fallback 6.1.0-55; a", "--resume"),
+        ({"boots": ()}, "target 6.1.0-56, fallback 6.1.0-55; not rebooted yet", "--resume"),
+    ],
+)
+def test_status_says_what_gives_a_host_back(changes, progress, command):
+    parts = SimpleNamespace
+    view = parts(kernel="k", boot="b", ports=Ports.CLOSED, mta=Mta.SERVING, puppet_off=False, saved="", next="")
+    record = replace(RECORD, **changes)
+    lines = list(report.status("mx1", parts(view=view, depool=parts(record=record, knocks={})), ""))
+    assert lines[-2].startswith(progress)
+    assert lines[-1].startswith("next: cookbook sre.mail.")
+    assert command in lines[-1]

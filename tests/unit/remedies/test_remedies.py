@@ -1,0 +1,494 @@
+"""Remedies: their bounds, what they write to a host, whom they give way to, and which one fits what fails."""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mxlib.base.errors import ConfigError, StepError
+from mxlib.base.verdict import Status, Verdict
+from mxlib.commands.remedy import RemedyRequest, seconds_of
+from mxlib.config.known_bad_list import load
+from mxlib.config.remedy import RemedySection
+from mxlib.config.sections import Site
+from mxlib.facts import firewall, hole
+from mxlib.facts.source import Facts
+from mxlib.model.on_host import DIRECTORY as STATE
+from mxlib.model.on_host import FENCED
+from mxlib.model.record import Record
+from mxlib.model.state import Ports
+from mxlib.probes import ssh as reach
+from mxlib.remedies import clear_failed, clear_hints, hole_rules, reload_firewall, restart_unit, set_sysctl
+from mxlib.remedies import guard as claimed
+from mxlib.remedies.bounds import Order, allowed, is_stale
+from mxlib.remedies.hole_rules import network_of
+from mxlib.remedies.registry import REMEDIES
+from mxlib.remedies.suggest import suggest
+from mxlib.verify.request import with_watched
+from tests.unit.checks.test_checks import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
+from tests.unit.config.test_config import TEN_LINES, parse
+from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.aliases import GENERATOR
+
+SITE = replace(parse(TEN_LINES, "test"), verify=POLICY)
+PEER = network_of("2001:db8:51::10")
+assert PEER
+
+
+def sh(script: str, tmp_path: Path, **tools: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script for a host in a folder, with stand-ins for the tools that would change a machine."""
+    script = script.replace(STATE, str(tmp_path / "state")).replace(hole.DIRECTORY, str(tmp_path / "holes"))
+    programs = tmp_path / "bin"
+    programs.mkdir(exist_ok=True)
+    told = f'echo "${{0##*/}} $*" >>{tmp_path}/told\n'
+    for name in ("systemctl", "systemd-run", "nft", "ip6tables-legacy", "ip6tables-legacy-save", "logger"):
+        body = tools.get(name.replace("-", "_"), "exit 0")
+        (programs / name).write_text(f"#!/bin/sh\n{told}{body}\n")
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, check=False)
+
+
+def told(tmp_path: Path) -> list[str]:
+    path = tmp_path / "told"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+# --- bounds
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (Order("restart-unit", "cron.service"), "required_units"),
+        (Order("restart-unit", "ferm.service"), "reload-firewall"),
+        (Order("restart-unit"), "no unit"),
+        (Order("clear-failed", "spamd.service"), "clearable_units"),
+        (Order("reload-firewall", "x"), "no argument"),
+        (Order("set-sysctl", "net.ipv4.ip_forward=1"), "not among"),
+        (Order("set-sysctl", "net.ipv4.tcp_fastopen=1"), "not among"),
+        (Order("unset-sysctl", "net.ipv4.ip_forward"), "never set"),
+        (Order("clear-hints", "nowhere"), "probes.outbound"),
+        (Order("allow", "198.51.100.0/16", 600), "an address"),
+        (Order("allow", "2001:db8::/32", 600), "an address"),
+        (Order("allow", "$(reboot)", 600), "an address"),
+        (Order("allow", "198.51.100.10", 5), "--for"),
+        (Order("allow", "198.51.100.10", 86401), "--for"),
+        (Order("close-hole", "x; reboot"), "not an address"),
+    ],
+)
+def test_what_is_beyond_the_bounds_is_refused(order: Order, why: str) -> None:
+    assert why in REMEDIES[order.remedy].refuse(SITE, order)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order("restart-unit", "spamd.service"),
+        Order("clear-failed", "ifup@ens5.service"),
+        Order("reload-firewall"),
+        Order("set-sysctl", "net.ipv4.tcp_fastopen=0"),
+        Order("clear-hints", SITE.probes.outbound[0].name),
+        Order("allow", "2001:db8:51::10", 1800),
+        Order("allow", "198.51.100.0/24", 1800),
+        Order("close-hole"),
+    ],
+)
+def test_what_is_within_the_bounds_is_not(order: Order) -> None:
+    assert REMEDIES[order.remedy].refuse(SITE, order) == ""
+
+
+def test_a_required_unit_is_never_a_leftover() -> None:
+    site = replace(SITE, remedy=RemedySection(clearable_units=("*",)))
+    assert is_stale(site, "ifup@ens5.service")
+    assert not is_stale(site, "spamd.service")
+
+
+def test_what_the_site_requires_may_be_set() -> None:
+    site = replace(SITE, verify=replace(POLICY, sysctls={"net.core.somaxconn": "4096"}))
+    assert allowed(site, "net.core.somaxconn") == ("4096",)
+
+
+@pytest.mark.parametrize("key", ["hole_max", "unit_timeout"])
+def test_a_section_out_of_bounds_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=key):
+        parse({**TEN_LINES, "remedy": {key: 1}}, "test")
+
+
+def request(**changes: object) -> RemedyRequest:
+    values: dict[str, object] = {"host": "h", "remedy": "allow", "arguments": (), "sources": (), "how_long": ""}
+    return RemedyRequest(**{**values, "reason": "x", **changes})  # type: ignore[arg-type]
+
+
+def test_orders() -> None:
+    both = request(sources=("192.0.2.1", "2001:db8::1"), how_long="30m")
+    assert both.orders() == (Order("allow", "192.0.2.1", 1800), Order("allow", "2001:db8::1", 1800))
+    assert request(remedy="reload-firewall").orders() == (Order("reload-firewall"),)
+    for wrong in (request(), request(sources=("x",)), request(remedy="reboot"), request(remedy="x", how_long="1m")):
+        with pytest.raises(ConfigError):
+            wrong.orders()
+
+
+def test_times() -> None:
+    assert (seconds_of("90s"), seconds_of("30m"), seconds_of("2h")) == (90, 1800, 7200)
+    for wrong in ("30", "", "-5m", "1d", "nan"):
+        with pytest.raises(ConfigError):
+            seconds_of(wrong)
+
+
+# --- the hole
+
+
+def ruleset(name: str) -> firewall.FirewallFacts:
+    return host(name).get(firewall.SOURCE)
+
+
+def test_it_goes_into_the_ruleset_that_drops() -> None:
+    assert hole_rules.places(ruleset(FERM), 6) == (hole_rules.Place("ip6tables-legacy", "ip6 filter", "INPUT"),)
+    assert hole_rules.places(ruleset(FERM), 4) == (hole_rules.Place("iptables-legacy", "ip filter", "INPUT"),)
+    assert hole_rules.places(ruleset(NFTABLES), 6) == (hole_rules.Place("nft", "inet filter", "input"),)
+
+
+def test_a_chain_with_a_name_that_is_no_name_is_left_alone() -> None:
+    found = ruleset(NFTABLES)
+    odd = tuple(replace(chain, name="in; reboot") for chain in found.chains)
+    with pytest.raises(StepError):
+        hole_rules.places(replace(found, chains=odd), 6)
+
+
+@pytest.mark.parametrize("name", [FERM, NFTABLES])
+def test_what_closes_it_is_armed_before_it_is_opened(name: str, tmp_path: Path) -> None:
+    script = hole_rules.open_script(hole_rules.places(ruleset(name), 6), PEER, SITE, 1800, ("op", "it's $stuck"))
+    done = sh(f"set -eu\n{script}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = told(tmp_path)
+    timer = next(index for index, line in enumerate(lines) if line.startswith("systemd-run"))
+    opened = next(index for index, line in enumerate(lines) if " -I INPUT" in line or "insert rule" in line)
+    assert timer < opened
+    assert "--on-active=1800" in lines[timer]
+    assert re.search(r"datestop|meta time <", lines[opened]), "the rule carries its own end"
+    assert "! --syn" in lines[opened] or "!= syn" in lines[opened], "it opens no way in"
+    record = (tmp_path / "holes" / "2001-db8-51--10.hole").read_text()
+    assert "why=it's $stuck\n" in record
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"), [(FERM, {"ip6tables_legacy": "exit 1"}), (NFTABLES, {"nft": '[ "$1" != insert ]'})]
+)
+def test_a_hole_that_cannot_be_opened_leaves_nothing(name: str, tool: dict[str, str], tmp_path: Path) -> None:
+    script = hole_rules.open_script(hole_rules.places(ruleset(name), 6), PEER, SITE, 1800, ("op", "x"))
+    assert sh(f"set -eu\n{script}", tmp_path, **tool).returncode != 0
+    assert list((tmp_path / "holes").iterdir()) == []
+    assert any(line.startswith("systemctl stop mx-hole-2001-db8-51--10-") for line in told(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [
+        (FERM, {"ip6tables_legacy": "exit 1", "ip6tables_legacy_save": "echo -A x mx-hole-2001-db8-51--10 -j ACCEPT"}),
+        (FERM, {"ip6tables_legacy": "exit 1", "ip6tables_legacy_save": "exit 4"}),
+        (NFTABLES, {"nft": "echo 'accept comment \"mx-hole-2001-db8-51--10\"'"}),
+        (NFTABLES, {"nft": '[ "$1" != list ]'}),
+    ],
+)
+def test_closing_is_not_done_before_the_rules_are_seen_to_be_gone(
+    name: str, tool: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "holes").mkdir()
+    (tmp_path / "holes" / "2001-db8-51--10.hole").touch()
+    text = hole_rules.close_text(hole_rules.places(ruleset(name), 6), PEER, SITE)
+    assert sh(f"end=1795238400\n{text}", tmp_path, **tool).returncode != 0
+    assert (tmp_path / "holes" / "2001-db8-51--10.hole").exists(), "the check goes on telling it"
+
+
+def test_a_hole_of_a_longer_address_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    text = hole_rules.close_text(hole_rules.places(ruleset(FERM), 6), PEER, SITE)
+    save = "echo -A x --comment mx-hole-2001-db8-51--105 -j ACCEPT"
+    done = sh(f"end=1795238400\n{text}", tmp_path, ip6tables_legacy="exit 1", ip6tables_legacy_save=save)
+    assert done.returncode == 0
+
+
+# --- whom they give way to
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Record:
+    """A run's record and token, as they lie on the host."""
+    found = replace(RECORD, run="20261121T000000Z-abcdef", token=7)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "run.json").write_text(found.to_json())
+    (tmp_path / "state" / "token").write_text("7\n")
+    return found
+
+
+def acts(tmp_path: Path, **how: Any) -> bool:
+    """Whether a guarded script came to act; if not, it must have ended as one that was fenced off."""
+    done = sh(claimed.guarded("echo acted", "op's remedy", **how), tmp_path)
+    assert done.returncode == (0 if "acted" in done.stdout else FENCED), done.stderr
+    return "acted" in done.stdout
+
+
+def test_on_a_host_that_nobody_has_claimed_it_acts_and_tells_the_host(tmp_path: Path) -> None:
+    assert acts(tmp_path)
+    assert "logger -t mx-cookbooks -- op's remedy" in told(tmp_path)
+
+
+def test_another_ones_run_is_left_alone(tmp_path: Path, record: Record) -> None:
+    assert not acts(tmp_path)
+    assert not acts(tmp_path, run=replace(record, run="20261121T000000Z-000000"))
+    assert acts(tmp_path, harmless=True)
+
+
+def test_ones_own_run_may_be_helped_until_somebody_takes_it_over(tmp_path: Path, record: Record) -> None:
+    assert acts(tmp_path, run=record)
+    (tmp_path / "state" / "token").write_text("8\n")
+    assert not acts(tmp_path, run=record)
+
+
+def test_a_run_that_is_over_is_nobodys_any_more(tmp_path: Path, record: Record) -> None:
+    (tmp_path / "state" / "run.json").unlink()
+    assert not acts(tmp_path, run=record)
+
+
+def test_only_closing_a_hole_is_harmless_to_others() -> None:
+    assert [one.name for one in REMEDIES.values() if one.harmless] == ["close-hole"]
+
+
+def test_a_reboot_helps_itself_only_with_what_cannot_change_a_judgement() -> None:
+    """A mitigation or a hole would make a bad kernel pass."""
+    automatic = {one.name for one in REMEDIES.values() if one.automatic}
+    assert automatic == {"restart-unit", "clear-failed", "reload-firewall"}
+
+
+# --- scripts
+
+
+def test_every_script_for_a_host_is_posix_sh() -> None:
+    scripts = (
+        reload_firewall.script(SITE),
+        clear_failed.script("ifup@ens5.service", "op: it's over"),
+        set_sysctl.script("net.ipv4.tcp_fastopen", "0", "op: it's over"),
+        set_sysctl.script_back("net.ipv4.tcp_fastopen"),
+        clear_hints.script("provider.test", ("2001:db8::1",)),
+        restart_unit.script("spamd.service", 90),
+    )
+    for script in scripts:
+        done = subprocess.run(["sh", "-n", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{done.stderr}\n{script}"
+
+
+DUMP = """\
+  T:mx.provider.test:2001:db8:51::10 110 0 Connection timed out
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45 *
+  T:mx.provider.test:2001:db8:51::10:1xUaVg-00006Y-1v 110 0 x
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
+  T:mx.provider.test:2001:db8:51::105 110 0 x
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
+  T:mx.other.test:198.51.100.20 110 0 x
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
+  R:v6.provider.test -1 0 lookup failed
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
+  R:other.test -1 0 lookup failed
+11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
+"""
+
+
+def test_only_the_hints_of_what_was_proven_are_cleared(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text(DUMP)
+    script = f"exim_dumpdb() {{ cat {dump}; }}\nexim_fixdb() {{ cat >/dev/null; }}\n"
+    done = sh(script + clear_hints.script("v6.provider.test", ("2001:db8:51::10",)), tmp_path)
+    assert done.stdout.splitlines() == [
+        "hint T:mx.provider.test:2001:db8:51::10",
+        "hint T:mx.provider.test:2001:db8:51::10:1xUaVg-00006Y-1v",
+        "hint R:v6.provider.test",
+        "cleared 3",
+    ]
+
+
+# --- loading the firewall anew
+
+
+class Wall:
+    """A host whose firewall is loaded anew; sessions share a connection that always passes, new ones may not."""
+
+    name = "mx1001.example.org"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *greetings: bool, said: str = "::1 4321 10.0.0.2 2222") -> None:
+        self.greetings, self.asked, self.said, self.acts = list(greetings), [], said, []
+        monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: SimpleNamespace(get=lambda _: self))
+        self.ports = Ports.OPEN
+
+    def read(self, _script: str, *, timeout: float) -> Any:
+        del timeout
+        return SimpleNamespace(output=f"{self.said}\n")
+
+    def act(self, script: str, _timeout: float) -> Any:
+        self.acts.append(script)
+        return SimpleNamespace(output="reload of nftables")
+
+    def greets(self, address: str, port: int) -> bool:
+        self.asked.append((address, port))
+        return self.greetings.pop(0)
+
+    def reload(self) -> str:
+        bench: Any = SimpleNamespace(site=SITE, host=self, act=self.act, greets=self.greets)
+        return reload_firewall.apply(bench, Order("reload-firewall"))
+
+
+def test_a_reload_is_proven_by_new_connections_to_where_ssh_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(monkeypatch, True, True)
+    assert "the mail ports are open, as before" in wall.reload()
+    assert wall.asked == [("10.0.0.2", 2222)] * 2
+    assert wall.acts[1].startswith("systemctl stop"), "the undoing has gone"
+
+
+def test_a_reload_that_lets_nobody_new_in_is_left_to_the_undoing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = Wall(monkeypatch, True, False)
+    with pytest.raises(StepError, match=r"no new connection to 10\.0\.0\.2 port 2222 after it: .* within 120 s"):
+        wall.reload()
+    assert len(wall.acts) == 1
+
+
+@pytest.mark.parametrize(
+    ("greetings", "said", "why"),
+    [
+        ([False], "10.0.0.1 4321 10.0.0.2 22", "greets no new connection"),
+        ([], "", "does not say where"),
+        ([], "10.0.0.1 4321 10.0.0.2 ssh", "does not say where"),
+    ],
+)
+def test_what_could_not_be_proven_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, greetings: list[bool], said: str, why: str
+) -> None:
+    wall = Wall(monkeypatch, *greetings, said=said)
+    with pytest.raises(StepError, match=f"nothing was done: .*{why}"):
+        wall.reload()
+    assert wall.acts == []
+
+
+@pytest.mark.parametrize(("greeting", "greeted"), [(b"SSH-2.0-x\r\n", True), (b"220 mx\r\n", False), (b"", False)])
+def test_only_an_ssh_server_greets_as_one(greeting: bytes, greeted: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(greeting)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert reach.greets("127.0.0.1", port) is greeted
+        thread.join()
+    assert not reach.greets("127.0.0.1", port)
+
+
+# --- which one fits
+
+
+def fitting(facts: Facts, *more: Verdict, site: Site = SITE) -> list[str]:
+    """What is suggested for a host: for what its checks say, and for more."""
+    entries = load()
+    policy = with_watched(site.verify, entries)
+    verdicts = [check.verdict(facts, policy) for check in CHECKS.values()]
+    return [one.order.said for one in suggest([*verdicts, *more], facts, site, policy, entries)]
+
+
+@pytest.mark.parametrize(
+    ("ports", "status"), [(Ports.OPEN, Status.OK), (Ports.CLOSED, Status.OK), (Ports.PARTLY, Status.FAILED)]
+)
+def test_ports_that_are_neither_open_nor_closed_after_a_reload_are_no_success(
+    monkeypatch: pytest.MonkeyPatch, ports: Ports, status: Status
+) -> None:
+    found = SimpleNamespace(get=lambda _source: SimpleNamespace(ports=ports))
+    monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: found)
+    monkeypatch.setattr(reload_firewall, "by_checks", lambda *_names: lambda _bench, _order: ())
+    (verdict,) = reload_firewall.judge(SimpleNamespace(host=None), Order("reload-firewall"))  # type: ignore[arg-type]
+    assert (verdict.check, verdict.status) == ("ports-stand", status)
+
+
+def failed_unit(name: str, host_name: str = NFTABLES) -> Facts:
+    return host(host_name, unit_states=with_unit(name, ActiveState="failed", Result="exit-code"))
+
+
+STALE = (
+    "\n\nId=ifup@ens5.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=static\n"
+    "Result=exit-code\n"
+)
+
+
+def test_nothing_fits_a_healthy_host() -> None:
+    assert fitting(host()) == []
+
+
+def test_what_fits_what() -> None:
+    assert fitting(failed_unit("spamd.service")) == ["restart-unit spamd.service"]
+    assert fitting(failed_unit("nftables.service")) == ["reload-firewall"]
+    assert fitting(host(unit_states=lambda text: text.rstrip() + STALE)) == ["clear-failed ifup@ens5.service"]
+    assert fitting(with_hole(FERM)) == ["close-hole"]
+
+
+def test_a_generator_of_aliases_that_failed_at_boot_is_started_once_more() -> None:
+    site = replace(SITE, aliases=(GENERATOR,))
+    failed = STALE.replace("ifup@ens5.service", GENERATOR.unit)
+    facts = host(unit_states=lambda text: text.rstrip() + failed)
+    verdicts = [judge("units", facts)]
+    assert [one.order.said for one in suggest(verdicts, facts, site, POLICY)] == [f"restart-unit {GENERATOR.unit}"]
+    assert suggest(verdicts, facts, SITE, POLICY) == ()
+    order = Order("restart-unit", GENERATOR.unit)
+    assert REMEDIES["restart-unit"].refuse(site, order) == ""
+    assert "aliases name" in REMEDIES["restart-unit"].refuse(SITE, order)
+
+
+def test_a_masked_or_missing_unit_has_no_remedy() -> None:
+    masked = with_unit("spamd.service", ActiveState="inactive", LoadState="masked")
+    assert fitting(host(unit_states=masked)) == []
+
+
+def test_a_failed_unit_that_nobody_named_has_no_remedy() -> None:
+    odd = STALE.replace("ifup@ens5", "backup")
+    assert fitting(host(unit_states=lambda text: text.rstrip() + odd)) == []
+
+
+def test_mitigations_within_the_bounds() -> None:
+    key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
+    site = replace(SITE, verify=replace(POLICY, sysctls={key: "3600"}))
+    assert fitting(host(), site=site) == [f"set-sysctl {key}=3600"]
+    old = host(kernel=lambda text: text.replace("6.1.192-1", "5.10.70-1"))
+    assert f"set-sysctl {key}=3600" in fitting(old)
+    assert fitting(old, site=replace(SITE, remedy=RemedySection(sysctls={}))) == []
+
+
+UNTRIED = Verdict("outbound-provider", Status.UNKNOWN, "0 of 2 test mails delivered; 2048 bytes, number 1: not tried")
+STALLED = Verdict(
+    "outbound-provider",
+    Status.FAILED,
+    "0 of 2; failed over IPv6, timeout after end of data: == u@p.test H=mx [2001:db8:51::10]: SMTP timeout after end",
+)
+
+
+def test_mail_that_does_not_get_out() -> None:
+    assert fitting(host(), UNTRIED) == ["clear-hints provider"]
+    assert fitting(host(), STALLED) == ["allow --from 2001:db8:51::10 --for 30m"]
+    refused = replace(STALLED, why="connection refused [198.51.100.10]")
+    assert fitting(host(), refused) == []
+    assert fitting(host(), replace(UNTRIED, status=Status.FAILED)) == []
+
+
+def test_what_cannot_be_read_gets_no_remedy() -> None:
+    facts = host()
+    outputs = {key: replace(output, exit_code=None, output="") for key, output in facts.outputs.items()}
+    assert fitting(replace(facts, outputs=outputs)) == []
+
+
+def test_what_is_suggested_is_within_the_bounds() -> None:
+    facts = failed_unit("spamd.service")
+    for one in suggest([judge("units", facts), UNTRIED, STALLED], facts, SITE, POLICY, ()):
+        assert REMEDIES[one.order.remedy].refuse(SITE, one.order) == ""

@@ -1,0 +1,248 @@
+"""The loop of a roll: one after the other, and what stops it; then a year of nights."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mxlib.base.windows import closing, parse_all
+from mxlib.model.outcome import Outcome
+from mxlib.roll.run import Limits
+from mxlib.roll.soak import Proof
+from mxlib.roll.state import RollEnd, RollGoal
+from tests.unit.support.roll_world import NEW, OLD, Clock, DiedError, Fleet, Lines, Mx, World, roll, small
+
+
+def test_all_hosts_one_after_the_other_and_a_second_run_does_nothing() -> None:
+    world = small()
+    assert roll(world).execute().end is RollEnd.DONE
+    assert [host for host, _ in world.taken] == ["mx1", "mx3", "mx0", "mx2"]
+    assert {one.kernel for one in world.mxs.values()} == {NEW}
+    assert world.fewest == 3
+    assert roll(world).execute().end is RollEnd.DONE
+    assert len(world.taken) == 4
+
+
+@pytest.mark.parametrize(
+    ("outcome", "end"),
+    [
+        (Outcome.FELL_BACK, RollEnd.FELL_BACK),
+        (Outcome.LEFT_OUT, RollEnd.LEFT_OUT),
+        (Outcome.INCONCLUSIVE, RollEnd.INCONCLUSIVE),
+        (Outcome.MAIL_LOST, RollEnd.MAIL_LOST),
+        (Outcome.UNDONE, RollEnd.UNDONE),
+        (Outcome.REFUSED, RollEnd.BLOCKED),
+        (Outcome.INTERRUPTED, RollEnd.INTERRUPTED),
+    ],
+)
+def test_the_first_doubt_stops_it(outcome: Outcome, end: RollEnd) -> None:
+    world = small()
+    world.fate["mx1"] = outcome
+    assert roll(world).execute().end is end
+    assert [host for host, _ in world.taken] == ["mx1"]
+    lasting = outcome in (Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST)
+    assert bool(world.memory.get(NEW)) is lasting
+
+
+def test_a_kernel_that_failed_is_not_tried_again_the_next_night() -> None:
+    world = small()
+    world.fate["mx1"] = Outcome.FELL_BACK
+    roll(world).execute()
+    world.fate.clear()
+    found = roll(world).execute()
+    assert found.end is RollEnd.FELL_BACK
+    assert "mx1" in found.why
+    assert len(world.taken) == 1
+    world.memory.clear()
+    assert roll(world).execute().end is RollEnd.DONE
+
+
+def test_max_failed_counts_over_all_nights() -> None:
+    world = small()
+    goal = RollGoal(NEW, max_failed=1)
+    world.fate = {"mx1": Outcome.FELL_BACK, "mx0": Outcome.FELL_BACK}
+    assert roll(world, goal=goal).execute().end is RollEnd.FELL_BACK
+    assert [host for host, _ in world.taken] == ["mx1", "mx3", "mx0"]
+    roll(world, goal=goal).execute()
+    assert len(world.taken) == 3
+
+
+def test_a_roll_that_was_killed_is_finished_by_another() -> None:
+    world = small()
+
+    def die(what):
+        if what == "booted":
+            raise DiedError
+
+    with pytest.raises(DiedError):
+        roll(world, fleet=Fleet(world, die=die)).execute()
+    world.roll_alive = False
+    assert roll(world).execute().end is RollEnd.DONE
+    assert world.taken[:2] == [("mx1", False), ("mx1", True)]
+
+
+def test_two_at_once() -> None:
+    world = small()
+    world.roll_alive = True
+    found = roll(world).execute()
+    assert (found.end, found.why) == (RollEnd.TAKEN, "a roll is under way")
+    world.roll_alive = False
+    world.alive = True
+    assert roll(world).execute().end is RollEnd.TAKEN
+    assert world.taken == []
+
+
+def test_outside_the_window_nothing_is_asked() -> None:
+    world = small()
+    world.etcd = False
+    windows = parse_all(["mon 23:00-02:00"])
+    assert roll(world, windows=windows).execute().end is RollEnd.OUTSIDE
+    world.clock.sleep(3600)
+    assert roll(world, windows=windows).execute().end is RollEnd.BLOCKED, "and with etcd away it is blocked"
+
+
+def test_at_the_windows_end_it_pauses_between_hosts() -> None:
+    world = small()
+    windows = parse_all(["mon 21:00-23:00"])
+    assert roll(world, windows=windows).execute().end is RollEnd.PAUSED
+    assert 1 <= len(world.taken) < 4
+    assert world.clock.now() <= closing(windows, datetime(2026, 1, 5, 22, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("proof", "end"), [(Proof.FAILED, RollEnd.UNPROVEN), (Proof.SHORT, RollEnd.UNPROVEN), (Proof.WAIT, RollEnd.PAUSED)]
+)
+def test_a_soak_without_proof_stops_it(proof: Proof, end: RollEnd) -> None:
+    world = small()
+    assert roll(world, fleet=Fleet(world, soak=proof)).execute().end is end
+    assert len(world.taken) == 1
+
+
+def test_an_alert_blocks() -> None:
+    world = small()
+    world.alerts = "whether alerts fire cannot be told"
+    assert roll(world).execute().end is RollEnd.BLOCKED
+    assert world.taken == []
+
+
+def test_a_roll_back_is_a_roll() -> None:
+    world = small()
+    for one in world.mxs.values():
+        one.kernel = NEW
+    assert roll(world, goal=RollGoal(OLD), fleet=Fleet(world, kernel=OLD)).execute().end is RollEnd.DONE
+    assert {one.kernel for one in world.mxs.values()} == {OLD}
+
+
+def test_the_journal_tells_the_story() -> None:
+    world, lines = small(), Lines()
+    roll(world, journal=lines).execute()
+    names = [name for name, _ in lines.lines]
+    assert names.count("host") == 4
+    assert names.count("soak") == 3
+    assert names[-1] == "end"
+
+
+# --- a year
+
+
+class Year:
+    """Nightly timers on two management hosts, fifty hosts on five sites, and what goes wrong in a year."""
+
+    def __init__(self, seed: int):
+        self.rng = random.Random(seed)
+        hosts = [Mx(f"mx{number:02}", f"site{number % 5}") for number in range(50)]
+        self.world = World(hosts, Clock(datetime(2026, 1, 1, tzinfo=UTC)), min_in_service=30, rng=self.rng)
+        self.windows = parse_all(["mon-thu 22:00-05:00 Europe/Berlin", "sun 01:00-03:30 Europe/Berlin"])
+        self.kernel = NEW
+        self.ends: dict[RollEnd, int] = {}
+
+    def fate(self) -> Outcome:
+        """Mostly well; everything else now and then."""
+        rare = [Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.UNDONE, Outcome.REFUSED]
+        return self.rng.choice(rare) if self.rng.random() < 0.03 else Outcome.DONE
+
+    def die(self, what: str) -> None:
+        if self.rng.random() < 0.01:
+            raise DiedError
+
+    def days_work(self) -> None:
+        """What people and chance do by day."""
+        world, rng = self.world, self.rng
+        hosts = list(world.mxs.values())
+        for one in hosts:
+            if one.out_by in ("alice", "bob") and rng.random() < 0.3:
+                one.out_by = ""
+            if one.out_by == "roll" and self.left_for_a_person(one.name) and rng.random() < 0.5:
+                # a person looked, went on with the run, and the host serves again
+                one.out_by, one.verified, world.holder = "", True, ""
+            one.silent = False if rng.random() < 0.8 else one.silent
+            one.unwell = "" if rng.random() < 0.8 else one.unwell
+        if rng.random() < 0.1 and not [one for one in hosts if one.out_by]:
+            rng.choice(hosts).out_by = rng.choice(["alice", "bob"])
+        if rng.random() < 0.05:
+            rng.choice(hosts).silent = True
+        if rng.random() < 0.01:
+            # a site loses its power, and more
+            for one in rng.sample(hosts, 25):
+                one.silent = True
+        if rng.random() < 0.05:
+            rng.choice(hosts).unwell = "disk FAILED"
+        if world.memory.get(self.kernel) and rng.random() < 0.4:
+            world.memory.clear()
+        world.etcd = rng.random() > 0.03
+        world.alerts = "MailQueueHigh fires" if rng.random() < 0.05 else ""
+        world.roll_alive = world.alive = False
+
+    def left_for_a_person(self, host: str) -> bool:
+        return host in self.world.memory.get(self.kernel, {}) or self.rng.random() < 0.1
+
+    def night(self) -> None:
+        world = self.world
+        world.fate = dict.fromkeys(world.mxs, self.fate)
+        foreign = {one.name: one.kernel for one in world.mxs.values() if one.out_by in ("alice", "bob")}
+        goal = RollGoal(self.kernel, min_in_service=30, max_failed=self.rng.choice([0, 0, 0, 1]))
+        proof = lambda: Proof.PASSED if self.rng.random() < 0.95 else Proof.SHORT  # noqa: E731 a fate in one line
+        fleet = Fleet(world, kernel=self.kernel, soak=proof, die=self.die)
+        begun = len(world.taken)
+        before = {name: one.kernel for name, one in world.mxs.items()}
+        try:
+            found = roll(world, goal=goal, windows=self.windows, fleet=fleet)
+            found._limits = Limits(self.windows, soak_s=600.0, slack=1.0)
+            end = found.execute()
+            self.ends[end.end] = self.ends.get(end.end, 0) + 1
+            if end.end is RollEnd.DONE:
+                assert all(one.kernel == self.kernel and not one.out_by for one in world.mxs.values()), "forgotten"
+            if end.end is RollEnd.OUTSIDE:
+                assert len(world.taken) == begun
+        except DiedError:
+            pass
+        world.check()
+        touched = {host for host, _ in world.taken[begun:]}
+        assert not touched & foreign.keys(), "what others took out is touched"
+        assert all(one.kernel == before[name] for name, one in world.mxs.items() if name not in touched)
+        for host in touched:
+            assert sum(1 for name, _ in world.taken[begun:] if name == host) <= 2, "a chain of reboots"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_year_of_nights_keeps_the_invariants(seed: int) -> None:
+    year = Year(seed)
+    start = year.world.clock.start
+    finished = 0
+    for day in range(365):
+        year.world.clock.start = start + timedelta(days=day, hours=21, minutes=30)
+        year.world.clock.seconds = 0.0
+        year.days_work()
+        for _ in range(2):
+            year.night()
+            year.world.clock.sleep(2400.0)
+            year.world.roll_alive = False
+        if all(one.kernel == year.kernel for one in year.world.mxs.values()):
+            # the next kernel comes out; sometimes it is the way back
+            finished += 1
+            year.kernel = OLD if year.kernel == NEW else NEW
+            year.world.memory.clear()
+    assert finished >= 3, "a roll gets to its end, whatever happens"
+    assert year.world.fewest >= 30
+    assert {RollEnd.DONE, RollEnd.OUTSIDE, RollEnd.BLOCKED, RollEnd.PAUSED, RollEnd.FELL_BACK} <= year.ends.keys()
+    assert not [one for one in year.world.mxs.values() if not one.out_by and not one.verified]

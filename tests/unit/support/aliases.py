@@ -1,0 +1,75 @@
+"""Alias generators for tests: what hosts say of them."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mxlib.aliases.judge import AliasState
+from mxlib.config.aliases import AliasGenerator
+from mxlib.facts.aliases import AliasFacts, AliasFile, TimerState
+from mxlib.model.answers import Answer, InboundResult, InboundStage
+
+NOW = datetime(2026, 11, 21, 6, 0, 0, tzinfo=UTC)
+GENERATOR = AliasGenerator(
+    "vrts",
+    "generate_vrts_aliases.service",
+    "/etc/exim4/aliases/vrts_aliases",
+    timer="generate_vrts_aliases.timer",
+    floor=2,
+    samples=("support@lab.test",),
+)
+TIMER = TimerState("generate_vrts_aliases.timer", "loaded", "active", "waiting", "enabled", due=True)
+A, B = "mx1001.lab.test", "mx2001.lab.test"
+ENTRIES = {"press@lab.test": "press@tickets.test", "support@lab.test": "support@tickets.test"}
+
+
+def minutes(number: float) -> datetime:
+    """That many minutes ago."""
+    return NOW - timedelta(minutes=number)
+
+
+def file(**values: Any) -> AliasFile:
+    whole = AliasFile(minutes(30), 80, 2, 0, "", terminated=True, digest="a" * 64)
+    return dataclasses.replace(whole, **values)
+
+
+def facts(**values: Any) -> AliasFacts:
+    well = AliasFacts(
+        now=NOW,
+        load="loaded",
+        active="inactive",
+        result="success",
+        running_s=None,
+        start_timeout="30min",
+        last_success=minutes(30),
+        last_failure=None,
+        timer=TIMER,
+        file=file(),
+    )
+    return dataclasses.replace(well, **values)
+
+
+STUCK = facts(active="activating", running_s=43200.0, last_success=minutes(720), start_timeout="infinity",
+              file=file(written=minutes(720)), timer=dataclasses.replace(TIMER, sub="running", due=False))  # fmt: skip
+NEWER = facts(last_success=minutes(10), file=file(written=minutes(10), entries=3, digest="b" * 64))
+NEW_ENTRIES = {**ENTRIES, "newqueue@lab.test": "newqueue@tickets.test"}
+
+
+def state(**by_host: Any) -> AliasState:
+    """One host a keyword: ``a=`` and ``b=``; a text is why it could not be read."""
+    names = {"a": A, "b": B}
+    known = {names[key]: value for key, value in by_host.items() if isinstance(value, AliasFacts)}
+    unread = {names[key]: value for key, value in by_host.items() if isinstance(value, str)}
+    return AliasState(GENERATOR, known, unread)
+
+
+INCIDENT = dataclasses.replace(state(a=NEWER, b=STUCK), entries={A: NEW_ENTRIES, B: ENTRIES})
+
+
+def session(name: str, **codes: Any) -> InboundResult:
+    """What an MX answered: code, or code and text, by local part; None for no answer."""
+    answers = []
+    for local, said in codes.items():
+        code, text = said if isinstance(said, tuple) else (said, "said")
+        answers.append(Answer(InboundStage.ACCEPTED, f"{local}@lab.test", code, text, right=None))
+    return InboundResult(name, "192.0.2.1", 4, tuple(answers), None, NOW)

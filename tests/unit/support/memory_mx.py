@@ -1,0 +1,437 @@
+"""An MX in memory: what each step does to it, cut into the smallest effects, so that a run can die between any two."""
+
+from dataclasses import dataclass, field, replace
+
+from mxlib.model.goal import boot_level, entries_for, kernel_wanted, outcome_of
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Boot, Judgement, Kernel, Level, Prior, Record
+from mxlib.model.state import End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.reboot.plan import decide
+
+OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")
+KERNELS = {one.entry: one.release for one in (OLD, NEW)}
+HOST = "mx2001.lab.test"
+
+
+class DiedError(Exception):
+    """The run was killed."""
+
+
+class UnsafeError(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Fate:
+    """What the world has in store.
+
+    Attributes:
+        boots: for each boot, what comes instead of the ordered kernel: "" as ordered, "fallback", "other", "silent".
+        judgements: for each proof in turn, what it says; passed when used up.
+        guard: whether the guard passes.
+    """
+
+    boots: list[str] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    guard: bool = True
+
+
+@dataclass
+class MemoryMx:
+    """The world of one run after another."""
+
+    fate: Fate = field(default_factory=Fate)
+    boot: int = 0
+    kernel: str = OLD.release
+    silent: bool = False
+    loaded: bool = False
+    persisted: bool = False
+    held: bool = False
+    running: bool = True
+    pooled: bool = True
+    saved: str = OLD.entry
+    next: str = ""
+    puppet_off: bool = False
+    record: Record | None = None
+    holder_token: int = 0
+    index: int = 10
+    lease: str = ""
+    spool: set = field(default_factory=lambda: {"a", "b"})
+    ledger: set | None = None
+    verified: set = field(default_factory=lambda: {"boot-0"})
+    proven: dict = field(default_factory=dict)
+    reboots: int = 0
+    etcd: bool = True
+    curable: bool = False
+    off: bool = False
+    nic: str = "ens5"
+    stanzas: tuple = ("ens5",)
+    prevention: str = "stanzas"
+
+    @property
+    def boot_id(self):
+        return f"boot-{self.boot}"
+
+    # --- what a run sees
+
+    def view(self):
+        if self.unreachable:
+            return None
+        if self.loaded and self.persisted:
+            ports = Ports.CLOSED
+        else:
+            ports = Ports.PARTLY if self.loaded or self.persisted else Ports.OPEN
+        mta = (
+            Mta.HELD if self.held and not self.running else Mta.SERVING if self.running and not self.held else Mta.OTHER
+        )
+        return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
+
+    def check(self):
+        """Nobody is served by a boot that was not verified; nothing that was in the ledger is gone."""
+        serving = self.running and not self.unreachable and not self.loaded
+        if serving and self.boot_id not in self.verified:
+            raise UnsafeError(f"{self.boot_id} serves unverified")
+
+    @property
+    def unreachable(self):
+        return self.silent or self.off or self.nic not in self.stanzas
+
+    def power_cut(self, cold=False):
+        """The machine starts anew; a cold start plans its slots anew."""
+        self.nic = "ens13" if cold or self.off else self.nic
+        self.off = False
+        self.boot += 1
+        entry, self.next = self.next or self.saved, ""
+        self.kernel = KERNELS.get(entry, OTHER.release)
+        self.loaded = self.persisted
+        self.running = not self.held
+        self.silent = False
+
+
+class Process:
+    """A management host's process: a goal, and what it has in its own memory."""
+
+    def __init__(self, mx, goal, session, die_after=None):
+        self.mx, self.goal, self.session = mx, goal, session
+        self.token = 0
+        self.guard = None
+        self.waited, self.reordered = Waited.NO, False
+        self.released = None
+        self.cures = frozenset()
+        self.met = False
+        self.left = die_after
+        self.steps = []
+
+    def state(self):
+        mx = self.mx
+        if not mx.etcd:
+            slot, pool = Slot.UNKNOWN, Pool.UNKNOWN
+        else:
+            mine = self.token and mx.holder_token == self.token
+            free = not self.token and mx.lease in ("", self.session)
+            free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
+            slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
+            pool = Pool.IN if mx.pooled else Pool.OUT
+        cures = frozenset({"mend", "power cycle", "power on"} if mx.curable else {"power on"}) - self.cures
+        # what a run is about stands on the host: of a silent one it knows only what it has read or written itself
+        self.met = self.met or mx.view() is not None
+        return State(
+            mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
+            cures=cures, released=self.released,
+        )  # fmt: skip
+
+    def run(self, limit=120):
+        """To the end; what it decides last is returned."""
+        for _ in range(limit):
+            decision = decide(self.goal, self.state())
+            if isinstance(decision, End):
+                self.finish()
+                return decision
+            self.steps.append(decision.step)
+            for _effect in self.effects(decision.step):
+                self.mx.check()
+                self.tick()
+            self.mx.check()
+        raise UnsafeError(f"no end: {[step.value for step in self.steps[-12:]]}")
+
+    def tick(self):
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.mx.lease = ""
+                raise DiedError
+
+    def finish(self):
+        mx = self.mx
+        if mx.etcd and mx.record is None and self.token and mx.holder_token == self.token:
+            mx.holder_token = 0
+        if mx.lease == self.session:
+            mx.lease = ""
+
+    def effects(self, step):
+        """The effects of a step, smallest first; a process may die at each yield."""
+        mx, state = self.mx, self.state()
+        yield
+        name = f"do_{step.name.lower()}"
+        yield from getattr(self, name)(mx, state)
+
+    def do_guard(self, mx, state):
+        self.guard = mx.fate.guard
+        yield
+
+    def do_slot(self, mx, state):
+        mx.lease = self.session
+        yield
+        mx.index += 1
+        mx.holder_token = self.token = mx.index
+        yield
+
+    def do_claim(self, mx, state):
+        named = {one.release: one for one in (OLD, NEW)}
+        target = named[self.goal.kernel] if self.goal.kernel else Kernel("", "")
+        fallback = OLD if self.goal.kernel else Kernel("", "")
+        prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
+        mx.ledger, mx.reboots = set(mx.spool), 0
+        mx.record = Record(
+            "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, mx.kernel, prior, (1, 0),
+            stay=self.goal.stay, baseline=True, level=self.goal.level,
+            prevention=mx.prevention if self.goal.level is Level.COLD else "none",
+        )  # fmt: skip
+        yield
+
+    def do_adopt(self, mx, state):
+        mx.record = replace(mx.record.to_judge_again(), token=self.token)
+        yield
+
+    def do_silence(self, mx, state):
+        mx.record = replace(mx.record, silences=("s",))
+        yield
+
+    def do_unsilence(self, mx, state):
+        mx.record = replace(mx.record, silences=())
+        yield
+
+    def do_puppet_off(self, mx, state):
+        mx.puppet_off = True
+        yield
+
+    def do_puppet_on(self, mx, state):
+        mx.puppet_off = False
+        yield
+
+    def do_pool_out(self, mx, state):
+        mx.pooled = False
+        yield
+
+    def do_pool_in(self, mx, state):
+        if mx.boot_id not in mx.verified:
+            raise UnsafeError("pooled unverified")
+        mx.pooled = True
+        yield
+
+    def do_close(self, mx, state):
+        mx.loaded = True
+        yield
+        mx.persisted = True
+        yield
+
+    def do_open(self, mx, state):
+        mx.persisted = False
+        yield
+        mx.held = False
+        yield
+        mx.loaded = False
+        yield
+
+    def do_drain(self, mx, state):
+        mx.spool.discard("a")
+        yield
+        mx.record = replace(mx.record, drained=mx.boot_id)
+        yield
+
+    def do_repair(self, mx, state):
+        if mx.running:
+            raise UnsafeError("repaired with the MTA running")
+        if mx.record.repaired == mx.boot_id:
+            raise UnsafeError("repaired twice")
+        mx.record = replace(mx.record, repaired=mx.boot_id)
+        yield
+
+    def do_hold(self, mx, state):
+        mx.held = True
+        yield
+        mx.running = False
+        yield
+
+    def do_start(self, mx, state):
+        if mx.boot_id not in mx.verified and "held" not in mx.proven.get(mx.boot_id, {}):
+            raise UnsafeError("the MTA runs before its way out was proven")
+        mx.held = False
+        yield
+        mx.running = True
+        yield
+
+    def do_ledger(self, mx, state):
+        if mx.running:
+            raise UnsafeError("ledger of a running MTA")
+        mx.ledger |= mx.spool
+        yield
+        mx.record = replace(mx.record, ledger=mx.boot_id)
+        yield
+
+    def do_entries(self, mx, state):
+        saved, next_ = entries_for(mx.record, kernel_wanted(self.goal, mx.record))
+        mx.saved = saved
+        yield
+        mx.next = next_
+        yield
+
+    def do_entries_back(self, mx, state):
+        mx.saved, mx.next = mx.record.prior.saved_entry, ""
+        yield
+
+    def do_keep(self, mx, state):
+        if mx.boot_id not in mx.verified:
+            raise UnsafeError("kept unverified")
+        mx.saved, mx.next = {OLD.release: OLD.entry, NEW.release: NEW.entry}[mx.kernel], ""
+        yield
+
+    def do_reboot(self, mx, state):
+        safe = mx.held and not mx.running and mx.loaded and mx.persisted and not mx.pooled
+        if not safe or mx.record.ledger != mx.boot_id or mx.holder_token != self.token:
+            raise UnsafeError("reboot at the wrong time")
+        wanted, level = kernel_wanted(self.goal, mx.record), boot_level(self.goal, mx.record)
+        if mx.record.awaited is None:
+            mx.record = replace(mx.record, boots=(*mx.record.boots, Boot(mx.boot_id, wanted.release, level=level)))
+        else:
+            self.reordered = True
+        self.waited = Waited.NO
+        self.cures -= {"power on"}
+        yield
+        if level is Level.COLD:
+            if self.goal.back or wanted == mx.record.fallback != mx.record.target:
+                raise UnsafeError("a way back that plans the slots anew")
+            mx.off = True
+            yield
+            return
+        yield from self.start(mx, cold=False)
+
+    def do_power_on(self, mx, state):
+        if not mx.off:
+            raise UnsafeError("a running machine is not started")
+        if mx.holder_token != self.token:
+            raise UnsafeError("somebody else's machine is started")
+        self.cures |= {"power on"}
+        self.waited = Waited.NO
+        yield
+        yield from self.start(mx, cold=True)
+
+    def start(self, mx, *, cold):
+        mx.reboots += 1
+        if mx.reboots > 3:
+            raise UnsafeError("a chain of reboots")
+        what = mx.fate.boots.pop(0) if mx.fate.boots else ""
+        mx.power_cut(cold)
+        if what == "fallback":
+            mx.kernel = OLD.release
+        elif what == "other":
+            mx.kernel = OTHER.release
+        elif what == "silent":
+            mx.silent = True
+        yield
+
+    def do_await(self, mx, state):
+        awaited = mx.record.awaited if mx.record else None
+        if mx.off:
+            self.waited = Waited.OFF
+        elif mx.unreachable:
+            self.waited = Waited.SILENT
+        elif awaited is not None and mx.boot_id == awaited.before:
+            self.waited = Waited.SAME_BOOT
+        else:
+            self.waited = Waited.NO
+            if awaited is not None:
+                came = replace(awaited, after=mx.boot_id, kernel=mx.kernel)
+                mx.record = replace(mx.record, boots=(*mx.record.boots[:-1], came))
+        yield
+
+    def do_mend(self, mx, state):
+        self.cures |= {"mend"}
+        self.waited = Waited.NO
+        yield
+        if not mx.silent:
+            mx.stanzas = (mx.nic,)
+            yield
+
+    def do_prevent(self, mx, state):
+        mx.record = replace(mx.record, unsettled=True)
+        yield
+        mx.stanzas = ("ens5", "ens13")
+        yield
+        mx.record = replace(mx.record, prepared=mx.boot_id)
+        yield
+
+    def do_settle(self, mx, state):
+        mx.stanzas = (mx.nic,)
+        yield
+        mx.record = replace(mx.record, unsettled=False, prepared="")
+        yield
+
+    def do_power_cycle(self, mx, state):
+        self.cures |= {"power cycle"}
+        self.waited = Waited.NO
+        yield
+        mx.power_cut()
+        yield
+
+    def do_found_boot(self, mx, state):
+        came = Boot(mx.record.boot, "", mx.boot_id, mx.kernel)
+        mx.record = replace(mx.record, boots=(*mx.record.boots, came))
+        yield
+
+    def prove(self, mx, stage):
+        yield
+        found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
+        mx.record = mx.record.with_judgement(mx.boot_id, **{stage: found})
+        stages = mx.proven.setdefault(mx.boot_id, set())
+        if found is Judgement.PASSED:
+            stages.add(stage)
+        if {"held", "serving"} <= stages:
+            mx.verified.add(mx.boot_id)
+        if found is not Judgement.PASSED and stage != "soak":
+            mx.verified.discard(mx.boot_id)
+        yield
+
+    def do_prove_out(self, mx, state):
+        if mx.running:
+            raise UnsafeError("the way out is proven with the MTA held")
+        yield from self.prove(mx, "held")
+
+    def do_prove_in(self, mx, state):
+        if not mx.ledger <= mx.spool | {"a"}:
+            raise UnsafeError("mail lost")
+        yield from self.prove(mx, "serving")
+
+    def do_soak(self, mx, state):
+        yield from self.prove(mx, "soak")
+
+    def do_turn_back(self, mx, state):
+        mx.record = replace(mx.record, undoing="turned back")
+        yield
+
+    def do_release(self, mx, state):
+        self.released = outcome_of(self.goal, mx.record, mx.boot_id)
+        mx.record = None
+        yield
+        if mx.etcd:
+            mx.holder_token = 0
+        yield
+
+
+def fresh(goal=None, **options):
+    """A run that begins."""
+    return Process(MemoryMx(**options), goal or Goal(NEW.release), "first")
+
+
+SAFE_OUT = (Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.INTERRUPTED)
+STEPS = Step
