@@ -108,8 +108,8 @@ class Cluster:
     """What only the command line of the cluster's master can do.
 
     Arguments:
-        master: gives the master node; asked for when it is needed, and may raise :class:`mxlib.nic.instance.GanetiError`
-            where it is not known.
+        master: returns the master node; called when it is needed; raises
+            :class:`mxlib.nic.instance.GanetiError` where it is unknown.
     """
 
     def __init__(self, master: Callable[[], Host]) -> None:

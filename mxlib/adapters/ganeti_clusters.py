@@ -111,8 +111,8 @@ class NetboxClusters:
 
         Raises:
             mxlib.nic.instance.NotAnInstanceError: Netbox has it as a physical machine.
-            mxlib.nic.instance.GanetiError: Netbox does not answer in time, does not have the host, or has it in no cluster
-                that Spicerack can find.
+            mxlib.nic.instance.GanetiError: Netbox does not answer in time, does not have the host, or has it in
+                no cluster that Spicerack can find.
         """
         found, until = self._known.get(host, (None, 0.0))
         if found is None or self._monotonic() >= until:

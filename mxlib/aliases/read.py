@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mxlib.aliases.judge import AliasState
 from mxlib.base.errors import HostError, ParseError
+from mxlib.base.parallel import at_once
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_file, aliases
 from mxlib.facts.aliases import AliasFacts
@@ -45,8 +45,7 @@ def _ask(hosts: Sequence[Host], sources: Sequence[Source[Any]]) -> dict[str, Fac
         except (HostError, ParseError) as error:
             return str(error)
 
-    with ThreadPoolExecutor(max_workers=max(1, min(_MAX_PARALLEL, len(hosts)))) as pool:
-        return dict(zip([host.name for host in hosts], pool.map(one, hosts), strict=True))
+    return dict(zip([host.name for host in hosts], at_once(one, hosts), strict=True))
 
 
 def _state(generator: AliasGenerator, found: Mapping[str, Facts | str]) -> AliasState:

@@ -1,7 +1,6 @@
 """The loop of refresh-aliases: look at every MX, repair one generator at a time, look again, tidy up, tell."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mxlib.aliases.aftermath import Aftermath
@@ -14,6 +13,7 @@ from mxlib.aliases.run_anew import Ending, RunResult, donation_of, run_anew
 from mxlib.aliases.start_timeout import apply_pin, plan_pin
 from mxlib.aliases.tell import describe, rehearse, verdicts
 from mxlib.base.errors import HostError, ParseError
+from mxlib.base.parallel import while_told
 from mxlib.base.text import duration, one_line
 from mxlib.base.verdict import Status
 from mxlib.config.aliases import AliasGenerator
@@ -186,12 +186,12 @@ class Refresh:
     def _while_told(self, work: Callable[[], T], what: str) -> T:
         """Work in a thread while the operator sees that time passes."""
         clock, began = self._world.clock, self._world.clock.monotonic()
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            future = pool.submit(work)
-            while not future.done():
-                self._world.tell.live(f"{what}: {duration(clock.monotonic() - began)}")
-                clock.sleep(0.5)
-        return future.result()
+
+        def tell() -> None:
+            self._world.tell.live(f"{what}: {duration(clock.monotonic() - began)}")
+            clock.sleep(0.5)
+
+        return while_told(work, tell)
 
     def _pins(self, *, seconds: bool) -> RefreshExit:
         """Set or take away the start timeouts, each shown as a difference."""

@@ -5,12 +5,12 @@ section that hangs, fails or is missing from the output costs the facts that nee
 """
 
 import re
-import secrets
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mxlib.base import ids
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line, printable
 from mxlib.base.verdict import Evidence
@@ -196,7 +196,7 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
         mxlib.base.errors.HostUnreachableError: no session.
         mxlib.base.errors.CommandTimeoutError: not even the time limits on the host ended the script.
     """
-    mark = "@@" + secrets.token_hex(8)
+    mark = "@@" + ids.mark()
     script = build_script(sections, mark, _READING_S)
     longest = max((section.timeout_s for section in sections), default=0.0)
     limit = min(_sum(sections), _READING_S + longest) + _TRANSPORT_S
@@ -215,7 +215,7 @@ def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOu
         mxlib.base.errors.CommandTimeoutError: no end within the time; it may have acted.
         mxlib.base.errors.CommandFailedError: the script could not run.
     """
-    mark = "@@" + secrets.token_hex(8)
+    mark = "@@" + ids.mark()
     limit = _sum(sections) + _TRANSPORT_S
     return split_output(host.act(build_script(sections, mark), timeout=limit), sections, mark)
 

@@ -1,4 +1,7 @@
-"""The story of a run, from its journal: for the terminal and as JSON; as Markdown in :mod:`mxlib.reboot.report_markdown`."""
+"""The story of a run, from its journal, for the terminal and as JSON.
+
+:mod:`mxlib.reboot.report_markdown` writes it as Markdown.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

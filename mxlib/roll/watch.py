@@ -1,11 +1,11 @@
 """The watch between two hosts of a roll: reads their logs and queues until the evidence is there, or the bound."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from mxlib.base.clock import Clock
 from mxlib.base.errors import HostError, ParseError
+from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line
 from mxlib.config.roll import RollSoak
 from mxlib.facts import maillog
@@ -118,8 +118,7 @@ class Watch:
             self._clock.sleep(self._limits.every)
 
     def _look(self, tallies: Mapping[str, Tally]) -> None:
-        with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(tallies)))) as pool:
-            list(pool.map(lambda name: _read(self._hosts[name], tallies[name]), tallies))
+        at_once(lambda name: _read(self._hosts[name], tallies[name]), tallies)
 
     def _seen(self, tallies: Mapping[str, Tally], seconds: float) -> Watched:
         causes: dict[Cause, int] = {}
@@ -157,8 +156,7 @@ def causes_of(hosts: Mapping[str, Host]) -> frozenset[Cause]:
     Arguments:
         hosts: by name.
     """
-    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, len(hosts)))) as pool:
-        return frozenset().union(*pool.map(_causes, hosts.values()))
+    return frozenset().union(*at_once(_causes, hosts.values()))
 
 
 def _causes(host: Host) -> frozenset[Cause]:

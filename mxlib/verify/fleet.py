@@ -1,13 +1,15 @@
 """Verifying several hosts at the same time, each by what it says, by what others hear of it, and beside the others."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from mxlib.aliases import look as verify_aliases
 from mxlib.aliases.judge import ANSWERS
+from mxlib.base.parallel import at_once, side_by_side
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.answers import InboundResult
 from mxlib.probes import judge as probes
@@ -18,7 +20,7 @@ from mxlib.protocols.host import Host
 from mxlib.verify.look import Look, look, outbound
 from mxlib.verify.request import HostReport, Request, inbound_names
 
-MAX_PARALLEL = 32
+A = TypeVar("A")
 
 
 def peers_of(name: str, names: Sequence[str], count: int) -> tuple[str, ...]:
@@ -49,23 +51,21 @@ def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host]
     near = {host.name: peers_of(host.name, names, request.policy.peers) for host in hosts}
     asked_by = near if request.probes and request.wants(peers.PEERS) else dict.fromkeys(near, ())
     compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
-    with ThreadPoolExecutor(max_workers=max(1, min(MAX_PARALLEL, 2 * len(names)))) as pool:
-        looks = _looks(pool, everybody, asked_by, request)
-        sessions = _sessions(pool, [name for name in names if name in near or name in compared], request)
-        seen = {name: future.result() for name, future in looks.items()}
-        heard = {name: future.result() for name, future in sessions.items()}
+    looks = _looks(everybody, asked_by, request)
+    sessions = _sessions([name for name in names if name in near or name in compared], request)
+    seen, heard = side_by_side(partial(_answers, looks), partial(_answers, sessions))
     found = _Findings(request, seen, heard, asked_by, _aliases(everybody, seen, request))
     reports = _with_controls([found.report(host.name) for host in hosts], everybody, request)
     return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
 
 
 def _looks(
-    pool: ThreadPoolExecutor, hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: Request
-) -> dict[str, Future[Look]]:
+    hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: Request
+) -> dict[str, Callable[[], Look]]:
     """Every host that is verified, and every other one that has to ask one of them."""
     targets = {host.name: tuple(name for name, askers in asked_by.items() if host.name in askers) for host in hosts}
     return {
-        host.name: pool.submit(look, host, request, targets[host.name], verified=host.name in asked_by)
+        host.name: partial(look, host, request, targets[host.name], verified=host.name in asked_by)
         for host in hosts
         if host.name in asked_by or targets[host.name]
     }
@@ -82,18 +82,22 @@ def _aliases(hosts: Sequence[Host], looks: Mapping[str, Look], request: Request)
     return verify_aliases.look(hosts, request.aliases, known, section, request.policy)
 
 
+def _answers(asked: Mapping[str, Callable[[], A]]) -> dict[str, A]:
+    return dict(zip(asked, at_once(lambda ask: ask(), asked.values()), strict=True))
+
+
 def _compares(request: Request) -> bool:
     return bool(request.probes and request.policy.peers) and request.wants(peers.SAME)
 
 
 def _sessions(
-    pool: ThreadPoolExecutor, names: Sequence[str], request: Request
-) -> dict[str, Future[tuple[InboundResult, ...]]]:
+    names: Sequence[str], request: Request
+) -> dict[str, Callable[[], tuple[InboundResult, ...]]]:
     """Sessions from here; none if nothing was asked for that needs them."""
     section, policy = request.probes, request.policy
     if section is None or not (_compares(request) or request.wants_any(inbound_names(policy))):
         return {}
-    return {name: pool.submit(probe.sessions, name, section, policy) for name in names}
+    return {name: partial(probe.sessions, name, section, policy) for name in names}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Checks whose evidence is not on the host alone: its network names after a reboot, by its hypervisor; its alerts."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mxlib.base.errors import MxlibError, SilenceError
+from mxlib.base.parallel import once
 from mxlib.base.text import one_line
 from mxlib.checks import alerts
 from mxlib.checks.check import Finding, Outside, failed, ok, unknown
@@ -12,7 +12,7 @@ from mxlib.config.alerts import AlertsSection
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import Facts
-from mxlib.model.alert import Alert, relevant
+from mxlib.model.alert import relevant
 from mxlib.model.record import Level
 from mxlib.nic.forecast import Fate, Forecast, forecast
 from mxlib.nic.instance import Instances, NotAnInstanceError
@@ -84,7 +84,7 @@ def alerts_check(
         section: which of them matter.
         now: the time.
     """
-    ask = _once(source.firing)
+    ask = once(source.firing, keep=(SilenceError,))
 
     def judge(host: str, facts: Facts) -> Finding:
         del facts
@@ -98,22 +98,3 @@ def alerts_check(
         return Finding(verdict.status, verdict.why, tuple(one.output for one in verdict.evidence))
 
     return Outside(alerts.NAME, "alerts that fire about", (), judge)
-
-
-def _once(ask: Callable[[], tuple[Alert, ...] | None]) -> Callable[[], tuple[Alert, ...] | None]:
-    """Ask once for all hosts, which are judged at the same time; an error is the answer as well."""
-    lock = threading.Lock()
-    known: list[tuple[Alert, ...] | SilenceError | None] = []
-
-    def asked() -> tuple[Alert, ...] | None:
-        with lock:
-            if not known:
-                try:
-                    known.append(ask())
-                except SilenceError as error:
-                    known.append(error)
-        if isinstance(known[0], SilenceError):
-            raise known[0]
-        return known[0]
-
-    return asked

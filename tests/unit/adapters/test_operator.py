@@ -134,6 +134,6 @@ def test_turning_back_is_the_safe_answer_to_it(monkeypatch):
 
 
 def test_a_run_without_anybody_to_ask_takes_the_safe_answer():
-    world = Context(*[None] * 11, run="run-1")
+    world = Context(*[None] * 6, "run-1", *[None] * 5)
     assert world.ask("?", ANSWERS, "no") == "no"
     assert [(one.question, one.answer) for one in world.asked] == [("?", "no")]

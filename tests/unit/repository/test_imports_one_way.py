@@ -12,15 +12,20 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # From the ground up: a folder imports from those before it, and from itself.
 FOLDERS = (
-    "base", "model", "config", "protocols", "facts", "checks", "probes", "nic", "aliases", "verify", "remedies", "drain",
-    "reboot", "roll", "adapters", "commands",
+    "base", "model", "config", "protocols", "facts", "checks", "probes", "nic", "aliases", "verify", "remedies",
+    "drain", "reboot", "roll", "adapters", "commands",
 )  # fmt: skip
 # These may open files, start threads, read the clock and the network. All others are handed what they need.
 TOUCHING = {"base", "probes", "adapters", "commands"}
 # Libraries from outside belong to the adapters and to what wires them. Two are at home elsewhere.
 FOREIGN = {"base": {"dateutil"}, "config": {"yaml"}}
 HARMLESS = frozenset(
-    ["__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "gzip", "hashlib", "heapq", "ipaddress", "itertools", "json", "logging", "math", "operator", "pathlib", "re", "shlex", "statistics", "string", "textwrap", "types", "typing", "uuid", "zoneinfo"]
+    {
+        *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses"),
+        *("datetime", "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "gzip", "hashlib"),
+        *("heapq", "ipaddress", "itertools", "json", "logging", "math", "operator", "pathlib", "re", "shlex"),
+        *("statistics", "string", "textwrap", "types", "typing", "uuid", "zoneinfo"),
+    }
 )
 
 
@@ -87,7 +92,10 @@ def test_the_rules_hold() -> None:
 
 def test_imports_run_in_no_circle() -> None:
     known = modules(ROOT, "mxlib", "cookbooks")
-    graph = {name: {ours for one in imports(path) if (ours := home(one, known)) != name and ours} for name, path in known.items()}
+    graph = {
+        name: {ours for one in imports(path) if (ours := home(one, known)) and ours != name}
+        for name, path in known.items()
+    }
     list(graphlib.TopologicalSorter(graph).static_order())
 
 
@@ -110,7 +118,8 @@ def test_cookbooks_know_the_commands_only() -> None:
     ],
 )
 def test_a_breach_is_found(tmp_path: Path, place: str, line: str) -> None:
-    for name in (*(f"{one}/__init__" for one in FOLDERS), "adapters/console", "checks/kernel", "commands/wiring", place):
+    folders = [f"{one}/__init__" for one in FOLDERS]
+    for name in (*folders, "adapters/console", "checks/kernel", "commands/wiring", place):
         path = tmp_path / "mxlib" / f"{name}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
