@@ -82,7 +82,7 @@ def measure(folder: Path, hosts: int, times: int) -> None:
 
     from mxlib.adapters.cumin_host import CuminHost, cumin_transport
     from mxlib.base.clock import SystemClock
-    from mxlib.config.known_bad_list import load
+    from mxlib.config.known_bad import load
     from mxlib.config.verify import VerifyPolicy
     from mxlib.verify.fleet import verify_hosts
     from mxlib.verify.request import Request
@@ -125,7 +125,7 @@ def once_looked(host: Host) -> tuple[float, float]:
 def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
     """The same for one look of `sre.mail.roll-kernel` at every host, and the decision that follows."""
     from mxlib.commands.roll_fleet import asked_of
-    from mxlib.config.known_bad_list import load
+    from mxlib.config.known_bad import load
     from mxlib.config.roll import RollHost
     from mxlib.config.verify import VerifyPolicy
     from mxlib.facts.source import Facts, read_facts

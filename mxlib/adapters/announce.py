@@ -7,7 +7,7 @@ from spicerack.exceptions import SpicerackError
 from wmflib.exceptions import WmflibError
 
 from mxlib.base.text import one_line
-from mxlib.config.announce import AnnounceSection
+from mxlib.config.sections import AnnounceSection
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
 from mxlib.commands.reboot import log_directory
 from mxlib.commands.wiring import Wiring
-from mxlib.config.known_bad_list import load as load_kernels
+from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.facts.source import read_facts
 from mxlib.facts.standing import read_standing

@@ -21,7 +21,7 @@ from mxlib.commands.reboot import log_directory, new_run
 from mxlib.commands.roll_fleet import Order, SpicerackFleet, newest_of
 from mxlib.commands.roll_story import Story
 from mxlib.commands.wiring import Wiring
-from mxlib.config.known_bad_list import load as load_kernels
+from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.roll import RollSection
 from mxlib.config.sections import PoolSection, Site
 from mxlib.protocols.service import PoolState

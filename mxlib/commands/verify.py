@@ -16,7 +16,7 @@ from mxlib.adapters.operator import Operator
 from mxlib.base.errors import ConfigError, MxlibError
 from mxlib.base.files import replace_file
 from mxlib.base.stop import Stop, StoppableClock, signals
-from mxlib.config.known_bad_list import load, overdue
+from mxlib.config.known_bad import load, overdue
 from mxlib.config.sections import Site
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics

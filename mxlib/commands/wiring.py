@@ -23,7 +23,7 @@ from mxlib.base.meter import Meter
 from mxlib.base.renewal import Renewal
 from mxlib.base.stop import Stop, StoppableClock
 from mxlib.commands.request import Request
-from mxlib.config.known_bad_list import load as load_kernels
+from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import PoolSection, Site
 from mxlib.facts.standing import read_standing
 from mxlib.protocols.service import PoolState, Rescue, Silencer, SlotSeam

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from mxlib.base.errors import ConfigError, ParseError
 from mxlib.model.debversion import DebianVersion, satisfies
 
+SHIPPED = Path(__file__).with_name("known-bad-kernels.yaml")
 STALE = timedelta(days=365)
 _KEYS = frozenset({"id", "affects", "when", "unless", "symptom", "action", "reason", "reviewed"})
 _REQUIRED = ("id", "affects", "action", "reason", "reviewed")
@@ -197,3 +201,43 @@ def _unless(one: Any, where: str) -> tuple[str, str]:
     right = isinstance(one, dict) and set(one) == {"sysctl", "equals"}
     _must(right, where, "unless", one, "entries with sysctl and equals")
     return str(one["sysctl"]), str(one["equals"])
+
+
+def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
+    """All entries; one of the site's own replaces a shipped one of the same id.
+
+    Arguments:
+        files: the site's lists.
+
+    Raises:
+        mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
+    """
+    found: dict[str, KnownBad] = {}
+    for path in (SHIPPED, *map(Path, files)):
+        for entry in parse_entries(_read(path), str(path)):
+            found[entry.entry_id] = entry
+    return tuple(found.values())
+
+
+def _read(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+
+
+def overdue(entries: Iterable[KnownBad], today: date) -> tuple[str, ...]:
+    """What to say of entries that nobody has looked at for too long; they still hold.
+
+    Arguments:
+        entries: the list.
+        today: the date.
+    """
+    return tuple(
+        f"known-bad kernel {entry.entry_id}: last reviewed on {entry.reviewed}; look whether it still holds, "
+        "then renew the date"
+        for entry in entries
+        if entry.stale(today)
+    )

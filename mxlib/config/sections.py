@@ -12,7 +12,6 @@ from typing import Literal
 
 from mxlib.config.alerts import AlertsSection, DowntimeSection
 from mxlib.config.aliases import AliasGenerator
-from mxlib.config.announce import AnnounceSection
 from mxlib.config.probes import ProbeSection
 from mxlib.config.remedy import RemedySection
 from mxlib.config.roll import RollSection
@@ -131,6 +130,19 @@ class SoakSection:
 
     def __post_init__(self) -> None:
         must(math.isfinite(self.seconds) and self.seconds >= 0, "seconds", "0 or more")
+
+
+@dataclass(frozen=True)
+class AnnounceSection:
+    """Who is told how a run ended, besides the operator. Spicerack itself logs the beginning and the end.
+
+    Attributes:
+        sal: whether the outcome goes to the server admin log, in one line.
+        phabricator: configuration file of the bot that comments on the run's task; none comments nowhere.
+    """
+
+    sal: bool = True
+    phabricator: Path | None = None
 
 
 @dataclass(frozen=True)

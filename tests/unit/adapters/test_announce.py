@@ -8,7 +8,7 @@ from spicerack import Spicerack
 from wmflib.phabricator import PhabricatorError
 
 from mxlib.adapters.announce import announce
-from mxlib.config.announce import AnnounceSection
+from mxlib.config.sections import AnnounceSection
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.checks.check import Scope, ok
 from mxlib.checks.registry import all_checks, select
-from mxlib.config.known_bad_list import load
+from mxlib.config.known_bad import load
 from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy, VerifyPolicy
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts

@@ -3,8 +3,7 @@ from datetime import date
 import pytest
 
 from mxlib.base.errors import ConfigError
-from mxlib.config.known_bad import Action, Applies, Candidate, about, applies, parse_entries
-from mxlib.config.known_bad_list import SHIPPED, load, overdue
+from mxlib.config.known_bad import SHIPPED, Action, Applies, Candidate, about, applies, load, overdue, parse_entries
 
 ENTRY = {
     "id": "x",

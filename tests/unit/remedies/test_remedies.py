@@ -15,7 +15,7 @@ import pytest
 from mxlib.base.errors import ConfigError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.commands.remedy import RemedyRequest, seconds_of
-from mxlib.config.known_bad_list import load
+from mxlib.config.known_bad import load
 from mxlib.config.remedy import RemedySection
 from mxlib.config.sections import Site
 from mxlib.facts import firewall, hole
