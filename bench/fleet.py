@@ -115,7 +115,7 @@ def measure(folder: Path, hosts: int, times: int) -> None:
 def once_looked(host: Host) -> tuple[float, float]:
     """The same for asking where one host stands; what it answers is not judged, as it has no systemd and no MTA."""
     from mxlib.facts.section import read_sections
-    from mxlib.facts.standing import SOURCE
+    from mxlib.mta.exim.standing import SOURCE
 
     begin, used = time.monotonic(), cpu()
     read_sections(host, SOURCE.sections)

@@ -18,10 +18,10 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mxlib.facts import backlog_script
-from mxlib.facts import queue_flow as pulse
-from mxlib.facts.maillog import LogMark
-from mxlib.model import exim
+from mxlib.mta.exim import backlog_script
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import queue_flow as pulse
+from mxlib.mta.exim.maillog import LogMark
 
 HEADER = """{id}-H
 root 0 0

@@ -10,8 +10,8 @@ from mxlib.aliases.run_anew import Ending
 from mxlib.base.errors import HostError, MxlibError, ParseError
 from mxlib.base.text import one_line, plural
 from mxlib.config.values import ADDRESS_PATTERN
-from mxlib.facts import callout, rejects
 from mxlib.facts.source import read_facts
+from mxlib.mta.exim import callout, rejects
 from mxlib.protocols.host import Host
 
 _LOG_DAYS = 14

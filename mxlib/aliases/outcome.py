@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from mxlib.facts.rejects import Refusal
+from mxlib.mta.exim.rejects import Refusal
 
 
 class RefreshExit(Enum):

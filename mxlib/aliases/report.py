@@ -9,8 +9,8 @@ from typing import Any
 from mxlib.aliases.found import Found
 from mxlib.aliases.outcome import RefreshExit
 from mxlib.base.text import plural, printable
-from mxlib.facts.callout import NEGATIVE_S
-from mxlib.facts.rejects import Refusal
+from mxlib.mta.exim.callout import NEGATIVE_S
+from mxlib.mta.exim.rejects import Refusal
 
 _SHOWN = 20
 

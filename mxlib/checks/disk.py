@@ -5,6 +5,9 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import disk
 from mxlib.facts.disk import DiskUse
 from mxlib.facts.source import Facts
+from mxlib.mta.exim import names as exim
+
+SOURCE = disk.source((exim.SPOOL, exim.MAINLOG.rpartition("/")[0], "/boot"))
 
 
 def _use(use: DiskUse, limit: float) -> Finding:
@@ -16,7 +19,7 @@ def _use(use: DiskUse, limit: float) -> Finding:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the file systems that mail needs."""
-    return worst([_use(use, policy.free_percent) for use in facts.get(disk.SOURCE)])
+    return worst([_use(use, policy.free_percent) for use in facts.get(SOURCE)])
 
 
-CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda _: (disk.SOURCE,), judge)
+CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda _: (SOURCE,), judge)

@@ -6,9 +6,10 @@ from typing import Any
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import kernel, mta, sysctl
+from mxlib.facts import kernel, sysctl
 from mxlib.facts.kernel import InstalledKernel
 from mxlib.facts.source import Facts, Source
+from mxlib.mta.exim import service as mta
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[Any], ...]:

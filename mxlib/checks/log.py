@@ -2,10 +2,10 @@
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import maillog
-from mxlib.facts.logline import Cause
-from mxlib.facts.maillog import RecentLog
 from mxlib.facts.source import Facts
+from mxlib.mta.exim import maillog
+from mxlib.mta.exim.logline import Cause
+from mxlib.mta.exim.maillog import RecentLog
 
 # The first two have limits of their own; hints repeat an earlier error at every queue run.
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})

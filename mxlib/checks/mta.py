@@ -2,9 +2,9 @@
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import mta
-from mxlib.facts.mta import MtaFacts
 from mxlib.facts.source import Facts
+from mxlib.mta.exim import service as mta
+from mxlib.mta.exim.service import MtaFacts
 
 
 def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:

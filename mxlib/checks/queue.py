@@ -3,9 +3,9 @@
 from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import maillog, queue, retry
-from mxlib.facts.queue import QueueFacts
 from mxlib.facts.source import Facts
+from mxlib.mta.exim import maillog, queue, retry
+from mxlib.mta.exim.queue import QueueFacts
 
 _TOP = 3
 

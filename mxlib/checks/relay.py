@@ -2,8 +2,8 @@
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import relay
 from mxlib.facts.source import Facts
+from mxlib.mta.exim import relay
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:

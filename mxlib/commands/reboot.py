@@ -20,8 +20,8 @@ from mxlib.commands.wiring import Wiring
 from mxlib.config.sections import Site
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
-from mxlib.facts.standing import read_standing
 from mxlib.model.outcome import DrainOutcome, Outcome
+from mxlib.mta.exim.standing import read_standing
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
 from mxlib.reboot.context import Context

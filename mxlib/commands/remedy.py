@@ -19,8 +19,8 @@ from mxlib.commands.wiring import Wiring
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.facts.source import read_facts
-from mxlib.facts.standing import read_standing
 from mxlib.model.record import Record
+from mxlib.mta.exim.standing import read_standing
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import outbound_name
 from mxlib.protocols.host import CommandResult, Host

@@ -19,11 +19,11 @@ from mxlib.commands.request import Request
 from mxlib.config.roll import RollSoak
 from mxlib.config.sections import Site
 from mxlib.facts import kernel as kernel_facts
-from mxlib.facts.logline import Cause
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.outcome import Outcome
 from mxlib.model.state import Goal
+from mxlib.mta.exim.logline import Cause
 from mxlib.protocols.host import Host
 from mxlib.protocols.service import AlertSource, PoolState, Teller
 from mxlib.roll.plan import expected

@@ -25,7 +25,7 @@ from mxlib.base.stop import Stop, StoppableClock
 from mxlib.commands.request import Request
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import PoolSection, Site
-from mxlib.facts.standing import read_standing
+from mxlib.mta.exim.standing import read_standing
 from mxlib.protocols.service import PoolState, Rescue, Silencer, SlotSeam
 from mxlib.protocols.world import Options
 from mxlib.reboot.context import Context

@@ -8,10 +8,11 @@ from mxlib.base.errors import MxlibError, StepError
 from mxlib.base.text import one_line
 from mxlib.drain import client_judge as client_watch
 from mxlib.drain.client_judge import Client, Seen
-from mxlib.facts import clients, depool, sockets
+from mxlib.facts import depool, sockets
 from mxlib.facts.section import read_sections
 from mxlib.facts.source import Facts, sections_of
 from mxlib.model.record import Record
+from mxlib.mta.exim import clients
 from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from mxlib.base.text import duration, plural
-from mxlib.facts.backlog import Backlog, Heap, Lately
-from mxlib.facts.hints import Hint
-from mxlib.model.retry_rules import RetryRule, cutoff, sender_patterns
+from mxlib.mta.exim.backlog import Backlog, Heap, Lately
+from mxlib.mta.exim.hints import Hint
+from mxlib.mta.exim.retry_rules import RetryRule, cutoff, sender_patterns
 
 SAFETY = timedelta(minutes=10)
 """A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""

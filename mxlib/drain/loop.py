@@ -13,9 +13,9 @@ from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
 from mxlib.drain.survey import Survey, patiently, read_rules, survey, what_is_left
-from mxlib.facts import backlog_script
-from mxlib.model import exim
-from mxlib.model.retry_rules import RetryRule, sender_patterns
+from mxlib.mta.exim import backlog_script
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.retry_rules import RetryRule, sender_patterns
 from mxlib.probes import outbound as probe_outbound
 from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context

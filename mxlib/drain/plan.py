@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mxlib.drain.judge import SAFETY, Destination, Knowledge, Way, is_young
-from mxlib.facts.hints import Hint
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.hints import Hint
 
 CANARIES = 3
 """So many messages show whether an end that nothing is known of takes mail."""
@@ -38,7 +38,7 @@ class Orders:
 
     @property
     def lines(self) -> str:
-        """As :func:`mxlib.facts.backlog_script.choose_script` takes them."""
+        """As :func:`mxlib.mta.exim.backlog_script.choose_script` takes them."""
         tries = (f"try {domain} {senders} {bound or '-'} {limit}\n" for domain, senders, bound, limit in self.tries)
         return "".join([*tries, *(f"spare {address}\n" for address in self.spared)])
 

@@ -7,11 +7,11 @@ itself at the deadline, also if the management host dies meanwhile.
 
 from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.text import one_line, plural
-from mxlib.facts import maillog
-from mxlib.facts import queue_flow as pulse
-from mxlib.facts.hints import Hint
-from mxlib.model import exim
 from mxlib.model.on_host import quoted
+from mxlib.mta.exim import maillog
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import queue_flow as pulse
+from mxlib.mta.exim.hints import Hint
 from mxlib.protocols.world import World as Context
 
 UNIT = "mx-drain.service"

@@ -8,11 +8,11 @@ from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseEr
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import judge as drain_judge
 from mxlib.drain.judge import Destination, Knowledge
-from mxlib.facts import backlog, backlog_script, hints, maillog
 from mxlib.facts.section import Section, read_sections
 from mxlib.facts.source import Facts, sections_of
-from mxlib.model import exim
-from mxlib.model.retry_rules import RetryRule, parse_rules, sender_patterns
+from mxlib.mta.exim import backlog, backlog_script, hints, maillog
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.retry_rules import RetryRule, parse_rules, sender_patterns
 from mxlib.protocols.world import World as Context
 
 _AGAIN_S = 3.0

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
 from mxlib.model.on_host import DIRECTORY, RECORD, TOKEN
 from mxlib.model.record import Record, from_json
 from mxlib.model.state import Ports
@@ -21,13 +20,24 @@ UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mx_depool"
 RELOAD_DROP_IN = "/etc/systemd/system/nftables.service.d/mx-depool.conf"
 HOLD = f"{DIRECTORY}/hold"
-"""While this file exists the drop-in :data:`mxlib.model.exim.HOLD_DROP_IN` keeps the MTA from being started."""
+"""While this file exists a drop-in called :data:`GATE` keeps the unit that it is about from being started."""
+GATE = "90-mx-hold.conf"
 
-LINKS = (
-    f"/etc/systemd/system/multi-user.target.wants/{UNIT}",
-    f"/etc/systemd/system/{exim.UNIT}.requires/{UNIT}",
-)
-"""What its enablement consists of on disk, and so what the next boot goes by."""
+
+
+def gate(unit: str) -> str:
+    """The drop-in that keeps a unit from being started while :data:`HOLD` exists."""
+    return f"/etc/systemd/system/{unit}.d/{GATE}"
+
+
+def links(unit: str) -> tuple[str, ...]:
+    """What the enablement of :data:`UNIT` consists of on disk, and so what the next boot goes by.
+
+    Args:
+        unit: the unit of the MTA, which requires it; ``*`` for any.
+    """
+    return f"/etc/systemd/system/multi-user.target.wants/{UNIT}", f"/etc/systemd/system/{unit}.requires/{UNIT}"
+
 
 # nft's exit code is 1 both for "no such table" and for "cannot tell": only the first may count as open.
 # All but nft is the shell's own: this is read before each step, and a process more is what costs on a slow host.
@@ -39,11 +49,12 @@ token=0
 {{ read -r token <{TOKEN}; }} 2>/dev/null
 echo "token ${{token:-0}}"
 [ ! -s {RULES} ] || echo 'file yes'
-if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"[ -e {link} ]" for link in LINKS)}
+there() {{ [ -e "$1" ]; }}
+if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"there {link}" for link in links("*"))}
 then echo 'unit enabled'
 elif [ -e {UNIT_FILE} ]; then echo 'unit disabled'
 fi
-[ ! -e {HOLD} ] || [ ! -e {exim.HOLD_DROP_IN} ] || echo 'held yes'
+[ ! -e {HOLD} ] || ! there {gate("*")} || echo 'held yes'
 echo table
 nft list table {TABLE} 2>&1
 echo "code $?"

@@ -1,20 +1,11 @@
 """Space and inodes of the file systems mail needs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
-
-PATHS = (exim.SPOOL, exim.MAINLOG.rpartition("/")[0], "/boot")
-# One question each for space and inodes: the combined form of df leaves columns out on some file systems.
-SECTION = Section(
-    "disk",
-    "\n".join(
-        f"df --output=target,size,avail,itotal,iavail -k {path} | tail -n 1 | sed 's,^,{path} ,'" for path in PATHS
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -44,17 +35,23 @@ def _use(line: str) -> DiskUse:
     return DiskUse(path, target, 100 * int(available) / int(size), int(available), share)
 
 
-def parse(outputs: Outputs) -> tuple[DiskUse, ...]:
-    """Read the answer of the section.
+def source(paths: Sequence[str]) -> Source[tuple[DiskUse, ...]]:
+    """How the file systems of some paths are read; an answer that leaves one out is not known.
 
-    Raises:
-        mxlib.base.errors.ParseError: df did not answer for each path.
+    Args:
+        paths: absolute, fit for a command as they are.
     """
-    lines = outputs[SECTION.name].text().splitlines()
-    found = tuple(_use(line) for line in lines)
-    if tuple(use.path for use in found) != PATHS:
-        raise ParseError("df did not answer for every path")
-    return found
+    asked = Section(
+        "disk",
+        "\n".join(
+            f"df --output=target,size,avail,itotal,iavail -k {path} | tail -n 1 | sed 's,^,{path} ,'" for path in paths
+        ),
+    )
 
+    def parse(outputs: Outputs) -> tuple[DiskUse, ...]:
+        found = tuple(_use(line) for line in outputs[asked.name].text().splitlines())
+        if tuple(use.path for use in found) != tuple(paths):
+            raise ParseError("df did not answer for every path")
+        return found
 
-SOURCE = Source("disk", (SECTION,), parse)
+    return Source(asked.name, (asked,), parse)

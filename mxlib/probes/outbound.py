@@ -17,10 +17,10 @@ from mxlib.base.text import one_line
 from mxlib.config.probes import OutboundProbe
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts import conntrack, fastopen
-from mxlib.facts.logline import EventKind, LogEvent, parse_lines
 from mxlib.facts.section import Section, SectionOutput, run_sections
 from mxlib.facts.source import Outputs
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import EventKind, LogEvent, parse_lines
 from mxlib.protocols.host import Host
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -8,10 +8,10 @@ from mxlib.base.errors import FencedError, StepError
 from mxlib.base.meter import Meter
 from mxlib.base.verdict import Verdict
 from mxlib.facts.source import Facts, Source
-from mxlib.facts.standing import Standing
 from mxlib.model.on_host import FENCED, fenced
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step, Waited
+from mxlib.mta.exim.standing import Standing
 from mxlib.protocols.host import CommandResult, Host
 from mxlib.protocols.service import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam
 from mxlib.protocols.world import World

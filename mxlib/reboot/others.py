@@ -4,9 +4,9 @@ from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
-from mxlib.facts import standing
 from mxlib.facts.source import read_facts
 from mxlib.model.state import Mta, Ports
+from mxlib.mta.exim import standing
 from mxlib.protocols.host import Host
 from mxlib.reboot.context import Context
 

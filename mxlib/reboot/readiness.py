@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
-from mxlib.facts.standing import Standing
 from mxlib.model.state import Mta, Ports, Slot
+from mxlib.mta.exim.standing import Standing
 
 
 @dataclass(frozen=True)

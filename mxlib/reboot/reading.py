@@ -2,10 +2,10 @@
 
 from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import JournalSeam
-from mxlib.facts.standing import read_standing
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Pool, Slot, State, Step, View, Waited
+from mxlib.mta.exim.standing import read_standing
 from mxlib.reboot.context import Context
 from mxlib.reboot.steps.service import OUT_OF_POOL
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mxlib.base.journal import Event
-from mxlib.facts.standing import Standing
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
+from mxlib.mta.exim.standing import Standing
 from mxlib.reboot.steps.ledger import ACCEPT
 
 _KNOCKING = 10

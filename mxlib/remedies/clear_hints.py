@@ -12,7 +12,7 @@ from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
 from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.sections import Site
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import LOST
 from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send

@@ -9,9 +9,9 @@ from mxlib.config.known_bad import KnownBad
 from mxlib.config.sections import Site
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import sysctl, units
-from mxlib.facts.logline import Cause
 from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.facts.units import UnitsFacts, UnitState
+from mxlib.mta.exim.logline import Cause
 from mxlib.probes.outbound import Outcome
 from mxlib.remedies import bounds
 from mxlib.remedies.bounds import Order

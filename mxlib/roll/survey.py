@@ -13,11 +13,13 @@ from mxlib.checks.registry import all_checks
 from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
 from mxlib.config.roll import RollHost
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import grub, kernel, mta, standing, sysctl
+from mxlib.facts import grub, kernel, sysctl
 from mxlib.facts.source import Facts, Source
 from mxlib.model.debversion import DebianVersion
 from mxlib.model.record import Record
 from mxlib.model.state import Mta, Ports
+from mxlib.mta.exim import service as mta
+from mxlib.mta.exim import standing
 from mxlib.roll.state import Seen, Stand
 
 RUN_SUFFIX = "-roll"

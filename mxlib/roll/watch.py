@@ -8,11 +8,11 @@ from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line
 from mxlib.config.roll import RollSoak
-from mxlib.facts import maillog
-from mxlib.facts.logline import Cause, EventKind, LogEvent
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.model import exim
+from mxlib.mta.exim import maillog
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import Cause, EventKind, LogEvent
 from mxlib.protocols.host import Host
 from mxlib.protocols.service import Teller
 from mxlib.roll.soak import Proof, Watched, judge

@@ -13,9 +13,10 @@ from mxlib.base.text import printable
 from mxlib.base.verdict import Status
 from mxlib.config.aliases import AliasGenerator
 from mxlib.config.verify import QueuePolicy, VerifyPolicy
-from mxlib.facts import aliases, queue
+from mxlib.facts import aliases
 from mxlib.facts.aliases import AliasFacts
-from mxlib.facts.queue import QueueFacts
+from mxlib.mta.exim import queue
+from mxlib.mta.exim.queue import QueueFacts
 from mxlib.verify.request import HostReport
 
 _VALUES = {Status.OK: 0, Status.UNKNOWN: 1, Status.FAILED: 2}

@@ -17,7 +17,7 @@ from mxlib.config.known_bad import KnownBad
 from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts, Source, read_facts
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 from mxlib.probes import judge as probes
 from mxlib.probes import judge_peers as peers
 from mxlib.protocols.host import Host

@@ -8,11 +8,11 @@ from mxlib.base.errors import HostError, ParseError, StepError
 from mxlib.base.text import duration, one_line
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.proven_kernels import Proof, add_script
-from mxlib.facts.standing import Standing, read_standing
 from mxlib.model.goal import boot_level, entries_for, kernel_wanted
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.record import Boot, Level, Record
 from mxlib.model.state import Goal, Mta, Ports, Slot, State, Step, Waited
+from mxlib.mta.exim.standing import Standing, read_standing
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of
 from mxlib.reboot.others import lacking_others

@@ -8,11 +8,12 @@ from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
-from mxlib.facts import grub, kernel, maillog, standing
+from mxlib.facts import grub, kernel
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Kernel, Level, Prior, Record
+from mxlib.mta.exim import maillog, standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot import readiness

@@ -4,10 +4,10 @@ import dataclasses
 
 from mxlib.base.errors import StepError
 from mxlib.base.text import one_line, plural
-from mxlib.model import exim
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.record import Record
 from mxlib.model.state import State
+from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from mxlib.base.errors import HostError, MxlibError
 from mxlib.base.text import one_line
-from mxlib.model import exim
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import State
+from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of
 

@@ -7,11 +7,11 @@ may flush it (Debian's nftables.conf does), are passed on to that unit. A reload
 loads its file and our table in one transaction, so that no packet comes in between.
 """
 
-from mxlib.facts.depool import HOLD, LINKS, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE
-from mxlib.model import exim
+from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE, gate, links
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import State
+from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context
 
@@ -63,6 +63,9 @@ ExecReload=/usr/sbin/nft -f {RULES}
 WantedBy=multi-user.target
 RequiredBy={exim.UNIT}
 """
+# Holds the MTA where masking cannot work: a real unit file in /etc/systemd/system keeps `systemctl mask` from its link.
+# The drop-in asserts that the file is not there, so the file is what holds, and no daemon-reload is needed to hold.
+_GATE = gate(exim.UNIT)
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
 # A pattern, as nft takes one that matches nothing for nothing: whatever is left of ours, the firewall itself is loaded.
 _RELOAD = f"""\
@@ -75,7 +78,7 @@ _ONE_LOAD = r"""\
 END { if (NR == 1 && sub(/^argv\[\]=[^ ]*\/nft -f /, "", $2) && $2 ~ /^\/[^ "'%]*$/) print $2 }"""
 
 # A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
-_FILES = (RULES, UNIT_FILE, exim.HOLD_DROP_IN, RELOAD_DROP_IN, *LINKS)
+_FILES = (RULES, UNIT_FILE, _GATE, RELOAD_DROP_IN, *links(exim.UNIT))
 _SETTLED = "sync " + " ".join(dict.fromkeys(path.rpartition("/")[0] for path in _FILES))
 
 
@@ -105,8 +108,8 @@ put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
 put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
 put {UNIT_FILE} {quoted(_UNIT)}
-mkdir -p {exim.HOLD_DROP_IN.rpartition("/")[0]}
-put {exim.HOLD_DROP_IN} {quoted(_HOLD)}
+mkdir -p {_GATE.rpartition("/")[0]}
+put {_GATE} {quoted(_HOLD)}
 {reload_script()}systemctl --quiet enable --now {UNIT}
 {_SETTLED}
 """
@@ -129,8 +132,8 @@ rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {qu
 # Its units are read anew once, at the end; a table is named before it is deleted, so that a missing one is no error.
 OPEN_SCRIPT = f"""\
 systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
-rm -f {HOLD} {exim.HOLD_DROP_IN} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
-rmdir {exim.HOLD_DROP_IN.rpartition("/")[0]} {RELOAD_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
+rm -f {HOLD} {_GATE} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
+rmdir {_GATE.rpartition("/")[0]} {RELOAD_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
 nft 'add table {TABLE}; delete table {TABLE}'
 systemctl daemon-reload
 """

@@ -9,11 +9,11 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.drain import loop as drain
 from mxlib.facts.depool import HOLD
-from mxlib.facts.standing import read_standing
-from mxlib.model import exim
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Mta, State
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.standing import read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of

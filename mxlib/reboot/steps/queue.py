@@ -8,13 +8,13 @@ from mxlib.base.errors import StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import clients, runners
 from mxlib.drain import loop as emptying
-from mxlib.facts import mta
 from mxlib.facts.depool import HOLD
-from mxlib.facts.mta import Role
 from mxlib.facts.source import read_facts
-from mxlib.model import exim
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.state import State
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import service as mta
+from mxlib.mta.exim.service import Role
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of
 

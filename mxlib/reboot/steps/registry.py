@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from mxlib.facts.depool import HOLD
-from mxlib.model import exim
 from mxlib.model.goal import boot_level, entries_for, kernel_wanted
 from mxlib.model.on_host import RECORD
 from mxlib.model.record import Level
 from mxlib.model.state import Goal, State, Step
+from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context
 from mxlib.reboot.steps import boot, guard, ledger, network, ports, prove, queue, repair, service

@@ -3,10 +3,10 @@
 import dataclasses
 
 from mxlib.base.errors import SilenceError, SlotError
-from mxlib.facts.standing import PUPPET
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.record import Record
 from mxlib.model.state import State
+from mxlib.mta.exim.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
 from mxlib.reboot.context import Context, record_of

@@ -14,8 +14,8 @@ from mxlib.aliases.run import Refresh
 from mxlib.aliases.run_anew import Ending, RunResult
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
-from mxlib.facts.callout import CalloutFacts
-from mxlib.facts.rejects import Refusal
+from mxlib.mta.exim.callout import CalloutFacts
+from mxlib.mta.exim.rejects import Refusal
 from mxlib.protocols.host import CommandResult
 from tests.unit.aliases.test_look import PROBES
 from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, A, B, facts, minutes, session, state

@@ -15,7 +15,7 @@ from mxlib.config.known_bad import load
 from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy, VerifyPolicy
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 from mxlib.verify.request import with_watched
 from tests.unit.support.facts import fixture
 

@@ -9,8 +9,8 @@ import pytest
 from mxlib.base.errors import ParseError, StepError
 from mxlib.drain import clients as steps
 from mxlib.drain.client_judge import ACCEPT, Seen, blocking, clients, told, within
-from mxlib.facts import clients as facts
-from mxlib.model import exim
+from mxlib.mta.exim import clients as facts
+from mxlib.mta.exim import names as exim
 from tests.unit.reboot.test_run import Tell
 from tests.unit.support.fakes import FakeClock
 

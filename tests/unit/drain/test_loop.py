@@ -11,9 +11,9 @@ import pytest
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseError, StepError
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
-from mxlib.facts import queue_flow as pulse
-from mxlib.facts.maillog import LogMark
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import queue_flow as pulse
+from mxlib.mta.exim.maillog import LogMark
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Options
 from mxlib.reboot.context import Context

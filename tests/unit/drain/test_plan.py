@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from mxlib.drain.judge import SAFETY, Knowledge, Way, judge, row, verdict
 from mxlib.drain.plan import CANARIES, may_go_on, order, window
-from mxlib.facts.backlog import Backlog, Heap, Lately
-from mxlib.facts.hints import Hint
-from mxlib.facts.logline import Cause
-from mxlib.model import exim
-from mxlib.model.retry_rules import parse_rules
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.backlog import Backlog, Heap, Lately
+from mxlib.mta.exim.hints import Hint
+from mxlib.mta.exim.logline import Cause
+from mxlib.mta.exim.retry_rules import parse_rules
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 RULES = parse_rules("begin retry\n* * senders=wiki@lab.test F,1h,15m; G,8h,1h,1.5\n* * F,2h,15m; F,4d,6h\n")

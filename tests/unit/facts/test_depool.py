@@ -7,10 +7,11 @@ import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.config.load import parse as parse_site
-from mxlib.facts import depool, standing
+from mxlib.facts import depool
 from mxlib.facts.section import SectionOutput
 from mxlib.model.record import Boot, Judgement, Kernel, Prior, Record, from_json
 from mxlib.model.state import Mta, Ports
+from mxlib.mta.exim import standing
 from mxlib.reboot.steps.ports import rules
 from tests.unit.config.test_config import TEN_LINES
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ledger
 from mxlib.reboot.steps.ledger import check_script, close_script, untraced_script
 from tests.unit.facts.test_depool import RECORD

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.verdict import Status, Verdict
-from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE
-from mxlib.model import exim
+from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
+from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ports, prove
 from tests.unit.reboot.test_run import Tell
 
@@ -22,7 +22,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.root, self.programs = folder / "root", folder / "programs"
-        for path in (RULES, UNIT_FILE, exim.HOLD_DROP_IN):
+        for path in (RULES, UNIT_FILE, gate(exim.UNIT)):
             self.at(path).parent.mkdir(parents=True, exist_ok=True)
         self.programs.mkdir()
         for name in ("nft", "systemctl"):
@@ -101,7 +101,7 @@ def test_opened_nothing_is_left_and_a_second_time_is_harmless(machine: Machine) 
     machine.close()
     for _ in range(2):
         machine.sh(ports.OPEN_SCRIPT)
-    for path in (HOLD, RULES, UNIT_FILE, exim.HOLD_DROP_IN, RELOAD_DROP_IN):
+    for path in (HOLD, RULES, UNIT_FILE, gate(exim.UNIT), RELOAD_DROP_IN):
         assert not machine.at(path).exists()
     assert not machine.at(RELOAD_DROP_IN).parent.exists()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.facts.standing import PUPPET
+from mxlib.mta.exim.standing import PUPPET
 from mxlib.reboot.steps import service
 from tests.unit.facts.test_depool import RECORD
 

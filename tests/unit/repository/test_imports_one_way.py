@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # From the ground up: a folder imports from those before it, and from itself.
 FOLDERS = (
-    "base", "model", "config", "protocols", "facts", "checks", "probes", "nic", "aliases", "verify", "remedies",
+    "base", "model", "config", "protocols", "facts", "mta", "checks", "probes", "nic", "aliases", "verify", "remedies",
     "drain", "reboot", "roll", "adapters", "commands",
 )  # fmt: skip
 # These may open files, start threads, read the clock and the network. All others are handed what they need.

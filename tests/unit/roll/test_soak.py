@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mxlib.base.errors import HostUnreachableError, ParseError
 from mxlib.config.roll import RollSoak
-from mxlib.facts import maillog
-from mxlib.facts.logline import Cause, parse_lines
+from mxlib.mta.exim import maillog
+from mxlib.mta.exim.logline import Cause, parse_lines
 from mxlib.roll.soak import Proof, Watched, growth, judge
 from mxlib.roll.watch import SPOOLED_SOURCE, Tally, Watch
 from tests.unit.support import facts as facts_support

@@ -9,10 +9,10 @@ import yaml
 
 from mxlib.config.known_bad import parse_entries
 from mxlib.config.roll import RollHost
-from mxlib.facts import standing
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts
 from mxlib.model.record import Kernel, Prior, Record
+from mxlib.mta.exim import standing
 from mxlib.roll.state import Stand
 from mxlib.roll.survey import RUN_SUFFIX, Asked, known_bad_entry, newest, silent, survey
 from mxlib.verify.request import with_watched

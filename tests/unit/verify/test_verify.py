@@ -7,10 +7,10 @@ import pytest
 
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Evidence, Status, Verdict
+from mxlib.checks import disk
 from mxlib.checks.check import Outside, failed
 from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import disk
 from mxlib.facts.section import build_script
 from mxlib.model.answers import Answer, InboundResult, InboundStage
 from mxlib.probes import verdicts as probe

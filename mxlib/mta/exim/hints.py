@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 # Without a file there are no hints; with one that cannot be read nothing is known.
 SECTION = Section(

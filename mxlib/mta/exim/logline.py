@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import Enum
 
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 
 class EventKind(Enum):

@@ -12,8 +12,8 @@ from mxlib.facts import depool
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.model import exim
 from mxlib.model.state import Mta, View
+from mxlib.mta.exim import names as exim
 from mxlib.protocols.host import Host
 
 # The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).

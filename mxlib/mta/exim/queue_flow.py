@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.maillog import LogMark
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.maillog import LogMark
 
 # Over a rotation the rest of the old file is read too, as long as it is not compressed.
 _SCRIPT = r"""

@@ -1,14 +1,13 @@
-"""When mail bounces, and what the kernel counts of TCP Fast Open."""
+"""When mail bounces."""
 
 from datetime import timedelta
 
 import pytest
 
-from mxlib.base.errors import ParseError
-from mxlib.facts import fastopen, retry
 from mxlib.facts.source import FactUnknownError
-from mxlib.model import exim
-from tests.unit.facts.test_queue import DEFERRED, FROZEN_BOUNCE, PARTLY, header
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import retry
+from tests.unit.support.exim_spool import DEFERRED, FROZEN_BOUNCE, PARTLY, header
 from tests.unit.support.facts import ShellHost, fact, output
 
 RULE = "Retry rule: *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h; "
@@ -70,26 +69,3 @@ def test_the_script_leaves_frozen_mail_and_bounces_out(tmp_path):
     assert FROZEN_BOUNCE not in said
     assert "rule slow.test Retry rule: alice@lab.test somebody@slow.test" in said
     assert set(retry.parse({"queue-retry": output(retry.SECTION, said)}).left) == {DEFERRED, PARTLY}
-
-
-NETSTAT = "TcpExt: SyncookiesSent {names}\nTcpExt: 0 {values}\nIpExt: InNoRoutes\nIpExt: 0\n"
-
-
-def netstat(**counters):
-    return NETSTAT.format(names=" ".join(counters), values=" ".join(map(str, counters.values())))
-
-
-def test_growth_of_fast_open():
-    before = fastopen.parse_text(netstat(TCPFastOpenActive=1, TCPFastOpenActiveFail=0, TCPFastOpenBlackhole=2))
-    after = fastopen.parse_text(netstat(TCPFastOpenActive=4, TCPFastOpenActiveFail=1, TCPFastOpenBlackhole=3))
-    assert fastopen.growth(before, after) == {
-        "TCPFastOpenActive": 3,
-        "TCPFastOpenActiveFail": 1,
-        "TCPFastOpenBlackhole": 1,
-    }
-
-
-@pytest.mark.parametrize("text", ["", "TcpExt: a b\nTcpExt: 1\n", "TcpExt: a\nTcpExt: 1\n"])
-def test_counters_that_are_not_there(text):
-    with pytest.raises(ParseError):
-        fastopen.parse_text(text)

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mxlib.facts import hints
 from mxlib.facts.source import FactUnknownError
+from mxlib.mta.exim import hints
 from tests.unit.support.facts import fact
 
 # exim_dumpdb of Exim 4.96 with TZ=UTC, and an address's hint from the same host

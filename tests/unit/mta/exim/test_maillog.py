@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.facts import maillog
-from mxlib.facts.logline import Cause, EventKind
-from mxlib.facts.maillog import LogMark, read_growth, read_mark
 from mxlib.facts.source import FactUnknownError
-from mxlib.model import exim
+from mxlib.mta.exim import maillog
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import Cause, EventKind
+from mxlib.mta.exim.maillog import LogMark, read_growth, read_mark
 from tests.unit.support.facts import ShellHost, fact, fixture, output
 
 ID = "1xUaVg-00006e-2b"

@@ -11,13 +11,15 @@ from enum import Enum
 
 from mxlib.base.errors import ParseError
 from mxlib.facts import sockets
+from mxlib.facts.depool import HOLD as HOLD_FILE
+from mxlib.facts.depool import gate
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.facts.units import SHOWN, UnitState, parse_show
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
-HOLD = Section("mta-hold", f"if [ -e {exim.HOLD_FILE} ]; then echo yes; else echo no; fi")
+HOLD = Section("mta-hold", f"if [ -e {HOLD_FILE} ]; then echo yes; else echo no; fi")
 VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=30)
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
 PROCESSES = Section(
@@ -93,7 +95,7 @@ class MtaFacts:
     @property
     def held(self) -> bool:
         """Whether something keeps it from being started: a mask, or our drop-in together with its file."""
-        return self.masked or (self.hold_file and exim.HOLD_DROP_IN in self.unit.drop_ins)
+        return self.masked or (self.hold_file and gate(exim.UNIT) in self.unit.drop_ins)
 
     @property
     def still(self) -> bool:

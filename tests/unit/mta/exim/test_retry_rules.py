@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.base.errors import ParseError
-from mxlib.model.retry_rules import RetryRule, cutoff, matches_sender, parse_rules, sender_patterns
+from mxlib.mta.exim.retry_rules import RetryRule, cutoff, matches_sender, parse_rules, sender_patterns
 
 # `exim4 -bP config | sed -n '/^begin retry$/,$p'`, Exim 4.96
 PRINTED = """begin retry

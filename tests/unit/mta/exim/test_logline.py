@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from mxlib.facts.logline import Cause, EventKind, classify, parse_line, parse_lines
+from mxlib.mta.exim.logline import Cause, EventKind, classify, parse_line, parse_lines
 from tests.unit.support.facts import fixture
 
 STAMP = "2026-11-21 02:08:30"

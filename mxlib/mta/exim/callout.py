@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 NEGATIVE_S = 2 * 3600
 """Exim's default for a refused address (spec.txt, callout_negative_expire), so also that of most senders' MTAs."""

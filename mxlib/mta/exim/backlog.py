@@ -12,9 +12,9 @@ from datetime import datetime, timezone
 
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line
-from mxlib.facts.logline import Cause, classify
 from mxlib.facts.section import SectionOutput
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import Cause, classify
 
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]?()-]{1,255}")
 
@@ -45,9 +45,9 @@ class Lately:
     """What the log says of one destination.
 
     Attributes:
-        delivered: when it took the last message, within :data:`~mxlib.facts.backlog_script.RECENT`; None for none.
+        delivered: when it took the last message, within :data:`~mxlib.mta.exim.backlog_script.RECENT`; None for none.
         failed: when it failed last, however long ago; None for never. What was not tried is no failure.
-        fails: failures after the last delivery, within :data:`~mxlib.facts.backlog_script.RECENT`.
+        fails: failures after the last delivery, within :data:`~mxlib.mta.exim.backlog_script.RECENT`.
         host_fails: those of them that were not about a single recipient.
         cause: what the last failure blames.
         text: its words.
@@ -71,7 +71,7 @@ class Backlog:
         heaps: by destination and class of senders.
         lately: by destination.
         hosts: addresses of the hosts of a destination, as far as they were asked for.
-        took: when a host, by its address, took its last message, within :data:`~mxlib.facts.backlog_script.RECENT`.
+        took: when a host, by its address, took its last message, within :data:`~mxlib.mta.exim.backlog_script.RECENT`.
         now: the host's clock.
     """
 
@@ -90,7 +90,7 @@ class Backlog:
 
 
 def parse(output: SectionOutput) -> Backlog:
-    """Read the answer of :func:`mxlib.facts.backlog_script.section`.
+    """Read the answer of :func:`mxlib.mta.exim.backlog_script.section`.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.

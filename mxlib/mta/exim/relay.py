@@ -5,7 +5,7 @@ import re
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 # Addresses set aside for documentation: no site serves them.
 STRANGER = "203.0.113.25"

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 _LOG_BYTES = 16_000_000
 NAMED = 20

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.logline import Cause, EventKind, LogEvent, parse_lines
 from mxlib.facts.section import Section, read_sections
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import Cause, EventKind, LogEvent, parse_lines
 from mxlib.protocols.host import Host
 
 MAX_GROWTH = 4_000_000

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 RECENT = timedelta(minutes=10)
 """A delivery this young proves a destination."""
@@ -51,7 +51,7 @@ for (a in took) print "took", a, took[a]
 for (d in bad) print "bad", d, bad[d], fails[d] + 0, hosts[d] + 0, last[d]
 }
 """
-# Out of a header file (see mxlib/facts/queue.py): id, marks, which sender patterns fit, recipients still to do.
+# Out of a header file (see mxlib/mta/exim/queue.py): id, marks, which sender patterns fit, recipients still to do.
 _ROWS_AWK = r"""
 BEGIN { many = split(patterns, pattern, " ") }
 function class(s,  k, c) {
@@ -177,7 +177,7 @@ def section(patterns: Sequence[str]) -> Section:
     """The question what waits, and where to.
 
     Arguments:
-        patterns: plain patterns for senders, see :func:`mxlib.model.retry_rules.sender_patterns`.
+        patterns: plain patterns for senders, see :func:`mxlib.mta.exim.retry_rules.sender_patterns`.
 
     Raises:
         mxlib.base.errors.ParseError: one of them is not fit for a command.

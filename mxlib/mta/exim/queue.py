@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 OLD = timedelta(minutes=10)
 SAMPLED = 2000

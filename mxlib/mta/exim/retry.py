@@ -12,7 +12,7 @@ from datetime import timedelta
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model import exim
+from mxlib.mta.exim import names as exim
 
 RULES_ASKED = 8
 _SAMPLED = 2000

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.facts import backlog, backlog_script
-from mxlib.facts.logline import Cause
-from mxlib.model import exim
-from tests.unit.facts.test_queue import header
+from mxlib.mta.exim import backlog, backlog_script
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import Cause
+from tests.unit.support.exim_spool import header
 from tests.unit.support.facts import output
 
 NOW = datetime.now(UTC).replace(microsecond=0)

@@ -9,10 +9,6 @@ BINARY = "/usr/sbin/exim4"
 SPOOL = "/var/spool/exim4"
 MAINLOG = "/var/log/exim4/mainlog"
 UNIT = "exim4.service"
-# Holds the MTA where masking cannot work: a real unit file in /etc/systemd/system keeps `systemctl mask` from its link.
-# The drop-in asserts that the file is not there, so the file is what holds, and no daemon-reload is needed to hold.
-HOLD_DROP_IN = "/etc/systemd/system/exim4.service.d/90-mx-hold.conf"
-HOLD_FILE = "/var/lib/mx-cookbooks/hold"
 
 # Exim's own order of base-62 digits; it is also their order in ASCII, so ids sort by age in the C locale.
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -1,0 +1,1 @@
+"""Exim on Debian: its files, commands, log, spool, hints and retry rules."""
