@@ -23,28 +23,13 @@ from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.repair import GuestRepair
 from mxlib.protocols.host import CommandResult
+from tests.unit.support.rapi import MAC, NAME, FakeRapi
 
-NAME = "mx2001.lab.test"
-MAC = "aa:00:00:77:00:21"
 FAKE = Path(__file__).parents[1] / "support" / "fake_console.py"
 PASSWORD = "s3cret-on-the-line"
 RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
 
 
-class FakeRapi:
-    def __init__(self, answer: Instance | Exception) -> None:
-        self._answer = answer
-
-    def instance(self, name: str) -> Instance:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
-
-    def __enter__(self) -> "FakeRapi":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 class FakeCluster:

@@ -21,8 +21,8 @@ from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.report import RepairReport
 from mxlib.nic.screen import Screen, Waiting
-from tests.unit.adapters.test_console_repair import MAC, NAME, FakeRapi
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.rapi import MAC, NAME, FakeRapi
 
 HVPARAMS = {
     "kvm_pci_reservations": 12,

@@ -9,7 +9,6 @@ from mxlib.aliases import read as alias_read
 from mxlib.aliases.look import AliasLook, look
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
-from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import aliases
 from mxlib.probes import everywhere as probe_aliases
@@ -17,12 +16,20 @@ from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.report import as_json, table
 from mxlib.verify.request import HostReport, Request
-from tests.unit.support.aliases import ENTRIES, GENERATOR, INCIDENT, NEW_ENTRIES, NEWER, NOW, STUCK, A, B, session
-from tests.unit.support.facts import facts_of
-
-PROBES = ProbeSection(
-    "probe@world.test", (OutboundProbe("p", "u@provider.test"),), InboundProbe(("user1@lab.test",), relay="a@b.test")
+from tests.unit.support.aliases import (
+    ENTRIES,
+    GENERATOR,
+    INCIDENT,
+    NEW_ENTRIES,
+    NEWER,
+    NOW,
+    PROBES,
+    STUCK,
+    A,
+    B,
+    session,
 )
+from tests.unit.support.facts import facts_of
 
 
 @dataclasses.dataclass

@@ -17,8 +17,7 @@ from mxlib.facts.alias_hang import Hang
 from mxlib.mta.exim.callout import CalloutFacts
 from mxlib.mta.exim.rejects import Refusal
 from mxlib.protocols.host import CommandResult
-from tests.unit.aliases.test_look import PROBES
-from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, A, B, facts, minutes, session, state
+from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, PROBES, A, B, facts, minutes, session, state
 from tests.unit.support.fakes import FakeClock
 
 WELL = state(a=NEWER, b=NEWER)

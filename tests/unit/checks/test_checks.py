@@ -1,59 +1,30 @@
 """Each check is OK, FAILED and UNKNOWN once, from what two real hosts in good order answered."""
 
-import base64
 import dataclasses
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from mxlib.base.verdict import Status
 from mxlib.checks.check import Scope, ok
-from mxlib.checks.registry import all_checks, select
-from mxlib.config.known_bad import load
+from mxlib.checks.registry import select
 from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy, VerifyPolicy
-from mxlib.facts.section import SectionOutput
-from mxlib.facts.source import Facts
 from mxlib.mta.exim import names as exim
-from mxlib.verify.request import with_watched
 from tests.unit.support.facts import fixture
-
-ENTRIES = load()
-POLICY = with_watched(
-    VerifyPolicy(
-        required_units=("exim4.service", "ssh.service", "ferm.service|nftables.service", "spamd.service"),
-        listeners=(25, 465, 587),
-    ),
-    ENTRIES,
+from tests.unit.support.healthy import (
+    CHECKS,
+    FERM,
+    NFTABLES,
+    NO_TABLES,
+    POLICY,
+    host,
+    judge,
+    replaced,
+    with_hole,
+    with_unit,
 )
-CHECKS = {check.name: check for check in all_checks(ENTRIES)}
-NFTABLES, FERM = "mx1001", "mx2001"
-
-
-def host(name=NFTABLES, **changed):
-    """What a real host in good order answered, with some answers changed: a text, or a function of the text."""
-    data = json.loads(fixture(f"healthy/{name}.json"))
-    when = datetime.fromisoformat(data["when"])
-    texts = data["outputs"]
-    for section, change in changed.items():
-        key = section.replace("_", "-")
-        assert key in texts, key
-        texts[key] = change(texts[key]) if callable(change) else change
-    outputs = {key: SectionOutput(key, key, 0, text, "", when, data["seconds"]) for key, text in texts.items()}
-    return Facts(data["host"], when, outputs)
-
-
-def replaced(old, new):
-    def change(text):
-        assert old in text, old
-        return text.replace(old, new)
-
-    return change
-
-
-def judge(check, facts=None, policy=POLICY):
-    return CHECKS[check].verdict(facts or host(), policy)
 
 
 @pytest.mark.parametrize("name", [NFTABLES, FERM])
@@ -92,21 +63,11 @@ def test_nonsense_is_unknown_and_never_passes(check, text):
     assert judge(check, nonsense).status is Status.UNKNOWN
 
 
-def with_unit(name, **states):
-    def change(text):
-        blocks = text.split("\n\n")
-        index = next(number for number, block in enumerate(blocks) if f"Id={name}" in block)
-        for key, value in states.items():
-            blocks[index] = re.sub(rf"^{key}=.*$", f"{key}={value}", blocks[index], flags=re.MULTILINE)
-        return "\n\n".join(blocks)
-
-    return change
 
 
 HUNG = (
     "\nId=gen.service\nLoadState=loaded\nActiveState=activating\nSubState=start\nUnitFileState=static\nResult=success\n"
 )
-NO_TABLES = "tool iptables-nft-save\ntool ip6tables-nft-save\ntool end\n"
 NO_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}\n'
 
 
@@ -152,20 +113,6 @@ def with_fault(text):
     """The rules with the lab's fault in front: a drop of answers that come from port 25."""
     rules = json.loads(text)["nftables"]
     return json.dumps({"nftables": rules + json.loads(fixture("host/fault-nft-j-list-ruleset.json"))["nftables"][1:]})
-
-
-HOLE = "from=2001:db8:51::10\nuntil=1795238400\nwho=op@cumin1001\nwhy=mail stalls\n"
-HOLE_RULE = "-A INPUT -s 2001:db8:51::10/128 -m comment --comment mx-hole-2001-db8-51--10 -j ACCEPT\n"
-
-
-def with_hole(name, timer="active", rule=HOLE_RULE):
-    """A host on which a hole was opened; without a timer's state nothing is written down of it."""
-    line = f"hole 2001-db8-51--10 {timer} {base64.b64encode(HOLE.encode()).decode()}\n" if timer else ""
-    return host(
-        name,
-        temporary_holes=f"now 1795236000\n{line}end\n",
-        firewall_tables=lambda text: text.replace("-A INPUT -m state", f"{rule}-A INPUT -m state", 1),
-    )
 
 
 FAILING = {

@@ -7,18 +7,10 @@ import pytest
 from mxlib.base.errors import ConfigError
 from mxlib.config.load import load, parse
 from mxlib.config.sections import ConftoolSelector, PoolSection
+from tests.unit.support.site import TEN_LINES
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "sre.mail.example.yaml"
 
-TEN_LINES: dict[str, Any] = {
-    "mxs": ["mx1001.lab.test", "mx2001.lab.test"],
-    "pool": {"conftool": {"dc": "lab", "cluster": "mail", "service": "smtp"}},
-    "probes": {
-        "sender": "probe@lab.test",
-        "outbound": [{"name": "provider", "to": "user1@provider.test"}],
-        "inbound": {"accepted": ["user1@lab.test"]},
-    },
-}
 
 
 def test_the_annotated_example_loads():

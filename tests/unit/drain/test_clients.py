@@ -11,8 +11,7 @@ from mxlib.drain import clients as steps
 from mxlib.drain.client_judge import ACCEPT, Seen, blocking, clients, told, within
 from mxlib.mta.exim import clients as facts
 from mxlib.mta.exim import names as exim
-from tests.unit.reboot.test_run import Tell
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
 
 INTERNAL = ("192.0.2.0/24", "2001:db8:77::/64")
 MXS = frozenset({"192.0.2.11"})

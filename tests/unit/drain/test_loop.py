@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseError, StepError
+from mxlib.config.load import parse
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
 from mxlib.mta.exim import names as exim
@@ -17,9 +18,8 @@ from mxlib.mta.exim.maillog import LogMark
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Options
 from mxlib.reboot.context import Context
-from tests.unit.config.test_config import TEN_LINES, parse
-from tests.unit.reboot.test_run import Tell
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.site import TEN_LINES
 
 IDS = [f"1xUeoW-{number:06d}-0A" for number in range(12)]
 

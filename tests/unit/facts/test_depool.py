@@ -9,11 +9,12 @@ from mxlib.base.errors import ParseError
 from mxlib.config.load import parse as parse_site
 from mxlib.facts import depool
 from mxlib.facts.section import SectionOutput
-from mxlib.model.record import Boot, Judgement, Kernel, Prior, Record, from_json
+from mxlib.model.record import from_json
 from mxlib.model.state import Mta, Ports
 from mxlib.mta.exim import standing
 from mxlib.reboot.steps.ports import rules
-from tests.unit.config.test_config import TEN_LINES
+from tests.unit.support.records import RECORD
+from tests.unit.support.site import TEN_LINES
 
 # nft 1.0.6 on Debian 12, after the table was loaded and somebody had knocked
 TABLE = """table inet mx_depool {
@@ -52,12 +53,6 @@ TABLE = """table inet mx_depool {
 code 0
 """
 ABSENT = "Error: No such file or directory\nlist table inet mx_depool\n                ^^^^^^^^^\ncode 1\n"
-RECORD = Record(
-    run="run-1", who="op@cumin1001", why="because", since="now", token=7, target=Kernel("6.1.0-56", "m>b"),
-    fallback=Kernel("6.1.0-55", "m>a"), boot_before="b0", kernel_before="6.1.0-55",
-    prior=Prior({"smtp": "yes"}, "m>a", False), log_mark=(12, 34), baseline=True,
-    boots=(Boot("b0", "6.1.0-56", "b1", "x"),), silences=("s1",), accepted=("log",),
-).with_judgement("b1", held=Judgement.PASSED)  # fmt: skip
 
 
 def output(text, name="depool", code=0):

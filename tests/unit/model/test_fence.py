@@ -6,7 +6,7 @@ import pytest
 
 from mxlib.model.on_host import DIRECTORY, FENCED, fenced
 from mxlib.model.record import from_json
-from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.records import RECORD
 
 
 def run(place, script, token=7, record=None):

@@ -10,9 +10,8 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.model.record import Boot, Level
 from mxlib.model.state import Waited
 from mxlib.reboot.steps import boot
-from tests.unit.facts.test_depool import RECORD
-from tests.unit.reboot.test_run import Tell
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.records import RECORD
 
 OLD, NEW = "b0", "b1"
 

@@ -8,11 +8,12 @@ import pytest
 from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError
 from mxlib.base.parallel import at_once
 from mxlib.base.verdict import Status, Verdict
+from mxlib.config.load import parse
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.state import Slot
 from mxlib.reboot.steps import guard
-from tests.unit.config.test_config import TEN_LINES, parse
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.site import TEN_LINES
 
 FINE = Verdict("fine", Status.OK, "well")
 

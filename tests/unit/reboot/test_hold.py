@@ -7,8 +7,7 @@ import pytest
 from mxlib.base.errors import StepError
 from mxlib.mta.exim.service import MtaProcess, Role
 from mxlib.reboot.steps import queue
-from tests.unit.reboot.test_run import Tell
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
 
 SESSION = MtaProcess(41, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
 DELIVERY = MtaProcess(42, 1, "/usr/sbin/exim4 -Mc 1xUeoW-00005z-0A", Role.DELIVERY)

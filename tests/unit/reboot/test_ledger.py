@@ -8,7 +8,7 @@ import pytest
 from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ledger
 from mxlib.reboot.steps.ledger import check_script, close_script, untraced_script
-from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.records import RECORD
 
 OLD, NEW = "1rABCD-0000aB-2z", "1rABCD-0000000aBcD-12xY"
 IDS = [f"1rABC{n}-0000aB-2z" for n in range(5)]

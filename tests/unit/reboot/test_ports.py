@@ -11,7 +11,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
 from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ports, prove
-from tests.unit.reboot.test_run import Tell
+from tests.unit.support.fakes import Tell
 
 DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
 SHOWN = "{ path=/usr/sbin/nft ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }"

@@ -10,7 +10,7 @@ import pytest
 
 from mxlib.mta.exim.standing import PUPPET
 from mxlib.reboot.steps import service
-from tests.unit.facts.test_depool import RECORD
+from tests.unit.support.records import RECORD
 
 
 class Machine:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import CommandFailedError, FencedError
+from mxlib.config.load import parse
 from mxlib.facts.source import Facts
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot.steps import repair as step
-from tests.unit.checks.test_checks import FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
-from tests.unit.config.test_config import TEN_LINES, parse
-from tests.unit.facts.test_depool import RECORD
 from tests.unit.support.facts import NOW
+from tests.unit.support.healthy import FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
+from tests.unit.support.records import RECORD
+from tests.unit.support.site import TEN_LINES
 
 
 class World(SimpleNamespace):

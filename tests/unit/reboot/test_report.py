@@ -11,8 +11,8 @@ from mxlib.model.record import Boot, Kernel
 from mxlib.model.state import Mta, Ports
 from mxlib.reboot import report
 from mxlib.reboot.report_markdown import markdown
-from tests.unit.facts.test_depool import RECORD
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.records import RECORD
 
 
 @pytest.fixture

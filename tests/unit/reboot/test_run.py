@@ -13,6 +13,7 @@ from mxlib.base.errors import (
     ParseError,
     PoolError,
 )
+from mxlib.config.load import parse
 from mxlib.model.outcome import Outcome
 from mxlib.model.state import Goal, Step
 from mxlib.protocols.world import Done, Options
@@ -20,23 +21,14 @@ from mxlib.reboot import reading
 from mxlib.reboot import run as run_module
 from mxlib.reboot.context import Context
 from mxlib.reboot.run import Run
-from tests.unit.config.test_config import TEN_LINES, parse
 from tests.unit.reboot.test_plan import ABORT, FORWARD, RESUME, died_with_the_machine_off, in_service
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx, Process
+from tests.unit.support.site import TEN_LINES
 
 SITE = parse(TEN_LINES, "test")
 
 
-class Tell:
-    def __init__(self):
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-    def live(self, text):
-        """Not kept."""
 
 
 class MemorySlot:

@@ -16,6 +16,7 @@ from mxlib.base.errors import ConfigError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.commands.remedy import RemedyRequest, seconds_of
 from mxlib.config.known_bad import load
+from mxlib.config.load import parse
 from mxlib.config.remedy import RemedySection
 from mxlib.config.sections import Site
 from mxlib.facts import firewall, hole
@@ -32,10 +33,10 @@ from mxlib.remedies.hole_rules import network_of
 from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.suggest import suggest
 from mxlib.verify.request import with_watched
-from tests.unit.checks.test_checks import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
-from tests.unit.config.test_config import TEN_LINES, parse
-from tests.unit.facts.test_depool import RECORD
 from tests.unit.support.aliases import GENERATOR
+from tests.unit.support.healthy import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
+from tests.unit.support.records import RECORD
+from tests.unit.support.site import TEN_LINES
 
 SITE = replace(parse(TEN_LINES, "test"), verify=POLICY)
 PEER = network_of("2001:db8:51::10")

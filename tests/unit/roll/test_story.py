@@ -16,7 +16,7 @@ from mxlib.config.roll import RollHost, RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
 from mxlib.roll.report import as_json, build, markdown, metrics, plan_lines, terminal
 from mxlib.roll.state import Failure, PlanLine, RollEnd
-from tests.unit.adapters.test_etcd_slot import FakeEtcd
+from tests.unit.support.etcd import FakeEtcd
 from tests.unit.support.fakes import FakeClock
 
 AT = "2026-11-21T01:00:00+00:00"

@@ -16,7 +16,7 @@ from mxlib.mta.exim import standing
 from mxlib.roll.state import Stand
 from mxlib.roll.survey import RUN_SUFFIX, Asked, known_bad_entry, newest, silent, survey
 from mxlib.verify.request import with_watched
-from tests.unit.checks import test_checks
+from tests.unit.support import healthy
 
 RUNS, OTHER = "6.1.0-55-cloud-amd64", "6.1.0-56-cloud-amd64"
 ENTRY = (
@@ -46,8 +46,8 @@ end
 
 
 def facts(kernel=RUNS, listeners=2, saved=None, **changed) -> Facts:
-    found = test_checks.host(
-        test_checks.NFTABLES, kernel=lambda text: text.replace(f"running {RUNS}", f"running {kernel}"), **changed
+    found = healthy.host(
+        healthy.NFTABLES, kernel=lambda text: text.replace(f"running {RUNS}", f"running {kernel}"), **changed
     )
     text = STANDING.format(kernel=kernel, listeners=listeners, saved=saved or ENTRY.format(kernel))
     said = SectionOutput("standing", "standing", 0, text, "", found.when, 0.1)
@@ -55,7 +55,7 @@ def facts(kernel=RUNS, listeners=2, saved=None, **changed) -> Facts:
 
 
 def asked(kernel=OTHER, entries=()) -> Asked:
-    return Asked(kernel, with_watched(test_checks.POLICY, entries), tuple(entries))
+    return Asked(kernel, with_watched(healthy.POLICY, entries), tuple(entries))
 
 
 def claimed(run: str, *, stay: bool = False):

@@ -6,6 +6,7 @@ from typing import Any
 
 from mxlib.aliases.judge import AliasState
 from mxlib.config.aliases import AliasGenerator
+from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.facts.aliases import AliasFacts, AliasFile, TimerState
 from mxlib.model.answers import Answer, InboundResult, InboundStage
 
@@ -73,3 +74,8 @@ def session(name: str, **codes: Any) -> InboundResult:
         code, text = said if isinstance(said, tuple) else (said, "said")
         answers.append(Answer(InboundStage.ACCEPTED, f"{local}@lab.test", code, text, right=None))
     return InboundResult(name, "192.0.2.1", 4, tuple(answers), None, NOW)
+
+
+PROBES = ProbeSection(
+    "probe@world.test", (OutboundProbe("p", "u@provider.test"),), InboundProbe(("user1@lab.test",), relay="a@b.test")
+)

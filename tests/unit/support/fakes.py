@@ -17,3 +17,16 @@ class FakeClock:
 
     def sleep(self, seconds):
         self.seconds += seconds
+
+
+class Tell:
+    """An operator who keeps what it reads."""
+
+    def __init__(self):
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+    def live(self, text):
+        """Not kept."""
