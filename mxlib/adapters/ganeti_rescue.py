@@ -19,7 +19,7 @@ from mxlib.nic.instance import Instance, NotAnInstanceError
 from mxlib.nic.prevent import note_names, plan_prevention, prevent, remove_link, settle_names
 from mxlib.nic.report import RepairReport
 from mxlib.protocols.host import Host
-from mxlib.protocols.service import Mended
+from mxlib.protocols.machine import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _NO_POWER = frozenset({Cause.RENAMED, Cause.UNCERTAIN, Cause.NOT_RUNNING, Cause.
 _NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.NO_ACCESS})
 
 
-class NoRescue:
+class NoMachineAccess:
     """The site says of no hypervisor."""
 
     def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
@@ -74,9 +74,9 @@ class NoRescue:
         """Nothing can be done from here."""
         return "the configuration names no way to start the machine"
 
-    def mend(self) -> Mended:
+    def mend(self) -> Recovery:
         """Nothing can be done from here."""
-        return Mended("the configuration names no way to reach the machine from outside")
+        return Recovery("the configuration names no way to reach the machine from outside")
 
     def power_cycle(self) -> str:
         """Nothing can be done from here."""
@@ -216,12 +216,12 @@ class GanetiRescue:
 
     # --- when it does not come back
 
-    def mend(self) -> Mended:
+    def mend(self) -> Recovery:
         """Diagnose over the console, and repair a renamed interface."""
         self.unwatch()
         known = self._forecast.known() if self._forecast is not None else None
         report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known)
-        return Mended(
+        return Recovery(
             note=report.sentence,
             back=report.ok,
             wait=report.diagnosis.cause is Cause.BOOTING,

@@ -17,7 +17,7 @@ from typing import Self
 
 from mxlib.adapters.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
 from mxlib.adapters.secret import Secret
-from mxlib.base.errors import CommandFailedError, CommandTimeoutError, MxlibError
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, InterruptedRunError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.nic.screen import Screen, Waiting
 from mxlib.protocols.host import CommandResult
@@ -197,7 +197,7 @@ class SerialShell:
         if not self._open:
             return
         self._open = False
-        with contextlib.suppress(MxlibError):
+        with contextlib.suppress(MxlibError, InterruptedRunError):
             if not self._console.alive and not self._console.reattach(timeout=self.ANSWER_S):
                 return
             self._console.send("\x03\r")

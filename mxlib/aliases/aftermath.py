@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mxlib.aliases.found import Found, Wanted, World
-from mxlib.aliases.outcome import HostRefusals
+from mxlib.aliases.found import Found, HostRefusals, Wanted, World
 from mxlib.aliases.plan import concerned
 from mxlib.aliases.run_anew import Ending
 from mxlib.base.errors import HostError, MxlibError, ParseError

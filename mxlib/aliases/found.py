@@ -2,28 +2,84 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from enum import Enum
 
 from mxlib.aliases.judge import AliasState
 from mxlib.aliases.look import AliasLook
-from mxlib.aliases.outcome import HostRefusals, HungRun
 from mxlib.aliases.run_anew import Ending
 from mxlib.base.clock import Clock
-from mxlib.base.journal import JournalSeam
+from mxlib.base.journal import EventLog
 from mxlib.config.aliases import AliasGenerator
 from mxlib.config.probes import ProbeSection
 from mxlib.config.verify import VerifyPolicy
+from mxlib.mta.exim.rejects import Refusal
 from mxlib.protocols.host import Host
+from mxlib.protocols.operator import Operator
 
 
-class Teller(Protocol):
-    """Where lines for the operator go."""
+class RefreshExit(Enum):
+    """How a run ends. The value is the cookbook's exit code; Spicerack reserves 90 to 99."""
 
-    def line(self, text: str) -> None:
-        """A line that stays."""
+    DONE = 0
+    """Every MX answers the same, or did so already."""
+    REFUSED = 10
+    """Nothing was changed: the request or the configuration is wrong, or another run is at work."""
+    FAILED = 14
+    """Something is still wrong; the last lines say what."""
+    UNKNOWN = 15
+    """Nothing is known to be wrong, but something could not be told."""
+    HUNG_AGAIN = 23
+    """A generator hung again and was ended; the file of before serves."""
+    INTERRUPTED = 30
+    """Stopped by a signal; the host's own script ends by itself."""
 
-    def live(self, text: str) -> None:
-        """A line that the next one replaces."""
+    @property
+    def phrase(self) -> str:
+        """What the last line says."""
+        return _PHRASES[self]
+
+
+_PHRASES = {
+    RefreshExit.DONE: "done",
+    RefreshExit.REFUSED: "refused, nothing changed",
+    RefreshExit.FAILED: "STILL WRONG",
+    RefreshExit.UNKNOWN: "not all is known",
+    RefreshExit.HUNG_AGAIN: "HANGS AGAIN, ended; the file of before serves",
+    RefreshExit.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True)
+class HungRun:
+    """A run that hung, looked into before it was ended.
+
+    Attributes:
+        host: where.
+        unit: which.
+        why: one sentence.
+        lines: all that was seen.
+    """
+
+    host: str
+    unit: str
+    why: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HostRefusals:
+    """Mail that an MX refused meanwhile.
+
+    Attributes:
+        host: which MX.
+        since: from when on its log was read.
+        refusals: in order.
+    """
+
+    host: str
+    since: datetime
+    refusals: tuple[Refusal, ...]
 
 
 @dataclass(frozen=True)
@@ -67,8 +123,8 @@ class World:
     probes: ProbeSection
     policy: VerifyPolicy
     clock: Clock
-    tell: Teller
-    journal: JournalSeam
+    tell: Operator
+    journal: EventLog
     dry_run: bool = False
 
 
@@ -98,10 +154,3 @@ class Found:
     def states(self) -> list[tuple[AliasState, ...]]:
         """Each generator on every MX, a look each."""
         return [one.states for one in self.looks]
-
-
-class NoJournal:
-    """A dry run leaves nothing behind."""
-
-    def write(self, event: str, **values: object) -> None:
-        """Nothing is written."""

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mxlib.aliases.aftermath import Aftermath
-from mxlib.aliases.found import Found, Wanted, World
+from mxlib.aliases.found import Found, HungRun, RefreshExit, Wanted, World
 from mxlib.aliases.judge import answers_of
 from mxlib.aliases.look import AliasLook, look
-from mxlib.aliases.outcome import HungRun, RefreshExit
 from mxlib.aliases.plan import Repair, concerned, plan
+from mxlib.aliases.report import describe, rehearse, verdicts
 from mxlib.aliases.run_anew import Ending, RunResult, donation_of, run_anew
 from mxlib.aliases.start_timeout import apply_pin, plan_pin
-from mxlib.aliases.tell import describe, rehearse, verdicts
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import while_told
 from mxlib.base.text import duration, one_line

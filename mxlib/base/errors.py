@@ -81,5 +81,9 @@ class JournalError(MxlibError):
     """The journal of a run cannot be written or read."""
 
 
-class InterruptedRunError(MxlibError):
-    """The operator or the system asked the run to stop."""
+class InterruptedRunError(Exception):
+    """The operator or the system asked the run to stop.
+
+    It is no :class:`MxlibError`: nothing has failed, and whoever turns a failure into "could not be read" must not turn
+    a request to stop into that, too.
+    """

@@ -11,8 +11,8 @@ from mxlib.base.clock import Clock
 from mxlib.base.errors import JournalError
 
 
-class JournalSeam(Protocol):
-    """Where events go."""
+class EventLog(Protocol):
+    """Where the events of a run go."""
 
     def write(self, event: str, **values: object) -> None:
         """Add an event.
@@ -73,6 +73,16 @@ class Journal:
     def close(self) -> None:
         """Close the file; writing afterwards is an error."""
         os.close(self._file)
+
+
+class NoJournal:
+    """The events of a run that leaves nothing behind: a dry run, or one that only looks."""
+
+    def write(self, event: str, **values: object) -> None:
+        """Write nothing."""
+
+    def close(self) -> None:
+        """Close nothing."""
 
 
 def read(path: Path) -> Iterator[Event]:

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from mxlib.base.errors import MxlibError
+from mxlib.base.errors import InterruptedRunError, MxlibError
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,6 @@ class Renewal:
         while not self._stop.wait(self._every_s):
             try:
                 self._renew()
-            except MxlibError as error:
-                # the planner looks for itself before each step; here it is only told
+            except (MxlibError, InterruptedRunError) as error:
+                # the planner looks for itself before each step; a run that ends cleanly needs its lease until then
                 logger.warning("%s was not renewed: %s", self._what, error)

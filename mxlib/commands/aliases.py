@@ -1,18 +1,17 @@
 """From the arguments of sre.mail.refresh-aliases to what it does and its exit code."""
 
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from spicerack import Spicerack
 
 from mxlib.aliases import report as alias_report
-from mxlib.aliases.found import NoJournal, Wanted, World
-from mxlib.aliases.outcome import RefreshExit
+from mxlib.aliases.found import RefreshExit, Wanted, World
 from mxlib.aliases.run import Refresh
 from mxlib.base.errors import ConfigError, InterruptedRunError, MxlibError
-from mxlib.base.journal import Journal
+from mxlib.base.ids import new_run
+from mxlib.base.journal import Journal, NoJournal
 from mxlib.base.stop import Stop, signals
 from mxlib.commands.reboot import log_directory
 from mxlib.commands.wiring import Wiring
@@ -86,7 +85,7 @@ class RefreshSession:
         self._stop = Stop()
         self._wiring = Wiring(spicerack, site, self._stop)
         self._story = _Story(self._wiring)
-        self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._run = new_run()
         self._journal: Journal | None = None
 
     def execute(self) -> int:
@@ -109,7 +108,7 @@ class RefreshSession:
             self._journal.close()
             self._journal = None
 
-    def _said(self, error: MxlibError, outcome: RefreshExit) -> int:
+    def _said(self, error: Exception, outcome: RefreshExit) -> int:
         self._story.line(f"refresh-aliases: {outcome.phrase}: {error}")
         if outcome is RefreshExit.INTERRUPTED:
             self._story.line("a run on a host ends by itself, within its limit; to go on, start this again")

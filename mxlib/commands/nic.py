@@ -1,17 +1,16 @@
 """From the arguments of sre.mail.repair-nic to what it does and its exit code."""
 
 import re
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from spicerack import Spicerack
 
 from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, prove_console
 from mxlib.adapters.cumin_host import CuminHost, cumin_transport
 from mxlib.adapters.machine import means_of
-from mxlib.adapters.operator import Operator
-from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.adapters.operator import TerminalOperator
+from mxlib.base.errors import ConfigError, InterruptedRunError, MxlibError
+from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop, StoppableClock, signals
 from mxlib.config.sections import Site
 from mxlib.facts import nic
@@ -67,8 +66,8 @@ class NicSession:
         self._known = request.known_names()
         self._stop = Stop()
         self._clock = StoppableClock(self._stop)
-        self._tell = Operator(self._clock)
-        self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._tell = TerminalOperator(self._clock)
+        self._run = new_run()
 
     def execute(self) -> int:
         """Do what was asked, and give the exit code."""
@@ -82,6 +81,9 @@ class NicSession:
         with signals(self._stop):
             try:
                 return way().value
+            except InterruptedRunError as error:
+                self._tell.line(f"{self._request.host}: stopped by {error}; look at the host before you go on")
+                return Outcome.INTERRUPTED.value
             except MxlibError as error:
                 self._tell.line(f"{self._request.host}: {error}")
                 return Outcome.REFUSED.value

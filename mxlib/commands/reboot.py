@@ -2,8 +2,6 @@
 
 import dataclasses
 import logging
-import secrets
-from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base import journal
 from mxlib.base.errors import HostError, InterruptedRunError, MxlibError, StepError
+from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop, signals
 from mxlib.commands.request import Request
 from mxlib.commands.wiring import Wiring
@@ -62,7 +61,7 @@ class Session:
             finally:
                 self.close()
 
-    def _said(self, error: MxlibError, outcome: Outcome) -> int:
+    def _said(self, error: Exception, outcome: Outcome) -> int:
         """What went wrong before the run began, in one line instead of a traceback."""
         self._tell.line(f"{self._request.host}: {outcome.phrase}: {error}")
         self.result = Result(outcome, str(error))
@@ -113,7 +112,7 @@ class Session:
     def _rehearse(self) -> int:
         context = self._context(new_run())
         self._choose_kernel(context)
-        result = Run(context, self._request.goal, _NoJournal(), resting=self._stop.rest).rehearse()
+        result = Run(context, self._request.goal, journal.NoJournal(), resting=self._stop.rest).rehearse()
         self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
         return result.outcome.value
 
@@ -177,18 +176,6 @@ class Session:
             self._tell.line(f"which run to go on with cannot be read yet: {error}")
             return new_run()
         return record.run if record is not None else new_run()
-
-
-class _NoJournal:
-    """A dry run leaves nothing behind."""
-
-    def write(self, event: str, **values: object) -> None:
-        """Nothing is written."""
-
-
-def new_run() -> str:
-    """An id: when, and something that nobody else has."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def log_directory() -> Path:

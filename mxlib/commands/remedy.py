@@ -2,14 +2,13 @@
 
 import dataclasses
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from spicerack import Spicerack
 
 from mxlib.base.errors import ConfigError, FencedError, InterruptedRunError, MxlibError
+from mxlib.base.ids import new_run
 from mxlib.base.journal import Journal
 from mxlib.base.stop import Stop, signals
 from mxlib.base.text import one_line
@@ -119,7 +118,7 @@ class RemedySession:
         self._stop = Stop()
         self._wiring = Wiring(spicerack, site, self._stop)
         self._tell = self._wiring.tell
-        self._run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        self._run = new_run()
         self._who = self._wiring.who
         self._entries = load_kernels(site.verify.known_bad)
         self._acted = False

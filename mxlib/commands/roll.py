@@ -14,10 +14,11 @@ from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, EtcdRollSlot, roll_slot
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
 from mxlib.base import journal
 from mxlib.base.errors import ConfigError, InterruptedRunError, MxlibError
-from mxlib.base.journal import JournalSeam
+from mxlib.base.ids import new_run
+from mxlib.base.journal import EventLog
 from mxlib.base.stop import Stop, signals
 from mxlib.base.windows import closing, opening, parse_all
-from mxlib.commands.reboot import log_directory, new_run
+from mxlib.commands.reboot import log_directory
 from mxlib.commands.roll_fleet import Order, SpicerackFleet, newest_of
 from mxlib.commands.roll_story import Story
 from mxlib.commands.wiring import Wiring
@@ -131,7 +132,7 @@ class RollSession:
     # --- the two ways
 
     def _plan(self, kernel: str, fleet: SpicerackFleet) -> RollEnd:
-        roll = self._make(kernel, fleet, _NoJournal())
+        roll = self._make(kernel, fleet, journal.NoJournal())
         state = roll.state()
         for line in roll_report.plan_lines(plan(self._goal(kernel), state), state.left_s):
             self._tell.line(line)
@@ -159,7 +160,7 @@ class RollSession:
         story.write(path, self._spicerack.sal_logger.info)
         return finish.end
 
-    def _make(self, kernel: str, fleet: SpicerackFleet, log: JournalSeam) -> Roll:
+    def _make(self, kernel: str, fleet: SpicerackFleet, log: EventLog) -> Roll:
         section = self._site.roll
         return Roll(
             fleet,
@@ -260,10 +261,3 @@ def overridden(section: RollSection, request: RollRequest) -> RollSection:
     except ValueError as error:
         key, expected = error.args
         raise ConfigError(f"{key}: expected {expected}") from error
-
-
-class _NoJournal:
-    """A plan leaves nothing behind."""
-
-    def write(self, event: str, **values: object) -> None:
-        """Nothing is written."""

@@ -12,9 +12,10 @@ from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base.clock import Clock
 from mxlib.base.errors import ConfigError, HostError, MxlibError, ParseError, PoolError, SilenceError
+from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop
 from mxlib.base.text import one_line
-from mxlib.commands.reboot import Session, new_run
+from mxlib.commands.reboot import Session
 from mxlib.commands.request import Request
 from mxlib.config.roll import RollSoak
 from mxlib.config.sections import Site
@@ -25,7 +26,8 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.state import Goal
 from mxlib.mta.exim.logline import Cause
 from mxlib.protocols.host import Host
-from mxlib.protocols.service import AlertSource, PoolState, Teller
+from mxlib.protocols.operator import Operator
+from mxlib.protocols.service import AlertSource, PoolState
 from mxlib.roll.plan import expected
 from mxlib.roll.protocols import HostEnd
 from mxlib.roll.soak import Proof
@@ -68,7 +70,7 @@ class SpicerackFleet:
         alerts: AlertSource,
         stop: Stop,
         clock: Clock,
-        tell: Teller,
+        tell: Operator,
     ):
         """Touch nothing yet.
 

@@ -10,7 +10,7 @@ from mxlib.base.clock import Clock
 from mxlib.base.errors import MxlibError
 from mxlib.base.files import replace_file
 from mxlib.config.roll import RollSection
-from mxlib.protocols.service import Teller
+from mxlib.protocols.operator import Operator
 from mxlib.roll import report as roll_report
 from mxlib.roll.state import RollEnd
 from mxlib.roll.survey import known_bad_entry
@@ -36,7 +36,7 @@ class Story:
     why: str
     task: str
     clock: Clock
-    tell: Teller
+    tell: Operator
 
     def write(self, path: Path, announce: Callable[[str, str], None]) -> None:
         """Write all of it; what cannot be written is said, and takes nothing from the rest.

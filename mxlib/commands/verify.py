@@ -1,6 +1,5 @@
 """From the arguments of sre.mail.verify-mx to its table and exit code."""
 
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +11,14 @@ from mxlib.adapters.cumin_host import CuminHost, cumin_transport
 from mxlib.adapters.etcd_budget import ProbeBudget
 from mxlib.adapters.etcd_slot import make_client
 from mxlib.adapters.machine import rapi_opener
-from mxlib.adapters.operator import Operator
-from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.adapters.operator import TerminalOperator
+from mxlib.base.errors import ConfigError, InterruptedRunError, MxlibError
 from mxlib.base.files import replace_file
+from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop, StoppableClock, signals
 from mxlib.config.known_bad import load, overdue
 from mxlib.config.sections import Site
+from mxlib.model.outcome import Outcome
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.outside import alerts_check, nic_check
@@ -68,7 +69,7 @@ class VerifySession:
         self._request = request
         self._stop = Stop()
         self._clock = StoppableClock(self._stop)
-        self._tell = Operator(self._clock)
+        self._tell = TerminalOperator(self._clock)
         budget = ProbeBudget(
             lambda: make_client(site.slot.etcdrc),
             site.slot.key,
@@ -79,7 +80,7 @@ class VerifySession:
             policy=site.verify,
             entries=load(site.verify.known_bad),
             probes=site.probes if request.probes else None,
-            run_tag=f"verify-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+            run_tag=f"verify-{new_run()}",
             only=request.only,
             skip=request.skip,
             outside=(
@@ -116,6 +117,9 @@ class VerifySession:
                 others = [self._host(name) for name in self._others]
                 reports = verify_hosts([self._host(name) for name in self.hosts], self._what, others)
                 self._write(reports)
+            except InterruptedRunError as error:
+                self._tell.line(f"verify-mx: stopped by {error}; nothing is left standing")
+                return Outcome.INTERRUPTED.value
             except MxlibError as error:
                 self._tell.line(f"verify-mx: {error}")
                 return VerifyExit.REFUSED.value

@@ -14,10 +14,9 @@ from mxlib.adapters.alertmanager import source_of
 from mxlib.adapters.conftool import ConftoolPool, NoPool, PoolIfReadable
 from mxlib.adapters.cumin_host import CuminHost, cumin_transport
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, WithoutSlot, make_client
-from mxlib.adapters.ganeti_rescue import GanetiRescue, NoRescue
+from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess
 from mxlib.adapters.machine import means_of
-from mxlib.adapters.operator import Operator
-from mxlib.adapters.questions import asker
+from mxlib.adapters.operator import TerminalOperator, prompt_for
 from mxlib.adapters.silences import AlertmanagerSilencer, BothSilencers, IcingaSilencer
 from mxlib.base.meter import Meter
 from mxlib.base.renewal import Renewal
@@ -26,7 +25,8 @@ from mxlib.commands.request import Request
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import PoolSection, Site
 from mxlib.mta.exim.standing import read_standing
-from mxlib.protocols.service import PoolState, Rescue, Silencer, SlotSeam
+from mxlib.protocols.machine import Machine
+from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
 from mxlib.reboot.context import Context
 from mxlib.reboot.steps.service import prolong
@@ -48,7 +48,7 @@ class Wiring:
         self._site = site
         self._stop = stop
         self.clock = StoppableClock(stop)
-        self.tell = Operator(self.clock)
+        self.tell = TerminalOperator(self.clock)
         self.meter = Meter()
         self.who = f"{_user()}@{socket.getfqdn()}"
         # each lost connection to etcd is three lines to the terminal there, and one of our own
@@ -78,7 +78,7 @@ class Wiring:
             options=self._options(request),
             run=run_id,
             alerts=source_of(self._spicerack, site.alerts),
-            asker=asker(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
+            asker=prompt_for(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
             meter=self.meter,
         )
 
@@ -132,9 +132,9 @@ class Wiring:
 
         return end
 
-    def _rescue(self, run_id: str, target: CuminHost) -> Rescue:
+    def _rescue(self, run_id: str, target: CuminHost) -> Machine:
         means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.tell.line)
-        return NoRescue() if means is None else GanetiRescue(means, target, run_id)
+        return NoMachineAccess() if means is None else GanetiRescue(means, target, run_id)
 
     def _options(self, request: Request) -> Options:
         site = self._site
@@ -157,7 +157,7 @@ class Wiring:
         pool = ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
         return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
 
-    def _slot(self, request: Request, run_id: str, target: CuminHost) -> SlotSeam:
+    def _slot(self, request: Request, run_id: str, target: CuminHost) -> ServiceSlot:
         if request.without_slot:
             return WithoutSlot(lambda: read_standing(target).depool.token)
         section = self._site.slot

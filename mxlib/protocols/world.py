@@ -7,7 +7,7 @@ from mxlib.base.clock import Clock
 from mxlib.config.sections import Site
 from mxlib.model.record import Level
 from mxlib.protocols.host import Host
-from mxlib.protocols.service import Teller
+from mxlib.protocols.operator import Operator
 
 
 @dataclass
@@ -70,6 +70,6 @@ class World:
     target: Host
     peers: Sequence[Host]
     clock: Clock
-    tell: Teller
+    tell: Operator
     options: Options
     run: str

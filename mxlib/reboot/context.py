@@ -13,7 +13,9 @@ from mxlib.model.record import Record
 from mxlib.model.state import State, Step, Waited
 from mxlib.mta.exim.standing import Standing
 from mxlib.protocols.host import CommandResult, Host
-from mxlib.protocols.service import AlertSource, Answered, Asker, NoAlerts, PoolState, Rescue, Silencer, SlotSeam
+from mxlib.protocols.machine import Machine
+from mxlib.protocols.operator import Prompt, Reply
+from mxlib.protocols.service import AlertSource, NoAlerts, PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import World
 
 
@@ -73,14 +75,14 @@ class Context(World):
         probed_s: seconds that the guard's test mails and sessions took.
     """
 
-    slot: SlotSeam
+    slot: ServiceSlot
     pool: PoolState
     silencer: Silencer
     verifier: Verifier
-    rescue: Rescue
+    rescue: Machine
     alerts: AlertSource = field(default_factory=NoAlerts)
-    asker: Asker | None = None
-    asked: list[Answered] = field(default_factory=list)
+    asker: Prompt | None = None
+    asked: list[Reply] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
     record: Record | None = None
     facts: Facts | None = None
@@ -124,7 +126,7 @@ class Context(World):
         Raises:
             mxlib.base.errors.InterruptedRunError: the run is to stop.
         """
-        nobody = Answered(question, safe, answers[safe], "nobody to ask")
+        nobody = Reply(question, safe, answers[safe], "nobody to ask")
         found = self.asker.ask(question, answers, safe) if self.asker is not None else nobody
         self.asked.append(found)
         return found.answer

@@ -1,7 +1,7 @@
 """Where a run stands, read from the world: the target, the pool state in front, the slot of the service."""
 
 from mxlib.base.errors import HostError, PoolError
-from mxlib.base.journal import JournalSeam
+from mxlib.base.journal import EventLog
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Pool, Slot, State, Step, View, Waited
@@ -12,7 +12,7 @@ from mxlib.reboot.steps.service import OUT_OF_POOL
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
-def read_state(context: Context, journal: JournalSeam, *, guard: bool | None, released: Outcome | None) -> State:
+def read_state(context: Context, journal: EventLog, *, guard: bool | None, released: Outcome | None) -> State:
     """Where things stand now; the record is left in the context.
 
     Arguments:
@@ -48,7 +48,7 @@ def _uses(context: Context) -> frozenset[str]:
     return frozenset({"silence"} if site.downtime.minutes else ()) | frozenset({"puppet"} if site.puppet else ())
 
 
-def _read_host(context: Context, journal: JournalSeam) -> tuple[View | None, Record | None]:
+def _read_host(context: Context, journal: EventLog) -> tuple[View | None, Record | None]:
     """A host that does not answer keeps the record this run knows of."""
     known = context.record
     if known is not None and known.awaited is not None and context.waited is Waited.NO:
@@ -63,7 +63,7 @@ def _read_host(context: Context, journal: JournalSeam) -> tuple[View | None, Rec
     return standing.view, standing.depool.record
 
 
-def _read_pool(context: Context, journal: JournalSeam, record: Record | None) -> Pool:
+def _read_pool(context: Context, journal: EventLog, record: Record | None) -> Pool:
     if record is not None and not record.prior.pool:
         # claimed where there is no pool, or while it could not be read: this run leaves it alone
         return Pool.NONE

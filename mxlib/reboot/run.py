@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mxlib.base.errors import FencedError, HostUnreachableError, InterruptedRunError, MxlibError, SlotError, StepError
-from mxlib.base.journal import JournalSeam
+from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.model.goal import outcome_of, turned
 from mxlib.model.outcome import Outcome
@@ -43,7 +43,7 @@ class Result:
 class Run:
     """One run on one host."""
 
-    def __init__(self, context: Context, goal: Goal, journal: JournalSeam, *, resting: Callable[[], None]):
+    def __init__(self, context: Context, goal: Goal, journal: EventLog, *, resting: Callable[[], None]):
         """Begin nothing yet.
 
         Arguments:

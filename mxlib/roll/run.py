@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from mxlib.base.clock import Clock
 from mxlib.base.errors import InterruptedRunError, MxlibError, SlotError, SlotTakenError
-from mxlib.base.journal import JournalSeam
+from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.base.windows import Window, closing
 from mxlib.model.outcome import Outcome
-from mxlib.protocols.service import Teller
+from mxlib.protocols.operator import Operator
 from mxlib.roll.plan import decide
 from mxlib.roll.protocols import Fleet, HostEnd, Memory, RollSlot
 from mxlib.roll.soak import Proof
@@ -59,9 +59,9 @@ class Roll:
         *,
         wanted: Sequence[str],
         run: str,
-        journal: JournalSeam,
+        journal: EventLog,
         clock: Clock,
-        tell: Teller,
+        tell: Operator,
     ):
         """Begin nothing yet.
 

@@ -14,7 +14,7 @@ from mxlib.mta.exim import maillog
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.logline import Cause, EventKind, LogEvent
 from mxlib.protocols.host import Host
-from mxlib.protocols.service import Teller
+from mxlib.protocols.operator import Operator
 from mxlib.roll.soak import Proof, Watched, judge
 
 MAX_PARALLEL = 32
@@ -80,7 +80,7 @@ class Watch:
         *,
         alerts: Callable[[], str],
         clock: Clock,
-        tell: Teller,
+        tell: Operator,
     ):
         """Look at nothing yet.
 

@@ -13,7 +13,7 @@ from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
 from lab.shell import wait_for
 from lab.stations import outside
-from mxlib.aliases.outcome import RefreshExit
+from mxlib.aliases.found import RefreshExit
 from mxlib.verify.report import VerifyExit
 from tests.lab.verification import verify
 

@@ -12,7 +12,7 @@ from mxlib.adapters import ganeti_rescue as rescue_module
 from mxlib.adapters.boot_watch import BootWatch
 from mxlib.adapters.console import Console
 from mxlib.adapters.ganeti import Cluster
-from mxlib.adapters.ganeti_rescue import GanetiRescue, NoRescue, judge_names
+from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess, judge_names
 from mxlib.base.errors import CommandFailedError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.record import Level
@@ -151,9 +151,9 @@ def test_a_dry_run_does_not_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 def test_without_a_cluster_there_is_no_cold_start() -> None:
     host = SimpleNamespace(name=NAME)
-    assert NoRescue().ready(host, Level.GUEST, "none") == ()  # type: ignore[arg-type]
-    assert NoRescue().ready(host, Level.COLD, "none")[0].status is Status.FAILED  # type: ignore[arg-type]
-    assert not NoRescue().off()
+    assert NoMachineAccess().ready(host, Level.GUEST, "none") == ()  # type: ignore[arg-type]
+    assert NoMachineAccess().ready(host, Level.COLD, "none")[0].status is Status.FAILED  # type: ignore[arg-type]
+    assert not NoMachineAccess().off()
 
 
 @pytest.mark.parametrize(("unpauses_after", "unpaused"), [(1, False), (100, True)])

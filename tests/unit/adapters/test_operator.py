@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mxlib.adapters import questions as asking
-from mxlib.adapters.questions import Terminal, Unattended, asker
+from mxlib.adapters import operator as asking
+from mxlib.adapters.operator import TerminalPrompt, Unattended, prompt_for
 from mxlib.base.errors import InterruptedRunError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.protocols.world import Done
@@ -24,7 +24,7 @@ def terminal():
     lines = []
 
     def make(check=lambda: None):
-        return Terminal(lines.append, FakeClock(), check, os.fdopen(reader))
+        return TerminalPrompt(lines.append, FakeClock(), check, os.fdopen(reader))
 
     def write(text):
         os.write(writer, text.encode())
@@ -73,7 +73,7 @@ def test_unattended_never_asks_and_says_what_it_took():
 
 
 def test_without_a_terminal_nobody_is_asked():
-    assert isinstance(asker(print, FakeClock(), lambda: None, unattended=False), Unattended)
+    assert isinstance(prompt_for(print, FakeClock(), lambda: None, unattended=False), Unattended)
 
 
 class World:

@@ -6,12 +6,12 @@ import pytest
 
 from mxlib.aliases import aftermath as alias_aftermath
 from mxlib.aliases import run as alias_run
-from mxlib.aliases.found import Found, NoJournal, Wanted, World
+from mxlib.aliases.found import Found, HostRefusals, HungRun, RefreshExit, Wanted, World
 from mxlib.aliases.look import AliasLook
-from mxlib.aliases.outcome import HostRefusals, HungRun, RefreshExit
 from mxlib.aliases.report import as_json, caches, markdown, terminal
 from mxlib.aliases.run import Refresh
 from mxlib.aliases.run_anew import Ending, RunResult
+from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
 from mxlib.mta.exim.callout import CalloutFacts

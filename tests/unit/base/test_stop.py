@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from mxlib.base.errors import InterruptedRunError
+from mxlib.base.errors import InterruptedRunError, MxlibError
 from mxlib.base.stop import Stop, StoppableClock, signals
 
 
@@ -41,3 +41,7 @@ def test_the_old_handlers_come_back():
     with signals(Stop()):
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_takes_an_error_for_unknown_does_not_swallow_a_request_to_stop():
+    assert not issubclass(InterruptedRunError, MxlibError)

@@ -11,7 +11,7 @@ import pytest
 from mxlib.base.errors import CommandFailedError
 from mxlib.model.record import Level, Record
 from mxlib.model.state import Step, Waited
-from mxlib.protocols.service import Mended
+from mxlib.protocols.machine import Recovery
 from mxlib.reboot.steps import boot, network
 from tests.unit.reboot.test_plan import COLD
 from tests.unit.support.fakes import FakeClock
@@ -28,7 +28,7 @@ def claimed() -> Record:
 class World:
     """Notes what is remembered and what is done, in order."""
 
-    def __init__(self, record: Record, renames: dict[str, str], *, mended: Mended | None = None) -> None:
+    def __init__(self, record: Record, renames: dict[str, str], *, mended: Recovery | None = None) -> None:
         self.said: list[Any] = []
         self.renames, self.mended = renames, mended
         self.record, self.fails = record, False
@@ -106,7 +106,7 @@ def test_what_cannot_be_settled_is_told_and_holds_nothing_up() -> None:
 
 
 def test_a_host_that_answers_again_gets_back_what_failed_without_a_network() -> None:
-    world = World(claimed(), {}, mended=Mended("it answers", back=True, lines=("story",)))
+    world = World(claimed(), {}, mended=Recovery("it answers", back=True, lines=("story",)))
     done = boot.mend(world, state(world.record))  # type: ignore[arg-type]
     assert world.waited is Waited.NO
     assert "spamd.service" in done.note
@@ -114,7 +114,7 @@ def test_a_host_that_answers_again_gets_back_what_failed_without_a_network() -> 
 
 
 def test_what_does_not_answer_stays_silent_with_the_reason() -> None:
-    world = World(claimed(), {}, mended=Mended("the login was refused", power=False))
+    world = World(claimed(), {}, mended=Recovery("the login was refused", power=False))
     boot.mend(world, state(world.record))  # type: ignore[arg-type]
     assert (world.waited, world.diagnosis) == (Waited.SILENT, "the login was refused")
     assert world.cures == {Step.MEND, Step.POWER_CYCLE}
