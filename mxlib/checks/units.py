@@ -1,6 +1,6 @@
 """Units: the required ones run, none has failed, none starts for ever, and no failure was merely cleared."""
 
-from mxlib.base.text import duration
+from mxlib.base.text import duration, one_line, plural
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import units
@@ -12,10 +12,14 @@ def _sources(policy: VerifyPolicy) -> tuple[Source[UnitsFacts], ...]:
     return (units.source(policy.unit_names),)
 
 
+# A unit that reads its configuration anew goes on serving; "refreshing" is systemd's word for it since 257.
+_RUNS = frozenset({"active", "reloading", "refreshing"})
+
+
 def _required(names: str, facts: UnitsFacts) -> str:
     """What is wrong with a required unit, or with all of its alternatives; empty if it runs."""
     states = [facts.find(name) for name in names.split("|")]
-    if any(state and state.active == "active" for state in states):
+    if any(state and state.active in _RUNS for state in states):
         return ""
     there = [state for state in states if state and state.load != "not-found"]
     return "; ".join(f"{state.name} is {state.active} ({state.result})" for state in there) or f"{names} is not there"
@@ -31,7 +35,7 @@ def _cleared(failure: PastFailure, facts: UnitsFacts) -> bool:
     if failure.unit in facts.cleared:
         return False
     state = facts.find(failure.unit)
-    return not failure.recovered and (state is None or state.active not in ("active", "activating", "failed"))
+    return not failure.recovered and (state is None or state.active not in {*_RUNS, "activating", "failed"})
 
 
 def problems(facts: UnitsFacts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -> list[str]:
@@ -65,6 +69,9 @@ def judge(facts: Facts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -
     wrong = problems(found, policy, ignore=ignore)
     if wrong:
         return failed("; ".join(wrong))
+    if found.unread:
+        shown = one_line("; ".join(found.unread), 200)
+        return unknown(f"{plural(len(found.unread), 'failure')} in the journal could not be looked up: {shown}")
     if not any(found.find(name) for name in policy.unit_names):
         return unknown("systemd knows none of the required units")
     return ok(f"{len(policy.required_units)} required units run, none has failed")

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,19 +21,25 @@ _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
 CLEARED = "/run/mx-cookbooks/cleared-units"
 """Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why a line."""
 _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
+_MOST = 20
+"""Units whose failures are looked up: each costs two questions to the journal."""
 
+# Not as JSON: there the backslashes of mnt-mail\x2dbackup.mount are doubled. The export format has values as they are.
 JOURNAL = Section(
     "unit-failures",
     f"""\
 last() {{
-journalctl -b -q --no-pager -o json --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" |
-sed -n 's/.*"__REALTIME_TIMESTAMP" *: *"\\([0-9]*\\)".*/\\1/p'
+journalctl -b -q --no-pager -o export --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" |
+sed -n 's/^__REALTIME_TIMESTAMP=//p'
 }}
-journalctl -b -q --no-pager -o json --output-fields=UNIT MESSAGE_ID={_FAILED_ID} |
-sed -n 's/.*"UNIT" *: *"\\([^"]*\\)".*/\\1/p' | sort -u | head -n 20 |
+[ -n "$(journalctl -b -q --no-pager -o export -n 1)" ] || echo 'journal empty'
+units=$(journalctl -b -q --no-pager -o export --output-fields=UNIT MESSAGE_ID={_FAILED_ID} |
+sed -n 's/^UNIT=//p' | sort -u)
+printf '%s\\n' "$units" | sed -n '1,{_MOST}{{/./p}}' |
 while read -r unit; do
 printf '%s failed=%s started=%s\\n' "$unit" "$(last "$unit" {_FAILED_ID})" "$(last "$unit" {_STARTED_ID})"
 done
+printf '%s\\n' "$units" | sed '1,{_MOST}d'
 [ ! -e {CLEARED} ] || sed 's/^\\([^ ]*\\) .*/cleared \\1/' {CLEARED}
 echo end
 """,
@@ -108,11 +114,13 @@ class UnitsFacts:
         units: the required ones, and all that are failed or activating.
         past_failures: failures in the journal of this boot, whether or not they were cleared since.
         cleared: units whose failure was cleared on purpose, with a note on the host.
+        unread: lines about failures in the journal that could not be understood or looked up.
     """
 
     units: tuple[UnitState, ...]
     past_failures: tuple[PastFailure, ...]
     cleared: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
 
     def find(self, name: str) -> UnitState | None:
         """The unit of this name."""
@@ -125,7 +133,7 @@ class UnitsFacts:
 
 
 def check_unit_name(name: str) -> str:
-    """Give back a unit name that is safe to use in a command.
+    """Return a unit name that is safe to use in a command.
 
     Raises:
         mxlib.base.errors.ParseError: it is not a full unit name.
@@ -141,9 +149,23 @@ def parse_show(text: str, uptime_s: float | None = None) -> tuple[UnitState, ...
     Arguments:
         text: its output with the properties of :data:`SHOWN`.
         uptime_s: seconds since boot, to tell ages.
+
+    Raises:
+        mxlib.base.errors.ParseError: a line is not KEY=VALUE, or a block names no unit.
     """
-    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n"))
-    return tuple({block["Id"]: _unit(block, uptime_s) for block in blocks if "Id" in block}.values())
+    blocks = [_properties(block) for block in text.split("\n\n") if block.strip()]
+    return tuple({unit.name: unit for unit in (_unit(block, uptime_s) for block in blocks)}.values())
+
+
+def _properties(block: str) -> dict[str, str]:
+    lines = block.strip("\n").splitlines()
+    odd = next((line for line in lines if "=" not in line), None)
+    if odd is not None:
+        raise ParseError(f"not a property of a unit: {odd[:100]!r}")
+    found = dict(line.split("=", 1) for line in lines)
+    if "Id" not in found:
+        raise ParseError(f"properties of no unit: {lines[0][:100]!r}")
+    return found
 
 
 def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
@@ -162,34 +184,45 @@ def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
     )
 
 
-def _time(microseconds: str) -> datetime | None:
-    return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC) if microseconds else None
+_FAILURE = re.compile(r"(?P<unit>\S+) failed=(?P<failed>\d+) started=(?P<started>\d*)")
+_CLEARED = re.compile(r"cleared (?P<unit>\S+)")
 
 
-def parse_failures(text: str) -> tuple[PastFailure, ...]:
-    """Read the section about failures in the journal.
+@dataclass(frozen=True)
+class _Journal:
+    past_failures: tuple[PastFailure, ...]
+    cleared: frozenset[str]
+    unread: tuple[str, ...]
+
+
+def _journal(text: str) -> _Journal:
+    """Read the section about failures in the journal: a line that does not fit costs that line, not the others.
 
     Raises:
-        mxlib.base.errors.ParseError: it does not end as it must.
+        mxlib.base.errors.ParseError: it does not end as it must, or the journal has nothing of this boot.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
         raise ParseError("the list of failures in the journal is cut short")
-    return tuple(_past_failures(line for line in lines if not line.startswith("cleared ")))
-
-
-def parse_cleared(text: str) -> frozenset[str]:
-    """Read which failures were cleared on purpose, from the same section."""
-    return frozenset(line.split(" ")[1] for line in text.splitlines() if line.startswith("cleared "))
-
-
-def _past_failures(lines: Iterable[str]) -> Iterable[PastFailure]:
+    if "journal empty" in lines:
+        raise ParseError("the journal has nothing of this boot, so it shows no failures either")
+    failures, cleared, unread = [], set(), []
     for line in lines:
-        found = re.fullmatch(r"(?P<unit>\S+) failed=(?P<failed>\d+) started=(?P<started>\d*)", line)
-        failed = _time(found["failed"]) if found else None
-        if found is None or failed is None:
-            raise ParseError(f"not a failure of a unit: {line[:100]!r}")
-        yield PastFailure(found["unit"], failed, _time(found["started"]))
+        if found := _FAILURE.fullmatch(line):
+            failures.append(PastFailure(found["unit"], _time(found["failed"]), _started(found["started"])))
+        elif found := _CLEARED.fullmatch(line):
+            cleared.add(found["unit"])
+        elif line.strip():
+            unread.append(line)
+    return _Journal(tuple(failures), frozenset(cleared), tuple(unread))
+
+
+def _time(microseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(microseconds) / 1e6, tz=UTC)
+
+
+def _started(microseconds: str) -> datetime | None:
+    return _time(microseconds) if microseconds else None
 
 
 def _states_section(required: Sequence[str]) -> Section:
@@ -216,8 +249,8 @@ def parse(outputs: Outputs) -> UnitsFacts:
     units = parse_show(shown, float(uptime))
     if not units:
         raise ParseError("systemctl showed no unit")
-    journal = outputs[JOURNAL.name].text()
-    return UnitsFacts(units, parse_failures(journal), parse_cleared(journal))
+    journal = _journal(outputs[JOURNAL.name].text())
+    return UnitsFacts(units, journal.past_failures, journal.cleared, journal.unread)
 
 
 def source(required: Sequence[str]) -> Source[UnitsFacts]:

@@ -58,9 +58,7 @@ def test_failures_in_the_journal():
     assert past[0].failed == datetime(2025, 11, 21, 2, 6, 21, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("shown", "failures"), [("", "end\n"), (show("a.service"), ""), (show("a.service"), "x\nend\n")]
-)
+@pytest.mark.parametrize(("shown", "failures"), [("", "end\n"), (show("a.service"), ""), (show("a.service"), "x\n")])
 def test_units_that_cannot_be_told_are_unknown(shown, failures):
     with pytest.raises(FactUnknownError):
         read_units(shown, failures)

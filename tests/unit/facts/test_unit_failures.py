@@ -1,0 +1,102 @@
+"""Failures of units in the journal: the section run against a journal's entries, and what a line that does not fit costs."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mxlib.base.verdict import Status
+from mxlib.facts import units
+from mxlib.facts.source import FactUnknownError
+from tests.unit.checks.test_checks import host, judge
+
+# As journalctl of systemd 252 prints them with -o export: values as they are, no JSON escapes.
+ENTRY = "__CURSOR=s=1f557c93\n__REALTIME_TIMESTAMP={at}000000\n__MONOTONIC_TIMESTAMP=1\nUNIT={unit}\n\n"
+FAILED, STARTED = "MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c", "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"
+MOUNT = r"mnt-mail\x2dbackup.mount"
+# Answers like journalctl: entries/<MESSAGE_ID>/<UNIT> holds those of one unit, of all units with a glob.
+JOURNALCTL = """\
+#!/bin/sh
+unit='*' message= last=
+while [ $# -gt 0 ]; do
+case $1 in UNIT=*) unit=${1#UNIT=} ;; MESSAGE_ID=*) message=$1 ;; -n) last=1 ;; esac
+shift
+done
+[ -n "$message" ] || { cat "$JOURNAL"/*/*; exit; }
+[ "$unit" = '*' ] && exec cat "$JOURNAL/$message"/*
+[ ! -e "$JOURNAL/$message/$unit" ] || cat "$JOURNAL/$message/$unit"
+"""
+
+
+def section(folder: Path, *entries: tuple[str, str, int]) -> str:
+    """What the section prints on a host whose journal has these entries: message, unit, second."""
+    program = folder / "journalctl"
+    program.write_text(JOURNALCTL, encoding="utf-8")
+    program.chmod(0o755)
+    for message in (FAILED, STARTED):
+        (folder / "journal" / message).mkdir(parents=True, exist_ok=True)
+    for message, unit, at in entries:
+        (folder / "journal" / message / unit).write_text(ENTRY.format(at=at, unit=unit), encoding="utf-8")
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "JOURNAL": str(folder / "journal")}
+    script = units.JOURNAL.script.replace(units.CLEARED, str(folder / "cleared"))
+    argv = ["sh", "-c", script]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True, env=environment).stdout
+
+
+def test_a_name_with_a_backslash_is_looked_up(tmp_path: Path) -> None:
+    shown = section(tmp_path, (FAILED, MOUNT, 1763690781), (STARTED, MOUNT, 1763690790))
+    assert shown == f"{MOUNT} failed=1763690781000000 started=1763690790000000\nend\n"
+    found = host(unit_failures=shown).get(units.source(["exim4.service"]))
+    assert [(failure.unit, failure.recovered) for failure in found.past_failures] == [(MOUNT, True)]
+    assert found.unread == ()
+    assert judge("units", host(unit_failures=shown)).status is Status.OK
+
+
+def test_a_cleared_failure_with_a_backslash_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "cleared").write_text(f"{MOUNT} op@cumin1001: gone since the move\n", encoding="utf-8")
+    shown = section(tmp_path, (FAILED, MOUNT, 1763690781))
+    assert judge("units", host(unit_failures=shown)).status is Status.OK
+    line = shown.splitlines()[0]
+    uncleared = judge("units", host(unit_failures=f"{line}\nend\n"))
+    assert uncleared.status is not Status.OK
+
+
+@pytest.mark.parametrize("line", [r"mnt-mail\\x2dbackup.mount failed= started=", "21 more", "x.service failed=soon"])
+def test_a_line_that_cannot_be_read_costs_the_line_and_not_the_fact(line: str) -> None:
+    known = "ifup@ens5.service failed=1795234781000000 started=\n"
+    found = host(unit_failures=f"{known}{line}\nend\n").get(units.source(["exim4.service"]))
+    assert ([failure.unit for failure in found.past_failures], found.unread) == (["ifup@ens5.service"], (line,))
+    assert judge("units", host(unit_failures=f"{known}{line}\nend\n")).status is Status.FAILED
+    alone = judge("units", host(unit_failures=f"{line}\nend\n"))
+    assert alone.status is Status.UNKNOWN
+    assert line.split()[0] in alone.why
+
+
+def test_failures_beyond_those_that_are_looked_up_are_not_forgotten(tmp_path: Path) -> None:
+    names = [f"job@{number:02d}.service" for number in range(23)]
+    entries = [(message, name, 1763690781 + (message == STARTED)) for name in names for message in (FAILED, STARTED)]
+    found = host(unit_failures=section(tmp_path, *entries)).get(units.source(["exim4.service"]))
+    assert len(found.past_failures) == 20
+    assert found.unread == tuple(names[20:])
+
+
+def test_an_empty_journal_is_not_one_without_failures(tmp_path: Path) -> None:
+    shown = section(tmp_path)
+    assert shown == "journal empty\nend\n"
+    with pytest.raises(FactUnknownError, match="nothing of this boot"):
+        host(unit_failures=shown).get(units.source(["exim4.service"]))
+
+
+@pytest.mark.parametrize("odd", ["Result of nothing", "ActiveState: active"])
+def test_a_line_that_is_no_property_makes_the_states_unknown(odd: str) -> None:
+    shown = host(unit_states=lambda text: text.replace("SubState=", f"{odd}\nSubState=", 1))
+    verdict = judge("units", shown)
+    assert verdict.status is Status.UNKNOWN
+    assert odd in verdict.why
+
+
+@pytest.mark.parametrize("state", ["reloading", "refreshing"])
+def test_a_unit_that_reads_its_configuration_anew_runs(state: str) -> None:
+    changed = host(unit_states=lambda text: text.replace("ActiveState=active", f"ActiveState={state}"))
+    assert judge("units", changed).status is Status.OK
