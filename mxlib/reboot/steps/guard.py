@@ -8,7 +8,7 @@ from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
-from mxlib.facts import grub, kernel
+from mxlib.facts import grub, kernel, logins
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.model.alert import relevant
@@ -25,11 +25,11 @@ from mxlib.reboot.steps.service import OUT_OF_POOL
 # apt and dpkg lock with fcntl(2); /proc/locks shows it by inode without touching the lock.
 BUSY = Section(
     "busy",
-    """\
+    f"""\
 for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
 [ ! -e "$file" ] || ! grep -q ":$(stat -c %i "$file") " /proc/locks || echo "lock $file"
 done
-who | sed 's/^/login /'
+{logins.SCRIPT}\
 systemd-inhibit --list --no-legend --mode=block 2>/dev/null | grep -w shutdown | sed 's/^/inhibitor /'
 ! command -v nft >/dev/null || echo 'nft yes'
 echo end
@@ -50,7 +50,7 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
     def of(word: str) -> tuple[str, ...]:
         return tuple(one_line(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} "))
 
-    return readiness.Busy(bool(of("lock")), of("login"), of("inhibitor"), bool(of("nft")))
+    return readiness.Busy(bool(of("lock")), logins.parse(lines), of("inhibitor"), bool(of("nft")))
 
 
 BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)

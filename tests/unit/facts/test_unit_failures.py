@@ -1,4 +1,4 @@
-"""Failures of units in the journal: the section run against a journal's entries, and what a line that does not fit costs."""
+"""Failures of units in the journal: the section, run against entries of a journal, and what it makes of odd lines."""
 
 import os
 import subprocess
