@@ -55,3 +55,8 @@ class Verdict:
     def passed(self) -> bool:
         """Whether the check is OK: neither failed nor unknown."""
         return self.status is Status.OK
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The verdict without its evidence, as a journal and a report keep it."""
+        return {"check": self.check, "status": self.status.value, "why": self.why}

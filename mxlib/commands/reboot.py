@@ -23,8 +23,8 @@ from mxlib.model.outcome import DrainOutcome, Outcome
 from mxlib.mta.exim.standing import read_standing
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
-from mxlib.reboot.context import Context
 from mxlib.reboot.run import Result, Run
+from mxlib.reboot.world import RebootWorld
 
 
 class Session:
@@ -69,30 +69,30 @@ class Session:
 
     def status(self) -> int:
         """Say where the host stands, and whose the slot is; change nothing."""
-        run = self._context(new_run())
+        run = self._world(new_run())
         try:
             standing = read_standing(run.target)
         except HostError as error:
             self._tell.line(f"{self._request.host} does not answer: {error}")
-            self._tell.line(f"slot of the service: {run.slot.describe() or 'free'}")
-            if run.rescue.off():
+            self._tell.line(f"slot of the service: {run.adapters.slot.describe() or 'free'}")
+            if run.adapters.rescue.off():
                 command = f"cookbook sre.mail.reboot-mx {self._request.host} --resume"
                 self._tell.line(f"its machine is off; what a run has left off is started by: {command}")
             return Outcome.LEFT_OUT.value
-        for line in report.status(self._request.host, standing, run.slot.describe()):
+        for line in report.status(self._request.host, standing, run.adapters.slot.describe()):
             self._tell.line(line)
         return Outcome.DONE.value
 
     def drain(self) -> int:
         """Empty the queue as far as it goes; nothing is claimed."""
-        context = self._context(new_run())
+        world = self._world(new_run())
         way = drain.rehearse if self._spicerack.dry_run else drain.empty
         with signals(self._stop):
             try:
-                note, outcome = way(context).note, DrainOutcome.DONE
+                note, outcome = way(world).note, DrainOutcome.DONE
             except InterruptedRunError as error:
                 self._stop.rest()
-                runners.stop(context)
+                runners.stop(world)
                 note, outcome = str(error), DrainOutcome.INTERRUPTED
             except StepError as error:
                 note, outcome = str(error), DrainOutcome.LEFT if error.evidence else DrainOutcome.UNKNOWN
@@ -110,61 +110,60 @@ class Session:
     # --- the two ways
 
     def _rehearse(self) -> int:
-        context = self._context(new_run())
-        self._choose_kernel(context)
-        result = Run(context, self._request.goal, journal.NoJournal(), resting=self._stop.rest).rehearse()
+        world = self._world(new_run())
+        self._choose_kernel(world)
+        result = Run(world, journal.NoJournal(), resting=self._stop.rest).rehearse()
         self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
         return result.outcome.value
 
     def _run(self) -> int:
         run_id = self._run_id()
-        context = self._context(run_id)
-        self._choose_kernel(context)
+        world = self._world(run_id)
+        self._choose_kernel(world)
         directory = self._site.reports or log_directory()
         path = directory / f"{self._request.host}.{run_id}.jsonl"
         self._journal = journal.Journal(path, self._wiring.clock)
-        self._journal.write("start", host=self._request.host, run=run_id, who=self._wiring.who, why=context.options.why)
+        self._journal.write("start", host=self._request.host, run=run_id, who=self._wiring.who, why=world.options.why)
         self._tell.line(f"run {run_id} on {self._request.host}, journal {path}")
-        if self._request.goal.adopt and isinstance(context.slot, EtcdSlot):
-            wait_for_silence(context.slot.look, self._wiring.clock, self._tell.line)
-        renewal = self._wiring.renewals(self._request, context)
+        if self._request.goal.adopt and isinstance(world.adapters.slot, EtcdSlot):
+            wait_for_silence(world.adapters.slot.look, self._wiring.clock, self._tell.line)
+        renewal = self._wiring.renewals(self._request, world)
         try:
-            result = Run(context, self._request.goal, self._journal, resting=self._stop.rest).execute()
+            result = Run(world, self._journal, resting=self._stop.rest).execute()
         except KeyboardInterrupt:
             command = f"cookbook sre.mail.reboot-mx {self._request.host} --status"
             self._tell.line(f"stopped at once, in the middle of a step; where it stands: {command}")
             raise
         finally:
             renewal()
-        self._report(path, run_id, context, result)
+        self._report(path, run_id, world, result)
         self.result, self.report_file = result, path.with_suffix(".md")
         return result.outcome.value
 
-    def _choose_kernel(self, context: Context) -> None:
+    def _choose_kernel(self, world: RebootWorld) -> None:
         """Turn "newest" and "proven" into a release."""
         if self._request.goal.kernel not in choice.WORDS:
             return
-        release, why = choice.choose(context, self._request.goal.kernel)
+        release, why = choice.choose(world, self._request.goal.kernel)
         self._tell.line(why)
-        goal = dataclasses.replace(self._request.goal, kernel=release)
-        self._request = dataclasses.replace(self._request, goal=goal)
+        world.progress.goal = dataclasses.replace(self._request.goal, kernel=release)
 
-    def _report(self, path: Path, run_id: str, context: Context, result: Result) -> None:
+    def _report(self, path: Path, run_id: str, world: RebootWorld, result: Result) -> None:
         command = report.next_command(self._request.host, result.outcome, result.record)
         events = journal.read(path)
-        made = report.build(self._request.host, run_id, self._wiring.who, context.options.why, events, command)
+        made = report.build(self._request.host, run_id, self._wiring.who, world.options.why, events, command)
         path.with_suffix(".md").write_text(report_markdown.markdown(made), encoding="utf-8")
         path.with_suffix(".json").write_text(report.as_json(made), encoding="utf-8")
         self._tell.line(f"report: {path.with_suffix('.md')} (and .json)")
-        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := context.slot.describe()):
+        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := world.adapters.slot.describe()):
             self._tell.line(said)
         for line in report.terminal(made):
             self._tell.line(line)
         comment = "\n".join(report.terminal(made))
         announce(self._spicerack, self._site.announce, f"{made.headline} (run {run_id})", self._request.task, comment)
 
-    def _context(self, run_id: str) -> Context:
-        return self._wiring.context(self._request, run_id)
+    def _world(self, run_id: str) -> RebootWorld:
+        return self._wiring.world(self._request, run_id)
 
     def _run_id(self) -> str:
         """The id of the run that is gone on with, or a new one."""

@@ -8,7 +8,7 @@ from spicerack import Spicerack
 from mxlib.base.errors import ConfigError
 from mxlib.config.load import load
 from mxlib.config.sections import Site
-from mxlib.model.state import Goal
+from mxlib.model.goal import Goal
 
 CONFIG_NAME = Path("cookbooks") / "sre.mail.yaml"
 

@@ -22,8 +22,8 @@ from mxlib.config.sections import Site
 from mxlib.facts import kernel as kernel_facts
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.alert import relevant
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import Goal
 from mxlib.mta.exim.logline import Cause
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator

@@ -28,8 +28,8 @@ from mxlib.mta.exim.standing import read_standing
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
-from mxlib.reboot.context import Context
 from mxlib.reboot.steps.service import prolong
+from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from mxlib.verify.verifier import HostVerifier
 
 
@@ -54,7 +54,7 @@ class Wiring:
         # each lost connection to etcd is three lines to the terminal there, and one of our own
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
-    def context(self, request: Request, run_id: str) -> Context:
+    def world(self, request: Request, run_id: str) -> RebootWorld:
         """The world of a run.
 
         Arguments:
@@ -64,22 +64,26 @@ class Wiring:
         site = self._site
         hosts = {name: self.host(name) for name in site.mxs}
         target = hosts.pop(request.host)
-        return Context(
-            site=site,
-            target=target,
-            peers=tuple(hosts.values()),
+        adapters = Adapters(
             slot=self._slot(request, run_id, target),
             pool=self._pool(request),
             silencer=self.silencer(request),
             verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
             rescue=self._rescue(run_id, target),
-            clock=self.clock,
-            tell=self.tell,
-            options=self._options(request),
-            run=run_id,
             alerts=source_of(self._spicerack, site.alerts),
             asker=prompt_for(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
             meter=self.meter,
+        )
+        return RebootWorld(
+            site=site,
+            target=target,
+            peers=tuple(hosts.values()),
+            clock=self.clock,
+            operator=self.tell,
+            options=self._options(request),
+            run=run_id,
+            adapters=adapters,
+            progress=Progress(request.goal),
         )
 
     def host(self, name: str) -> CuminHost:
@@ -109,20 +113,20 @@ class Wiring:
         ways: dict[str, Silencer] = {"alertmanager": made, "icinga": icinga, "both": BothSilencers(made, icinga)}
         return ways[self._site.downtime.through]
 
-    def renewals(self, request: Request, context: Context) -> Callable[[], None]:
+    def renewals(self, request: Request, world: RebootWorld) -> Callable[[], None]:
         """Renew the lease and the silences beside the run, each with clients of its own; give what ends it.
 
         Arguments:
             request: what the operator asked for.
-            context: the world of the run.
+            world: the world of the run.
         """
         site, made = self._site, []
-        if isinstance(context.slot, EtcdSlot):
-            twin = context.slot.twin(make_client(site.slot.etcdrc))
+        if isinstance(world.adapters.slot, EtcdSlot):
+            twin = world.adapters.slot.twin(make_client(site.slot.etcdrc))
             made.append(Renewal(twin.renew, site.slot.lease / 3, "the lease of the slot"))
         if site.downtime.minutes:
             silencer, every_s = self.silencer(request), site.downtime.minutes * 60 / 3
-            made.append(Renewal(lambda: prolong(context, silencer), every_s, "the silence"))
+            made.append(Renewal(lambda: prolong(world, silencer), every_s, "the silence"))
         for one in made:
             one.start()
 
@@ -145,9 +149,6 @@ class Wiring:
             drain_timeout=site.drain.timeout if request.drain_timeout is None else request.drain_timeout,
             accept=request.accept,
             soak_s=site.soak.seconds if request.soak is None else request.soak,
-            stay=request.goal.stay,
-            unattended=request.unattended,
-            level=request.goal.level,
             prevention=request.prevention or (site.ganeti.prevention if site.ganeti is not None else "none"),
         )
 

@@ -57,7 +57,7 @@ def _elsewhere(context: Context, since: datetime) -> Mapping[str, int]:
         try:
             found.update(clients.parse_arrivals(read_sections(peer, (asked,))[asked.name].text()))
         except MxlibError as error:
-            context.tell.line(f"which clients {peer.name} serves cannot be told: {one_line(str(error))}")
+            context.operator.line(f"which clients {peer.name} serves cannot be told: {one_line(str(error))}")
     return found
 
 
@@ -88,5 +88,5 @@ def settled(context: Context, record: Record, since: datetime) -> Done:
                 f"for one, --accept {client_watch.ACCEPT} for all",
                 evidence,
             )
-        context.tell.live(f"waiting for {stuck[0]} to be seen at another MX")
+        context.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
         context.clock.sleep(_EVERY_S)

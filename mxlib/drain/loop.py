@@ -51,7 +51,7 @@ def forget_stale(context: Context) -> None:
     try:
         _Drain(context).forget_stale()
     except (ParseError, StepError) as error:
-        context.tell.line(f"no retry hint was cleared: {one_line(str(error))}")
+        context.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
 
 
 def rehearse(context: Context) -> Done:
@@ -93,12 +93,12 @@ class _Drain:
         found = self._survey()
         self._say(found)
         for probe in self._probes(found):
-            self._context.tell.line(f"would send a test mail to {probe.to}")
+            self._context.operator.line(f"would send a test mail to {probe.to}")
         orders = drain_plan.order(found.known, found.destinations)
         for hint in orders.clear:
-            self._context.tell.line(f"would clear the retry hint {hint.key}")
+            self._context.operator.line(f"would clear the retry hint {hint.key}")
         for domain, _, _, count in orders.tries:
-            self._context.tell.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
+            self._context.operator.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
         return Done("dry run: nothing was tried")
 
     def forget_stale(self) -> None:
@@ -121,7 +121,7 @@ class _Drain:
         if not chosen:
             return False
         names = ", ".join(probe.name for probe in chosen)
-        self._context.tell.line(f"drain: a test mail to each of {names} tells what takes mail now")
+        self._context.operator.line(f"drain: a test mail to each of {names} tells what takes mail now")
         self._send(chosen)
         return True
 
@@ -132,7 +132,7 @@ class _Drain:
         try:
             probe_outbound.send(target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
-            self._context.tell.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
+            self._context.operator.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
 
     def _probes(self, found: Survey) -> list[OutboundProbe]:
         wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
@@ -169,7 +169,7 @@ class _Drain:
         seconds, why = drain_plan.window(found.known, found.destinations, self._left())
         if why and why != self._short:
             self._short = why
-            self._context.tell.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
+            self._context.operator.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
         self._end = min(self._end, self._context.clock.monotonic() + seconds)
 
     def _start(self, orders: Orders) -> None:
@@ -188,7 +188,7 @@ class _Drain:
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)
-            self._context.tell.live(self._progress(found, left, completed))
+            self._context.operator.live(self._progress(found, left, completed))
             if not now.runs or self._left() <= 0:
                 self._delivered += completed
                 return completed
@@ -206,11 +206,11 @@ class _Drain:
     # --- telling
 
     def _say(self, found: Survey) -> None:
-        self._context.tell.line(
+        self._context.operator.line(
             f"drain: {plural(found.total, 'message')} to {plural(len(found.destinations), 'destination')}"
         )
         for line in what_is_left(found):
-            self._context.tell.line(f"  {line}")
+            self._context.operator.line(f"  {line}")
 
     def _result(self, found: Survey) -> Done:
         bound = self._context.options.max_residual
@@ -224,7 +224,7 @@ class _Drain:
         }
         short = f"; ended early, as {self._short}" if self._short else ""
         for line in kept:
-            self._context.tell.line(f"  left: {line}")
+            self._context.operator.line(f"  left: {line}")
         if found.total > bound:
             raise StepError(
                 f"{plural(found.total, 'message')} left of {self._before} after {took}, more than the bound of {bound} "

@@ -72,7 +72,7 @@ def stop(context: Context) -> None:
         context.target.act(f"rm -f {_FLAG} {_WORK}\nsystemctl stop {UNIT} 2>/dev/null || true", timeout=30)
     except MxlibError as error:
         why = one_line(str(error))
-        context.tell.line(f"drain: our queue runners end by themselves, they could not be stopped: {why}")
+        context.operator.line(f"drain: our queue runners end by themselves, they could not be stopped: {why}")
 
 
 def clear(context: Context, stale: tuple[Hint, ...]) -> None:
@@ -84,7 +84,7 @@ def clear(context: Context, stale: tuple[Hint, ...]) -> None:
     """
     if stale:
         context.target.act(clear_script([hint.key for hint in stale]), timeout=60)
-        context.tell.line(f"drain: {plural(len(stale), 'stale retry hint')} cleared")
+        context.operator.line(f"drain: {plural(len(stale), 'stale retry hint')} cleared")
 
 
 def clear_script(keys: list[str]) -> str:

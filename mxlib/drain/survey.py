@@ -61,7 +61,7 @@ def read_rules(context: Context) -> tuple[RetryRule, ...] | None:
         return parse_rules(asked[_RULES.name].text())
     except ParseError as error:
         assumed = duration(context.site.drain.retry_cutoff)
-        context.tell.line(f"{one_line(str(error))}: {assumed} is taken for the time until Exim gives up")
+        context.operator.line(f"{one_line(str(error))}: {assumed} is taken for the time until Exim gives up")
         return None
 
 
@@ -102,7 +102,7 @@ def patiently(context: Context, ask: Callable[[], _T]) -> _T:
         except (HostUnreachableError, CommandTimeoutError) as error:
             if context.clock.monotonic() >= end:
                 raise
-            context.tell.live(f"drain: {one_line(str(error), 100)}; asked again")
+            context.operator.live(f"drain: {one_line(str(error), 100)}; asked again")
             context.clock.sleep(_AGAIN_S)
 
 

@@ -127,7 +127,6 @@ class Record:
         target: the kernel to boot; empty release where only the service is taken out.
         fallback: the kernel to return to.
         boot_before: boot id when the host was claimed.
-        kernel_before: kernel when the host was claimed.
         prior: what to restore.
         log_mark: inode and offset of the mail log when the host was claimed.
         stay: whether the host is to stay out of service in the end.
@@ -155,7 +154,6 @@ class Record:
     target: Kernel
     fallback: Kernel
     boot_before: str
-    kernel_before: str
     prior: Prior
     log_mark: tuple[int, int]
     stay: bool = False

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import Level, Record
+from mxlib.model.record import Record
 
 
 class Step(Enum):
@@ -94,27 +94,6 @@ class Waited(Enum):
     SILENT = "silent"
     OFF = "off"
     """It is silent, and its machine is off though nobody has told the cluster to stop it: a cold start under way."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What the operator wants.
-
-    Attributes:
-        kernel: release to run; empty where only the service is taken out or given back.
-        stay: leave the host out of service in the end.
-        back: undo instead of going forward.
-        adopt: go on with the run that left its record, whoever began it.
-        serve: give the host back in the end, also where the run that is gone on with was to leave it out.
-        level: how the kernel is to be tried: by a reboot from inside, or by a cold start.
-    """
-
-    kernel: str = ""
-    stay: bool = False
-    back: bool = False
-    adopt: bool = False
-    serve: bool = False
-    level: Level = Level.GUEST
 
 
 @dataclass(frozen=True)

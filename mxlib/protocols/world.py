@@ -1,18 +1,17 @@
-"""What a run is handed, whatever it is after."""
+"""What a command is handed, whatever it is after."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mxlib.base.clock import Clock
 from mxlib.config.sections import Site
-from mxlib.model.record import Level
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
 
 
-@dataclass
+@dataclass(frozen=True)
 class Options:
-    """What the operator chose.
+    """What the operator chose, besides the goal.
 
     Attributes:
         why: reason and task, for everybody who meets this run.
@@ -21,9 +20,6 @@ class Options:
         drain_timeout: seconds the queue may take.
         accept: names of guard findings that do not block.
         soak_s: seconds of watching at the end.
-        stay: leave the host out of service in the end.
-        unattended: never ask.
-        level: how the kernel is tried.
         prevention: what is done before a cold start that would rename the network interface.
     """
 
@@ -33,9 +29,6 @@ class Options:
     drain_timeout: float
     accept: frozenset[str] = frozenset()
     soak_s: float = 60.0
-    stay: bool = False
-    unattended: bool = True
-    level: Level = Level.GUEST
     prevention: str = "none"
 
 
@@ -52,17 +45,12 @@ class Done:
     evidence: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(frozen=True)
 class World:
-    """What a run is handed.
+    """What is given, and stays as it is.
 
     Attributes:
-        site: what the site says.
-        target: the MX the run is about.
         peers: the other MXs.
-        clock: the time to live in.
-        tell: the operator.
-        options: what the operator chose.
         run: id of the run.
     """
 
@@ -70,6 +58,6 @@ class World:
     target: Host
     peers: Sequence[Host]
     clock: Clock
-    tell: Operator
+    operator: Operator
     options: Options
     run: str

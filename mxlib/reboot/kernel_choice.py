@@ -14,16 +14,15 @@ from mxlib.facts.proven_kernels import Proof
 from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.debversion import DebianVersion
 from mxlib.protocols.host import Host
-from mxlib.reboot.context import Context
+from mxlib.reboot.world import RebootWorld
 
 WORDS = ("newest", "proven")
 
 
-def choose(context: Context, word: str) -> tuple[str, str]:
+def choose(world: RebootWorld, word: str) -> tuple[str, str]:
     """The kernel that a word stands for on the target.
 
     Arguments:
-        context: the world.
         word: one of :data:`WORDS`.
 
     Returns:
@@ -32,17 +31,17 @@ def choose(context: Context, word: str) -> tuple[str, str]:
     Raises:
         mxlib.base.errors.MxlibError: there is none, or it cannot be told.
     """
-    sources: tuple[Source[Any], ...] = (kernel.SOURCE, grub.SOURCE, proven.SOURCE, *context.verifier.sources())
-    facts = read_facts(context.target, sources)
-    return _newest(context, facts) if word == "newest" else _proven(context, facts)
+    sources: tuple[Source[Any], ...] = (kernel.SOURCE, grub.SOURCE, proven.SOURCE, *world.adapters.verifier.sources())
+    facts = read_facts(world.target, sources)
+    return _newest(world, facts) if word == "newest" else _proven(world, facts)
 
 
-def _newest(context: Context, facts: Facts) -> tuple[str, str]:
+def _newest(world: RebootWorld, facts: Facts) -> tuple[str, str]:
     whole = _whole(facts)
     if not whole:
-        raise StepError(f"{context.target.name} has no kernel that is whole")
+        raise StepError(f"{world.target.name} has no kernel that is whole")
     best = _latest(whole)
-    return best.release, f"the newest kernel that is whole on {context.target.name} is {best.release}"
+    return best.release, f"the newest kernel that is whole on {world.target.name} is {best.release}"
 
 
 def _whole(facts: Facts) -> list[InstalledKernel]:
@@ -53,17 +52,19 @@ def _latest(kernels: list[InstalledKernel]) -> InstalledKernel:
     return max(kernels, key=lambda one: DebianVersion(one.version))
 
 
-def _proven(context: Context, facts: Facts) -> tuple[str, str]:
+def _proven(world: RebootWorld, facts: Facts) -> tuple[str, str]:
     """The newest one that has passed on any MX of the service and can boot here."""
-    proofs = {one.release: one for one in (*_from_peers(context), *facts.get(proven.SOURCE))}
+    proofs = {one.release: one for one in (*_from_peers(world), *facts.get(proven.SOURCE))}
     if not proofs:
         raise StepError("no kernel was proven on any MX yet: name one with --kernel RELEASE, or take the newest")
     menu = facts.get(grub.SOURCE)
     fit = [one for one in _whole(facts) if one.release in proofs and menu.entry_for(one.release) is not None]
-    bad = {one.release: found for one in fit if not (found := context.verifier.known_bad(facts, one.release)).passed}
+    bad = {
+        one.release: found for one in fit if not (found := world.adapters.verifier.known_bad(facts, one.release)).passed
+    }
     good = [one for one in fit if one.release not in bad]
     if not good:
-        raise StepError(_none_fits(context.target, proofs, bad))
+        raise StepError(_none_fits(world.target, proofs, bad))
     best = _latest(good)
     return best.release, f"{best.release} is the newest that was proven: {_said(proofs[best.release])}"
 
@@ -78,14 +79,14 @@ def _said(proof: Proof) -> str:
     return f"on {proof.host} at {proof.when}, run {proof.run}"
 
 
-def _from_peers(context: Context) -> Iterator[Proof]:
+def _from_peers(world: RebootWorld) -> Iterator[Proof]:
     """The proofs of the other MXs; one that does not answer proves nothing."""
-    yield from (proof for proofs in at_once(lambda peer: _of(context, peer), context.peers) for proof in proofs)
+    yield from (proof for proofs in at_once(lambda peer: _of(world, peer), world.peers) for proof in proofs)
 
 
-def _of(context: Context, peer: Host) -> tuple[Proof, ...]:
+def _of(world: RebootWorld, peer: Host) -> tuple[Proof, ...]:
     try:
         return read_facts(peer, (proven.SOURCE,)).get(proven.SOURCE)
     except MxlibError as error:
-        context.tell.line(f"what was proven on {peer.name} cannot be read: {one_line(str(error))}")
+        world.operator.line(f"what was proven on {peer.name} cannot be read: {one_line(str(error))}")
         return ()

@@ -14,10 +14,10 @@ Invariants, held from every state and so after any interruption:
 """
 
 from mxlib.base.text import plural
-from mxlib.model.goal import boot_level, entries_for, kernel_wanted, turned
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
-from mxlib.model.state import Decision, Do, End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import Decision, Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
 
 
 def decide(goal: Goal, state: State) -> Decision:
@@ -91,11 +91,7 @@ def _with(state: State, why: str) -> str:
 
 
 def in_service(state: State) -> bool:
-    """Whether clients are served.
-
-    Arguments:
-        state: where things stand.
-    """
+    """Whether clients are served."""
     host = state.host
     return (
         host is not None and host.ports is Ports.OPEN and host.mta is Mta.SERVING and state.pool in (Pool.IN, Pool.NONE)
@@ -160,12 +156,12 @@ def _cure(state: State) -> Decision | None:
 def _act(goal: Goal, state: State, record: Record) -> Decision:
     host = state.host
     assert host is not None
-    wanted = kernel_wanted(goal, record)
+    wanted = goal.kernel_for(record)
     untouched = host.boot == record.boot_before
-    if state.slot is Slot.UNKNOWN and untouched and not turned(goal, record):
+    if state.slot is Slot.UNKNOWN and untouched and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
-    elsewhere = host.kernel != wanted.release or boot_level(goal, record) is Level.COLD
-    if wanted.release and elsewhere and not (untouched and turned(goal, record)):
+    elsewhere = host.kernel != wanted.release or goal.level_for(record) is Level.COLD
+    if wanted.release and elsewhere and not (untouched and goal.turned(record)):
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
@@ -200,19 +196,19 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return Do(Step.LEDGER)
     if record.ordered - (record.awaited is not None) >= MAX_BOOTS:
         return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
-    if (host.saved, host.next) != entries_for(record, wanted):
+    if (host.saved, host.next) != goal.entries_for(record):
         return Do(Step.ENTRIES)
-    cold = boot_level(goal, record) is Level.COLD
+    cold = goal.level_for(record) is Level.COLD
     return Do(Step.REBOOT, f"into {wanted.release}{' by a cold start' if cold else ''}")
 
 
 def _renames(goal: Goal, record: Record) -> bool:
-    return record.prevention != "none" and boot_level(goal, record) is Level.COLD
+    return record.prevention != "none" and goal.level_for(record) is Level.COLD
 
 
 def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
     """Nothing that needs the slot or the pool may be done."""
-    if host.boot == record.boot_before and not turned(goal, record):
+    if host.boot == record.boot_before and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot or the pool state cannot be read any more")
     return End(Outcome.LEFT_OUT, "the slot or the pool state cannot be read, and without it no host is rebooted")
 
@@ -241,7 +237,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     """The host may serve: the boot entries, the MTA, the ports, the pool, in this order."""
     if entries := _settle_entries(record, host):
         return entries
-    stay = (record.stay or goal.stay) and not goal.serve and not turned(goal, record)
+    stay = goal.stays_out(record)
     if stay and (out := _keep_out(state, host)):
         return out
     if host.mta is not Mta.SERVING:

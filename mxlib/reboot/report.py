@@ -153,10 +153,8 @@ def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
     for event in events:
         if event.name == "verdict":
             yield {key: str(event.values.get(key, "")) for key in ("stage", "check", "status", "why")}
-        for said in event.values.get("verdicts", ()) if event.name == "done" else ():
-            status, _, rest = str(said).partition(" ")
-            check, _, why = rest.partition(": ")
-            yield {"stage": str(event.values["step"]), "check": check, "status": status, "why": why}
+        for one in event.values.get("verdicts", ()) if event.name == "done" else ():
+            yield {"stage": str(event.values["step"]), **{key: str(one[key]) for key in ("check", "status", "why")}}
 
 
 _LEDGER = ("must", "spool", "missing", "accepted", "untraced")

@@ -8,8 +8,8 @@ from spicerack.cookbook import CookbookBase, CookbookRunnerBase, LockArgs
 
 from mxlib.commands.reboot import Session
 from mxlib.commands.request import Request, check_host, load_site
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import Goal
 
 EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in Outcome)
 

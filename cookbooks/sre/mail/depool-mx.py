@@ -3,7 +3,7 @@
 import argparse
 
 from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
-from mxlib.model.state import Goal
+from mxlib.model.goal import Goal
 
 
 class DepoolMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it

@@ -3,8 +3,8 @@
 import argparse
 
 from cookbooks.sre.mail._runner import MailCookbook
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import DrainOutcome
-from mxlib.model.state import Goal
 
 _EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in DrainOutcome)
 

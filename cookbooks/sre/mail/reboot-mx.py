@@ -3,8 +3,8 @@
 import argparse
 
 from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
+from mxlib.model.goal import Goal
 from mxlib.model.record import Level
-from mxlib.model.state import Goal
 
 
 class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it

@@ -8,15 +8,15 @@ from mxlib.base.errors import HostError, ParseError, StepError
 from mxlib.base.text import duration, one_line
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.proven_kernels import Proof, add_script
-from mxlib.model.goal import boot_level, entries_for, kernel_wanted
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.record import Boot, Level, Record
-from mxlib.model.state import Goal, Mta, Ports, Slot, State, Step, Waited
+from mxlib.model.state import Mta, Ports, Slot, State, Step, Waited
 from mxlib.mta.exim.standing import Standing, read_standing
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context, record_of
-from mxlib.reboot.others import lacking_others
+from mxlib.reboot.peers import lacking_others
 from mxlib.reboot.steps import ledger, network, panic
+from mxlib.reboot.steps.step import Action, host_of, shows, with_host
+from mxlib.reboot.world import RebootWorld, record_of
 
 _ENVIRONMENT = "/boot/grub/grubenv"
 _ENTRIES_S = 30.0
@@ -66,11 +66,10 @@ def _set(name: str, entry: str) -> str:
     return f"grub-editenv {_ENVIRONMENT} unset {name}"
 
 
-def set_entries(context: Context, saved: str, next_: str, first: str = "") -> None:
+def set_entries(world: RebootWorld, saved: str, next_: str, first: str = "") -> None:
     """Set the entries and prove that they stand.
 
     Arguments:
-        context: the world.
         saved: full id of the saved entry.
         next_: full id of the entry for one boot.
         first: a script of :mod:`mxlib.reboot.steps.panic` that has to succeed before; it prints nothing.
@@ -79,32 +78,32 @@ def set_entries(context: Context, saved: str, next_: str, first: str = "") -> No
         mxlib.base.errors.StepError: what was read back is something else.
     """
     timeout = (panic.UPDATE_S if first else 0.0) + _ENTRIES_S
-    said = context.act(f"{first}{entries_script(saved, next_)}", timeout=timeout).output
+    said = world.act(f"{first}{entries_script(saved, next_)}", timeout=timeout).output
     read = dict(line.split("=", 1) for line in said.splitlines() if "_entry=" in line)
     if (read.get("saved_entry", ""), read.get("next_entry", "")) != (saved, next_):
         raise StepError(f"GRUB's environment does not hold what was written: {one_line(said)}")
 
 
-def entries(context: Context, state: State, goal: Goal) -> Done:
-    """The fallback as saved entry, the wanted kernel for one boot."""
-    record = record_of(state)
-    wanted = kernel_wanted(goal, record)
-    saved, next_ = entries_for(record, wanted)
-    panics = context.site.boot.panic
-    set_entries(context, saved, next_, panic.arm_script(panics) if next_ and panics else "")
+def entries(world: RebootWorld, state: State) -> Done:
+    """Set the fallback as saved entry, the wanted kernel for one boot."""
+    record, goal = record_of(state), world.progress.goal
+    wanted = goal.kernel_for(record)
+    saved, next_ = goal.entries_for(record)
+    panics = world.site.boot.panic
+    set_entries(world, saved, next_, panic.arm_script(panics) if next_ and panics else "")
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
 
 
-def keep(context: Context, state: State) -> Done:
+def keep(world: RebootWorld, state: State) -> Done:
     """Make the verified kernel the saved entry."""
     record = record_of(state)
     assert state.host is not None
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
-    set_entries(context, known[release], "", panic.disarm_script())
-    proof = Proof(release, context.target.name, context.clock.now().isoformat(timespec="seconds"), record.run)
-    context.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
+    set_entries(world, known[release], "", panic.disarm_script())
+    proof = Proof(release, world.target.name, world.clock.now().isoformat(timespec="seconds"), record.run)
+    world.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
     return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
 
 
@@ -126,28 +125,28 @@ fi
 """
 
 
-def entries_back(context: Context, state: State) -> Done:
+def entries_back(world: RebootWorld, state: State) -> Done:
     """The boot entries as they were."""
-    set_entries(context, record_of(state).prior.saved_entry, "", panic.disarm_script())
+    set_entries(world, record_of(state).prior.saved_entry, "", panic.disarm_script())
     return Done("GRUB's entries are as they were")
 
 
-def reboot(context: Context, state: State, goal: Goal) -> Done:
+def reboot(world: RebootWorld, state: State) -> Done:
     """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
-    record = record_of(state)
-    wanted, level = kernel_wanted(goal, record), boot_level(goal, record)
-    standing = read_standing(context.target)
-    _point_of_no_return(context, standing, entries_for(record, wanted))
+    record, goal = record_of(state), world.progress.goal
+    wanted, level = goal.kernel_for(record), goal.level_for(record)
+    standing = read_standing(world.target)
+    _point_of_no_return(world, standing, goal.entries_for(record))
     ordered = record
     if record.awaited is None:
         boot = Boot(standing.view.boot, wanted.release, level=level)
         ordered = dataclasses.replace(record, boots=(*record.boots, boot))
     else:
-        context.reordered = True
-    context.cures.discard(Step.POWER_ON)
-    context.rescue.watch()
-    context.act(order_script(level), record=ordered)
-    context.waited = Waited.NO
+        world.progress.reordered = True
+    world.progress.cures.discard(Step.POWER_ON)
+    world.adapters.rescue.watch()
+    world.act(order_script(level), record=ordered)
+    world.progress.waited = Waited.NO
     how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
     return Done(f"{how} into {wanted.release} ordered")
 
@@ -161,7 +160,7 @@ def order_script(level: Level) -> str:
     return f"sync\n{HANG_UP}{_ORDER[level]}"
 
 
-def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[str, str]) -> None:
+def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[str, str]) -> None:
     """Raise unless a reboot loses nothing and leaves enough others.
 
     Raises:
@@ -171,81 +170,81 @@ def _point_of_no_return(context: Context, standing: Standing, entries_: tuple[st
     against = [
         text
         for wrong, text in (
-            (context.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
+            (world.adapters.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
             (view.mta is not Mta.HELD, "the MTA is not held and at rest"),
             (view.ports is not Ports.CLOSED, "the mail ports are not closed for good"),
             ((view.saved, view.next) != entries_, "the boot entries are not as set"),
         )
         if wrong
     ]
-    against += lacking_others(context)
+    against += lacking_others(world)
     if against:
         raise StepError("no reboot: " + "; ".join(against))
 
 
-def await_boot(context: Context, state: State) -> Done:
+def await_boot(world: RebootWorld, state: State) -> Done:
     """Wait for an answer from a boot that is not the one that was to end."""
     try:
-        return _await(context, state)
+        return _await(world, state)
     finally:
-        context.rescue.unwatch()
+        world.adapters.rescue.unwatch()
 
 
-def power_on(context: Context, _state: State) -> Done:
+def power_on(world: RebootWorld, _state: State) -> Done:
     """Start a machine that is off: the second half of a cold start, also of one that a dead run has begun."""
-    context.cures.add(Step.POWER_ON)
-    done = context.rescue.power_on()
-    context.waited = Waited.NO
+    world.progress.cures.add(Step.POWER_ON)
+    done = world.adapters.rescue.power_on()
+    world.progress.waited = Waited.NO
     return Done(done)
 
 
-def mend(context: Context, _state: State) -> Done:
+def mend(world: RebootWorld, _state: State) -> Done:
     """Find out over the console why the host does not answer, and repair what certainly can be."""
-    context.cures.add(Step.MEND)
-    mended = context.rescue.mend()
+    world.progress.cures.add(Step.MEND)
+    mended = world.adapters.rescue.mend()
     # What is repaired answers now, and what is on its way up is waited for; all else is as silent as before.
-    context.waited = Waited.NO if mended.back or mended.wait else Waited.SILENT
-    context.diagnosis = "" if mended.back else mended.note
+    world.progress.waited = Waited.NO if mended.back or mended.wait else Waited.SILENT
+    world.progress.diagnosis = "" if mended.back else mended.note
     if not mended.power:
-        context.cures.add(Step.POWER_CYCLE)
-    revived = network.revive(context) if mended.back else ""
+        world.progress.cures.add(Step.POWER_CYCLE)
+    revived = network.revive(world) if mended.back else ""
     return Done("; ".join(filter(None, (mended.note, revived))), {"story": mended.lines})
 
 
-def power_cycle(context: Context, _state: State) -> Done:
+def power_cycle(world: RebootWorld, _state: State) -> Done:
     """Cut the power once: GRUB has forgotten the one-time entry by now, so the fallback boots."""
-    context.cures.add(Step.POWER_CYCLE)
-    context.waited = Waited.NO
-    return Done(context.rescue.power_cycle() or "the configuration names no way to cut its power")
+    world.progress.cures.add(Step.POWER_CYCLE)
+    world.progress.waited = Waited.NO
+    return Done(world.adapters.rescue.power_cycle() or "the configuration names no way to cut its power")
 
 
-def _await(context: Context, state: State) -> Done:
+def _await(world: RebootWorld, state: State) -> Done:
     record = state.record
-    begin = context.clock.monotonic()
+    begin = world.clock.monotonic()
     before = record.awaited.before if record and record.awaited else ""
     for poll in itertools.count(1):
-        standing, problem = _try_standing(context)
-        waited = context.clock.monotonic() - begin
+        standing, problem = _try_standing(world)
+        waited = world.clock.monotonic() - begin
         if standing is not None and standing.view.boot != before:
-            return _booted(context, record, standing, waited)
+            return _booted(world, record, standing, waited)
         if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
-            context.waited = Waited.SAME_BOOT
+            world.progress.waited = Waited.SAME_BOOT
             return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
-        if standing is None and _asks_cluster(record, poll) and context.rescue.off():
-            context.waited = Waited.OFF
+        if standing is None and _asks_cluster(record, poll) and world.adapters.rescue.off():
+            world.progress.waited = Waited.OFF
             return Done(f"the machine is off, {duration(waited)} after the order")
         if standing is None and poll == 1:
-            context.rescue.attach()
-        if standing is None and (seen := context.rescue.stuck()):
-            context.waited = Waited.SILENT
+            world.adapters.rescue.attach()
+        if standing is None and (seen := world.adapters.rescue.stuck()):
+            world.progress.waited = Waited.SILENT
             return Done(f"no answer after {duration(waited)}, and its console shows {seen}")
-        if waited > context.site.boot.timeout:
-            context.waited = Waited.SILENT
+        if waited > world.site.boot.timeout:
+            world.progress.waited = Waited.SILENT
             return Done(f"no new boot within {duration(waited)}: {problem}")
-        context.tell.live(
-            f"waiting for a new boot, {duration(waited)} of {duration(context.site.boot.timeout)}: {problem}"
+        world.operator.live(
+            f"waiting for a new boot, {duration(waited)} of {duration(world.site.boot.timeout)}: {problem}"
         )
-        context.clock.sleep(_POLL_S)
+        world.clock.sleep(_POLL_S)
     raise AssertionError("a count has no end")
 
 
@@ -254,33 +253,97 @@ def _asks_cluster(record: Record | None, poll: int) -> bool:
     return cold or poll % _ASK_CLUSTER == 0
 
 
-def _try_standing(context: Context) -> tuple[Standing | None, str]:
+def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
     """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
     try:
-        context.target.read("true", timeout=_ASK_S)
-        standing = read_standing(context.target)
+        world.target.read("true", timeout=_ASK_S)
+        standing = read_standing(world.target)
     except (HostError, ParseError) as error:
         return None, one_line(str(error), 80)
     return standing, "shutting down" if standing.stopping else "still the old boot"
 
 
-def _booted(context: Context, record: Record | None, standing: Standing, waited: float) -> Done:
-    context.waited = Waited.NO
+def _booted(world: RebootWorld, record: Record | None, standing: Standing, waited: float) -> Done:
+    world.progress.waited = Waited.NO
     view = standing.view
     if record is not None and record.awaited is not None:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
-        context.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
+        world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
         as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
         return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
     return Done(f"the host answers again, with {view.kernel}")
 
 
-def found_boot(context: Context, state: State) -> Done:
+def found_boot(world: RebootWorld, state: State) -> Done:
     """Take note of a boot that nobody of this run has ordered, and of what it has made untraceable."""
     record = record_of(state)
     assert state.host is not None
-    untraced = ledger.set_apart_untraced(context, record)
+    untraced = ledger.set_apart_untraced(world, record)
     boot = Boot(before=record.boot, wanted="", after=state.host.boot, kernel=state.host.kernel)
-    context.remember(dataclasses.replace(record, boots=(*record.boots, boot)))
+    world.remember(dataclasses.replace(record, boots=(*record.boots, boot)))
     said = f"the host has booted without this run, with {state.host.kernel}: it is verified before it serves"
     return Done(f"{said}{untraced.note}", untraced.evidence)
+
+
+def _with_entries(world: RebootWorld, state: State) -> State:
+    saved, next_ = world.progress.goal.entries_for(record_of(state))
+    return with_host(state, saved=saved, next=next_)
+
+
+def _commands_for_entries(world: RebootWorld, state: State) -> list[str]:
+    saved, next_ = world.progress.goal.entries_for(record_of(state))
+    seconds = world.site.boot.panic
+    armed = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if next_ and seconds else []
+    return armed + entries_script(saved, next_).splitlines()[:2]
+
+
+def _order(world: RebootWorld, state: State) -> list[str]:
+    level = world.progress.goal.level_for(record_of(state))
+    start = [f"gnt-instance start --paused {world.target.name}, with the console on it"]
+    return [order_script(level).splitlines()[-1], *(start if level is Level.COLD else [])]
+
+
+def _rebooted(world: RebootWorld, state: State) -> State:
+    record, goal, host = record_of(state), world.progress.goal, host_of(state)
+    wanted, level = goal.kernel_for(record), goal.level_for(record)
+    boot = Boot(host.boot, wanted.release, f"boot-{len(record.boots) + 1}", wanted.release, level)
+    came = dataclasses.replace(host, boot=boot.after, kernel=boot.kernel, next="")
+    return dataclasses.replace(state, host=came, record=dataclasses.replace(record, boots=(*record.boots, boot)))
+
+
+def _answers(_world: RebootWorld, state: State) -> State:
+    return dataclasses.replace(state, waited=Waited.NO)
+
+
+def _kept(_world: RebootWorld, state: State) -> State:
+    record = record_of(state)
+    known = {one.release: one.entry for one in (record.fallback, record.target)}
+    return with_host(state, saved=known.get(host_of(state).kernel, ""), next="")
+
+
+def _entries_as_before(_world: RebootWorld, state: State) -> State:
+    return with_host(state, saved=record_of(state).prior.saved_entry, next="")
+
+
+def _noted(_world: RebootWorld, state: State) -> State:
+    record, host = record_of(state), host_of(state)
+    boots = (*record.boots, Boot(record.boot, "", host.boot, host.kernel))
+    return dataclasses.replace(state, record=dataclasses.replace(record, boots=boots))
+
+
+ACTIONS = (
+    Action(Step.ENTRIES, entries, _with_entries, _commands_for_entries, undo=Step.ENTRIES_BACK),
+    Action(Step.ENTRIES_BACK, entries_back, _entries_as_before),
+    Action(Step.REBOOT, reboot, _rebooted, _order),
+    Action(
+        Step.AWAIT,
+        await_boot,
+        _answers,
+        lambda world, _state: [f"wait for another boot id, at most {world.site.boot.timeout:g} s"],
+    ),
+    Action(Step.POWER_ON, power_on, _answers),
+    Action(Step.MEND, mend, _answers),
+    Action(Step.POWER_CYCLE, power_cycle, _answers),
+    Action(Step.FOUND_BOOT, found_boot, _noted),
+    Action(Step.KEEP, keep, _kept, shows("grub-editenv: saved_entry = the verified kernel")),
+)

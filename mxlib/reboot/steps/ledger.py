@@ -6,10 +6,11 @@ from mxlib.base.errors import StepError
 from mxlib.base.text import one_line, plural
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.record import Record
-from mxlib.model.state import State
+from mxlib.model.state import State, Step
 from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context, record_of
+from mxlib.reboot.steps.step import Action, host_of, shows, with_record
+from mxlib.reboot.world import RebootWorld, record_of
 
 LEDGER = f"{DIRECTORY}/ledger"
 ACCEPT = "ledger"
@@ -144,27 +145,27 @@ rm -f @L@.*
     return script.replace("@L@", ledger)
 
 
-def close(context: Context, state: State) -> Done:
+def close(world: RebootWorld, state: State) -> Done:
     """Close the ledger of a still MTA."""
     record = record_of(state)
-    result = context.act(close_script(record.log_mark), timeout=120)
+    result = world.act(close_script(record.log_mark), timeout=120)
     numbers = _numbers(result.output)
-    context.remember(dataclasses.replace(record, ledger=record.boot))
+    world.remember(dataclasses.replace(record, ledger=record.boot))
     return Done(f"{numbers['ledger']} messages to account for, {numbers['spool']} of them on disk", numbers)
 
 
-def check(context: Context, record: Record) -> Done:
+def check(world: RebootWorld, record: Record) -> Done:
     """Find each message of the ledger again.
 
     Arguments:
-        context: the world; its ``lost`` is set.
+        world: the world; its ``lost`` is set.
         record: the memory.
     """
-    result = context.act(check_script(record.log_mark), timeout=120)
+    result = world.act(check_script(record.log_mark), timeout=120)
     numbers = _numbers(result.output)
     shown = [line for line in result.output.split() if exim.is_message_id(line)]
-    accepted = ACCEPT in context.options.accept
-    context.lost = 0 if accepted else numbers["missing"]
+    accepted = ACCEPT in world.accepted
+    world.progress.lost = 0 if accepted else numbers["missing"]
     if numbers["missing"] != len(shown) and numbers["missing"] <= MAX_SHOWN:
         raise StepError(f"the ledger's answer cannot be understood: {one_line(result.output)}")
     missing = f"MISSING {numbers['missing']}: {', '.join(shown)}" if numbers["missing"] else "none missing"
@@ -178,14 +179,9 @@ def check(context: Context, record: Record) -> Done:
     )
 
 
-def set_apart_untraced(context: Context, record: Record) -> Done:
-    """Say which messages a boot that nobody ordered has left without a trace; the ledger does not miss them any more.
-
-    Arguments:
-        context: the world.
-        record: the memory.
-    """
-    result = context.act(untraced_script(record.log_mark), timeout=120)
+def set_apart_untraced(world: RebootWorld, record: Record) -> Done:
+    """Say which messages a boot that nobody ordered has left without a trace; the ledger misses them no more."""
+    result = world.act(untraced_script(record.log_mark), timeout=120)
     count = _numbers(result.output)["untraced"]
     if not count:
         return Done("")
@@ -204,3 +200,11 @@ def _numbers(output: str) -> dict[str, int]:
     if not found:
         raise StepError(f"the ledger cannot be read: {one_line(output)}")
     return found
+
+
+def _closed(_world: RebootWorld, state: State) -> State:
+    return with_record(state, ledger=host_of(state).boot)
+
+
+_HOW = f"write every id of the spool and of the log since the claim to {LEDGER}"
+ACTIONS = (Action(Step.LEDGER, close, _closed, shows(_HOW)),)

@@ -7,41 +7,42 @@ from mxlib.base.errors import HostError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
-from mxlib.model.state import State
+from mxlib.model.state import State, Step
 from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context, record_of
+from mxlib.reboot.steps.step import Action, host_of, on_record, shows, with_record
+from mxlib.reboot.world import RebootWorld, record_of
 
 _REVIVE_S = 60
 
 
-def prevent(context: Context, state: State) -> Done:
+def prevent(world: RebootWorld, state: State) -> Done:
     """Prepare the host for the name a cold start gives its interface; that it may be so is noted before it is done."""
     record = record_of(state)
     assert state.host is not None
-    renames = context.rescue.renames()
+    renames = world.adapters.rescue.renames()
     if not renames:
-        context.remember(dataclasses.replace(record, prepared=state.host.boot))
+        world.remember(dataclasses.replace(record, prepared=state.host.boot))
         return Done("a cold start renames no interface: nothing to prepare")
     pinned = tuple(renames) if record.prevention == "link" else ()
     noted = dataclasses.replace(record, unsettled=True, pinned=pinned)
-    context.remember(noted)
-    done = context.rescue.prevent(record.prevention, _kernels(record))
-    context.remember(dataclasses.replace(noted, prepared=state.host.boot))
+    world.remember(noted)
+    done = world.adapters.rescue.prevent(record.prevention, _kernels(record))
+    world.remember(dataclasses.replace(noted, prepared=state.host.boot))
     return Done(done, {"renames": dict(renames)})
 
 
-def settle(context: Context, state: State) -> Done:
+def settle(world: RebootWorld, state: State) -> Done:
     """Leave each interface the one name it has. What cannot be settled is told, and hurts nobody: both names serve."""
     record = record_of(state)
     assert state.host is not None
     # A pin that the host has booted with holds its name: only one that was never needed is let go of.
     unneeded = record.pinned if state.host.boot == record.boot_before else ()
     try:
-        done = context.rescue.settle(unneeded, _kernels(record))
+        done = world.adapters.rescue.settle(unneeded, _kernels(record))
     except MxlibError as error:
         done = f"NOT settled, look at /etc/network/interfaces: {one_line(str(error), 300)}"
-    context.remember(dataclasses.replace(record, unsettled=False, prepared="", pinned=()))
+    world.remember(dataclasses.replace(record, unsettled=False, prepared="", pinned=()))
     return Done(done)
 
 
@@ -66,14 +67,10 @@ done
 """
 
 
-def revive(context: Context) -> str:
-    """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done.
-
-    Arguments:
-        context: the world.
-    """
+def revive(world: RebootWorld) -> str:
+    """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done."""
     try:
-        said = context.act(revive_script(context.site.verify.unit_names), timeout=4 * _REVIVE_S).output.split("\n")
+        said = world.act(revive_script(world.site.verify.unit_names), timeout=4 * _REVIVE_S).output.split("\n")
     except HostError as error:
         return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
     names = ", ".join(one_line(line) for line in said if line.strip())
@@ -82,3 +79,22 @@ def revive(context: Context) -> str:
 
 def _kernels(record: Record) -> tuple[str, ...]:
     return tuple(dict.fromkeys((record.target.release, record.fallback.release)))
+
+
+def _prepared(_world: RebootWorld, state: State) -> State:
+    return with_record(state, unsettled=True, prepared=host_of(state).boot)
+
+
+def _how(world: RebootWorld, _state: State) -> list[str]:
+    return [f"as sre.mail.repair-nic --pin --method {world.options.prevention}, where a name changes"]
+
+
+ACTIONS = (
+    Action(Step.PREVENT, prevent, _prepared, _how, undo=Step.SETTLE),
+    Action(
+        Step.SETTLE,
+        settle,
+        on_record(unsettled=False, prepared="", pinned=()),
+        shows("as sre.mail.repair-nic --settle"),
+    ),
+)

@@ -10,10 +10,11 @@ loads its file and our table in one transaction, so that no packet comes in betw
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FILE, gate, links
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
-from mxlib.model.state import State
+from mxlib.model.state import Ports, State, Step
 from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context
+from mxlib.reboot.steps.step import Action, on_host, shows
+from mxlib.reboot.world import RebootWorld
 
 _RULES = """\
 # {note}
@@ -140,51 +141,48 @@ systemctl daemon-reload
 
 
 def note(record: Record) -> str:
-    """Who has taken the host out, for its files.
-
-    Arguments:
-        record: the memory.
-    """
+    """Who has taken the host out, for its files."""
     return f"mx-cookbooks run {record.run}: {record.who}, {record.since}: {record.why}"
 
 
-def close(context: Context, _state: State) -> Done:
+def close(world: RebootWorld, _state: State) -> Done:
     """Close the mail ports for good."""
-    assert context.record is not None
-    prober = context.site.probes.inbound.source_ports
-    context.act(close_script(context.site.ports, note(context.record), prober))
-    ports = ", ".join(str(port) for port in context.site.ports)
+    assert world.progress.record is not None
+    prober = world.site.probes.inbound.source_ports
+    world.act(close_script(world.site.ports, note(world.progress.record), prober))
+    ports = ", ".join(str(port) for port in world.site.ports)
     return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
 
 
-def open_(context: Context, _state: State) -> Done:
+def open_(world: RebootWorld, _state: State) -> Done:
     """Give the ports back to the host's own firewall."""
-    context.act(OPEN_SCRIPT)
+    world.act(OPEN_SCRIPT)
     return Done("the mail ports are open again")
 
 
-def let_prober_in(context: Context, seconds: int) -> None:
+def let_prober_in(world: RebootWorld, seconds: int) -> None:
     """Let the prober's source ports through for a while; the kernel closes them again by itself.
 
     Arguments:
-        context: the world.
         seconds: how long.
     """
-    first, last = context.site.probes.inbound.source_ports
+    first, last = world.site.probes.inbound.source_ports
     elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
-    context.act(f"nft flush set {TABLE} prober\nnft add element {TABLE} prober '{{ {elements} }}'")
+    world.act(f"nft flush set {TABLE} prober\nnft add element {TABLE} prober '{{ {elements} }}'")
 
 
-def shut_prober_out(context: Context) -> None:
+def shut_prober_out(world: RebootWorld) -> None:
     """Close the prober's source ports."""
-    context.act(f"nft flush set {TABLE} prober")
+    world.act(f"nft flush set {TABLE} prober")
 
 
-def commands(context: Context) -> list[str]:
-    """What closing does, in the operator's words.
-
-    Arguments:
-        context: the world.
-    """
-    ports = ",".join(str(port) for port in context.site.ports)
+def _commands(world: RebootWorld, _state: State) -> list[str]:
+    """What closing does, in the operator's words."""
+    ports = ",".join(str(port) for port in world.site.ports)
     return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]
+
+
+ACTIONS = (
+    Action(Step.CLOSE, close, on_host(ports=Ports.CLOSED), _commands, undo=Step.OPEN),
+    Action(Step.OPEN, open_, on_host(ports=Ports.OPEN), shows(*OPEN_SCRIPT.splitlines()), undo=Step.CLOSE),
+)

@@ -11,12 +11,13 @@ from mxlib.drain import loop as emptying
 from mxlib.facts.depool import HOLD
 from mxlib.facts.source import read_facts
 from mxlib.model.on_host import DIRECTORY
-from mxlib.model.state import State
+from mxlib.model.state import Mta, State, Step
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import service as mta
 from mxlib.mta.exim.service import Role
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context, record_of
+from mxlib.reboot.steps.step import Action, host_of, on_host, shows, with_record
+from mxlib.reboot.world import RebootWorld, record_of
 
 _LEFT = {
     "back": "give the host back as it was found",
@@ -40,40 +41,36 @@ class QueueSample:
     at: float
 
 
-def sample(context: Context) -> QueueSample:
-    """Count the queue by the names in the spool: no message is opened.
-
-    Arguments:
-        context: the world.
-    """
-    result = context.target.read(
+def sample(world: RebootWorld) -> QueueSample:
+    """Count the queue by the names in the spool: no message is opened."""
+    result = world.target.read(
         f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c; pgrep -c -x 'exim4?' || true", timeout=20
     )
     numbers = result.output.split()
     if result.exit_code != 0 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
         raise StepError(f"the queue cannot be counted: {one_line(result.output)}")
-    return QueueSample(int(numbers[0]), int(numbers[1]), context.clock.monotonic())
+    return QueueSample(int(numbers[0]), int(numbers[1]), world.clock.monotonic())
 
 
-def drain(context: Context, state: State) -> Done:
+def drain(world: RebootWorld, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
-    since = context.clock.now()
-    done = _emptied(context)
-    came = clients.settled(context, record, since)
-    context.remember(dataclasses.replace(record, drained=record.boot))
+    since = world.clock.now()
+    done = _emptied(world)
+    came = clients.settled(world, record, since)
+    world.remember(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
-def _emptied(context: Context) -> Done:
+def _emptied(world: RebootWorld) -> Done:
     """Empty it; where more is left than the bound allows, the operator may know better."""
     while True:
         try:
-            return emptying.empty(context)
+            return emptying.empty(world)
         except StepError as error:
             if not error.evidence:
                 raise
-            answer = context.ask(f"The queue is not empty enough: {one_line(str(error), 400)}.", _LEFT, "back")
+            answer = world.ask(f"The queue is not empty enough: {one_line(str(error), 400)}.", _LEFT, "back")
             if answer == "back":
                 raise
             if answer == "on":
@@ -82,28 +79,28 @@ def _emptied(context: Context) -> Done:
                 )
 
 
-def hold(context: Context, _state: State) -> Done:
+def hold(world: RebootWorld, _state: State) -> Done:
     """Keep the MTA from being started, stop it, and wait until nothing of it is left.
 
     A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
     never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
     """
-    runners.stop(context)
-    context.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
-    limit = context.site.drain.still_timeout
-    begin = context.clock.monotonic()
+    runners.stop(world)
+    world.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
+    limit = world.site.drain.still_timeout
+    begin = world.clock.monotonic()
     ended: str | None = None
     while True:
-        facts = read_facts(context.target, (mta.SOURCE,)).get(mta.SOURCE)
-        waited = context.clock.monotonic() - begin
+        facts = read_facts(world.target, (mta.SOURCE,)).get(mta.SOURCE)
+        waited = world.clock.monotonic() - begin
         if facts.still:
             return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}{ended or ''}")
         if waited > limit:
             raise StepError(f"the MTA did not come to rest within {duration(waited)}: {_processes(facts)}{ended or ''}")
         if waited > limit / 2 and ended is None:
-            ended = _end_sessions(context, facts)
-        context.tell.live(f"waiting for the MTA to come to rest, {_still_to_end(facts, waited, limit)}")
-        context.clock.sleep(1.0)
+            ended = _end_sessions(world, facts)
+        world.operator.live(f"waiting for the MTA to come to rest, {_still_to_end(facts, waited, limit)}")
+        world.clock.sleep(1.0)
 
 
 def _processes(facts: mta.MtaFacts) -> str:
@@ -119,11 +116,35 @@ def _still_to_end(facts: mta.MtaFacts, waited: float, limit: float) -> str:
     return f"{said} left after {duration(waited)}, given up in {duration(max(0.0, limit - waited))}{ask}"
 
 
-def _end_sessions(context: Context, facts: mta.MtaFacts) -> str:
+def _end_sessions(world: RebootWorld, facts: mta.MtaFacts) -> str:
     """Ask SMTP sessions to end; without our 250 their senders keep the message and go elsewhere."""
     sessions = facts.role(Role.SESSION)
     if not sessions:
         return ""
-    context.act(f"kill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
-    context.tell.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
+    world.act(f"kill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
+    world.operator.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
     return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"
+
+
+def _drained(_world: RebootWorld, state: State) -> State:
+    return with_record(state, drained=host_of(state).boot)
+
+
+def _how(world: RebootWorld, _state: State) -> list[str]:
+    left = f"{world.options.max_residual} may be left"
+    return [
+        "a small test mail to each destination that has one; stale retry hints of what delivers are cleared",
+        f"{world.site.drain.runners} x {exim.BINARY} -Mc ID...; {left}",
+    ]
+
+
+ACTIONS = (
+    Action(Step.DRAIN, drain, _drained, _how),
+    Action(
+        Step.HOLD,
+        hold,
+        on_host(mta=Mta.HELD),
+        shows(f"touch {HOLD}; systemctl stop {exim.UNIT}; wait until no process of it is left"),
+        undo=Step.START,
+    ),
+)

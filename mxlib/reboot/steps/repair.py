@@ -12,10 +12,11 @@ from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
 from mxlib.facts.source import Facts, read_facts
-from mxlib.model.state import State
+from mxlib.model.state import State, Step
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context, record_of
+from mxlib.reboot.steps.step import Action, host_of, shows, with_record
+from mxlib.reboot.world import RebootWorld, record_of
 from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.remedy import Bench
 from mxlib.remedies.suggest import Suggestion, sources, suggest
@@ -24,44 +25,57 @@ from mxlib.verify import request as verify
 _CHECKS = select(all_checks(()), ("firewall", "units"))
 
 
-def repair(context: Context, state: State) -> Done:
+def repair(world: RebootWorld, state: State) -> Done:
     """Repair what is known, each thing once in this boot: that is remembered before anything is done."""
     record = record_of(state)
-    policy = verify.without_mta(context.site.verify)
+    policy = verify.without_mta(world.site.verify)
     wanted = [source for check in _CHECKS for source in check.sources(policy)]
-    facts = read_facts(context.target, [*wanted, *sources(policy)])
+    facts = read_facts(world.target, [*wanted, *sources(policy)])
     verdicts = tuple(check.verdict(facts, policy) for check in _CHECKS)
     found = [f"{one.check}: {one.why}" for one in verdicts if not one.passed]
-    orders = automatic(context, verdicts, facts)
-    context.remember(dataclasses.replace(record, repaired=record.boot))
-    done = [_apply(context, one) for one in orders]
+    orders = automatic(world, verdicts, facts)
+    world.remember(dataclasses.replace(record, repaired=record.boot))
+    done = [_apply(world, one) for one in orders]
     note = "; ".join((*found, *done)) or "units and firewall are well, nothing to repair"
     return Done(note, {"found": found, "repairs": done})
 
 
-def automatic(context: Context, verdicts: Sequence[Verdict], facts: Facts) -> list[Suggestion]:
+def automatic(world: RebootWorld, verdicts: Sequence[Verdict], facts: Facts) -> list[Suggestion]:
     """The remedies that may be used without asking: none of them can make a bad kernel pass.
 
     Arguments:
-        context: the world.
         verdicts: of the firewall and the units, as found.
         facts: what the host answered.
     """
-    policy = verify.without_mta(context.site.verify)
-    found = suggest(verdicts, facts, context.site, policy)
+    policy = verify.without_mta(world.site.verify)
+    found = suggest(verdicts, facts, world.site, policy)
     return [one for one in found if REMEDIES[one.order.remedy].automatic]
 
 
-def _apply(context: Context, one: Suggestion) -> str:
+def _apply(world: RebootWorld, one: Suggestion) -> str:
     """Try one; what cannot be repaired is for the verification to judge."""
 
     def act(script: str, timeout: float) -> CommandResult:
-        return context.act(script, timeout=timeout)
+        return world.act(script, timeout=timeout)
 
-    bench = Bench(context.site, context.target, act, context.options.who, context.options.why, context.run)
+    bench = Bench(world.site, world.target, act, world.options.who, world.options.why, world.run)
     try:
         return f"repaired: {REMEDIES[one.order.remedy].apply(bench, one.order)}"
     except (FencedError, HostUnreachableError):
         raise
     except MxlibError as error:
         return f"NOT repaired: {one.order.said}: {one_line(str(error))}"
+
+
+def _repaired(_world: RebootWorld, state: State) -> State:
+    return with_record(state, repaired=host_of(state).boot)
+
+
+ACTIONS = (
+    Action(
+        Step.REPAIR,
+        repair,
+        _repaired,
+        shows("what failed is written down; what has to run (units, generators, firewall) is started again"),
+    ),
+)

@@ -44,5 +44,5 @@ def test_one_that_cannot_is_left_alone_also_when_it_comes_back():
 
 def test_who_goes_on_with_such_a_run_leaves_it_alone_too():
     record = SimpleNamespace(prior=SimpleNamespace(pool={}))
-    context = SimpleNamespace(pool=Conftool({"smtp": "yes"}))
+    context = SimpleNamespace(adapters=SimpleNamespace(pool=Conftool({"smtp": "yes"})))
     assert reading._read_pool(context, None, record) is Pool.NONE

@@ -8,10 +8,11 @@ from mxlib.adapters import operator as asking
 from mxlib.adapters.operator import TerminalPrompt, Unattended, prompt_for
 from mxlib.base.errors import InterruptedRunError, StepError
 from mxlib.base.verdict import Status, Verdict
+from mxlib.model.goal import Goal
 from mxlib.protocols.world import Done
-from mxlib.reboot.context import Context
 from mxlib.reboot.steps import queue
 from mxlib.reboot.steps.guard import ask as ask_guard
+from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock
 
 ANSWERS = {"no": "nothing is changed", "yes": "it is done"}
@@ -80,8 +81,7 @@ class World:
     """A context with an operator who answers from a list."""
 
     def __init__(self, *answers):
-        self.answers, self.questions, self.asked = list(answers), [], []
-        self.options = type("Options", (), {"accept": frozenset({"clock"})})()
+        self.answers, self.questions, self.progress = list(answers), [], Progress(Goal())
 
     def ask(self, question, answers, safe):
         self.questions.append(question)
@@ -96,7 +96,7 @@ def failed(name):
 def test_what_may_be_accepted_is_asked_for_once_and_holds_for_the_run():
     world = World("accept")
     assert ask_guard(world, [failed("alerts"), failed("logins")])
-    assert world.options.accept == {"clock", "alerts", "logins"}
+    assert world.progress.accepted == {"alerts", "logins"}
     assert not ask_guard(World("no"), [failed("alerts")])
 
 
@@ -134,6 +134,6 @@ def test_turning_back_is_the_safe_answer_to_it(monkeypatch):
 
 
 def test_a_run_without_anybody_to_ask_takes_the_safe_answer():
-    world = Context(*[None] * 6, "run-1", *[None] * 5)
+    world = RebootWorld(*[None] * 6, "run-1", Adapters(*[None] * 5), Progress(Goal()))
     assert world.ask("?", ANSWERS, "no") == "no"
-    assert [(one.question, one.answer) for one in world.asked] == [("?", "no")]
+    assert [(one.question, one.answer) for one in world.progress.asked] == [("?", "no")]

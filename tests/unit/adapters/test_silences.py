@@ -118,7 +118,8 @@ def context(silences, prolong):
     site = SimpleNamespace(downtime=SimpleNamespace(minutes=10))
     silencer = SimpleNamespace(prolong=prolong, add=lambda minutes: (f"new-{minutes}",))
     record = SimpleNamespace(silences=silences) if silences is not None else None
-    return SimpleNamespace(site=site, silencer=silencer, record=record, tell=SimpleNamespace(line=print))
+    adapters, progress = SimpleNamespace(silencer=silencer), SimpleNamespace(record=record)
+    return SimpleNamespace(site=site, adapters=adapters, progress=progress, operator=SimpleNamespace(line=print))
 
 
 def test_beside_the_run_every_silence_of_its_record_is_prolonged():

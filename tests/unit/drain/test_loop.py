@@ -16,8 +16,7 @@ from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import queue_flow as pulse
 from mxlib.mta.exim.maillog import LogMark
 from mxlib.protocols.host import CommandResult
-from mxlib.protocols.world import Options
-from mxlib.reboot.context import Context
+from mxlib.protocols.world import Options, World
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.site import TEN_LINES
 
@@ -57,7 +56,7 @@ def log(tmp_path):
 def test_the_growth_of_the_log_is_counted_once(log):
     log.write(
         f"{IDS[0]} <= a@b H=x [192.0.2.1] P=esmtp S=1",
-        f"{IDS[0]} => c@d R=r T=t H=mx [192.0.2.7] C=\"250 OK\"",
+        f'{IDS[0]} => c@d R=r T=t H=mx [192.0.2.7] C="250 OK"',
         f"{IDS[0]} Completed",
         f"{IDS[1]} == c@d R=r T=t defer (111): Connection refused",
         f"{IDS[1]} == c@d R=r T=t defer (-54): retry time not reached for any host for 'd'",
@@ -211,10 +210,7 @@ def world():
         clock, tell = FakeClock(), Tell()
         target = Queue(dict(waiting), set(down), clock)
         chosen = Options("why", "who", options.pop("bound", 0), options.pop("timeout", 900.0))
-        context = Context(
-            site=parse(TEN_LINES, "test"), target=target, peers=(), slot=None, pool=None, silencer=None, verifier=None,
-            rescue=None, clock=clock, tell=tell, options=chosen, run="run-1",
-        )  # fmt: skip
+        context = World(parse(TEN_LINES, "test"), target, (), clock, tell, chosen, "run-1")
         return SimpleNamespace(context=context, target=target, tell=tell, clock=clock)
 
     return make

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import HostUnreachableError
+from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level
 from mxlib.model.state import Waited
 from mxlib.reboot.steps import boot
+from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
 
@@ -20,16 +22,19 @@ class World:
     """A host that answers, or not, as a function of the time since the order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: Any, *, level: Level = Level.GUEST, **machine: Any) -> None:
-        self.clock, self.tell, self.waited, self.target = FakeClock(), Tell(), Waited.NO, self
+        self.clock, self.operator, self.target = FakeClock(), Tell(), self
+        self.progress = Progress(Goal())
         self.site = SimpleNamespace(boot=SimpleNamespace(timeout=300.0))
         self.record = replace(RECORD, boots=(Boot(OLD, "6.1.0-56", level=level),))
         self.attached: list[float] = []
         self.left = 0
-        self.rescue = SimpleNamespace(
-            attach=lambda: self.attached.append(self.clock.seconds),
-            unwatch=lambda: setattr(self, "left", self.left + 1),
-            off=lambda: bool(machine.get("off")),
-            stuck=lambda: machine.get("stuck", ""),
+        self.adapters = SimpleNamespace(
+            rescue=SimpleNamespace(
+                attach=lambda: self.attached.append(self.clock.seconds),
+                unwatch=lambda: setattr(self, "left", self.left + 1),
+                off=lambda: bool(machine.get("off")),
+                stuck=lambda: machine.get("stuck", ""),
+            )
         )
         self.at = at
         monkeypatch.setattr(boot, "read_standing", lambda _host: self.standing())
@@ -74,7 +79,7 @@ def test_one_that_does_not_gets_its_console_read_once(monkeypatch: pytest.Monkey
 def test_one_that_is_off_has_no_console_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: None, level=Level.COLD, off=True)
     assert "the machine is off" in world.waits()
-    assert (world.attached, world.waited) == ([], Waited.OFF)
+    assert (world.attached, world.progress.waited) == ([], Waited.OFF)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +88,10 @@ def test_one_that_is_off_has_no_console_to_read(monkeypatch: pytest.MonkeyPatch)
 def test_what_does_not_come_is_silent(monkeypatch: pytest.MonkeyPatch, machine: dict[str, str], said: str) -> None:
     world = World(monkeypatch, lambda _now: None, **machine)
     assert said in world.waits()
-    assert world.waited is Waited.SILENT
+    assert world.progress.waited is Waited.SILENT
 
 
 def test_a_host_that_did_not_hear_the_order_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: OLD)
     assert "still in the old boot" in world.waits()
-    assert world.waited is Waited.SAME_BOOT
+    assert world.progress.waited is Waited.SAME_BOOT

@@ -10,8 +10,10 @@ from mxlib.base.parallel import at_once
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.source import FactUnknownError
+from mxlib.model.goal import Goal
 from mxlib.model.state import Slot
 from mxlib.reboot.steps import guard
+from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.site import TEN_LINES
 
@@ -38,17 +40,19 @@ class World:
 
     def __init__(self, monkeypatch, **broken):
         self.site, self.clock, self.asked = parse(TEN_LINES, "test"), FakeClock(), []
-        self.broken, self.probed_s, self.facts = broken, 0.0, None
-        self.options = SimpleNamespace(accept=frozenset(), level=None, prevention="none")
+        self.progress = Progress(Goal())
+        self.broken, self.accepted = broken, frozenset()
+        self.options = SimpleNamespace(prevention="none")
         self.target, self.peers = SimpleNamespace(name="mx2001"), ()
-        self.verifier = SimpleNamespace(
+        self.adapters = SimpleNamespace()
+        self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
             outbound=lambda host: self.door("outbound"), inbound=lambda host: self.door("inbound"),
         )  # fmt: skip
-        self.rescue = SimpleNamespace(ready=lambda *_: self.door("rescue"))
-        self.alerts = SimpleNamespace(firing=lambda: self.door("alerts") and ())
-        self.slot = SimpleNamespace(state=lambda: Slot.FREE, describe=lambda: "")
-        self.pool = SimpleNamespace(read=lambda: self.door("pool") and {"smtp": "yes"})
+        self.adapters.rescue = SimpleNamespace(ready=lambda *_: self.door("rescue"))
+        self.adapters.alerts = SimpleNamespace(firing=lambda: self.door("alerts") and ())
+        self.adapters.slot = SimpleNamespace(state=lambda: Slot.FREE, describe=lambda: "")
+        self.adapters.pool = SimpleNamespace(read=lambda: self.door("pool") and {"smtp": "yes"})
         monkeypatch.setattr(guard, "read_facts", self.read)
         monkeypatch.setattr(guard.readiness, "standing", lambda found: [FINE])
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
@@ -71,41 +75,41 @@ def names(verdicts, status):
 
 def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     world = World(monkeypatch)
-    found = guard.guard(world, "")
+    found = guard.guard(world)
     assert names(found, Status.OK) == [one.check for one in found]
     assert len(world.asked) == 1
-    assert guard.facts_for_claim(world) is world.facts
+    assert guard.facts_for_claim(world) is world.progress.facts
 
 
 @pytest.mark.parametrize("door", ["outbound", "inbound", "pool"])
 def test_a_door_that_is_broken_is_unknown_and_hides_no_other(monkeypatch, door):
-    found = guard.guard(World(monkeypatch, **{door: HostUnreachableError("no session")}), "")
+    found = guard.guard(World(monkeypatch, **{door: HostUnreachableError("no session")}))
     assert names(found, Status.UNKNOWN) == [door]
     assert len(found) > 6
 
 
 def test_an_alertmanager_that_cannot_be_asked_stands_against_beginning(monkeypatch):
     world = World(monkeypatch, alerts=SilenceError("Alertmanager cannot be asked"))
-    found = guard.guard(world, "")
+    found = guard.guard(world)
     assert [one.check for one in guard.blocking(world, found)] == ["alerts"]
-    world.options.accept = frozenset({"alerts"})
+    world.accepted = frozenset({"alerts"})
     assert guard.blocking(world, found) == []
 
 
 def test_a_host_that_does_not_answer_is_one_verdict(monkeypatch):
-    found = guard.guard(World(monkeypatch, host=HostUnreachableError("no session")), "")
+    found = guard.guard(World(monkeypatch, host=HostUnreachableError("no session")))
     assert names(found, Status.UNKNOWN) == ["host"]
 
 
 def test_a_signal_is_no_finding(monkeypatch):
     with pytest.raises(InterruptedRunError):
-        guard.guard(World(monkeypatch, outbound=InterruptedRunError("SIGTERM")), "")
+        guard.guard(World(monkeypatch, outbound=InterruptedRunError("SIGTERM")))
 
 
 def test_what_the_guard_could_not_read_is_read_again_for_the_claim(monkeypatch):
     world = World(monkeypatch)
-    world.facts = Facts("grub")
-    assert guard.facts_for_claim(world) is not world.facts
+    world.progress.facts = Facts("grub")
+    assert guard.facts_for_claim(world) is not world.progress.facts
 
 
 def test_questions_run_side_by_side_and_answer_in_order():

@@ -28,7 +28,7 @@ def world(monkeypatch):
         """``at``: what runs after so many seconds, and after sessions were asked to end or not."""
         clock, tell, done = FakeClock(), Tell(), []
         context = SimpleNamespace(
-            clock=clock, tell=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
+            clock=clock, operator=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
             act=lambda script, timeout=30: done.append(script),
         )  # fmt: skip
         monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
@@ -38,7 +38,7 @@ def world(monkeypatch):
             return SimpleNamespace(get=lambda _source: Facts(*at(clock.seconds, asked)))
 
         monkeypatch.setattr(queue, "read_facts", read)
-        return SimpleNamespace(context=context, clock=clock, tell=tell, done=done)
+        return SimpleNamespace(context=context, clock=clock, operator=tell, done=done)
 
     return make
 

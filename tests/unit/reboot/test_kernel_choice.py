@@ -35,8 +35,9 @@ class World:
         monkeypatch.setattr(choice, "read_facts", self.read)
         self.lines = []
         self.target, self.peers = SimpleNamespace(name="mx2001"), [SimpleNamespace(name="mx1001")]
-        self.tell = SimpleNamespace(line=self.lines.append)
-        self.verifier = SimpleNamespace(sources=tuple, known_bad=self.known_bad)
+        self.operator = SimpleNamespace(line=self.lines.append)
+        verifier = SimpleNamespace(sources=tuple, known_bad=self.known_bad)
+        self.adapters = SimpleNamespace(verifier=verifier)
 
     def read(self, host, _sources):
         if host.name in self.silent:

@@ -160,9 +160,9 @@ def test_a_script_that_cannot_read_says_so(mta):
 @pytest.mark.parametrize(("accept", "lost"), [((), 21), (("ledger",), 0)])
 def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
     said = "must 30\nspool 9\nmissing 21\nuntraced 0\n" + "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
-    context = SimpleNamespace(options=SimpleNamespace(accept=frozenset(accept)), lost=0)
+    context = SimpleNamespace(accepted=frozenset(accept), progress=SimpleNamespace(lost=0))
     context.act = lambda _script, timeout: SimpleNamespace(output=said)
     done = ledger.check(context, RECORD)
-    assert context.lost == lost
+    assert context.progress.lost == lost
     assert "MISSING 21" in done.note
     assert done.evidence["missing"] == 21

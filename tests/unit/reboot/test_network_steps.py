@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import CommandFailedError
+from mxlib.model.goal import Goal
 from mxlib.model.record import Level, Record
 from mxlib.model.state import Step, Waited
 from mxlib.protocols.machine import Recovery
 from mxlib.reboot.steps import boot, network
+from mxlib.reboot.world import Progress
 from tests.unit.reboot.test_plan import COLD
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.memory_mx import MemoryMx, Process
@@ -32,10 +34,11 @@ class World:
         self.said: list[Any] = []
         self.renames, self.mended = renames, mended
         self.record, self.fails = record, False
-        self.rescue = SimpleNamespace(
+        rescue = SimpleNamespace(
             renames=lambda: self.renames, prevent=self.prevent, settle=self.settle, mend=lambda: self.mended
         )
-        self.clock, self.cures, self.waited, self.diagnosis = FakeClock(), set(), Waited.SILENT, ""
+        self.adapters = SimpleNamespace(rescue=rescue)
+        self.clock, self.progress = FakeClock(), Progress(Goal(), waited=Waited.SILENT)
         self.site = SimpleNamespace(verify=SimpleNamespace(unit_names=("spamd.service", "exim4.service")))
 
     def remember(self, record: Record) -> None:
@@ -108,7 +111,7 @@ def test_what_cannot_be_settled_is_told_and_holds_nothing_up() -> None:
 def test_a_host_that_answers_again_gets_back_what_failed_without_a_network() -> None:
     world = World(claimed(), {}, mended=Recovery("it answers", back=True, lines=("story",)))
     done = boot.mend(world, state(world.record))  # type: ignore[arg-type]
-    assert world.waited is Waited.NO
+    assert world.progress.waited is Waited.NO
     assert "spamd.service" in done.note
     assert done.evidence == {"story": ("story",)}
 
@@ -116,8 +119,8 @@ def test_a_host_that_answers_again_gets_back_what_failed_without_a_network() -> 
 def test_what_does_not_answer_stays_silent_with_the_reason() -> None:
     world = World(claimed(), {}, mended=Recovery("the login was refused", power=False))
     boot.mend(world, state(world.record))  # type: ignore[arg-type]
-    assert (world.waited, world.diagnosis) == (Waited.SILENT, "the login was refused")
-    assert world.cures == {Step.MEND, Step.POWER_CYCLE}
+    assert (world.progress.waited, world.progress.diagnosis) == (Waited.SILENT, "the login was refused")
+    assert world.progress.cures == {Step.MEND, Step.POWER_CYCLE}
     assert "revive" not in world.said
 
 

@@ -8,7 +8,7 @@ import pytest
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status
 from mxlib.model.state import Mta, Ports
-from mxlib.reboot import others
+from mxlib.reboot import peers
 
 PEER: Any = SimpleNamespace(name="mx1001")
 
@@ -24,16 +24,16 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Any, list[flo
             raise answer
         return SimpleNamespace(get=lambda _source: SimpleNamespace(view=answer))
 
-    monkeypatch.setattr(others, "read_facts", read)
+    monkeypatch.setattr(peers, "read_facts", read)
     verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: ())
     context: Any = SimpleNamespace(
         clock=SimpleNamespace(sleep=pauses.append),
-        verifier=verifier,
-        options=SimpleNamespace(accept=frozenset()),
+        adapters=SimpleNamespace(verifier=verifier),
+        accepted=frozenset(),
         peers=(PEER,),
         site=SimpleNamespace(min_in_service=1),
     )
-    (verdict,) = others.others(context)
+    (verdict,) = peers.others(context)
     assert left == []
     return verdict, pauses
 

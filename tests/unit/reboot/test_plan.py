@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Judgement, Level
-from mxlib.model.state import Do, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import Do, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.reboot.plan import decide
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 

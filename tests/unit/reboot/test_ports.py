@@ -64,7 +64,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_debians_reload_loads_both_in_one_transaction(machine: Machine) -> None:
     machine.reloads_by(DEBIAN)
     machine.close()
-    command = "/usr/sbin/nft 'include \"/etc/nftables.conf\"; include \"/var/lib/mx-cookbooks/depool*.nft\"'"
+    command = '/usr/sbin/nft \'include "/etc/nftables.conf"; include "/var/lib/mx-cookbooks/depool*.nft"\''
     assert machine.reload == f"[Service]\nExecReload=\nExecReload={command}\n"
     assert Path(RULES).match("/var/lib/mx-cookbooks/depool*.nft")
 
@@ -110,8 +110,8 @@ class Door:
     """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
-        self.fates, self.ports, self.tell, self.target = list(fates), (), Tell(), None
-        self.verifier = SimpleNamespace(inbound=self.asked)
+        self.fates, self.ports, self.operator, self.target = list(fates), (), Tell(), None
+        self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
         monkeypatch.setattr(prove, "let_prober_in", lambda door, _seconds: door.let(61000))
         monkeypatch.setattr(prove, "shut_prober_out", lambda door: door.let())
         depool = SimpleNamespace(depool=self)
@@ -149,4 +149,4 @@ def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
     assert prove.from_outside(door)[0].passed is passed
     assert door.ports == ()
     assert door.fates == []
-    assert ("asking once more" in "".join(door.tell.lines)) is (len(fates) > 1)
+    assert ("asking once more" in "".join(door.operator.lines)) is (len(fates) > 1)

@@ -85,7 +85,10 @@ def test_a_journal_without_an_end_is_an_interruption(path):
 
 
 def test_timeline_ledger_and_checks(path):
-    verdicts = ["OK outbound-v4: 4 test mails delivered", "FAILED outbound-v6: timed out"]
+    verdicts = [
+        {"check": "outbound-v4", "status": "OK", "why": "4 test mails delivered"},
+        {"check": "outbound-v6", "status": "FAILED", "why": "timed out"},
+    ]
     ledger = {"must": 9, "spool": 2, "missing": 0}
     found = made(
         path,
@@ -110,6 +113,7 @@ def test_it_reads_like_a_timeline(path):
         "domain": "lists.test", "count": 200, "frozen": 0, "oldest": "2026-11-21T06",
         "way": "remote at fault", "why": "connection refused", "deadline": "2026-11-25T06",
     }  # fmt: skip
+    mta = {"check": "mta", "status": "OK", "why": "the MTA serves"}
     found = made(
         path,
         ("start", {}),
@@ -120,7 +124,7 @@ def test_it_reads_like_a_timeline(path):
         ("done", {"step": "close ports", "note": "reset", "seconds": 1.0}),
         ("begin", {"step": "drain"}),
         ("failed", {"step": "drain", "error": "too many", "left": [lists], "clients": ["client1 (192.0.2.51)"]}),
-        ("done", {"step": "open ports", "note": "open", "seconds": 1.0, "verdicts": ["OK mta: the MTA serves"]}),
+        ("done", {"step": "open ports", "note": "open", "seconds": 1.0, "verdicts": [mta]}),
     )
     text = markdown(found)
     assert [entry.step for entry in found.timeline] == ["guard", "close ports", "drain", "open ports"]

@@ -1,6 +1,7 @@
 """The loop: what it does with failures, signals, silence and a dry run. The steps act on the MX in memory."""
 
 import dataclasses
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,12 +16,13 @@ from mxlib.base.errors import (
 )
 from mxlib.config.load import parse
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import Goal, Step
+from mxlib.model.state import Step
 from mxlib.protocols.world import Done, Options
 from mxlib.reboot import reading
 from mxlib.reboot import run as run_module
-from mxlib.reboot.context import Context
 from mxlib.reboot.run import Run
+from mxlib.reboot.steps.registry import ACTIONS
+from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from tests.unit.reboot.test_plan import ABORT, FORWARD, RESUME, died_with_the_machine_off, in_service
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx, Process
@@ -82,23 +84,25 @@ class World:
         self.before = {}
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
         clock = FakeClock()
-        options = Options("why", "who", 50, 900.0, stay=goal.stay)
-        self.context = Context(
-            site=SITE, target=SimpleNamespace(name="mx2001.lab.test"), peers=(), slot=MemorySlot(self.process),
-            pool=MemoryPool(self.mx), silencer=None, verifier=None, rescue=None, clock=clock, tell=self.tell,
-            options=options, run="run-1",
+        options = Options("why", "who", 50, 900.0)
+        self.slot = MemorySlot(self.process)
+        self.world = RebootWorld(
+            site=SITE, target=SimpleNamespace(name="mx2001.lab.test"), peers=(), clock=clock, operator=self.tell,
+            options=options, run="run-1", progress=Progress(goal),
+            adapters=Adapters(self.slot, MemoryPool(self.mx), silencer=None, verifier=None, rescue=None),
         )  # fmt: skip
-        self.context.remember = self.remember
-        self.run = Run(self.context, goal, self.journal, resting=lambda: self.rested.append(1))
+        monkeypatch.setattr(RebootWorld, "remember", lambda _world, record: self.remember(record))
+        self.run = Run(self.world, self.journal, resting=lambda: self.rested.append(1))
         self.run._run_guard = self.guard
-        monkeypatch.setattr(run_module, "ACTIONS", {step: self.action(step) for step in Step})
+        taken = {step: replace(action, apply=self.action(step)) for step, action in ACTIONS.items()}
+        monkeypatch.setattr(run_module, "ACTIONS", taken)
         monkeypatch.setattr(reading, "read_standing", self.standing)
 
     def remember(self, record):
-        self.mx.record = self.context.record = record
+        self.mx.record = self.world.progress.record = record
 
     def guard(self, *, rehearsing=False):
-        self.run._guard = self.mx.fate.guard
+        self.world.progress.guard = self.mx.fate.guard
 
     def standing(self, _host):
         view = self.mx.view()
@@ -107,16 +111,17 @@ class World:
         return SimpleNamespace(view=view, depool=SimpleNamespace(record=self.mx.record))
 
     def action(self, step):
-        def act(context, _state, goal):
+        def act(world, _state):
+            progress = world.progress
             for error in self.before.get(step, []) and [self.before[step].pop(0)]:
                 raise error
-            self.process.goal, self.process.waited = goal, context.waited
+            self.process.goal, self.process.waited = progress.goal, progress.waited
             for _effect in self.process.effects(step):
                 self.mx.check()
             # a record that nobody could read or has written is not known
-            if context.record is not None or self.mx.view() is not None:
-                context.record = self.mx.record
-            context.waited, context.reordered = self.process.waited, self.process.reordered
+            if progress.record is not None or self.mx.view() is not None:
+                progress.record = self.mx.record
+            progress.waited, progress.reordered = self.process.waited, self.process.reordered
             return Done(step.value)
 
         return act
@@ -202,7 +207,7 @@ def test_a_signal_before_the_reboot_undoes(world):
     found = world()
     found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
     result = found.execute()
-    assert (result.outcome, result.interrupted) == (Outcome.INTERRUPTED, "SIGTERM")
+    assert result.outcome is Outcome.INTERRUPTED
     assert "undone, back in service as found" in result.why
     assert in_service(found.mx)
     assert found.rested == [1]
@@ -275,8 +280,8 @@ def test_the_slot_of_a_silent_host_is_not_given_up_by_who_could_not_start_its_ma
     found = world(RESUME, mx=mx, session="two")
     found.before[Step.POWER_ON] = [CommandFailedError("no such node")]
     kept = []
-    found.context.slot.leave = lambda: kept.append("left")
-    found.context.slot.release = lambda: kept.append("released")
+    found.slot.leave = lambda: kept.append("left")
+    found.slot.release = lambda: kept.append("released")
     result = found.execute()
     assert (result.outcome, result.record, kept) == (Outcome.LEFT_OUT, None, ["left"])
     assert "no such node" in result.why
@@ -291,8 +296,8 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
     found = world()
     before = dataclasses.replace(found.mx)
 
-    def claimed(_context, _facts, kernel):
-        process = Process(MemoryMx(), Goal(kernel), "dry")
+    def claimed(world, _facts):
+        process = Process(MemoryMx(), world.progress.goal, "dry")
         for _effect in process.effects(Step.CLAIM):
             """The claim of another world."""
         return process.mx.record

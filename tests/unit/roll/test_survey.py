@@ -61,7 +61,7 @@ def asked(kernel=OTHER, entries=()) -> Asked:
 def claimed(run: str, *, stay: bool = False):
     prior = Prior({}, "", False)
     record = Record(run, "op@cumin1001", "why", "2026-11-21T01:00:00+00:00", 3, Kernel(OTHER, "e"), Kernel(RUNS, "f"),
-                    "b", RUNS, prior, (1, 2), stay=stay)  # fmt: skip
+                    "b", prior, (1, 2), stay=stay)  # fmt: skip
     packed = base64.b64encode(record.to_json().encode()).decode()
     return lambda text: f"record {packed}\n{text}"
 

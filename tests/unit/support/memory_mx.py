@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from mxlib.model.goal import boot_level, entries_for, kernel_wanted, outcome_of
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Judgement, Kernel, Level, Prior, Record
-from mxlib.model.state import End, Goal, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import End, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.reboot.plan import decide
 
 OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")
@@ -193,7 +193,7 @@ class Process:
         prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.record = Record(
-            "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, mx.kernel, prior, (1, 0),
+            "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, (1, 0),
             stay=self.goal.stay, baseline=True, level=self.goal.level,
             prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip
@@ -280,7 +280,7 @@ class Process:
         yield
 
     def do_entries(self, mx, state):
-        saved, next_ = entries_for(mx.record, kernel_wanted(self.goal, mx.record))
+        saved, next_ = self.goal.entries_for(mx.record)
         mx.saved = saved
         yield
         mx.next = next_
@@ -300,7 +300,7 @@ class Process:
         safe = mx.held and not mx.running and mx.loaded and mx.persisted and not mx.pooled
         if not safe or mx.record.ledger != mx.boot_id or mx.holder_token != self.token:
             raise UnsafeError("reboot at the wrong time")
-        wanted, level = kernel_wanted(self.goal, mx.record), boot_level(self.goal, mx.record)
+        wanted, level = self.goal.kernel_for(mx.record), self.goal.level_for(mx.record)
         if mx.record.awaited is None:
             mx.record = replace(mx.record, boots=(*mx.record.boots, Boot(mx.boot_id, wanted.release, level=level)))
         else:
@@ -420,7 +420,7 @@ class Process:
         yield
 
     def do_release(self, mx, state):
-        self.released = outcome_of(self.goal, mx.record, mx.boot_id)
+        self.released = self.goal.outcome(mx.record)
         mx.record = None
         yield
         if mx.etcd:

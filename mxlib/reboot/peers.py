@@ -8,42 +8,34 @@ from mxlib.facts.source import read_facts
 from mxlib.model.state import Mta, Ports
 from mxlib.mta.exim import standing
 from mxlib.protocols.host import Host
-from mxlib.reboot.context import Context
+from mxlib.reboot.world import RebootWorld
 
 _AGAIN_S = 3.0
 
 
-def others(context: Context) -> tuple[Verdict, ...]:
-    """One verdict for each other MX: in service, and well.
-
-    Arguments:
-        context: the world.
-    """
-    return at_once(lambda peer: _judge(context, peer), context.peers)
+def others(world: RebootWorld) -> tuple[Verdict, ...]:
+    """One verdict for each other MX: in service, and well."""
+    return at_once(lambda peer: _judge(world, peer), world.peers)
 
 
-def lacking_others(context: Context) -> list[str]:
-    """Why there are not enough others; empty if there are.
-
-    Arguments:
-        context: the world.
-    """
-    verdicts = others(context)
+def lacking_others(world: RebootWorld) -> list[str]:
+    """Why there are not enough others; empty if there are."""
+    verdicts = others(world)
     passed = sum(verdict.passed for verdict in verdicts)
-    if passed >= context.site.min_in_service:
+    if passed >= world.site.min_in_service:
         return []
     why = "; ".join(verdict.why for verdict in verdicts if not verdict.passed)
-    return [f"only {plural(passed, 'other MX')} in service and well, {context.site.min_in_service} needed ({why})"]
+    return [f"only {plural(passed, 'other MX')} in service and well, {world.site.min_in_service} needed ({why})"]
 
 
-def _judge(context: Context, peer: Host) -> Verdict:
+def _judge(world: RebootWorld, peer: Host) -> Verdict:
     """One MX; asked once more where it could not be: a single slow login has kept a whole site from beginning."""
     try:
-        return _look(context, peer)
+        return _look(world, peer)
     except (HostError, ParseError):
-        context.clock.sleep(_AGAIN_S)
+        world.clock.sleep(_AGAIN_S)
     try:
-        return _look(context, peer)
+        return _look(world, peer)
     except (HostError, ParseError) as error:
         return Verdict(_name(peer), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
 
@@ -52,14 +44,14 @@ def _name(peer: Host) -> str:
     return f"peer-{peer.name}"
 
 
-def _look(context: Context, peer: Host) -> Verdict:
+def _look(world: RebootWorld, peer: Host) -> Verdict:
     # one round trip for both: where it stands, and how it is
-    facts = read_facts(peer, (standing.SOURCE, *context.verifier.sources()))
+    facts = read_facts(peer, (standing.SOURCE, *world.adapters.verifier.sources()))
     view = facts.get(standing.SOURCE).view
     if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
         return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
-    accepted = context.options.accept
-    bad = [one for one in context.verifier.judged(facts) if not one.passed and one.check not in accepted]
+    accepted = world.accepted
+    bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:
         worst = min(bad, key=lambda one: one.status.severity)
         return Verdict(_name(peer), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)

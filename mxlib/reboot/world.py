@@ -1,4 +1,4 @@
-"""What a step works with, and the one way it writes to the target."""
+"""What a step works with: the world as given, the few values a run changes, and the one way to write to the host."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,9 @@ from mxlib.base.errors import FencedError, StepError
 from mxlib.base.meter import Meter
 from mxlib.base.verdict import Verdict
 from mxlib.facts.source import Facts, Source
+from mxlib.model.goal import Goal
 from mxlib.model.on_host import FENCED, fenced
+from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step, Waited
 from mxlib.mta.exim.standing import Standing
@@ -23,56 +25,36 @@ class Verifier(Protocol):
     """What proves that a host is well."""
 
     def condition(self, host: Host) -> tuple[Verdict, ...]:
-        """The host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
+        """Judge the host itself, read only: units, firewall, conntrack, addresses, disk, clock."""
 
     def sources(self) -> tuple[Source[Any], ...]:
-        """What :meth:`judged` and :meth:`known_bad` have to know, for who reads it together with something else."""
+        """Return what :meth:`judged` and :meth:`known_bad` have to know, to be read together with something else."""
 
     def judged(self, facts: Facts) -> tuple[Verdict, ...]:
-        """The same as :meth:`condition`, from facts that are known."""
+        """Judge the same as :meth:`condition`, from facts that are known."""
 
     def known_bad(self, facts: Facts, release: str) -> Verdict:
-        """Whether an installed kernel is known to be bad under what holds on its host."""
+        """Judge whether an installed kernel is known to be bad under what holds on its host."""
 
     def outbound(self, host: Host) -> tuple[Verdict, ...]:
-        """Test mails through the host's MTA, also while it is held."""
+        """Send test mails through the host's MTA, also while it is held."""
 
     def inbound(self, host: Host) -> tuple[Verdict, ...]:
-        """SMTP sessions from here, from the prober's source ports."""
+        """Hold SMTP sessions from here, from the prober's source ports."""
 
 
-@dataclass
-class Context(World):
-    """The world of a run.
+@dataclass(frozen=True)
+class Adapters:
+    """The world around the target.
 
     Attributes:
-        site: what the site says.
-        target: the MX the run is about.
-        peers: the other MXs.
         slot: the slot of the service.
         pool: the pool state of the target.
         silencer: alerts of the target.
-        verifier: what proves that a host is well.
         rescue: the machine from outside.
-        clock: the time to live in.
-        tell: the operator.
-        options: what the operator chose.
-        run: id of the run.
         alerts: what fires.
         asker: who is asked; None: nobody, the safe answer is taken.
-        asked: what was asked and not yet written down.
         meter: what the round trips to the hosts cost.
-        record: the memory as last written.
-        facts: what the guard has read of the target, for the claim that follows it.
-        standing: where the target stood when it was read last.
-        waited: how the last wait for a boot ended.
-        reordered: whether a reboot was ordered once more.
-        lost: how many messages the ledger misses.
-        verdicts: what was judged in this process, by step.
-        turning: why the run turns back.
-        cures: what was tried on a host that did not come back.
-        diagnosis: why it did not come back, as far as that was found out.
-        probed_s: seconds that the guard's test mails and sessions took.
     """
 
     slot: ServiceSlot
@@ -82,19 +64,59 @@ class Context(World):
     rescue: Machine
     alerts: AlertSource = field(default_factory=NoAlerts)
     asker: Prompt | None = None
-    asked: list[Reply] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
+
+
+@dataclass
+class Progress:
+    """What a run changes as it goes; all else it remembers is on the host.
+
+    Attributes:
+        goal: what the run is after; turns back when it has to.
+        guard: whether the guard has passed; None: not asked yet.
+        released: how the run ended, once its record is gone.
+        accepted: names of findings that the operator has accepted so far.
+        asked: what was asked and not yet written down.
+        record: the run's memory on the host as last read or written.
+        facts: what the guard has read of the target, for the claim that follows it.
+        standing: where the target stood when it was read last.
+        waited: how the last wait for a boot ended.
+        reordered: whether a reboot was ordered once more.
+        lost: how many messages the ledger misses.
+        turning: why the run turns back.
+        cures: what was tried on a host that did not come back.
+        diagnosis: why it did not come back, as far as that was found out.
+        probed_s: seconds that the guard's test mails and sessions took.
+    """
+
+    goal: Goal
+    guard: bool | None = None
+    released: Outcome | None = None
+    accepted: frozenset[str] = frozenset()
+    asked: list[Reply] = field(default_factory=list)
     record: Record | None = None
     facts: Facts | None = None
     standing: Standing | None = None
     waited: Waited = Waited.NO
     reordered: bool = False
     lost: int = 0
-    verdicts: list[Verdict] = field(default_factory=list)
     turning: str = ""
     cures: set[Step] = field(default_factory=set)
     diagnosis: str = ""
     probed_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class RebootWorld(World):
+    """What a run is given, with its adapters, and its own progress."""
+
+    adapters: Adapters
+    progress: Progress
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The names of all findings that the operator has accepted."""
+        return self.options.accept | self.progress.accepted
 
     def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
         """Change the target, behind the fence; the record is written before the act.
@@ -108,11 +130,12 @@ class Context(World):
             mxlib.base.errors.FencedError: another operator has taken over.
             mxlib.base.errors.HostError: it could not be done.
         """
-        result = self.target.act(fenced(script, self.slot.token, record), timeout=timeout, ok_codes=(0, FENCED))
+        text = fenced(script, self.adapters.slot.token, record)
+        result = self.target.act(text, timeout=timeout, ok_codes=(0, FENCED))
         if result.exit_code == FENCED:
             raise FencedError(f"{self.target.name}: {result.output.strip()}")
         if record is not None:
-            self.record = record
+            self.progress.record = record
         return result
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> str:
@@ -127,25 +150,19 @@ class Context(World):
             mxlib.base.errors.InterruptedRunError: the run is to stop.
         """
         nobody = Reply(question, safe, answers[safe], "nobody to ask")
-        found = self.asker.ask(question, answers, safe) if self.asker is not None else nobody
-        self.asked.append(found)
+        asker = self.adapters.asker
+        found = asker.ask(question, answers, safe) if asker is not None else nobody
+        self.progress.asked.append(found)
         return found.answer
 
     def remember(self, record: Record) -> None:
-        """Write the record and nothing else.
-
-        Arguments:
-            record: the memory.
-        """
-        if record != self.record:
+        """Write the record and nothing else."""
+        if record != self.progress.record:
             self.act("", record=record)
 
 
 def record_of(state: State) -> Record:
-    """The run's record, for steps that are taken only where there is one.
-
-    Arguments:
-        state: where things stand.
+    """Return the run's record, for steps that are taken only where there is one.
 
     Raises:
         mxlib.base.errors.StepError: there is none.
