@@ -11,11 +11,15 @@ from mxlib.facts.source import Facts
 def _enabled(found: PuppetFacts, policy: VerifyPolicy) -> Finding:
     if found.age_s is None:
         return unknown("enabled, but when it last ran is not known")
-    ago = duration(max(found.age_s, 0.0))
+    if found.age_s < 0:
+        return unknown(f"enabled, but its last run lies {duration(-found.age_s)} ahead of the host's own clock")
+    ago = duration(found.age_s)
     if found.age_s > policy.puppet_age_s:
         return failed(f"enabled, but it last ran {ago} ago")
     if found.failed:
         return failed(f"{found.failed} failures in the last run, {ago} ago")
+    if found.failed is None:
+        return unknown(f"enabled, ran {ago} ago, but the summary does not say how: it may have got no catalogue")
     return ok(f"enabled, ran {ago} ago")
 
 

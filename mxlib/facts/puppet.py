@@ -10,25 +10,48 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 COMMON = "/usr/local/share/bash/puppet-common.sh"
-# The paths come from the site's own script, which is written for bash; without it they are Puppet's own. The age of the
-# summary is that of the last run, whether it succeeded or not; its content says whether.
+VARDIRS = ("/var/lib/puppet", "/var/cache/puppet", "/opt/puppetlabs/puppet/cache")
+"""Where Puppet keeps its state: the site's and old Debian's, Debian's since 11, the vendor's packages."""
+# The names of the files are the site's own where it has a script for that (written for bash), else Puppet's own: where
+# its configuration moves them, Puppet itself is asked, which takes seconds; else all places are looked at. The age of
+# the summary is that of the last run, whether it succeeded or not; its content says whether.
 SECTION = Section(
     "puppet",
     f"""\
-lock=; summary=
+locks=; summaries=; every=; recent=
+PATH=$PATH:/opt/puppetlabs/bin
+configuration='/etc/puppet/puppet.conf /etc/puppetlabs/puppet/puppet.conf'
 if [ -r {COMMON} ]; then
-lock=$(bash -c '. {COMMON} && echo "$PUPPET_DISABLEDLOCK"') || exit
-summary=$(bash -c '. {COMMON} && echo "$PUPPET_SUMMARY"') || exit
+locks=$(bash -c '. {COMMON} && echo "$PUPPET_DISABLEDLOCK"') || exit
+summaries=$(bash -c '. {COMMON} && echo "$PUPPET_SUMMARY"') || exit
+elif command -v puppet >/dev/null &&
+grep -qsE '^[[:space:]]*(vardir|statedir|publicdir|agent_disabled_lockfile|lastrunfile)[[:space:]]*=' $configuration
+then
+said=$(timeout 25 puppet config print --section agent agent_disabled_lockfile lastrunfile) || exit
+locks=$(printf '%s\\n' "$said" | sed -n 's/^agent_disabled_lockfile = //p')
+summaries=$(printf '%s\\n' "$said" | sed -n 's/^lastrunfile = //p')
+[ -n "$locks" ] && [ -n "$summaries" ] || {{ echo "puppet does not say where its state is: $said" >&2; exit 1; }}
 fi
-lock=${{lock:-/var/lib/puppet/state/agent_disabled.lock}}
-summary=${{summary:-/var/lib/puppet/state/last_run_summary.yaml}}
-[ -r {COMMON} ] || [ -d "${{lock%/*}}" ] || [ -d "${{summary%/*}}" ] || {{ echo absent; exit; }}
-if [ -e "$lock" ]; then printf 'disabled %s\\n' "$(tr '\\n' ' ' <"$lock")"; else echo enabled; fi
-[ ! -r "$summary" ] || {{
+there={COMMON}; [ -r "$there" ] || there=$(command -v puppet || true)
+for dir in {" ".join(VARDIRS)}; do
+[ ! -d $dir/state ] && [ ! -d $dir/public ] || there=$dir
+[ -n "$locks" ] || every="$every $dir/state/agent_disabled.lock"
+[ -n "$summaries" ] || recent="$recent $dir/state/last_run_summary.yaml $dir/public/last_run_summary.yaml"
+done
+[ -n "$summaries" ] || recent="$recent /opt/puppetlabs/puppet/public/last_run_summary.yaml"
+[ -n "$there$locks" ] || {{ echo absent; exit; }}
+state=enabled
+for lock in ${{locks:-$every}}; do
+[ ! -e "$lock" ] || state="disabled $(tr '\\n' ' ' <"$lock")"
+done
+printf '%s\\n' "$state"
+summary=$(ls -t ${{summaries:-$recent}} 2>/dev/null | head -n 1)
+[ -z "$summary" ] || {{
 printf 'age %s\\n' $(($(date +%s) - $(stat -c %Y "$summary")))
 sed -n 's/^ *\\(failed\\|failed_to_restart\\|failure\\): *\\([0-9]*\\)$/failed \\2/p' "$summary"
 }}
 """,
+    timeout_s=40,
 )
 
 
