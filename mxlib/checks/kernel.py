@@ -1,5 +1,6 @@
 """The running kernel: whole on the disk, so that it can boot again, and not known to be bad under what holds here."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +8,6 @@ from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import kernel, sysctl
-from mxlib.facts.kernel import InstalledKernel
 from mxlib.facts.source import Facts, Source
 from mxlib.mta.exim import service as mta
 
@@ -32,20 +32,25 @@ def judge(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Fi
     own = found.running_kernel
     if own is None or not own.whole:
         return failed(f"{found.running} runs, but lacks {', '.join(own.missing) if own else 'all'} on the disk")
-    return _known_bad(own, facts, policy, entries)
+    # what runs may be an older build than the one on the disk; where it does not say which, that is not known
+    judged = _known_bad(own.release, found.build, facts, policy, entries)
+    waiting = f"; {found.waiting_build} is installed and not booted yet" if found.waiting_build else ""
+    return dataclasses.replace(judged, why=f"{judged.why}{waiting}")
 
 
-def _known_bad(own: InstalledKernel, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
+def _known_bad(
+    release: str, version: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]
+) -> Finding:
     values = facts.get(sysctl.source(policy.read_sysctls))
-    candidate = Candidate(own.release, own.version, facts.get(mta.VERSION_SOURCE), values)
+    candidate = Candidate(release, version, facts.get(mta.VERSION_SOURCE), values)
     bad = about(entries, candidate, policy.allowed_kernels)
     serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
     if serious:
-        return failed(f"{own.release} is known to be bad: {_tell(serious)}")
+        return failed(f"{release} is known to be bad: {_tell(serious)}")
     if bad[Applies.UNKNOWN]:
-        return unknown(f"whether {own.release} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
+        return unknown(f"whether {release} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
     warned = f"; warning: {_tell(bad[Applies.YES])}" if bad[Applies.YES] else ""
-    return ok(f"{own.release}, package {own.version}{warned}")
+    return ok(f"{release}, package {version or 'not known'}{warned}")
 
 
 def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
@@ -60,7 +65,7 @@ def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: S
     own = facts.get(kernel.SOURCE).find(release)
     if own is None:
         return unknown(f"{release} is not installed, so its version is not known")
-    return _known_bad(own, facts, policy, entries)
+    return _known_bad(own.release, own.version, facts, policy, entries)
 
 
 def check(entries: Sequence[KnownBad]) -> Check:

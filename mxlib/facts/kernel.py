@@ -14,10 +14,16 @@ _PACKAGE = re.compile(rf"linux-image-(?P<release>{RELEASE}?)(?:-unsigned)?")
 _DEBUG = re.compile(r".*-dbg")
 _FILE = re.compile(rf"/(?:boot/(?P<kind>vmlinuz|initrd\.img)-|lib/modules/)(?P<release>{RELEASE}?)(?:/modules\.dep)?")
 
+# Debian's kernels say in `uname -v` from which version of the package they were built.
+_BUILD = re.compile(r"#\d+ .*\bDebian (?P<version>[0-9][0-9A-Za-z.+~:-]*)(?: .*)?")
+_PART_OF_VERSION = re.compile(r"\d.*|rc\d+")
+_KEYWORDS = ("running ", "build ", "package ", "file ")
+
 SECTION = Section(
     "kernel",
     """\
 printf 'running %s\\n' "$(uname -r)"
+printf 'build %s\\n' "$(uname -v)"
 dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\\n' 'linux-image-[0-9]*'
 for file in /boot/vmlinuz-* /boot/initrd.img-* /lib/modules/*/modules.dep; do
 [ ! -s "$file" ] || printf 'file %s\\n' "$file"
@@ -72,10 +78,12 @@ class KernelFacts:
     Attributes:
         running: ABI name of the running kernel (``uname -r``).
         installed: every kernel of which a package or a file is there, by release.
+        build: version of the package that the running kernel was built as (``uname -v``); empty when it does not say.
     """
 
     running: str
     installed: tuple[InstalledKernel, ...]
+    build: str = ""
 
     def find(self, release: str) -> InstalledKernel | None:
         """The installed kernel of a release, whole or not."""
@@ -85,6 +93,36 @@ class KernelFacts:
     def running_kernel(self) -> InstalledKernel | None:
         """What is installed of the running kernel."""
         return self.find(self.running)
+
+    @property
+    def waiting_build(self) -> str:
+        """Version of another build of the running release, installed and not booted yet; empty if there is none.
+
+        A security update keeps the release where it keeps the ABI: the same name is then another kernel.
+        """
+        own = self.running_kernel
+        return own.version if own is not None and self.build and own.version not in ("", self.build) else ""
+
+
+def build_of(version: str) -> str:
+    """Version of the package that a running kernel was built as; empty where it does not say.
+
+    Arguments:
+        version: what ``uname -v`` or /proc/sys/kernel/version says.
+    """
+    found = _BUILD.fullmatch(version.strip())
+    return found["version"] if found else ""
+
+
+def flavour(release: str) -> str:
+    """The flavour of a release: ``cloud-amd64`` of ``6.1.0-47-cloud-amd64`` and ``6.12.107+deb13-cloud-amd64``.
+
+    Arguments:
+        release: as ``uname -r`` says it.
+    """
+    parts = release.split("-")
+    numbers = [index for index, part in enumerate(parts) if _PART_OF_VERSION.fullmatch(part)]
+    return "-".join(parts[max(numbers, default=-1) + 1 :])
 
 
 def parse(outputs: Outputs) -> KernelFacts:
@@ -100,7 +138,11 @@ def parse(outputs: Outputs) -> KernelFacts:
         raise ParseError(f"no running kernel release in {lines[:1]}")
     if "dpkg-query" in output.errors and "no packages found" not in output.errors:
         raise ParseError(f"dpkg-query: {output.errors.strip()[:200]}")
-    return KernelFacts(running[0], tuple(_installed(lines)))
+    odd = next((line for line in lines if line and not line.startswith(_KEYWORDS)), None)
+    if odd is not None:
+        raise ParseError(f"not a line about kernels: {odd[:100]!r}")
+    build = next((line.removeprefix("build ") for line in lines if line.startswith("build ")), "")
+    return KernelFacts(running[0], tuple(_installed(lines)), build_of(build))
 
 
 def _installed(lines: list[str]) -> Iterable[InstalledKernel]:

@@ -1,5 +1,6 @@
 """Which kernels were proven on a host by these cookbooks: booted, judged by real mail, and kept."""
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -26,16 +27,18 @@ class Proof:
         host: the MX it was proven on.
         when: ISO 8601, UTC.
         run: id of the run that proved it.
+        version: version of the package it was built as; empty where that was not noted: then no build is proven.
     """
 
     release: str
     host: str
     when: str
     run: str
+    version: str = ""
 
     def to_json(self) -> str:
         """The proof as one line."""
-        return json.dumps({"release": self.release, "host": self.host, "when": self.when, "run": self.run})
+        return json.dumps(dataclasses.asdict(self))
 
 
 def parse(outputs: Outputs) -> tuple[Proof, ...]:
@@ -52,8 +55,9 @@ def _proof(line: str) -> Proof | None:
     try:
         raw = json.loads(line)
         release = str(raw["release"])
-        proof = Proof(release, one_line(str(raw["host"])), one_line(str(raw["when"])), one_line(str(raw["run"])))
-    except (ValueError, KeyError, TypeError):
+        where, when, run = (one_line(str(raw[key])) for key in ("host", "when", "run"))
+        proof = Proof(release, where, when, run, one_line(str(raw.get("version", ""))))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return proof if re.fullmatch(RELEASE, release) else None
 

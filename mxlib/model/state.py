@@ -108,6 +108,7 @@ class View:
         saved: GRUB's saved entry.
         next: GRUB's entry for the next boot only.
         puppet_off: whether Puppet is disabled.
+        build: version of the package that the running kernel was built as; empty when it does not say.
     """
 
     boot: str
@@ -117,6 +118,7 @@ class View:
     saved: str
     next: str
     puppet_off: bool
+    build: str = ""
 
 
 @dataclass(frozen=True)

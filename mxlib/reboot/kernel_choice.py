@@ -38,10 +38,25 @@ def choose(world: RebootWorld, word: str) -> tuple[str, str]:
 
 def _newest(world: RebootWorld, facts: Facts) -> tuple[str, str]:
     whole = _whole(facts)
-    if not whole:
-        raise StepError(f"{world.target.name} has no kernel that is whole")
-    best = _latest(whole)
-    return best.release, f"the newest kernel that is whole on {world.target.name} is {best.release}"
+    best = _latest(_of_the_flavour(world.target, facts, whole))
+    others = [one for one in whole if DebianVersion(one.version) > DebianVersion(best.version)]
+    newer = f"; of another flavour and newer: {', '.join(one.release for one in others)}" if others else ""
+    return best.release, f"the newest kernel that is whole on {world.target.name} is {best.release}{newer}"
+
+
+def _of_the_flavour(host: Host, facts: Facts, kernels: list[InstalledKernel]) -> list[InstalledKernel]:
+    """Those of the flavour that runs: another one has other drivers, and is taken only by its full name.
+
+    Raises:
+        mxlib.base.errors.StepError: there is none.
+    """
+    runs = kernel.flavour(facts.get(kernel.SOURCE).running)
+    same = [one for one in kernels if kernel.flavour(one.release) == runs]
+    if not same:
+        there = ", ".join(one.release for one in kernels)
+        other = f"; name one of another flavour with --kernel RELEASE: {there}" if there else ""
+        raise StepError(f"{host.name} has no kernel of the flavour {runs} that is whole{other}")
+    return same
 
 
 def _whole(facts: Facts) -> list[InstalledKernel]:
@@ -53,12 +68,13 @@ def _latest(kernels: list[InstalledKernel]) -> InstalledKernel:
 
 
 def _proven(world: RebootWorld, facts: Facts) -> tuple[str, str]:
-    """The newest one that has passed on any MX of the service and can boot here."""
-    proofs = {one.release: one for one in (*_from_peers(world), *facts.get(proven.SOURCE))}
+    """The newest one that has passed on any MX of the service, as the same build, and can boot here."""
+    proofs = {(one.release, one.version): one for one in (*_from_peers(world), *facts.get(proven.SOURCE))}
     if not proofs:
         raise StepError("no kernel was proven on any MX yet: name one with --kernel RELEASE, or take the newest")
     menu = facts.get(grub.SOURCE)
-    fit = [one for one in _whole(facts) if one.release in proofs and menu.entry_for(one.release) is not None]
+    same = _of_the_flavour(world.target, facts, _whole(facts))
+    fit = [one for one in same if (one.release, one.version) in proofs and menu.entry_for(one.release) is not None]
     bad = {
         one.release: found for one in fit if not (found := world.adapters.verifier.known_bad(facts, one.release)).passed
     }
@@ -66,11 +82,11 @@ def _proven(world: RebootWorld, facts: Facts) -> tuple[str, str]:
     if not good:
         raise StepError(_none_fits(world.target, proofs, bad))
     best = _latest(good)
-    return best.release, f"{best.release} is the newest that was proven: {_said(proofs[best.release])}"
+    return best.release, f"{best.release} is the newest that was proven: {_said(proofs[best.release, best.version])}"
 
 
-def _none_fits(host: Host, proofs: dict[str, Proof], bad: dict[str, Verdict]) -> str:
-    known = ", ".join(sorted(proofs))
+def _none_fits(host: Host, proofs: dict[tuple[str, str], Proof], bad: dict[str, Verdict]) -> str:
+    known = ", ".join(f"{release} {version}".strip() for release, version in sorted(proofs))
     why = "".join(f"; {found.why}" for found in bad.values())
     return f"none of the kernels that were proven ({known}) is whole and fit on {host.name}{why}"
 

@@ -144,13 +144,16 @@ def _unwell(verdicts: Sequence[Verdict], accepted: frozenset[str]) -> str:
 
 
 def _saved(asked: Asked, facts: Facts, found: standing.Standing) -> str:
-    """A remark where the host runs the kernel and would not boot it again."""
+    """A remark where the host runs the kernel and would boot another one, or another build of it."""
     try:
-        entry = facts.get(grub.SOURCE).entry_for(asked.kernel)
+        menu, kernels = facts.get(grub.SOURCE), facts.get(kernel.SOURCE)
     except ParseError:
         return "which kernel it would boot next cannot be told"
-    if entry is None or found.view.saved != entry.full_id:
+    entry = menu.find(found.view.saved)
+    if entry is None or entry.release != asked.kernel:
         return "somebody has booted it by hand: GRUB's saved entry is another kernel"
+    if kernels.waiting_build:
+        return f"it runs build {kernels.build}, and build {kernels.waiting_build} of the same kernel is not booted yet"
     return ""
 
 
@@ -197,12 +200,17 @@ def _newer(asked: Asked, facts: Facts) -> str:
 
 
 def newest(found: Sequence[kernel.KernelFacts]) -> str:
-    """The newest kernel that is whole on any of the hosts; empty if there is none.
+    """The newest kernel that is whole on any of the hosts, of the flavour it runs; empty if there is none.
 
     Arguments:
         found: kernels of each host.
     """
-    whole = [one for facts in found for one in facts.installed if one.whole and one.version]
+    whole = [
+        one
+        for facts in found
+        for one in facts.installed
+        if one.whole and one.version and kernel.flavour(one.release) == kernel.flavour(facts.running)
+    ]
     return max(whole, key=lambda one: DebianVersion(one.version)).release if whole else ""
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mxlib.base.errors import ParseError
 from mxlib.facts import depool
-from mxlib.facts.kernel import RELEASE
+from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
 from mxlib.model.state import Mta, View
@@ -38,6 +38,7 @@ SECTION = Section(
     f"""\
 read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
 read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
+read -r build </proc/sys/kernel/version && echo "build $build"
 set -- what=tcp /proc/net/tcp
 [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
 [ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
@@ -110,6 +111,7 @@ def parse(outputs: Outputs) -> Standing:
         saved=_unescaped(said.get("saved", "")),
         next=_unescaped(said.get("next", "")),
         puppet_off=said["puppet"] == "off",
+        build=build_of(said.get("build", "")),
     )
     return Standing(view, closed, unit["ActiveState"], listeners, masked, _shuts_down(shutdown))
 

@@ -102,7 +102,8 @@ def keep(world: RebootWorld, state: State) -> Done:
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
     set_entries(world, known[release], "", panic.disarm_script())
-    proof = Proof(release, world.target.name, world.clock.now().isoformat(timespec="seconds"), record.run)
+    when = world.clock.now().isoformat(timespec="seconds")
+    proof = Proof(release, world.target.name, when, record.run, state.host.build)
     world.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
     return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
 

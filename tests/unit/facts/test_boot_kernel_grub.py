@@ -35,7 +35,10 @@ def test_a_boot_that_cannot_be_told_is_unknown(answer):
         fact(boot.SOURCE, answer)
 
 
-def kernel_answer(running=NEW, drop=""):
+UNAME_V = "#1 SMP PREEMPT_DYNAMIC Debian {} (2026-11-16)"
+
+
+def kernel_answer(running=NEW, drop="", build="6.1.192-2"):
     packages = "".join(
         f"package install installed linux-image-{release} {version}\n"
         f"package unknown not-installed linux-image-{release}-unsigned \n"
@@ -44,7 +47,7 @@ def kernel_answer(running=NEW, drop=""):
     files = "".join(
         f"file /boot/vmlinuz-{r}\nfile /boot/initrd.img-{r}\nfile /lib/modules/{r}/modules.dep\n" for r in (OLD, NEW)
     )
-    answer = f"running {running}\n{packages}{files}"
+    answer = f"running {running}\nbuild {UNAME_V.format(build)}\n{packages}{files}"
     assert drop in answer
     return answer.replace(drop, "") if drop else answer
 
@@ -57,6 +60,61 @@ def test_kernels():
         (NEW, "6.1.192-2", True, False),
     ]
     assert facts.running_kernel is facts.find(NEW)
+    assert (facts.build, facts.waiting_build) == ("6.1.192-2", "")
+
+
+def test_a_new_build_of_the_running_release_waits_for_a_boot():
+    facts = fact(kernel.SOURCE, kernel_answer(build="6.1.192-1"))
+    assert (facts.build, facts.waiting_build) == ("6.1.192-1", "6.1.192-2")
+
+
+@pytest.mark.parametrize(
+    ("said", "build"),
+    [
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12.107-1 (2026-10-01)", "6.12.107-1"),
+        ("#1 SMP Debian 3.16.7-ckt20-1+deb8u4 (2016-02-29)", "3.16.7-ckt20-1+deb8u4"),
+        ("#1 SMP PREEMPT_DYNAMIC Debian 6.12.57-1~bpo12+1 (2025-11-17)", "6.12.57-1~bpo12+1"),
+        ("#1 SMP PREEMPT_DYNAMIC Fri Nov 27 10:00:00 UTC 2026", ""),
+        ("", ""),
+    ],
+)
+def test_the_build_by_what_the_kernel_says(said, build):
+    assert kernel.build_of(said) == build
+
+
+def test_a_kernel_that_does_not_say_its_build_is_no_known_one():
+    facts = fact(kernel.SOURCE, kernel_answer().replace("Debian 6.1.192-2 ", ""))
+    assert (facts.build, facts.waiting_build) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("release", "flavour"),
+    [
+        ("6.1.0-47-cloud-amd64", "cloud-amd64"),
+        ("6.1.0-44-rt-amd64", "rt-amd64"),
+        ("6.1.0-44-amd64", "amd64"),
+        ("5.10.0-0.deb10.30-amd64", "amd64"),
+        ("6.12.107+deb13-cloud-amd64", "cloud-amd64"),
+        ("6.12.115+deb13.1-cloud-amd64", "cloud-amd64"),
+        ("6.12.57+deb12-amd64", "amd64"),
+        ("7.0-rc3-amd64", "amd64"),
+        ("6.9.7-amd64", "amd64"),
+        ("6.18.44", ""),
+    ],
+)
+def test_flavours(release, flavour):
+    assert kernel.flavour(release) == flavour
+
+
+def test_kernels_of_debian_13():
+    release = "6.12.107+deb13-cloud-amd64"
+    facts = fact(kernel.SOURCE, kernel_answer().replace(OLD, release).replace(f"running {NEW}", f"running {release}"))
+    assert (facts.running, facts.running_kernel.whole) == (release, True)
+
+
+def test_a_line_that_is_nothing_about_kernels_makes_them_unknown():
+    with pytest.raises(FactUnknownError, match="not a line about kernels: 'packages of another form'"):
+        fact(kernel.SOURCE, kernel_answer() + "packages of another form\n")
 
 
 @pytest.mark.parametrize(

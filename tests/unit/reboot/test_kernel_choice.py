@@ -51,8 +51,11 @@ class World:
 KERNELS = [installed("6.1.0-55", "6.1.160-1"), installed("6.1.0-56", "6.1.170-3"), installed("6.1.0-9", "6.1.27-1")]
 
 
-def proof(release, host="mx1001"):
-    return Proof(release, host, "2026-11-21T00:55:00+00:00", "run-1")
+def proof(release, host="mx1001", version=None):
+    known = {one.release: one.version for one in KERNELS}
+    return Proof(
+        release, host, "2026-11-21T00:55:00+00:00", "run-1", known.get(release, "") if version is None else version
+    )
 
 
 def test_the_newest_is_by_version_not_by_name(monkeypatch):
@@ -81,8 +84,40 @@ def test_what_is_bad_or_cannot_boot_or_cannot_be_known_is_passed_over(monkeypatc
 def test_a_kernel_that_is_not_whole_is_not_taken(monkeypatch):
     kernels = [installed("6.1.0-55", "6.1.160-1"), installed("6.1.0-56", "6.1.170-3", whole=False)]
     world = World(monkeypatch, kernels, {"mx1001": (proof("6.1.0-56"),)})
-    with pytest.raises(StepError, match=r"none of the kernels that were proven \(6.1.0-56\)"):
+    with pytest.raises(StepError, match=r"none of the kernels that were proven \(6.1.0-56 6.1.170-3\)"):
         choice.choose(world, "proven")
+
+
+@pytest.mark.parametrize("version", ["6.1.170-2", ""])
+def test_another_build_of_a_proven_kernel_is_not_proven(monkeypatch, version):
+    proofs = {"mx1001": (proof("6.1.0-56", version=version), proof("6.1.0-55"))}
+    assert choice.choose(World(monkeypatch, KERNELS, proofs), "proven")[0] == "6.1.0-55"
+
+
+CLOUD = [
+    installed("6.1.0-43-cloud-amd64", "6.1.162-1"),
+    installed("6.1.0-44-amd64", "6.1.164-1"),
+    installed("6.1.0-44-cloud-amd64", "6.1.164-1"),
+    installed("6.1.0-45-rt-amd64", "6.1.165-1"),
+]
+
+
+def test_the_newest_is_of_the_flavour_that_runs(monkeypatch):
+    release, why = choice.choose(World(monkeypatch, CLOUD, {}), "newest")
+    assert release == "6.1.0-44-cloud-amd64"
+    assert why.endswith("; of another flavour and newer: 6.1.0-45-rt-amd64")
+
+
+def test_proven_is_of_the_flavour_that_runs(monkeypatch):
+    proofs = {"mx1001": (proof("6.1.0-45-rt-amd64", version="6.1.165-1"),)}
+    with pytest.raises(StepError, match="none of the kernels that were proven"):
+        choice.choose(World(monkeypatch, CLOUD, proofs), "proven")
+
+
+def test_another_flavour_is_taken_by_its_full_name_only(monkeypatch):
+    kernels = [installed("6.1.0-43-cloud-amd64", "6.1.162-1", whole=False), installed("6.1.0-44-amd64", "6.1.164-1")]
+    with pytest.raises(StepError, match=r"flavour cloud-amd64 that is whole; name one .*: 6.1.0-44-amd64"):
+        choice.choose(World(monkeypatch, kernels, {}), "newest")
 
 
 def test_where_nothing_was_proven_that_is_said(monkeypatch):
@@ -97,6 +132,7 @@ def output(text, code=0):
 def test_the_list_is_read_and_what_is_not_ours_proves_nothing():
     lines = [
         proof("6.1.0-56").to_json(),
+        '"a text"',
         "",
         "rubbish",
         "[]",

@@ -79,7 +79,14 @@ def test_running_it_in_service_it_is_there() -> None:
     one = seen(want=asked(RUNS))
     assert (one.stand, one.unwell) == (Stand.THERE, "")
     by_hand = seen(facts(saved=ENTRY.format(OTHER)), asked(RUNS))
-    assert "booted it by hand" in by_hand.why or by_hand.stand is Stand.THERE
+    assert (by_hand.stand, "booted it by hand" in by_hand.why) == (Stand.THERE, True)
+
+
+def test_another_build_of_the_same_kernel_is_told() -> None:
+    found = facts(kernel=RUNS)
+    text = found.outputs["kernel"].output.replace("Debian 6.1.192-1 ", "Debian 6.1.191-1 ")
+    older = {**found.outputs, "kernel": dataclasses.replace(found.outputs["kernel"], output=text)}
+    assert "build 6.1.192-1 of the same kernel" in seen(dataclasses.replace(found, outputs=older), asked(RUNS)).why
 
 
 @pytest.mark.parametrize(
@@ -173,6 +180,8 @@ def test_newest_is_by_version_not_by_name() -> None:
     from mxlib.facts.kernel import SOURCE
 
     assert newest([facts().get(SOURCE)]) == OTHER
+    generic = facts(kernel="6.1.0-54-amd64").get(SOURCE)
+    assert newest([generic]) == ""
     assert newest([]) == ""
 
 
