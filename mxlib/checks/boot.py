@@ -1,6 +1,7 @@
 """The next boot: it must lead where somebody wanted it to lead."""
 
-from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.base.errors import ParseError
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import boot, grub, kernel
 from mxlib.facts.grub import GrubFacts
@@ -12,14 +13,27 @@ def _next(found: GrubFacts) -> Finding | None:
     if found.next_entry:
         return failed(f"a one-time boot is pending: {found.next_entry}")
     if found.default != "saved":
-        return None
+        return _leads(found, found.default, "the fixed entry")
     if found.savedefault:
         return failed("an entry of the menu saves itself as the default, so no fallback stays armed")
     if not found.saved_entry:
         return failed("GRUB_DEFAULT is saved, but nothing is saved: the newest kernel boots")
-    if not found.find(found.saved_entry):
-        return failed(f"the saved entry is not in the menu, so GRUB boots the newest in silence: {found.saved_entry}")
-    return None
+    return _leads(found, found.saved_entry, "the saved entry")
+
+
+def _leads(found: GrubFacts, name: str, what: str) -> Finding | None:
+    """What is wrong with where an entry leads."""
+    if "$" in name:
+        return unknown(f"{what} is worked out at boot: {name}")
+    try:
+        entry = found.find(name)
+    except ParseError as error:
+        return unknown(f"{what} is {name}: {error}")
+    if entry is None:
+        return failed(f"{what} is not in the menu, so GRUB boots the newest in silence: {name}")
+    if entry.recovery:
+        return failed(f"{what} boots into something else than the normal system: {name}, {entry.arguments}")
+    return None if entry.release else unknown(f"which kernel {what} boots is not known: {name}")
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
@@ -30,7 +44,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     wrong = _next(found)
     if wrong:
         return wrong
-    entry = found.find(found.saved_entry) if found.default == "saved" else None
+    entry = found.find(found.saved_entry if found.default == "saved" else found.default)
     other = f"; the next boot is {entry.release}" if entry and entry.release != running else ""
     return ok(f"{running} since {this.booted_at:%Y-%m-%d %H:%M} UTC, boot {this.boot_id}{other}")
 

@@ -1,7 +1,9 @@
 """What GRUB will boot: its real menu, its environment block, and whether it can write that block."""
 
+import itertools
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.kernel import RELEASE
@@ -13,7 +15,8 @@ CONFIG = Section(
     "grub-config",
     r"""
 [ -s /boot/grub/grub.cfg ] || { echo "no /boot/grub/grub.cfg" >&2; exit 3; }
-grep -E '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|savedefault$|set default=)' /boot/grub/grub.cfg
+grep -E -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|savedefault$|set default=|if |fi$)' \
+-e '\{[[:space:]]*$' /boot/grub/grub.cfg
 """,
 )
 ENVIRONMENT = Section("grub-environment", "grub-editenv /boot/grub/grubenv list")
@@ -31,11 +34,17 @@ head -n 1 /boot/grub/grubenv
 )
 _UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
 _SIGNATURE = "# GRUB Environment Block"
-_OPEN = re.compile(r"^\s*(?P<kind>menuentry|submenu) (?P<rest>.*)\{\s*$")
-_ID = re.compile(r"(?:\$menuentry_id_option|--id)[ =]'?(?P<id>[^' ]+)'?")
-_TITLE = re.compile(r"(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\")")
+_OPEN = re.compile(r"^\s*(?P<kind>menuentry|submenu)\s(?P<rest>.*?)\{(?P<body>[^{}]*\}\s*)?$")
+_BLOCK = re.compile(r"\{\s*$")
+_IDS = ("$menuentry_id_option", "${menuentry_id_option}", "--id")
+# A component of the name of an entry ends at a single ">"; two of them stand for the character itself.
+_COMPONENT = re.compile(r"(?P<name>(?:[^>]|>>)*)(?:>(?P<rest>.*))?", re.DOTALL)
+_NUMBER = re.compile(r"\s*(?P<digits>0[xX][0-9a-fA-F]+|\d+)>?(?P<rest>.*)", re.DOTALL)
 _LINUX = re.compile(rf"^\s*linux(?:16|efi)?\s+\S*/vmlinuz-(?P<release>{RELEASE})(?P<arguments>(?:\s.*)?)$")
-_RECOVERY = re.compile(r"(?:^|\s)(?:single|recovery|rescue|emergency|1|init=\S+)(?=\s|$)")
+_RECOVERY = re.compile(
+    r"(?:^|\s)(?:single|recovery|rescue|emergency|[s1]|systemd\.unit=(?:rescue|emergency)\.target"
+    r"|init=(?!(?:/usr)?(?:/sbin/init|/lib/systemd/systemd)(?:\s|$))\S+)(?=\s|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,30 @@ class GrubEntry:
 
 
 @dataclass(frozen=True)
+class MenuItem:
+    """What stands in a line of GRUB's menu: an entry or a submenu.
+
+    Attributes:
+        title: its title.
+        item_id: its id; empty for one without.
+        certain: whether it is there whatever GRUB finds at boot: not inside an ``if``.
+        entry: the entry; None for a submenu.
+        submenu: the items of the submenu.
+    """
+
+    title: str
+    item_id: str
+    certain: bool = True
+    entry: GrubEntry | None = None
+    submenu: tuple["MenuItem", ...] = ()
+
+    @property
+    def entries(self) -> tuple[GrubEntry, ...]:
+        """The entry, or all of the submenu."""
+        return (self.entry,) if self.entry else tuple(one for item in self.submenu for one in item.entries)
+
+
+@dataclass(frozen=True)
 class GrubFacts:
     """What GRUB will do at the next boots.
 
@@ -64,7 +97,7 @@ class GrubFacts:
         savedefault: whether an entry, once booted, makes itself the saved one: then no fallback stays armed.
         saved_entry: the saved entry, empty without one: then GRUB boots the first, the newest kernel.
         next_entry: the entry of the next boot only, empty without one.
-        entries: the entries of the real menu, in its order.
+        menu: the real menu, in its order.
         environment_writable: whether GRUB itself can clear ``next_entry``: else a one-time entry stays for ever.
         environment_problem: why it cannot; empty if it can.
     """
@@ -73,9 +106,14 @@ class GrubFacts:
     savedefault: bool
     saved_entry: str
     next_entry: str
-    entries: tuple[GrubEntry, ...]
+    menu: tuple[MenuItem, ...]
     environment_writable: bool
     environment_problem: str = ""
+
+    @property
+    def entries(self) -> tuple[GrubEntry, ...]:
+        """All entries of the menu, in its order."""
+        return tuple(entry for item in self.menu for entry in item.entries)
 
     def entry_for(self, release: str) -> GrubEntry | None:
         """The entry that boots a kernel release normally; never a recovery entry, nor one of another meaning.
@@ -88,44 +126,122 @@ class GrubFacts:
             (e for e in self.entries if e.release == release and not e.recovery and own.fullmatch(e.full_id)), None
         )
 
-    def find(self, full_id: str) -> GrubEntry | None:
-        """The entry with this full id; None when GRUB would silently boot another one."""
-        return next((entry for entry in self.entries if entry.full_id == full_id), None)
+    def find(self, name: str) -> GrubEntry | None:
+        """The entry that GRUB boots by a name; None when it knows none and silently boots the first.
+
+        Arguments:
+            name: ids, titles or numbers of the submenus and of the entry, joined with ``>``.
+
+        Raises:
+            mxlib.base.errors.ParseError: it is a number, and whether entries before it are there is known at boot only.
+        """
+        return _named(self.menu, name)
 
 
-def parse_menu(text: str) -> tuple[GrubEntry, ...]:
+def _named(menu: tuple[MenuItem, ...], name: str) -> GrubEntry | None:
+    """As GRUB does: a number first, else the first item with this title or id; a submenu without more is its first."""
+    number, component = _NUMBER.fullmatch(name), _COMPONENT.fullmatch(name)
+    if number:
+        index = _number(number["digits"])
+        found, rest = (menu[index] if index < len(menu) else None), number["rest"]
+        if not all(item.certain for item in menu[: index + 1]):
+            raise ParseError(f"which entry is number {index} is known at boot only: some before it are conditional")
+    elif component:
+        wanted, rest = component["name"].replace(">>", ">"), component["rest"] or ""
+        found = next((item for item in menu if wanted in (item.title, item.item_id)), None)
+    else:
+        return None
+    if found is None or found.entry is not None:
+        return found.entry if found else None
+    return _named(found.submenu, rest or "0")
+
+
+def _number(digits: str) -> int:
+    """A number as C reads it: hexadecimal after 0x, octal after 0."""
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" and not set(digits) & set("89") else 10
+    return int(digits, base)
+
+
+class _Menu:
+    """A menu on its way to be read: the items of each open submenu, and what else is open around them."""
+
+    def __init__(self) -> None:
+        self._levels: list[list[MenuItem]] = [[]]
+        self._open: list[MenuItem | None] = []
+        self._conditions = 0
+
+    @property
+    def items(self) -> tuple[MenuItem, ...]:
+        return tuple(self._levels[0])
+
+    def line(self, line: str) -> None:
+        inside = bool(self._open) and (self._open[-1] is None or self._open[-1].entry is not None)
+        if opened := _OPEN.match(line):
+            self._begin(opened["kind"], opened["rest"])
+            if opened["body"] is not None:
+                self._kernel(opened["body"])
+                self._end()
+        elif _BLOCK.search(line):
+            self._open.append(None)
+        elif re.match(r"\s*\}\s*$", line):
+            self._end()
+        elif inside:
+            self._kernel(line)
+        elif re.match(r"\s*if\s", line) and not re.search(r"\bfi\s*$", line):
+            self._conditions += 1
+        elif line.strip() == "fi":
+            self._conditions -= 1
+
+    def _begin(self, kind: str, rest: str) -> None:
+        title, item_id = _title_and_id(rest)
+        own = (item_id or title).replace(">", ">>")
+        path = ">".join([*((one.item_id or one.title).replace(">", ">>") for one in self._open if one), own])
+        entry = GrubEntry(path, "", recovery=False) if kind == "menuentry" else None
+        self._open.append(MenuItem(title, item_id, self._conditions <= 0, entry))
+        self._levels += [[]] if entry is None else []
+
+    def _kernel(self, line: str) -> None:
+        item = self._open[-1]
+        if item is not None and item.entry is not None and (linux := _LINUX.match(line)):
+            entry = _with_kernel(item.entry, linux["release"], linux["arguments"].strip())
+            self._open[-1] = replace(item, entry=entry)
+
+    def _end(self) -> None:
+        item = self._open.pop() if self._open else None
+        if item is not None:
+            item = replace(item, submenu=tuple(self._levels.pop())) if item.entry is None else item
+            self._levels[-1].append(item)
+
+
+def parse_menu(text: str) -> tuple[MenuItem, ...]:
     """Read the menu of a grub.cfg.
 
     Arguments:
         text: grub.cfg, whole or only its entries' lines.
+
+    Raises:
+        mxlib.base.errors.ParseError: the title of an entry cannot be read.
     """
-    entries: list[GrubEntry] = []
-    path: list[str] = []
-    inside = False
+    menu = _Menu()
     for line in text.splitlines():
-        if opened := _OPEN.match(line):
-            path.append(_entry_id(opened["rest"]))
-            inside = opened["kind"] == "menuentry"
-            entries += [GrubEntry(">".join(path), "", recovery=False)] if inside else []
-        elif inside and (linux := _LINUX.match(line)):
-            entries[-1] = _with_kernel(entries[-1], linux["release"], linux["arguments"].strip())
-        elif re.match(r"^\s*\}\s*$", line) and path:
-            path.pop()
-            inside = False
-    return tuple(entries)
+        menu.line(line)
+    return menu.items
 
 
-def _entry_id(rest: str) -> str:
-    """The id of an entry, or its title, which GRUB takes as well."""
-    if found := _ID.search(rest):
-        return found["id"]
-    title = _TITLE.search(rest)
-    return (title["single"] or title["double"] or "") if title else ""
+def _title_and_id(rest: str) -> tuple[str, str]:
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        raise ParseError(f"not the title of an entry of GRUB's menu: {rest.strip()[:100]!r}") from None
+    ids = [value for word, value in itertools.pairwise(words) if word in _IDS]
+    ids += [word.removeprefix("--id=") for word in words if word.startswith("--id=")]
+    return words[0] if words else "", ids[0] if ids else ""
 
 
 def _with_kernel(entry: GrubEntry, release: str, arguments: str) -> GrubEntry:
     own_id = entry.full_id.rpartition(">")[2]
-    return GrubEntry(entry.full_id, release, "-recovery-" in own_id or bool(_RECOVERY.search(arguments)), arguments)
+    recovery = "-recovery-" in own_id or bool(_RECOVERY.search(arguments))
+    return GrubEntry(entry.full_id, release, recovery, arguments)
 
 
 def _default(text: str) -> str:
@@ -160,20 +276,20 @@ def parse(outputs: Outputs) -> GrubFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: no menu, no environment block, or its medium could not be told.
+        mxlib.base.errors.ParseError: no menu, no environment block, or its medium is not known.
     """
     config = outputs[CONFIG.name].text()
     environment = _environment(outputs[ENVIRONMENT.name].text())
     problem = _environment_problem(outputs[MEDIUM.name].text())
-    entries = parse_menu(config)
-    if not entries:
+    menu = parse_menu(config)
+    if not any(item.entries for item in menu):
         raise ParseError("no entry in grub.cfg")
     return GrubFacts(
         default=_default(config),
         savedefault=any(line.strip() == "savedefault" for line in config.splitlines()),
         saved_entry=environment.get("saved_entry", ""),
         next_entry=environment.get("next_entry", ""),
-        entries=entries,
+        menu=menu,
         environment_writable=not problem,
         environment_problem=problem,
     )

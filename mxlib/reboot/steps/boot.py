@@ -6,7 +6,6 @@ import re
 
 from mxlib.base.errors import HostError, ParseError, StepError
 from mxlib.base.text import duration, one_line
-from mxlib.facts.kernel import RELEASE
 from mxlib.facts.proven_kernels import Proof, add_script
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.record import Boot, Level, Record
@@ -27,7 +26,8 @@ _NOT_STOPPING_S = 20.0
 _ASK_CLUSTER = 5
 """Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
 _ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
-_ENTRY = re.compile(rf"[A-Za-z0-9.+~_:>-]*{RELEASE}[A-Za-z0-9.+~_:>-]*|")
+# What was there before a run goes back as it was: an id, a title in the host's language, or a number.
+_ENTRY = re.compile(r"[^\x00-\x1f\x7f]*")
 # Where the management host shares one connection for many commands, it would outlive the host's network and let the
 # next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
 HANG_UP = """\
@@ -50,11 +50,11 @@ def entries_script(saved: str, next_: str) -> str:
         next_: full id of the entry for one boot; empty removes it.
 
     Raises:
-        mxlib.base.errors.StepError: an id has characters that no entry of ours has.
+        mxlib.base.errors.StepError: an entry has control characters.
     """
     for entry in (saved, next_):
         if not _ENTRY.fullmatch(entry):
-            raise StepError(f"not the id of a boot entry: {one_line(entry)}")
+            raise StepError(f"not the name of a boot entry: {one_line(entry)}")
     lines = [_set("saved_entry", saved), _set("next_entry", next_)]
     check = f"grub-editenv {_ENVIRONMENT} list | grep -E '^(saved|next)_entry=' || true"
     return "\n".join([*lines, f"sync {_ENVIRONMENT}", check])

@@ -208,7 +208,8 @@ FAILING = {
     "relay-open": ("relay", host(relay=replaced("550 relay not permitted", "250 Accepted")), "would relay"),
     "boot-one-time": ("boot", host(grub_environment=lambda text: text + "next_entry=other\n"), "one-time boot"),
     "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "nothing is saved"),
-    "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>2\n"), "not in the menu"),
+    "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>9\n"), "not in the menu"),
+    "boot-saved-is-recovery": ("boot", host(grub_environment="saved_entry=1>1\n"), "something else than the normal"),
     "kernel-lacks-initrd": (
         "kernel",
         host(kernel=lambda text: re.sub("file /boot/initrd.*\n", "", text)),
@@ -269,6 +270,32 @@ def test_a_check_forced_to_ok_is_found_out(name):
         if all(CHECKS[other].verdict(FAILING[case][1], POLICY).passed for other in CHECKS if other != name)
     ]
     assert alone, f"no fault is seen by {name} alone"
+
+
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        ("1>2", "; the next boot"),
+        ("Advanced options for Debian GNU/Linux>Debian GNU/Linux, with Linux 6.1.0-55-cloud-amd64", ""),
+        ("1>Debian GNU/Linux, with Linux 6.1.0-55-cloud-amd64", ""),
+        ("Debian GNU/Linux", "; the next boot is 6.1.0-56-cloud-amd64"),
+        ("0", "; the next boot is 6.1.0-56-cloud-amd64"),
+    ],
+)
+def test_a_saved_entry_by_title_or_number_is_one(name, leads):
+    verdict = judge("boot", host(grub_environment=f"saved_entry={name}\n"))
+    assert verdict.status is Status.OK, verdict.why
+    if name != "1>2":
+        assert verdict.why.partition(";")[2] == leads.removeprefix(";")
+    fixed = judge("boot", host(grub_config=lambda text: text.replace("${saved_entry}", name)))
+    assert (fixed.status, fixed.why) == (Status.OK, verdict.why)
+
+
+def test_a_fixed_entry_that_is_not_in_the_menu_is_told():
+    verdict = judge("boot", host(grub_config=replaced("${saved_entry}", "7")))
+    assert (verdict.status, "not in the menu" in verdict.why) == (Status.FAILED, True)
+    chosen = judge("boot", host(grub_config=replaced("${saved_entry}", "${chosen}")))
+    assert chosen.status is Status.UNKNOWN
 
 
 def test_sysctls_the_site_requires():

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mxlib.base.errors import ParseError
 from mxlib.facts import boot, grub, kernel
 from mxlib.facts.source import FactUnknownError
 from tests.unit.support.facts import ShellHost, fact, fixture, output
@@ -242,3 +243,86 @@ def test_the_lines_that_are_read_say_the_same_as_the_whole_file(tmp_path):
     read = ShellHost().read(script, timeout=5).output
     assert grub_facts(read) == grub_facts()
     assert len(read) < len(fixture("host/grub.cfg")) / 2
+
+
+ADVANCED = "Advanced options for Debian GNU/Linux"
+# Real GRUB 2.06 (grub-emu) boots the same kernel by each of these; by a name it does not know it boots the first entry.
+NAMES = {
+    f"gnulinux-advanced-{UUID}>gnulinux-{OLD}-advanced-{UUID}": OLD,
+    f"{ADVANCED}>Debian GNU/Linux, with Linux {OLD}": OLD,
+    f"gnulinux-advanced-{UUID}>Debian GNU/Linux, with Linux {OLD}": OLD,
+    "1>2": OLD,
+    "0x1>02": OLD,
+    "1>0": NEW,
+    "1": NEW,
+    ADVANCED: NEW,
+    "0": NEW,
+    "Debian GNU/Linux": NEW,
+    f"gnulinux-simple-{UUID}": NEW,
+    "0>whatever": NEW,
+    "7": None,
+    "1>9": None,
+    "debian gnu/linux": None,
+    f"Debian GNU/Linux, with Linux {OLD}": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_an_entry_is_understood_as_grub_does(name):
+    found = grub_facts().find(name)
+    assert (found.release if found else None) == NAMES[name]
+
+
+def test_a_title_in_another_language_and_with_quotes():
+    config = (
+        fixture("host/grub.cfg")
+        .replace("'Advanced options for Debian GNU/Linux'", "'Erweiterte Optionen für \"Debian\" > it'\\''s'")
+        .replace(", with Linux", ", mit Linux")
+    )
+    facts = grub_facts(config)
+    name = f'Erweiterte Optionen für "Debian" >> it\'s>Debian GNU/Linux, mit Linux {OLD}'
+    assert facts.find(name) is facts.entry_for(OLD)
+    assert grub_facts(config, f"saved_entry={name}\n").saved_entry == name
+
+
+def test_entries_on_one_line_and_other_blocks_keep_their_places():
+    own = (
+        "function warn {\n\techo x\n}\n"
+        f"menuentry 'other' --id other {{ linux /boot/vmlinuz-{OLD} root=x; }}\n"
+        "hiddenentry 'x' {\n\tlinux /boot/vmlinuz-5 x\n}\n"
+    )
+    facts = grub_facts(own + fixture("host/grub.cfg"))
+    assert facts.find("0").full_id == "other"
+    assert facts.find("2>2").full_id == f"gnulinux-advanced-{UUID}>gnulinux-{OLD}-advanced-{UUID}"
+
+
+def test_a_number_behind_a_conditional_entry_is_known_at_boot_only():
+    efi = "if [ x = y ]; then\nmenuentry 'firmware' --id fw {\n\tfwsetup\n}\nfi\n"
+    facts = grub_facts(efi + fixture("host/grub.cfg"))
+    with pytest.raises(ParseError, match="known at boot only"):
+        facts.find("2>2")
+    assert facts.find(f"{ADVANCED}>2").release == OLD
+    assert grub_facts(fixture("host/grub.cfg") + efi).find("1>2").release == OLD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "recovery"),
+    [
+        ("ro init=/lib/systemd/systemd quiet", False),
+        ("ro init=/sbin/init", False),
+        ("ro init=/bin/sh", True),
+        ("ro systemd.unit=rescue.target", True),
+        ("ro single", True),
+        ("ro s", True),
+    ],
+)
+def test_what_is_no_normal_boot(arguments, recovery):
+    config = fixture("host/grub.cfg").replace(f"menuentry 'Debian GNU/Linux, with Linux {OLD}' ", "menuentry 'mine' ")
+    line = f"menuentry 'x' --id x {{\n\tlinux /boot/vmlinuz-{OLD} root=/dev/vda1 {arguments}\n}}\n"
+    assert grub_facts(line + config).find("x").recovery is recovery
+
+
+def test_a_title_that_cannot_be_read_makes_the_menu_unknown():
+    with pytest.raises(FactUnknownError, match="not the title of an entry"):
+        grub_facts("menuentry 'open {\n}\n" + fixture("host/grub.cfg"))
