@@ -98,7 +98,7 @@ def main() -> int:
         mark = LogMark(stat.st_ino, stat.st_size)
         ways = {
             f"poll: growth of the log, {args.growth} messages (every 3 s)": here(
-                pulse.script(mark, "mx-drain.service"), directory
+                pulse.script(mark), directory
             ),
             "count and judge: every header file and the log (once a round)": here(
                 backlog_script.section(()).script, directory

@@ -10,7 +10,7 @@ from mxlib.base.errors import HostError, MxlibError, ParseError
 from mxlib.base.text import one_line, plural
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.source import read_facts
-from mxlib.mta.exim import callout, rejects
+from mxlib.mta.find import find
 from mxlib.protocols.host import Host
 
 _LOG_DAYS = 14
@@ -33,7 +33,7 @@ class Aftermath:
         self._say = world.tell.line
 
     def forget(self) -> None:
-        """Make Exim forget that these addresses were refused, on the hosts that may be changed."""
+        """Make the MTA forget that these addresses were refused, on the hosts that may be changed."""
         addresses = concerned(self._found.states, self._wanted.addresses)
         everything = tuple(dict.fromkeys((*addresses, *(one for targets in addresses.values() for one in targets))))
         for name in self._wanted.targets if everything else ():
@@ -52,9 +52,12 @@ class Aftermath:
     def _forget(self, host: Host, addresses: Sequence[str]) -> None:
         if any(end is not Ending.REFRESHED for (name, _), end in self._found.endings.items() if name == host.name):
             return  # the next sender would only make it remember again
-        hints = read_facts(host, (callout.SOURCE,)).get(callout.SOURCE)
+        mta = find(self._world.policy.mta)
+        if not mta.can.refusal_cache:
+            return
+        hints = read_facts(host, (mta.remembered_refusals,)).get(mta.remembered_refusals)
         if keys := hints.negative(addresses):
-            said = host.act(callout.clear_script(keys), timeout=60).output.strip()
+            said = host.act(mta.drop_refusals_script(keys), timeout=60).output.strip()
             what = plural(len(keys), "cached callout refusal")
             self._say(f"{host.name}: forgot {what} ({', '.join(keys)}): {one_line(said)}")
             self._found.cleared[host.name] = keys
@@ -65,7 +68,7 @@ class Aftermath:
     def _refusals(self, host: Host, addresses: Sequence[str]) -> None:
         since = self._since(host.name)
         try:
-            source = rejects.source(addresses, since)
+            source = find(self._world.policy.mta).refusals(addresses, since)
             listed = read_facts(host, (source,)).get(source)
         except (HostError, ParseError) as error:
             self._found.unknown.append(f"{host.name}: whose mail was refused: {one_line(str(error))}")

@@ -13,7 +13,7 @@ from mxlib.base.journal import EventLog
 from mxlib.config.aliases import AliasGenerator
 from mxlib.config.probes import ProbeSection
 from mxlib.config.verify import VerifyPolicy
-from mxlib.mta.exim.rejects import Refusal
+from mxlib.mta.refusal import Refusal
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
 

@@ -13,8 +13,7 @@ from mxlib.aliases.plan import Repair
 from mxlib.base.text import duration, plural, printable
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.aliases import problems, warnings
-from mxlib.mta.exim.callout import NEGATIVE_S
-from mxlib.mta.exim.rejects import Refusal
+from mxlib.mta.refusal import SENDERS_REMEMBER_S, Refusal
 
 _SHOWN = 20
 
@@ -34,10 +33,10 @@ def caches(found: Found, now: datetime) -> str:
     last = last_refusal(found)
     if last is None:
         return ""
-    until = last + timedelta(seconds=NEGATIVE_S)
+    until = last + timedelta(seconds=SENDERS_REMEMBER_S)
     if until <= now:
-        return "no sender's cache can still hold a refusal (Exim keeps one for 2 h by default)"
-    return f"senders may still refuse from their own caches until {until:%H:%M} UTC (2 h by Exim's default)"
+        return "no sender's cache can still hold a refusal (most keep one for 2 h at most)"
+    return f"senders may still refuse from their own caches until {until:%H:%M} UTC (most keep one for 2 h)"
 
 
 def terminal(found: Found, outcome: RefreshExit, now: datetime) -> Iterator[str]:
@@ -176,5 +175,5 @@ def rehearse(repair: Repair, limit: float) -> list[str]:
         lines.append(f"{host}:   systemctl start {repair.generator.timer}")
     lines.append(f"{host}:   systemctl start --no-block {unit}; wait at most {duration(limit)}, else stop it again")
     lines.append(f"{host}:   put the copy back if {file} is cut short or below {repair.generator.floor} entries")
-    lines.append(f"{host}:   forget cached callout refusals of the addresses that differ (exim_fixdb)")
+    lines.append(f"{host}:   forget cached refusals of the addresses that differ")
     return lines

@@ -4,10 +4,13 @@ from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import disk
 from mxlib.facts.disk import DiskUse
-from mxlib.facts.source import Facts
-from mxlib.mta.exim import names as exim
+from mxlib.facts.source import Facts, Source
+from mxlib.mta.find import find
 
-SOURCE = disk.source((exim.SPOOL, exim.MAINLOG.rpartition("/")[0], "/boot"))
+
+def source(policy: VerifyPolicy) -> Source[tuple[DiskUse, ...]]:
+    """How the file systems are read that mail and new kernels need."""
+    return disk.source((*find(policy.mta).paths, "/boot"))
 
 
 def _use(use: DiskUse, limit: float) -> Finding:
@@ -19,7 +22,7 @@ def _use(use: DiskUse, limit: float) -> Finding:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the file systems that mail needs."""
-    return worst([_use(use, policy.free_percent) for use in facts.get(SOURCE)])
+    return worst([_use(use, policy.free_percent) for use in facts.get(source(policy))])
 
 
-CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda _: (SOURCE,), judge)
+CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda policy: (source(policy),), judge)

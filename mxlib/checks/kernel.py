@@ -9,11 +9,11 @@ from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import kernel, sysctl
 from mxlib.facts.source import Facts, Source
-from mxlib.mta.exim import service as mta
+from mxlib.mta.find import find
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[Any], ...]:
-    return (kernel.SOURCE, mta.VERSION_SOURCE, sysctl.source(policy.read_sysctls))
+    return (kernel.SOURCE, find(policy.mta).version, sysctl.source(policy.read_sysctls))
 
 
 def _tell(entries: list[KnownBad]) -> str:
@@ -42,7 +42,7 @@ def _known_bad(
     release: str, version: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]
 ) -> Finding:
     values = facts.get(sysctl.source(policy.read_sysctls))
-    candidate = Candidate(release, version, facts.get(mta.VERSION_SOURCE), values)
+    candidate = Candidate(release, version, policy.mta, facts.get(find(policy.mta).version), values)
     bad = about(entries, candidate, policy.allowed_kernels)
     serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
     if serious:

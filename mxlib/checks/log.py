@@ -3,9 +3,8 @@
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts
-from mxlib.mta.exim import maillog
-from mxlib.mta.exim.logline import Cause
-from mxlib.mta.exim.maillog import RecentLog
+from mxlib.mta.event import Cause, RecentLog
+from mxlib.mta.find import find
 
 # The first two have limits of their own; hints repeat an earlier error at every queue run.
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})
@@ -30,10 +29,10 @@ def _problems(found: RecentLog, policy: VerifyPolicy) -> list[str]:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the log of a host."""
-    found = facts.get(maillog.RECENT_SOURCE)
+    found = facts.get(find(policy.mta).recent)
     if wrong := _problems(found, policy):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
     return ok(f"in 15 minutes {found.arrived} arrived, {found.delivered} delivered, {found.wrong} lines about errors")
 
 
-CHECK = Check("log", "errors by destination and cause", Scope.SERVICE, lambda _: (maillog.RECENT_SOURCE,), judge)
+CHECK = Check("log", "errors by destination and cause", Scope.SERVICE, lambda policy: (find(policy.mta).recent,), judge)

@@ -3,8 +3,8 @@
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts
-from mxlib.mta.exim import service as mta
-from mxlib.mta.exim.service import MtaFacts
+from mxlib.mta.find import find
+from mxlib.mta.service import MtaFacts
 
 
 def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:
@@ -20,7 +20,8 @@ def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the MTA of a host that is to be in service."""
-    found = facts.get(mta.SOURCE)
+    mta = find(policy.mta)
+    found = facts.get(mta.service)
     if found.held:
         return failed(f"{found.unit.name} is held: it cannot be started")
     if not found.processes:
@@ -31,7 +32,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
         return failed(f"{found.unit.name} is {found.unit.active}, though its processes run")
     if not found.enabled:
         return failed(f"{found.unit.name} does not come up at boot ({found.unit.file_state or 'no unit file'})")
-    return ok(f"Exim {found.version}, {len(found.processes)} processes, {len(found.listeners)} listeners")
+    return ok(f"{mta.name} {found.version}, {len(found.processes)} processes, {len(found.listeners)} listeners")
 
 
-CHECK = Check("mta", "runs, enabled, listens", Scope.SERVICE, lambda _: (mta.SOURCE,), judge)
+CHECK = Check("mta", "runs, enabled, listens", Scope.SERVICE, lambda policy: (find(policy.mta).service,), judge)

@@ -4,8 +4,8 @@ from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts
-from mxlib.mta.exim import maillog, queue, retry
-from mxlib.mta.exim.queue import QueueFacts
+from mxlib.mta.find import find
+from mxlib.mta.queue import QueueFacts
 
 _TOP = 3
 
@@ -26,7 +26,7 @@ def _problems(found: QueueFacts, policy: VerifyPolicy) -> list[str]:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the queue of a host."""
-    found = facts.get(queue.SOURCE)
+    found = facts.get(find(policy.mta).queue)
     most = ", ".join(f"{domain} {count}" for domain, count in found.per_destination.most_common(_TOP))
     where = f"; most to {most}{'' if found.complete else ' (of the oldest)'}" if most else ""
     wrong = _problems(found, policy)
@@ -37,7 +37,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
 
 def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge whether more mail comes in than goes out. Test mails count neither way."""
-    found = facts.get(maillog.RECENT_SOURCE)
+    found = facts.get(find(policy.mta).recent)
     growth = found.arrived - found.completed
     told = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
     if growth >= policy.queue.growth:
@@ -47,7 +47,7 @@ def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
 
 def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge how much mail is about to bounce, by its age and the retry rules."""
-    found = facts.get(retry.SOURCE)
+    found = facts.get(find(policy.mta).deadlines)
     first = found.earliest
     if first is None:
         return ok("nothing waits that could bounce" + (f", {found.unknown} by unknown rules" if found.unknown else ""))
@@ -60,7 +60,17 @@ def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
 
 
 TREND = Check(
-    "queue-trend", "what comes in against what goes out", Scope.SERVICE, lambda _: (maillog.RECENT_SOURCE,), judge_trend
+    "queue-trend",
+    "what comes in against what goes out",
+    Scope.SERVICE,
+    lambda policy: (find(policy.mta).recent,),
+    judge_trend,
 )
-DEADLINE = Check("bounce-deadline", "mail about to bounce", Scope.SERVICE, lambda _: (retry.SOURCE,), judge_deadline)
-CHECK = Check("queue", "length, age, frozen", Scope.SERVICE, lambda _: (queue.SOURCE,), judge)
+DEADLINE = Check(
+    "bounce-deadline",
+    "mail about to bounce",
+    Scope.SERVICE,
+    lambda policy: (find(policy.mta).deadlines,),
+    judge_deadline,
+)
+CHECK = Check("queue", "length, age, frozen", Scope.SERVICE, lambda policy: (find(policy.mta).queue,), judge)

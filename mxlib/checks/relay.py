@@ -2,19 +2,27 @@
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts.source import Facts
-from mxlib.mta.exim import relay
+from mxlib.facts.source import Facts, Source
+from mxlib.mta.find import find
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge what the MTA answers to a stranger who wants to relay."""
-    del policy
-    reply = facts.get(relay.SOURCE)
+    mta = find(policy.mta)
+    if not mta.can.relay_test:
+        return unknown(f"{mta.name} plays no session with a stranger: ask it from outside, or leave this check out")
+    reply = facts.get(mta.relay)
     if reply.startswith("5"):
         return ok(f"refused: {reply}", reply)
     if reply.startswith("2"):
-        return failed(f"it would relay from {relay.STRANGER} to anywhere: {reply}", reply)
+        return failed(f"it would relay for a stranger to anywhere: {reply}", reply)
     return unknown(f"neither accepted nor refused: {reply}", reply)
 
 
-CHECK = Check("relay", "relaying is refused to strangers", Scope.SERVICE, lambda _: (relay.SOURCE,), judge)
+def sources(policy: VerifyPolicy) -> tuple[Source[str], ...]:
+    """What is asked, where the MTA can be asked."""
+    mta = find(policy.mta)
+    return (mta.relay,) if mta.can.relay_test else ()
+
+
+CHECK = Check("relay", "relaying is refused to strangers", Scope.SERVICE, sources, judge)

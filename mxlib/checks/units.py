@@ -6,10 +6,11 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import units
 from mxlib.facts.source import Facts, Source
 from mxlib.facts.units import PastFailure, UnitsFacts, UnitState
+from mxlib.mta.find import with_mta
 
 
 def _sources(policy: VerifyPolicy) -> tuple[Source[UnitsFacts], ...]:
-    return (units.source(policy.unit_names),)
+    return (units.source(with_mta(policy).unit_names),)
 
 
 # A unit that reads its configuration anew goes on serving; "refreshing" is systemd's word for it since 257.
@@ -65,6 +66,7 @@ def problems(facts: UnitsFacts, policy: VerifyPolicy, *, ignore: tuple[str, ...]
 
 def judge(facts: Facts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -> Finding:
     """Judge the units of a host."""
+    policy = with_mta(policy)
     found = facts.get(_sources(policy)[0])
     wrong = problems(found, policy, ignore=ignore)
     if wrong:

@@ -24,7 +24,8 @@ from mxlib.facts.source import Facts, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.mta.exim.logline import Cause
+from mxlib.mta.event import Cause
+from mxlib.mta.find import find
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
 from mxlib.protocols.service import AlertSource, PoolState
@@ -164,16 +165,17 @@ class SpicerackFleet:
     def _note_causes(self) -> None:
         """What the MXs suffer from before this roll changes any of them."""
         if self._before is None:
-            self._before = causes_of(self._hosts)
+            self._before = causes_of(find(self._site.mta), self._hosts)
 
     def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
         """Watch hosts under real mail."""
         there = frozenset(one.host for one in self._seen if one.kernel == self._order.asked.kernel)
         others = {name: host for name, host in self._hosts.items() if name not in there}
         watch = Watch(
+            find(self._site.mta),
             {name: self._hosts[name] for name in hosts},
             others,
-            self._before if self._before is not None else causes_of(others),
+            self._before if self._before is not None else causes_of(find(self._site.mta), others),
             self._order.soak,
             alerts=self.alerts,
             clock=self._clock,

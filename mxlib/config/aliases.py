@@ -28,7 +28,7 @@ class AliasGenerator:
         unit: the service that writes the file.
         file: the file, by its absolute path.
         timer: what starts it; None where something else does.
-        format: ``aliases``: lines "ADDRESS: TARGET", as of aliases(5) and Exim's lsearch; ``table``: "ADDRESS TARGET",
+        format: ``aliases``: lines "ADDRESS: TARGET", as of aliases(5); ``table``: "ADDRESS TARGET",
             as of Postfix's tables; ``list``: an address a line.
         floor: entries the file must have at least; the generator of 2022 wrote any number until its authors added one.
         interval: seconds between two runs.

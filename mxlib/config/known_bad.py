@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from mxlib.base.errors import ConfigError, ParseError
+from mxlib.config.mta import known
 from mxlib.model.debversion import DebianVersion, satisfies
 
-SHIPPED = Path(__file__).with_name("known-bad-kernels.yaml")
+SHIPPED = tuple(sorted((Path(__file__).parents[1] / "mta").glob("*/known-bad-kernels.yaml")))
+"""What each MTA's adapter brings along."""
 STALE = timedelta(days=365)
 _KEYS = frozenset({"id", "affects", "when", "unless", "symptom", "action", "reason", "reviewed"})
 _REQUIRED = ("id", "affects", "action", "reason", "reviewed")
@@ -46,7 +48,7 @@ class KnownBad:
         release: range of upstream versions; empty if it does not matter.
         package: name of the image package; empty if it does not matter.
         abi: beginning of the ABI name, such as ``5.10.0-9``; empty if it does not matter.
-        mta: range of the MTA's upstream version that is hurt; empty if every MTA is.
+        mta: the MTA that is hurt and the range of its upstream version, such as ``NAME>=4.93``; empty if every MTA is.
         unless: kernel parameters and the values each of which makes it harmless.
         symptom: how it shows.
         action: what to do about it.
@@ -77,13 +79,15 @@ class Candidate:
     Attributes:
         abi: its ABI name, as ``uname -r`` would say it.
         version: version of its package; empty when it is not known.
-        mta: the MTA's upstream version; empty when it is not known.
+        mta: name of the MTA, as the configuration has it.
+        mta_version: its upstream version; empty when it is not known.
         sysctls: kernel parameters of the host; a missing one is not set.
     """
 
     abi: str
     version: str
     mta: str
+    mta_version: str
     sysctls: Mapping[str, str]
 
 
@@ -109,11 +113,23 @@ def applies(entry: KnownBad, kernel: Candidate) -> Applies:
     affected = _affected(entry, kernel)
     if affected is Applies.NO or any(kernel.sysctls.get(key) == value for key, value in entry.unless):
         return Applies.NO
-    if entry.mta and not kernel.mta:
-        return Applies.UNKNOWN
-    if entry.mta and not satisfies(kernel.mta, entry.mta):
+    if not entry.mta:
+        return affected
+    name, versions = _split(entry.mta)
+    if name != kernel.mta:
         return Applies.NO
-    return affected
+    if not versions:
+        return affected
+    if not kernel.mta_version:
+        return Applies.UNKNOWN
+    return affected if satisfies(kernel.mta_version, versions) else Applies.NO
+
+
+def _split(mta: str) -> tuple[str, str]:
+    """Name and range of versions of an MTA."""
+    name = re.match(r"[a-z]*", mta)
+    assert name is not None
+    return name[0], mta[name.end() :]
 
 
 def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str] = ()) -> dict[Applies, list[KnownBad]]:
@@ -169,7 +185,7 @@ def _entry(item: Any, where: str) -> KnownBad:
         release=_range(str(affects.get("release", "")), where, "affects.release"),
         package=str(affects.get("package", "")),
         abi=str(affects.get("abi", "")),
-        mta=_range(_mta(str(when.get("mta", "")), where), where, "when.mta"),
+        mta=_mta(str(when.get("mta", "")), where),
         unless=tuple(_unless(one, where) for one in item.get("unless") or []),
         symptom=str(item.get("symptom", "")),
         action=Action(item["action"]),
@@ -184,8 +200,11 @@ def _must(condition: bool, where: str, key: str, value: Any, expected: str) -> N
 
 
 def _mta(text: str, where: str) -> str:
-    _must(not text or text.startswith("exim"), where, "when.mta", text, "exim and a range such as exim>=4.93")
-    return text.removeprefix("exim")
+    name, versions = _split(text)
+    expected = f"one of {', '.join(known())}, and a range such as >=4.93"
+    _must(not text or name in known(), where, "when.mta", text, expected)
+    _range(versions, where, "when.mta")
+    return text
 
 
 def _range(text: str, where: str, key: str) -> str:
@@ -213,7 +232,7 @@ def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
         mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
     """
     found: dict[str, KnownBad] = {}
-    for path in (SHIPPED, *map(Path, files)):
+    for path in (*SHIPPED, *map(Path, files)):
         for entry in parse_entries(_read(path), str(path)):
             found[entry.entry_id] = entry
     return tuple(found.values())

@@ -11,6 +11,7 @@ import yaml
 
 from mxlib.base.errors import ConfigError
 from mxlib.config.sections import Site
+from mxlib.config.values import DERIVED
 
 _MISSING = dataclasses.MISSING
 
@@ -63,7 +64,7 @@ def _build(cls: type, raw: Any, key: str) -> Any:
     if not isinstance(raw, Mapping):
         raise _WrongValueError(key, raw, "a mapping")
     hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    fields = {field.name: field for field in dataclasses.fields(cls) if not field.metadata.get(DERIVED)}
     _refuse_unknown(raw, fields, key)
     values = {name: _convert(hints[name], raw[name], _join(key, name)) for name in fields if name in raw}
     for name, field in fields.items():

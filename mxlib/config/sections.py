@@ -6,12 +6,13 @@ A wrong value raises ``ValueError(key, expected)``; :mod:`mxlib.config.load` add
 import ipaddress
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from mxlib.config.alerts import AlertsSection, DowntimeSection
 from mxlib.config.aliases import AliasGenerator
+from mxlib.config.mta import MTA, known
 from mxlib.config.probes import ProbeSection
 from mxlib.config.remedy import RemedySection
 from mxlib.config.roll import RollSection
@@ -248,7 +249,7 @@ class Site:
     probes: ProbeSection
     pool: Literal["none"] | PoolSection
     min_in_service: int = 1
-    mta: Literal["exim"] = "exim"
+    mta: str = MTA
     ports: tuple[int, ...] = (25, 465, 587)
     slot: SlotSection = field(default_factory=SlotSection)
     drain: DrainSection = field(default_factory=DrainSection)
@@ -272,6 +273,8 @@ class Site:
         must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
         must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
         must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
+        must(self.mta in known(), "mta", f"one of {', '.join(known())}")
+        object.__setattr__(self, "verify", replace(self.verify, mta=self.mta))
         names = [generator.name for generator in self.aliases]
         must(len(set(names)) == len(names), "aliases", "different names")
         named = {*self.roll.hosts, *filter(None, [self.roll.canary])}

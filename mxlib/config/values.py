@@ -9,6 +9,8 @@ import re
 HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
+DERIVED = "derived"
+"""Marks a field that follows from another key, so that its own name is none."""
 
 
 def must(condition: bool, key: str, expected: str) -> None:

@@ -7,6 +7,9 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from mxlib.config.mta import MTA
+from mxlib.config.values import DERIVED
+
 UNIT_NAME = re.compile(
     r"[A-Za-z0-9:_.@\\-]{1,200}\.(?:service|timer|socket|mount|target|path|slice|scope|swap|automount|device)"
 )
@@ -104,10 +107,11 @@ class VerifyPolicy:
         answer_s: seconds an answer of an inbound session may take.
         peers: how many other MXs ask each MX.
         probes_per_hour: test mails to one destination in an hour, by all MXs and management hosts together.
+        mta: which MTA they run, of the site's key of the same name.
     """
 
     families: tuple[int, ...] = (4, 6)
-    required_units: tuple[str, ...] = ("exim4.service", "ssh.service", "ferm.service|nftables.service")
+    required_units: tuple[str, ...] = ("ssh.service", "ferm.service|nftables.service")
     ignored_units: tuple[str, ...] = ()
     activating_s: float = 900.0
     listeners: tuple[int, ...] = (25,)
@@ -128,6 +132,7 @@ class VerifyPolicy:
     answer_s: float = 20.0
     peers: int = 2
     probes_per_hour: int = 240
+    mta: str = field(default=MTA, metadata={DERIVED: True})
 
     def __post_init__(self) -> None:
         _must(bool(self.families) and set(self.families) <= {4, 6}, "families", "4, 6 or both")

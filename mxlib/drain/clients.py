@@ -8,11 +8,11 @@ from mxlib.base.errors import MxlibError, StepError
 from mxlib.base.text import one_line
 from mxlib.drain import client_judge as client_watch
 from mxlib.drain.client_judge import Client, Seen
-from mxlib.facts import depool, sockets
+from mxlib.facts import client_names, depool, sockets
 from mxlib.facts.section import read_sections
-from mxlib.facts.source import Facts, sections_of
+from mxlib.facts.source import read_facts
 from mxlib.model.record import Record
-from mxlib.mta.exim import clients
+from mxlib.mta.find import find
 from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context
 
@@ -28,13 +28,11 @@ def look(context: Context, since: datetime) -> tuple[Client, ...]:
         context: the world.
         since: from when on messages count.
     """
-    arrivals = clients.arrivals_section(since)
-    sections = (arrivals, *sections_of((depool.SOURCE, sockets.SOURCE)))
-    outputs = read_sections(context.target, sections)
-    facts = Facts(context.target.name, next(iter(outputs.values())).when, outputs)
+    arrivals = find(context.site.mta).arrivals(since)
+    facts = read_facts(context.target, (arrivals, depool.SOURCE, sockets.SOURCE))
     refused = facts.get(depool.SOURCE).knocks
     live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(context.site.ports))
-    arrived = clients.parse_arrivals(outputs[arrivals.name].text())
+    arrived = facts.get(arrivals)
     names, mxs = _names(context, {*refused, *live, *arrived})
     elsewhere = _elsewhere(context, since) if refused or live or arrived else {}
     seen = Seen(refused, live, arrived, elsewhere, names)
@@ -45,17 +43,17 @@ def _names(context: Context, addresses: set[str]) -> tuple[dict[str, str], froze
     ordered = sorted(addresses, key=lambda one: not client_watch.within(one, context.site.clients.internal))
     if not ordered:
         return {}, frozenset()
-    asked = clients.names_section(ordered, [host.name for host in context.peers])
-    return clients.parse_names(read_sections(context.target, (asked,))[asked.name].text())
+    asked = client_names.names_section(ordered, [host.name for host in context.peers])
+    return client_names.parse_names(read_sections(context.target, (asked,))[asked.name].text())
 
 
 def _elsewhere(context: Context, since: datetime) -> Mapping[str, int]:
     """Messages that the other MXs took meanwhile, by client; a peer that does not answer has seen nobody."""
     found: Counter[str] = Counter()
-    asked = clients.arrivals_section(since)
+    source = find(context.site.mta).arrivals(since)
     for peer in context.peers:
         try:
-            found.update(clients.parse_arrivals(read_sections(peer, (asked,))[asked.name].text()))
+            found.update(read_facts(peer, (source,)).get(source))
         except MxlibError as error:
             context.operator.line(f"which clients {peer.name} serves cannot be told: {one_line(str(error))}")
     return found

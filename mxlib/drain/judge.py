@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from mxlib.base.text import duration, plural
-from mxlib.mta.exim.backlog import Backlog, Heap, Lately
-from mxlib.mta.exim.hints import Hint
-from mxlib.mta.exim.retry_rules import RetryRule, cutoff, sender_patterns
+from mxlib.mta.backlog import Backlog, GiveUp, Heap, Hint, Lately
 
 SAFETY = timedelta(minutes=10)
 """A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""
@@ -46,22 +44,16 @@ class Knowledge:
     Attributes:
         backlog: the queue by destination.
         hints: the MTA's retry hints.
-        rules: its retry rules; None: they could not be read, and ``assumed`` counts.
-        assumed: seconds of the retry cutoff then.
+        give_up: when it gives up.
     """
 
     backlog: Backlog
     hints: tuple[Hint, ...]
-    rules: tuple[RetryRule, ...] | None
-    assumed: float
+    give_up: GiveUp
 
     def cutoff(self, heap: Heap) -> timedelta:
         """The least time after which the MTA may give up on messages of a heap."""
-        if self.rules is None:
-            return timedelta(seconds=self.assumed)
-        patterns = sender_patterns(self.rules)
-        matched = [patterns[number - 1] for number in heap.senders if number <= len(patterns)]
-        return timedelta(seconds=cutoff(self.rules, heap.domain, matched))
+        return self.give_up.after(heap.domain, heap.senders)
 
     def heaps(self, domain: str) -> tuple[Heap, ...]:
         """The heaps of one destination."""

@@ -13,9 +13,8 @@ from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
 from mxlib.drain.survey import Survey, patiently, read_rules, survey, what_is_left
-from mxlib.mta.exim import backlog_script
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.retry_rules import RetryRule, sender_patterns
+from mxlib.mta.backlog import Assumed, GiveUp
+from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
 from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context
@@ -68,7 +67,8 @@ class _Drain:
 
     def __init__(self, context: Context):
         self._context = context
-        self._rules: tuple[RetryRule, ...] | None = None
+        self._mta = find(context.site.mta)
+        self._rules: GiveUp = Assumed(context.site.drain.retry_cutoff)
         self._begin = context.clock.monotonic()
         self._end = self._begin + context.options.drain_timeout
         self._short = ""
@@ -97,11 +97,14 @@ class _Drain:
         orders = drain_plan.order(found.known, found.destinations)
         for hint in orders.clear:
             self._context.operator.line(f"would clear the retry hint {hint.key}")
-        for domain, _, _, count in orders.tries:
-            self._context.operator.line(f"would try {plural(count, 'message')} to {domain}: {exim.BINARY} -Mc ID...")
+        for one in orders.tries:
+            what = f"{plural(one.limit, 'message')} to {one.domain}"
+            self._context.operator.line(f"would try {what}: {self._mta.attempt_words}")
         return Done("dry run: nothing was tried")
 
     def forget_stale(self) -> None:
+        if not self._mta.can.hints:
+            return
         self._rules = read_rules(self._context)
         found = self._survey()
         if not found.known.hints:
@@ -130,7 +133,7 @@ class _Drain:
         section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
         target, run = self._context.target, self._context.run
         try:
-            probe_outbound.send(target, mails, section.sender, run, section.timeout, force=True)
+            probe_outbound.send(self._mta, target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
             self._context.operator.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
 
@@ -173,11 +176,7 @@ class _Drain:
         self._end = min(self._end, self._context.clock.monotonic() + seconds)
 
     def _start(self, orders: Orders) -> None:
-        seconds = max(1, int(self._left()))
-        choose = backlog_script.choose_script(sender_patterns(self._rules or ()), orders.lines)
-        runners.stop(self._context)
-        script = runners.start_script(choose, self._context.site.drain.runners, seconds)
-        self._context.target.act(script, timeout=30)
+        runners.start(self._context, orders, self._rules, max(1, int(self._left())))
 
     def _follow(self, found: Survey) -> int:
         """Watch until our runners are done or the time is over; gives how many messages were completed."""

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mxlib.drain.judge import SAFETY, Destination, Knowledge, Way, is_young
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.hints import Hint
+from mxlib.mta.backlog import Hint, Try
 
 CANARIES = 3
 """So many messages show whether an end that nothing is known of takes mail."""
@@ -27,20 +26,14 @@ class Orders:
     """What is tried now.
 
     Attributes:
-        tries: destination, class of senders, six digits of an id after which messages came in ("" for all), how many.
+        tries: which messages.
         spared: recipients whose messages are left alone, as one more failure about them may be final.
         clear: hints that a delivery has proven stale.
     """
 
-    tries: tuple[tuple[str, str, str, int], ...]
+    tries: tuple[Try, ...]
     spared: tuple[str, ...]
     clear: tuple[Hint, ...]
-
-    @property
-    def lines(self) -> str:
-        """As :func:`mxlib.mta.exim.backlog_script.choose_script` takes them."""
-        tries = (f"try {domain} {senders} {bound or '-'} {limit}\n" for domain, senders, bound, limit in self.tries)
-        return "".join([*tries, *(f"spare {address}\n" for address in self.spared)])
 
 
 def order(known: Knowledge, destinations: Iterable[Destination]) -> Orders:
@@ -58,16 +51,15 @@ def order(known: Knowledge, destinations: Iterable[Destination]) -> Orders:
     return Orders(tries, tuple(sorted({hint.address for hint in kept if _near(known, hint)})), clear)
 
 
-def _tries(known: Knowledge, destination: Destination) -> Iterator[tuple[str, str, str, int]]:
+def _tries(known: Knowledge, destination: Destination) -> Iterator[Try]:
     for heap in known.heaps(destination.domain):
         if not heap.count:
             continue
-        senders = ",".join(map(str, heap.senders)) or "-"
         if destination.way is Way.PROVEN:
-            yield (heap.domain, senders, "", heap.count)
+            yield Try(heap.domain, heap.senders, None, heap.count)
         elif is_young(known, heap):
             youngest = known.backlog.now + SAFETY - known.cutoff(heap)
-            yield (heap.domain, senders, exim.id_time(youngest + timedelta(seconds=1)), CANARIES)
+            yield Try(heap.domain, heap.senders, youngest, CANARIES)
 
 
 def _stale(known: Knowledge, destinations: Iterable[Destination]) -> Iterator[Hint]:
@@ -100,7 +92,8 @@ def _near(known: Knowledge, hint: Hint) -> bool:
     """Whether one more failure about a recipient may be final."""
     if hint.expired or _aged(known, hint.domain):
         return True
-    least = min((known.cutoff(heap) for heap in known.heaps(hint.domain)), default=timedelta(seconds=known.assumed))
+    default = known.give_up.after(hint.domain, "-")
+    least = min((known.cutoff(heap) for heap in known.heaps(hint.domain)), default=default)
     return hint.first_failed + least <= known.backlog.now + SAFETY
 
 

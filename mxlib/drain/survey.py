@@ -8,18 +8,15 @@ from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseEr
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import judge as drain_judge
 from mxlib.drain.judge import Destination, Knowledge
-from mxlib.facts.section import Section, read_sections
-from mxlib.facts.source import Facts, sections_of
-from mxlib.mta.exim import backlog, backlog_script, hints, maillog
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.retry_rules import RetryRule, parse_rules, sender_patterns
+from mxlib.facts.source import read_facts
+from mxlib.mta.backlog import Assumed, GiveUp
+from mxlib.mta.find import find
 from mxlib.protocols.world import World as Context
 
 _AGAIN_S = 3.0
 _SILENT_S = 120.0
 """A host that does not answer is asked again for so long."""
 _SHOWN = 6
-_RULES = Section("retry-rules", f"{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p'", timeout_s=20)
 _T = TypeVar("_T")
 
 
@@ -36,7 +33,7 @@ class Survey:
 
     known: Knowledge
     destinations: tuple[Destination, ...]
-    mark: maillog.LogMark
+    mark: str
     at: float
 
     @property
@@ -50,39 +47,40 @@ class Survey:
         return sum(one.count for one in self.destinations if one.way.open)
 
 
-def read_rules(context: Context) -> tuple[RetryRule, ...] | None:
-    """The MTA's retry rules; None where they cannot be told, which is said.
+def read_rules(context: Context) -> GiveUp:
+    """When the MTA gives up; where that is unknown, which is said, the site's assumption.
 
-    Arguments:
+    Args:
         context: the world.
     """
+    source = find(context.site.mta).give_up
     try:
-        asked = patiently(context, lambda: read_sections(context.target, (_RULES,)))
-        return parse_rules(asked[_RULES.name].text())
+        return patiently(context, lambda: read_facts(context.target, (source,))).get(source)
     except ParseError as error:
-        assumed = duration(context.site.drain.retry_cutoff)
-        context.operator.line(f"{one_line(str(error))}: {assumed} is taken for the time until Exim gives up")
-        return None
+        assumed = context.site.drain.retry_cutoff
+        why = one_line(str(error))
+        context.operator.line(f"{why}: {duration(assumed)} is taken for the time until the MTA gives up")
+        return Assumed(assumed)
 
 
-def survey(context: Context, rules: tuple[RetryRule, ...] | None) -> Survey:
+def survey(context: Context, rules: GiveUp) -> Survey:
     """Ask for everything; the mark is taken first, so that nothing falls between the count and what follows it.
 
-    Arguments:
+    Args:
         context: the world.
-        rules: the MTA's retry rules; None where they could not be told.
+        rules: when the MTA gives up.
 
     Raises:
-        mxlib.base.errors.ParseError: something cannot be told.
+        mxlib.base.errors.ParseError: something is unknown.
         mxlib.base.errors.HostError: the host does not answer.
     """
-    asked = backlog_script.section(sender_patterns(rules or ()))
-    sections = (maillog.MARK, asked, *sections_of((hints.SOURCE,)))
-    outputs = patiently(context, lambda: read_sections(context.target, sections))
-    facts = Facts(context.target.name, next(iter(outputs.values())).when, outputs)
-    found = backlog.parse(outputs[asked.name])
-    known = Knowledge(found, facts.get(hints.SOURCE), rules, context.site.drain.retry_cutoff)
-    return Survey(known, drain_judge.judge(known), facts.get(maillog.MARK_SOURCE), context.clock.monotonic())
+    mta = find(context.site.mta)
+    waiting = mta.waiting(rules.classes)
+    sources = (mta.mark, waiting, *((mta.hints,) if mta.can.hints else ()))
+    facts = patiently(context, lambda: read_facts(context.target, sources))
+    hints = facts.get(mta.hints) if mta.can.hints else ()
+    known = Knowledge(facts.get(waiting), hints, rules)
+    return Survey(known, drain_judge.judge(known), facts.get(mta.mark), context.clock.monotonic())
 
 
 def patiently(context: Context, ask: Callable[[], _T]) -> _T:

@@ -11,6 +11,7 @@ from mxlib.facts.section import Section, SectionOutput, read_sections
 from mxlib.protocols.host import Host
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Outputs = Mapping[str, SectionOutput]
 
 
@@ -27,7 +28,7 @@ class FactUnknownError(ParseError):
 
 
 @dataclass(frozen=True)
-class Source(Generic[T]):
+class Source(Generic[T_co]):
     """How one noun is read: the questions, and the pure parser of the answers.
 
     Attributes:
@@ -38,7 +39,7 @@ class Source(Generic[T]):
 
     name: str
     sections: tuple[Section, ...]
-    parse: Callable[[Outputs], T]
+    parse: Callable[[Outputs], T_co]
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class Record:
         fallback: the kernel to return to.
         boot_before: boot id when the host was claimed.
         prior: what to restore.
-        log_mark: inode and offset of the mail log when the host was claimed.
+        log_mark: where the mail log ended when the host was claimed, in the MTA's own form.
         stay: whether the host is to stay out of service in the end.
         baseline: whether this run verified the host before it took it out.
         accepted: names of findings that the operator has accepted.
@@ -155,7 +155,7 @@ class Record:
     fallback: Kernel
     boot_before: str
     prior: Prior
-    log_mark: tuple[int, int]
+    log_mark: str
     stay: bool = False
     baseline: bool = False
     accepted: tuple[str, ...] = ()
@@ -259,7 +259,9 @@ def _decode(raw: dict[str, Any]) -> Record:
         raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
     values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
     values["prior"] = Prior(**raw["prior"])
-    values["log_mark"] = (int(raw["log_mark"][0]), int(raw["log_mark"][1]))
+    # an older run has written a pair of numbers
+    mark = raw["log_mark"]
+    values["log_mark"] = ":".join(str(int(one)) for one in mark) if isinstance(mark, list) else str(mark)
     values["boots"] = tuple(_boot(boot) for boot in raw["boots"])
     values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
     values["accepted"] = tuple(raw.get("accepted", ()))

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mxlib.facts.nic import GuestNic, NicFacts
+from mxlib.mta.find import configurations
 from mxlib.nic.interfaces import NAME, Place, physical
 from mxlib.nic.twin import pairs, settle
 
 PLACES = (
     "/etc/ferm /etc/nftables.conf /etc/nftables.d /etc/iptables /etc/sysctl.conf /etc/sysctl.d /etc/systemd"
     " /etc/network/if-pre-up.d /etc/network/if-up.d /etc/network/if-down.d /etc/network/if-post-down.d /etc/default"
-    " /etc/udev/rules.d /etc/dhcp /etc/radvd.conf /etc/keepalived /etc/exim4 /etc/postfix /etc/cron.d /usr/local/sbin"
+    " /etc/udev/rules.d /etc/dhcp /etc/radvd.conf /etc/keepalived /etc/cron.d /usr/local/sbin"
 )
-"""Where a name of an interface may stand besides the files of ifupdown."""
+"""Where a name of an interface may stand besides the files of ifupdown and of the MTA."""
 _MOST = 200
 
 
@@ -91,7 +92,7 @@ def places_script(names: Sequence[str]) -> str:
     if not names or not all(NAME.fullmatch(name) for name in names):
         raise ValueError(f"not names of interfaces: {list(names)}")
     patterns = " ".join(f"-e {name}" for name in names)
-    found = f"grep -rnIwF {patterns} {PLACES} 2>/dev/null | head -n {_MOST}"
+    found = f"grep -rnIwF {patterns} {PLACES} {' '.join(configurations())} 2>/dev/null | head -n {_MOST}"
     units = " ".join(f"/etc/systemd/system/*@{name}.service*" for name in names)
     return f'{found}\nfor u in {units}; do [ -e "$u" ] && printf \'%s:0:is named after it\\n\' "$u"; done\ntrue'
 

@@ -78,7 +78,7 @@ def judge_outbound(run: OutboundRun, policy: VerifyPolicy) -> tuple[Verdict, ...
         policy: what the site expects.
     """
     source = run.source.evidence("")
-    evidence = Evidence("exim4 -odb, one test mail each; then the log (mxlib/probes/outbound.py)", "", source.when)
+    evidence = Evidence("test mails through the MTA of the host, then its log (mxlib/mta)", "", source.when)
     names = dict.fromkeys(result.mail.probe.name for result in run.results)
     verdicts = [judge_destination([r for r in run.results if r.mail.probe.name == name], evidence) for name in names]
     return (*verdicts, _judge_growth(run, policy), _judge_fast_open(run))

@@ -8,6 +8,8 @@ from mxlib.base.verdict import Verdict
 from mxlib.config.probes import ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import InboundResult
+from mxlib.mta.find import find
+from mxlib.mta.protocol import Mta
 from mxlib.probes import judge as checks
 from mxlib.probes.inbound import ask
 from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
@@ -30,28 +32,30 @@ def outbound(
         section: the test mails.
         run_tag: named in their subject.
         policy: what the site expects.
-        force: deliver also against retry hints (``exim4 -M``).
-        insist: what retry hints kept from being tried is sent once more against them (``exim4 -M``).
+        force: deliver also against retry hints.
+        insist: what retry hints kept from being tried is sent once more against them.
 
     Returns:
         One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing can be told, as
         in a dry run, which sends nothing.
     """
+    policy = policy or VerifyPolicy()
+    mta = find(policy.mta)
     try:
-        run = send(host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
-        run = _insist(host, section, run_tag, run) if insist else run
+        run = send(mta, host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
+        run = _insist(mta, host, section, run_tag, run) if insist else run
     except (HostError, ParseError) as error:
         return checks.unsent([probe.name for probe in section.outbound], f"test mails: {error}")
-    return checks.judge_outbound(run, policy or VerifyPolicy())
+    return checks.judge_outbound(run, policy)
 
 
-def _insist(host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
+def _insist(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
     """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
     untried = {result.mail.probe for result in run.results if result.outcome is Outcome.UNTRIED}
     if not untried:
         return run
     mails = plan_mails(probe for probe in section.outbound if probe in untried)
-    forced = send(host, mails, section.sender, run_tag, section.timeout, force=True)
+    forced = send(mta, host, mails, section.sender, run_tag, section.timeout, force=True)
     kept = tuple(result for result in run.results if result.mail.probe not in untried)
     lost, opened = _sum(run.conntrack, forced.conntrack), _sum(run.fastopen, forced.fastopen)
     return OutboundRun((*kept, *forced.results), lost, forced.source, opened)

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 
 from mxlib.config.sections import Site
+from mxlib.mta.find import with_mta
 
 RESTART_UNIT = "restart-unit"
 CLEAR_FAILED = "clear-failed"
@@ -50,7 +51,7 @@ def is_stale(site: Site, unit: str) -> bool:
         unit: full name of the unit.
     """
     patterns = site.remedy.clearable_units
-    return unit not in site.verify.unit_names and any(fnmatch.fnmatchcase(unit, one) for one in patterns)
+    return unit not in with_mta(site.verify).unit_names and any(fnmatch.fnmatchcase(unit, one) for one in patterns)
 
 
 def restartable(site: Site) -> tuple[str, ...]:
@@ -59,7 +60,7 @@ def restartable(site: Site) -> tuple[str, ...]:
     Arguments:
         site: what the site says.
     """
-    return (*site.verify.unit_names, *(generator.unit for generator in site.aliases))
+    return (*with_mta(site.verify).unit_names, *(generator.unit for generator in site.aliases))
 
 
 def firewalls(site: Site) -> list[str]:

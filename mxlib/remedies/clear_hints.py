@@ -1,46 +1,25 @@
-"""Clear Exim's stale retry hints of a destination, once test mails have proven that it takes mail.
+"""Clear the MTA's stale retry hints of a destination, once test mails have proven that it takes mail.
 
 Hints outlive the fault they are about: until their time a message is deferred, past their cutoff it is bounced, both
 untried. What is cleared is what was proven: the hints of the addresses that took the test mails, and of the domain.
 """
 
 import dataclasses
-import shlex
+from collections.abc import Sequence
 
 from mxlib.base.errors import StepError
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Verdict
 from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.sections import Site
-from mxlib.mta.exim import names as exim
+from mxlib.facts.source import read_facts
+from mxlib.mta.backlog import Hint
+from mxlib.mta.find import find
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import LOST
 from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
 from mxlib.remedies.bounds import CLEAR_HINTS, Order
 from mxlib.remedies.remedy import Bench, Remedy
-
-# exim_dumpdb prints a hint's key indented by two spaces, then a line of times; exim_fixdb takes a key, then d(elete).
-# A key is T:HOST:IP, perhaps with a message id behind, or R:DOMAIN (Exim's spec.txt, "retry database").
-_SCRIPT = """\
-keys=$(exim_dumpdb {spool} retry | awk -v domain={domain} -v addresses={addresses} '
-BEGIN {{ n = split(addresses, ips, " ") }}
-/^  [RT]:/ {{
-key = $1
-if (key == "R:" domain) {{ print key; next }}
-for (i = 1; i <= n; i++) {{
-at = index(key, ":" ips[i])
-rest = substr(key, at + 1 + length(ips[i]))
-if (substr(key, 1, 2) == "T:" && at && rest ~ /^(:[0-9A-Za-z-]+)?$/) {{ print key; next }}
-}}
-}}')
-cleared=0
-for key in $keys; do
-printf '%s\\nd\\n' "$key" | exim_fixdb {spool} retry >/dev/null
-echo "hint $key"
-cleared=$((cleared + 1))
-done
-echo "cleared $cleared"
-"""
 
 
 def _probe_of(site: Site, name: str) -> OutboundProbe | None:
@@ -53,20 +32,12 @@ def _only(site: Site, name: str) -> ProbeSection:
 
 def refuse(site: Site, order: Order) -> str:
     """Only destinations with a test mail: no other one can be proven."""
+    if not find(site.mta).can.hints:
+        return f"{find(site.mta).name} keeps no retry hints that can be cleared"
     if _probe_of(site, order.argument):
         return ""
     known = ", ".join(one.name for one in site.probes.outbound)
     return f"{order.argument or 'no destination'}: only what probes.outbound names: {known}"
-
-
-def script(domain: str, addresses: tuple[str, ...]) -> str:
-    """Delete the hints of a domain and of addresses.
-
-    Arguments:
-        domain: the recipient's domain.
-        addresses: of the remote hosts that took a test mail.
-    """
-    return _SCRIPT.format(spool=exim.SPOOL, domain=shlex.quote(domain), addresses=shlex.quote(" ".join(addresses)))
 
 
 def _proven(run: OutboundRun) -> tuple[str, ...]:
@@ -83,12 +54,21 @@ def _proven(run: OutboundRun) -> tuple[str, ...]:
 
 def apply(bench: Bench, order: Order) -> str:
     """Prove the destination against its hints, then clear them."""
-    section = _only(bench.site, order.argument)
-    run = send(bench.host, plan_mails(section.outbound), section.sender, bench.run, section.timeout, force=True)
+    mta, section = find(bench.site.mta), _only(bench.site, order.argument)
+    run = send(mta, bench.host, plan_mails(section.outbound), section.sender, bench.run, section.timeout, force=True)
     addresses = _proven(run)
-    result = bench.act(script(section.outbound[0].to.partition("@")[2], addresses), 60.0)
+    domain = section.outbound[0].to.partition("@")[2]
+    known = read_facts(bench.host, (mta.hints,)).get(mta.hints)
+    keys = [hint.key for hint in known if _about(hint, domain, addresses)]
+    if keys:
+        bench.act(mta.forget_script(keys), 60.0)
     proof = f"{len(run.results)} test mails delivered against the hints, to {', '.join(addresses)}"
-    return f"{proof}; {one_line(result.output)}"
+    return f"{proof}; {plural(len(keys), 'hint')} cleared{': ' if keys else ''}{one_line(', '.join(keys))}"
+
+
+def _about(hint: Hint, domain: str, addresses: Sequence[str]) -> bool:
+    """Whether a hint is about a host that took a test mail, or about the routing of its domain."""
+    return hint.ip in addresses if hint.ip else not hint.address and hint.domain == domain.lower()
 
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
@@ -105,8 +85,8 @@ REMEDY = Remedy(
     undo="nothing to take back: a hint that is still true comes back with the next failure",
     refuse=refuse,
     commands=lambda bench, order: [
-        f"exim4 -M ID   # of test mails to {one.to}" if (one := _probe_of(bench.site, order.argument)) else "",
-        f"exim_fixdb {exim.SPOOL} retry   # delete the hints of what took them",
+        f"test mails against the hints, to {one.to}" if (one := _probe_of(bench.site, order.argument)) else "",
+        "clear the hints of what took them",
     ],
     apply=apply,
     judge=judge,

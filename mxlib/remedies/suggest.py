@@ -11,7 +11,8 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import sysctl, units
 from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.facts.units import UnitsFacts, UnitState
-from mxlib.mta.exim.logline import Cause
+from mxlib.mta.event import Cause
+from mxlib.mta.find import with_mta
 from mxlib.probes.outbound import Outcome
 from mxlib.remedies import bounds
 from mxlib.remedies.bounds import Order
@@ -43,7 +44,7 @@ def sources(policy: VerifyPolicy) -> tuple[Source[object], ...]:
     Arguments:
         policy: what the site expects.
     """
-    return (units.source(policy.unit_names), sysctl.source(policy.read_sysctls))  # type: ignore[return-value]
+    return (units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls))
 
 
 def suggest(
@@ -83,10 +84,10 @@ def _firewall(site: Site, verdict: Verdict) -> Iterator[Suggestion]:
 
 def _units(facts: Facts, site: Site, policy: VerifyPolicy) -> Iterator[Suggestion]:
     try:
-        found = facts.get(units.source(policy.unit_names))
+        found = facts.get(units.source(with_mta(policy).unit_names))
     except FactUnknownError:
         return
-    for names in policy.required_units:
+    for names in with_mta(policy).required_units:
         yield from _required(names, found)
     generators = [generator.unit for generator in site.aliases]
     for state in found.failed:

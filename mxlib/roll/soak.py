@@ -11,7 +11,7 @@ from statistics import median
 
 from mxlib.base.text import duration, plural
 from mxlib.config.roll import RollSoak
-from mxlib.mta.exim.logline import Cause
+from mxlib.mta.event import Cause
 
 
 class Proof(Enum):

@@ -18,8 +18,8 @@ from mxlib.facts.source import Facts, Source
 from mxlib.model.debversion import DebianVersion
 from mxlib.model.record import Record
 from mxlib.model.state import Mta, Ports
-from mxlib.mta.exim import service as mta
 from mxlib.mta.exim import standing
+from mxlib.mta.find import find
 from mxlib.roll.state import Seen, Stand
 
 RUN_SUFFIX = "-roll"
@@ -52,7 +52,8 @@ class Asked:
     @property
     def sources(self) -> tuple[Source[Any], ...]:
         """Everything that is read, in one round trip."""
-        own = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, mta.VERSION_SOURCE, sysctl.source(self.policy.read_sysctls))
+        version, sysctls = find(self.policy.mta).version, sysctl.source(self.policy.read_sysctls)
+        own = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, version, sysctls)
         return (*own, *(source for check in self.checks for source in check.sources(self.policy)))
 
 
@@ -176,7 +177,8 @@ def _target(asked: Asked, facts: Facts) -> str:
 def _known_bad(asked: Asked, facts: Facts, found: kernel.InstalledKernel) -> str:
     try:
         values = facts.get(sysctl.source(asked.policy.read_sysctls))
-        candidate = Candidate(found.release, found.version, facts.get(mta.VERSION_SOURCE), values)
+        version = facts.get(find(asked.policy.mta).version)
+        candidate = Candidate(found.release, found.version, asked.policy.mta, version, values)
         bad = about(asked.entries, candidate, asked.policy.allowed_kernels)
     except ParseError as error:
         return f"whether {asked.kernel} is known to be bad cannot be told: {one_line(str(error))}"

@@ -8,29 +8,16 @@ from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line
 from mxlib.config.roll import RollSoak
-from mxlib.facts.section import Section
-from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.mta.exim import maillog
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.logline import Cause, EventKind, LogEvent
+from mxlib.facts.source import read_facts
+from mxlib.mta.event import Cause, EventKind, LogEvent
+from mxlib.mta.growth import read_growth
+from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
 from mxlib.roll.soak import Proof, Watched, judge
 
 MAX_PARALLEL = 32
 _WRONG = frozenset({EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT})
-# Names in the spool: no message is opened, whatever the length of the queue.
-SPOOLED = Section("roll-spooled", f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c", timeout_s=20)
-
-
-def _spooled(outputs: Outputs) -> int:
-    text = outputs[SPOOLED.name].text().strip()
-    if not text.isdigit():
-        raise ParseError("the queue cannot be counted")
-    return int(text)
-
-
-SPOOLED_SOURCE = Source("roll-spooled", (SPOOLED,), _spooled)
 
 
 @dataclass
@@ -46,7 +33,7 @@ class Tally:
         unread: why the last look failed; empty: it did not.
     """
 
-    mark: maillog.LogMark
+    mark: str
     delivered: int = 0
     hit: dict[Cause, set[str]] = field(default_factory=dict)
     queue: list[int] = field(default_factory=list)
@@ -73,6 +60,7 @@ class Watch:
 
     def __init__(
         self,
+        mta: Mta,
         hosts: Mapping[str, Host],
         others: Mapping[str, Host],
         before: frozenset[Cause],
@@ -85,6 +73,7 @@ class Watch:
         """Look at nothing yet.
 
         Arguments:
+            mta: the MXs' MTA.
             hosts: those that are watched, by name.
             others: the other MXs: what they suffer from, too, is not this kernel's doing.
             before: classes of error that were there before the roll touched a host.
@@ -93,6 +82,7 @@ class Watch:
             clock: the time to live in.
             tell: the operator.
         """
+        self._mta = mta
         self._hosts, self._others, self._before, self._limits = hosts, others, before, limits
         self._alerts, self._clock, self._tell = alerts, clock, tell
 
@@ -106,7 +96,8 @@ class Watch:
             mxlib.base.errors.HostError: a host cannot be asked where its log ends.
             mxlib.base.errors.ParseError: the same.
         """
-        tallies = {name: Tally(maillog.read_mark(host)) for name, host in self._hosts.items()}
+        mark = self._mta.mark
+        tallies = {name: Tally(read_facts(host, (mark,)).get(mark)) for name, host in self._hosts.items()}
         begin = self._clock.monotonic()
         while True:
             self._look(tallies)
@@ -118,14 +109,14 @@ class Watch:
             self._clock.sleep(self._limits.every)
 
     def _look(self, tallies: Mapping[str, Tally]) -> None:
-        at_once(lambda name: _read(self._hosts[name], tallies[name]), tallies)
+        at_once(lambda name: _read(self._mta, self._hosts[name], tallies[name]), tallies)
 
     def _seen(self, tallies: Mapping[str, Tally], seconds: float) -> Watched:
         causes: dict[Cause, int] = {}
         for tally in tallies.values():
             for cause, messages in tally.hit.items():
                 causes[cause] = causes.get(cause, 0) + len(messages)
-        known = self._before if causes.keys() <= self._before else self._before | causes_of(self._others)
+        known = self._before if causes.keys() <= self._before else self._before | causes_of(self._mta, self._others)
         return Watched(
             seconds=seconds,
             delivered=sum(tally.delivered for tally in tallies.values()),
@@ -137,31 +128,32 @@ class Watch:
         )
 
 
-def _read(host: Host, tally: Tally) -> None:
+def _read(mta: Mta, host: Host, tally: Tally) -> None:
     """One look at a host; what cannot be read is said, and read the next time."""
     try:
-        growth = maillog.read_growth(host, tally.mark)
+        growth = read_growth(mta, host, tally.mark)
         for event in growth.events:
             tally.count(event)
         tally.mark = growth.mark
-        tally.queue.append(read_facts(host, (SPOOLED_SOURCE,)).get(SPOOLED_SOURCE))
+        tally.queue.append(read_facts(host, (mta.length,)).get(mta.length))
         tally.unread = "lines of its log are lost" if growth.lost else ""
     except (HostError, ParseError) as error:
         tally.unread = f"{host.name}: {one_line(str(error))}"
 
 
-def causes_of(hosts: Mapping[str, Host]) -> frozenset[Cause]:
+def causes_of(mta: Mta, hosts: Mapping[str, Host]) -> frozenset[Cause]:
     """Classes of error in the last quarter of an hour on some hosts; one that cannot be asked adds none.
 
     Arguments:
+        mta: their MTA.
         hosts: by name.
     """
-    return frozenset().union(*at_once(_causes, hosts.values()))
+    return frozenset().union(*at_once(lambda host: _causes(mta, host), hosts.values()))
 
 
-def _causes(host: Host) -> frozenset[Cause]:
+def _causes(mta: Mta, host: Host) -> frozenset[Cause]:
     try:
-        found = read_facts(host, (maillog.RECENT_SOURCE,)).get(maillog.RECENT_SOURCE)
+        found = read_facts(host, (mta.recent,)).get(mta.recent)
     except (HostError, ParseError):
         return frozenset()
     return frozenset(cause for causes in found.causes().values() for cause in causes)

@@ -15,8 +15,8 @@ from mxlib.config.aliases import AliasGenerator
 from mxlib.config.verify import QueuePolicy, VerifyPolicy
 from mxlib.facts import aliases
 from mxlib.facts.aliases import AliasFacts
-from mxlib.mta.exim import queue
-from mxlib.mta.exim.queue import QueueFacts
+from mxlib.mta.find import find
+from mxlib.mta.queue import QueueFacts
 from mxlib.verify.request import HostReport
 
 _VALUES = {Status.OK: 0, Status.UNKNOWN: 1, Status.FAILED: 2}
@@ -74,17 +74,17 @@ def metrics(
             labels = {"instance": report.host, "check": verdict.check}
             gathered.add("mx_verify_status", labels, _VALUES[verdict.status])
         gathered.add("mx_verify_time_seconds", {"instance": report.host}, round(report.when.timestamp()))
-        for name, labels, value in _of_facts(report, (policy or VerifyPolicy()).queue, generators):
+        for name, labels, value in _of_facts(report, policy or VerifyPolicy(), generators):
             gathered.add(name, {"instance": report.host, **labels}, value)
     return gathered.text()
 
 
-def _of_facts(report: HostReport, limits: QueuePolicy, generators: Sequence[AliasGenerator]) -> Iterator[Sample]:
+def _of_facts(report: HostReport, policy: VerifyPolicy, generators: Sequence[AliasGenerator]) -> Iterator[Sample]:
     """What a host answered; a fact that is not known is no sample, never a zero."""
     if report.facts is None:
         return
     with suppress(ParseError):
-        yield from _of_queue(report.facts.get(queue.SOURCE), limits)
+        yield from _of_queue(report.facts.get(find(policy.mta).queue), policy.queue)
     for generator in generators:
         with suppress(ParseError):
             yield from _of_generator(generator, report.facts.get(aliases.source(generator)))

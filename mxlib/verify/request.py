@@ -17,7 +17,7 @@ from mxlib.config.known_bad import KnownBad
 from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts, Source, read_facts
-from mxlib.mta.exim import names as exim
+from mxlib.mta.find import find
 from mxlib.probes import judge as probes
 from mxlib.probes import judge_peers as peers
 from mxlib.protocols.host import Host
@@ -177,7 +177,8 @@ def without_mta(policy: VerifyPolicy) -> VerifyPolicy:
     Arguments:
         policy: what the site expects of a host in service.
     """
-    others = tuple(names for names in policy.required_units if exim.UNIT not in names.split("|"))
+    own = find(policy.mta).units
+    others = tuple(names for names in policy.required_units if not set(own) & set(names.split("|")))
     return dataclasses.replace(
-        policy, required_units=others or policy.required_units, ignored_units=(*policy.ignored_units, exim.UNIT)
+        policy, required_units=others or policy.required_units, ignored_units=(*policy.ignored_units, *own)
     )

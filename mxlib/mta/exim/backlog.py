@@ -7,86 +7,17 @@ do, and the MTA is asked to route what neither tells. Each message is opened onc
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line
 from mxlib.facts.section import SectionOutput
+from mxlib.mta.backlog import Backlog, Heap, Lately
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.logline import Cause, classify
+from mxlib.mta.exim.logline import classify
 
+_CLASS = re.compile(r"-|\d+(?:,\d+)*")
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]?()-]{1,255}")
-
-
-@dataclass(frozen=True)
-class Heap:
-    """Messages to one destination from one class of senders.
-
-    Attributes:
-        domain: of the address they are delivered to, lower case; ``(local)`` for a file or a program.
-        senders: which of the retry rules' sender patterns fit, by number from 1.
-        count: messages that are not frozen; one with several destinations counts at each.
-        frozen: messages that wait for a person.
-        oldest: when the oldest that is not frozen came in; None if all are.
-        newest: when the newest did.
-    """
-
-    domain: str
-    senders: tuple[int, ...]
-    count: int
-    frozen: int
-    oldest: datetime | None
-    newest: datetime | None
-
-
-@dataclass(frozen=True)
-class Lately:
-    """What the log says of one destination.
-
-    Attributes:
-        delivered: when it took the last message, within :data:`~mxlib.mta.exim.backlog_script.RECENT`; None for none.
-        failed: when it failed last, however long ago; None for never. What was not tried is no failure.
-        fails: failures after the last delivery, within :data:`~mxlib.mta.exim.backlog_script.RECENT`.
-        host_fails: those of them that were not about a single recipient.
-        cause: what the last failure blames.
-        text: its words.
-    """
-
-    delivered: datetime | None = None
-    failed: datetime | None = None
-    fails: int = 0
-    host_fails: int = 0
-    cause: Cause | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Backlog:
-    """The queue by destination.
-
-    Attributes:
-        total: messages.
-        frozen: messages that wait for a person.
-        heaps: by destination and class of senders.
-        lately: by destination.
-        hosts: addresses of the hosts of a destination, as far as they were asked for.
-        took: when a host, by its address, took its last message, within :data:`~mxlib.mta.exim.backlog_script.RECENT`.
-        now: the host's clock.
-    """
-
-    total: int
-    frozen: int
-    heaps: tuple[Heap, ...]
-    lately: dict[str, Lately]
-    hosts: dict[str, frozenset[str]]
-    took: dict[str, datetime]
-    now: datetime
-
-    @property
-    def oldest(self) -> datetime | None:
-        """When the oldest message that is not frozen came in."""
-        return min((heap.oldest for heap in self.heaps if heap.oldest), default=None)
 
 
 def parse(output: SectionOutput) -> Backlog:
@@ -129,9 +60,10 @@ def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:
 
 def _heaps(rows: Iterable[list[str]]) -> Iterator[Heap]:
     for domain, senders, count, frozen, first, last in rows:
-        numbers = () if senders == "-" else tuple(int(number) for number in senders.split(","))
+        if not _CLASS.fullmatch(senders):
+            raise ParseError(f"not a class of senders: {senders[:60]!r}")
         oldest, newest = (exim.received_at(one) if one != "-" else None for one in (first, last))
-        yield Heap(_domain(domain), numbers, int(count), int(frozen), oldest, newest)
+        yield Heap(_domain(domain), senders, int(count), int(frozen), oldest, newest)
 
 
 def _domain(text: str) -> str:

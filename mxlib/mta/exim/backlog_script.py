@@ -10,10 +10,9 @@ from datetime import timedelta
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
+from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
 
-RECENT = timedelta(minutes=10)
-"""A delivery this young proves a destination."""
 _LOG_BYTES = 16_000_000
 _ASKED = 200
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+")
@@ -191,12 +190,19 @@ echo end
     return Section("backlog", _gather(patterns) + tail, timeout_s=120)
 
 
+def order_lines(tries: Sequence[Try], spared: Sequence[str]) -> str:
+    """Orders as the script takes them: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``."""
+    bounds = (exim.id_time(one.after + timedelta(seconds=1)) if one.after else "-" for one in tries)
+    lines = (f"try {one.domain} {one.senders} {bound} {one.limit}\n" for one, bound in zip(tries, bounds, strict=True))
+    return "".join([*lines, *(f"spare {address}\n" for address in spared)])
+
+
 def choose_script(patterns: Sequence[str], orders: str) -> str:
     """A script that prints the ids of the messages that orders let through, oldest first.
 
     Arguments:
         patterns: plain patterns for senders.
-        orders: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``.
+        orders: from :func:`order_lines`.
 
     Raises:
         mxlib.base.errors.ParseError: a pattern is not fit for a command.

@@ -9,9 +9,6 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
 
-NEGATIVE_S = 2 * 3600
-"""Exim's default for a refused address (spec.txt, callout_negative_expire), so also that of most senders' MTAs."""
-
 # exim_dumpdb's exit code is 1 for a database that is not there, and it prints nothing of an empty one.
 SECTION = Section(
     "callout",

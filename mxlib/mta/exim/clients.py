@@ -1,17 +1,15 @@
-"""Who sends through an MX: messages that came in by client, from the mail log, and who these addresses are."""
+"""Who sends through an MX: messages that came in by client, from the mail log."""
 
 import ipaddress
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
+from mxlib.facts.source import Source
 from mxlib.mta.exim import names as exim
 
 _LOG_BYTES = 16_000_000
-NAMED = 20
-"""So many addresses are looked up at most."""
 
 
 def arrivals_section(since: datetime) -> Section:
@@ -51,33 +49,11 @@ def parse_arrivals(text: str) -> dict[str, int]:
         raise ParseError(f"who sent mail cannot be told: {error}") from error
 
 
-def names_section(addresses: Iterable[str], hosts: Iterable[str]) -> Section:
-    """The question how addresses are called, and which addresses some hosts have, as the MX resolves them.
+def arrivals_source(since: datetime) -> Source[Mapping[str, int]]:
+    """How they are counted.
 
-    Arguments:
-        addresses: as :mod:`ipaddress` writes them.
-        hosts: fully qualified names.
+    Args:
+        since: aware.
     """
-    asked = " ".join(str(ipaddress.ip_address(one)) for one in list(addresses)[:NAMED])
-    return Section(
-        "client-names",
-        f"""\
-for host in {" ".join(hosts)}; do timeout 5 getent ahosts "$host" | awk '{{ print "host", $1 }}'; done
-for address in {asked}; do echo "name $address $(timeout 2 getent hosts "$address" | awk '{{ print $2; exit }}')"; done
-echo end
-""",
-        timeout_s=60,
-    )
-
-
-def parse_names(text: str) -> tuple[dict[str, str], frozenset[str]]:
-    """Read its answer: names by address as far as they are known, and the addresses of the hosts.
-
-    Raises:
-        mxlib.base.errors.ParseError: it is cut short.
-    """
-    *lines, end = text.splitlines() or [""]
-    if end != "end":
-        raise ParseError("what clients are called cannot be told: the answer is cut short")
-    names = dict(re.findall(r"^name (\S+) ([A-Za-z0-9._-]{1,253})$", "\n".join(lines), re.MULTILINE))
-    return names, frozenset(re.findall(r"^host (\S+)$", "\n".join(lines), re.MULTILINE))
+    asked = arrivals_section(since)
+    return Source(asked.name, (asked,), lambda outputs: parse_arrivals(outputs[asked.name].text()))

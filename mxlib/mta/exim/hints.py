@@ -5,12 +5,13 @@ Keys, as of Exim 4.96: ``T:host:ip`` (perhaps with a port) for a host, ``T:host:
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.model.on_host import quoted
+from mxlib.mta.backlog import Hint
 from mxlib.mta.exim import names as exim
 
 # Without a file there are no hints; with one that cannot be read nothing is known.
@@ -24,46 +25,6 @@ _TIMES = re.compile(
     r"(\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d) ?(\*?)"
 )
 _HOST = re.compile(r"T:(?P<name>[A-Za-z0-9_.-]+):(?P<ip>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*)(?P<rest>[+:].*)?")
-
-
-@dataclass(frozen=True)
-class Hint:
-    """What Exim remembers of one failure.
-
-    Attributes:
-        key: as the database has it.
-        first_failed: when it began.
-        last_try: when it was tried last.
-        next_try: not tried before.
-        expired: whether the cutoff was passed: a failure, or no attempt at all, is final now.
-        text: the last error.
-    """
-
-    key: str
-    first_failed: datetime
-    last_try: datetime
-    next_try: datetime
-    expired: bool
-    text: str
-
-    @property
-    def ip(self) -> str:
-        """Address of the host it is about; empty if it is about something else."""
-        found = _HOST.fullmatch(self.key)
-        return found["ip"].rstrip(":") if found else ""
-
-    @property
-    def address(self) -> str:
-        """The recipient it is about, lower case; empty if it is about something else."""
-        subject = self.key[2:].partition(":<")[0]
-        return subject.lower() if "@" in subject and not self.ip else ""
-
-    @property
-    def domain(self) -> str:
-        """Domain of that recipient, or the one that could not be routed; lower case, empty for a host."""
-        if self.ip:
-            return ""
-        return self.address.rpartition("@")[2] or (self.key[2:].lower() if self.key.startswith("R:") else "")
 
 
 def parse(outputs: Outputs) -> tuple[Hint, ...]:
@@ -83,7 +44,31 @@ def _hint(head: str, times: str) -> Hint:
     if found is None or when is None:
         raise ParseError(f"not a retry hint: {head[:120]!r}")
     first, last, following = (datetime.strptime(when[n], "%d-%b-%Y %H:%M:%S").replace(tzinfo=UTC) for n in (1, 2, 3))
-    return Hint(found["key"], first, last, following, bool(when[4]), found["text"])
+    return make(found["key"], first, last, following, expired=bool(when[4]), text=found["text"])
+
+
+def make(
+    key: str, first: datetime, last: datetime, following: datetime, *, expired: bool = False, text: str = ""
+) -> Hint:
+    """Return the hint that a record of the database is, with what its key is about."""
+    about = _HOST.fullmatch(key)
+    if about is not None:
+        return Hint(key, first, last, following, expired, text, ip=about["ip"].rstrip(":"))
+    subject = key[2:].partition(":<")[0].lower()
+    address = subject if "@" in subject else ""
+    domain = address.rpartition("@")[2] or (key[2:].lower() if key.startswith("R:") else "")
+    return Hint(key, first, last, following, expired, text, address=address, domain=domain)
 
 
 SOURCE: Source[tuple[Hint, ...]] = Source("retry-hints", (SECTION,), parse)
+
+
+def clear_script(keys: list[str]) -> str:
+    """Clear single hints; Exim may go on working with the database meanwhile.
+
+    Arguments:
+        keys: as the database has them.
+    """
+    # exim_fixdb asks for a key, shows its record, then takes "d" for deleting it; a key that is gone is said and passed
+    wanted = "".join(f"{key}\nd\n" for key in keys if key.isprintable() and key[:2] in ("T:", "R:"))
+    return f"printf %s {quoted(wanted)} | exim_fixdb {exim.SPOOL} retry >/dev/null"

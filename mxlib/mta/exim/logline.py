@@ -6,50 +6,20 @@ same delivery, ``>>`` cutthrough, ``**`` failed for good, ``==`` deferred, ``*>`
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from enum import Enum
 
+from mxlib.mta.event import Cause, EventKind, LogEvent
 from mxlib.mta.exim import names as exim
 
-
-class EventKind(Enum):
-    """What happened to a message, an address or a session."""
-
-    ARRIVED = "<="
-    DELIVERED = "=>"
-    FURTHER = "->"
-    CUTTHROUGH = ">>"
-    FAILED = "**"
-    DEFERRED = "=="
-    SUPPRESSED = "*>"
-    COMPLETED = "Completed"
-    FROZEN = "frozen"
-    ATTEMPT = "attempt failed"
-    REJECTED = "rejected"
-    OTHER = "other"
-
-
-class Cause(Enum):
-    """What a deferral or a failure is due to, as far as its text tells."""
-
-    TIMEOUT_AFTER_DATA = "timeout after end of data"
-    TIMEOUT_SENDING = "timeout while sending the body"
-    TIMEOUT_IN_SESSION = "timeout in the SMTP session"
-    CONNECT_TIMEOUT = "connection timed out"
-    REFUSED = "connection refused"
-    UNREACHABLE = "network or host unreachable"
-    CLOSED = "connection closed by the remote"
-    TLS = "TLS"
-    DNS = "name lookup"
-    UNROUTEABLE = "unrouteable address"
-    REMOTE_4XX = "remote answered 4xx"
-    REMOTE_5XX = "remote answered 5xx"
-    UNTRIED = "not tried: stale retry hints"
-    LOCAL = "local delivery"
-    OTHER = "other"
-
-
+_MARKS = {
+    "<=": EventKind.ARRIVED,
+    "=>": EventKind.DELIVERED,
+    "->": EventKind.FURTHER,
+    ">>": EventKind.CUTTHROUGH,
+    "**": EventKind.FAILED,
+    "==": EventKind.DEFERRED,
+    "*>": EventKind.OTHER,
+}
 # The first pattern that matches decides. The text of the 2021 fault is the first: it must never hide in a wider class.
 _CAUSES = (
     (Cause.TIMEOUT_AFTER_DATA, r"SMTP timeout after end of data"),
@@ -78,48 +48,6 @@ _REMOTE = re.compile(r"\bH=(?P<name>\([^)]*\)|\S+)(?: \([^)]*\))? \[(?P<ip>[0-9A
 _CONFIRMATION = re.compile(r' C="(?P<text>(?:[^"\\]|\\.)*)"')
 
 
-@dataclass(frozen=True)
-class LogEvent:
-    """One line of the main log.
-
-    Attributes:
-        when: the time of the line.
-        kind: what happened.
-        message_id: the message; empty for a line about none.
-        address: the recipient, for an arrival the envelope sender; empty for ``<>`` and where there is none.
-        host: name of the other end, without parentheses; empty where there is none.
-        ip: its address; empty where there is none.
-        confirmation: what the remote said when it took the message (``C="..."``).
-        cause: for a deferral, a failure or a failed attempt: what its text blames.
-        text: the line after time and id.
-    """
-
-    when: datetime
-    kind: EventKind
-    message_id: str
-    address: str
-    host: str
-    ip: str
-    confirmation: str
-    cause: Cause | None
-    text: str
-
-    @property
-    def untried(self) -> bool:
-        """Whether nothing was tried: hints from an earlier fault decided, so it proves nothing about now."""
-        return self.cause is Cause.UNTRIED
-
-    @property
-    def domain(self) -> str:
-        """Domain of the address, lower case; empty for none."""
-        return self.address.rpartition("@")[2].lower() if "@" in self.address else ""
-
-    @property
-    def delivered(self) -> bool:
-        """Whether a recipient has got the message."""
-        return self.kind in (EventKind.DELIVERED, EventKind.FURTHER, EventKind.CUTTHROUGH)
-
-
 def classify(text: str) -> Cause:
     """What the text of a deferral or a failure blames.
 
@@ -145,7 +73,7 @@ def parse_line(line: str, zone: tzinfo = UTC) -> LogEvent | None:
     when = _when(found["at"], found["zone"], zone)
     rest = found["rest"]
     marked = _MARKED.fullmatch(rest) if found["id"] else None
-    kind = EventKind(marked["mark"]) if marked else _unmarked_kind(found["id"] or "", rest)
+    kind = _MARKS[marked["mark"]] if marked else _unmarked_kind(found["id"] or "", rest)
     address = _address(marked, kind) if marked else ""
     remote = _REMOTE.search(rest)
     confirmation = _CONFIRMATION.search(rest)

@@ -5,16 +5,15 @@ A mark is the log file's inode and size, so growth is read without going through
 """
 
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta, timezone
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.section import Section, read_sections
+from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.mta.event import LogGrowth, RecentLog
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.logline import Cause, EventKind, LogEvent, parse_lines
-from mxlib.protocols.host import Host
+from mxlib.mta.exim.logline import parse_lines
 
 MAX_GROWTH = 4_000_000
 RECENT = timedelta(minutes=15)
@@ -54,6 +53,14 @@ print "end"
 )
 
 
+def _zone(text: str) -> timezone:
+    found = re.search(r"^zone (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$", text, re.MULTILINE)
+    if found is None:
+        raise ParseError("the host's time zone cannot be told")
+    minutes = int(found["hours"]) * 60 + int(found["minutes"])
+    return timezone(timedelta(minutes=-minutes if found["sign"] == "-" else minutes))
+
+
 @dataclass(frozen=True)
 class LogMark:
     """A place in the main log.
@@ -66,81 +73,24 @@ class LogMark:
     inode: int
     offset: int
 
+    def __str__(self) -> str:
+        """The mark as everybody else keeps it."""
+        return f"{self.inode}:{self.offset}"
 
-@dataclass(frozen=True)
-class LogGrowth:
-    """What was written to the main log since a mark.
 
-    Attributes:
-        events: its lines, in order.
-        mark: the place after them.
-        lost: whether lines between the marks could not be found any more.
+def read_mark(text: str) -> LogMark:
+    """Read a mark as it was kept.
+
+    Raises:
+        mxlib.base.errors.ParseError: it has another form.
     """
-
-    events: tuple[LogEvent, ...]
-    mark: LogMark
-    lost: bool = False
-
-    def of(self, message_id: str) -> tuple[LogEvent, ...]:
-        """The events of one message."""
-        return tuple(event for event in self.events if event.message_id == message_id)
-
-    @property
-    def completed(self) -> frozenset[str]:
-        """Messages that are done."""
-        return frozenset(event.message_id for event in self.events if event.kind is EventKind.COMPLETED)
-
-    @property
-    def arrived(self) -> frozenset[str]:
-        """Messages that came in."""
-        return frozenset(event.message_id for event in self.events if event.kind is EventKind.ARRIVED)
-
-
-@dataclass(frozen=True)
-class RecentLog:
-    """The main log of the last minutes (:data:`RECENT`).
-
-    Attributes:
-        arrived: messages that came in.
-        delivered: recipients delivered to.
-        completed: messages that are done.
-        wrong: lines about deferrals, failures, rejections and errors.
-        events: the latest of those lines.
-    """
-
-    arrived: int
-    delivered: int
-    completed: int
-    wrong: int
-    events: tuple[LogEvent, ...] = field(repr=False)
-
-    def causes(self) -> dict[str, Counter[Cause]]:
-        """Deferred and failed messages by destination domain and cause, each once, however often it was tried."""
-        found: dict[str, Counter[Cause]] = {}
-        wrong = {
-            (event.domain or "(none)", event.cause, event.message_id)
-            for event in self.events
-            if event.kind in (EventKind.DEFERRED, EventKind.FAILED) and event.cause
-        }
-        for domain, cause, _ in wrong:
-            found.setdefault(domain, Counter())[cause] += 1
-        return found
-
-    def count(self, cause: Cause) -> int:
-        """Messages that were deferred or failed by one cause."""
-        return sum(causes[cause] for causes in self.causes().values())
-
-
-def _zone(text: str) -> timezone:
-    found = re.search(r"^zone (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$", text, re.MULTILINE)
-    if found is None:
-        raise ParseError("the host's time zone cannot be told")
-    minutes = int(found["hours"]) * 60 + int(found["minutes"])
-    return timezone(timedelta(minutes=-minutes if found["sign"] == "-" else minutes))
+    if not (found := re.fullmatch(r"(\d+):(\d+)", text)):
+        raise ParseError(f"not a mark of the main log: {text[:60]!r}")
+    return LogMark(int(found[1]), int(found[2]))
 
 
 def parse_mark(text: str) -> LogMark:
-    """Read a mark.
+    """Read a mark as a script prints it.
 
     Raises:
         mxlib.base.errors.ParseError: there is no log file.
@@ -166,7 +116,7 @@ def parse_recent(outputs: Outputs) -> RecentLog:
 
 
 RECENT_SOURCE = Source("maillog-recent", (RECENT_SECTION,), parse_recent)
-MARK_SOURCE = Source("maillog-mark", (MARK,), lambda outputs: parse_mark(outputs[MARK.name].text()))
+MARK_SOURCE = Source("maillog-mark", (MARK,), lambda outputs: str(parse_mark(outputs[MARK.name].text())))
 
 
 def growth_section(mark: LogMark) -> Section:
@@ -187,7 +137,11 @@ else [ -n "$old" ] || echo lost; offset=0; fi
 elif [ "$2" -lt "$offset" ]; then echo lost; offset=0
 fi
 size=$(($2 - offset))
-if [ "$size" -gt "$max" ]; then size=$max; elif [ "$log" = {exim.MAINLOG} ]; then echo last; fi
+if [ "$size" -gt "$max" ]; then
+# a piece ends with a line
+size=$(tail -c +$((offset + 1)) "$log" | head -c "$max" | sed '$d' | wc -c)
+[ "$size" -gt 0 ] || size=$max
+elif [ "$log" = {exim.MAINLOG} ]; then echo last; fi
 date '+zone %z'
 printf 'mark %s %s\\nlog\\n' "$1" $((offset + size))
 tail -c +$((offset + 1)) "$log" | head -c "$size"
@@ -196,53 +150,25 @@ tail -c +$((offset + 1)) "$log" | head -c "$size"
     )
 
 
-@dataclass(frozen=True)
-class _Piece:
-    head: str
-    text: str
+def parse_growth(text: str) -> LogGrowth:
+    """Read the answer of :func:`growth_section`.
 
-    def says(self, word: str) -> bool:
-        return word in self.head.splitlines()
-
-
-def _read_piece(host: Host, mark: LogMark) -> _Piece:
-    answer = read_sections(host, (growth_section(mark),))["maillog-growth"].text()
-    head, found, text = answer.partition("\nlog\n")
+    Raises:
+        mxlib.base.errors.ParseError: it is cut short.
+    """
+    head, found, log = text.partition("\nlog\n")
     if not found:
         raise ParseError("no growth of the main log")
-    return _Piece(head, text)
+    said = head.splitlines()
+    events = parse_lines(log.splitlines(), _zone(head))
+    return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said)
 
 
-def read_growth(host: Host, mark: LogMark) -> LogGrowth:
-    """Everything that was written to the main log since a mark.
+def growth_source(mark: str) -> Source[LogGrowth]:
+    """How the growth since a mark is read, in pieces that end with a line.
 
-    Arguments:
-        host: the machine.
+    Args:
         mark: where to begin.
-
-    Raises:
-        mxlib.base.errors.ParseError: the log cannot be read.
-        mxlib.base.errors.HostUnreachableError: no session.
-        mxlib.base.errors.CommandTimeoutError: no end within the time.
     """
-    text, lost = "", False
-    while True:
-        piece = _read_piece(host, mark)
-        mark = parse_mark(piece.head)
-        text, lost = text + piece.text, lost or piece.says("lost")
-        if piece.says("last"):
-            return LogGrowth(parse_lines(text.splitlines(), _zone(piece.head)), mark, lost)
-
-
-def read_mark(host: Host) -> LogMark:
-    """Where the main log ends now.
-
-    Arguments:
-        host: the machine.
-
-    Raises:
-        mxlib.base.errors.ParseError: there is no log file.
-        mxlib.base.errors.HostUnreachableError: no session.
-        mxlib.base.errors.CommandTimeoutError: no end within the time.
-    """
-    return parse_mark(read_sections(host, (MARK,))[MARK.name].text())
+    asked = growth_section(read_mark(mark))
+    return Source(asked.name, (asked,), lambda outputs: parse_growth(outputs[asked.name].text()))

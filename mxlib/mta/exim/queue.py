@@ -5,17 +5,14 @@ need a look into the header files, so that is done for the oldest messages only,
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
+from mxlib.mta.queue import OLD, QueuedMessage, QueueFacts
 
-OLD = timedelta(minutes=10)
 SAMPLED = 2000
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 
@@ -76,55 +73,6 @@ echo end
 """,
     timeout_s=30,
 )
-
-
-@dataclass(frozen=True)
-class QueuedMessage:
-    """A message in the spool.
-
-    Attributes:
-        message_id: its id.
-        frozen: whether it waits for a person.
-        bounce: whether its envelope sender is empty.
-        domains: domains of the recipients that are still to do.
-    """
-
-    message_id: str
-    frozen: bool
-    bounce: bool
-    domains: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class QueueFacts:
-    """The queue of a host.
-
-    Attributes:
-        count: messages in the queue, as the MTA counts them.
-        old: messages received longer ago than :data:`OLD`.
-        oldest: when the oldest was received (UTC); None for an empty queue.
-        messages: the oldest :data:`SAMPLED` messages.
-    """
-
-    count: int
-    old: int
-    oldest: datetime | None
-    messages: tuple[QueuedMessage, ...]
-
-    @property
-    def frozen(self) -> int:
-        """Frozen messages among those that were looked into."""
-        return sum(message.frozen for message in self.messages)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every message was looked into."""
-        return self.count <= len(self.messages)
-
-    @property
-    def per_destination(self) -> Counter[str]:
-        """Messages by domain of the recipients still to do, frozen ones left out."""
-        return Counter(domain for message in self.messages if not message.frozen for domain in message.domains)
 
 
 def parse_count(text: str) -> int:
@@ -188,3 +136,7 @@ def parse(outputs: Outputs) -> QueueFacts:
 
 SOURCE = Source("queue", (COUNT, AGES, HEADERS), parse)
 IDS_SOURCE = Source("queue-ids", (IDS,), parse_ids)
+
+# Names in the spool: no message is opened, whatever the length of the queue.
+LENGTH = Section("queue-length", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)
+LENGTH_SOURCE = Source("queue-length", (LENGTH,), lambda outputs: parse_count(outputs[LENGTH.name].text()))

@@ -4,11 +4,14 @@ A queue of any length costs the same: what came in since the last look, minus wh
 """
 
 import re
-from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Source
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.maillog import LogMark
+from mxlib.mta.exim.maillog import LogMark, read_mark
+from mxlib.mta.exim.runners import UNIT
+from mxlib.mta.queue import Flow
 
 # Over a rotation the rest of the old file is read too, as long as it is not compressed.
 _SCRIPT = r"""
@@ -43,46 +46,20 @@ _ANSWER = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Pulse:
-    """What happened since a mark.
-
-    Attributes:
-        arrived: messages that came in.
-        completed: messages that are done.
-        delivered: recipients delivered to.
-        deferred: recipients that were tried in vain.
-        failed: recipients given up on.
-        lost: whether lines could not be found any more, so that the counts are too small.
-        mark: where to go on.
-        runs: whether our own queue runners are at work.
-    """
-
-    arrived: int
-    completed: int
-    delivered: int
-    deferred: int
-    failed: int
-    lost: bool
-    mark: LogMark
-    runs: bool
-
-
-def script(mark: LogMark, unit: str) -> str:
+def script(mark: LogMark) -> str:
     """The script that looks.
 
-    Arguments:
+    Args:
         mark: where the last look ended.
-        unit: name of the unit that has our queue runners.
     """
-    parts = {"@LOG@": exim.MAINLOG, "@INODE@": str(mark.inode), "@OFFSET@": str(mark.offset), "@UNIT@": unit}
+    parts = {"@LOG@": exim.MAINLOG, "@INODE@": str(mark.inode), "@OFFSET@": str(mark.offset), "@UNIT@": UNIT}
     text = _SCRIPT
     for word, part in parts.items():
         text = text.replace(word, part)
     return text
 
 
-def parse(text: str) -> Pulse:
+def parse(text: str) -> Flow:
     """Read its answer.
 
     Raises:
@@ -90,6 +67,16 @@ def parse(text: str) -> Pulse:
     """
     found = _ANSWER.fullmatch(text)
     if found is None:
-        raise ParseError(f"how the queue moves cannot be told: {text.strip()[:120]!r}")
+        raise ParseError(f"how the queue moves is unknown: {text.strip()[:120]!r}")
     arrived, completed, delivered, deferred, failed, lost, inode, offset, runs = (int(one) for one in found.groups())
-    return Pulse(arrived, completed, delivered, deferred, failed, bool(lost), LogMark(inode, offset), bool(runs))
+    return Flow(arrived, completed, delivered, deferred, failed, bool(lost), str(LogMark(inode, offset)), bool(runs))
+
+
+def source(mark: str) -> Source[Flow]:
+    """How the flow since a mark is read.
+
+    Args:
+        mark: where the last look ended.
+    """
+    asked = Section("queue-flow", script(read_mark(mark)), timeout_s=20)
+    return Source(asked.name, (asked,), lambda outputs: parse(outputs[asked.name].text()))

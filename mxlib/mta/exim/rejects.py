@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 from mxlib.base.errors import ParseError
@@ -11,6 +10,7 @@ from mxlib.base.text import one_line, printable
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.mta.refusal import Refusal
 
 REJECTLOG = "/var/log/exim4/rejectlog"
 _MAX_LINES = 2000
@@ -18,25 +18,6 @@ _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\S* (?:\[\d+\] )?H=(?P<host>.*?) ?\[(?P<ip>[0-9A-Fa-f.:]+)\].*?"
     r"F=<(?P<sender>[^>]*)> rejected RCPT <(?P<recipient>[^>]*)>: ?(?P<why>.*)"
 )
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A recipient that was refused.
-
-    Attributes:
-        when: when (UTC).
-        sender: envelope sender; empty for a bounce.
-        recipient: the address.
-        host: name and address of who wanted to deliver.
-        why: what was answered.
-    """
-
-    when: datetime
-    sender: str
-    recipient: str
-    host: str
-    why: str
 
 
 def section(addresses: Sequence[str], since: datetime) -> Section:

@@ -6,13 +6,13 @@ The rule may depend on the sender (``senders=``), so it is asked for with the se
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
+from mxlib.mta.queue import Deadlines
 
 RULES_ASKED = 8
 _SAMPLED = 2000
@@ -58,30 +58,6 @@ echo end
 )
 
 
-@dataclass(frozen=True)
-class RetryFacts:
-    """How long queued mail has still to live.
-
-    Attributes:
-        left: seconds until the retry cutoff of each message whose rule is known, by id; negative when it is past.
-        domains: domain of the first recipient still to do, by id.
-        unknown: messages whose rule is not known: their domain is not among the first :data:`RULES_ASKED`.
-    """
-
-    left: dict[str, float]
-    domains: dict[str, str]
-    unknown: int
-
-    def within(self, seconds: float) -> tuple[str, ...]:
-        """Messages that bounce within some seconds if no attempt succeeds, the first to bounce first."""
-        return tuple(sorted((one for one, left in self.left.items() if left < seconds), key=self.left.__getitem__))
-
-    @property
-    def earliest(self) -> str | None:
-        """The message that bounces first; None without one."""
-        return min(self.left, key=self.left.__getitem__, default=None)
-
-
 def cutoff(text: str) -> timedelta | None:
     """The cutoff of a rule as ``exim4 -brt`` prints it; None where there is no rule.
 
@@ -96,7 +72,7 @@ def _span(text: str) -> timedelta:
     return timedelta(seconds=sum(int(number) * _UNIT[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text)))
 
 
-def parse(outputs: Outputs) -> RetryFacts:
+def parse(outputs: Outputs) -> Deadlines:
     """Read the answer of the section.
 
     Raises:
@@ -114,7 +90,7 @@ def parse(outputs: Outputs) -> RetryFacts:
     return _facts(messages, rules, now)
 
 
-def _facts(messages: Iterable[tuple[str, str]], rules: dict[str, timedelta | None], now: float) -> RetryFacts:
+def _facts(messages: Iterable[tuple[str, str]], rules: dict[str, timedelta | None], now: float) -> Deadlines:
     left: dict[str, float] = {}
     domains: dict[str, str] = {}
     unknown = 0
@@ -125,7 +101,7 @@ def _facts(messages: Iterable[tuple[str, str]], rules: dict[str, timedelta | Non
             continue
         left[name] = exim.received_at(name).timestamp() + rule.total_seconds() - now
         domains[name] = domain
-    return RetryFacts(left, domains, unknown)
+    return Deadlines(left, domains, unknown)
 
 
 SOURCE = Source("retry", (SECTION,), parse)

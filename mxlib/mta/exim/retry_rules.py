@@ -8,8 +8,12 @@ passes first makes the next failed attempt a bounce.
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from mxlib.base.errors import ParseError
+from mxlib.facts.section import Section
+from mxlib.facts.source import Source
+from mxlib.mta.exim import names as exim
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _INTERVAL = re.compile(r"(?:\d+[smhdw]?)+")
@@ -126,3 +130,34 @@ def _fits_sender(rule: RetryRule, matched: Collection[str]) -> bool | None:
     if not rule.senders or any(one in matched for one in rule.senders):
         return True
     return False if all(_SIMPLE_SENDER.fullmatch(one) for one in rule.senders) else None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Exim's retry rules as a drain asks them.
+
+    Attributes:
+        rules: in order.
+    """
+
+    rules: tuple[RetryRule, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The plain patterns for senders that the rules ask about."""
+        return sender_patterns(self.rules)
+
+    def after(self, domain: str, senders: str) -> timedelta:
+        """Return the least time after which Exim may give up.
+
+        Args:
+            domain: of the recipient, lower case.
+            senders: numbers of the classes that fit, from 1, such as ``1,3``; ``-`` for none.
+        """
+        numbers = [int(number) for number in senders.split(",") if number.isdigit()]
+        matched = [self.classes[number - 1] for number in numbers if number <= len(self.classes)]
+        return timedelta(seconds=cutoff(self.rules, domain, matched))
+
+
+RULES = Section("retry-rules", f"{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p'", timeout_s=20)
+SOURCE = Source("retry-rules", (RULES,), lambda outputs: Rules(parse_rules(outputs[RULES.name].text())))

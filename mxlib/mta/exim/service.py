@@ -6,8 +6,6 @@ sysv unit).
 """
 
 import re
-from dataclasses import dataclass
-from enum import Enum
 
 from mxlib.base.errors import ParseError
 from mxlib.facts import sockets
@@ -15,8 +13,9 @@ from mxlib.facts.depool import HOLD as HOLD_FILE
 from mxlib.facts.depool import gate
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.facts.units import SHOWN, UnitState, parse_show
+from mxlib.facts.units import SHOWN, parse_show
 from mxlib.mta.exim import names as exim
+from mxlib.mta.service import MtaFacts, MtaProcess, Role
 
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {HOLD_FILE} ]; then echo yes; else echo no; fi")
@@ -34,77 +33,6 @@ done
 echo end
 """,
 )
-
-
-class Role(Enum):
-    """What a process of the MTA is there for."""
-
-    DAEMON = "daemon"
-    RUNNER = "queue runner"
-    DELIVERY = "delivery"
-    SESSION = "SMTP session"
-    CHILD = "child of the daemon"
-    OTHER = "other"
-
-
-@dataclass(frozen=True)
-class MtaProcess:
-    """A process of the MTA.
-
-    Attributes:
-        pid: its id.
-        parent: its parent's id.
-        command: its command line, arguments separated by blanks.
-        role: what it is there for, as far as its command line, its parent and its sockets tell.
-    """
-
-    pid: int
-    parent: int
-    command: str
-    role: Role
-
-
-@dataclass(frozen=True)
-class MtaFacts:
-    """The MTA of a host.
-
-    Attributes:
-        unit: its unit.
-        version: its upstream version, such as ``4.96``.
-        listeners: its listening sockets.
-        processes: every process of it.
-        hold_file: whether our file is there that makes the drop-in hold.
-    """
-
-    unit: UnitState
-    version: str
-    listeners: tuple[sockets.Socket, ...]
-    processes: tuple[MtaProcess, ...]
-    hold_file: bool = False
-
-    @property
-    def masked(self) -> bool:
-        """Whether its unit is masked."""
-        return self.unit.masked
-
-    @property
-    def enabled(self) -> bool:
-        """Whether its unit comes up at boot."""
-        return self.unit.enabled
-
-    @property
-    def held(self) -> bool:
-        """Whether something keeps it from being started: a mask, or our drop-in together with its file."""
-        return self.masked or (self.hold_file and gate(exim.UNIT) in self.unit.drop_ins)
-
-    @property
-    def still(self) -> bool:
-        """Whether nothing of it is left: no process and no listener."""
-        return not self.processes and not self.listeners
-
-    def role(self, role: Role) -> tuple[MtaProcess, ...]:
-        """Its processes of one role."""
-        return tuple(process for process in self.processes if process.role is role)
 
 
 def _role(pid: int, parent: int, command: str, pids: frozenset[int], found: sockets.SocketFacts) -> Role:
@@ -156,7 +84,9 @@ def parse(outputs: Outputs) -> MtaFacts:
         raise ParseError(f"no unit {exim.UNIT}")
     pids = frozenset(process.pid for process in processes)
     listeners = tuple(socket for socket in found.listening if _pids(socket) & pids)
-    return MtaFacts(units[0], parse_version(outputs), listeners, processes, parse_hold(outputs[HOLD.name].text()))
+    hold_file = parse_hold(outputs[HOLD.name].text())
+    held = units[0].masked or (hold_file and gate(exim.UNIT) in units[0].drop_ins)
+    return MtaFacts(units[0], parse_version(outputs), listeners, processes, held)
 
 
 def parse_version(outputs: Outputs) -> str:

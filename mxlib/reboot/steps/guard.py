@@ -235,7 +235,7 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         fallback=_kernel(menu, view.kernel if goal.kernel else ""),
         boot_before=view.boot,
         prior=Prior(world.adapters.pool.read(), view.saved, view.puppet_off),
-        log_mark=(mark.inode, mark.offset),
+        log_mark=mark,
         stay=goal.stay,
         baseline=True,
         accepted=tuple(sorted(world.accepted)),

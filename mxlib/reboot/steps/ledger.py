@@ -8,6 +8,7 @@ from mxlib.model.on_host import DIRECTORY
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.maillog import read_mark
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -48,23 +49,22 @@ cat "$log"
 """
 
 
-def growth_function(mark: tuple[int, int]) -> str:
+def growth_function(mark: str) -> str:
     """A shell function that prints the mail log since a mark, or more where it was rotated out of sight.
 
     Arguments:
-        mark: inode and offset.
+        mark: where to begin.
     """
-    inode, offset = mark
-    return (
-        _GROWTH.replace("@LOG@", exim.MAINLOG).replace("@INODE@", str(int(inode))).replace("@OFFSET@", str(int(offset)))
-    )
+    begin = read_mark(mark)
+    script = _GROWTH.replace("@LOG@", exim.MAINLOG)
+    return script.replace("@INODE@", str(begin.inode)).replace("@OFFSET@", str(begin.offset))
 
 
-def close_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
+def close_script(mark: str, ledger: str = LEDGER) -> str:
     """Write down every message the host has taken and not yet given away, and every arrival since the mark.
 
     Arguments:
-        mark: inode and offset of the mail log when the host was claimed.
+        mark: where the mail log ended when the host was claimed.
         ledger: the file.
     """
     script = f"""\
@@ -82,7 +82,7 @@ rm -f @L@.*
     return script.replace("@L@", ledger)
 
 
-def _look_script(mark: tuple[int, int]) -> str:
+def _look_script(mark: str) -> str:
     """What is in the ledger or has come since, and is neither on disk nor completed. The spool is read first."""
     return f"""\
 export LC_ALL=C
@@ -101,11 +101,11 @@ if [ -s @L@.missing ]; then sleep 2; look; fi
 """
 
 
-def check_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
+def check_script(mark: str, ledger: str = LEDGER) -> str:
     """Look for each message of the ledger: in the spool or completed in the log.
 
     Arguments:
-        mark: inode and offset of the mail log when the host was claimed.
+        mark: where the mail log ended when the host was claimed.
         ledger: the file.
     """
     script = f"""\
@@ -120,7 +120,7 @@ rm -f @L@.*
     return script.replace("@L@", ledger)
 
 
-def untraced_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
+def untraced_script(mark: str, ledger: str = LEDGER) -> str:
     """After a boot that nobody ordered: set the messages apart that it has left without a trace.
 
     Exim removes a message from the spool only once it is delivered or given up, and the file system writes that down
@@ -129,7 +129,7 @@ def untraced_script(mark: tuple[int, int], ledger: str = LEDGER) -> str:
     not proven either.
 
     Arguments:
-        mark: inode and offset of the mail log when the host was claimed.
+        mark: where the mail log ended when the host was claimed.
         ledger: the file.
     """
     script = f"""\

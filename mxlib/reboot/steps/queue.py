@@ -14,7 +14,7 @@ from mxlib.model.on_host import DIRECTORY
 from mxlib.model.state import Mta, State, Step
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import service as mta
-from mxlib.mta.exim.service import Role
+from mxlib.mta.service import MtaFacts, Role
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, on_host, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -103,11 +103,11 @@ def hold(world: RebootWorld, _state: State) -> Done:
         world.clock.sleep(1.0)
 
 
-def _processes(facts: mta.MtaFacts) -> str:
+def _processes(facts: MtaFacts) -> str:
     return ", ".join(f"{one.pid} ({one.role.value})" for one in facts.processes)
 
 
-def _still_to_end(facts: mta.MtaFacts, waited: float, limit: float) -> str:
+def _still_to_end(facts: MtaFacts, waited: float, limit: float) -> str:
     roles = Counter(one.role.value for one in facts.processes)
     said = ", ".join(f"{count} x {role}" for role, count in roles.most_common()) or "a listener"
     left = limit / 2 - waited
@@ -116,7 +116,7 @@ def _still_to_end(facts: mta.MtaFacts, waited: float, limit: float) -> str:
     return f"{said} left after {duration(waited)}, given up in {duration(max(0.0, limit - waited))}{ask}"
 
 
-def _end_sessions(world: RebootWorld, facts: mta.MtaFacts) -> str:
+def _end_sessions(world: RebootWorld, facts: MtaFacts) -> str:
     """Ask SMTP sessions to end; without our 250 their senders keep the message and go elsewhere."""
     sessions = facts.role(Role.SESSION)
     if not sessions:

@@ -15,7 +15,7 @@ from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
 from mxlib.mta.exim.callout import CalloutFacts
-from mxlib.mta.exim.rejects import Refusal
+from mxlib.mta.refusal import Refusal
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, PROBES, A, B, facts, minutes, session, state
 from tests.unit.support.fakes import FakeClock

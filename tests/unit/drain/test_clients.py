@@ -1,16 +1,13 @@
 """Who still comes to an MX that is out of service, and who blocks."""
 
-import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import ParseError, StepError
+from mxlib.base.errors import StepError
 from mxlib.drain import clients as steps
 from mxlib.drain.client_judge import ACCEPT, Seen, blocking, clients, told, within
-from mxlib.mta.exim import clients as facts
-from mxlib.mta.exim import names as exim
 from tests.unit.support.fakes import FakeClock, Tell
 
 INTERNAL = ("192.0.2.0/24", "2001:db8:77::/64")
@@ -71,48 +68,6 @@ def test_networks():
     assert within("2001:db8:77::51", INTERNAL)
     assert not within("198.51.100.7", INTERNAL)
     assert not within("198.51.100.7", ())
-
-
-def arrivals(tmp_path, *lines):
-    log = tmp_path / "mainlog"
-    log.write_text("".join(f"{line}\n" for line in lines))
-    since = datetime.now(UTC) - timedelta(minutes=5)
-    script = facts.arrivals_section(since).script.replace(exim.MAINLOG, str(log))
-    return facts.parse_arrivals(subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout)
-
-
-def test_arrivals_by_client(tmp_path):
-    now = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-    tail = "<= a@b.test H=client1001.lab.test (x) [192.0.2.51] P=esmtps S=1 for c@d.test"
-    found = arrivals(
-        tmp_path,
-        f"2020-01-01 00:00:00 1xUeoW-00005z-0A {tail}",
-        f"{now} 1xUeoW-00005z-0A {tail}",
-        f"{now} 1xUeoW-00005z-0B {tail}",
-        f"{now} 1xUeoW-00005z-0C <= a@b.test H=(helo) [2001:db8::7] P=esmtp S=1",
-        f"{now} 1xUeoW-00005z-0D <= root@lab.test U=root P=local S=1",
-        f"{now} 1xUeoW-00005z-0E => c@d.test H=mx.d.test [198.51.100.1]",
-    )
-    assert found == {"192.0.2.51": 2, "2001:db8::7": 1}
-
-
-def test_names(tmp_path):
-    section = facts.names_section(["127.0.0.1"], ["localhost"])
-    text = subprocess.run(["sh", "-c", section.script], capture_output=True, text=True, check=True).stdout
-    names, hosts = facts.parse_names(text)
-    assert names["127.0.0.1"] == "localhost"
-    assert hosts & {"127.0.0.1", "::1"}
-
-
-@pytest.mark.parametrize("text", ["", "192.0.2.51 3\n", "x y\nend\n", "192.0.2.51 many\nend\n"])
-def test_what_cannot_be_read_is_an_error(text):
-    with pytest.raises(ParseError):
-        facts.parse_arrivals(text)
-
-
-def test_only_addresses_go_into_a_command():
-    with pytest.raises(ValueError, match="does not appear"):
-        facts.names_section(["$(reboot)"], [])
 
 
 # --- before the MTA is stopped

@@ -7,9 +7,10 @@ from mxlib.base.errors import CommandTimeoutError, ParseError
 from mxlib.base.verdict import Status
 from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
+from mxlib.mta.exim.probe import build, parse
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import judge_outbound
-from mxlib.probes.outbound import OutboundRun, Outcome, Stage, build, parse_run, plan_mails
+from mxlib.probes.outbound import OutboundRun, Outcome, Stage, judge, plan_mails
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.facts import FIXTURES, NOW, ShellHost, fixture, output
 
@@ -26,7 +27,8 @@ def run_of(text, growth=None):
     section = build(mails, "probe@world.test", "r1", 30)
     sent = output(section, text)
     lost = growth if growth is not None else {"invalid": 0, "drop": 0}
-    return OutboundRun(parse_run(sent, mails), lost, sent, {"TCPFastOpenActive": 4, "TCPFastOpenBlackhole": 0})
+    results = tuple(judge(mail, seen) for mail, seen in zip(mails, parse(text, mails), strict=True))
+    return OutboundRun(results, lost, sent, {"TCPFastOpenActive": 4, "TCPFastOpenBlackhole": 0})
 
 
 def recorded(name):
@@ -231,7 +233,7 @@ def test_a_dry_run_sends_nothing_and_knows_nothing():
 def test_what_hints_kept_from_being_tried_is_insisted_on_when_asked(monkeypatch):
     sent = []
 
-    def send(host, mails, sender, run_tag, patience_s, *, force=False):
+    def send(_mta, host, mails, sender, run_tag, patience_s, *, force=False):
         sent.append(([mail.probe for mail in mails], force))
         return recorded("delivered" if force else "untried-bounce")
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.errors import StepError
-from mxlib.mta.exim.service import MtaProcess, Role
+from mxlib.mta.service import MtaProcess, Role
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
 

@@ -21,7 +21,7 @@ class Mta:
         self.log = directory / "mainlog"
         self.log.write_text("")
         self.ledger = directory / "ledger"
-        self.mark = (self.log.stat().st_ino, 0)
+        self.mark = f"{self.log.stat().st_ino}:0"
 
     def arrive(self, message_id):
         (self.spool / "input" / "3" / f"{message_id}-H").touch()
@@ -100,7 +100,7 @@ def test_what_a_power_cut_has_left_without_a_trace_is_set_apart_and_nothing_else
 def test_a_log_that_has_become_shorter_is_read_as_a_whole(mta):
     mta.arrive(IDS[0])
     mta.write("a line that goes with the power " + "." * 200)
-    mta.mark = (mta.mark[0], mta.log.stat().st_size)
+    mta.mark = f"{mta.log.stat().st_ino}:{mta.log.stat().st_size}"
     mta.run(close_script)
     with mta.log.open("r+") as file:
         file.truncate(0)
@@ -141,7 +141,7 @@ def test_a_log_rotated_out_of_sight_is_read_as_a_whole(mta):
     mta.log.unlink()
     mta.log.write_text("")
     (mta.log.parent / "mainlog.1").write_text("")
-    mta.mark = (mta.mark[0] + 1_000_000, 0)
+    mta.mark = f"{mta.log.stat().st_ino + 1_000_000}:0"
     assert mta.run(check_script)[0]["missing"] == 0
 
 

@@ -25,7 +25,10 @@ from mxlib.model.on_host import DIRECTORY as STATE
 from mxlib.model.on_host import FENCED
 from mxlib.model.record import Record
 from mxlib.model.state import Ports
+from mxlib.mta.backlog import Hint
+from mxlib.mta.find import find
 from mxlib.probes import ssh as reach
+from mxlib.probes.outbound import Outcome
 from mxlib.remedies import clear_failed, clear_hints, hole_rules, reload_firewall, restart_unit, set_sysctl
 from mxlib.remedies import guard as claimed
 from mxlib.remedies.bounds import Order, allowed, is_stale
@@ -34,6 +37,7 @@ from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.suggest import suggest
 from mxlib.verify.request import with_watched
 from tests.unit.support.aliases import GENERATOR
+from tests.unit.support.facts import NOW
 from tests.unit.support.healthy import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
@@ -277,7 +281,6 @@ def test_every_script_for_a_host_is_posix_sh() -> None:
         clear_failed.script("ifup@ens5.service", "op: it's over"),
         set_sysctl.script("net.ipv4.tcp_fastopen", "0", "op: it's over"),
         set_sysctl.script_back("net.ipv4.tcp_fastopen"),
-        clear_hints.script("provider.test", ("2001:db8::1",)),
         restart_unit.script("spamd.service", 90),
     )
     for script in scripts:
@@ -285,33 +288,30 @@ def test_every_script_for_a_host_is_posix_sh() -> None:
         assert done.returncode == 0, f"{done.stderr}\n{script}"
 
 
-DUMP = """\
-  T:mx.provider.test:2001:db8:51::10 110 0 Connection timed out
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45 *
-  T:mx.provider.test:2001:db8:51::10:1xUaVg-00006Y-1v 110 0 x
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
-  T:mx.provider.test:2001:db8:51::105 110 0 x
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
-  T:mx.other.test:198.51.100.20 110 0 x
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
-  R:v6.provider.test -1 0 lookup failed
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
-  R:other.test -1 0 lookup failed
-11-Nov-2026 06:42:45  21-Nov-2026 06:41:45  21-Nov-2026 12:42:45
-"""
+def hint(key: str, **about: str) -> Hint:
+    return Hint(key, NOW, NOW, NOW, False, "Connection timed out", **about)  # type: ignore[arg-type]
 
 
-def test_only_the_hints_of_what_was_proven_are_cleared(tmp_path: Path) -> None:
-    dump = tmp_path / "dump"
-    dump.write_text(DUMP)
-    script = f"exim_dumpdb() {{ cat {dump}; }}\nexim_fixdb() {{ cat >/dev/null; }}\n"
-    done = sh(script + clear_hints.script("v6.provider.test", ("2001:db8:51::10",)), tmp_path)
-    assert done.stdout.splitlines() == [
-        "hint T:mx.provider.test:2001:db8:51::10",
-        "hint T:mx.provider.test:2001:db8:51::10:1xUaVg-00006Y-1v",
-        "hint R:v6.provider.test",
-        "cleared 3",
-    ]
+def test_only_the_hints_of_what_was_proven_are_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = (
+        hint("host", ip="2001:db8:51::10"),
+        hint("message at the host", ip="2001:db8:51::10"),
+        hint("neighbour", ip="2001:db8:51::105"),
+        hint("other host", ip="198.51.100.20"),
+        hint("route", domain="provider.test"),
+        hint("recipient", address="joe@provider.test", domain="provider.test"),
+        hint("other route", domain="other.test"),
+    )
+    result = SimpleNamespace(outcome=Outcome.DELIVERED, remote="2001:db8:51::10")
+    monkeypatch.setattr(clear_hints, "send", lambda *_, **__: SimpleNamespace(results=[result]))
+    monkeypatch.setattr(clear_hints, "read_facts", lambda *_: SimpleNamespace(get=lambda _: known))
+    asked: list[str] = []
+    mta = find(SITE.mta)
+    monkeypatch.setattr(type(mta), "forget_script", lambda _, keys: asked.extend(keys) or "true")
+    bench = SimpleNamespace(site=SITE, host=None, run="r", act=lambda script, seconds: None)
+    said = clear_hints.apply(bench, Order("clear-hints", SITE.probes.outbound[0].name))  # type: ignore[arg-type]
+    assert asked == ["host", "message at the host", "route"]
+    assert "3 hints cleared" in said
 
 
 # --- loading the firewall anew

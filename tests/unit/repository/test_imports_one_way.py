@@ -23,8 +23,8 @@ HARMLESS = frozenset(
     {
         *("__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "copy", "dataclasses"),
         *("datetime", "decimal", "difflib", "email", "enum", "fnmatch", "fractions", "functools", "gzip", "hashlib"),
-        *("heapq", "ipaddress", "itertools", "json", "logging", "math", "operator", "pathlib", "re", "shlex"),
-        *("statistics", "string", "textwrap", "types", "typing", "uuid", "zoneinfo"),
+        *("heapq", "importlib", "ipaddress", "itertools", "json", "logging", "math", "operator", "pathlib", "re"),
+        *("shlex", "statistics", "string", "textwrap", "types", "typing", "uuid", "zoneinfo"),
     }
 )
 

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from mxlib.base.errors import HostUnreachableError, ParseError
 from mxlib.config.roll import RollSoak
-from mxlib.mta.exim import maillog
-from mxlib.mta.exim.logline import Cause, parse_lines
+from mxlib.mta.event import Cause, LogGrowth
+from mxlib.mta.exim import maillog, queue
+from mxlib.mta.exim.adapter import ADAPTER
+from mxlib.mta.exim.logline import parse_lines
 from mxlib.roll.soak import Proof, Watched, growth, judge
-from mxlib.roll.watch import SPOOLED_SOURCE, Tally, Watch
+from mxlib.roll.watch import Tally, Watch
 from tests.unit.support import facts as facts_support
 from tests.unit.support.fakes import FakeClock
 
@@ -64,7 +66,7 @@ def test_a_flat_queue_has_not_grown_however_long_it_is(count: int, looks: int) -
 
 
 def test_test_mails_are_not_counted_and_a_message_is_hit_once() -> None:
-    tally = Tally(maillog.LogMark(1, 0))
+    tally = Tally("1:0")
     for event in parse_lines(LOG.splitlines()):
         tally.count(event)
     assert tally.delivered == 2
@@ -76,29 +78,29 @@ class World:
 
     def __init__(self, monkeypatch, growths):
         self.growths, self.recent = list(growths), ""
-        monkeypatch.setattr(maillog, "read_mark", lambda host: maillog.LogMark(1, 0))
-        monkeypatch.setattr(maillog, "read_growth", self.growth)
+        monkeypatch.setattr("mxlib.roll.watch.read_growth", self.growth)
         monkeypatch.setattr("mxlib.roll.watch.read_facts", self.facts)
         self.clock = FakeClock()
 
-    def growth(self, _host, mark):
+    def growth(self, _mta, _host, mark):
         text = self.growths.pop(0) if self.growths else ""
         if text is None:
             raise HostUnreachableError("no session")
-        return maillog.LogGrowth(parse_lines(text.splitlines()), mark)
+        return LogGrowth(parse_lines(text.splitlines()), mark)
 
     def facts(self, _host, sources):
-        if sources[0] is SPOOLED_SOURCE:
-            return facts_support.facts_of({SPOOLED_SOURCE.sections[0]: "7\n"})
+        if sources[0] is ADAPTER.mark:
+            return facts_support.facts_of({maillog.MARK: "mark 1 0\nzone +0000\n"})
+        if sources[0] is ADAPTER.length:
+            return facts_support.facts_of({queue.LENGTH: "7\n"})
         head = "zone +0000\narrived 1\ndelivered 1\ncompleted 1\nwrong 1\n"
         return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
 
     def run(self, limit=None, before=frozenset(), alerts=lambda: ""):
         tell = type("Quiet", (), {"live": lambda self, text: None, "line": lambda self, text: None})()
         hosts = {"mx2": facts_support.ShellHost()}
-        watch = Watch(
-            hosts, {"mx1": facts_support.ShellHost()}, before, LIMITS, alerts=alerts, clock=self.clock, tell=tell
-        )
+        others = {"mx1": facts_support.ShellHost()}
+        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=tell)
         return watch.run(limit)
 
 
@@ -142,4 +144,4 @@ def test_it_breaks_off_where_the_window_closes(monkeypatch) -> None:
 
 def test_a_queue_that_cannot_be_counted_is_unknown() -> None:
     with pytest.raises(ParseError):
-        facts_support.fact(SPOOLED_SOURCE, "find: permission denied")
+        facts_support.fact(ADAPTER.length, "find: permission denied")

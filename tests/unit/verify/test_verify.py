@@ -260,10 +260,11 @@ def test_a_check_from_outside(world):
     seen = []
 
     def judge(host, facts):
-        seen.append((host, facts.get(disk.SOURCE)[0].path))
+        seen.append((host, facts.get(disk.source(POLICY))[0].path))
         return failed("the hypervisor says so", "a line")
 
-    request = Request(POLICY, outside=(Outside("hypervisor", "asks it", (disk.SOURCE,), judge),), only=("hypervisor",))
+    outside = Outside("hypervisor", "asks it", (disk.source(POLICY),), judge)
+    request = Request(POLICY, outside=(outside,), only=("hypervisor",))
     (found,) = verify_hosts([Recorded()], request)
     assert [(one.check, one.status, one.why) for one in found.verdicts] == [
         ("hypervisor", Status.FAILED, "the hypervisor says so")

@@ -85,7 +85,7 @@ def test_an_alias_is_followed_by_the_log_and_else_by_the_router(spool):
               "Connection refused DT=0s")  # fmt: skip
     found = spool.backlog()
     assert heaps(found) == {
-        ("lists.test", ()): (1, 0), ("provider.test", ()): (1, 0), ("elsewhere.test", ()): (0, 1)
+        ("lists.test", "-"): (1, 0), ("provider.test", "-"): (1, 0), ("elsewhere.test", "-"): (0, 1)
     }  # fmt: skip
     assert (found.total, found.frozen) == (3, 1)
     assert found.hosts == {
@@ -119,7 +119,7 @@ def test_senders_are_told_apart_where_the_retry_rules_do(spool):
     spool.put("a@x.test", sender="joe@lab.test")
     spool.put("a@x.test", sender="")
     found = spool.backlog(["wiki@lab.test", "*@lab.test"])
-    assert heaps(found) == {("x.test", (1, 2)): (1, 0), ("x.test", (2,)): (1, 0), ("x.test", ()): (1, 0)}
+    assert heaps(found) == {("x.test", "1,2"): (1, 0), ("x.test", "2"): (1, 0), ("x.test", "-"): (1, 0)}
 
 
 def test_ages(spool):

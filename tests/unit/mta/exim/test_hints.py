@@ -1,3 +1,4 @@
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -41,3 +42,9 @@ def test_no_hints():
 def test_what_cannot_be_read_is_unknown(text):
     with pytest.raises(FactUnknownError):
         fact(hints.SOURCE, text)
+
+
+def test_hints_are_cleared_by_their_exact_keys():
+    script = hints.clear_script(["T:mx.x.test:192.0.2.7", "R:o'hara@x.test:<a@b>", "evil\nq", "X:what"])
+    shown = subprocess.run(["sh", "-c", script.partition(" | ")[0]], capture_output=True, text=True, check=True).stdout
+    assert shown == "T:mx.x.test:192.0.2.7\nd\nR:o'hara@x.test:<a@b>\nd\n"

@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from mxlib.mta.exim.logline import Cause, EventKind, classify, parse_line, parse_lines
+from mxlib.mta.event import Cause, EventKind
+from mxlib.mta.exim.logline import classify, parse_line, parse_lines
 from tests.unit.support.facts import fixture
 
 STAMP = "2026-11-21 02:08:30"

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.source import FactUnknownError
+from mxlib.facts.source import FactUnknownError, read_facts
+from mxlib.mta import growth as growing
+from mxlib.mta.event import Cause, EventKind
 from mxlib.mta.exim import maillog
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.logline import Cause, EventKind
-from mxlib.mta.exim.maillog import LogMark, read_growth, read_mark
+from mxlib.mta.exim.adapter import ADAPTER
+from mxlib.mta.exim.maillog import LogMark
 from tests.unit.support.facts import ShellHost, fact, fixture, output
 
 ID = "1xUaVg-00006e-2b"
@@ -28,6 +30,14 @@ def host(log):
             return super().read(script.replace("/var/log/exim4/mainlog", str(log)), timeout=timeout)
 
     return Local()
+
+
+def read_mark(host):
+    return read_facts(host, (ADAPTER.mark,)).get(ADAPTER.mark)
+
+
+def read_growth(host, mark):
+    return growing.read_growth(ADAPTER, host, mark)
 
 
 def lines(*rests):
@@ -57,7 +67,7 @@ def test_growth_over_a_rotation(host, log):
     growth = read_growth(host, mark)
     assert [event.kind for event in growth.events] == [EventKind.DELIVERED, EventKind.COMPLETED]
     assert not growth.lost
-    assert growth.mark == LogMark(log.stat().st_ino, log.stat().st_size)
+    assert growth.mark == str(LogMark(log.stat().st_ino, log.stat().st_size))
 
 
 def test_growth_over_a_rotation_right_at_the_mark(host, log):
@@ -95,7 +105,7 @@ def test_without_a_log_nothing_is_known(host):
     with pytest.raises(ParseError):
         read_mark(host)
     with pytest.raises(ParseError):
-        read_growth(host, LogMark(1, 0))
+        read_growth(host, "1:0")
 
 
 def recent(host):

@@ -7,7 +7,7 @@ from mxlib.facts.depool import gate
 from mxlib.facts.source import FactUnknownError
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import service as mta
-from mxlib.mta.exim.service import Role
+from mxlib.mta.service import Role
 from tests.unit.support.facts import ShellHost, fact, fixture
 
 SHOW = fixture("exim/systemctl-show-exim4.txt")

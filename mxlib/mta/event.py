@@ -1,0 +1,150 @@
+"""What an MTA's log says, as typed events, whichever MTA wrote it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class EventKind(Enum):
+    """What happened to a message, an address or a session."""
+
+    ARRIVED = "arrived"
+    DELIVERED = "delivered"
+    FURTHER = "delivered to one more recipient"
+    CUTTHROUGH = "delivered while it came in"
+    FAILED = "failed for good"
+    DEFERRED = "deferred"
+    COMPLETED = "completed"
+    FROZEN = "frozen"
+    ATTEMPT = "attempt failed"
+    REJECTED = "rejected"
+    OTHER = "other"
+
+
+class Cause(Enum):
+    """What a deferral or a failure is due to, as far as its text tells."""
+
+    TIMEOUT_AFTER_DATA = "timeout after end of data"
+    TIMEOUT_SENDING = "timeout while sending the body"
+    TIMEOUT_IN_SESSION = "timeout in the SMTP session"
+    CONNECT_TIMEOUT = "connection timed out"
+    REFUSED = "connection refused"
+    UNREACHABLE = "network or host unreachable"
+    CLOSED = "connection closed by the remote"
+    TLS = "TLS"
+    DNS = "name lookup"
+    UNROUTEABLE = "unrouteable address"
+    REMOTE_4XX = "remote answered 4xx"
+    REMOTE_5XX = "remote answered 5xx"
+    UNTRIED = "not tried: stale retry hints"
+    LOCAL = "local delivery"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One line of the main log.
+
+    Attributes:
+        when: the time of the line.
+        kind: what happened.
+        message_id: the message; empty for a line about none.
+        address: the recipient, for an arrival the envelope sender; empty for ``<>`` and where there is none.
+        host: name of the other end, without parentheses; empty where there is none.
+        ip: its address; empty where there is none.
+        confirmation: what the remote said when it took the message (``C="..."``).
+        cause: for a deferral, a failure or a failed attempt: what its text blames.
+        text: the line after time and id.
+    """
+
+    when: datetime
+    kind: EventKind
+    message_id: str
+    address: str
+    host: str
+    ip: str
+    confirmation: str
+    cause: Cause | None
+    text: str
+
+    @property
+    def untried(self) -> bool:
+        """Whether nothing was tried: hints from an earlier fault decided, so it proves nothing about now."""
+        return self.cause is Cause.UNTRIED
+
+    @property
+    def domain(self) -> str:
+        """Domain of the address, lower case; empty for none."""
+        return self.address.rpartition("@")[2].lower() if "@" in self.address else ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether a recipient has got the message."""
+        return self.kind in (EventKind.DELIVERED, EventKind.FURTHER, EventKind.CUTTHROUGH)
+
+
+@dataclass(frozen=True)
+class LogGrowth:
+    """What was written to the main log since a mark.
+
+    Attributes:
+        events: its lines, in order.
+        mark: the place after them, in the MTA's own form.
+        lost: whether lines between the marks could not be found any more.
+        whole: whether the log ends at the mark; else there is more to read from there.
+    """
+
+    events: tuple[LogEvent, ...]
+    mark: str
+    lost: bool = False
+    whole: bool = True
+
+    def of(self, message_id: str) -> tuple[LogEvent, ...]:
+        """The events of one message."""
+        return tuple(event for event in self.events if event.message_id == message_id)
+
+    @property
+    def completed(self) -> frozenset[str]:
+        """Messages that are done."""
+        return frozenset(event.message_id for event in self.events if event.kind is EventKind.COMPLETED)
+
+    @property
+    def arrived(self) -> frozenset[str]:
+        """Messages that came in."""
+        return frozenset(event.message_id for event in self.events if event.kind is EventKind.ARRIVED)
+
+
+@dataclass(frozen=True)
+class RecentLog:
+    """The log of the last quarter of an hour.
+
+    Attributes:
+        arrived: messages that came in.
+        delivered: recipients delivered to.
+        completed: messages that are done.
+        wrong: lines about deferrals, failures, rejections and errors.
+        events: the latest of those lines.
+    """
+
+    arrived: int
+    delivered: int
+    completed: int
+    wrong: int
+    events: tuple[LogEvent, ...] = field(repr=False)
+
+    def causes(self) -> dict[str, Counter[Cause]]:
+        """Deferred and failed messages by destination domain and cause, each once, however often it was tried."""
+        found: dict[str, Counter[Cause]] = {}
+        wrong = {
+            (event.domain or "(none)", event.cause, event.message_id)
+            for event in self.events
+            if event.kind in (EventKind.DEFERRED, EventKind.FAILED) and event.cause
+        }
+        for domain, cause, _ in wrong:
+            found.setdefault(domain, Counter())[cause] += 1
+        return found
+
+    def count(self, cause: Cause) -> int:
+        """Messages that were deferred or failed by one cause."""
+        return sum(causes[cause] for causes in self.causes().values())

@@ -1,0 +1,101 @@
+"""Exim on Debian, as everything else knows an MTA: see :mod:`mxlib.mta.protocol`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from mxlib.facts.source import Source
+from mxlib.mta.backlog import Backlog, GiveUp, Hint, Try
+from mxlib.mta.event import LogGrowth, RecentLog
+from mxlib.mta.exim import (
+    backlog,
+    backlog_script,
+    callout,
+    clients,
+    maillog,
+    names,
+    queue_flow,
+    rejects,
+    retry,
+    retry_rules,
+    runners,
+)
+from mxlib.mta.exim import hints as retry_hints
+from mxlib.mta.exim import probe as test_mails
+from mxlib.mta.exim import queue as spool
+from mxlib.mta.exim import relay as stranger
+from mxlib.mta.exim import service as processes
+from mxlib.mta.mail import Followed, ProbeMail
+from mxlib.mta.protocol import Can, Mta
+from mxlib.mta.queue import Deadlines, Flow, QueueFacts
+from mxlib.mta.refusal import Refusal, RefusalCache
+from mxlib.mta.service import MtaFacts
+
+
+class Exim:
+    """Exim; all it needs is where Debian puts its files."""
+
+    name = "Exim"
+    can = Can(hints=True, relay_test=True, refusal_cache=True)
+    units: tuple[str, ...] = (names.UNIT,)
+    configuration: tuple[str, ...] = ("/etc/exim4",)
+    paths: tuple[str, ...] = (names.SPOOL, names.MAINLOG.rpartition("/")[0])
+
+    service: Source[MtaFacts] = processes.SOURCE
+    version: Source[str] = processes.VERSION_SOURCE
+    queue: Source[QueueFacts] = spool.SOURCE
+    length: Source[int] = spool.LENGTH_SOURCE
+    deadlines: Source[Deadlines] = retry.SOURCE
+    recent: Source[RecentLog] = maillog.RECENT_SOURCE
+    relay: Source[str] = stranger.SOURCE
+    mark: Source[str] = maillog.MARK_SOURCE
+    give_up: Source[GiveUp] = retry_rules.SOURCE
+    hints: Source[tuple[Hint, ...]] = retry_hints.SOURCE
+    remembered_refusals: Source[RefusalCache] = callout.SOURCE
+
+    stop_attempts_script = runners.STOP
+    attempt_words = f"{names.BINARY} -Mc ID..."
+
+    def growth(self, mark: str) -> Source[LogGrowth]:
+        """What was written to the main log since a mark."""
+        return maillog.growth_source(mark)
+
+    def flow(self, mark: str) -> Source[Flow]:
+        """How the queue has moved since a mark."""
+        return queue_flow.source(mark)
+
+    def arrivals(self, since: datetime) -> Source[Mapping[str, int]]:
+        """Messages that came in since a time, by client."""
+        return clients.arrivals_source(since)
+
+    def refusals(self, addresses: Sequence[str], since: datetime) -> Source[tuple[Refusal, ...]]:
+        """Whose mail was refused since a time, by the reject log."""
+        return rejects.source(addresses, since)
+
+    def waiting(self, classes: Sequence[str]) -> Source[Backlog]:
+        """What waits, by destination."""
+        asked = backlog_script.section(classes)
+        return Source(asked.name, (asked,), lambda outputs: backlog.parse(outputs[asked.name]))
+
+    def attempt_script(
+        self, tries: Sequence[Try], spared: Sequence[str], classes: Sequence[str], parallel: int, seconds: int
+    ) -> str:
+        """Choose messages on the host and hand them to ``exim -Mc``, which respects retry hints."""
+        choose = backlog_script.choose_script(classes, backlog_script.order_lines(tries, spared))
+        return f"{runners.STOP}\n{runners.start_script(choose, parallel, seconds)}"
+
+    def forget_script(self, keys: Sequence[str]) -> str:
+        """Clear single retry hints."""
+        return retry_hints.clear_script(list(keys))
+
+    def drop_refusals_script(self, keys: Sequence[str]) -> str:
+        """Clear single answers of callouts."""
+        return callout.clear_script(keys)
+
+    def probe(
+        self, mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool
+    ) -> Source[tuple[Followed, ...]]:
+        """Submit with immediate delivery, which needs no daemon; forced, queue and then ``exim -M``."""
+        return test_mails.source(mails, sender, run_tag, patience_s, force=force)
+
+
+ADAPTER: Mta = Exim()

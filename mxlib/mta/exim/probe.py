@@ -1,0 +1,141 @@
+"""The script that sends test mails through Exim, and what it prints.
+
+A local submission with immediate delivery needs no daemon, so it works while Exim is held. One script on the host
+submits, waits with a deadline, removes what is left of the test mails and prints what the log says of them: it ends and
+cleans up by itself even if the management host dies meanwhile.
+"""
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from mxlib.base.errors import ParseError
+from mxlib.config.values import ADDRESS_PATTERN
+from mxlib.facts.section import Section
+from mxlib.facts.source import Source
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import parse_lines
+from mxlib.mta.mail import Followed, ProbeMail
+
+_TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SUBMIT_S = 30
+
+# The id of a test mail is found by its Message-ID, which the log shows in its "<=" line. Fields are counted from the
+# mark, because the log may carry a zone and a process id before the message id.
+_SCRIPT = r"""
+log={log}; spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f)
+set -- $(stat -c '%i %s' "$log" 2>/dev/null || echo 0 0); inode=$1; offset=$2; sent=
+growth() {{
+if [ "$(stat -c %i "$log")" = "$inode" ] || [ "$inode" = 0 ]; then tail -c +$((offset + 1)) "$log"
+else tail -q -c +$((offset + 1)) "$log.1"; cat "$log"; fi
+}}
+scan() {{
+growth | awk -v want="$sent" -v print_lines="$1" '
+{{
+for (i = 2; i <= 6 && i <= NF; i++) if ($i ~ /^(<=|=>|->|==|\*\*|Completed|H=.*|removed|Frozen)$/) break
+id = $(i - 1)
+}}
+$i == "<=" && match($0, / id=mx-probe\.[0-9a-f-]*@/) {{
+ours[id] = substr($0, RSTART + 13, RLENGTH - 14)
+print "id", ours[id], id
+}}
+$i == "<=" && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
+bounce[id] = 1
+print "bounce", id
+}}
+(id in ours) && $i ~ /^(==|\*\*|Completed)$/ {{ decided[ours[id]] = 1 }}
+(id in ours) || (id in bounce) {{ if (print_lines) print "line", $0 }}
+(id in ours) && $i ~ /^(=>|->|>>)$/ {{ well[ours[id]] = 1 }}
+END {{ n = split(want, w, " "); for (k = 1; k <= n; k++) if (!(w[k] in decided)) left++; print "open", left + 0
+for (tag in well) print "well", tag }}'
+}}
+# Once a mail to a destination did not get through, further ones say nothing new and only burden the remote end.
+mail() {{
+for earlier in $5; do case " $well " in *" $earlier "*) ;; *) return ;; esac; done
+error=$({{
+printf 'From: MX test <%s>\nTo: %s\nSubject: [MX test mail, please ignore] %s\n' "$sender" "$2" "$4"
+printf 'Message-ID: <mx-probe.%s@%s>\nX-MX-Probe: %s\nAuto-Submitted: auto-generated\n\n' "$1" "$host" "$1"
+yes 'This is a test mail of the mail exchangers. It can be ignored and deleted.' | head -c "$3"
+}} | timeout {submit} "$exim" "$how" -oi -f "$sender" -- "$2" 2>&1 >/dev/null)
+code=$?
+printf 'submitted %s %s %s\n' "$1" "$code" "$(printf %s "$error" | tr '\n' ' ' | head -c 300)"
+[ "$code" -ne 0 ] || sent="$sent $1"
+}}
+settle() {{
+[ "$how" = -odb ] || for id in $(scan | sed -n 's/^id [^ ]* //p'); do "$exim" -M "$id" >/dev/null 2>&1 </dev/null & done
+end=$(($(date +%s) + patience))
+while [ "$(scan | sed -n 's/^open //p')" != 0 ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
+well=$(scan | sed -n 's/^well //p' | tr '\n' ' ')
+}}
+{rounds}
+for id in $(scan | sed -n 's/^id [^ ]* //p; s/^bounce //p' | sort -u); do
+[ -z "$(find "$spool/input" -name "$id-H")" ] || printf 'left %s %s\n' "$id" "$("$exim" -Mrm "$id" 2>&1 | tr '\n' ' ')"
+done
+scan 1
+"""
+
+
+def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool = False) -> Section:
+    """The script that sends test mails; ``force`` delivers also against retry hints (``exim4 -M``).
+
+    Raises:
+        mxlib.base.errors.ParseError: an address or the tag is not fit for a command.
+    """
+    if not _TAG.fullmatch(run_tag) or not ADDRESS_PATTERN.fullmatch(sender):
+        raise ParseError(f"not fit for a command: {run_tag!r} {sender!r}")
+    numbers = sorted({mail.number for mail in mails})
+    rounds = "settle\n".join(_round(mails, number, run_tag) for number in numbers)
+    script = _SCRIPT.format(
+        log=exim.MAINLOG,
+        spool=exim.SPOOL,
+        exim=exim.BINARY,
+        sender=shlex.quote(sender),
+        how="-odq" if force else "-odb",
+        patience=patience_s,
+        submit=_SUBMIT_S,
+        rounds=rounds + "settle",
+    )
+    return Section("probe-send", script, timeout_s=len(numbers) * (patience_s + _SUBMIT_S) + 60)
+
+
+def _round(mails: Sequence[ProbeMail], number: int, run_tag: str) -> str:
+    return "".join(
+        f"mail {mail.tag} {shlex.quote(mail.probe.to)} {mail.size} "
+        f"{shlex.quote(f'{mail.probe.name}, {mail.size} bytes, number {mail.number}, run {run_tag}')} "
+        f"'{' '.join(one.tag for one in mails if one.number < number and one.probe == mail.probe)}'\n"
+        for mail in mails
+        if mail.number == number
+    )
+
+
+def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
+    """Read what the script printed, mail by mail.
+
+    Raises:
+        mxlib.base.errors.ParseError: it did not end as it must.
+    """
+    lines = text.splitlines()
+    if not any(re.fullmatch(r"open \d+", line) for line in lines):
+        raise ParseError("the account of the test mails is cut short")
+    fields = [line.split(" ", 3) for line in lines]
+    submitted = {row[1]: (int(row[2]), row[3] if len(row) > 3 else "") for row in fields if row[0] == "submitted"}
+    ids = {row[1]: exim.check_message_id(row[2]) for row in fields if row[0] == "id"}
+    left = {line.split(" ")[1]: line.split(" ", 2)[2] for line in lines if line.startswith("left ")}
+    events = parse_lines(line.removeprefix("line ") for line in lines if line.startswith("line "))
+
+    def followed(tag: str) -> Followed:
+        code, error = submitted.get(tag, (None, ""))
+        message_id = ids.get(tag, "")
+        own = tuple(event for event in events if message_id and event.message_id == message_id)
+        kept = left.get(message_id, "")
+        return Followed(code, error, message_id, own, "" if "removed" in kept else kept)
+
+    return tuple(followed(mail.tag) for mail in mails)
+
+
+def source(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool) -> Source[
+    tuple[Followed, ...]
+]:
+    """How test mails are sent and followed, see :meth:`mxlib.mta.protocol.Mta.probe`."""
+    asked = build(mails, sender, run_tag, patience_s, force=force)
+    return Source(asked.name, (asked,), lambda outputs: parse(outputs[asked.name].text(), mails))

@@ -1,0 +1,42 @@
+"""Test mails that leave through a host's own MTA, and what its log says of them."""
+
+from dataclasses import dataclass
+
+from mxlib.config.probes import OutboundProbe
+from mxlib.mta.event import LogEvent
+
+
+@dataclass(frozen=True)
+class ProbeMail:
+    """A test mail to be sent.
+
+    Attributes:
+        tag: its UUID, in its headers.
+        probe: the probe it belongs to.
+        size: bytes of body.
+        number: which one to this destination with this size, from 1.
+    """
+
+    tag: str
+    probe: OutboundProbe
+    size: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One test mail, from its submission to what the log says of it.
+
+    Attributes:
+        code: exit code of its submission; None where it was not sent, as one before it did not get through.
+        error: what its submission said.
+        message_id: its id in the MTA; empty while the log does not show one.
+        events: what the log says of it, in order.
+        left: why it is still in the queue; empty when it is not.
+    """
+
+    code: int | None
+    error: str = ""
+    message_id: str = ""
+    events: tuple[LogEvent, ...] = ()
+    left: str = ""

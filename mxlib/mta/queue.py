@@ -1,0 +1,106 @@
+"""The queue of an MTA: its length and ages, how it moves, and when its messages bounce."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+OLD = timedelta(minutes=10)
+"""Messages that wait longer are counted as old."""
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message in the spool.
+
+    Attributes:
+        message_id: its id.
+        frozen: whether it waits for a person.
+        bounce: whether its envelope sender is empty.
+        domains: domains of the recipients that are still to do.
+    """
+
+    message_id: str
+    frozen: bool
+    bounce: bool
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class QueueFacts:
+    """The queue of a host.
+
+    Attributes:
+        count: messages in the queue, as the MTA counts them.
+        old: messages received longer ago than :data:`OLD`.
+        oldest: when the oldest was received (UTC); None for an empty queue.
+        messages: the oldest messages, up to a bound.
+    """
+
+    count: int
+    old: int
+    oldest: datetime | None
+    messages: tuple[QueuedMessage, ...]
+
+    @property
+    def frozen(self) -> int:
+        """Frozen messages among those that were looked into."""
+        return sum(message.frozen for message in self.messages)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every message was looked into."""
+        return self.count <= len(self.messages)
+
+    @property
+    def per_destination(self) -> Counter[str]:
+        """Messages by domain of the recipients still to do, frozen ones left out."""
+        return Counter(domain for message in self.messages if not message.frozen for domain in message.domains)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What happened to the queue since a mark in the log.
+
+    Attributes:
+        arrived: messages that came in.
+        completed: messages that are done.
+        delivered: recipients delivered to.
+        deferred: recipients that were tried in vain.
+        failed: recipients given up on.
+        lost: whether lines could not be found any more, so that the counts are too small.
+        mark: where the next look begins.
+        runs: whether our own queue runners are at work.
+    """
+
+    arrived: int
+    completed: int
+    delivered: int
+    deferred: int
+    failed: int
+    lost: bool
+    mark: str
+    runs: bool
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """How long queued mail has still to live.
+
+    Attributes:
+        left: seconds until the retry cutoff of each message whose rule is known, by id; negative when it is past.
+        domains: domain of the first recipient still to do, by id.
+        unknown: messages whose rule is not known: their domain is not among the first :data:`RULES_ASKED`.
+    """
+
+    left: dict[str, float]
+    domains: dict[str, str]
+    unknown: int
+
+    def within(self, seconds: float) -> tuple[str, ...]:
+        """Messages that bounce within some seconds if no attempt succeeds, the first to bounce first."""
+        return tuple(sorted((one for one, left in self.left.items() if left < seconds), key=self.left.__getitem__))
+
+    @property
+    def earliest(self) -> str | None:
+        """The message that bounces first; None without one."""
+        return min(self.left, key=self.left.__getitem__, default=None)

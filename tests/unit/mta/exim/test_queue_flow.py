@@ -1,0 +1,76 @@
+"""How the queue moves, by the growth of a log that is there."""
+
+import subprocess
+
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import queue_flow as pulse
+from mxlib.mta.exim.maillog import LogMark, read_mark
+
+IDS = [f"1xUeoW-{number:06d}-0A" for number in range(12)]
+
+
+class Log:
+    def __init__(self, directory):
+        self.path = directory / "mainlog"
+        self.path.write_text("")
+        self.mark = self.now()
+
+    def now(self):
+        stat = self.path.stat()
+        return LogMark(stat.st_ino, stat.st_size)
+
+    def write(self, *lines):
+        with self.path.open("a") as file:
+            file.writelines(f"2026-11-21 06:00:00 {line}\n" for line in lines)
+
+    def pulse(self):
+        script = pulse.script(self.mark).replace(exim.MAINLOG, str(self.path))
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        found = pulse.parse(done.stdout)
+        self.mark = read_mark(found.mark)
+        return found
+
+
+@pytest.fixture
+def log(tmp_path):
+    return Log(tmp_path)
+
+
+def test_the_growth_of_the_log_is_counted_once(log):
+    log.write(
+        f"{IDS[0]} <= a@b H=x [192.0.2.1] P=esmtp S=1",
+        f"{IDS[0]} => c@d R=r T=t H=mx [192.0.2.7] C=\"250 OK\"",
+        f"{IDS[0]} Completed",
+        f"{IDS[1]} == c@d R=r T=t defer (111): Connection refused",
+        f"{IDS[1]} == c@d R=r T=t defer (-54): retry time not reached for any host for 'd'",
+        f"{IDS[2]} ** c@d: gone",
+    )
+    found = log.pulse()
+    assert (found.arrived, found.completed, found.delivered, found.deferred, found.failed) == (1, 1, 1, 1, 1)
+    assert (found.lost, found.runs) == (False, False)
+    assert found.mark == str(log.now())
+    assert log.pulse().completed == 0
+
+
+def test_a_rotation_between_two_looks(log):
+    log.write(f"{IDS[0]} Completed")
+    log.path.rename(f"{log.path}.1")
+    log.path.write_text("")
+    log.write(f"{IDS[1]} Completed")
+    assert (log.pulse().completed, log.pulse().completed) == (2, 0)
+
+
+def test_a_log_that_is_gone_is_said(log):
+    log.mark = LogMark(log.mark.inode + 1_000_000, 0)
+    log.write(f"{IDS[1]} Completed")
+    found = log.pulse()
+    assert (found.completed, found.lost) == (1, True)
+
+
+def test_what_cannot_be_read_is_an_error(log):
+    log.path.unlink()
+    with pytest.raises(ParseError):
+        log.pulse()

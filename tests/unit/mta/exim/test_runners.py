@@ -1,0 +1,51 @@
+"""Our queue runners, run for real in a shell."""
+
+import subprocess
+
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim import runners
+
+IDS = [f"1xUeoW-{number:06d}-0A" for number in range(12)]
+
+
+def here(script, directory, choose_exit=0):
+    """Our runners in this directory: systemd-run runs its command, exim4 writes down what it is handed."""
+    binary = directory / "exim4"
+    binary.write_text(f'#!/bin/sh\nshift\necho "$@" >>{directory}/tried\n')
+    binary.chmod(0o755)
+    fake = directory / "systemd-run"
+    fake.write_text('#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"\n')
+    fake.chmod(0o755)
+    script = script.replace("/run/", f"{directory}/").replace(exim.BINARY, str(binary))
+    done = subprocess.run(
+        ["sh", "-euc", script], capture_output=True, text=True, check=False, env={"PATH": f"{directory}:/usr/bin:/bin"}
+    )
+    tried = directory / "tried"
+    return done, [line.split() for line in tried.read_text().splitlines()] if tried.exists() else []
+
+
+def test_each_chosen_message_is_tried_once(tmp_path):
+    done, tried = here(runners.start_script(f"printf '%s\\n' {' '.join(IDS)}", 3, 60), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(one for batch in tried for one in batch) == IDS
+    assert max(map(len, tried)) <= 5
+
+
+def test_nothing_is_begun_after_the_time(tmp_path):
+    _, tried = here(runners.start_script(f"printf '%s\\n' {' '.join(IDS)}", 3, -1), tmp_path)
+    assert tried == []
+
+
+def test_nothing_is_begun_once_they_are_stopped(tmp_path):
+    choose = f"rm -f {tmp_path}/mx-drain.go; printf '%s\\n' {' '.join(IDS)}"
+    _, tried = here(runners.start_script(choose, 3, 60), tmp_path)
+    assert tried == []
+
+
+def test_a_choice_that_fails_tries_nothing(tmp_path):
+    done, tried = here(runners.start_script(f"printf '%s\\n' {IDS[0]}; exit 3", 3, 60), tmp_path)
+    assert (done.returncode, tried) == (3, [])
+
+
+def test_nothing_chosen_starts_nothing(tmp_path):
+    assert here(runners.start_script("true", 3, 60), tmp_path)[1] == []
