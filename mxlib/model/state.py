@@ -109,6 +109,7 @@ class View:
         next: GRUB's entry for the next boot only.
         puppet_off: whether Puppet is disabled.
         build: version of the package that the running kernel was built as; empty when it does not say.
+        replaced: whether the image of the running kernel on the disk is another build of it: the next boot takes that.
     """
 
     boot: str
@@ -119,6 +120,7 @@ class View:
     next: str
     puppet_off: bool
     build: str = ""
+    replaced: bool = False
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def _begin(goal: Goal, state: State) -> Decision:
         # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
         nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
         return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
-    if goal.kernel and goal.kernel == host.kernel and in_service(state) and goal.level is Level.GUEST:
+    there = goal.kernel == host.kernel and not host.replaced
+    if goal.kernel and there and in_service(state) and goal.level is Level.GUEST:
         return End(
             Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
         )

@@ -70,9 +70,10 @@ def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> 
         yield _verdict(
             f"entry-{role}", entry is not None, f"{release} has no entry in grub.cfg", f"{release} has an entry"
         )
-    same = f"the fallback is the target itself, {target}: there would be nothing to return to"
+    build = f"; it runs as {found.build}, and only {found.waiting_build} is on the disk" if found.waiting_build else ""
+    same = f"the fallback is the target itself, {target}: there would be nothing to return to{build}"
     yield _verdict("fallback", target != fallback, same, f"fallback {fallback}")
-    if target == found.running:
+    if target == found.running and not found.waiting_build:
         yield _verdict("target-runs", False, f"{target} is running already, but the host is not in service")
 
 

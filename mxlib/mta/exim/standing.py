@@ -33,12 +33,15 @@ what == "grub" && known && sub(/^next_entry=/, "next ") { print }
 END { if (exes) print "processes", mta + 0; if (tables) print "listeners", listeners + 0 }
 """
 # On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
+# The head of a kernel image has its release and what `uname -v` says in plain text: RELEASE (WHO) #1 SMP ...
 SECTION = Section(
     "standing",
     f"""\
 read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
 read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
 read -r build </proc/sys/kernel/version && echo "build $build"
+image=/boot/vmlinuz-$kernel
+! grep -qsF "$kernel (" "$image" || grep -qsF ") $build" "$image" || echo "image replaced"
 set -- what=tcp /proc/net/tcp
 [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
 [ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
@@ -112,6 +115,7 @@ def parse(outputs: Outputs) -> Standing:
         next=_unescaped(said.get("next", "")),
         puppet_off=said["puppet"] == "off",
         build=build_of(said.get("build", "")),
+        replaced="image" in said,
     )
     return Standing(view, closed, unit["ActiveState"], listeners, masked, _shuts_down(shutdown))
 

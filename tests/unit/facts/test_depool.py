@@ -202,6 +202,34 @@ def test_what_could_not_be_read_is_not_taken_for_nothing(lost):
         stand(STANDING.replace(lost, ""))
 
 
+def test_the_build_that_runs_and_the_one_on_the_disk():
+    assert (stand(STANDING).view.build, stand(STANDING).view.replaced) == ("", False)
+    said = "build #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-10-27)\nimage replaced\nlisteners"
+    view = stand(STANDING.replace("listeners", said)).view
+    assert (view.build, view.replaced) == ("6.1.192-1", True)
+
+
+@pytest.mark.parametrize(
+    ("image", "replaced"),
+    [
+        # the head of Debian's image of 6.1.0-56-cloud-amd64
+        ("6.1.0-56 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", False),
+        ("6.1.0-56 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-11-20)", True),
+        ("nothing that is known", False),
+        (None, False),
+    ],
+)
+def test_an_image_of_another_build_is_found_on_the_disk(tmp_path, image, replaced):
+    if image is not None:
+        (tmp_path / "vmlinuz-6.1.0-56").write_bytes(b"\0MZ\xff\n" + image.encode() + b"\0\xff")
+    script = standing.SECTION.script
+    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{tmp_path}/")
+    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+    argv = ["sh", "-c", f"kernel=6.1.0-56; build='{build}'\n{known}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    assert (done.stdout == "image replaced\n") is replaced
+
+
 def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
     assert stand(STANDING.replace("saved gnulinux", "saved a\\\\b>gnulinux")).view.saved.startswith("a\\b>gnulinux")
 

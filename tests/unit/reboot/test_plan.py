@@ -50,6 +50,12 @@ def test_reached_already_touches_nothing():
     assert (end.outcome, process.steps) == (Outcome.DONE, [])
 
 
+def test_another_build_of_the_wanted_release_is_not_reached_yet():
+    mx = MemoryMx(kernel=NEW.release)
+    state = State(None, replace(mx.view(), replaced=True), Pool.IN, Slot.FREE)
+    assert decide(FORWARD, state) == Do(Step.GUARD)
+
+
 def test_a_guard_that_refuses_changes_nothing():
     mx = MemoryMx(Fate(guard=False))
     process, end = run(mx, FORWARD)
