@@ -20,7 +20,7 @@ from mxlib.config.sections import Site
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
 from mxlib.model.outcome import DrainOutcome, Outcome
-from mxlib.mta.exim.standing import read_standing
+from mxlib.mta.standing import read_standing
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
 from mxlib.reboot.run import Result, Run
@@ -71,7 +71,7 @@ class Session:
         """Say where the host stands, and whose the slot is; change nothing."""
         run = self._world(new_run())
         try:
-            standing = read_standing(run.target)
+            standing = read_standing(run.target, run.mta)
         except HostError as error:
             self._tell.line(f"{self._request.host} does not answer: {error}")
             self._tell.line(f"slot of the service: {run.adapters.slot.describe() or 'free'}")
@@ -170,7 +170,7 @@ class Session:
         if not self._request.goal.adopt:
             return self._request.run or new_run()
         try:
-            record = read_standing(self._wiring.host(self._request.host)).depool.record
+            record = read_standing(self._wiring.host(self._request.host), self._wiring.mta).depool.record
         except MxlibError as error:
             self._tell.line(f"which run to go on with cannot be read yet: {error}")
             return new_run()

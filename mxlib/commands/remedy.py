@@ -19,7 +19,8 @@ from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.facts.source import read_facts
 from mxlib.model.record import Record
-from mxlib.mta.exim.standing import read_standing
+from mxlib.mta.find import find
+from mxlib.mta.standing import read_standing
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import outbound_name
 from mxlib.protocols.host import CommandResult, Host
@@ -233,7 +234,7 @@ class RemedySession:
         Raises:
             mxlib.base.errors.FencedError: somebody else's run has claimed the host.
         """
-        record = read_standing(host).depool.record
+        record = read_standing(host, find(self._site.mta)).depool.record
         if record is None or remedy.harmless:
             return None
         if record.run == self._request.run:

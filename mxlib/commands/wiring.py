@@ -24,7 +24,8 @@ from mxlib.base.stop import Stop, StoppableClock
 from mxlib.commands.request import Request
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import PoolSection, Site
-from mxlib.mta.exim.standing import read_standing
+from mxlib.mta.find import find
+from mxlib.mta.standing import read_standing
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
@@ -46,6 +47,7 @@ class Wiring:
         """
         self._spicerack = spicerack
         self._site = site
+        self.mta = find(site.mta)
         self._stop = stop
         self.clock = StoppableClock(stop)
         self.tell = TerminalOperator(self.clock)
@@ -160,7 +162,7 @@ class Wiring:
 
     def _slot(self, request: Request, run_id: str, target: CuminHost) -> ServiceSlot:
         if request.without_slot:
-            return WithoutSlot(lambda: read_standing(target).depool.token)
+            return WithoutSlot(lambda: read_standing(target, self.mta).depool.token)
         section = self._site.slot
         since = datetime.now(UTC).isoformat(timespec="seconds")
         me = Holder(request.host, run_id, self.who, since)

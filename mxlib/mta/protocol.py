@@ -11,12 +11,18 @@ from datetime import datetime
 from typing import Protocol
 
 from mxlib.facts.source import Source
+from mxlib.model.on_host import DIRECTORY
 from mxlib.mta.backlog import Backlog, GiveUp, Hint, Try
 from mxlib.mta.event import LogGrowth, RecentLog
 from mxlib.mta.mail import Followed, ProbeMail
 from mxlib.mta.queue import Deadlines, Flow, QueueFacts
 from mxlib.mta.refusal import Refusal, RefusalCache
 from mxlib.mta.service import MtaFacts
+
+PARKED = f"{DIRECTORY}/parked"
+"""The file on a host in which :attr:`Mta.quiet_script` keeps what was parked before.
+
+While it is there, a run has parked the queue."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,14 @@ class Can:
     Attributes:
         hints: its memory of failures can be read, and single entries can be cleared.
         relay_test: a session of a stranger can be played with it.
+        stop_spares: a stop leaves deliveries under way alone; else the queue is parked before, and they are waited for.
         refusal_cache: its memory of refusals elsewhere can be read, and single entries can be cleared.
     """
 
     hints: bool
     relay_test: bool
     refusal_cache: bool
+    stop_spares: bool
 
 
 class Mta(Protocol):
@@ -86,6 +94,49 @@ class Mta(Protocol):
     @property
     def relay(self) -> Source[str]:
         """Its reply to a stranger who wants to relay, such as ``550 relay not permitted``; needs ``can.relay_test``."""
+
+    # --- to rest, and back to work
+
+    @property
+    def count_script(self) -> str:
+        """Print ``processes N``, every process of it, with few forks; nothing where that is unknown."""
+
+    @property
+    def quiet_script(self) -> str:
+        """Begin no further delivery while it runs: park the queue, and keep in :data:`PARKED` what was parked before.
+
+        That file is written before anything is parked, and once: what a run that died has written stays. Used where a
+        stop does not spare deliveries (``can.stop_spares``).
+        """
+
+    @property
+    def stop_script(self) -> str:
+        """Stop it; that it has come to rest is seen by its processes alone."""
+
+    @property
+    def start_script(self) -> str:
+        """Start it; what is parked stays parked."""
+
+    @property
+    def let_go_script(self) -> str:
+        """Release all that was parked but what :data:`PARKED` names, and remove that file; the opposite of quiet."""
+
+    # --- its ledger
+
+    def is_key(self, text: str) -> bool:
+        """Whether a text has the form of a message's key: one word, fit for a terminal."""
+
+    def ledger_functions(self, mark: str) -> str:
+        """Return shell functions that a ledger is made of; each fails where it cannot know.
+
+        ``on_disk`` prints the key of each message in hand, one a line. ``events`` prints what the log says since a
+        mark: ``arrived KEY``, ``gone KEY`` (whatever its end), ``renamed OLD NEW``, and ``hole`` where lines are lost.
+        ``settle`` writes the end of the log to the disk. Where the two disagree the disk is right: the log may be late.
+        A scratch file of their own is called ``@RAW@``.
+
+        Args:
+            mark: where to begin.
+        """
 
     # --- its log
 

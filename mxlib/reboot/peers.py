@@ -6,7 +6,7 @@ from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.source import read_facts
 from mxlib.model.state import Mta, Ports
-from mxlib.mta.exim import standing
+from mxlib.mta import standing
 from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
 
@@ -46,8 +46,8 @@ def _name(peer: Host) -> str:
 
 def _look(world: RebootWorld, peer: Host) -> Verdict:
     # one round trip for both: where it stands, and how it is
-    facts = read_facts(peer, (standing.SOURCE, *world.adapters.verifier.sources()))
-    view = facts.get(standing.SOURCE).view
+    facts = read_facts(peer, (standing.source(world.mta), *world.adapters.verifier.sources()))
+    view = facts.get(standing.source(world.mta)).view
     if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
         return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
     accepted = world.accepted

@@ -7,7 +7,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
 from mxlib.model.state import Mta, Ports, Slot
-from mxlib.mta.exim.standing import Standing
+from mxlib.mta.standing import Standing
 
 
 @dataclass(frozen=True)

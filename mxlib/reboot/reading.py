@@ -4,7 +4,7 @@ from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import EventLog
 from mxlib.model.record import Record
 from mxlib.model.state import Pool, Slot, State, Step, View, Waited
-from mxlib.mta.exim.standing import read_standing
+from mxlib.mta.standing import read_standing
 from mxlib.reboot.steps.service import OUT_OF_POOL
 from mxlib.reboot.world import RebootWorld
 
@@ -52,7 +52,7 @@ def _read_host(world: RebootWorld, journal: EventLog) -> tuple[View | None, Reco
         # it is on its way down: the wait for the new boot asks it, with patience
         return None, known
     try:
-        standing = read_standing(world.target)
+        standing = read_standing(world.target, world.mta)
     except HostError as error:
         journal.write("silent", why=str(error))
         return None, world.progress.record

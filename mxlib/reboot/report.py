@@ -11,7 +11,7 @@ from typing import Any
 from mxlib.base.journal import Event
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.mta.exim.standing import Standing
+from mxlib.mta.standing import Standing
 from mxlib.reboot.steps.ledger import ACCEPT
 
 _KNOCKING = 10

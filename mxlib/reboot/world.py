@@ -13,7 +13,9 @@ from mxlib.model.on_host import FENCED, fenced
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step, Waited
-from mxlib.mta.exim.standing import Standing
+from mxlib.mta.find import find
+from mxlib.mta.protocol import Mta
+from mxlib.mta.standing import Standing
 from mxlib.protocols.host import CommandResult, Host
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.operator import Prompt, Reply
@@ -112,6 +114,11 @@ class RebootWorld(World):
 
     adapters: Adapters
     progress: Progress
+
+    @property
+    def mta(self) -> Mta:
+        """The MTA of the site."""
+        return find(self.site.mta)
 
     @property
     def accepted(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from mxlib.facts.source import Facts, Source
 from mxlib.model.debversion import DebianVersion
 from mxlib.model.record import Record
 from mxlib.model.state import Mta, Ports
-from mxlib.mta.exim import standing
+from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.roll.state import Seen, Stand
 
@@ -53,7 +53,7 @@ class Asked:
     def sources(self) -> tuple[Source[Any], ...]:
         """Everything that is read, in one round trip."""
         version, sysctls = find(self.policy.mta).version, sysctl.source(self.policy.read_sysctls)
-        own = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, version, sysctls)
+        own = (standing.source(find(self.policy.mta)), kernel.SOURCE, grub.SOURCE, version, sysctls)
         return (*own, *(source for check in self.checks for source in check.sources(self.policy)))
 
 
@@ -96,7 +96,7 @@ def survey(asked: Asked, facts: Facts, place: RollHost, pool: Mapping[str, str],
         expected_s: seconds its reboot is expected to take.
     """
     try:
-        found = facts.get(standing.SOURCE)
+        found = facts.get(standing.source(find(asked.policy.mta)))
     except ParseError as error:
         return unknown(facts.host, place, str(error))
     runs = found.view.kernel

@@ -11,6 +11,7 @@ from mxlib.mta.exim import (
     backlog_script,
     callout,
     clients,
+    ledger,
     maillog,
     names,
     queue_flow,
@@ -35,7 +36,7 @@ class Exim:
     """Exim; all it needs is where Debian puts its files."""
 
     name = "Exim"
-    can = Can(hints=True, relay_test=True, refusal_cache=True)
+    can = Can(hints=True, relay_test=True, refusal_cache=True, stop_spares=True)
     units: tuple[str, ...] = (names.UNIT,)
     configuration: tuple[str, ...] = ("/etc/exim4",)
     paths: tuple[str, ...] = (names.SPOOL, names.MAINLOG.rpartition("/")[0])
@@ -52,8 +53,22 @@ class Exim:
     hints: Source[tuple[Hint, ...]] = retry_hints.SOURCE
     remembered_refusals: Source[RefusalCache] = callout.SOURCE
 
+    count_script = processes.COUNT
+    stop_script = f"systemctl stop {names.UNIT}"
+    start_script = f"systemctl start {names.UNIT}"
+    # deliveries outlive a stop, so there is nothing to park
+    quiet_script = ":"
+    let_go_script = ":"
     stop_attempts_script = runners.STOP
     attempt_words = f"{names.BINARY} -Mc ID..."
+
+    def is_key(self, text: str) -> bool:
+        """Whether a text is a message id."""
+        return names.is_message_id(text)
+
+    def ledger_functions(self, mark: str) -> str:
+        """The names of the spool, and the arrivals and completions of the log."""
+        return ledger.functions(mark)
 
     def growth(self, mark: str) -> Source[LogGrowth]:
         """What was written to the main log since a mark."""

@@ -21,6 +21,11 @@ UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {HOLD_FILE} ]; then echo yes; else echo no; fi")
 VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=30)
 # By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
+# A count is said only where the list was there: this very awk is a process with an executable.
+COUNT = f"""\
+readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '
+$0 == exe || $0 == exe " (deleted)" {{ mta++ }}
+END {{ if (NR) print "processes", mta + 0 }}'"""
 PROCESSES = Section(
     "mta-processes",
     rf"""

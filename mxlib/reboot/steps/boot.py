@@ -10,7 +10,7 @@ from mxlib.facts.proven_kernels import Proof, add_script
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.record import Boot, Level, Record
 from mxlib.model.state import Mta, Ports, Slot, State, Step, Waited
-from mxlib.mta.exim.standing import Standing, read_standing
+from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.world import Done
 from mxlib.reboot.peers import lacking_others
 from mxlib.reboot.steps import ledger, network, panic
@@ -136,7 +136,7 @@ def reboot(world: RebootWorld, state: State) -> Done:
     """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
     record, goal = record_of(state), world.progress.goal
     wanted, level = goal.kernel_for(record), goal.level_for(record)
-    standing = read_standing(world.target)
+    standing = read_standing(world.target, world.mta)
     _point_of_no_return(world, standing, goal.entries_for(record))
     ordered = record
     if record.awaited is None:
@@ -258,7 +258,7 @@ def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
     """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
     try:
         world.target.read("true", timeout=_ASK_S)
-        standing = read_standing(world.target)
+        standing = read_standing(world.target, world.mta)
     except (HostError, ParseError) as error:
         return None, one_line(str(error), 80)
     return standing, "shutting down" if standing.stopping else "still the old boot"

@@ -15,7 +15,8 @@ from mxlib.model.alert import relevant
 from mxlib.model.on_host import RECORD
 from mxlib.model.record import Kernel, Level, Prior, Record
 from mxlib.model.state import State, Step
-from mxlib.mta.exim import maillog, standing
+from mxlib.mta import standing
+from mxlib.mta.protocol import Mta as MailAgent
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot import readiness
@@ -57,7 +58,13 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
 
 
 BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
-SOURCES = (standing.SOURCE, kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, maillog.MARK_SOURCE)
+
+
+def sources(mta: MailAgent) -> tuple[Source[object], ...]:
+    """Return what the claim has to know of the target."""
+    return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark)
+
+
 
 
 def guard(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -134,14 +141,14 @@ def _timed(world: RebootWorld, name: str, ask: Callable[[Host], Iterable[Verdict
 def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
     """All that the host says of itself, in one round trip."""
     try:
-        facts = read_facts(world.target, (*SOURCES, *world.adapters.verifier.sources()))
+        facts = read_facts(world.target, (*sources(world.mta), *world.adapters.verifier.sources()))
     except InterruptedRunError:
         raise
     except MxlibError as error:
         yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
         return
     world.progress.facts = facts
-    yield from _asked("standing", lambda: readiness.standing(facts.get(standing.SOURCE)))
+    yield from _asked("standing", lambda: readiness.standing(facts.get(standing.source(world.mta))))
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
@@ -200,7 +207,7 @@ def _others(world: RebootWorld) -> Iterator[Verdict]:
 def claim(world: RebootWorld, _state: State) -> Done:
     """Write the record: from here on the host is in the hands of this run."""
     record = first_record(world, facts_for_claim(world))
-    world.act(ledger.close_script(record.log_mark), record=record, timeout=120)
+    world.act(ledger.close_script(world.mta, record.log_mark), record=record, timeout=120)
     return Done(f"run {record.run} has claimed {world.target.name}", {"record": record.to_json()})
 
 
@@ -210,21 +217,21 @@ def facts_for_claim(world: RebootWorld) -> Facts:
     Raises:
         mxlib.base.errors.HostError: it has to be read, and the host does not answer.
     """
-    known = world.progress.facts
-    return known if known is not None and known.all_known(SOURCES) else read_facts(world.target, SOURCES)
+    known, wanted = world.progress.facts, sources(world.mta)
+    return known if known is not None and known.all_known(wanted) else read_facts(world.target, wanted)
 
 
 def first_record(world: RebootWorld, facts: Facts) -> Record:
     """Return the memory of a run that begins.
 
     Arguments:
-        facts: what the host said to :data:`SOURCES`.
+        facts: what the host said to :func:`sources`.
     """
     goal = world.progress.goal
     # the loop has read where the host stands since the guard did
-    view = (world.progress.standing or facts.get(standing.SOURCE)).view
+    view = (world.progress.standing or facts.get(standing.source(world.mta))).view
     menu = facts.get(grub.SOURCE) if goal.kernel else None
-    mark = facts.get(maillog.MARK_SOURCE)
+    mark = facts.get(world.mta.mark)
     return Record(
         run=world.run,
         who=world.options.who,

@@ -8,7 +8,6 @@ from mxlib.base.text import one_line
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step
-from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, on_record, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -46,18 +45,19 @@ def settle(world: RebootWorld, state: State) -> Done:
     return Done(done)
 
 
-def revive_script(required: Sequence[str]) -> str:
+def revive_script(required: Sequence[str], mta_units: Sequence[str]) -> str:
     """Start again what failed while the host had no network: required services, and those that a timer starts anyway.
 
     The MTA is not among them: whether it may run is decided elsewhere.
 
     Arguments:
         required: units that the site wants to run.
+        mta_units: units that may start the MTA.
     """
-    wanted = " ".join(quoted(name) for name in required if name != exim.UNIT)
+    wanted = " ".join(quoted(name) for name in required if name not in mta_units)
     return f"""\
 for unit in $(systemctl list-units --state=failed --type=service --plain --no-legend | cut -d' ' -f1); do
-[ "$unit" != {exim.UNIT} ] || continue
+case " {" ".join(mta_units)} " in *" $unit "*) continue ;; esac
 by=$(systemctl show -p TriggeredBy --value -- "$unit")
 for name in {wanted}; do [ "$unit" != "$name" ] || by=site; done
 [ -n "$by" ] || continue
@@ -70,7 +70,8 @@ done
 def revive(world: RebootWorld) -> str:
     """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done."""
     try:
-        said = world.act(revive_script(world.site.verify.unit_names), timeout=4 * _REVIVE_S).output.split("\n")
+        script = revive_script(world.site.verify.unit_names, world.mta.units)
+        said = world.act(script, timeout=4 * _REVIVE_S).output.split("\n")
     except HostError as error:
         return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
     names = ", ".join(one_line(line) for line in said if line.strip())

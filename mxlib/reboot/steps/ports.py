@@ -11,9 +11,8 @@ from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, TABLE, UNIT, UNIT_FI
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import Ports, State, Step
-from mxlib.mta.exim import names as exim
 from mxlib.protocols.world import Done
-from mxlib.reboot.steps.step import Action, on_host, shows
+from mxlib.reboot.steps.step import Action, on_host
 from mxlib.reboot.world import RebootWorld
 
 _RULES = """\
@@ -47,26 +46,25 @@ table {table} {{
   }}
 }}
 """
-_UNIT = f"""\
+_UNIT = """\
 [Unit]
 Description=Out of service: mail ports closed by mx-cookbooks
-ConditionPathExists={RULES}
+ConditionPathExists=@RULES@
 After=nftables.service ferm.service
-Before={exim.UNIT}
+Before=@UNITS@
 PartOf=nftables.service ferm.service
 ReloadPropagatedFrom=nftables.service ferm.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/nft -f {RULES}
-ExecReload=/usr/sbin/nft -f {RULES}
+ExecStart=/usr/sbin/nft -f @RULES@
+ExecReload=/usr/sbin/nft -f @RULES@
 [Install]
 WantedBy=multi-user.target
-RequiredBy={exim.UNIT}
+RequiredBy=@UNITS@
 """
 # Holds the MTA where masking cannot work: a real unit file in /etc/systemd/system keeps `systemctl mask` from its link.
 # The drop-in asserts that the file is not there, so the file is what holds, and no daemon-reload is needed to hold.
-_GATE = gate(exim.UNIT)
 _HOLD = f"[Unit]\nAssertPathExists=!{HOLD}\n"
 # A pattern, as nft takes one that matches nothing for nothing: whatever is left of ours, the firewall itself is loaded.
 _RELOAD = f"""\
@@ -78,9 +76,10 @@ ExecReload=/usr/sbin/nft 'include "%s"; include "{RULES.removesuffix(".nft")}*.n
 _ONE_LOAD = r"""\
 END { if (NR == 1 && sub(/^argv\[\]=[^ ]*\/nft -f /, "", $2) && $2 ~ /^\/[^ "'%]*$/) print $2 }"""
 
-# A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
-_FILES = (RULES, UNIT_FILE, _GATE, RELOAD_DROP_IN, *links(exim.UNIT))
-_SETTLED = "sync " + " ".join(dict.fromkeys(path.rpartition("/")[0] for path in _FILES))
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
@@ -96,23 +95,26 @@ def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
     return _RULES.format(note=one_line, table=TABLE, syn=syn, prober=f"{prober[0]}-{prober[1]}")
 
 
-def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
+def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], units: tuple[str, ...]) -> str:
     """Close now, then make it last; the drop-ins for the MTA and for nftables come along, as they need the same reload.
 
     Arguments:
         ports: what to close.
         note: who, why and which run.
         prober: first and last source port of verifications.
+        units: every unit that may start the MTA.
     """
+    unit = _UNIT.replace("@RULES@", RULES).replace("@UNITS@", " ".join(units))
+    gates = "".join(f"mkdir -p {_folder(gate(one))}\nput {gate(one)} {quoted(_HOLD)}\n" for one in units)
+    # A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
+    files = (RULES, UNIT_FILE, RELOAD_DROP_IN, *(path for one in units for path in (gate(one), *links(one))))
     return f"""\
 put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
 put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
-put {UNIT_FILE} {quoted(_UNIT)}
-mkdir -p {_GATE.rpartition("/")[0]}
-put {_GATE} {quoted(_HOLD)}
-{reload_script()}systemctl --quiet enable --now {UNIT}
-{_SETTLED}
+put {UNIT_FILE} {quoted(unit)}
+{gates}{reload_script()}systemctl --quiet enable --now {UNIT}
+sync {" ".join(dict.fromkeys(map(_folder, files)))}
 """
 
 
@@ -122,19 +124,27 @@ def reload_script() -> str:
     A second time it finds our own command, which is not one load of one file, and leaves it.
     """
     return f"""\
-mkdir -p {RELOAD_DROP_IN.rpartition("/")[0]}
+mkdir -p {_folder(RELOAD_DROP_IN)}
 rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {quoted(_ONE_LOAD)})
 [ -z "$rules" ] || put {RELOAD_DROP_IN} "$(printf {quoted(_RELOAD)} "$rules")
 "
 """
 
 
-# The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
-# Its units are read anew once, at the end; a table is named before it is deleted, so that a missing one is no error.
-OPEN_SCRIPT = f"""\
+def open_script(units: tuple[str, ...]) -> str:
+    """Open again, and take away all that kept the ports closed.
+
+    The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
+    Its units are read again once, at the end; a table is named before it is deleted, so that a missing one is no error.
+
+    Arguments:
+        units: every unit that may start the MTA.
+    """
+    gates = [gate(one) for one in units]
+    return f"""\
 systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
-rm -f {HOLD} {_GATE} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
-rmdir {_GATE.rpartition("/")[0]} {RELOAD_DROP_IN.rpartition("/")[0]} 2>/dev/null || :
+rm -f {HOLD} {" ".join(gates)} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
+rmdir {" ".join(map(_folder, gates))} {_folder(RELOAD_DROP_IN)} 2>/dev/null || :
 nft 'add table {TABLE}; delete table {TABLE}'
 systemctl daemon-reload
 """
@@ -149,14 +159,14 @@ def close(world: RebootWorld, _state: State) -> Done:
     """Close the mail ports for good."""
     assert world.progress.record is not None
     prober = world.site.probes.inbound.source_ports
-    world.act(close_script(world.site.ports, note(world.progress.record), prober))
+    world.act(close_script(world.site.ports, note(world.progress.record), prober, world.mta.units))
     ports = ", ".join(str(port) for port in world.site.ports)
     return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
 
 
 def open_(world: RebootWorld, _state: State) -> Done:
     """Give the ports back to the host's own firewall."""
-    world.act(OPEN_SCRIPT)
+    world.act(open_script(world.mta.units))
     return Done("the mail ports are open again")
 
 
@@ -182,7 +192,11 @@ def _commands(world: RebootWorld, _state: State) -> list[str]:
     return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]
 
 
+def _how_opened(world: RebootWorld, _state: State) -> list[str]:
+    return open_script(world.mta.units).splitlines()
+
+
 ACTIONS = (
     Action(Step.CLOSE, close, on_host(ports=Ports.CLOSED), _commands, undo=Step.OPEN),
-    Action(Step.OPEN, open_, on_host(ports=Ports.OPEN), shows(*OPEN_SCRIPT.splitlines()), undo=Step.CLOSE),
+    Action(Step.OPEN, open_, on_host(ports=Ports.OPEN), _how_opened, undo=Step.CLOSE),
 )

@@ -13,8 +13,7 @@ from mxlib.facts.depool import HOLD
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Mta, State, Step
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.standing import read_standing
+from mxlib.mta.standing import read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import ledger, queue
@@ -49,7 +48,7 @@ def from_outside(world: RebootWorld) -> tuple[Verdict, ...]:
     let_prober_in(world, _LET_IN_S)
     try:
         verdicts = world.adapters.verifier.inbound(world.target)
-        if all(one.passed for one in verdicts) or read_standing(world.target).depool.prober_ports:
+        if all(one.passed for one in verdicts) or read_standing(world.target, world.mta).depool.prober_ports:
             return verdicts
         world.operator.line("the way in was shut meanwhile, as by a reload of the firewall: asking once more")
         let_prober_in(world, _LET_IN_S)
@@ -106,14 +105,18 @@ def _passes(world: RebootWorld, peer: Host, checks: set[str]) -> bool:
 
 def start(world: RebootWorld, _state: State) -> Done:
     """Let the MTA run, and wait until it listens."""
-    world.act(f"rm -f {HOLD}\nsystemctl start {exim.UNIT}", timeout=90)
-    if not wait_for(lambda: _serves(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
-        raise StepError(f"{exim.UNIT} was started and does not listen")
-    return Done(f"{exim.UNIT} runs and listens")
+    mta = world.mta
+    world.act(f"rm -f {HOLD}\n{mta.start_script}", timeout=90)
+    if not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
+        raise StepError(f"{mta.units[0]} was started and does not listen")
+    if not mta.can.stop_spares:
+        world.act(mta.let_go_script, timeout=90)
+    return Done(f"{mta.units[0]} runs and listens")
 
 
-def _serves(world: RebootWorld) -> bool:
-    return read_standing(world.target).view.mta is Mta.SERVING
+def _listens(world: RebootWorld) -> bool:
+    found = read_standing(world.target, world.mta)
+    return found.mta_unit == "active" and found.listeners > 0
 
 
 def soak(world: RebootWorld, state: State) -> Done:
@@ -170,13 +173,18 @@ def _test_mails(world: RebootWorld, _state: State) -> list[str]:
     return [f"test mails with the MTA held: {one.name}: {one.times} x {one.sizes} bytes to {one.to}" for one in probes]
 
 
+def _how_started(world: RebootWorld, _state: State) -> list[str]:
+    mta = world.mta
+    return [f"rm {HOLD}; {mta.start_script}", *([] if mta.can.stop_spares else ["let the parked queue go"])]
+
+
 ACTIONS = (
     Action(Step.PROVE_OUT, outbound, _passes_stage("held"), _test_mails),
     Action(
         Step.START,
         start,
         on_host(mta=Mta.SERVING),
-        shows(f"rm {HOLD}; systemctl start {exim.UNIT}"),
+        _how_started,
         undo=Step.HOLD,
     ),
     Action(

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from mxlib.base.errors import StepError
+from mxlib.base.errors import ParseError, StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import clients, runners
 from mxlib.drain import loop as emptying
@@ -12,11 +13,9 @@ from mxlib.facts.depool import HOLD
 from mxlib.facts.source import read_facts
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.state import Mta, State, Step
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim import service as mta
 from mxlib.mta.service import MtaFacts, Role
 from mxlib.protocols.world import Done
-from mxlib.reboot.steps.step import Action, host_of, on_host, shows, with_record
+from mxlib.reboot.steps.step import Action, host_of, on_host, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
 _LEFT = {
@@ -31,25 +30,25 @@ class QueueSample:
     """The queue at one moment.
 
     Attributes:
-        count: messages in the spool.
-        deliveries: Exim processes other than the daemon.
+        count: messages in the queue.
         at: when, by the monotonic clock.
     """
 
     count: int
-    deliveries: int
     at: float
 
 
 def sample(world: RebootWorld) -> QueueSample:
-    """Count the queue by the names in the spool: no message is opened."""
-    result = world.target.read(
-        f"find {exim.SPOOL}/input -name '*-H' -printf x | wc -c; pgrep -c -x 'exim4?' || true", timeout=20
-    )
-    numbers = result.output.split()
-    if result.exit_code != 0 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
-        raise StepError(f"the queue cannot be counted: {one_line(result.output)}")
-    return QueueSample(int(numbers[0]), int(numbers[1]), world.clock.monotonic())
+    """Count the queue cheaply: no message is opened.
+
+    Raises:
+        mxlib.base.errors.StepError: it cannot be counted.
+    """
+    length = world.mta.length
+    try:
+        return QueueSample(read_facts(world.target, (length,)).get(length), world.clock.monotonic())
+    except ParseError as error:
+        raise StepError(f"the queue cannot be counted: {one_line(str(error))}") from error
 
 
 def drain(world: RebootWorld, state: State) -> Done:
@@ -86,20 +85,34 @@ def hold(world: RebootWorld, _state: State) -> Done:
     never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
     """
     runners.stop(world)
-    world.act(f"touch {HOLD}\nsync {DIRECTORY}\nsystemctl stop {exim.UNIT}", timeout=90)
+    mta = world.mta
+    if not mta.can.stop_spares:
+        world.act(mta.quiet_script, timeout=90)
+        _until(world, "the end of its deliveries", lambda facts: not facts.role(Role.DELIVERY))
+    world.act(f"touch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}", timeout=90)
+    return Done(f"{mta.units[0]} is stopped, held, and {_until(world, 'rest', lambda facts: facts.still)}")
+
+
+def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -> str:
+    """Wait until the MTA has come to rest, or as far as is asked; how long that took, and what it needed.
+
+    Raises:
+        mxlib.base.errors.StepError: it has not in the site's time.
+    """
     limit = world.site.drain.still_timeout
     begin = world.clock.monotonic()
     ended: str | None = None
     while True:
-        facts = read_facts(world.target, (mta.SOURCE,)).get(mta.SOURCE)
+        facts = read_facts(world.target, (world.mta.service,)).get(world.mta.service)
         waited = world.clock.monotonic() - begin
-        if facts.still:
-            return Done(f"{exim.UNIT} is stopped, held, and at rest after {duration(waited)}{ended or ''}")
+        if reached(facts):
+            return f"at {what} after {duration(waited)}{ended or ''}"
         if waited > limit:
-            raise StepError(f"the MTA did not come to rest within {duration(waited)}: {_processes(facts)}{ended or ''}")
+            left = f"{_processes(facts)}{ended or ''}"
+            raise StepError(f"the MTA did not come to {what} within {duration(waited)}: {left}")
         if waited > limit / 2 and ended is None:
             ended = _end_sessions(world, facts)
-        world.operator.live(f"waiting for the MTA to come to rest, {_still_to_end(facts, waited, limit)}")
+        world.operator.live(f"waiting for the MTA to come to {what}, {_still_to_end(facts, waited, limit)}")
         world.clock.sleep(1.0)
 
 
@@ -134,8 +147,14 @@ def _how(world: RebootWorld, _state: State) -> list[str]:
     left = f"{world.options.max_residual} may be left"
     return [
         "a small test mail to each destination that has one; stale retry hints of what delivers are cleared",
-        f"{world.site.drain.runners} x {exim.BINARY} -Mc ID...; {left}",
+        f"{world.site.drain.runners} x {world.mta.attempt_words}; {left}",
     ]
+
+
+def _how_held(world: RebootWorld, _state: State) -> list[str]:
+    mta = world.mta
+    quiet = [] if mta.can.stop_spares else ["park the queue; wait until no delivery is under way"]
+    return [*quiet, f"touch {HOLD}; {mta.stop_script}; wait until no process of it is left"]
 
 
 ACTIONS = (
@@ -144,7 +163,7 @@ ACTIONS = (
         Step.HOLD,
         hold,
         on_host(mta=Mta.HELD),
-        shows(f"touch {HOLD}; systemctl stop {exim.UNIT}; wait until no process of it is left"),
+        _how_held,
         undo=Step.START,
     ),
 )

@@ -7,7 +7,7 @@ from mxlib.base.errors import SilenceError, SlotError
 from mxlib.model.on_host import DIRECTORY, RECORD, quoted
 from mxlib.model.record import Record
 from mxlib.model.state import Pool, Slot, State, Step
-from mxlib.mta.exim.standing import PUPPET
+from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import panic

@@ -36,8 +36,8 @@ class World:
                 stuck=lambda: machine.get("stuck", ""),
             )
         )
-        self.at = at
-        monkeypatch.setattr(boot, "read_standing", lambda _host: self.standing())
+        self.at, self.mta = at, None
+        monkeypatch.setattr(boot, "read_standing", lambda _host, _mta: self.standing())
 
     def read(self, _script: str, *, timeout: float) -> None:
         if self.at(self.clock.seconds) is None:

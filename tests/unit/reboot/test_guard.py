@@ -12,6 +12,7 @@ from mxlib.config.load import parse
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.state import Slot
+from mxlib.mta.find import find
 from mxlib.reboot.steps import guard
 from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock
@@ -45,6 +46,7 @@ class World:
         self.options = SimpleNamespace(prevention="none")
         self.target, self.peers = SimpleNamespace(name="mx2001"), ()
         self.adapters = SimpleNamespace()
+        self.mta = find("exim")
         self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
             outbound=lambda host: self.door("outbound"), inbound=lambda host: self.door("inbound"),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.errors import StepError
+from mxlib.mta.find import find
 from mxlib.mta.service import MtaProcess, Role
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
@@ -29,7 +30,7 @@ def world(monkeypatch):
         clock, tell, done = FakeClock(), Tell(), []
         context = SimpleNamespace(
             clock=clock, operator=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
-            act=lambda script, timeout=30: done.append(script),
+            act=lambda script, timeout=30: done.append(script), mta=find("exim"),
         )  # fmt: skip
         monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
 

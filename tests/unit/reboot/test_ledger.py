@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.adapter import ADAPTER
 from mxlib.reboot.steps import ledger
 from mxlib.reboot.steps.ledger import check_script, close_script, untraced_script
 from tests.unit.support.records import RECORD
@@ -42,7 +43,7 @@ class Mta:
             file.write(f"2026-01-01 00:00:00 {line}\n")
 
     def run(self, make):
-        script = make(self.mark, str(self.ledger))
+        script = make(ADAPTER, self.mark, str(self.ledger))
         script = script.replace(exim.SPOOL, str(self.spool)).replace(exim.MAINLOG, str(self.log))
         done = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
@@ -60,9 +61,9 @@ def mta(tmp_path):
 @pytest.mark.parametrize("message_id", [OLD, NEW])
 def test_what_lies_in_the_spool_is_in_the_ledger_and_found_again(mta, message_id):
     mta.arrive(message_id)
-    assert mta.run(close_script)[0] == {"ledger": 1, "spool": 1}
+    assert mta.run(close_script)[0] == {"ledger": 1, "spool": 1, "holes": 0}
     assert mta.ledger.read_text() == f"{message_id}\n"
-    assert mta.run(check_script) == ({"must": 1, "spool": 1, "missing": 0, "untraced": 0}, [])
+    assert mta.run(check_script) == ({"must": 1, "spool": 1, "missing": 0, "untraced": 0, "holes": 0}, [])
 
 
 def test_what_is_completed_is_accounted_for(mta):
@@ -71,7 +72,7 @@ def test_what_is_completed_is_accounted_for(mta):
     mta.complete(IDS[0])
     mta.run(close_script)
     mta.complete(IDS[1])
-    assert mta.run(check_script) == ({"must": 5, "spool": 3, "missing": 0, "untraced": 0}, [])
+    assert mta.run(check_script) == ({"must": 5, "spool": 3, "missing": 0, "untraced": 0, "holes": 0}, [])
 
 
 def test_what_is_neither_is_missing(mta):
@@ -79,7 +80,7 @@ def test_what_is_neither_is_missing(mta):
         mta.arrive(message_id)
     mta.run(close_script)
     mta.remove(IDS[3])
-    assert mta.run(check_script) == ({"must": 5, "spool": 4, "missing": 1, "untraced": 0}, [IDS[3]])
+    assert mta.run(check_script) == ({"must": 5, "spool": 4, "missing": 1, "untraced": 0, "holes": 0}, [IDS[3]])
 
 
 def test_what_a_power_cut_has_left_without_a_trace_is_set_apart_and_nothing_else_is(mta):
@@ -89,12 +90,12 @@ def test_what_a_power_cut_has_left_without_a_trace_is_set_apart_and_nothing_else
     mta.complete(IDS[0])
     mta.remove(IDS[1])  # delivered, and the end of the log went with the power
     assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[1]])
-    assert mta.run(check_script) == ({"must": 4, "spool": 3, "missing": 0, "untraced": 1}, [])
+    assert mta.run(check_script) == ({"must": 4, "spool": 3, "missing": 0, "untraced": 1, "holes": 0}, [])
     mta.run(close_script)
     mta.remove(IDS[2])
-    assert mta.run(check_script) == ({"must": 4, "spool": 2, "missing": 1, "untraced": 1}, [IDS[2]])
+    assert mta.run(check_script) == ({"must": 4, "spool": 2, "missing": 1, "untraced": 1, "holes": 0}, [IDS[2]])
     assert mta.run(untraced_script) == ({"untraced": 1}, [IDS[2]])
-    assert mta.run(check_script)[0] == {"must": 3, "spool": 2, "missing": 0, "untraced": 2}
+    assert mta.run(check_script)[0] == {"must": 3, "spool": 2, "missing": 0, "untraced": 2, "holes": 0}
 
 
 def test_a_log_that_has_become_shorter_is_read_as_a_whole(mta):
@@ -112,7 +113,7 @@ def test_an_arrival_after_the_ledger_is_accounted_for_too(mta):
     mta.run(close_script)
     mta.arrive(IDS[0])
     mta.remove(IDS[0])
-    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0, "holes": 0}, [IDS[0]])
 
 
 def test_closing_again_forgets_nothing(mta):
@@ -120,7 +121,7 @@ def test_closing_again_forgets_nothing(mta):
     mta.run(close_script)
     mta.complete(IDS[0])
     mta.arrive(IDS[1])
-    assert mta.run(close_script)[0] == {"ledger": 2, "spool": 1}
+    assert mta.run(close_script)[0] == {"ledger": 2, "spool": 1, "holes": 0}
 
 
 def test_a_rotated_log_is_read_on(mta):
@@ -148,7 +149,7 @@ def test_a_log_rotated_out_of_sight_is_read_as_a_whole(mta):
 def test_lines_with_zone_and_pid(mta):
     mta.run(close_script)
     mta.log.write_text(f"2026-01-01 00:00:00 +0000 [12] {IDS[0]} <= a@b P=local S=1\n")
-    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0}, [IDS[0]])
+    assert mta.run(check_script) == ({"must": 1, "spool": 0, "missing": 1, "untraced": 0, "holes": 0}, [IDS[0]])
 
 
 def test_a_script_that_cannot_read_says_so(mta):
@@ -159,8 +160,9 @@ def test_a_script_that_cannot_read_says_so(mta):
 
 @pytest.mark.parametrize(("accept", "lost"), [((), 21), (("ledger",), 0)])
 def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
-    said = "must 30\nspool 9\nmissing 21\nuntraced 0\n" + "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
-    context = SimpleNamespace(accepted=frozenset(accept), progress=SimpleNamespace(lost=0))
+    ids = "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
+    said = f"must 30\nspool 9\nmissing 21\nuntraced 0\nholes 0\n{ids}"
+    context = SimpleNamespace(accepted=frozenset(accept), progress=SimpleNamespace(lost=0), mta=ADAPTER)
     context.act = lambda _script, timeout: SimpleNamespace(output=said)
     done = ledger.check(context, RECORD)
     assert context.progress.lost == lost

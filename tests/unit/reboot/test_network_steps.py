@@ -39,6 +39,7 @@ class World:
         )
         self.adapters = SimpleNamespace(rescue=rescue)
         self.clock, self.progress = FakeClock(), Progress(Goal(), waited=Waited.SILENT)
+        self.mta = SimpleNamespace(units=("exim4.service",))
         self.site = SimpleNamespace(verify=SimpleNamespace(unit_names=("spamd.service", "exim4.service")))
 
     def remember(self, record: Record) -> None:
@@ -138,7 +139,7 @@ def test_neither_the_mta_nor_a_strangers_service_is_started(tmp_path: Path) -> N
     tool = tmp_path / "systemctl"
     tool.write_text(SYSTEMCTL.replace("@root@", str(tmp_path)))
     tool.chmod(0o755)
-    script = network.revive_script(("spamd.service", "exim4.service"))
+    script = network.revive_script(("spamd.service", "exim4.service"), ("exim4.service",))
     subprocess.run(["/bin/sh", "-euc", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
     assert (tmp_path / "started").read_text().split() == ["spamd.service", "generate.service"]
 

@@ -8,6 +8,7 @@ import pytest
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status
 from mxlib.model.state import Mta, Ports
+from mxlib.mta.find import find
 from mxlib.reboot import peers
 
 PEER: Any = SimpleNamespace(name="mx1001")
@@ -28,6 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Any, list[flo
     verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: ())
     context: Any = SimpleNamespace(
         clock=SimpleNamespace(sleep=pauses.append),
+        mta=find("exim"),
         adapters=SimpleNamespace(verifier=verifier),
         accepted=frozenset(),
         peers=(PEER,),

@@ -48,7 +48,7 @@ class Machine:
     def close(self) -> None:
         for link in ("multi-user.target.wants", "exim4.service.requires"):
             self.at(f"/etc/systemd/system/{link}").mkdir(exist_ok=True)
-        self.sh(ports.close_script((25,), "a test", (61000, 61015)))
+        self.sh(ports.close_script((25,), "a test", (61000, 61015), (exim.UNIT,)))
 
     @property
     def reload(self) -> str:
@@ -100,7 +100,7 @@ def test_opened_nothing_is_left_and_a_second_time_is_harmless(machine: Machine) 
     machine.reloads_by(DEBIAN)
     machine.close()
     for _ in range(2):
-        machine.sh(ports.OPEN_SCRIPT)
+        machine.sh(ports.open_script((exim.UNIT,)))
     for path in (HOLD, RULES, UNIT_FILE, gate(exim.UNIT), RELOAD_DROP_IN):
         assert not machine.at(path).exists()
     assert not machine.at(RELOAD_DROP_IN).parent.exists()
@@ -110,12 +110,12 @@ class Door:
     """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
-        self.fates, self.ports, self.operator, self.target = list(fates), (), Tell(), None
+        self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), None, None
         self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
         monkeypatch.setattr(prove, "let_prober_in", lambda door, _seconds: door.let(61000))
         monkeypatch.setattr(prove, "shut_prober_out", lambda door: door.let())
         depool = SimpleNamespace(depool=self)
-        monkeypatch.setattr(prove, "read_standing", lambda _host: depool)
+        monkeypatch.setattr(prove, "read_standing", lambda _host, _mta: depool)
 
     @property
     def prober_ports(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.mta.exim.standing import PUPPET
+from mxlib.mta.standing import PUPPET
 from mxlib.reboot.steps import service
 from tests.unit.support.records import RECORD
 

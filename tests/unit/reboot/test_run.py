@@ -104,7 +104,7 @@ class World:
     def guard(self, *, rehearsing=False):
         self.world.progress.guard = self.mx.fate.guard
 
-    def standing(self, _host):
+    def standing(self, _host, _mta):
         view = self.mx.view()
         if view is None:
             raise HostUnreachableError("no session")
@@ -258,7 +258,7 @@ def test_etcd_lost_before_the_reboot_turns_back_as_far_as_it_goes(world):
 def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
     found = world()
 
-    def damaged(_host):
+    def damaged(_host, _mta):
         raise ParseError("damaged")
 
     monkeypatch.setattr(reading, "read_standing", damaged)

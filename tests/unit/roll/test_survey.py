@@ -12,7 +12,6 @@ from mxlib.config.roll import RollHost
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts
 from mxlib.model.record import Kernel, Prior, Record
-from mxlib.mta.exim import standing
 from mxlib.roll.state import Stand
 from mxlib.roll.survey import RUN_SUFFIX, Asked, known_bad_entry, newest, silent, survey
 from mxlib.verify.request import with_watched
@@ -51,7 +50,7 @@ def facts(kernel=RUNS, listeners=2, saved=None, **changed) -> Facts:
     )
     text = STANDING.format(kernel=kernel, listeners=listeners, saved=saved or ENTRY.format(kernel))
     said = SectionOutput("standing", "standing", 0, text, "", found.when, 0.1)
-    return dataclasses.replace(found, outputs={**found.outputs, standing.SECTION.name: said})
+    return dataclasses.replace(found, outputs={**found.outputs, "standing": said})
 
 
 def asked(kernel=OTHER, entries=()) -> Asked:

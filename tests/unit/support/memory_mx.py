@@ -193,7 +193,7 @@ class Process:
         prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.record = Record(
-            "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, (1, 0),
+            "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, "1:0",
             stay=self.goal.stay, baseline=True, level=self.goal.level,
             prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip

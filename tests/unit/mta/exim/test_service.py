@@ -90,3 +90,14 @@ def test_the_processes_of_this_machine_can_be_listed():
     lines = [line for line in answer.splitlines() if line.endswith("sleep 5 ")]
     assert len(lines) == 1
     assert answer.rstrip().endswith("end")
+
+
+@pytest.mark.parametrize(("exes", "said"), [
+    (["/usr/sbin/exim4", "/usr/sbin/exim4 (deleted)", "/usr/bin/exim4", "/usr/bin/mawk"], "processes 2\n"),
+    (["/usr/bin/mawk"], "processes 0\n"),
+    ([], ""),
+])  # fmt: skip
+def test_processes_are_counted_by_their_executable_and_only_where_it_can_be_read(tmp_path, exes, said):
+    (tmp_path / "exes").write_text("".join(f"{one}\n" for one in exes))
+    script = f"readlink() {{ cat {tmp_path}/exes; }}\n{mta.COUNT}"
+    assert ShellHost().read(script, timeout=10).output == said

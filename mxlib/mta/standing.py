@@ -13,50 +13,24 @@ from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
 from mxlib.model.state import Mta, View
-from mxlib.mta.exim import names as exim
+from mxlib.mta.protocol import PARKED
+from mxlib.mta.protocol import Mta as MailAgent
 from mxlib.protocols.host import Host
 
 # The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).
 PUPPET = "/usr/local/share/bash/puppet-common.sh"
 _ENVIRONMENT = "/boot/grub/grubenv"
 
-# By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
-# A count is said only where its list was there: this very awk is a process with an executable, each table has a head.
+# A count is said only where its list was there: each table has a head.
 # 0A is LISTEN, 0019 port 25. Of GRUB's environment only what GRUB itself would take for one is read.
 _COUNT = """\
-what == "exe" { exes++; if ($0 == exe || $0 == exe " (deleted)") mta++ }
 what == "tcp" && FNR == 1 { tables++ }
 what == "tcp" && $4 == "0A" && $2 ~ /:0019$/ { listeners++ }
 what == "grub" && FNR == 1 { known = ($0 == "# GRUB Environment Block") }
 what == "grub" && known && sub(/^saved_entry=/, "saved ") { print }
 what == "grub" && known && sub(/^next_entry=/, "next ") { print }
-END { if (exes) print "processes", mta + 0; if (tables) print "listeners", listeners + 0 }
+END { if (tables) print "listeners", listeners + 0 }
 """
-# On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
-# The head of a kernel image has its release and what `uname -v` says in plain text: RELEASE (WHO) #1 SMP ...
-SECTION = Section(
-    "standing",
-    f"""\
-read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
-read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
-read -r build </proc/sys/kernel/version && echo "build $build"
-image=/boot/vmlinuz-$kernel
-! grep -qsF "$kernel (" "$image" || grep -qsF ") $build" "$image" || echo "image replaced"
-set -- what=tcp /proc/net/tcp
-[ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
-[ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
-readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '{_COUNT}' what=exe - "$@"
-if [ -r {PUPPET} ]; then
-bash -c '. {PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
-else echo puppet absent; fi
-echo units
-systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {exim.UNIT} shutdown.target
-echo end
-""",
-    timeout_s=30,
-)
-
-
 @dataclass(frozen=True)
 class Standing:
     """Where a host stands.
@@ -78,7 +52,40 @@ class Standing:
     stopping: bool
 
 
-def mta_state(unit: str, listeners: int, processes: int, *, held: bool) -> Mta:
+def section(mta: MailAgent) -> Section:
+    """Return the question where a host stands.
+
+    Args:
+        mta: the host's MTA.
+    """
+    # On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
+    # The head of a kernel image has its release and what `uname -v` says in plain text: RELEASE (WHO) #1 SMP ...
+    return Section(
+        "standing",
+        f"""\
+read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
+read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
+read -r build </proc/sys/kernel/version && echo "build $build"
+image=/boot/vmlinuz-$kernel
+! grep -qsF "$kernel (" "$image" || grep -qsF ") $build" "$image" || echo "image replaced"
+set -- what=tcp /proc/net/tcp
+[ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
+[ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}
+awk '{_COUNT}' "$@"
+{mta.count_script}
+[ ! -e {PARKED} ] || echo 'parked yes'
+if [ -r {PUPPET} ]; then
+bash -c '. {PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
+else echo puppet absent; fi
+echo units
+systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {mta.units[0]} shutdown.target
+echo end
+""",
+        timeout_s=30,
+    )
+
+
+def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: bool = False) -> Mta:
     """What the planner calls the state of the MTA.
 
     Arguments:
@@ -86,8 +93,9 @@ def mta_state(unit: str, listeners: int, processes: int, *, held: bool) -> Mta:
         listeners: sockets that listen on port 25.
         processes: processes of the MTA.
         held: whether it cannot be started.
+        parked: whether a run has put its queue aside and not let it go.
     """
-    if unit == "active" and listeners and not held:
+    if unit == "active" and listeners and not held and not parked:
         return Mta.SERVING
     return Mta.HELD if held and not processes and not listeners else Mta.OTHER
 
@@ -98,7 +106,7 @@ def parse(outputs: Outputs) -> Standing:
     Raises:
         mxlib.base.errors.ParseError: one of them is not all there.
     """
-    head, found, rest = outputs[SECTION.name].text().partition("units\n")
+    head, found, rest = outputs["standing"].text().partition("units\n")
     if not found or not rest.endswith("\nend\n"):
         raise ParseError("where the host stands is not all there")
     said = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
@@ -110,7 +118,7 @@ def parse(outputs: Outputs) -> Standing:
         boot=str(UUID(said["boot"])),
         kernel=_release(said["kernel"]),
         ports=closed.ports,
-        mta=mta_state(unit["ActiveState"], listeners, processes, held=closed.held or masked),
+        mta=mta_state(unit["ActiveState"], listeners, processes, held=closed.held or masked, parked="parked" in said),
         saved=_unescaped(said.get("saved", "")),
         next=_unescaped(said.get("next", "")),
         puppet_off=said["puppet"] == "off",
@@ -140,17 +148,25 @@ def _release(text: str) -> str:
     return text
 
 
-SOURCE = Source("standing", (SECTION, *depool.SOURCE.sections), parse)
+def source(mta: MailAgent) -> Source[Standing]:
+    """Return how it is read where a host stands.
+
+    Args:
+        mta: the host's MTA.
+    """
+    return Source("standing", (section(mta), *depool.SOURCE.sections), parse)
 
 
-def read_standing(host: Host) -> Standing:
+def read_standing(host: Host, mta: MailAgent) -> Standing:
     """Ask a host where it stands.
 
-    Arguments:
+    Args:
         host: the machine.
+        mta: its MTA.
 
     Raises:
         mxlib.base.errors.HostError: it does not answer.
         mxlib.base.errors.ParseError: its answer cannot be understood.
     """
-    return read_facts(host, (SOURCE,)).get(SOURCE)
+    asked = source(mta)
+    return read_facts(host, (asked,)).get(asked)
