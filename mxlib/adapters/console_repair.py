@@ -13,9 +13,10 @@ from mxlib.base.errors import HostError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.facts import nic
+from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
 from mxlib.nic.cause import Cause, Diagnosis, from_screen
-from mxlib.nic.forecast import Forecast, forecast, not_virtual, unknown
+from mxlib.nic.forecast import Forecast, forecast, unknown, without_instance
 from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
 from mxlib.nic.repair import repair_inside
 from mxlib.nic.report import RepairReport
@@ -69,15 +70,25 @@ def forecast_for(host: Host, means: Means | None) -> Forecast:
         mxlib.base.errors.HostError: the host does not answer.
         mxlib.base.errors.ParseError: its cards cannot be read.
     """
-    cards = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE).nics
+    return forecast_of(host.name, read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), means)
+
+
+def forecast_of(name: str, cards: NicFacts, means: Means | None) -> Forecast:
+    """What each way to reboot does to cards that were read already.
+
+    Arguments:
+        name: the host.
+        cards: its cards.
+        means: None when the site has no cluster.
+    """
     if means is None:
-        return not_virtual(host.name, cards, "the site's configuration has no ganeti section")
+        return without_instance(name, cards, "the site's configuration has no ganeti section")
     try:
-        return forecast(host.name, _instance(means, host.name), cards)
+        return forecast(name, _instance(means, name), cards)
     except NotAnInstanceError as error:
-        return not_virtual(host.name, cards, str(error))
+        return without_instance(name, cards, str(error))
     except (GanetiError, SecretError) as error:
-        return unknown(host.name, cards, str(error))
+        return unknown(name, cards.nics, str(error))
 
 
 def _instance(means: Means, name: str) -> Instance:
@@ -97,7 +108,7 @@ def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Co
 
 
 def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -> Verdict:
-    """That the console and its password serve, before they are needed: logs in, asks for nothing, logs out."""
+    """Whether the console and its password serve, before they are needed: logs in, changes nothing, logs out."""
     begin = means.clock.now()
     try:
         secret = means.password()
@@ -107,8 +118,8 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
                 with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
                     said = shell.read("id -un; tty", timeout=15).output
             except ConsoleError as error:
-                told = why_no_shell(means, name, console, error)
-                return Verdict("console", Status.FAILED, f"{told.cause.value}: {one_line(told.why)}. {told.advice}")
+                found = why_no_shell(means, name, console, error)
+                return Verdict("console", Status.FAILED, f"{found.cause.value}: {one_line(found.why)}. {found.advice}")
     except (MxlibError, OSError) as error:
         return Verdict("console", Status.FAILED, one_line(str(error)))
     evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
@@ -116,18 +127,28 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
 
 
 def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:
-    """Why there was no shell to be had on a console, with the next right thing to do."""
+    """Why a console gave no shell, with the next right thing to do."""
     screen = error.screen or console.screen()
     if isinstance(error, ConsoleLoginError):
         return Diagnosis(
-            Cause.LOGIN, error.why, f"Check the password file; log in by hand: gnt-instance console {name}"
+            Cause.LOGIN,
+            error.why,
+            f"Check the password file; log in by hand: gnt-instance console {_known_as(means, name)}",
         )
     if error.screen is None:
         return Diagnosis(Cause.NO_ACCESS, error.why)
     if isinstance(error, ConsoleBusyError):
         advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
         return Diagnosis(Cause.BUSY, error.why, advice)
-    return from_screen(screen, name)
+    return from_screen(screen, _known_as(means, name))
+
+
+def _known_as(means: Means, name: str) -> str:
+    """The name that gnt-instance takes, for a command that is advised."""
+    try:
+        return means.cluster.known_as(name)
+    except MxlibError:
+        return name
 
 
 def refuse_busy(means: Means, name: str, console: Console) -> None:
@@ -184,7 +205,9 @@ class _Repair:
 
     def whole(self) -> RepairReport:
         begin = self._means.clock.monotonic()
-        if not self._answers():
+        if self._answers():
+            self.report.diagnosis = Diagnosis(Cause.NONE, "")
+        else:
             self._ask_cluster()
             self._from_console()
             if self.report.diagnosis.cause in _MENDED:
@@ -216,11 +239,13 @@ class _Repair:
             self._instance = _instance(self._means, self._name)
             self._tell(f"the cluster says: {self._instance.status}, NICs {', '.join(self._instance.macs)}")
         except MxlibError as error:
-            self._tell(f"the cluster's remote API does not help: {one_line(str(error))}; going on by the console alone")
+            self._tell(
+                f"the cluster's remote API does not help: {one_line(str(error))}; the repair has the console alone"
+            )
 
     def _from_console(self) -> None:
         if self._instance is not None and self._instance.status != "running":
-            advice = f"Start it: gnt-instance start {self._name} (on the master; this is a cold start)."
+            advice = f"Start it: gnt-instance start {self._instance.name} (on the master; this is a cold start)."
             self._ends(Diagnosis(Cause.NOT_RUNNING, f"its state in the cluster is {self._instance.status}", advice))
         elif self._means.dry_run:
             self._ends(Diagnosis(Cause.NO_ACCESS, "dry run: not logged in on the console", "Run it without --dry-run."))

@@ -3,9 +3,11 @@
 Facts about slots, reboot types and the remote API were tried on Ganeti 3.0.2; see :mod:`mxlib.nic.forecast`.
 """
 
+import logging
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from mxlib.adapters.secret import Secret
+from mxlib.base.errors import HostError
 from mxlib.base.text import one_line
 from mxlib.nic.instance import (
     GanetiError,
@@ -20,14 +23,17 @@ from mxlib.nic.instance import (
     Instance,
     NotAnInstanceError,
     instance_name,
+    names_of,
     parse_instance,
-    parse_runtime,
+    parse_version,
 )
 from mxlib.protocols.host import CommandResult, Host
 
+logger = logging.getLogger(__name__)
+
 _ACPI_S = 120
 _ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
-"""Down though nobody told the cluster to stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
+"""Down though nobody had the cluster stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
 
 
 class Rapi:
@@ -39,17 +45,17 @@ class Rapi:
         password: theirs.
         ca_file: the authority of the certificate; None is the system's store.
         timeout: seconds a request may take.
-        told_by: who says that the machines asked for are this cluster's, as a sentence; empty if nobody does.
+        known_by: who says that the machines asked for are this cluster's, as a sentence; empty if nobody does.
     """
 
     def __init__(
-        self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float, told_by: str = ""
+        self, url: str, user: str, password: Secret, *, ca_file: Path | None, timeout: float, known_by: str = ""
     ) -> None:
         if urlsplit(url).scheme != "https":
             raise GanetiError(f"the remote API's URL must be https: {url}")
         self._url = url.rstrip("/")
         self._timeout = timeout
-        self._told_by = told_by
+        self._known_by = known_by
         self._session = requests.Session()
         # Environment variables (REQUESTS_CA_BUNDLE, proxies, ~/.netrc) would replace the authority or the password.
         self._session.trust_env = False
@@ -57,24 +63,32 @@ class Rapi:
         self._session.auth = (user, password.reveal())
 
     def instance(self, name: str) -> Instance:
-        """One virtual machine, by its name.
+        """One virtual machine, by its name or else its short name: a cluster without name checks may have only that.
 
         Raises:
             NotAnInstanceError: the cluster knows none of this name, and nobody says it should.
             GanetiUnreachableError: no answer.
             GanetiError: another answer than expected.
         """
-        return parse_instance(self._get(f"/2/instances/{quote(instance_name(name))}", name))
+        for known_as in names_of(name):
+            answer = self._get(f"/2/instances/{quote(known_as)}")
+            if answer is not None:
+                found = parse_instance(answer)
+                # Only the guest agent's device is planned otherwise by another Ganeti.
+                agent = bool(found.hvparams.get("use_guest_agent"))
+                return replace(found, version=parse_version(self._get("/2/info") or {})) if agent else found
+        unknown = f"{self._url} knows no instance {name}"
+        # Two sources that contradict each other prove nothing: it may be a machine of another cluster by now.
+        raise GanetiError(f"{unknown}, yet {self._known_by}") if self._known_by else NotAnInstanceError(unknown)
 
-    def _get(self, path: str, name: str) -> dict[str, Any]:
+    def _get(self, path: str) -> dict[str, Any] | None:
+        """The answer; None where there is nothing of this name."""
         try:
             answer = self._session.get(self._url + path, timeout=self._timeout, allow_redirects=False)
         except (requests.RequestException, OSError) as error:
             raise GanetiUnreachableError(f"{self._url} does not answer: {_reason(error)}") from None
         if answer.status_code == 404:
-            unknown = f"{self._url} knows no instance {name}"
-            # Two sources that contradict each other prove nothing: it may be a machine of another cluster by now.
-            raise GanetiError(f"{unknown}, yet {self._told_by}") if self._told_by else NotAnInstanceError(unknown)
+            return None
         if answer.status_code != 200:
             raise GanetiError(f"{self._url}{path}: HTTP {answer.status_code} {one_line(answer.reason or '')}")
         try:
@@ -114,6 +128,23 @@ class Cluster:
 
     def __init__(self, master: Callable[[], Host]) -> None:
         self._master = master
+        self._known_as: dict[str, str] = {}
+
+    def known_as(self, name: str) -> str:
+        """The name the cluster has a virtual machine by; its own where the cluster lists none.
+
+        Raises:
+            GanetiError: not a host name, or the master is not known.
+        """
+        if name not in self._known_as:
+            names = names_of(name)
+            try:
+                listed = self._master().read("gnt-instance list --no-headers -o name", timeout=30).output.split()
+            except HostError as error:
+                logger.warning("whether the cluster knows %s by another name: %s", name, one_line(str(error)))
+                return names[0]
+            self._known_as[name] = next((one for one in names if one in listed), names[0])
+        return self._known_as[name]
 
     def console_argv(self, name: str, ssh_options: tuple[str, ...] = (), user: str = "root") -> tuple[str, ...]:
         """The command that joins this terminal to the serial console of a virtual machine.
@@ -129,7 +160,7 @@ class Cluster:
         guard = (
             "-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=10 -oServerAliveInterval=5 -oEscapeChar=none"
         )
-        remote = f"gnt-instance console {shlex.quote(instance_name(name))}"
+        remote = f"gnt-instance console {shlex.quote(self.known_as(name))}"
         return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master().name}", remote)
 
     def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
@@ -143,7 +174,7 @@ class Cluster:
             mxlib.base.errors.HostError: the master cannot be asked.
         """
         # The bracket keeps the question out of its own answer.
-        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(instance_name(name))}[.]serial"
+        pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(self.known_as(name))}[.]serial"
         asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
         where = f"-n {shlex.quote(node)} " if node is not None else ""
         script = f"gnt-cluster command {where}{shlex.quote(asked)}"
@@ -151,20 +182,9 @@ class Cluster:
         started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 
-    def live_slots(self, instance: Instance) -> dict[str, int]:
-        """The PCI slot in use of each NIC by MAC, from the running machine's own record on its primary node.
-
-        Raises:
-            GanetiError: there is no such record, or its form is not known; slots are UNKNOWN then.
-            mxlib.base.errors.HostError: the master cannot be asked.
-        """
-        path = f"/var/run/ganeti/kvm-hypervisor/conf/{instance.name}.runtime"
-        script = f"gnt-cluster command -n {shlex.quote(instance.node)} {shlex.quote(f'cat {path}')}"
-        return parse_runtime(self._master().read(script, timeout=30).output)
-
     def power_cycle(self, name: str) -> CommandResult:
         """Cut the power and start again with the same slots: the last resort, never gentle."""
-        return self._act(f"gnt-instance reboot --type=soft {shlex.quote(instance_name(name))}")
+        return self._act(f"gnt-instance reboot --type=soft {shlex.quote(self.known_as(name))}")
 
     def status(self, name: str) -> tuple[str, str]:
         """What the cluster says of the machine now, e.g. ``running`` or ``ERROR_down``, and its primary node.
@@ -173,7 +193,7 @@ class Cluster:
             GanetiError: it knows no such machine, or answers in another form.
             mxlib.base.errors.HostError: the master cannot be asked.
         """
-        script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(instance_name(name))}"
+        script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(self.known_as(name))}"
         output = self._master().read(script, timeout=30).output
         found = re.search(r"^(\w+):([a-z0-9.-]+)$", output, re.MULTILINE)
         if found is None:
@@ -181,7 +201,7 @@ class Cluster:
         return found[1], instance_name(found[2])
 
     def switched_off(self, name: str) -> bool:
-        """Whether the machine is off and nobody has told the cluster to stop it.
+        """Whether the machine is off though nobody had the cluster stop it.
 
         Raises:
             GanetiError: its state cannot be read.
@@ -190,13 +210,13 @@ class Cluster:
         return self.status(name)[0] in _ENDED_ITSELF
 
     def start(self, name: str, *, paused: bool) -> CommandResult:
-        """Build the machine anew and start it: its slots are planned anew. One that runs is left alone.
+        """Start the machine, built from its configuration: its slots are planned again. One that runs is left alone.
 
         Arguments:
             name: the instance.
             paused: wait with the first instruction until a console is attached: so the whole boot is seen.
         """
-        return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(instance_name(name))}")
+        return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(self.known_as(name))}")
 
     def paused(self, name: str, node: str) -> bool:
         """Whether the machine waits before its first instruction; False also where its monitor does not answer.
@@ -215,7 +235,7 @@ class Cluster:
         self._monitor(name, node, "cont")
 
     def _monitor(self, name: str, node: str, command: str) -> str:
-        path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{instance_name(name)}.monitor"
+        path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{self.known_as(name)}.monitor"
         asked = f"echo {shlex.quote(command)} | socat -t 2 STDIO UNIX-CONNECT:{path} 2>&1; true"
         return self._master().act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
 

@@ -37,12 +37,12 @@ class ClusterAddress:
     Attributes:
         rapi: base URL of its remote API.
         master: host name of its master; not checked yet.
-        told_by: who says that the host is a machine of this very cluster, as a sentence; empty if nobody does.
+        known_by: who says that the host is a machine of this very cluster, as a sentence; empty if nobody does.
     """
 
     rapi: str
     master: str
-    told_by: str = ""
+    known_by: str = ""
 
 
 class Clusters(Protocol):
@@ -92,7 +92,7 @@ class NetboxClusters:
         """Ask nothing yet: not even whether Spicerack has a configuration for Netbox.
 
         Arguments:
-            spicerack: the door to the world.
+            spicerack: asked read-only.
             master: the master of every cluster; None is each cluster's own name in Netbox.
             deadline_s: seconds after which a lookup is given up.
             monotonic: seconds that never jump.
@@ -129,7 +129,7 @@ class NetboxClusters:
         asking = threading.Thread(target=lambda: found.append(self._tried(host)), name="asking-netbox", daemon=True)
         asking.start()
         asking.join(self._deadline_s)
-        late = f"{host}: Netbox did not tell its Ganeti cluster within {self._deadline_s:g} s"
+        late = f"{host}: Netbox did not name its Ganeti cluster within {self._deadline_s:g} s"
         return found[0] if found else GanetiError(late)
 
     def _tried(self, host: str) -> ClusterAddress | GanetiError:
@@ -163,11 +163,11 @@ class NetboxClusters:
         except SpicerackError as error:
             expected = "expected a Ganeti cluster that Spicerack can find"
             raise GanetiError(f"{host}: Netbox has it in the cluster {name!r}, {expected}: {error}") from None
-        told_by = f"Netbox has {host} in the cluster {name!r}"
-        return ClusterAddress(str(cluster.rapi), self._master or str(cluster.fqdn), told_by)
+        known_by = f"Netbox has {host} in the cluster {name!r}"
+        return ClusterAddress(str(cluster.rapi), self._master or str(cluster.fqdn), known_by)
 
     def _cluster_name(self, host: str, short: str) -> str:
-        """As Spicerack finds it for its own gnt-instance; the server that Spicerack gives does not tell it."""
+        """As Spicerack finds it for its own gnt-instance; the server object of Spicerack does not have it."""
         group = self._spicerack.netbox().api.virtualization.virtual_machines.get(name=short).cluster
         cluster = group.group if group is not None else None
         if cluster is None:
@@ -177,12 +177,7 @@ class NetboxClusters:
 
 
 def clusters_of(spicerack: Spicerack, section: GanetiSection) -> Clusters:
-    """What knows the cluster of each host of a site: a URL in its configuration wins over Netbox.
-
-    Arguments:
-        spicerack: the door to the world.
-        section: what the site says.
-    """
+    """What knows the cluster of each host of a site: a URL in its configuration wins over Netbox."""
     if section.rapi is not None:
         return ConfiguredCluster(section.rapi, section.master)
     return NetboxClusters(spicerack, section.master)

@@ -5,14 +5,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from mxlib.adapters.boot_watch import BootWatch
-from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, open_console, prove_console
+from mxlib.adapters.console_repair import (
+    Means,
+    diagnose_and_repair,
+    forecast_for,
+    forecast_of,
+    open_console,
+    prove_console,
+)
 from mxlib.base.clock import wait_for
 from mxlib.base.errors import MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts import nic
+from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
 from mxlib.model.record import Level
+from mxlib.nic import advice
 from mxlib.nic.cause import Cause
 from mxlib.nic.forecast import Fate, Forecast
 from mxlib.nic.instance import Instance, NotAnInstanceError
@@ -31,7 +40,7 @@ _NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.NO_ACCESS
 
 
 class NoMachineAccess:
-    """The site says of no hypervisor."""
+    """A site without a hypervisor."""
 
     def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
         """Nothing to ask; and nobody who could make a cold start."""
@@ -109,42 +118,54 @@ class GanetiRescue:
         try:
             machine = _parameters(self._instance(host.name), level)
         except NotAnInstanceError as error:
-            cold = level is Level.COLD
-            said = f"{one_line(str(error))}: {'no cold start' if cold else 'a reboot moves none of its cards'}"
-            return (Verdict("machine", Status.FAILED if cold else Status.OK, said),)
+            return (self._no_instance(host, level, one_line(str(error))),)
         except (MxlibError, OSError) as error:
             machine = Verdict("machine", Status.UNKNOWN, one_line(str(error)))
         # a dry run does not even log in on a console
         console = () if self._means.dry_run else (prove_console(self._means, host.name, self._run),)
-        return (*console, machine, self._names(host, level, prevention))
+        serves = all(verdict.passed for verdict in console)
+        return (*console, machine, self._names(host, level, prevention, console=serves))
+
+    def _no_instance(self, host: Host, level: Level, why: str) -> Verdict:
+        """A machine that no cluster knows: physical by its own word, or a guest of a hypervisor that is not known."""
+        if level is Level.COLD:
+            return Verdict("machine", Status.FAILED, f"{why}: no cold start")
+        try:
+            found = forecast_for(host, self._means)
+        except MxlibError as error:
+            return Verdict("machine", Status.UNKNOWN, f"{why}; {one_line(str(error))}")
+        if found.virtual is False:
+            return Verdict("machine", Status.OK, f"{why}: a reboot moves none of its cards")
+        return Verdict("machine", Status.UNKNOWN, one_line(found.note, 400))
 
     def _instance(self, name: str) -> Instance:
         with self._means.rapi() as rapi:
             return rapi.instance(name)
 
-    def _names(self, host: Host, level: Level, prevention: str) -> Verdict:
+    def _names(self, host: Host, level: Level, prevention: str, *, console: bool) -> Verdict:
         try:
-            self._forecast = forecast_for(host, self._means)
-            status, said = judge_names(self._forecast, level, prevention)
-            if status is Status.OK and self._forecast.fate(level) is Fate.RENAMED:
-                plan_prevention(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), self._forecast, prevention, self._run)
+            cards = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)
+            self._forecast = forecast_of(host.name, cards, self._means)
+            status, said = judge_names(self._forecast, cards, level, prevention, console=console)
         except MxlibError as error:
             return Verdict("nic-forecast", Status.UNKNOWN, one_line(str(error), 400))
-        return Verdict("nic-forecast", status, one_line(said, 400))
+        return Verdict("nic-forecast", status, one_line(said, 600))
 
     def renames(self) -> Mapping[str, str]:
-        """As it is foretold now: the machine's parameters may have changed since the guard."""
-        self._forecast = forecast_for(self._host, self._means)
-        return self._forecast.renames(Level.COLD)
+        """By a forecast of now: the machine's parameters may have changed since the guard."""
+        cards = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
+        self._forecast = forecast_of(self._host.name, cards, self._means)
+        served = advice.served(cards, self._forecast, Level.COLD)
+        return {old: new for old, new in self._forecast.renames(Level.COLD).items() if old not in served}
 
     def prevent(self, method: str, kernels: Sequence[str]) -> str:
         """Two stanzas, or a link file in the initramfs; the change is shown first."""
-        told = self._forecast or forecast_for(self._host, self._means)
+        expected = self._forecast or forecast_for(self._host, self._means)
         facts = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
-        for line in plan_prevention(facts, told, method, self._run).splitlines():
+        for line in plan_prevention(facts, expected, method, self._run).splitlines():
             self._means.tell(f"| {line}")
-        done = prevent(self._host, told, method=method, run=self._run, kernels=kernels)
-        names = ", ".join(f"{old} may become {new}" for old, new in told.renames(Level.COLD).items())
+        done = prevent(self._host, expected, method=method, run=self._run, kernels=kernels)
+        names = ", ".join(f"{old} may become {new}" for old, new in expected.renames(Level.COLD).items())
         return f"{names}: prepared by {method}{f', old files in {done.backup}' if done.backup else ''}"
 
     def settle(self, pinned: Sequence[str], kernels: Sequence[str]) -> str:
@@ -212,7 +233,7 @@ class GanetiRescue:
             runs = wait_for(lambda: not cluster.paused(name, node), deadline_s=_UNPAUSE_S, every_s=2.0, clock=clock)
             if not runs:
                 cluster.unpause(name, node)
-        return f"the machine was built anew and started{'' if runs else ', without its console'}"
+        return f"the machine was rebuilt from its configuration and started{'' if runs else ', without its console'}"
 
     # --- when it does not come back
 
@@ -245,26 +266,37 @@ def _parameters(instance: Instance, level: Level) -> Verdict:
     if instance.obstacles:
         return Verdict("machine", Status.FAILED, "; ".join(instance.obstacles))
     exits = instance.hvparams.get("reboot_behavior") == "exit" and level is Level.GUEST
-    note = "; reboot_behavior=exit: it switches itself off, and is built anew" if exits else ""
+    note = "; reboot_behavior=exit: it switches itself off, and is rebuilt" if exits else ""
     return Verdict("machine", Status.OK, f"it boots its own kernel from its own disk{note}")
 
 
-def judge_names(told: Forecast, level: Level, prevention: str) -> tuple[Status, str]:
+def judge_names(
+    forecast: Forecast, cards: NicFacts, level: Level, prevention: str, *, console: bool
+) -> tuple[Status, str]:
     """What the guard says of the network names.
 
     Arguments:
-        told: the forecast.
+        forecast: what each way to reboot does to them.
+        cards: the cards and the files of the host.
         level: how the host is to be rebooted.
         prevention: what is done before a cold start.
+        console: whether the host's console serves, as far as it was tried.
     """
-    fate, said = told.fate(level), told.sentence(level)
+    fate, said = forecast.fate(level), forecast.sentence(level)
     if fate is Fate.KEPT:
         return Status.OK, said
     if fate is not Fate.RENAMED:
         return Status.UNKNOWN if fate is Fate.UNKNOWN else Status.FAILED, said
+    prepared = advice.prepared(cards, forecast, level)
+    if prepared.keys() == forecast.renames(level).keys():
+        return Status.OK, f"{said}: {'; '.join(dict.fromkeys(prepared.values()))}"
+    helps = advice.guard_advice(cards, forecast, console=console)
     if level is not Level.COLD:
-        return Status.FAILED, f"{said}; order it as what it is: --level cold, with --prevention stanzas or link"
-    if prevention != "none":
-        return Status.OK, f"{said}: prevented by {prevention}"
-    ways = "prevent it with --prevention stanzas or link; --accept nic-forecast repairs it over the console instead"
-    return Status.FAILED, f"{said}; {ways}"
+        pin = advice.pin_advice(cards, forecast, level)
+        return Status.FAILED, f"{said}; order it as a cold start (--level cold): {helps}; or prepare it first: {pin}"
+    if prevention == "none":
+        return Status.FAILED, f"{said}; {helps}"
+    refused = advice.PREVENTIONS[prevention](cards, forecast.renames(Level.COLD))
+    if refused:
+        return Status.UNKNOWN, f"{said}; --prevention {prevention}: {refused}; {helps}"
+    return Status.OK, f"{said}: prevented by {prevention}"

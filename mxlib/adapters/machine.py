@@ -33,11 +33,11 @@ def means_of(
     Nothing is asked yet: where the cluster is not known, each of the means says so when it is used.
 
     Arguments:
-        spicerack: the door to the world.
-        site: what the site says.
+        spicerack: says whether it is a dry run, and finds the cluster in Netbox.
+        site: its sections on Ganeti and on consoles.
         name: the virtual machine, fully qualified.
         host_of: a host by its name.
-        clock: the time to live in.
+        clock: what a repair waits by.
         tell: hears each line of a repair's story.
     """
     if site.ganeti is None:
@@ -60,12 +60,7 @@ def means_of(
 
 
 def rapi_opener(spicerack: Spicerack, section: GanetiSection | None) -> Callable[[str], Rapi] | None:
-    """What opens the remote API of the cluster of a host; None where the site has no cluster.
-
-    Arguments:
-        spicerack: the door to the world.
-        section: what the site says.
-    """
+    """What opens the remote API of the cluster of a host; None where the site has no cluster."""
     if section is None:
         return None
     ganeti, clusters = section, clusters_of(spicerack, section)
@@ -76,7 +71,7 @@ def rapi_of(section: GanetiSection, clusters: Clusters, host: str) -> Rapi:
     """The remote API of the cluster of a host.
 
     Arguments:
-        section: what the site says.
+        section: user, password file and authority of the API.
         clusters: what knows the cluster.
         host: fully qualified.
 
@@ -92,7 +87,7 @@ def rapi_of(section: GanetiSection, clusters: Clusters, host: str) -> Rapi:
         password,
         ca_file=section.ca_file,
         timeout=section.timeout,
-        told_by=address.told_by,
+        known_by=address.known_by,
     )
 
 

@@ -15,7 +15,7 @@ def _family(facts: AddressFacts, family: int) -> Finding:
         return failed(f"no IPv{family} default route")
     down = [name for _, _, name in routes if not (link := facts.find(name)) or not link.up]
     if len(down) == len(routes):
-        return failed(f"the IPv{family} default route is by {', '.join(down)}, which is down")
+        return failed(f"the IPv{family} default route is through {', '.join(down)}, which is down")
     return ok(f"{own[0]} by {routes[0][2]}")
 
 

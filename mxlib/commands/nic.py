@@ -17,8 +17,9 @@ from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Level
+from mxlib.nic.advice import nothing_to_pin, undo_lines
 from mxlib.nic.forecast import Fate, Forecast
-from mxlib.nic.prevent import note_names, plan_settling, plan_stanzas, prevent, settle_names
+from mxlib.nic.prevent import installed_kernels, note_names, plan_prevention, plan_settling, prevent, settle_names
 
 _KNOWN = re.compile(r"(?P<mac>[0-9a-f]{2}(?::[0-9a-f]{2}){5})=(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,14})", re.IGNORECASE)
 
@@ -31,7 +32,7 @@ class NicRequest:
         host: the MX.
         way: forecast, pin, settle, repair or console.
         method: stanzas or link; None is the site's.
-        kernels: with link, each release that may boot.
+        kernels: with link, each release that may boot; none are all that are installed.
         known: names before, ``MAC=NAME``.
         timeout: seconds a prompt may take on the console.
     """
@@ -91,25 +92,25 @@ class NicSession:
     # --- the ways
 
     def _forecast(self) -> Outcome:
-        told = self._told()
-        unknown = any(told.fate(level) is Fate.UNKNOWN for level in Level)
+        expected = self._forecast_now()
+        unknown = any(expected.fate(level) is Fate.UNKNOWN for level in Level)
         return Outcome.INCONCLUSIVE if unknown else Outcome.DONE
 
     def _pin(self) -> Outcome:
-        told, host = self._told(), self._host(self._request.host)
+        expected, host = self._forecast_now(), self._host(self._request.host)
         method = self._request.method or self._site_method()
-        if told.fate(Level.COLD) is not Fate.RENAMED:
-            self._tell.line("no cold start renames an interface: nothing to pin")
-            return Outcome.DONE if told.fate(Level.COLD) is Fate.KEPT else Outcome.REFUSED
-        if method == "stanzas":
-            self._show(plan_stanzas(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), told, self._run).diff())
-        note_names(host, told.known())
-        done = prevent(host, told, method=method, run=self._run, kernels=self._request.kernels)
-        if method == "link":
-            self._show(done.diff)
+        if nothing := nothing_to_pin(expected):
+            self._tell.line(nothing)
+            return Outcome.DONE if expected.fate(Level.COLD) is Fate.KEPT else Outcome.REFUSED
+        # What would refuse it does so here, before anything is touched.
+        self._show(plan_prevention(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), expected, method, self._run))
+        note_names(host, expected.known())
+        kernels = self._request.kernels or (installed_kernels(host) if method == "link" else ())
+        done = prevent(host, expected, method=method, run=self._run, kernels=kernels)
         state = "would be pinned" if self._spicerack.dry_run else "pinned"
         self._tell.line(f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
-        self._tell.line(f"to undo, or after the boot: cookbook sre.mail.repair-nic {self._request.host} --settle")
+        for line in undo_lines(self._request.host, expected, method, kernels):
+            self._tell.line(line)
         return Outcome.DONE
 
     def _settle(self) -> Outcome:
@@ -125,7 +126,7 @@ class NicSession:
         report = diagnose_and_repair(
             self._means(), self._request.host, run=self._run, known=self._known, timeout=self._request.timeout
         )
-        for line in report.lines(story=False):  # it was told as it happened
+        for line in report.lines(story=False):  # it was shown as it happened
             self._tell.line(line)
         return Outcome.DONE if report.ok else Outcome.LEFT_OUT
 
@@ -136,11 +137,11 @@ class NicSession:
 
     # --- what they share
 
-    def _told(self) -> Forecast:
-        told = forecast_for(self._host(self._request.host), self._means_or_none())
-        for line in told.lines():
+    def _forecast_now(self) -> Forecast:
+        expected = forecast_for(self._host(self._request.host), self._means_or_none())
+        for line in expected.lines():
             self._tell.line(line)
-        return told
+        return expected
 
     def _show(self, diff: str) -> None:
         for line in diff.splitlines() or ["no file changes"]:

@@ -1,47 +1,82 @@
-"""The network interfaces of a host: their names and what named them, and the files of ifupdown that configure them."""
+"""The network cards of a host: their names, what named them, and the files and services that configure them."""
 
 import base64
 import binascii
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# A device of its own has a "device" link; VLANs, bridges, bonds and lo have none.
+# A device of its own has a "device" link; VLANs, bridges, bonds and lo have none. "chosen" is what udev named it when
+# it appeared, "next" what the udev that is installed now would name it: an upgrade in between may make them differ.
 DEVICES = Section(
     "nic-devices",
     """\
 for d in /sys/class/net/*; do
 [ -e "$d/device" ] || continue
 printf 'nic %s\\nmac %s\\nat %s\\n' "${d##*/}" "$(cat "$d/address")" "$(readlink -f "$d/device")"
-udevadm info -q property -p "$d" 2>/dev/null | sed -n 's/^ID_NET_LINK_FILE=/link /p'
+udevadm info -q property -p "$d" 2>/dev/null | sed -n -e 's/^ID_NET_LINK_FILE=/link /p' -e 's/^ID_NET_NAME=/chosen /p'
+udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E 's/^ID_NET_NAME_(FROM_DATABASE|ONBOARD|SLOT|PATH)=/next \1 /p'
 done
 echo end
 """,
 )
-# ifupdown follows "source" and "source-directory" relative to the file they stand in; so does this, to a depth of five.
+# As ifupdown 0.8.41 was seen to read them: every word that begins with "source-dir" names directories, lines may be
+# continued, a path is relative to the directory of the file it stands in. What wordexp(3) would expand beyond shell
+# patterns is not followed here: it is reported as not read.
 FILES = Section(
     "nic-files",
-    """\
+    r"""
+unread() { printf 'unread %s\n' "$(printf '%s: %s' "$1" "$2" | base64 -w 0)"; }
 one() {
 f=$(readlink -f "$1") || return 0
 [ -f "$f" ] || return 0
-printf 'file %s %s\\n' "$(printf %s "$f" | base64 -w 0)" "$(base64 -w 0 <"$f")"
-[ "$2" -lt 5 ] || return 0
-sed -n -E 's/^[[:space:]]*(source|source-directory)[[:space:]]+/\\1 /p' "$f" | while read -r how what; do
+printf 'file %s %s\n' "$(printf %s "$f" | base64 -w 0)" "$(base64 -w 0 <"$f")"
+sed -n -E '/^[[:space:]]*#/d; :a; /\\$/ { $!{ N; s/\\\n//; ba } }
+s/^[[:space:]]*(source|source-dir[^[:space:]]*)[[:space:]]+(.*[^[:space:]])[[:space:]]*$/\1 \2/p' "$f" |
+while read -r how what; do
+case $what in *[\$\`\"\'\\\{\~]*) unread "$f" "$how $what"; continue ;; esac
+[ "$2" -lt 5 ] || { unread "$f" "$how $what"; continue; }
 case $what in /*) ;; *) what=$(dirname "$1")/$what ;; esac
-for g in $what; do
-if [ "$how" = source-directory ]; then
-for h in "$g"/*; do case ${h##*/} in *[!A-Za-z0-9_-]*) ;; *) ( one "$h" $(($2 + 1)) ) ;; esac; done
-else ( one "$g" $(($2 + 1)) ); fi
+set -f; set -- "$1" "$2" $what; set +f
+here=$1; depth=$2; shift 2
+for w; do
+case $w in /*) ;; \#*) break ;; *) unread "$here" "$how $what"; continue ;; esac
+for g in $w; do
+case $how in
+source) ( one "$g" $((depth + 1)) ) ;;
+*) for h in "$g"/*; do case ${h##*/} in *[!A-Za-z0-9_-]*) ;; *) ( one "$h" $((depth + 1)) ) ;; esac; done ;;
+esac
 done
+done
+set -- "$here" "$depth"
 done
 }
 one /etc/network/interfaces 0
 echo end
-""",
+""".lstrip(),
+)
+# Who configures the cards. Files of systemd keep the name by which they mask each other, links are not followed.
+NETWORKING = Section(
+    "nic-networking",
+    r"""
+for u in networking systemd-networkd NetworkManager; do
+e=$(systemctl is-enabled "$u.service" 2>/dev/null | head -n 1); a=$(systemctl is-active "$u.service" 2>/dev/null)
+printf 'unit %s %s %s\n' "$u" "${e:-absent}" "${a:-unknown}"
+done
+for t in ifup networkctl netplan update-initramfs lsinitramfs; do command -v "$t" >/dev/null && echo "tool $t"; done
+printf 'virt %s\n' "$(systemd-detect-virt --vm 2>/dev/null)"
+for f in /etc/systemd/network/* /run/systemd/network/* /usr/local/lib/systemd/network/* \
+/etc/systemd/network/*.d/* /run/systemd/network/*.d/* /etc/netplan/* /run/netplan/* /lib/netplan/*; do
+case $f in *.network|*.netdev|*.link|*.conf|*.yaml) ;; *) continue ;; esac
+[ -e "$f" ] && [ ! -d "$f" ] || continue
+printf 'file %s %s\n' "$(printf %s "$f" | base64 -w 0)" "$(base64 -w 0 <"$f")"
+done
+echo end
+""".lstrip(),
 )
 STATE = Section(
     "nic-state",
@@ -55,16 +90,21 @@ echo end
 )
 NOTE_PATH = "/var/lib/mx-cookbooks/nic/names"
 NOTE = Section("nic-note", f"cat {NOTE_PATH} 2>/dev/null\necho end\n")
-_NIC = re.compile(r"nic (?P<name>\S+)\nmac (?P<mac>[0-9a-f:]{17})\nat (?P<at>/\S*)\n(?:link (?P<link>[^\n]+)\n)?")
+_NIC = re.compile(
+    r"nic (?P<name>\S+)\nmac (?P<mac>[0-9a-f:]{17})\nat (?P<at>/\S*)\n"
+    r"(?P<udev>(?:(?:link|chosen|next \w+) \S[^\n]*\n)*)"
+)
+_POLICY = ("FROM_DATABASE", "ONBOARD", "SLOT", "PATH")
+"""The order in which 99-default.link of systemd takes a name, after "keep" and the kernel's own."""
 _ON_ROOT_BUS = re.compile(r"/pci0000:00/0000:00:(?P<slot>[0-9a-f]{2})\.0(?:/virtio\d+)?\Z")
 
 
 @dataclass(frozen=True)
-class InterfacesFile:
-    """One file, as it is on the host.
+class ConfigFile:
+    """One configuration file, as it is on the host.
 
     Attributes:
-        path: where it is, symbolic links followed.
+        path: where it is; for ifupdown's, with symbolic links followed.
         text: all of it.
     """
 
@@ -80,18 +120,44 @@ class GuestNic:
         name: its name now.
         mac: its MAC address, lower case.
         slot: its slot on the first PCI bus; None when it is elsewhere.
-        link_file: the .link file of systemd that named it, None when not known.
+        link_file: the .link file of systemd that named it; None when not known.
+        chosen: the name udev chose when the card appeared; None when not known.
+        next_name: the name systemd's default policy would choose now; None when not known.
     """
 
     name: str
     mac: str
     slot: int | None
     link_file: str | None
+    chosen: str | None = None
+    next_name: str | None = None
 
     @property
     def by_default_policy(self) -> bool:
         """Whether nothing but systemd's own rule chose the name."""
         return self.link_file is not None and self.link_file.endswith("/lib/systemd/network/99-default.link")
+
+
+@dataclass(frozen=True)
+class Networking:
+    """What could configure the cards of a host.
+
+    Attributes:
+        units: by service, without its suffix, whether it is enabled and whether it is active, as systemctl says it.
+        tools: those of ifup, networkctl, netplan, update-initramfs and lsinitramfs that are installed.
+        virt: the kind of virtual machine, as systemd-detect-virt says it; ``none`` on a machine that is none.
+        files: ``.network``, ``.netdev`` and ``.link`` files of systemd with their drop-ins, and netplan's.
+    """
+
+    units: Mapping[str, tuple[str, str]]
+    tools: frozenset[str]
+    virt: str
+    files: tuple[ConfigFile, ...]
+
+    def runs(self, service: str) -> bool:
+        """Whether a service is active or will be with the next boot."""
+        enabled, active = self.units.get(service, ("absent", "unknown"))
+        return enabled in ("enabled", "enabled-runtime") or active in ("active", "activating", "failed", "reloading")
 
 
 @dataclass(frozen=True)
@@ -101,10 +167,14 @@ class NicFacts:
     Attributes:
         nics: cards with a device of their own.
         files: the files ifupdown reads, ``/etc/network/interfaces`` first; empty if there are none.
+        unread: lines that include further files in a form that is not followed here.
+        networking: what could configure the cards.
     """
 
     nics: tuple[GuestNic, ...]
-    files: tuple[InterfacesFile, ...]
+    files: tuple[ConfigFile, ...]
+    unread: tuple[str, ...]
+    networking: Networking
 
 
 @dataclass(frozen=True)
@@ -123,12 +193,15 @@ class NicState:
 
 
 def parse(outputs: Outputs) -> NicFacts:
-    """Read the answers of both sections.
+    """Read the answers of the sections.
 
     Raises:
         mxlib.base.errors.ParseError: they do not have their known form.
     """
-    return NicFacts(_nics(_body(outputs, DEVICES)), _files(_body(outputs, FILES)))
+    lines = _body(outputs, FILES).splitlines()
+    unread = tuple(_decoded(line.removeprefix("unread ")) for line in lines if line.startswith("unread "))
+    files = _files(line for line in lines if not line.startswith("unread "))
+    return NicFacts(_nics(_body(outputs, DEVICES)), files, unread, _networking(_body(outputs, NETWORKING)))
 
 
 def parse_state(outputs: Outputs) -> NicState:
@@ -165,7 +238,15 @@ def _nics(text: str) -> tuple[GuestNic, ...]:
     found = list(_NIC.finditer(text))
     if "".join(match[0] for match in found) != text:
         raise ParseError("the list of network cards does not have its known form")
-    return tuple(GuestNic(match["name"], match["mac"], _slot(match["at"]), match["link"]) for match in found)
+    return tuple(_nic(match) for match in found)
+
+
+def _nic(found: "re.Match[str]") -> GuestNic:
+    udev = [line.split(" ", 1) for line in found["udev"].splitlines()]
+    said = {key: value for key, value in udev if key != "next"}
+    policy = dict(value.split(" ", 1) for key, value in udev if key == "next")
+    next_name = next((policy[kind] for kind in _POLICY if kind in policy), None)
+    return GuestNic(found["name"], found["mac"], _slot(found["at"]), said.get("link"), said.get("chosen"), next_name)
 
 
 def _slot(device: str) -> int | None:
@@ -173,24 +254,40 @@ def _slot(device: str) -> int | None:
     return int(found["slot"], 16) if found else None
 
 
-def _files(text: str) -> tuple[InterfacesFile, ...]:
-    files: dict[str, InterfacesFile] = {}
+def _networking(text: str) -> Networking:
+    units: dict[str, tuple[str, str]] = {}
+    tools, virt, files = set(), "", []
     for line in text.splitlines():
+        words = line.split(" ")
+        if words[0] == "unit" and len(words) == 4:
+            units[words[1]] = words[2], words[3]
+        elif words[0] == "tool" and len(words) == 2:
+            tools.add(words[1])
+        elif words[0] == "virt" and len(words) == 2:
+            virt = words[1]
+        else:
+            files.append(line)
+    return Networking(units, frozenset(tools), virt, _files(files))
+
+
+def _files(lines: Iterable[str]) -> tuple[ConfigFile, ...]:
+    files: dict[str, ConfigFile] = {}
+    for line in lines:
         keyword, path, *content = line.split(" ")
         if keyword != "file" or len(content) != 1:
-            raise ParseError("the list of ifupdown's files does not have its known form")
-        file = InterfacesFile(_decoded(path), _decoded(content[0]))
+            raise ParseError(f"a line of the list of network files does not have its known form: {line[:80]}")
+        file = ConfigFile(_decoded(path), _decoded(content[0]))
         files.setdefault(file.path, file)
     return tuple(files.values())
 
 
-def decoded_file(path: str, packed: str) -> InterfacesFile:
+def decoded_file(path: str, packed: str) -> ConfigFile:
     """A file that came as base64.
 
     Raises:
         mxlib.base.errors.ParseError: it did not come whole.
     """
-    return InterfacesFile(path, _decoded("".join(packed.split())))
+    return ConfigFile(path, _decoded("".join(packed.split())))
 
 
 def _decoded(text: str) -> str:
@@ -198,9 +295,9 @@ def _decoded(text: str) -> str:
         # surrogateescape: whatever bytes a comment holds, they are written back as they were.
         return base64.b64decode(text, validate=True).decode(errors="surrogateescape")
     except binascii.Error:
-        raise ParseError("a file of ifupdown did not come whole") from None
+        raise ParseError("a network file did not come whole") from None
 
 
-SOURCE = Source("nic", (DEVICES, FILES), parse)
+SOURCE = Source("nic", (DEVICES, FILES, NETWORKING), parse)
 NOTE_SOURCE = Source("nic-note", (NOTE,), parse_note)
 STATE_SOURCE = Source("nic-state", (STATE,), parse_state)

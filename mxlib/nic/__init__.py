@@ -1,1 +1,1 @@
-"""A machine's network names: foretold, prevented, repaired."""
+"""The network names of a host: their forecast, the preparation for another name, and their repair."""

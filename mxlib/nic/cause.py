@@ -1,23 +1,29 @@
 """Why a host does not answer, in words that help at night: from its console, or from inside. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from mxlib.facts.nic import NicFacts, NicState
 from mxlib.facts.reachability import AccessFacts
-from mxlib.nic.interfaces import physical
+from mxlib.nic import networkd
+from mxlib.nic.interfaces import addressed, physical
+from mxlib.nic.manager import Manager, managed
 from mxlib.nic.screen import Screen, Waiting
 
 
 class Cause(Enum):
-    """What keeps a host from answering."""
+    """What keeps a host from answering. UNKNOWN is what no sign points to: never a guess at the likeliest."""
 
     NONE = "it answers"
     RENAMED = "its network interface has another name than its configuration"
     NOT_UP = "its network interface is there and not up"
     SSHD = "its SSH server is not running"
-    FIREWALL = "the network is up and SSH listens: a firewall, a route or the path to it"
+    NO_ADDRESS = "it has no address that others can reach"
+    NO_ROUTE = "it has no default route"
+    FIREWALL = "its network is up and SSH listens: its firewall has rules that drop, one of them may block the way"
+    UNKNOWN = "the reason is not known"
     UNCERTAIN = "its network interfaces do not match its configuration, and which is which is not certain"
     NOT_RUNNING = "the virtual machine is not running"
     PANIC = "its kernel panicked"
@@ -36,17 +42,19 @@ class Cause(Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is so, and what to do.
+    """What was found, and what to do about it.
 
     Attributes:
         cause: what keeps the host from answering.
         why: what shows it.
-        advice: the next right thing for a person; empty when we do it ourselves.
+        advice: the next right thing for a person; empty where the repair itself does it.
+        interfaces: with NOT_UP, those to bring up.
     """
 
     cause: Cause
     why: str
     advice: str = ""
+    interfaces: tuple[str, ...] = ()
 
 
 _POWER = (
@@ -74,50 +82,69 @@ _BY_SCREEN: Mapping[Waiting, tuple[Cause, str]] = {
     Waiting.USER_SHELL: (Cause.SESSION, "Find out whose it is; log it out on the console, then run this again."),
     Waiting.BOOTING: (
         Cause.BOOTING,
-        "Wait, and run this again; if it never ends: the last lines tell where it stands.",
+        "Wait, and run this again; if it never ends, the last lines show where it stands.",
     ),
     Waiting.SILENT: (Cause.SILENT, f"It hangs, or its kernel has no console=ttyS0. {_POWER}"),
 }
 
 
+_NO_SIGN = (Cause.UNKNOWN, "Look at the console: gnt-instance console {name} (on the master).")
+_CONSOLE = "Look on the console:"
+_DROPS = re.compile(r"\b(?:drop|reject)\b", re.IGNORECASE)
+
+
 def from_screen(screen: Screen, name: str) -> Diagnosis:
-    """What a console that is at no usable prompt tells.
+    """Diagnose from a console that is at no usable prompt.
 
     Arguments:
         screen: the look at it.
-        name: the host, for the advice.
+        name: the instance, for the commands that are advised.
     """
-    cause, advice = _BY_SCREEN.get(screen.waiting, (Cause.BOOTING, "Run this again."))
+    cause, advice = _BY_SCREEN.get(screen.waiting, _NO_SIGN)
     why = f"the console shows {screen.waiting.value}" + (f": {screen.detail}" if screen.detail else "")
     return Diagnosis(cause, why, advice.replace("{name}", name))
 
 
 def from_inside(facts: NicFacts, state: NicState, access: AccessFacts) -> Diagnosis:
-    """What is wrong with a host whose interfaces have their configured names.
+    """Diagnose a host whose interfaces have their configured names.
 
     Arguments:
         facts: its cards and configuration.
         state: what is up.
         access: its SSH server, routes and firewall.
     """
-    down = [name for name in _carrying(facts) if not any(name == holder for holder, _ in state.addresses)]
+    holders = {name for name, _ in state.addresses}
+    down = tuple(name for name in _carrying(facts) if name not in holders)
     if down:
-        return Diagnosis(Cause.NOT_UP, f"no global address on {', '.join(down)}")
-    if not access.listening:
-        return Diagnosis(Cause.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}")
-    rules = "; ".join(access.rules[:12]) or "no rules seen"
+        return Diagnosis(Cause.NOT_UP, f"no global address on {', '.join(down)}", interfaces=down)
     routes = "; ".join(access.routes) or "NO default route"
-    addresses = ", ".join(f"{name} {address}" for name, address in state.addresses)
-    return Diagnosis(
-        Cause.FIREWALL,
-        f"addresses: {addresses}; routes: {routes}; rules: {rules}",
-        "Look at the rules on the console (nft list ruleset; iptables-legacy -S), and at the network outside the host.",
-    )
+    held = ", ".join(f"{name} {address}" for name, address in state.addresses) or "NONE"
+    seen = f"addresses: {held}; routes: {routes}"
+    if not state.addresses:
+        return Diagnosis(Cause.NO_ADDRESS, seen, f"{_CONSOLE} ip addr; networkctl; ifquery --state")
+    if not access.listening:
+        return Diagnosis(Cause.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}; {seen}")
+    if not access.routes:
+        return Diagnosis(
+            Cause.NO_ROUTE, seen, f"{_CONSOLE} ip route; ip -6 route; the gateway lines of its configuration"
+        )
+    return _outside(seen, access.rules)
+
+
+def _outside(seen: str, rules: Sequence[str]) -> Diagnosis:
+    """All is well inside but perhaps the firewall: without a rule that drops it is not the firewall either."""
+    dropping = [rule for rule in rules if _DROPS.search(rule)]
+    if not dropping:
+        advice = "Look at the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
+        return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule was seen that drops", advice)
+    advice = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then at the network outside the host."
+    return Diagnosis(Cause.FIREWALL, f"{seen}; rules: {'; '.join(rules[:12])}", advice)
 
 
 def _carrying(facts: NicFacts) -> list[str]:
-    """Configured cards that are there and should carry an address themselves: with an address line or dhcp."""
+    """The interfaces that should carry an address themselves, without cards that are not there."""
     there = {nic.name for nic in facts.nics}
-    lines = [line.split() for file in facts.files for line in file.text.splitlines()]
-    addressed = {w[1] for w in lines if w[:1] == ["iface"] and len(w) > 3 and w[3] in ("static", "dhcp", "auto")}
-    return [name for name in physical(facts.files) if name in there and name in addressed]
+    if managed(facts).by is not Manager.IFUPDOWN:
+        return list(networkd.addressed(facts.networking.files, facts.nics))
+    cards = set(physical(facts.files))
+    return [name for name in addressed(facts.files) if name in there or name not in cards]

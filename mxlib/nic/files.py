@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from mxlib.facts.nic import InterfacesFile
+from mxlib.facts.nic import ConfigFile
 
 BACKUPS = "/var/lib/mx-cookbooks/nic"
 CHANGED = 9
@@ -29,7 +29,7 @@ esac; }
 """
 
 
-def write_script(changes: Sequence[tuple[InterfacesFile, InterfacesFile]], run: str, why: str) -> str:
+def write_script(changes: Sequence[tuple[ConfigFile, ConfigFile]], run: str, why: str) -> str:
     """Replace files, if they are still as they were read; prints ``backup DIRECTORY`` with the old ones and ``undo``.
 
     Arguments:
@@ -54,7 +54,7 @@ def write_script(changes: Sequence[tuple[InterfacesFile, InterfacesFile]], run: 
     )
 
 
-def _undo(changes: Sequence[tuple[InterfacesFile, InterfacesFile]], why: str) -> str:
+def _undo(changes: Sequence[tuple[ConfigFile, ConfigFile]], why: str) -> str:
     flat = re.sub(r"[^ -~]|[|&\\@]", " ", why)
     backs = "".join(
         f"back {shlex.quote(old.path)} {_sum(old)} {_sum(new)} @D@/{number}\n"
@@ -80,13 +80,13 @@ def parse_backup(output: str) -> str:
     return found[1] if found else ""
 
 
-def _bytes(file: InterfacesFile) -> bytes:
+def _bytes(file: ConfigFile) -> bytes:
     return file.text.encode(errors="surrogateescape")
 
 
-def _sum(file: InterfacesFile) -> str:
+def _sum(file: ConfigFile) -> str:
     return hashlib.sha256(_bytes(file)).hexdigest()
 
 
-def _packed(file: InterfacesFile) -> str:
+def _packed(file: ConfigFile) -> str:
     return base64.b64encode(_bytes(file)).decode()

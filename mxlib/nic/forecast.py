@@ -1,9 +1,10 @@
 """What each way to reboot does to the names of a Ganeti machine's network interfaces. Pure.
 
 Ganeti plans PCI slots when it builds a machine: disks first, then NICs, each on the lowest free slot from
-``kvm_pci_reservations`` on (hv_kvm of Ganeti 3.0.2, read and tried: 1 to 3 disks, reservations 4, 5, 11, 12, 32). A
-running machine keeps its slots whatever is configured meanwhile; the remote API shows only what is configured. On
-pc-i440fx with ACPI the default policy of systemd names the card in slot N ``ensN``.
+``kvm_pci_reservations`` on (hv_kvm of Ganeti 3.0.2, read and tried: 1 to 3 disks, reservations 4, 5, 11, 12, 32; the
+same in the source of 3.1.0 and 3.1.1). From 2.16 to 3.0.1 the guest agent's device takes the first of those slots (read
+in their source). A running machine keeps its slots whatever is configured meanwhile; the remote API shows only what is
+configured. On pc-i440fx with ACPI the default policy of systemd names the card in slot N ``ensN``.
 """
 
 import re
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from mxlib.facts.nic import GuestNic
+from mxlib.facts.nic import GuestNic, NicFacts
 from mxlib.model.record import Level
+from mxlib.nic import networkd
 from mxlib.nic.instance import Instance
 
 PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
@@ -21,6 +23,8 @@ PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
 _SCSI = frozenset({"scsi-generic", "scsi-block", "scsi-hd", "scsi-cd"})
 _PCI_DISKS = frozenset({"paravirtual", "ide"})
 _SLOTS = 32
+_AGENT_WITHOUT_SLOT = (3, 0, 2)
+"""The Ganeti since which the guest agent's device has no slot of its own."""
 _FIRST_FREE = 3  # 0 host bridge, 1 ISA/IDE/USB, 2 VGA
 
 
@@ -72,7 +76,7 @@ class Forecast:
     Attributes:
         host: fully qualified name.
         nics: its interfaces.
-        note: why there is nothing to foretell, or less than there should be; empty if all is known.
+        note: why there is nothing to forecast, or less than there should be; empty if all is known.
         virtual: whether it is a Ganeti machine; None when that is not known.
     """
 
@@ -102,11 +106,11 @@ class Forecast:
         if self.fate(level) is Fate.KEPT:
             return f"{how} keeps the network names ({names})"
         if self.fate(level) is not Fate.RENAMED or len(renames) < len(self.nics):
-            told = "; ".join(dict.fromkeys(nic.outcomes[level].why for nic in self.nics))
-            return f"what {how} does to {names}: {told or 'UNKNOWN'}{f' ({self.note})' if self.note else ''}"
-        told = ", ".join(f"{old} to {new}" for old, new in renames.items())
-        slots = "; ".join(nic.outcomes[level].why.rpartition(": ")[2] for nic in self.nics)
-        return f"{how} renames {told} ({slots})"
+            whys = "; ".join(dict.fromkeys(nic.outcomes[level].why for nic in self.nics))
+            return f"what {how} does to {names}: {whys or 'UNKNOWN'}{f' ({self.note})' if self.note else ''}"
+        changes = ", ".join(f"{old} to {new}" for old, new in renames.items())
+        reasons = "; ".join(nic.outcomes[level].why.rpartition(": ")[2] for nic in self.nics)
+        return f"{how} renames {changes} ({reasons})"
 
     def known(self) -> dict[str, str]:
         """Name by MAC as it is now: the evidence a repair needs afterwards."""
@@ -114,19 +118,29 @@ class Forecast:
 
     def lines(self) -> tuple[str, ...]:
         """The forecast as text, a line for each interface and level."""
-        told = (
+        nics = (
             f"{nic.name} ({nic.mac}, slot {'UNKNOWN' if nic.slot is None else nic.slot}), {level.value}: {outcome.why}"
             for nic in self.nics
             for level, outcome in nic.outcomes.items()
         )
-        return (*((self.note,) if self.note else ()), *told)
+        return (*((self.note,) if self.note else ()), *nics)
 
 
-def not_virtual(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
-    """The forecast for a host that is no virtual machine of a known cluster, and why: nothing plans its slots."""
+def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
+    """The forecast where no cluster knows the host: nothing plans the slots of a machine that is no virtual one.
+
+    Arguments:
+        host: fully qualified name.
+        cards: its cards, and what it says of itself: a guest of an unknown cluster may be rebuilt at any reboot.
+        why: why it is no instance of a known cluster.
+    """
+    virt = cards.networking.virt
+    if virt != "none":
+        said = f"it is a virtual machine ({virt})" if virt else "whether it is a virtual machine is not known"
+        return unknown(host, cards.nics, f"{why}; yet by its own word {said}")
     kept = "no virtual machine of a known cluster: a reboot does not move its network cards"
-    told = tuple(_forecast(nic, {level: Outcome(Fate.KEPT, nic.name, kept) for level in Level}) for nic in nics)
-    return Forecast(host, told, f"{host} is not a Ganeti machine: {why}", virtual=False)
+    nics = tuple(_forecast(nic, {level: Outcome(Fate.KEPT, nic.name, kept) for level in Level}) for nic in cards.nics)
+    return Forecast(host, nics, f"{host} is not a Ganeti machine: {why}", virtual=False)
 
 
 def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
@@ -135,60 +149,71 @@ def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
     return Forecast(host, tuple(_forecast(nic, outcomes) for nic in nics), why, virtual=None)
 
 
-def forecast(host: str, instance: Instance, nics: Sequence[GuestNic]) -> Forecast:
+def forecast(host: str, instance: Instance, cards: NicFacts) -> Forecast:
     """What each level does to each interface.
 
     Arguments:
         host: fully qualified name.
         instance: what is configured.
-        nics: the cards as the guest sees them.
+        cards: the cards as the guest sees them, and the files that name them.
     """
-    told = tuple(_forecast(nic, {level: _outcome(level, instance, nic, nics) for level in Level}) for nic in nics)
-    lost = set(instance.macs) - {nic.mac for nic in nics}
+    nics = tuple(
+        _forecast(nic, {level: _outcome(level, instance, nic, cards) for level in Level}) for nic in cards.nics
+    )
+    lost = set(instance.macs) - {nic.mac for nic in cards.nics}
     note = f"configured, yet not in the guest: {', '.join(sorted(lost))}" if lost else ""
-    return Forecast(host, told, note)
+    return Forecast(host, nics, note)
 
 
 def _forecast(nic: GuestNic, outcomes: Mapping[Level, Outcome]) -> NicForecast:
     return NicForecast(nic.name, nic.mac, nic.slot, outcomes)
 
 
-def _outcome(level: Level, instance: Instance, nic: GuestNic, nics: Sequence[GuestNic]) -> Outcome:
+def _outcome(level: Level, instance: Instance, nic: GuestNic, cards: NicFacts) -> Outcome:
     if level is Level.POWER_CYCLE:
-        return Outcome(Fate.KEPT, nic.name, "kept: the saved command line is used again")
+        return _same_slot(nic, "the saved command line is used again")
     behavior = instance.hvparams.get("reboot_behavior")
     if level is Level.GUEST and behavior == "reboot":
-        return Outcome(Fate.KEPT, nic.name, "kept: the machine's process goes on")
+        return _same_slot(nic, "the machine's process goes on")
     if level is Level.GUEST and behavior != "exit":
         return _unknown(f"reboot_behavior is {behavior!r}")
-    cold = _cold(instance, nic, nics)
+    cold = _cold(instance, nic, cards)
     if level is Level.COLD:
         return cold
     return Outcome(cold.fate, cold.name, f"reboot_behavior=exit makes it a cold start: {cold.why}")
+
+
+def _same_slot(nic: GuestNic, why: str) -> Outcome:
+    """The card stays where it is: only a udev that was upgraded since may name it otherwise."""
+    if nic.by_default_policy and nic.chosen == nic.name and nic.next_name not in (None, nic.name):
+        changed = f"the udev that is installed now names it {nic.next_name}"
+        return Outcome(Fate.RENAMED, nic.next_name, f"RENAMES {nic.name} to {nic.next_name}: {changed}")
+    return Outcome(Fate.KEPT, nic.name, f"kept: {why}")
 
 
 def _unknown(why: str) -> Outcome:
     return Outcome(Fate.UNKNOWN, None, f"UNKNOWN: {why}")
 
 
-def _cold(instance: Instance, nic: GuestNic, nics: Sequence[GuestNic]) -> Outcome:
-    doubt = _doubt(instance.hvparams)
+def _cold(instance: Instance, nic: GuestNic, cards: NicFacts) -> Outcome:
+    doubt = _doubt(instance)
     if doubt:
         return _unknown(doubt)
-    if instance.macs.count(nic.mac) != 1 or [other.mac for other in nics].count(nic.mac) != 1:
+    if instance.macs.count(nic.mac) != 1 or [other.mac for other in cards.nics].count(nic.mac) != 1:
         return _unknown(f"{nic.mac} is not one single NIC both in the cluster's configuration and in the guest")
     first, taken = planned_slots(instance)
     if taken is not None:
         return Outcome(Fate.NO_START, None, f"the machine would not start: {taken}")
-    return _named(nic, first + instance.macs.index(nic.mac), nics)
+    return _named(nic, first + instance.macs.index(nic.mac), cards)
 
 
-def _doubt(hvparams: Mapping[str, Any]) -> str:
+def _doubt(instance: Instance) -> str:
     """Why the plan cannot be known; empty if it can."""
+    hvparams: Mapping[str, Any] = instance.hvparams
     reservations, disk_type = hvparams.get("kvm_pci_reservations"), hvparams.get("disk_type")
     machine = hvparams.get("machine_version") or "pc"
     if not isinstance(reservations, int) or isinstance(reservations, bool):
-        return "kvm_pci_reservations is not told (Ganeti before 2.16?)"
+        return "the cluster says no kvm_pci_reservations (Ganeti before 2.16?)"
     if disk_type not in _SCSI | _PCI_DISKS:
         return f"disk_type {disk_type!r} is not a known one"
     if not re.fullmatch(r"pc(-i440fx)?(-.*)?", str(machine)) or "q35" in str(machine):
@@ -197,16 +222,20 @@ def _doubt(hvparams: Mapping[str, Any]) -> str:
         return "acpi=false: the guest does not learn slot numbers"
     if re.search(r"-device|-machine|-M\b|addr=", str(hvparams.get("kvm_extra") or "")):
         return "kvm_extra adds devices of its own"
+    if hvparams.get("use_guest_agent") and instance.version is None:
+        return "use_guest_agent takes a slot before Ganeti 3.0.2, and the cluster's version is not known"
     return ""
 
 
 def planned_slots(instance: Instance) -> tuple[int, str | None]:
     """The slot of the first NIC after a cold start, and why the machine would not start then (None: it would)."""
     hvparams, reserved = instance.hvparams, int(instance.hvparams["kvm_pci_reservations"])
-    scsi = hvparams["disk_type"] in _SCSI
-    first = reserved + (0 if scsi else instance.disks)
+    scsi, agent = hvparams["disk_type"] in _SCSI, bool(hvparams.get("use_guest_agent"))
+    planned = agent and instance.version is not None and instance.version < _AGENT_WITHOUT_SLOT
+    first = reserved + planned + (0 if scsi else instance.disks)
     # Devices without an address of their own take the lowest free slots: the balloon, and what else there is.
-    unaddressed = 1 + scsi + bool(hvparams.get("use_guest_agent")) + bool(hvparams.get("soundhw"))
+    channel = bool(hvparams.get("spice_bind")) and bool(hvparams.get("spice_use_vdagent"))
+    unaddressed = 1 + scsi + (agent and not planned) + bool(hvparams.get("soundhw")) + channel
     if reserved < _FIRST_FREE + unaddressed:
         return first, f"kvm_pci_reservations={reserved} leaves no room for {unaddressed} device(s) without a slot"
     if first + len(instance.macs) > _SLOTS:
@@ -214,17 +243,19 @@ def planned_slots(instance: Instance) -> tuple[int, str | None]:
     return first, None
 
 
-def _named(nic: GuestNic, slot: int, nics: Sequence[GuestNic]) -> Outcome:
+def _named(nic: GuestNic, slot: int, cards: NicFacts) -> Outcome:
+    pin = networkd.pinned(cards.networking.files, nic) or PIN.format(name=nic.name)
     if slot == nic.slot:
-        return Outcome(Fate.KEPT, nic.name, f"kept: PCI slot {slot} as now")
-    if nic.link_file == PIN.format(name=nic.name):
-        return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.link_file} names it by its MAC")
+        return _same_slot(nic, f"PCI slot {slot} as now")
+    if nic.link_file == pin:
+        return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {pin} names it by its MAC")
     if nic.link_file is not None and not nic.by_default_policy:
         return _unknown(f"moves to PCI slot {slot}, and {nic.link_file} names it")
-    if re.fullmatch(r"eth\d+", nic.name) and len(nics) == 1:
+    if re.fullmatch(r"eth\d+", nic.name) and len(cards.nics) == 1:
         return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.name} is not named by its slot")
+    policy = nic.next_name if nic.chosen == nic.name and nic.next_name is not None else nic.name
     for form in ("ens{}", "enp0s{}"):
-        if nic.slot is not None and nic.name == form.format(nic.slot):
+        if nic.slot is not None and policy == form.format(nic.slot):
             new = form.format(slot)
             return Outcome(Fate.RENAMED, new, f"RENAMES {nic.name} to {new}: PCI slot {nic.slot} becomes {slot}")
     return _unknown(f"moves from PCI slot {nic.slot} to {slot}, and what names it is not known")

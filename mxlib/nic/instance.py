@@ -1,6 +1,5 @@
 """A virtual machine as its Ganeti cluster has it configured, and the ways to reboot it. Pure."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class GanetiError(MxlibError):
-    """The cluster did not tell or do what was asked: what it knows is UNKNOWN."""
+    """The cluster did not answer or do what was asked: what it knows is UNKNOWN."""
 
 
 class GanetiUnreachableError(GanetiError):
@@ -25,11 +24,9 @@ class NotAnInstanceError(GanetiError):
     """The cluster answers, and knows no virtual machine of this name."""
 
 
-
-
 @dataclass(frozen=True)
 class Instance:
-    """What the cluster has configured for a virtual machine; the slots in use are not to be had from it.
+    """What the cluster has configured for a virtual machine; it does not know the slots in use.
 
     Attributes:
         name: its name in the cluster.
@@ -38,6 +35,7 @@ class Instance:
         macs: MAC addresses of its NICs, in order, lower case.
         disks: number of disks.
         hvparams: hypervisor parameters, defaults filled in.
+        version: of the cluster's Ganeti; None where it was not asked for, or is not known.
     """
 
     name: str
@@ -46,6 +44,7 @@ class Instance:
     macs: tuple[str, ...]
     disks: int
     hvparams: Mapping[str, Any]
+    version: tuple[int, int, int] | None = None
 
     @property
     def obstacles(self) -> tuple[str, ...]:
@@ -56,7 +55,7 @@ class Instance:
                 f"kernel_path={self.hvparams['kernel_path']}: the node's kernel is booted, not the machine's own"
             )
         if self.hvparams.get("boot_order") not in (None, "", "disk"):
-            found.append(f"boot_order={self.hvparams['boot_order']}: a reboot may install the host anew")
+            found.append(f"boot_order={self.hvparams['boot_order']}: a reboot may reinstall the host")
         return tuple(found)
 
 
@@ -93,18 +92,19 @@ def instance_name(name: str) -> str:
     return name
 
 
-def parse_runtime(text: str) -> dict[str, int]:
-    """PCI slots by MAC out of an instance's runtime file, the form of 2.16 and later.
+def names_of(name: str) -> tuple[str, ...]:
+    """The names a cluster may have a host by: its full name, then its short one.
 
     Raises:
-        GanetiError: the text holds no such record.
+        GanetiError: it is no host name.
     """
-    record = next((line for line in text.splitlines() if line.startswith("[")), "")
-    try:
-        nics = json.loads(record)[1]
-        return {str(nic["mac"]).lower(): int(nic["hvinfo"]["addr"], 16) for nic in nics}
-    except (ValueError, KeyError, IndexError, TypeError):
-        raise GanetiError("no runtime record of the known form: the slots in use are not known") from None
+    return tuple(dict.fromkeys((instance_name(name), name.partition(".")[0])))
+
+
+def parse_version(answer: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """The version of Ganeti in the answer of ``GET /2/info``; None where it does not say one of the known form."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("software_version", "")))
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 class Instances(Protocol):

@@ -1,84 +1,36 @@
-"""The files of ifupdown: which interfaces they configure, and how to rename one wherever it certainly stands. Pure.
+"""The files of ifupdown: which interfaces they configure, on which cards, and what brings them up. Pure.
 
-Forms by interfaces(5) of ifupdown 0.8.41 (Debian 12). Layout, comments, continuation lines and everything that is not a
-name stay byte for byte. A name in a place whose meaning is not certain (a file name, an unknown option) is left alone
-and told.
+Forms by interfaces(5) of ifupdown 0.8.41 (Debian 12), ifenslave, bridge-utils, vlan and ifupdown-extra.
 """
 
-import difflib
+import fnmatch
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mxlib.facts.nic import InterfacesFile
+from mxlib.facts.nic import ConfigFile
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,14}")
 """A name of a physical interface; the kernel allows 15 characters."""
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-_RESERVED = re.compile(r"inet6?|can|static|dhcp|manual|auto|loopback|ppp|bootp|tunnel|none|all|regex|inherits|lo")
-_SELECTORS = re.compile(r"auto|allow-\S+|no-auto-down|no-scripts|rename")
-_MAKES = re.compile(r"(?:bridge|bond|vlan|vxlan|tunnel|macvlan|wireguard)[_-](?!master).*|slaves|mode|endpoint")
-_COMMANDS = frozenset({"up", "down", "pre-up", "post-up", "pre-down", "post-down"})
-_NAMING_OPTIONS = re.compile(
-    r"(?:vlan|bridge|bond|vxlan|macvlan|tunnel)[_-](?:raw[_-]device|ports|hw|slaves|master|primary|physdev|port|parent)"
-    r"|bridge[_-](?:portprio|pathcost|portmcrouter|portmcfl)|slaves|master|parent|dev|vrf|physdev"
+LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+SELECTORS = re.compile(r"auto|allow-\S+|no-auto-down|no-scripts|rename")
+MEMBERS = re.compile(
+    r"(?:bridge|bond|vlan|vxlan|macvlan|tunnel)[_-](?:ports|slaves|primary|raw[_-]device|physdev)"
+    r"|slaves|physdev|ovs_(?:ports|bonds)"
 )
-# Where a name may end or begin inside a shell command or a list of interfaces.
-_BEFORE = r"(?:(?<=[\s\"';|&()<>=,{}])|(?<=^))"
-_AFTER = r"(?=[\s\"';|&()<>=,{}]|$)"
-_IN_PATH = r"(?<=/conf/)|(?<=/neigh/)|(?<=/sys/class/net/)"
-_IN_KEY = r"(?<=\.conf\.)|(?<=\.neigh\.)"
-
-
-
-
-@dataclass(frozen=True)
-class Place:
-    """A line in a file.
-
-    Attributes:
-        path: the file.
-        line: its number, from 1.
-        text: the line, stripped.
-    """
-
-    path: str
-    line: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.text}"
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """Files as they are and as they should be.
-
-    Attributes:
-        before: every file that was looked at.
-        after: the same files, in the same order.
-        uncertain: lines that hold an old name where its meaning is not certain; they were left as they are.
-    """
-
-    before: tuple[InterfacesFile, ...]
-    after: tuple[InterfacesFile, ...]
-    uncertain: tuple[Place, ...] = ()
-
-    @property
-    def changed(self) -> tuple[tuple[InterfacesFile, InterfacesFile], ...]:
-        """The files that differ: before and after."""
-        return tuple((old, new) for old, new in zip(self.before, self.after, strict=True) if old.text != new.text)
-
-    def diff(self) -> str:
-        """The change as a unified diff, as ``diff -u`` shows it."""
-        return "".join(line for old, new in self.changed for line in _diff(old, new))
-
-
-def _diff(old: InterfacesFile, new: InterfacesFile) -> Iterator[str]:
-    lines = _LINE.findall(old.text), _LINE.findall(new.text)
-    for line in difflib.unified_diff(*lines, fromfile=old.path, tofile=new.path):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+"""Options whose words are interfaces that the stanza's own one is built on."""
+STARTS = re.compile(r"auto|allow-\S+")
+RENAME = re.compile("rename")
+_MAKES = re.compile(
+    r"(?:bridge|vlan|vxlan|tunnel|macvlan|wireguard)[_-].*|slaves|mode|endpoint|ovs_(?:ports|bonds|tunnel_.*)"
+)
+_MAKES_BOND = re.compile(r"bond[_-].*")
+_IS_SLAVE = re.compile(r"(?:bond[_-])?master")
+_VIRTUAL = re.compile(r"[:/]|^(?:lo$|br|bond|vlan|vxlan|wg|tun|tap|dummy|veth|vnet|ppp|sit|gre|vrf)")
+_RAW_DEVICE = re.compile(r"vlan[_-]raw[_-]device")
+_NO_MEMBER = frozenset({"none", "all", "lo", "regex", "noregex"})
+_ADDRESSED = frozenset({"static", "dhcp", "auto", "bootp"})
 
 
 @dataclass(frozen=True)
@@ -96,7 +48,7 @@ class LogicalLine:
     @property
     def words(self) -> list[str]:
         """Its words; none for a comment."""
-        return [] if self.raw.lstrip().startswith("#") else self.raw.replace("\\\n", " ").split()
+        return [] if self.raw.lstrip().startswith("#") else self.raw.replace("\\\n", "").split()
 
     @property
     def keyword(self) -> str:
@@ -106,15 +58,66 @@ class LogicalLine:
     @property
     def opens(self) -> bool:
         """Whether a stanza begins here, so that the one before ends."""
-        return self.keyword in ("iface", "mapping", "source", "source-directory") or bool(
-            _SELECTORS.fullmatch(self.keyword)
-        )
+        return self.keyword in ("iface", "mapping") or self.includes or bool(SELECTORS.fullmatch(self.keyword))
+
+    @property
+    def includes(self) -> bool:
+        """Whether the line includes other files."""
+        return self.keyword == "source" or self.keyword.startswith("source-dir")
+
+
+@dataclass(frozen=True)
+class Stanza:
+    """One ``iface`` stanza.
+
+    Attributes:
+        name: the interface, or the template.
+        method: e.g. static; empty where the line does not say.
+        options: the words of each line below it.
+    """
+
+    name: str
+    method: str
+    options: tuple[tuple[str, ...], ...]
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it makes an interface that is no card: a bridge, a bond, a VLAN, a tunnel or an address label."""
+        keys = [option[0] for option in self.options]
+        bonds = not any(map(_IS_SLAVE.fullmatch, keys)) and any(map(_MAKES_BOND.fullmatch, keys))
+        made = any(map(_MAKES.fullmatch, keys)) or (("ovs_type", "OVSPort") not in self.options and "ovs_type" in keys)
+        return bonds or made or "." in self.name or bool(_VIRTUAL.search(self.name))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The interfaces it is built on, as they are named there; patterns are left out."""
+        slave = any(_IS_SLAVE.fullmatch(option[0]) for option in self.options)
+        keyed = [(key, words) for key, *words in self.options if MEMBERS.fullmatch(key)]
+        # A slave names the bond's primary among its fellows: it is not built on them.
+        named = [word for key, words in keyed if not (slave and "primary" in key) for word in _plain(words)]
+        base = re.split(r"[.:]", self.name)[0]
+        own = any(_RAW_DEVICE.fullmatch(option[0]) for option in self.options)
+        return tuple(dict.fromkeys([*named, *([base] if base != self.name and not own else [])]))
+
+
+def _plain(words: Sequence[str]) -> Iterator[str]:
+    """The words that are names: no expression, and not what stands for none or all."""
+    return (word for word in words if word not in _NO_MEMBER and word not in expressions(words))
+
+
+def expressions(words: Sequence[str]) -> list[str]:
+    """The regular expressions among the ports of a bridge: what stands between ``regex`` and ``noregex``."""
+    found, inside = [], False
+    for word in words:
+        found += [word] if inside and word not in _NO_MEMBER else []
+        inside = word == "regex" or (inside and word != "noregex")
+    return found
 
 
 def logical_lines(text: str) -> Iterator[LogicalLine]:
     """The lines of a file, continued ones in one piece; joined they are the text again."""
     begun, raw = 1, ""
-    for number, line in enumerate(_LINE.findall(text), 1):
+    for number, line in enumerate(LINE.findall(text), 1):
         begun, raw = (begun, raw + line) if raw else (number, line)
         # A comment is never continued: what follows its backslash is a line of its own.
         if not raw.endswith("\\\n") or raw.lstrip().startswith("#"):
@@ -124,100 +127,131 @@ def logical_lines(text: str) -> Iterator[LogicalLine]:
         yield LogicalLine(begun, raw)
 
 
-def configured(files: Sequence[InterfacesFile]) -> tuple[str, ...]:
-    """The names that have an ``iface`` stanza, in order, each once; ``lo`` is not told."""
-    lines = (line.words for file in files for line in logical_lines(file.text))
-    names = (words[1] for words in lines if len(words) > 1 and words[0] == "iface")
+def _words(files: Sequence[ConfigFile]) -> Iterator[list[str]]:
+    return (line.words for file in files for line in logical_lines(file.text))
+
+
+def configured(files: Sequence[ConfigFile]) -> tuple[str, ...]:
+    """The names that have an ``iface`` stanza, in order, each once, without ``lo``."""
+    names = (words[1] for words in _words(files) if len(words) > 1 and words[0] == "iface")
     return tuple(name for name in dict.fromkeys(names) if name != "lo")
 
 
-def physical(files: Sequence[InterfacesFile]) -> tuple[str, ...]:
-    """The configured names that stand for a device of its own: no VLAN, alias, bridge, bond, tunnel or template."""
-    virtual, templates = set(), set()
-    current = ""
-    for line in (line for file in files for line in logical_lines(file.text)):
-        words = line.words
-        if line.opens:
-            current = words[1] if words[0] == "iface" and len(words) > 1 else ""
-            templates |= {after for before, after in itertools.pairwise(words) if before == "inherits"}
-        elif current and words and _MAKES.fullmatch(words[0]):
-            virtual.add(current)
-    odd = re.compile(r"[.:/]|^(?:lo$|br|bond|vlan|vxlan|wg|tun|tap|dummy|veth|ppp|sit|gre|vrf)")
-    selected = _selected(files)
-    return tuple(
-        name
-        for name in configured(files)
-        if name not in virtual and not odd.search(name) and (name not in templates or name in selected)
-    )
+def stanzas(files: Sequence[ConfigFile]) -> tuple[Stanza, ...]:
+    """Every ``iface`` stanza, in order."""
+    found: list[tuple[list[str], list[tuple[str, ...]]]] = []
+    for file in files:
+        inside = False
+        for line in logical_lines(file.text):
+            words = line.words
+            if line.opens:
+                inside = words[0] == "iface" and len(words) > 1
+                found += [(words, [])] if inside else []
+            elif inside and words:
+                found[-1][1].append(tuple(words))
+    return tuple(Stanza(words[1], words[3] if len(words) > 3 else "", tuple(options)) for words, options in found)
 
 
-def _selected(files: Sequence[InterfacesFile]) -> frozenset[str]:
-    lines = (line.words for file in files for line in logical_lines(file.text))
-    chosen = (words[1:] for words in lines if words and re.fullmatch(r"auto|allow-\S+", words[0]))
-    return frozenset(name.partition("=")[0] for names in chosen for name in names)
+def physical(files: Sequence[ConfigFile]) -> tuple[str, ...]:
+    """The cards that are wanted, in order: with a stanza of their own, or named only by a bridge, a bond or a VLAN."""
+    every = stanzas(files)
+    virtual = {stanza.name for stanza in every if stanza.virtual}
+    named = [name for stanza in every for name in (stanza.name, *stanza.members)]
+    inherited = {
+        after for words in _words(files) for before, after in itertools.pairwise(words) if before == "inherits"
+    }
+    templates = {name for name in inherited if not starts(files, name)} | _by_script(files)
+    cards = (_card(files, name) for name in [*_bases(named, virtual), *_mapped(files)] if name not in templates)
+    return tuple(name for name in dict.fromkeys(cards) if name not in virtual and _may_be_card(name))
 
 
-def rename(files: Sequence[InterfacesFile], names: Mapping[str, str]) -> Rewrite:
-    """Give interfaces other names, all at once, wherever they certainly stand.
+def _may_be_card(name: str) -> bool:
+    return bool(NAME.fullmatch(name)) and not _VIRTUAL.search(name)
+
+
+def _bases(names: Iterable[str], virtual: Collection[str]) -> Iterator[str]:
+    """Each name, or the card under it where it is a VLAN that has no stanza."""
+    for name in names:
+        base = name.partition(".")[0]
+        yield name if name in virtual or not re.fullmatch(r"\.[\d.]+", name[len(base) :]) else base
+
+
+def _card(files: Sequence[ConfigFile], name: str) -> str:
+    """The name the kernel has a card by, where ``NAME=LOGICAL`` or a ``rename`` line gives it the one of its stanza."""
+    logical = _pairs(files, STARTS)
+    found = logical.get(name, name)
+    return _pairs(files, RENAME).get(found, found)
+
+
+def _pairs(files: Sequence[ConfigFile], keyword: "re.Pattern[str]") -> dict[str, str]:
+    """What stands after the ``=`` of the words of such lines, to what stands before it; patterns are left out."""
+    words = (word for line in _words(files) if line and keyword.fullmatch(line[0]) for word in line[1:])
+    pairs = (word.partition("=") for word in words if "=" in word and "/" not in word)
+    return {new: old for old, _, new in pairs}
+
+
+def _mapped(files: Sequence[ConfigFile]) -> Iterator[str]:
+    """The names that a ``mapping`` gives to its script."""
+    return (name for words in _words(files) if words[:1] == ["mapping"] for name in words[1:] if NAME.fullmatch(name))
+
+
+def _by_script(files: Sequence[ConfigFile]) -> set[str]:
+    """The stanzas that the script of a ``mapping`` may choose: they are the name of no card."""
+    return {words[-1] for words in _words(files) if words[:1] == ["map"]}
+
+
+def given(files: Sequence[ConfigFile]) -> dict[str, str]:
+    """The name of a card to the one ifupdown gives it by a ``rename`` line."""
+    return {old: new for new, old in _pairs(files, RENAME).items()}
+
+
+def starts(files: Sequence[ConfigFile], name: str) -> bool:
+    """Whether an ``auto`` or ``allow-`` line brings the interface up, by its name or by a pattern."""
+    chosen = (words[1:] for words in _words(files) if words and STARTS.fullmatch(words[0]))
+    return any(selects(word, name) for words in chosen for word in words)
+
+
+def selects(word: str, name: str) -> bool:
+    """Whether a word of an ``auto``, ``allow-`` or ``rename`` line stands for the interface.
+
+    Arguments:
+        word: ``NAME``, ``NAME=LOGICAL`` or ``/PATTERN``; a pattern over anything but names selects nothing here.
+        name: the interface.
+    """
+    if word.startswith("/"):
+        return fnmatch.fnmatchcase(name, word.split("/")[1].partition("=")[0])
+    return word.partition("=")[0] == name
+
+
+def dependents(files: Sequence[ConfigFile], name: str) -> tuple[str, ...]:
+    """What is brought up when a card is there: bridges, bonds, VLANs and labels on it, from the card upwards.
 
     Arguments:
         files: all files that ifupdown reads.
-        names: old name to new name; may be a chain or a swap.
-
-    Raises:
-        ValueError: a name is none, or a new name is configured already and not itself renamed.
+        name: the card.
     """
-    if not all(NAME.fullmatch(name) and not _RESERVED.fullmatch(name) for pair in names.items() for name in pair):
-        raise ValueError(f"not names of physical interfaces: {dict(names)}")
-    taken = (set(names.values()) & set(configured(files))) - set(names)
-    if taken or len(set(names.values())) != len(names):
-        raise ValueError(f"configured already: {', '.join(sorted(taken)) or 'two interfaces would get one name'}")
-    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    renamer = _Renamer(re.compile(pattern), names)
-    after = tuple(InterfacesFile(file.path, renamer.text(file.text)) for file in files)
-    uncertain = tuple(place for file in files for place in renamer.uncertain(file))
-    return Rewrite(tuple(files), after, uncertain)
+    every = stanzas(files)
+    virtual = {stanza.name for stanza in every}
+    built = [(stanza.name, {*stanza.members, *_bases(stanza.members, virtual)}) for stanza in every]
+    found: dict[str, None] = {}
+    below = {name}
+    while below := {one for one, members in built if below & members} - {*found, name}:
+        found |= dict.fromkeys(one for one, _ in built if one in below)
+    return tuple(one for one in found if starts(files, one))
 
 
-class _Renamer:
-    """Renames in one logical line after the other; the keyword decides which words are names."""
+def has_stanza(files: Sequence[ConfigFile], name: str) -> bool:
+    """Whether a card can be brought up by itself: under its name, or the one ifupdown gives it."""
+    return bool({name, given(files).get(name), *_logical(files, name)} & set(configured(files)))
 
-    def __init__(self, one_of: "re.Pattern[str]", names: Mapping[str, str]) -> None:
-        names_of = one_of.pattern
-        suffix = r"(?:[.:]\d+)*"
-        self._names = names
-        self._word = re.compile(rf"{_BEFORE}(?P<name>{names_of})(?={suffix}{_AFTER})")
-        self._command = re.compile(
-            rf"(?:{_BEFORE}(?=(?:{names_of}){suffix}{_AFTER})|(?:{_IN_PATH})(?=(?:{names_of}){suffix}/)"
-            rf"|(?:{_IN_KEY})(?=(?:{names_of})\.))(?P<name>{names_of})"
-        )
-        self._anywhere = re.compile(rf"(?<![A-Za-z0-9_])(?:{names_of})(?![A-Za-z0-9_])")
 
-    def text(self, text: str) -> str:
-        """A whole file."""
-        return "".join(self._line(line) for line in logical_lines(text))
+def _logical(files: Sequence[ConfigFile], name: str) -> Iterator[str]:
+    return (logical for logical, card in _pairs(files, STARTS).items() if card == name)
 
-    def uncertain(self, file: InterfacesFile) -> Iterator[Place]:
-        """The lines that still hold an old name: taken from the old text, so that chains do not confuse."""
-        for line in logical_lines(file.text):
-            form = self._form(line)
-            rest = form.sub("", line.raw) if form is not None else line.raw
-            if line.words and not line.keyword.startswith("source") and self._anywhere.search(rest):
-                yield Place(file.path, line.number, " ".join(line.words))
 
-    def _line(self, line: LogicalLine) -> str:
-        form = self._form(line)
-        if form is None:
-            return line.raw
-        head = re.match(r"\s*\S+", line.raw)
-        start = head.end() if head else 0
-        return line.raw[:start] + form.sub(lambda found: self._names[found["name"]], line.raw[start:])
-
-    def _form(self, line: LogicalLine) -> "re.Pattern[str] | None":
-        """What a name looks like in a line with this keyword; None where no name is certain."""
-        keyword = line.keyword
-        if keyword in _COMMANDS:
-            return self._command
-        if keyword in ("iface", "mapping") or _SELECTORS.fullmatch(keyword) or _NAMING_OPTIONS.fullmatch(keyword):
-            return self._word
-        return None
+def addressed(files: Sequence[ConfigFile]) -> tuple[str, ...]:
+    """The interfaces that should carry an address of their own once they are up; labels count as their interface."""
+    cards, names = physical(files), given(files)
+    found = (_card(files, s.name.partition(":")[0]) for s in stanzas(files) if s.method in _ADDRESSED)
+    wanted = (name for name in found if name in cards or starts(files, name))
+    return tuple(dict.fromkeys(names.get(name, name) for name in wanted if name != "lo"))

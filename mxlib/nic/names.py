@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 from mxlib.facts.nic import GuestNic, NicFacts
 from mxlib.mta.find import configurations
-from mxlib.nic.interfaces import NAME, Place, physical
-from mxlib.nic.twin import pairs, settle
+from mxlib.nic import networkd
+from mxlib.nic.interfaces import NAME, given
+from mxlib.nic.manager import Managed, Manager, managed
+from mxlib.nic.rename import Place
+from mxlib.nic.twin import pairs
 
 PLACES = (
     "/etc/ferm /etc/nftables.conf /etc/nftables.d /etc/iptables /etc/sysctl.conf /etc/sysctl.d /etc/systemd"
@@ -24,13 +27,15 @@ class Renames:
 
     Attributes:
         names: old name to new name; empty when every configured card is there under its name.
-        why: what makes it certain, or what is in order, in one sentence.
+        why: what makes it certain, or what is in order, in one sentence; empty with a doubt.
         doubt: why it is not certain; empty when it is. With a doubt nothing may be rewritten.
+        askable: whether somebody who knows which MAC address had which name could settle the doubt.
     """
 
     names: Mapping[str, str]
     why: str
     doubt: str = ""
+    askable: bool = False
 
 
 def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, str] | None) -> Renames:
@@ -41,20 +46,35 @@ def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, st
         macs: MAC addresses the cluster has configured; None when it could not be asked.
         known: name by MAC from before the reboot; None when nothing was noted.
     """
-    # A second name from a prevention serves as well as the first, and is no interface of its own.
-    second = pairs(facts.files)
-    wanted = physical(settle(facts.files, {}).after)
+    host = managed(facts)
+    if host.by in (Manager.UNKNOWN, Manager.NETWORK_MANAGER):
+        known_by = "" if host.by is Manager.UNKNOWN else f"{host.by.value} configures it, which is not served here: "
+        return Renames({}, "", f"{known_by}{host.why}")
+    if macs is not None and not any(nic.mac in macs for nic in facts.nics):
+        cards = ", ".join(f"{nic.name} ({nic.mac})" for nic in facts.nics) or "none"
+        why = f"the cluster's NICs are {', '.join(macs) or 'none'}, the guest's cards {cards}"
+        return Renames({}, "", f"{why}. Which is which is not certain")
+    # A card has up to three names: its own, the second one of a prevention, the one ifupdown gives it.
+    others = (pairs(facts.files), given(facts.files))
     there = {nic.name for nic in facts.nics}
-    missing = [name for name in wanted if name not in there and second.get(name) not in there]
-    if not facts.files:
-        return Renames({}, "", "no /etc/network/interfaces: the host is not configured by ifupdown")
+    missing = [name for name in host.wanted if not there & {name, *(other.get(name) for other in others)}]
     if not missing:
-        return Renames({}, f"every configured card is there under its name ({', '.join(wanted) or 'none configured'})")
-    free = [nic for nic in facts.nics if nic.name not in {*wanted, *second.values()}]
+        return _all_there(facts, host)
+    used = {*host.wanted, *(name for other in others for name in other.values())}
     by_note = _by_note(facts.nics, known or {}, missing)
-    if by_note is not None:
-        return by_note
-    return _by_elimination(missing, free, macs)
+    return by_note or _by_elimination(missing, [nic for nic in facts.nics if nic.name not in used], macs)
+
+
+def _all_there(facts: NicFacts, host: Managed) -> Renames:
+    if host.wanted:
+        return Renames({}, f"every configured card is there under its name ({', '.join(host.wanted)})")
+    files = {nic.name: networkd.serving(facts.networking.files, nic.name, nic.mac) for nic in facts.nics}
+    sure = [f"{name} by {path}" for name, path in files.items() if path]
+    if not sure:
+        return Renames(
+            {}, "", f"no file of {host.by.value} is certainly about one of the cards: {', '.join(files) or 'none'}"
+        )
+    return Renames({}, f"every configured card is there: {', '.join(sure)}")
 
 
 def _by_note(nics: Sequence[GuestNic], known: Mapping[str, str], missing: Sequence[str]) -> Renames | None:
@@ -63,8 +83,8 @@ def _by_note(nics: Sequence[GuestNic], known: Mapping[str, str], missing: Sequen
     names = {old: now[mac] for mac, old in known.items() if mac in now and now[mac] != old}
     if not set(missing) <= set(names):
         return None
-    told = ", ".join(f"{mac} was {known[mac]} and is {now[mac]}" for mac in known if known[mac] in names)
-    return Renames(names, f"by MAC, as noted before the reboot: {told}")
+    changes = ", ".join(f"{mac} was {known[mac]} and is {now[mac]}" for mac in known if known[mac] in names)
+    return Renames(names, f"by MAC, as noted before the reboot: {changes}")
 
 
 def _by_elimination(missing: Sequence[str], free: Sequence[GuestNic], macs: Sequence[str] | None) -> Renames:
@@ -80,6 +100,7 @@ def _by_elimination(missing: Sequence[str], free: Sequence[GuestNic], macs: Sequ
         {},
         "",
         f"missing: {', '.join(missing)}; cards without configuration: {cards}.{lost} Which is which is not certain",
+        askable=bool(ours),
     )
 
 

@@ -14,9 +14,11 @@ from mxlib.base.errors import CommandFailedError, HostError, MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
 from mxlib.model.record import Level
+from mxlib.nic import advice
 from mxlib.nic.files import BACKUPS, undo_script
 from mxlib.nic.forecast import PIN, Forecast
-from mxlib.nic.interfaces import NAME, Place, Rewrite
+from mxlib.nic.interfaces import NAME
+from mxlib.nic.rename import Place, Rewrite
 from mxlib.nic.repair import apply, other_places
 from mxlib.nic.twin import pairs, settle, twin, twinned
 from mxlib.protocols.host import Host
@@ -54,7 +56,13 @@ def plan_prevention(facts: nic.NicFacts, forecast: Forecast, method: str, run: s
     """
     if method == "stanzas":
         return plan_stanzas(facts, forecast, run).diff()
-    return _shown(_texts(forecast)) if method == "link" else ""
+    return _shown(plan_link(facts, forecast)) if method == "link" else ""
+
+
+def _refuse(facts: nic.NicFacts, forecast: Forecast, method: str) -> None:
+    refused = advice.PREVENTIONS[method](facts, forecast.renames(Level.COLD))
+    if refused:
+        raise PreventionError(refused)
 
 
 def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
@@ -63,14 +71,29 @@ def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
     Raises:
         PreventionError: it cannot certainly be done this way.
     """
+    _refuse(facts, forecast, "stanzas")
+    return twin(facts.files, forecast.renames(Level.COLD), f"run {run}")
+
+
+def plan_link(facts: nic.NicFacts, forecast: Forecast) -> dict[str, str]:
+    """The ``.link`` files that pin every interface a cold start renames, by path; touches nothing.
+
+    Raises:
+        PreventionError: it cannot certainly be done this way.
+    """
+    _refuse(facts, forecast, "link")
     renames = forecast.renames(Level.COLD)
-    if set(renames) & set(renames.values()):
-        told = ", ".join(f"{old} to {new}" for old, new in renames.items())
-        raise PreventionError(f"{told}: two names at once do not work for a chain; pin the names by link instead")
-    try:
-        return twin(facts.files, renames, f"run {run}")
-    except ValueError as error:
-        raise PreventionError(f"two stanzas are not certain to work: {error}") from None
+    return {_path(card.name): _link(card.name, card.mac) for card in forecast.nics if card.name in renames}
+
+
+def installed_kernels(host: Host) -> tuple[str, ...]:
+    """The releases that have an initramfs in /boot: each of them may be booted.
+
+    Raises:
+        mxlib.base.errors.HostError: the host failed.
+    """
+    listed = host.read("ls /boot", timeout=10).output.split()
+    return tuple(name.removeprefix("initrd.img-") for name in listed if name.startswith("initrd.img-"))
 
 
 def prevent_by_stanzas(host: Host, forecast: Forecast, run: str) -> Prevention:
@@ -158,12 +181,12 @@ def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> P
         PreventionError: a name is taken in a chain, or an initramfs does not hold the file; it was taken away again.
         mxlib.base.errors.HostError: the host failed.
     """
-    texts = _texts(forecast)
     names = list(forecast.renames(Level.COLD))
     if not all(map(_RELEASE.fullmatch, kernels)) or not kernels:
         raise PreventionError(f"not kernel releases: {', '.join(kernels) or 'none given'}")
-    if not texts:
+    if not names:
         return Prevention("")
+    texts = plan_link(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), forecast)
     try:
         host.act(_link_script(texts, kernels), timeout=_INITRAMFS_S)
     except CommandFailedError as error:
@@ -171,13 +194,10 @@ def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> P
         raise PreventionError(f"the names are not pinned, the files were taken away: {error}") from None
     except HostError as error:
         left = ", ".join(texts)
-        raise PreventionError(f"whether the names are pinned is not known, {left} may be left: {error}") from None
+        raise PreventionError(
+            f"whether the names are pinned is not known, {left} may be left behind: {error}"
+        ) from None
     return Prevention(_shown(texts))
-
-
-def _texts(forecast: Forecast) -> dict[str, str]:
-    renames = forecast.renames(Level.COLD)
-    return {_path(card.name): _link(card.name, card.mac) for card in forecast.nics if card.name in renames}
 
 
 def _shown(texts: Mapping[str, str]) -> str:

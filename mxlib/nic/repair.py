@@ -12,18 +12,21 @@ from mxlib.base.errors import CommandFailedError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.facts import nic
 from mxlib.facts import reachability as access
-from mxlib.facts.nic import InterfacesFile
+from mxlib.facts.nic import ConfigFile
 from mxlib.facts.source import read_facts
+from mxlib.nic import advice, networkd
 from mxlib.nic.cause import Cause, Diagnosis, from_inside
 from mxlib.nic.files import parse_backup, undo_script, write_script
-from mxlib.nic.interfaces import Place, Rewrite, rename
-from mxlib.nic.names import is_sysctl, parse_places, places_script, rename_sysctl, work_out
-from mxlib.nic.twin import settle, twinned
+from mxlib.nic.interfaces import dependents, has_stanza
+from mxlib.nic.manager import Manager, managed
+from mxlib.nic.names import Renames, is_sysctl, parse_places, places_script, rename_sysctl, work_out
+from mxlib.nic.rename import Place, Rewrite
 from mxlib.protocols.host import Host
 
 _IFUP_S = 60.0
 _UNITS_S = 30.0
 _BOOT_S = 60
+_ONLINE_S = 30
 
 
 class NicRepairError(MxlibError):
@@ -77,17 +80,27 @@ def repair_inside(
     cards = facts.get(nic.SOURCE)
     renames = work_out(cards, macs, known or facts.get(nic.NOTE_SOURCE))
     if renames.doubt:
-        advice = "Nothing was changed. Say which MAC had which name, or rename by hand on the console; then ifup."
-        return GuestRepair(Diagnosis(Cause.UNCERTAIN, renames.doubt, advice))
+        say = "Say which MAC had which name (--known MAC=NAME), or put" if renames.askable else "Put"
+        steps = f"Nothing was changed. {say} it right by hand on the console."
+        return GuestRepair(Diagnosis(Cause.UNCERTAIN, renames.doubt, steps))
     if renames.names:
-        repair = GuestRepair(Diagnosis(Cause.RENAMED, renames.why), renames=renames.names)
-        _rename(host, cards, repair, run, tell)
-        return repair
+        return _renamed(host, cards, renames, run, tell)
     # Names are given before anything else starts; all the rest is judged only once the boot has ended, well or not.
     host.read(f"timeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (nic.STATE_SOURCE, access.SOURCE))
     repair = GuestRepair(from_inside(cards, now.get(nic.STATE_SOURCE), now.get(access.SOURCE)))
-    _put_right(host, repair, tell)
+    _put_right(host, cards, repair, tell)
+    return repair
+
+
+def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, tell: Callable[[str], None]) -> GuestRepair:
+    refused = advice.repair(cards, renames.names)
+    if refused:
+        changes = ", ".join(f"{old} is now {new}" for old, new in renames.names.items())
+        steps = f"Nothing was changed: {refused}. Change it there by hand, on the console: {changes}."
+        return GuestRepair(Diagnosis(Cause.RENAMED, renames.why, steps), renames=renames.names)
+    repair = GuestRepair(Diagnosis(Cause.RENAMED, renames.why), renames=renames.names)
+    _rename(host, cards, repair, run, tell)
     return repair
 
 
@@ -110,28 +123,28 @@ def _note(repair: GuestRepair, tell: Callable[[str], None], line: str) -> None:
 
 
 def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell: Callable[[str], None]) -> None:
-    told = ", ".join(f"{old} is now {new}" for old, new in repair.renames.items())
-    _note(repair, tell, f"{told}: {repair.diagnosis.why}")
-    rewrite = _rewritten(cards.files, repair.renames)
+    changes = ", ".join(f"{old} is now {new}" for old, new in repair.renames.items())
+    _note(repair, tell, f"{changes}: {repair.diagnosis.why}")
+    rewrite = advice.rewritten(cards, repair.renames)
     other, repair.places = other_places(host, repair.renames, rewrite)
     rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
     repair.diff = rewrite.diff()
-    repair.backup = apply(host, rewrite, run, f"{told}; run {run}")
+    repair.backup = apply(host, rewrite, run, f"{changes}; run {run}")
     _note(repair, tell, f"rewritten: {', '.join(new.path for _, new in rewrite.changed)}; copies in {repair.backup}")
+    by_networkd = managed(cards).by is Manager.NETWORKD
     try:
-        _up(host, list(repair.renames.values()), repair, tell)
+        if by_networkd:
+            _up_by_networkd(host, list(repair.renames.values()), repair, tell)
+        else:
+            _up(host, rewrite.after, list(repair.renames.values()), repair, tell)
     except CommandFailedError as error:
         undone = host.act(undo_script(repair.backup), timeout=30, ok_codes=(0, 1)) if repair.backup else None
         said = one_line(undone.output) if undone else "nothing was written"
+        if by_networkd:
+            host.act("networkctl reload", timeout=_UNITS_S, ok_codes=(0, 1))
         raise NicRepairError(f"{error}; the files were put back: {said}") from None
-    _clear(host, list(repair.renames), repair, tell)
-
-
-def _rewritten(files: tuple[InterfacesFile, ...], names: Mapping[str, str]) -> Rewrite:
-    """The renamed files; a second name from an earlier prevention goes with it."""
-    if not twinned(files):
-        return rename(files, names)
-    return settle(files, names)
+    if not by_networkd:
+        _clear(host, list(repair.renames), repair, tell)
 
 
 def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
@@ -140,7 +153,7 @@ def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tupl
     Arguments:
         host: a root shell on it.
         names: old name to new name.
-        rewrite: ifupdown's files, whose own doubts are told with the rest.
+        rewrite: the files of the network's configuration, whose own doubts are reported with the rest.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.
@@ -148,27 +161,45 @@ def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tupl
     places = parse_places(host.read(places_script(list(names)), timeout=20).output)
     certain = tuple(dict.fromkeys(place.path for place in places if is_sysctl(place, names)))
     before = tuple(_read_file(host, path) for path in certain)
-    after = tuple(InterfacesFile(file.path, rename_sysctl(file.text, names)) for file in before)
-    left = tuple(place for place in places if not is_sysctl(place, names))
+    after = tuple(ConfigFile(file.path, rename_sysctl(file.text, names)) for file in before)
+    own = {file.path for file in rewrite.before}
+    left = tuple(place for place in places if not is_sysctl(place, names) and place.path not in own)
     return Rewrite(before, after), rewrite.uncertain + left
 
 
-def _read_file(host: Host, path: str) -> InterfacesFile:
+def _read_file(host: Host, path: str) -> ConfigFile:
     result = host.read(f"readlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}", timeout=10)
     real, _, packed = result.output.partition("\n")
     return nic.decoded_file(real, packed)
 
 
-def _up(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
-    quoted = " ".join(map(shlex.quote, names))
+def _up(
+    host: Host, files: Sequence[ConfigFile], names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]
+) -> None:
+    """Bring up the cards that have a stanza, and again what is built on them: it came up without them, or half."""
+    cards = [name for name in names if has_stanza(files, name)]
+    above = list(dict.fromkeys(one for name in names for one in dependents(files, name)))
+    quoted = " ".join(map(shlex.quote, [*cards, *above]))
     host.act(f"ifup --no-act {quoted}", timeout=_IFUP_S)
+    if above:
+        down = " ".join(map(shlex.quote, reversed(above)))
+        host.act(f"ifdown --force {down}", timeout=_IFUP_S, ok_codes=(0, 1))
     host.act(f"ifup {quoted}", timeout=_IFUP_S)
+    _note(repair, tell, f"ifup {quoted}: {_addresses(host, [*names, *above])}")
+
+
+def _up_by_networkd(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
+    host.act(networkd.up_script(names, _ONLINE_S), timeout=_ONLINE_S + 15)
+    _note(repair, tell, f"networkctl reload, reconfigure {' '.join(names)}: {_addresses(host, names)}")
+
+
+def _addresses(host: Host, names: Sequence[str]) -> str:
     shown = "; ".join(f"ip -br addr show dev {shlex.quote(name)}" for name in names)
-    _note(repair, tell, f"ifup {quoted}: {one_line(host.read(shown, timeout=10).output)}")
+    return one_line(host.read(shown, timeout=10).output)
 
 
 def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
-    """Stale units of the old names, and networking.service if it failed for them; that they are gone is told."""
+    """Stale units of the old names, and networking.service if it failed for them; what is left is reported."""
     stale = " ".join(shlex.quote(f"ifup@{name}.service") for name in names)
     script = (
         f'for u in {stale}; do systemctl stop "$u"; systemctl reset-failed "$u"; done 2>/dev/null\n'
@@ -180,14 +211,16 @@ def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable
     _note(repair, tell, f"stale units of {', '.join(names)} cleared; networking.service is {one_line(result.output)}")
 
 
-def _put_right(host: Host, repair: GuestRepair, tell: Callable[[str], None]) -> None:
+def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, tell: Callable[[str], None]) -> None:
     cause = repair.diagnosis.cause
     _note(repair, tell, f"{cause.value}: {repair.diagnosis.why}")
     if cause is Cause.NOT_UP:
-        names = repair.diagnosis.why.removeprefix("no global address on ").split(", ")
-        quoted = " ".join(map(shlex.quote, names))
-        host.act(f"ifdown --force {quoted}; ifup {quoted}", timeout=_IFUP_S, ok_codes=(0, 1))
-        _note(repair, tell, f"ifdown --force, ifup {quoted}")
+        quoted = " ".join(map(shlex.quote, repair.diagnosis.interfaces))
+        again = f"ifdown --force {quoted}; ifup {quoted}"
+        if managed(cards).by is not Manager.IFUPDOWN:
+            again = f"networkctl reload; networkctl reconfigure {quoted}"
+        host.act(again, timeout=_IFUP_S, ok_codes=(0, 1))
+        _note(repair, tell, again)
     elif cause is Cause.SSHD:
         host.act("systemctl reset-failed ssh.service; systemctl restart ssh.service", timeout=_UNITS_S, ok_codes=(0, 1))
         state = host.read("systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat", timeout=15)

@@ -1,4 +1,4 @@
-"""The story of one repair: what was so, what was done, what is left to do. Pure."""
+"""The story of one repair: what was found, what was done, what is left to do. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -25,7 +25,7 @@ class RepairReport:
 
     host: str
     ok: bool = False
-    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.NONE, "not looked at"))
+    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.UNKNOWN, "not looked at"))
     story: list[str] = field(default_factory=list)
     answers: dict[int, bool] = field(default_factory=dict)
     inside: GuestRepair | None = None

@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from mxlib.facts.nic import InterfacesFile
-from mxlib.nic.interfaces import LogicalLine, Rewrite, configured, logical_lines, rename
+from mxlib.facts.nic import ConfigFile
+from mxlib.nic.interfaces import LogicalLine, configured, logical_lines
+from mxlib.nic.rename import Rewrite, rename
 
 _BEGIN, _END = "# mx-cookbooks twin begin", "# mx-cookbooks twin end"
 _WAS, _WAS_END = "# mx-cookbooks was: ", "# mx-cookbooks was end"
@@ -33,7 +34,7 @@ class _Stanza:
         return self.lines[0].words
 
 
-def twin(files: Sequence[InterfacesFile], names: Mapping[str, str], note: str) -> Rewrite:
+def twin(files: Sequence[ConfigFile], names: Mapping[str, str], note: str) -> Rewrite:
     """Let interfaces come up under a second name as well.
 
     Arguments:
@@ -45,10 +46,10 @@ def twin(files: Sequence[InterfacesFile], names: Mapping[str, str], note: str) -
         TwinError: nothing starts it by itself, other stanzas build on it, a pattern may match it, or the new name is
             taken.
     """
-    plain = tuple(InterfacesFile(file.path, strip(file.text)) for file in files)
+    plain = tuple(ConfigFile(file.path, strip(file.text)) for file in files)
     for old, new in names.items():
         _check(plain, old, new)
-    after = tuple(InterfacesFile(file.path, _with_twins(file.text, names, note)) for file in plain)
+    after = tuple(ConfigFile(file.path, _with_twins(file.text, names, note)) for file in plain)
     same = [_unsigned(one.text) for one in after] == [_unsigned(one.text) for one in files]
     return Rewrite(tuple(files), tuple(files) if same else after)
 
@@ -63,7 +64,7 @@ def strip(text: str) -> str:
     return _REPLACED.sub(lambda found: found["line"], _BLOCK.sub("", text))
 
 
-def settle(files: Sequence[InterfacesFile], names: Mapping[str, str]) -> Rewrite:
+def settle(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
     """The files with one name only for each interface.
 
     Arguments:
@@ -73,22 +74,22 @@ def settle(files: Sequence[InterfacesFile], names: Mapping[str, str]) -> Rewrite
     Raises:
         ValueError: as :func:`mxlib.nic.interfaces.rename` does.
     """
-    plain = tuple(InterfacesFile(file.path, strip(file.text)) for file in files)
+    plain = tuple(ConfigFile(file.path, strip(file.text)) for file in files)
     renamed = rename(plain, names) if names else Rewrite(plain, plain)
     return Rewrite(tuple(files), renamed.after, renamed.uncertain)
 
 
-def twinned(files: Sequence[InterfacesFile]) -> bool:
+def twinned(files: Sequence[ConfigFile]) -> bool:
     """Whether a file holds what :func:`twin` adds."""
     return any(_BLOCK.search(file.text) or _REPLACED.search(file.text) for file in files)
 
 
-def pairs(files: Sequence[InterfacesFile]) -> dict[str, str]:
+def pairs(files: Sequence[ConfigFile]) -> dict[str, str]:
     """The name before to the second name, as :func:`twin` noted them."""
     return {old: new for file in files for new, old in _NOTED.findall(file.text)}
 
 
-def _check(files: Sequence[InterfacesFile], old: str, new: str) -> None:
+def _check(files: Sequence[ConfigFile], old: str, new: str) -> None:
     known = configured(files)
     if old not in known:
         raise TwinError(f"{old} has no iface stanza")
@@ -159,7 +160,7 @@ def _copy(stanza: _Stanza, old: str, new: str) -> str:
     while lines and not lines[-1].words:
         lines.pop()
     text = "".join(line.raw for line in lines)
-    renamed = rename((InterfacesFile("", text),), {old: new}).after[0].text
+    renamed = rename((ConfigFile("", text),), {old: new}).after[0].text
     return renamed if renamed.endswith("\n") else renamed + "\n"
 
 

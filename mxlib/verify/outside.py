@@ -14,9 +14,9 @@ from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import Facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Level
-from mxlib.nic.forecast import Fate, Forecast, forecast
+from mxlib.nic import advice
+from mxlib.nic.forecast import Fate, Forecast, forecast, without_instance
 from mxlib.nic.instance import Instances, NotAnInstanceError
-from mxlib.nic.twin import pairs
 from mxlib.protocols.service import AlertSource
 
 NIC = "nic"
@@ -30,7 +30,7 @@ def nic_check(rapi_for: Callable[[str], Instances] | None) -> Outside:
         rapi_for: opens the remote API of the cluster of a host; None where the site has none.
     """
     if rapi_for is None:
-        return Outside(NIC, _ABOUT, (), lambda host, facts: ok("the site has no Ganeti cluster, nothing to foretell"))
+        return Outside(NIC, _ABOUT, (), lambda host, facts: ok("the site has no Ganeti cluster, nothing to forecast"))
     return Outside(NIC, _ABOUT, (nic.SOURCE,), lambda host, facts: _ask(rapi_for, host, facts))
 
 
@@ -40,34 +40,43 @@ def _ask(rapi_for: Callable[[str], Instances], host: str, facts: Facts) -> Findi
         with rapi_for(host) as rapi:
             instance = rapi.instance(host)
     except NotAnInstanceError as error:
-        return ok(f"not a Ganeti machine, a reboot does not move its network cards: {one_line(str(error))}")
+        return _without_instance(without_instance(host, found, one_line(str(error))))
     except MxlibError as error:
         return unknown(f"the cluster could not be asked: {one_line(str(error))}")
-    return judge_names(forecast(host, instance, found.nics), found)
+    return judge_names(forecast(host, instance, found), found)
 
 
-def judge_names(foretold: Forecast, found: NicFacts) -> Finding:
+def _without_instance(forecast: Forecast) -> Finding:
+    if forecast.virtual is False:
+        return ok(f"a reboot does not move its network cards: {forecast.note}")
+    return unknown(forecast.note)
+
+
+def judge_names(expected: Forecast, found: NicFacts) -> Finding:
     """Judge what the ways to reboot do to the names.
 
     Arguments:
-        foretold: the forecast.
+        expected: the forecast.
         found: the cards and files of the host.
     """
-    lines = foretold.lines()
-    if not foretold.nics:
-        return unknown("the host has no network card that could be foretold", *lines)
-    worst = min((Level.GUEST, Level.COLD), key=lambda level: _ORDER.index(foretold.fate(level)))
-    fate, renames = foretold.fate(worst), foretold.renames(worst)
-    told = ", ".join(f"{old} to {new}" for old, new in renames.items())
-    if fate is Fate.RENAMED and renames.items() <= pairs(found.files).items():
-        return ok(f"a {worst.value} reboot renames {told}, and both names are configured", *lines)
+    lines = expected.lines()
+    if not expected.nics:
+        return unknown("no network card of the host was found", *lines)
+    worst = min((Level.GUEST, Level.COLD), key=lambda level: _ORDER.index(expected.fate(level)))
+    fate, renames = expected.fate(worst), expected.renames(worst)
+    changes = ", ".join(f"{old} to {new}" for old, new in renames.items())
+    prepared = advice.prepared(found, expected, worst)
+    if fate is Fate.RENAMED and prepared.keys() == renames.keys():
+        return ok(
+            f"a {worst.value} reboot renames {changes}, and {'; '.join(dict.fromkeys(prepared.values()))}", *lines
+        )
     if fate is Fate.RENAMED:
-        advice = f"cookbook sre.mail.repair-nic {foretold.host} --pin"
-        return failed(f"a {worst.value} reboot renames {told}: it would not come back; {advice}", *lines)
+        helps = advice.pin_advice(found, expected, worst)
+        return failed(f"a {worst.value} reboot renames {changes}: it would not come back; {helps}", *lines)
     if fate is Fate.NO_START:
         return failed(f"it would not start again after a {worst.value} reboot", *lines)
     if fate is Fate.UNKNOWN:
-        return unknown("what a reboot does to its network names cannot be told", *lines)
+        return unknown("what a reboot does to its network names is not known", *lines)
     return ok("every way to reboot keeps the network names", *lines)
 
 

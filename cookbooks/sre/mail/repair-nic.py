@@ -1,4 +1,4 @@
-"""Foretell, prevent or repair a renamed network interface of a mail exchanger."""
+"""Forecast, prevent or repair a renamed network interface of a mail exchanger."""
 
 import argparse
 
@@ -9,9 +9,9 @@ from mxlib.commands.request import check_host, load_site
 
 
 class RepairNic(CookbookBase):
-    """Foretell, prevent or repair a renamed network interface.
+    """Forecast, prevent or repair a renamed network interface.
 
-    A cold start of a Ganeti machine plans its PCI slots anew and may rename ens5 to ens13: the host then answers on
+    A cold start of a Ganeti machine plans its PCI slots again and may rename ens5 to ens13: the host then answers on
     nothing but its serial console. --forecast says beforehand which way to reboot does that; --pin prepares the host
     for both names (or pins the name by its MAC address), --settle leaves one name afterwards; --repair logs in on the
     console, works out the rename, rewrites the network configuration, brings the interface up and proves it over SSH.
@@ -48,7 +48,11 @@ class RepairNic(CookbookBase):
             "--method", choices=("stanzas", "link"), help="How to --pin; without it as the site's configuration says."
         )
         parser.add_argument(
-            "--kernel", action="append", default=[], metavar="RELEASE", help="With link: each kernel that may boot."
+            "--kernel",
+            action="append",
+            default=[],
+            metavar="RELEASE",
+            help="With link: a kernel that may boot; without it, every installed one.",
         )
         parser.add_argument(
             "--known",

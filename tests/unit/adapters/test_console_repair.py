@@ -12,24 +12,24 @@ import pytest
 
 from mxlib.adapters import console_repair as nic_service
 from mxlib.adapters import serial_shell
-from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, prove_console
+from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, forecast_of, prove_console
 from mxlib.adapters.ganeti import Cluster, Rapi
 from mxlib.adapters.secret import Secret, SecretError
 from mxlib.base.clock import SystemClock
 from mxlib.base.verdict import Status
+from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Cause, Diagnosis
 from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.repair import GuestRepair
 from mxlib.protocols.host import CommandResult
+from tests.unit.support.nics import IRON, NETWORKING
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
 
 FAKE = Path(__file__).parents[1] / "support" / "fake_console.py"
 PASSWORD = "s3cret-on-the-line"
 RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
-
-
 
 
 class FakeCluster:
@@ -44,6 +44,9 @@ class FakeCluster:
 
     def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
         return self._holders
+
+    def known_as(self, name: str) -> str:
+        return name.partition(".")[0]
 
 
 @pytest.fixture
@@ -140,6 +143,8 @@ def test_every_other_way_ends_safe_and_helps(
     report = diagnose_and_repair(means, NAME, run="r1", timeout=2.0)
     assert (report.ok, report.diagnosis.cause) == (False, cause)
     assert report.lines()[-1].startswith("next: ")
+    # A command for the cluster names the instance as the cluster does.
+    assert NAME not in report.diagnosis.advice
     nowhere(means, "\n".join(report.lines()) + repr(report))
 
 
@@ -157,7 +162,7 @@ def test_a_dead_remote_api_does_not_stop_the_repair(means: Means, monkeypatch: p
     dead = FakeRapi(GanetiUnreachableError("https://x does not answer"))
     report = diagnose_and_repair(replace(means, rapi=lambda: dead), NAME, run="r1")  # type: ignore[arg-type, return-value]
     assert inside.call_args.kwargs["macs"] is None
-    assert any("going on by the console alone" in line for line in report.story)
+    assert any("the repair has the console alone" in line for line in report.story)
 
 
 def test_without_a_password_or_in_a_dry_run_nobody_logs_in(means: Means) -> None:
@@ -190,7 +195,7 @@ class Guest:
         device = f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend"
         text = "".join(
             f"{mark} begin {name}\n{body}\n\n{mark} errors {name}\n\n{mark} end {name} 0\n"
-            for name, body in (("nic-devices", device), ("nic-files", "end"))
+            for name, body in (("nic-devices", device), ("nic-files", "end"), ("nic-networking", f"{NETWORKING}end"))
         )
         return CommandResult(script, 0, text, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 
@@ -198,7 +203,7 @@ class Guest:
 @pytest.mark.parametrize(
     ("answer", "fate", "virtual"),
     [
-        (NotAnInstanceError("no"), Fate.KEPT, False),
+        (NotAnInstanceError("no"), Fate.UNKNOWN, None),
         (GanetiError("HTTP 401"), Fate.UNKNOWN, None),
         (GanetiUnreachableError("dead"), Fate.UNKNOWN, None),
     ],
@@ -206,7 +211,11 @@ class Guest:
 def test_a_forecast_without_an_answer(means: Means, answer: Exception, fate: Fate, virtual: bool | None) -> None:
     told = forecast_for(Guest(), replace(means, rapi=lambda: FakeRapi(answer)))  # type: ignore[arg-type, return-value]
     assert (told.fate(Level.COLD), told.virtual) == (fate, virtual)
-    assert forecast_for(Guest(), None).virtual is False  # type: ignore[arg-type]
+    assert forecast_for(Guest(), None).virtual is None  # type: ignore[arg-type]
+    iron = NicFacts((), (), (), IRON)
+    none = replace(means, rapi=lambda: FakeRapi(NotAnInstanceError("no")))  # type: ignore[arg-type, return-value]
+    assert forecast_of(NAME, iron, none).virtual is False
+    assert forecast_of(NAME, iron, None).virtual is False
 
 
 class Master:
@@ -257,6 +266,57 @@ def test_answers_of_the_remote_api(status: int, content: object, error: type[Exc
         rapi.instance(NAME)
     assert get.call_args.kwargs["allow_redirects"] is False
     assert rapi._session.trust_env is False
+
+
+class Cluster30:
+    """The remote API of a cluster: what it answers by path; all else is not there."""
+
+    def __init__(self, **instances: object) -> None:
+        self.answers = {f"/2/instances/{name.replace('_', '.')}": one for name, one in instances.items()}
+        self.asked: list[str] = []
+
+    def get(self, url: str, **_: object) -> mock.Mock:
+        path = url.removeprefix("https://x:5080")
+        self.asked.append(path)
+        return mock.Mock(status_code=200 if path in self.answers else 404, reason="", json=lambda: self.answers[path])
+
+
+def asked(cluster: Cluster30) -> Rapi:
+    rapi = Rapi("https://x:5080", "ops", Secret("pw-of-rapi"), ca_file=None, timeout=1)
+    rapi._session = cluster  # type: ignore[assignment]
+    return rapi
+
+
+def answer(name: str, **hvparams: object) -> dict[str, object]:
+    node, nics, disks = "ganeti01.lab.test", [MAC], [10]
+    return {
+        "name": name,
+        "pnode": node,
+        "status": "running",
+        "nic.macs": nics,
+        "disk.sizes": disks,
+        "hvparams": hvparams,
+    }
+
+
+def test_an_instance_may_be_known_by_its_short_name() -> None:
+    cluster = Cluster30(mx2001=answer("mx2001"))
+    assert asked(cluster).instance(NAME).name == "mx2001"
+    assert cluster.asked == [f"/2/instances/{NAME}", "/2/instances/mx2001"]
+    both = Cluster30(mx2001=answer("mx2001"), mx2001_lab_test=answer(NAME))
+    assert asked(both).instance(NAME).name == NAME
+    with pytest.raises(NotAnInstanceError, match=f"knows no instance {NAME}"):
+        asked(Cluster30()).instance(NAME)
+
+
+def test_the_version_is_asked_for_where_a_slot_depends_on_it() -> None:
+    agent = Cluster30(mx2001=answer("mx2001", use_guest_agent=True))
+    assert asked(agent).instance("mx2001").version is None
+    agent.answers["/2/info"] = {"software_version": "3.0.1"}
+    assert asked(agent).instance("mx2001").version == (3, 0, 1)
+    plain = Cluster30(mx2001=answer("mx2001", use_guest_agent=False))
+    assert asked(plain).instance("mx2001").version is None
+    assert "/2/info" not in plain.asked
 
 
 def test_a_remote_api_without_tls_or_answer_shows_no_password() -> None:

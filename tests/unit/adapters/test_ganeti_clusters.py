@@ -106,7 +106,7 @@ def test_a_netbox_that_hangs_is_given_up_in_time(world: FakeSpicerack) -> None:
     end = threading.Event()
     world.fails = lambda: (end.wait(20), None)[1]
     begin = time.monotonic()
-    with pytest.raises(GanetiError, match=f"{VM}: Netbox did not tell .* within 0.2 s"):
+    with pytest.raises(GanetiError, match=f"{VM}: Netbox did not name .* within 0.2 s"):
         NetboxClusters(world, None, deadline_s=0.2).of(VM)
     took = time.monotonic() - begin
     end.set()

@@ -15,15 +15,18 @@ from mxlib.adapters.ganeti import Cluster
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess, judge_names
 from mxlib.base.errors import CommandFailedError
 from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Cause, Diagnosis
-from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome
+from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome, without_instance
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.report import RepairReport
 from mxlib.nic.screen import Screen, Waiting
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.nics import EN_ALL, HOST, IRON, card, ifupdown, networkd
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
 
+STANZAS = "allow-hotplug ens5\niface ens5 inet static\n\taddress 192.0.2.21/24\n"
 HVPARAMS = {
     "kvm_pci_reservations": 12,
     "disk_type": "paravirtual",
@@ -76,14 +79,20 @@ class FakeCluster:
         return ("true",)
 
 
-def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changes: object) -> GanetiRescue:
+def made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, foreseen: Forecast | None = None, **changes: object
+) -> GanetiRescue:
     means = SimpleNamespace(
         rapi=lambda: FakeRapi(MACHINE), cluster=FakeCluster(), clock=FakeClock(), dry_run=False, transcripts=tmp_path,
         ssh_options=(), tell=lambda line: None,
     )  # fmt: skip
     for name, value in changes.items():
         setattr(means, name, value)
-    monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: told())
+    monkeypatch.setattr(rescue_module, "forecast_of", lambda name, cards, means: told())
+    monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: foreseen or told())
+    monkeypatch.setattr(
+        rescue_module, "read_facts", lambda host, sources: SimpleNamespace(get=lambda _: ifupdown(STANZAS))
+    )
     monkeypatch.setattr(
         rescue_module, "prove_console", lambda means, name, run: Verdict("console", Status.OK, "serves")
     )
@@ -101,18 +110,46 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **changes: object) -> 
     ],
 )
 def test_the_guard_says_what_this_level_does(level: Level, prevention: str, status: Status, why: str) -> None:
-    found, said = judge_names(told(), level, prevention)
+    found, said = judge_names(told(), ifupdown(STANZAS), level, prevention, console=True)
     assert found is status
     assert why in said
 
 
+def test_the_guard_offers_only_what_can_be_done_here() -> None:
+    bridge = ifupdown("auto br0\niface br0 inet dhcp\n\tbridge_ports ens5\n")
+    _, said = judge_names(told(), bridge, Level.COLD, "none", console=True)
+    assert "--prevention link;" in said
+    assert "--accept nic-forecast leaves it to a repair over the console" in said
+    status, said = judge_names(told(), bridge, Level.COLD, "stanzas", console=False)
+    assert status is Status.UNKNOWN
+    assert "--prevention stanzas: two stanzas are not certain to work" in said
+    assert "prevent it with --prevention link" in said
+    assert "--accept" not in said
+
+
+def test_the_guard_lets_pass_what_the_configuration_serves_under_either_name() -> None:
+    for level in (Level.COLD, Level.GUEST):
+        found, said = judge_names(
+            told(guest=Fate.RENAMED), networkd({"a.network": EN_ALL}), level, "none", console=False
+        )
+        assert (found, "/etc/systemd/network/a.network" in said) == (Status.OK, True)
+
+
+def test_what_the_configuration_serves_is_not_prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rescue = made(monkeypatch, tmp_path)
+    assert rescue.renames() == {"ens5": "ens13"}
+    served = SimpleNamespace(get=lambda _: networkd({"a.network": EN_ALL}))
+    monkeypatch.setattr(rescue_module, "read_facts", lambda host, sources: served)
+    assert rescue.renames() == {}
+
+
 @pytest.mark.parametrize(("fate", "status"), [(Fate.UNKNOWN, Status.UNKNOWN), (Fate.NO_START, Status.FAILED)])
 def test_what_cannot_be_known_or_would_not_start_is_not_prevented(fate: Fate, status: Status) -> None:
-    assert judge_names(told(cold=fate), Level.COLD, "stanzas")[0] is status
+    assert judge_names(told(cold=fate), ifupdown(STANZAS), Level.COLD, "stanzas", console=True)[0] is status
 
 
 def test_a_reboot_from_inside_that_is_a_cold_start_is_ordered_as_one() -> None:
-    status, said = judge_names(told(guest=Fate.RENAMED), Level.GUEST, "stanzas")
+    status, said = judge_names(told(guest=Fate.RENAMED), ifupdown(STANZAS), Level.GUEST, "stanzas", console=True)
     assert status is Status.FAILED
     assert "--level cold" in said
 
@@ -120,7 +157,7 @@ def test_a_reboot_from_inside_that_is_a_cold_start_is_ordered_as_one() -> None:
 def test_the_guard_names_what_defeats_the_boot(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for parameters, why in (
         ({"kernel_path": "/boot/vmlinuz"}, "kernel_path"),
-        ({"boot_order": "network"}, "install the host anew"),
+        ({"boot_order": "network"}, "reinstall the host"),
     ):
         machine = replace(MACHINE, hvparams={**HVPARAMS, **parameters})
         rescue = made(monkeypatch, tmp_path, rapi=lambda machine=machine: FakeRapi(machine))
@@ -130,7 +167,7 @@ def test_the_guard_names_what_defeats_the_boot(monkeypatch: pytest.MonkeyPatch, 
     exits = replace(MACHINE, hvparams={**HVPARAMS, "reboot_behavior": "exit"})
     rescue = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(exits))
     said = rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")  # type: ignore[arg-type]
-    assert "built anew" in {one.check: one.why for one in said}["machine"]
+    assert "rebuilt" in {one.check: one.why for one in said}["machine"]
 
 
 def test_a_dead_remote_api_is_unknown_and_a_host_of_iron_is_not_asked(
@@ -139,9 +176,12 @@ def test_a_dead_remote_api_is_unknown_and_a_host_of_iron_is_not_asked(
     host = SimpleNamespace(name=NAME)
     dead = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(GanetiUnreachableError("no answer")))
     assert {one.check: one.status for one in dead.ready(host, Level.GUEST, "none")}["machine"] is Status.UNKNOWN  # type: ignore[arg-type]
-    iron = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(NotAnInstanceError("knows no instance")))
-    assert [one.status for one in iron.ready(host, Level.GUEST, "none")] == [Status.OK]  # type: ignore[arg-type]
-    assert [one.status for one in iron.ready(host, Level.COLD, "none")] == [Status.FAILED]  # type: ignore[arg-type]
+    for networking, status in ((IRON, Status.OK), (HOST, Status.UNKNOWN)):
+        foreseen = without_instance(NAME, NicFacts((card(),), (), (), networking), "knows no instance")
+        none = lambda: FakeRapi(NotAnInstanceError("knows no instance"))  # noqa: E731
+        iron = made(monkeypatch, tmp_path, rapi=none, foreseen=foreseen)
+        assert [one.status for one in iron.ready(host, Level.GUEST, "none")] == [status]  # type: ignore[arg-type]
+        assert [one.status for one in iron.ready(host, Level.COLD, "none")] == [Status.FAILED]  # type: ignore[arg-type]
 
 
 def test_a_dry_run_does_not_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -226,6 +266,9 @@ class Master:
 def test_the_state_of_a_machine_is_read_on_the_master() -> None:
     for output, off in (("ERROR_down:ganeti01.lab.test\n", True), ("ADMIN_down:ganeti01.lab.test\n", False)):
         assert Cluster(lambda output=output: Master(output)).switched_off(NAME) is off  # type: ignore[arg-type]
+    short = Master(f"{NAME.partition('.')[0]}\nother.lab.test\n")
+    assert Cluster(lambda: short).known_as(NAME) == "mx2001"  # type: ignore[arg-type]
+    assert Cluster(lambda: Master(f"mx2001\n{NAME}\n")).known_as(NAME) == NAME  # type: ignore[arg-type]
     with pytest.raises(GanetiError, match="cannot be read"):
         Cluster(lambda: Master("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
     master = Master("VM status: paused (prelaunch)\n")

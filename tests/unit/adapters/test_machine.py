@@ -27,8 +27,10 @@ from mxlib.protocols.host import CommandResult
 from mxlib.verify.outside import nic_check
 from tests.unit.support.facts import NOW, facts_of
 from tests.unit.support.netbox import IRON, MASTER, VM, FakeSpicerack, dead, failing
+from tests.unit.support.nics import NETWORKING
 
 MAC = "aa:00:00:77:00:21"
+IRON_SAYS = NETWORKING.replace("virt kvm", "virt none")
 DEVICES = f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend"
 
 
@@ -81,15 +83,24 @@ def remote_api(monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 
 class Guest:
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, networking: str = NETWORKING) -> None:
         self.name = name
+        self.networking = networking
 
     def read(self, script: str, *, timeout: float) -> CommandResult:
         del timeout
         mark = script.partition("\n")[0].removeprefix("mark=")
-        sections = (("nic-devices", DEVICES), ("nic-files", "end"))
+        sections = (("nic-devices", DEVICES), ("nic-files", "end"), ("nic-networking", f"{self.networking}end"))
         parts = (f"{mark} begin {n}\n{text}\n\n{mark} errors {n}\n\n{mark} end {n} 0\n" for n, text in sections)
         return CommandResult(script, 0, "".join(parts), NOW, 0.0)
+
+
+class Master:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        return CommandResult(script, 0, f"{VM}\n", NOW, 0.0)
 
 
 def means(
@@ -97,7 +108,7 @@ def means(
     section: GanetiSection,
     name: str,
     tmp_path: Path,
-    host_of: Callable[[str], Any] = lambda host: SimpleNamespace(name=host),
+    host_of: Callable[[str], Any] = Master,
 ) -> Means:
     console_password = tmp_path / "console-password"
     console_password.write_text("pw-of-console\n")
@@ -125,7 +136,7 @@ def test_the_forecast_asks_the_cluster_of_netbox_with_the_sites_password(
 
 def test_the_console_goes_to_the_master_of_netbox(world: FakeSpicerack, section: GanetiSection, tmp_path: Path) -> None:
     made: list[str] = []
-    host_of = lambda host: (made.append(host), SimpleNamespace(name=host))[1]  # noqa: E731
+    host_of = lambda host: (made.append(host), Master(host))[1]  # noqa: E731
     cluster = means(world, section, VM, tmp_path, host_of=host_of).cluster
     assert [cluster.console_argv(VM)[-2] for _ in range(2)] == [f"root@{MASTER}"] * 2
     assert made == [MASTER]
@@ -152,16 +163,18 @@ def test_a_cluster_that_contradicts_netbox_is_unknown_not_iron(
 def test_iron_is_said_and_gone_on_with(
     world: FakeSpicerack, section: GanetiSection, tmp_path: Path, remote_api: Answers
 ) -> None:
-    told = forecast_for(Guest(IRON), means(world, section, IRON, tmp_path))
+    told = forecast_for(Guest(IRON, IRON_SAYS), means(world, section, IRON, tmp_path))
     assert (told.fate(Level.COLD), told.virtual) == (Fate.KEPT, False)
     assert told.note == f"{IRON} is not a Ganeti machine: {IRON} is a physical machine in Netbox"
-    rescue = GanetiRescue(means(world, section, IRON, tmp_path), Guest(IRON), "r1")
-    (guest,) = rescue.ready(Guest(IRON), Level.GUEST, "none")
-    (cold,) = rescue.ready(Guest(IRON), Level.COLD, "none")
+    rescue = GanetiRescue(means(world, section, IRON, tmp_path), Guest(IRON, IRON_SAYS), "r1")
+    (guest,) = rescue.ready(Guest(IRON, IRON_SAYS), Level.GUEST, "none")
+    (cold,) = rescue.ready(Guest(IRON, IRON_SAYS), Level.COLD, "none")
     assert (guest.status, cold.status) == (Status.OK, Status.FAILED)
     assert "physical machine in Netbox" in guest.why
     check = nic_check(rapi_opener(world, section))
-    verdict = check.verdict(IRON, facts_of({nic.DEVICES: f"{DEVICES}\n", nic.FILES: "end\n"}))
+    verdict = check.verdict(
+        IRON, facts_of({nic.DEVICES: f"{DEVICES}\n", nic.FILES: "end\n", nic.NETWORKING: f"{IRON_SAYS}end\n"})
+    )
     assert (verdict.status, "physical machine in Netbox" in verdict.why) == (Status.OK, True)
     assert remote_api.asked == []
 
@@ -184,7 +197,7 @@ def test_a_dead_netbox_is_unknown_everywhere_and_no_crash(
     with pytest.raises(MxlibError):
         rescue.power_on()
     check = nic_check(rapi_opener(world, section))
-    facts = facts_of({nic.DEVICES: f"{DEVICES}\n", nic.FILES: "end\n"})
+    facts = facts_of({nic.DEVICES: f"{DEVICES}\n", nic.FILES: "end\n", nic.NETWORKING: f"{IRON_SAYS}end\n"})
     assert check.verdict(VM, facts).status is Status.UNKNOWN
     assert remote_api.asked == []
 

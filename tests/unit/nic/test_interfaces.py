@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxlib.facts.nic import InterfacesFile
-from mxlib.nic.interfaces import configured, logical_lines, physical, rename
+from mxlib.facts.nic import ConfigFile
+from mxlib.nic.interfaces import addressed, configured, dependents, logical_lines, physical
+from mxlib.nic.rename import rename
 from mxlib.nic.twin import TwinError, settle, strip, twin, twinned
 
 DEBIAN = """\
@@ -49,8 +50,8 @@ iface br0 inet manual
 iface ens50 inet manual"""
 
 
-def one(text: str, path: str = "/etc/network/interfaces") -> tuple[InterfacesFile, ...]:
-    return (InterfacesFile(path, text),)
+def one(text: str, path: str = "/etc/network/interfaces") -> tuple[ConfigFile, ...]:
+    return (ConfigFile(path, text),)
 
 
 def test_the_incident_itself() -> None:
@@ -97,9 +98,129 @@ def test_mappings_renames_and_logical_names() -> None:
 
 def test_configured_and_physical() -> None:
     assert configured(one(RICH)) == ("ens5", "ens5.100", "ens5:1", "br0", "ens50")
-    assert physical(one(RICH)) == ("ens5", "ens50")
+    assert physical(one(RICH)) == ("ens5", "ens6", "ens50")
     bond = "iface ens6 inet manual\n  bond-master bond0\niface uplink inet dhcp\n  bond-slaves ens6\n"
     assert physical(one(bond)) == ("ens6",)
+
+
+# Debian's own examples: of bridge-utils, vlan, ifenslave (its README) and interfaces(5).
+BRIDGE = "auto br0\niface br0 inet static\n\taddress 192.0.2.10/24\n\tbridge_ports ens5\n\tbridge_stp off\n"
+VLAN = "auto ens5.100\niface ens5.100 inet static\n\taddress 192.0.2.10/24\n"
+RAW_VLAN = "auto vlan100\niface vlan100 inet dhcp\n\tvlan-raw-device ens5\n"
+BOND = "auto bond0\niface bond0 inet dhcp\n\tbond-slaves ens5 ens6\n\tbond-mode active-backup\n"
+SLAVES = """\
+auto bond0
+iface bond0 inet dhcp
+    bond-slaves none
+    bond-mode active-backup
+
+auto ens5
+iface ens5 inet manual
+    bond-master bond0
+    bond-primary ens5 ens6
+
+auto ens6
+iface ens6 inet manual
+    bond-master bond0
+    bond-primary ens5 ens6
+"""
+OVS = "iface br0 inet dhcp\n ovs_type OVSBridge\n ovs_ports ens5\niface ens5 inet manual\n ovs_type OVSPort\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cards"),
+    [
+        (BRIDGE, ("ens5",)),
+        (BRIDGE.replace("ens5", "none"), ()),
+        (BRIDGE.replace("ens5", "regex ens.* noregex ens7"), ("ens7",)),
+        (BRIDGE.replace("ens5", "ens5.100 tap0"), ("ens5",)),
+        (VLAN, ("ens5",)),
+        (VLAN.replace("ens5.100", "ens5.100.7"), ("ens5",)),
+        (RAW_VLAN, ("ens5",)),
+        ("iface bond0.7 inet dhcp\n" + BOND, ("ens5", "ens6")),
+        (BOND, ("ens5", "ens6")),
+        (SLAVES, ("ens5", "ens6")),
+        (OVS, ("ens5",)),
+        ("auto ens5:smtp\niface ens5:smtp inet static\n\taddress 192.0.2.25/32\n", ("ens5",)),
+        ("rename ens5=lan\nauto lan\niface lan inet dhcp\n", ("ens5",)),
+        ("auto ens5=office\niface office inet dhcp\n", ("ens5",)),
+        ("mapping ens5\n  script /x\n  map home-net home\niface home inet dhcp\nauto ens5\n", ("ens5",)),
+        ("auto lo\niface lo inet loopback\nsource /etc/network/interfaces.d/*\n", ()),
+    ],
+)
+def test_a_card_is_wanted_wherever_it_is_named(text: str, cards: tuple[str, ...]) -> None:
+    assert physical(one(text)) == cards
+
+
+@pytest.mark.parametrize(
+    ("text", "above"),
+    [
+        (BRIDGE, ("br0",)),
+        (BRIDGE.replace("auto br0\n", ""), ()),
+        (VLAN, ("ens5.100",)),
+        (VLAN + BRIDGE.replace("ens5", "ens5.100"), ("ens5.100", "br0")),
+        (BRIDGE.replace("ens5", "ens5.100"), ("br0",)),
+        ("auto ens5 ens5:smtp\niface ens5 inet dhcp\niface ens5:smtp inet dhcp\n", ("ens5:smtp",)),
+        (SLAVES, ()),
+        (BOND, ("bond0",)),
+    ],
+)
+def test_what_is_built_on_a_card_is_brought_up_with_it(text: str, above: tuple[str, ...]) -> None:
+    assert dependents(one(text), "ens5") == above
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (BRIDGE, ("br0",)),
+        (DEBIAN, ("ens5",)),
+        (SLAVES, ("bond0",)),
+        ("auto ens5 ens5:smtp\niface ens5 inet manual\niface ens5:smtp inet static\n", ("ens5",)),
+        ("rename ens5=lan\nauto lan\niface lan inet dhcp\n", ("lan",)),
+        ("auto ens5=office\niface office inet dhcp\n", ("ens5",)),
+        ("iface wlan9 inet manual\niface br9 inet dhcp\n\tbridge_ports none\n", ()),
+    ],
+)
+def test_which_interfaces_should_carry_an_address(text: str, names: tuple[str, ...]) -> None:
+    assert addressed(one(text)) == names
+
+
+# What ifquery of ifupdown 0.8.41 listed for these files, with the devices of the names there.
+@pytest.mark.parametrize(
+    ("line", "after", "told"),
+    [
+        ("auto /ens*", "auto /ens* enp0s5", False),
+        ("allow-hotplug /ens*=lan ens7", "allow-hotplug /ens*=lan enp0s5=lan ens7", False),
+        ("auto /en*", "auto /en*", False),
+        ("auto mac/aa:00:00:77:00:21", "auto mac/aa:00:00:77:00:21", False),
+        ("auto /ens*/1", "auto /ens*/1", True),
+        ("rename /ens*=lan", "rename /ens*=lan", True),
+        ("mapping ens*", "mapping ens*", True),
+        ("iface br0 inet dhcp\n bridge_ports regex ens.*", "iface br0 inet dhcp\n bridge_ports regex ens.*", True),
+        ("iface br0 inet dhcp\n bridge_ports regex en.*", "iface br0 inet dhcp\n bridge_ports regex en.*", False),
+    ],
+)
+def test_a_pattern_that_loses_the_card_gets_its_name_or_is_reported(line: str, after: str, told: bool) -> None:
+    rewrite = rename(one(f"{line}\n"), {"ens5": "enp0s5"})
+    assert rewrite.after[0].text == f"{after}\n"
+    assert bool(rewrite.uncertain) is told
+
+
+def test_a_label_may_be_any_word() -> None:
+    text = "auto ens5 ens5:smtp\niface ens5:smtp inet static\n\tup ip addr add 192.0.2.9/32 dev ens5 label ens5:out\n"
+    rewrite = rename(one(text), {"ens5": "ens6"})
+    assert rewrite.after[0].text == text.replace("ens5", "ens6")
+    assert rewrite.uncertain == ()
+
+
+def test_a_name_that_the_kernel_would_not_take_is_refused() -> None:
+    with pytest.raises(ValueError, match="longer than 15 characters: enp0s5:smtp-out1"):
+        rename(one("iface ens5:smtp-out1 inet dhcp\n"), {"ens5": "enp0s5"})
+
+
+def test_words_of_a_continued_line_are_joined_as_ifupdown_joins_them() -> None:
+    assert [line.words for line in logical_lines("auto en\\\ns5\n")] == [["auto", "ens5"]]
+    assert [line.words for line in logical_lines("auto ens5 \\\n  ens6\n")] == [["auto", "ens5", "ens6"]]
 
 
 NAMES = st.sampled_from(["ens5", "ens13", "ens6", "eth0", "ens5.7", "ens5:1", "ens50", "br0", "lo", "enp0s5"])
@@ -203,7 +324,7 @@ def test_two_interfaces_of_one_line_and_back() -> None:
     assert strip(after.after[0].text) == text
 
 
-def _twin_or_none(files: Sequence[InterfacesFile]) -> tuple[InterfacesFile, ...] | None:
+def _twin_or_none(files: Sequence[ConfigFile]) -> tuple[ConfigFile, ...] | None:
     try:
         return twin(files, {"ens5": "qq7"}, "n").after
     except TwinError:

@@ -1,4 +1,6 @@
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.nic import DEVICES, FILES, GuestNic, InterfacesFile, NicFacts, parse
+from mxlib.facts.nic import DEVICES, FILES, ConfigFile, GuestNic, NicFacts, parse
+from mxlib.facts.nic import NETWORKING as NETWORKING_SECTION
 from mxlib.facts.section import SectionOutput
 from mxlib.model.record import Level
-from mxlib.nic.forecast import Fate, forecast, not_virtual, unknown
-from mxlib.nic.instance import GanetiError, Instance, instance_name, parse_instance, parse_runtime
-from mxlib.nic.interfaces import Place
+from mxlib.nic import forecast as nic_forecast
+from mxlib.nic.forecast import Fate, Forecast, unknown, without_instance
+from mxlib.nic.instance import GanetiError, Instance, instance_name, parse_instance, parse_version
 from mxlib.nic.names import is_sysctl, parse_places, places_script, rename_sysctl, work_out
+from mxlib.nic.rename import Place
 from mxlib.nic.twin import twin
+from tests.unit.support.nics import DEFAULT_LINK, HOST, IRON, MAC, MAC2, NETWORKING
 
-DEFAULT_LINK = "/usr/lib/systemd/network/99-default.link"
-MAC, MAC2 = "aa:00:00:77:00:21", "aa:00:00:77:00:22"
 INTERFACES = "allow-hotplug ens5\niface ens5 inet static\n\taddress 192.0.2.21/24\n"
 
 
@@ -29,7 +32,13 @@ def nic(name: str = "ens5", mac: str = MAC, slot: int | None = 5, link: str | No
     return GuestNic(name, mac, slot, link)
 
 
-def instance(*, macs: tuple[str, ...] = (MAC,), disks: int = 1, **changes: Any) -> Instance:
+def forecast(host: str, machine: Instance, nics: Sequence[GuestNic]) -> Forecast:
+    return nic_forecast.forecast(host, machine, NicFacts(tuple(nics), (), (), HOST))
+
+
+def instance(
+    *, macs: tuple[str, ...] = (MAC,), disks: int = 1, version: tuple[int, int, int] | None = None, **changes: Any
+) -> Instance:
     hvparams = {
         "kvm_pci_reservations": 12,
         "disk_type": "paravirtual",
@@ -43,7 +52,7 @@ def instance(*, macs: tuple[str, ...] = (MAC,), disks: int = 1, **changes: Any) 
         "kernel_path": "",
         "boot_order": "disk",
     }
-    return Instance("mx2001.lab.test", "ganeti01.lab.test", "running", macs, disks, hvparams | changes)
+    return Instance("mx2001.lab.test", "ganeti01.lab.test", "running", macs, disks, hvparams | changes, version)
 
 
 # The table of slots that were measured on Ganeti 3.0.2: reservations, disks, slot of the first NIC.
@@ -93,8 +102,8 @@ def test_two_nics_move_as_a_chain() -> None:
     [
         ({"kvm_pci_reservations": 4}, Fate.KEPT),
         ({"kvm_pci_reservations": 3}, Fate.NO_START),
-        ({"kvm_pci_reservations": 4, "use_guest_agent": True}, Fate.NO_START),
-        ({"kvm_pci_reservations": 5, "use_guest_agent": True}, Fate.RENAMED),
+        ({"kvm_pci_reservations": 4, "use_guest_agent": True, "version": (3, 0, 2)}, Fate.NO_START),
+        ({"kvm_pci_reservations": 5, "use_guest_agent": True, "version": (3, 0, 2)}, Fate.RENAMED),
         ({"kvm_pci_reservations": 32}, Fate.NO_START),
         ({"disk_type": "scsi-hd"}, Fate.RENAMED),
         ({"disk_type": "nvme"}, Fate.UNKNOWN),
@@ -137,8 +146,45 @@ def test_what_names_the_card_decides(guest: GuestNic, fate: Fate) -> None:
 def test_without_the_cluster_it_is_unknown_and_outside_of_it_kept() -> None:
     assert unknown("mx", [nic()], "no answer").fate(Level.GUEST) is Fate.UNKNOWN
     assert unknown("mx", [], "no answer").fate(Level.COLD) is Fate.UNKNOWN
-    assert not_virtual("mx", [nic()], "no such instance").fate(Level.COLD) is Fate.KEPT
-    assert "not a Ganeti machine" in not_virtual("mx", [], "no such instance").lines()[0]
+    iron = without_instance("mx", NicFacts((nic(),), (), (), IRON), "no such instance")
+    assert (iron.fate(Level.COLD), iron.virtual) == (Fate.KEPT, False)
+    assert "not a Ganeti machine" in iron.lines()[0]
+
+
+@pytest.mark.parametrize(("virt", "said"), [("kvm", "virtual machine (kvm)"), ("", "not known")])
+def test_a_guest_that_no_cluster_knows_is_unknown_not_iron(virt: str, said: str) -> None:
+    networking = replace(HOST, virt=virt)
+    found = without_instance("mx", NicFacts((nic(),), (), (), networking), "the cluster knows no instance mx")
+    assert {found.fate(level) for level in Level} == {Fate.UNKNOWN}
+    assert found.virtual is None
+    assert said in found.note
+
+
+@pytest.mark.parametrize(
+    ("version", "slot"),
+    [((2, 16, 2), 14), ((3, 0, 0), 14), ((3, 0, 1), 14), ((3, 0, 2), 13), ((3, 1, 0), 13), ((3, 1, 1), 13)],
+)
+def test_the_guest_agent_takes_a_slot_before_ganeti_3_0_2(version: tuple[int, int, int], slot: int) -> None:
+    machine = instance(use_guest_agent=True, version=version)
+    assert forecast("mx", machine, [nic()]).renames(Level.COLD) == {"ens5": f"ens{slot}"}
+    assert forecast("mx", machine, [nic("ens13", slot=13)]).fate(Level.COLD) is (
+        Fate.KEPT if slot == 13 else Fate.RENAMED
+    )
+
+
+def test_a_guest_agent_under_a_ganeti_of_no_known_version_is_unknown() -> None:
+    told = forecast("mx", instance(use_guest_agent=True), [nic("ens13", slot=13)])
+    assert told.fate(Level.COLD) is Fate.UNKNOWN
+    assert "3.0.2" in told.sentence(Level.COLD)
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [("3.0.1", (3, 0, 1)), ("3.1.0~rc2-1", (3, 1, 0)), ("2.16.2", (2, 16, 2)), ("unknown", None), (None, None)],
+)
+def test_the_version_of_a_cluster(answer: str | None, version: tuple[int, int, int] | None) -> None:
+    assert parse_version({"software_version": answer}) == version
+    assert parse_version({}) is None
 
 
 @given(
@@ -179,16 +225,6 @@ def test_names_are_matched_before_they_are_used(name: str) -> None:
         instance_name(name)
 
 
-def test_the_runtime_file() -> None:
-    text = (
-        "-----\nnode: ganeti01\n"
-        '[["kvm"], [{"mac": "AA:00:00:77:00:21", "hvinfo": {"bus": "pci.0", "addr": "0xd"}}], {}, []]\n\nreturn'
-    )
-    assert parse_runtime(text) == {MAC: 13}
-    with pytest.raises(GanetiError, match="not known"):
-        parse_runtime("cat: no such file\n")
-
-
 def test_the_facts_of_a_guest() -> None:
     devices = (
         f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nlink {DEFAULT_LINK}\n"
@@ -201,17 +237,18 @@ def test_the_facts_of_a_guest() -> None:
             ("/etc/network/interfaces.d/x", b"# \xff\n"),
         )
     )
-    facts = parse({"nic-devices": output(DEVICES, devices), "nic-files": output(FILES, files + "end\n")})
+    rest = {"nic-networking": output(NETWORKING_SECTION, NETWORKING + "end\n")}
+    facts = parse({"nic-devices": output(DEVICES, devices), "nic-files": output(FILES, files + "end\n"), **rest})
     assert facts.nics == (nic(), GuestNic("ens1f0", MAC2, None, None))
-    assert facts.files[0] == InterfacesFile("/etc/network/interfaces", INTERFACES)
+    assert facts.files[0] == ConfigFile("/etc/network/interfaces", INTERFACES)
     assert facts.files[1].text.encode(errors="surrogateescape") == b"# \xff\n"
     for bad in (devices[:-4], devices.replace("mac", "mcc", 1)):
         with pytest.raises(ParseError):
-            parse({"nic-devices": output(DEVICES, bad), "nic-files": output(FILES, "end\n")})
+            parse({"nic-devices": output(DEVICES, bad), "nic-files": output(FILES, "end\n"), **rest})
 
 
 def facts(*nics: GuestNic, text: str = INTERFACES) -> NicFacts:
-    return NicFacts(nics, (InterfacesFile("/etc/network/interfaces", text),))
+    return NicFacts(nics, (ConfigFile("/etc/network/interfaces", text),), (), HOST)
 
 
 def test_one_missing_and_one_new_is_certain() -> None:
@@ -250,13 +287,13 @@ def test_two_cards_need_the_note_from_before() -> None:
 
 @pytest.mark.parametrize(("name", "names"), [("ens5", {}), ("ens13", {}), ("ens14", {"ens5": "ens14"})])
 def test_a_second_name_is_no_interface_of_its_own(name: str, names: dict[str, str]) -> None:
-    text = twin((InterfacesFile("x", INTERFACES),), {"ens5": "ens13"}, "x").after[0].text
+    text = twin((ConfigFile("x", INTERFACES),), {"ens5": "ens13"}, "x").after[0].text
     renames = work_out(facts(nic(name), text=text), (MAC,), None)
     assert (renames.names, renames.doubt) == (names, "")
 
 
 def test_a_host_without_ifupdown_is_a_doubt() -> None:
-    assert "not configured by ifupdown" in work_out(NicFacts((nic(),), ()), None, None).doubt
+    assert "not configured by ifupdown" in work_out(NicFacts((nic(),), (), (), HOST), None, None).doubt
 
 
 def test_other_places() -> None:

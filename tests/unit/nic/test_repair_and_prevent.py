@@ -1,94 +1,35 @@
-import re
-import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mxlib.base.errors import CommandFailedError, HostUnreachableError
-from mxlib.facts.nic import GuestNic, InterfacesFile, NicFacts
+from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
 from mxlib.nic import files as nic_files
 from mxlib.nic.cause import Cause, from_screen
 from mxlib.nic.files import parse_backup, undo_script, write_script
 from mxlib.nic.forecast import Forecast, forecast
 from mxlib.nic.instance import Instance
-from mxlib.nic.prevent import PreventionError, note_names, plan_settling, plan_stanzas, prevent, settle_names
+from mxlib.nic.prevent import (
+    PreventionError,
+    installed_kernels,
+    note_names,
+    plan_settling,
+    plan_stanzas,
+    prevent,
+    settle_names,
+)
 from mxlib.nic.repair import NicRepairError, repair_inside
 from mxlib.nic.screen import Waiting, look
 from mxlib.nic.twin import twin
 from mxlib.protocols.host import CommandResult
-
-MAC = "aa:00:00:77:00:21"
-LINK = "/usr/lib/systemd/network/99-default.link"
-TEXT = "auto lo\niface lo inet loopback\n\nallow-hotplug ens5\niface ens5 inet static\n\taddress 192.0.2.21/24\n"
-Answer = Callable[[str], tuple[int, str] | None]
+from tests.unit.support.fake_guest import TEXT, FakeGuest
+from tests.unit.support.nics import DEFAULT_LINK as LINK
+from tests.unit.support.nics import HOST, MAC, ifupdown
 
 
-class FakeGuest:
-    """Runs the file parts of a script in a real shell over a made-up root; everything else is answered from a table."""
-
-    def __init__(self, root: Path, nics: dict[str, str], answers: dict[str, tuple[int, str]] | None = None) -> None:
-        self.root = root
-        self.answers = answers or {}
-        self.acts: list[str] = []
-        self.reads: list[str] = []
-        for directory in (
-            "etc/network/interfaces.d",
-            "etc/sysctl.d",
-            "var/lib/mx-cookbooks/nic",
-            "sys/class/net",
-            "run/network",
-        ):
-            (root / directory).mkdir(parents=True)
-        (root / "etc/network/interfaces").write_text(TEXT)
-        for slot, (name, mac) in enumerate(nics.items(), 13):
-            device = root / f"sys/devices/pci0000:00/0000:00:{slot:02x}.0/virtio2"
-            device.mkdir(parents=True)
-            card = root / "sys/class/net" / name
-            card.mkdir()
-            (card / "address").write_text(mac + "\n")
-            (card / "device").symlink_to(device)
-
-    name = "mx2001.lab.test"
-
-    def read(self, script: str, *, timeout: float) -> CommandResult:
-        self.reads.append(script)
-        return self._run(script)
-
-    def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
-        self.acts.append(script)
-        result = self._run(script)
-        if result.exit_code not in ok_codes:
-            raise CommandFailedError(f"exit code {result.exit_code}: {result.output}")
-        return result
-
-    def _run(self, script: str) -> CommandResult:
-        now = datetime(2026, 1, 1, tzinfo=UTC)
-        for part, (code, output) in self.answers.items():
-            if part in script:
-                return CommandResult(script, code, output, now, 0.0)
-        # What the scripts were told about a file is its real place, which is under the root already.
-        tops = rf"(?<!{re.escape(str(self.root))})(?=/etc/|/var/lib/|/sys/class|/run/network)"
-        here = re.sub(tops, str(self.root), script)
-        fakes = self.root / "bin"
-        fakes.mkdir(exist_ok=True)
-        for tool in ("ifup", "ifquery", "systemctl", "udevadm", "ip", "ss", "nft", "sync", "chown"):
-            (fakes / tool).write_text(f'#!/bin/sh\n[ "{tool}" != udevadm ] || echo ID_NET_LINK_FILE={LINK}\nexit 0\n')
-            (fakes / tool).chmod(0o755)
-        # The sections set a PATH of their own.
-        here = here.replace("PATH=/usr/local/sbin", f"PATH={fakes}:/usr/local/sbin")
-        environment = {"PATH": f"{fakes}:/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(["/bin/sh", "-c", here], capture_output=True, text=True, env=environment, check=False)
-        output = (done.stdout + done.stderr).replace(str(self.root), "")
-        return CommandResult(script, done.returncode, output, now, 0.0)
-
-    def file(self, path: str = "/etc/network/interfaces") -> str:
-        return Path(f"{self.root}{path}").read_text()
-
-
-def files(text: str = TEXT) -> tuple[InterfacesFile, ...]:
-    return (InterfacesFile("/etc/network/interfaces", text),)
+def files(text: str = TEXT) -> tuple[ConfigFile, ...]:
+    return (ConfigFile("/etc/network/interfaces", text),)
 
 
 def told() -> Forecast:
@@ -100,7 +41,7 @@ def told() -> Forecast:
         "acpi": True,
     }
     instance = Instance("mx2001.lab.test", "ganeti01.lab.test", "running", (MAC,), 1, hvparams)
-    return forecast("mx2001.lab.test", instance, [GuestNic("ens5", MAC, 5, LINK)])
+    return forecast("mx2001.lab.test", instance, ifupdown(TEXT))
 
 
 @pytest.fixture
@@ -165,7 +106,19 @@ def test_the_note_on_the_hosts_disk_makes_two_cards_certain(tmp_path: Path) -> N
     [
         ("end", "unit active\nlistens\nend", Cause.NOT_UP, "ifup ens13"),
         ("address ens13 192.0.2.21/24\nend", "unit failed\nend", Cause.SSHD, "restart ssh.service"),
-        ("address ens13 192.0.2.21/24\nend", "unit active\nlistens\nrule drop all\nend", Cause.FIREWALL, ""),
+        (
+            "address ens13 192.0.2.21/24\nend",
+            "unit active\nlistens\nroute default via 192.0.2.1\nrule policy drop;\nend",
+            Cause.FIREWALL,
+            "",
+        ),
+        ("address ens13 192.0.2.21/24\nend", "unit active\nlistens\nrule policy drop;\nend", Cause.NO_ROUTE, ""),
+        (
+            "address ens13 192.0.2.21/24\nend",
+            "unit active\nlistens\nroute default via 192.0.2.1\nrule policy accept;\nend",
+            Cause.UNKNOWN,
+            "",
+        ),
     ],
 )
 def test_other_causes(tmp_path: Path, state: str, access: str, cause: Cause, act: str) -> None:
@@ -230,10 +183,10 @@ def test_prevention_and_settling(tmp_path: Path) -> None:
 def test_settling_needs_one_of_the_two_names() -> None:
     two = twin(files(), {"ens5": "ens13"}, "x").after
     card = GuestNic("ens13", MAC, 13, LINK)
-    assert plan_settling(NicFacts((card,), two)).after[0].text == TEXT.replace("ens5", "ens13")
+    assert plan_settling(NicFacts((card,), two, (), HOST)).after[0].text == TEXT.replace("ens5", "ens13")
     for cards in ((), (card, GuestNic("ens5", "aa:00:00:77:00:22", 5, LINK))):
         with pytest.raises(PreventionError, match="left as it is"):
-            plan_settling(NicFacts(cards, two))
+            plan_settling(NicFacts(cards, two, (), HOST))
 
 
 def test_a_second_name_that_ifupdown_refuses_is_taken_away(tmp_path: Path) -> None:
@@ -244,13 +197,12 @@ def test_a_second_name_that_ifupdown_refuses_is_taken_away(tmp_path: Path) -> No
 
 
 def test_stanzas_are_refused_where_they_are_not_certain() -> None:
-    vlan = TEXT + "iface ens5.7 inet manual\n"
     with pytest.raises(PreventionError, match="not certain"):
-        plan_stanzas(NicFacts((), files(vlan)), told(), "run1")
+        plan_stanzas(ifupdown(TEXT + "iface ens5.7 inet manual\n"), told(), "run1")
 
 
 def test_a_pin_by_link_is_proven_in_the_initramfs(tmp_path: Path) -> None:
-    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"update-initramfs": (0, "")})
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"update-initramfs -u": (0, "")})
     done = prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64", "6.1.0-55-amd64"))
     assert f"+MACAddress={MAC}" in done.diff
     assert guest.acts[0].count("lsinitramfs") == 2
@@ -260,7 +212,7 @@ def test_a_pin_by_link_is_proven_in_the_initramfs(tmp_path: Path) -> None:
 
 
 def test_a_pin_that_is_not_in_the_initramfs_is_taken_away(tmp_path: Path) -> None:
-    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"lsinitramfs": (1, ""), "rm -f": (0, "")})
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"lsinitramfs /boot": (1, ""), "rm -f": (0, "")})
     with pytest.raises(PreventionError, match="taken away"):
         prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
     assert "rm -f /etc/systemd/network/10-mx-cookbooks-ens5.link" in guest.acts[-1]
@@ -284,3 +236,68 @@ def test_every_screen_has_a_cause(waiting: Waiting) -> None:
     told_ = from_screen(type(screen)(waiting, "detail", "last"), "mx2001.lab.test")
     assert told_.advice
     assert "{name}" not in told_.advice
+
+
+NETWORK = "[Match]\nName=ens5\n\n[Network]\nAddress=192.0.2.21/24\nGateway=192.0.2.1\n"
+
+
+def networkd_guest(root: Path, text: str = NETWORK, answers: dict[str, tuple[int, str]] | None = None) -> FakeGuest:
+    guest = FakeGuest(root, {"ens13": MAC}, answers, enabled="systemd-networkd")
+    (root / "etc/network/interfaces").write_text("auto lo\niface lo inet loopback\n")
+    (root / "etc/systemd/network/20-uplink.network").write_text(text)
+    return guest
+
+
+def test_a_host_of_networkd_is_repaired_too(tmp_path: Path) -> None:
+    guest = networkd_guest(tmp_path, answers={"wait-online": (0, "")})
+    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    assert (repair.diagnosis.cause, repair.renames) == (Cause.RENAMED, {"ens5": "ens13"})
+    assert guest.file("/etc/systemd/network/20-uplink.network") == NETWORK.replace("ens5", "ens13")
+    assert "networkctl reload\nnetworkctl reconfigure ens13\n" in guest.acts[1]
+    assert not any("ifup" in act for act in guest.acts)
+    assert repair.places == ()
+
+
+def test_files_of_networkd_are_put_back_where_the_card_does_not_come_online(tmp_path: Path) -> None:
+    guest = networkd_guest(tmp_path, answers={"wait-online": (1, "Timeout occurred")})
+    with pytest.raises(NicRepairError, match=r"Timeout occurred.*files were put back"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert guest.file("/etc/systemd/network/20-uplink.network") == NETWORK
+    assert guest.acts[-1] == "networkctl reload"
+
+
+def test_a_host_of_netplan_is_refused_by_name_and_untouched(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC}, enabled="systemd-networkd")
+    (tmp_path / "etc/network/interfaces").unlink()
+    generated = tmp_path / "run/systemd/network/10-netplan-ens5.network"
+    generated.parent.mkdir(parents=True)
+    generated.write_text(NETWORK)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert (repair.diagnosis.cause, repair.renames) == (Cause.RENAMED, {"ens5": "ens13"})
+    assert "configured by netplan" in repair.diagnosis.advice
+    assert guest.acts == []
+
+
+def test_a_bridge_is_brought_up_again_with_its_renamed_port(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC})
+    bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
+    (tmp_path / "etc/network/interfaces").write_text(bridge)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert repair.renames == {"ens5": "ens13"}
+    assert guest.file() == bridge.replace("ens5", "ens13")
+    assert guest.acts[1:4] == ["ifup --no-act br0", "ifdown --force br0", "ifup br0"]
+
+
+def test_a_bridge_without_an_address_is_brought_up_by_its_name(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens5": MAC})
+    bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
+    (tmp_path / "etc/network/interfaces").write_text(bridge)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert (repair.diagnosis.cause, repair.diagnosis.interfaces) == (Cause.NOT_UP, ("br0",))
+    assert guest.acts == ["ifdown --force br0; ifup br0"]
+
+
+def test_a_pin_goes_into_the_initramfs_of_every_kernel_there_is(tmp_path: Path) -> None:
+    listed = "config-6.1.0-56-amd64\ninitrd.img-6.1.0-56-amd64\ninitrd.img-6.1.0-55-amd64\ngrub\n"
+    guest = FakeGuest(tmp_path, {"ens5": MAC}, {"ls /boot": (0, listed)})
+    assert installed_kernels(guest) == ("6.1.0-56-amd64", "6.1.0-55-amd64")

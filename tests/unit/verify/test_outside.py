@@ -12,18 +12,20 @@ from mxlib.base.verdict import Status
 from mxlib.config.alerts import AlertsSection
 from mxlib.config.sections import GanetiSection
 from mxlib.facts import nic
-from mxlib.facts.nic import GuestNic, InterfacesFile, NicFacts
+from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
 from mxlib.model.alert import Alert
 from mxlib.nic.forecast import forecast
 from mxlib.nic.instance import GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.twin import twin
 from mxlib.verify.outside import alerts_check, judge_names, nic_check
 from tests.unit.support.facts import NOW, facts_of
+from tests.unit.support.nics import HOST as IFUPDOWN
+from tests.unit.support.nics import NETWORKING
 
 HOST = "mx2001.lab.test"
 CARD = GuestNic("ens5", "52:54:00:77:00:10", 5, "/usr/lib/systemd/network/99-default.link")
 STANZAS = "auto lo\niface lo inet loopback\nallow-hotplug ens5\niface ens5 inet static\n address 192.0.2.21/24\n"
-FILES = (InterfacesFile("/etc/network/interfaces", STANZAS),)
+FILES = (ConfigFile("/etc/network/interfaces", STANZAS),)
 PARAMETERS = {"kvm_pci_reservations": 4, "disk_type": "paravirtual", "machine_version": "", "reboot_behavior": "reboot"}
 KEPT = Instance(HOST, "node1", "running", (CARD.mac,), 1, PARAMETERS)
 RENAMED = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"kvm_pci_reservations": 12})
@@ -31,11 +33,18 @@ SECTION = GanetiSection("ops", Path("/nonexistent"), rapi="https://ganeti.lab.te
 GUEST = facts_of({
     nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend\n",
     nic.FILES: "end\n",
+    nic.NETWORKING: f"{NETWORKING}end\n",
+})  # fmt: skip
+
+
+IRON = facts_of({
+    nic.DEVICES: "end\n", nic.FILES: "end\n", nic.NETWORKING: NETWORKING.replace("virt kvm", "virt none") + "end\n",
 })  # fmt: skip
 
 
 def named(instance, files=FILES, nics=(CARD,)):
-    return judge_names(forecast(HOST, instance, nics), NicFacts(nics, files))
+    found = NicFacts(nics, files, (), IFUPDOWN)
+    return judge_names(forecast(HOST, instance, found), found)
 
 
 def test_names_that_stay():
@@ -46,7 +55,7 @@ def test_a_name_that_changes_is_told_with_what_to_do():
     found = named(RENAMED)
     assert found.status is Status.FAILED
     assert "cold reboot renames ens5 to ens13" in found.why
-    assert f"cookbook sre.mail.repair-nic {HOST} --pin" in found.why
+    assert f"cookbook sre.mail.repair-nic {HOST} --pin --method stanzas" in found.why
 
 
 def test_a_host_that_is_prepared_is_well():
@@ -89,7 +98,7 @@ class Cluster:
     [
         (KEPT, Status.OK, "keeps the network names"),
         (RENAMED, Status.FAILED, "ens13"),
-        (NotAnInstanceError("none"), Status.OK, "not a Ganeti machine"),
+        (NotAnInstanceError("none"), Status.UNKNOWN, "virtual machine (kvm)"),
         (GanetiUnreachableError("refused"), Status.UNKNOWN, "could not be asked: refused"),
     ],
 )
@@ -99,6 +108,11 @@ def test_the_cluster_is_asked(answer, status, why):
     assert asked == [HOST]
     assert (verdict.status, verdict.check) == (status, "nic")
     assert why in verdict.why
+
+
+def test_a_machine_of_iron_keeps_its_names():
+    verdict = nic_check(lambda host: Cluster(NotAnInstanceError("none"))).verdict(HOST, IRON)
+    assert (verdict.status, "not a Ganeti machine" in verdict.why) == (Status.OK, True)
 
 
 def test_a_password_that_cannot_be_read_is_unknown():

@@ -1,0 +1,199 @@
+"""What helps a host whose card gets another name: advised only where nothing refuses it. Pure.
+
+For each way one function says what rules it out, or nothing. Who advises it and who does it ask the same function, so
+that no advice is refused when it is followed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mxlib.facts.nic import NicFacts
+from mxlib.model.record import Level
+from mxlib.nic import networkd
+from mxlib.nic.forecast import PIN, Fate, Forecast
+from mxlib.nic.interfaces import NAME, dependents, has_stanza
+from mxlib.nic.manager import Manager, managed
+from mxlib.nic.rename import Rewrite, rename
+from mxlib.nic.twin import pairs, settle, twin, twinned
+
+Refuses = Callable[[NicFacts, Mapping[str, str]], str]
+
+
+def stanzas(facts: NicFacts, renames: Mapping[str, str]) -> str:
+    """Why the cards cannot be configured under both names in ifupdown's files; empty if they can.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        renames: present name to next name.
+    """
+    host = managed(facts)
+    if host.by is not Manager.IFUPDOWN:
+        return f"stanzas are ifupdown's, and the host is configured by {_whom(facts)}"
+    if set(renames) & set(renames.values()):
+        shown = ", ".join(f"{old} to {new}" for old, new in renames.items())
+        return f"{shown}: two names at once do not work for a chain"
+    try:
+        twin(facts.files, renames, "")
+    except ValueError as error:
+        return f"two stanzas are not certain to work: {error}"
+    return ""
+
+
+def link(facts: NicFacts, renames: Mapping[str, str]) -> str:
+    """Why the present names cannot be pinned by MAC address; empty if they can.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        renames: present name to next name.
+    """
+    lacking = {"update-initramfs", "lsinitramfs"} - facts.networking.tools
+    if lacking:
+        return f"a pin has to be in the initramfs, and the host has no {' and no '.join(sorted(lacking))}"
+    for nic in facts.nics:
+        mine = PIN.format(name=nic.name).rpartition("/")[2]
+        for file in networkd.effective(facts.networking.files, ".link") if nic.name in renames else ():
+            matches = networkd.matches(file, nic.name, nic.mac, facts.networking.files)
+            if file.path.rpartition("/")[2] < mine and matches is not networkd.Match.NO:
+                return f"{file.path} comes first and may name {nic.name}"
+    odd = [name for name in renames if not NAME.fullmatch(name) or name not in {nic.name for nic in facts.nics}]
+    return f"not a card of the host: {', '.join(odd)}" if odd else ""
+
+
+def repair(facts: NicFacts, renames: Mapping[str, str]) -> str:
+    """Why the files cannot be put right once the cards have their new names; empty if they can.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        renames: name in the files to new name.
+    """
+    by = managed(facts).by
+    if by not in (Manager.IFUPDOWN, Manager.NETWORKD):
+        return f"the files of ifupdown and systemd-networkd are rewritten, and the host is configured by {_whom(facts)}"
+    try:
+        rewrite = rewritten(facts, renames)
+    except ValueError as error:
+        return str(error)
+    if not rewrite.changed:
+        return f"no file names {', '.join(renames)} where it is certainly a card"
+    idle = [name for name in renames if not (has_stanza(facts.files, name) or dependents(facts.files, name))]
+    return f"nothing brings {', '.join(idle)} up" if idle and by is Manager.IFUPDOWN else ""
+
+
+def rewritten(facts: NicFacts, renames: Mapping[str, str]) -> Rewrite:
+    """The files of what configures the host, with the new names; a second name of a prevention goes with it.
+
+    Raises:
+        ValueError: they cannot be rewritten with certainty.
+    """
+    if managed(facts).by is Manager.NETWORKD:
+        return networkd.rename(facts.networking.files, renames)
+    return settle(facts.files, renames) if twinned(facts.files) else rename(facts.files, renames)
+
+
+def _whom(facts: NicFacts) -> str:
+    host = managed(facts)
+    return host.by.value if host.by is not Manager.UNKNOWN else f"UNKNOWN: {host.why}"
+
+
+PREVENTIONS: Mapping[str, Refuses] = {"stanzas": stanzas, "link": link}
+"""By method of prevention, what rules it out."""
+
+
+def prepared(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
+    """The cards that come up although they get another name, by their present name, and why.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        forecast: what a reboot does to its names.
+        level: the way to reboot.
+    """
+    found = served(facts, forecast, level)
+    renames, second = forecast.renames(level), pairs(facts.files)
+    for nic in (nic for nic in facts.nics if nic.name in renames):
+        path = networkd.pinned(facts.networking.files, nic)
+        if path:
+            found[nic.name] = f"{path} names it by its MAC"
+        elif managed(facts).by is Manager.IFUPDOWN and second.get(nic.name) == renames[nic.name]:
+            found[nic.name] = "both names are configured"
+    return found
+
+
+def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
+    """Those of them that the host's own configuration brings up: nothing has to be prepared for them, ever.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        forecast: what a reboot does to its names.
+        level: the way to reboot.
+    """
+    if managed(facts).by not in (Manager.NETWORKD, Manager.NETPLAN):
+        return {}
+    renames, files = forecast.renames(level), facts.networking.files
+    found: dict[str, str] = {}
+    for nic in (nic for nic in facts.nics if nic.name in renames):
+        path = networkd.serving(files, nic.name, nic.mac)
+        if path and path == networkd.serving(files, renames[nic.name], nic.mac):
+            found[nic.name] = f"{path} is about it under either name"
+    return found
+
+
+def nothing_to_pin(forecast: Forecast) -> str:
+    """Why ``--pin`` has nothing to prepare for; empty where a cold start certainly renames.
+
+    Arguments:
+        forecast: what a reboot does to the host's names.
+    """
+    fate = forecast.fate(Level.COLD)
+    return "" if fate is Fate.RENAMED else f"no cold start renames an interface ({fate.value}): nothing to pin"
+
+
+def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:
+    """The command that prepares a host for a reboot that renames, or why none does.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        forecast: what a reboot does to its names.
+        level: the way to reboot.
+    """
+    cold, these = forecast.renames(Level.COLD), forecast.renames(level)
+    refused = {method: nothing_to_pin(forecast) or refuses(facts, cold) for method, refuses in PREVENTIONS.items()}
+    # Both names serve for the one next name they are made for; a pin serves for any.
+    if cold != these:
+        refused["stanzas"] = refused["stanzas"] or f"the name after a {level.value} reboot is another one"
+    method = next((method for method, why in refused.items() if not why), None)
+    if method is not None:
+        return f"cookbook sre.mail.repair-nic {forecast.host} --pin --method {method}"
+    return f"nothing here prepares it: {'; '.join(f'{method}: {why}' for method, why in refused.items())}"
+
+
+def undo_lines(host: str, forecast: Forecast, method: str, kernels: Sequence[str]) -> tuple[str, ...]:
+    """How to take a preparation back: two stanzas become one by the cookbook, a pin stays until its file is removed.
+
+    Arguments:
+        host: fully qualified name.
+        forecast: what it was prepared for.
+        method: ``stanzas`` or ``link``.
+        kernels: with link, the releases whose initramfs holds the pin.
+    """
+    if method == "stanzas":
+        return (f"to undo, or after the boot: cookbook sre.mail.repair-nic {host} --settle",)
+    paths = " ".join(PIN.format(name=name) for name in forecast.renames(Level.COLD))
+    updates = "; ".join(f"update-initramfs -u -k {kernel}" for kernel in kernels)
+    return (f"it stays after the boot; to undo, on the host: rm {paths}; {updates}",)
+
+
+def guard_advice(facts: NicFacts, forecast: Forecast, *, console: bool) -> str:
+    """What the operator of a cold start can ask for instead, as the options of the run; or that nothing helps here.
+
+    Arguments:
+        facts: the cards and the files of the host.
+        forecast: what a reboot does to its names.
+        console: whether the host's console was proven, or may still be.
+    """
+    renames = forecast.renames(Level.COLD)
+    refused = {method: refuses(facts, renames) for method, refuses in PREVENTIONS.items()}
+    ways = [f"prevent it with --prevention {' or '.join(m for m, why in refused.items() if not why)}"]
+    ways = ways if "" in refused.values() else []
+    refused["repair"] = repair(facts, renames) or ("" if console else "the console does not serve")
+    if not refused["repair"]:
+        ways.append("--accept nic-forecast leaves it to a repair over the console")
+    return "; ".join(ways) or f"nothing here helps: {'; '.join(f'{way}: {why}' for way, why in refused.items())}"

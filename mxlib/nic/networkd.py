@@ -1,0 +1,230 @@
+"""The files of systemd-networkd and udev: which card a file configures or names, and how to rename one in them. Pure.
+
+Forms by systemd.network(5) and systemd.link(5) of systemd 247 to 257. A file with a condition that is not read here
+(a driver, a path, a host) may match a card or not: that is unknown, never no.
+"""
+
+import fnmatch
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from mxlib.facts.nic import ConfigFile, GuestNic
+from mxlib.nic.interfaces import NAME
+from mxlib.nic.rename import Place, Rewrite
+
+DIRECTORIES = ("/etc/systemd/network", "/run/systemd/network", "/usr/local/lib/systemd/network")
+"""From the one that wins over files of the same name in the others."""
+DEFAULT_LINK = "99-default.link"
+_WRITABLE = DIRECTORIES[0] + "/"
+_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+_NETPLAN = re.compile(r"/run/systemd/network/[^/]*netplan[^/]*\Z")
+
+
+class Match(Enum):
+    """Whether a file is about a card."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of a file.
+
+    Attributes:
+        section: e.g. Match.
+        key: e.g. Name.
+        value: what stands after the ``=``.
+        number: of the line, from 1.
+    """
+
+    section: str
+    key: str
+    value: str
+    number: int
+
+
+def settings(text: str) -> tuple[Setting, ...] | None:
+    """The settings of a file, in order; None where a line is not of the known form, or is continued."""
+    found, section = [], ""
+    for number, line in enumerate(text.splitlines(), 1):
+        plain = line.strip()
+        if not plain or plain[0] in "#;":
+            continue
+        head = re.fullmatch(r"\[(.+)\]", plain)
+        key, equals, value = plain.partition("=")
+        if plain.endswith("\\") or (head is None and (not equals or not section)):
+            return None
+        section = head[1] if head is not None else section
+        found += [] if head is not None else [Setting(section, key.strip(), value.strip(), number)]
+    return tuple(found)
+
+
+def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...]:
+    """The files of a kind that count, in the order they are tried: none that another one masks, none that is empty.
+
+    Arguments:
+        files: all of them.
+        suffix: ``.network``, ``.link`` or ``.netdev``.
+    """
+    by_name: dict[str, ConfigFile] = {}
+    for directory in reversed(DIRECTORIES):
+        inside = (file for file in files if file.path.rpartition("/")[0] == directory and file.path.endswith(suffix))
+        by_name |= {file.path.rpartition("/")[2]: file for file in inside}
+    return tuple(by_name[name] for name in sorted(by_name) if by_name[name].text.strip())
+
+
+def matches(file: ConfigFile, name: str, mac: str, files: Sequence[ConfigFile] = ()) -> Match:
+    """Whether a ``.network`` or ``.link`` file is about a card of this name and MAC address.
+
+    Arguments:
+        file: the file.
+        name: the card's name; in a ``.link`` file a condition on it is on the kernel's own name, and not known.
+        mac: its MAC address, lower case.
+        files: all files, for drop-ins of this one.
+    """
+    found = settings(file.text)
+    drop_ins = f"/{file.path.rpartition('/')[2]}.d/"
+    if found is None or any(drop_ins in other.path for other in files):
+        return Match.UNKNOWN
+    verdicts = [_fits(setting, name, mac) for setting in found if setting.section == "Match"]
+    # Without a condition a .network file is about every card (and udev leaves such a .link file out, with a warning).
+    if Match.NO in verdicts or (not verdicts and file.path.endswith(".link")):
+        return Match.NO
+    return Match.UNKNOWN if Match.UNKNOWN in verdicts else Match.YES
+
+
+def _fits(setting: Setting, name: str, mac: str) -> Match:
+    words = setting.value.split()
+    if setting.key == "Name":
+        return _one_of(words, name)
+    if setting.key in ("MACAddress", "PermanentMACAddress"):
+        return Match.YES if mac in (word.lower().replace("-", ":") for word in words) else Match.NO
+    if setting.key == "OriginalName" and words == ["*"]:
+        return Match.YES
+    return _one_of(words, "ether") if setting.key == "Type" else Match.UNKNOWN
+
+
+def _one_of(words: Sequence[str], value: str) -> Match:
+    """As systemd matches a list of shell patterns, all of them turned round by one ``!`` before the first."""
+    turned = bool(words) and words[0].startswith("!")
+    patterns = [words[0][1:], *words[1:]] if turned else words
+    found = any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns)
+    return Match.YES if found is not turned else Match.NO
+
+
+def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
+    """The ``.network`` file that configures a card; empty if none does, None where that is not known."""
+    for file in effective(files, ".network"):
+        verdict = matches(file, name, mac, files)
+        if verdict is not Match.NO:
+            return file.path if verdict is Match.YES else None
+    return ""
+
+
+def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
+    """The ``.link`` file that gives a card the name it has now by its MAC address, wherever it is plugged in, or none.
+
+    Read from the files, not from udev: it says what the next boot does where the initramfs has the file as well.
+    """
+    for file in effective(files, ".link"):
+        found = settings(file.text) or ()
+        verdict = matches(file, nic.name, nic.mac, files)
+        if file.path.rpartition("/")[2] >= DEFAULT_LINK or verdict is Match.UNKNOWN:
+            return ""
+        if verdict is Match.YES:
+            by_mac = any(s.section == "Match" and s.key.endswith("MACAddress") for s in found)
+            link = {s.key: s.value for s in found if s.section == "Link"}
+            named = link.get("Name") == nic.name and not link.get("NamePolicy")
+            return file.path if by_mac and named else ""
+    return ""
+
+
+def wanted(files: Sequence[ConfigFile]) -> tuple[str, ...]:
+    """The cards that ``.network`` files want by name; patterns and what ``.netdev`` files make are none."""
+    made = {s.value for file in effective(files, ".netdev") for s in settings(file.text) or () if s.key == "Name"}
+    names = (word for file in effective(files, ".network") for s in settings(file.text) or () for word in _names(s))
+    return tuple(name for name in dict.fromkeys(names) if name not in made and name != "lo")
+
+
+def _names(setting: Setting) -> Iterator[str]:
+    if (setting.section, setting.key) == ("Match", "Name"):
+        yield from (word for word in setting.value.split() if NAME.fullmatch(word))
+
+
+def from_netplan(files: Sequence[ConfigFile]) -> bool:
+    """Whether netplan wrote the ``.network`` files that count."""
+    return any(_NETPLAN.fullmatch(file.path) for file in effective(files, ".network"))
+
+
+def addressed(files: Sequence[ConfigFile], nics: Sequence[GuestNic]) -> tuple[str, ...]:
+    """The cards whose ``.network`` file gives them an address."""
+    texts = {file.path: file.text for file in files}
+    found = ((nic.name, texts.get(serving(files, nic.name, nic.mac) or "", "")) for nic in nics)
+    return tuple(name for name, text in found if any(map(_gives_address, settings(text) or ())))
+
+
+def _gives_address(setting: Setting) -> bool:
+    static = setting.key == "Address" and setting.section in ("Network", "Address")
+    return static or (setting.key == "DHCP" and setting.value.lower() not in ("no", "false", "off", "0"))
+
+
+def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
+    """Give cards other names in the conditions of ``.network`` files, all at once.
+
+    Arguments:
+        files: all files of networkd.
+        names: old name to new name.
+
+    Raises:
+        ValueError: a name is none, is taken, or stands in a file that something else writes at each boot.
+    """
+    if not all(NAME.fullmatch(name) for pair in names.items() for name in pair):
+        raise ValueError(f"not names of network cards: {dict(names)}")
+    taken = set(names.values()) & set(wanted(files)) - set(names)
+    if taken or len(set(names.values())) != len(names):
+        raise ValueError(f"configured already: {', '.join(sorted(taken)) or 'two cards would get one name'}")
+    after = tuple(ConfigFile(file.path, _renamed(file, names)) for file in files)
+    rewrite = Rewrite(tuple(files), after, tuple(place for file in files for place in _uncertain(file, names)))
+    generated = [new.path for _, new in rewrite.changed if not new.path.startswith(_WRITABLE)]
+    if generated:
+        raise ValueError(f"{', '.join(generated)} names it, and is generated at each boot")
+    return rewrite
+
+
+def _certain(file: ConfigFile) -> dict[int, Setting]:
+    found = settings(file.text) if file.path.endswith(".network") else ()
+    keys = (("Match", "Name"), ("Network", "BindCarrier"))
+    return {setting.number: setting for setting in found or () if (setting.section, setting.key) in keys}
+
+
+def _renamed(file: ConfigFile, names: Mapping[str, str]) -> str:
+    certain = _certain(file)
+    old = re.compile(rf"(?<![^\s=!])({'|'.join(map(re.escape, names))})(?!\S)")
+    lines = enumerate(_LINE.findall(file.text), 1)
+    return "".join(old.sub(lambda m: names[m[1]], line) if number in certain else line for number, line in lines)
+
+
+def _uncertain(file: ConfigFile, names: Mapping[str, str]) -> Iterator[Place]:
+    certain = _certain(file)
+    named = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, names))})(?![A-Za-z0-9_])")
+    for number, line in enumerate(file.text.splitlines(), 1):
+        if number not in certain and named.search(line) and not line.lstrip().startswith(("#", ";")):
+            yield Place(file.path, number, line.strip())
+
+
+def up_script(names: Sequence[str], seconds: int) -> str:
+    """Have networkd read its files again and configure cards; fails where they are not online in time.
+
+    Arguments:
+        names: the cards.
+        seconds: how long to wait for them.
+    """
+    quoted = " ".join(shlex.quote(name) for name in names)
+    waits = " ".join(f"-i {shlex.quote(name)}" for name in names)
+    wait = f"/lib/systemd/systemd-networkd-wait-online {waits} --timeout={seconds}"
+    return f"set -e\nnetworkctl reload\nnetworkctl reconfigure {quoted}\n{wait}"
