@@ -50,7 +50,7 @@ def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
     found = facts.get(find(policy.mta).deadlines)
     first = found.earliest
     if first is None:
-        return ok("nothing waits that could bounce" + (f", {found.unknown} by unknown rules" if found.unknown else ""))
+        return ok("nothing waits that could bounce")
     left, domain = found.left[first], found.domains[first]
     when = f"in {duration(left)}" if left > 0 else f"at its next attempt, {duration(-left)} past its cutoff"
     told = f"the first to bounce is {first} to {domain}, {when}"

@@ -17,12 +17,14 @@ class QueuedMessage:
         frozen: whether it waits for a person.
         bounce: whether its envelope sender is empty.
         domains: domains of the recipients that are still to do.
+        sender: envelope sender, lower case; ``-`` for a bounce and for one that is not plain text.
     """
 
     message_id: str
     frozen: bool
     bounce: bool
     domains: tuple[str, ...]
+    sender: str = "-"
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,12 @@ class Deadlines:
     """How long queued mail has still to live.
 
     Attributes:
-        left: seconds until the retry cutoff of each message whose rule is known, by id; negative when it is past.
-        domains: domain of the first recipient still to do, by id.
-        unknown: messages whose rule is not known: their domain is not among the first :data:`RULES_ASKED`.
+        left: seconds until the retry cutoff of each message, by id; negative when it is past.
+        domains: domain of the recipient that is given up first, by id.
     """
 
     left: dict[str, float]
     domains: dict[str, str]
-    unknown: int
 
     def within(self, seconds: float) -> tuple[str, ...]:
         """Messages that bounce within some seconds if no attempt succeeds, the first to bounce first."""

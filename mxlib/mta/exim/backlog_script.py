@@ -12,6 +12,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.header import LOOK
 
 _LOG_BYTES = 16_000_000
 _ASKED = 200
@@ -50,8 +51,8 @@ for (a in took) print "took", a, took[a]
 for (d in bad) print "bad", d, bad[d], fails[d] + 0, hosts[d] + 0, last[d]
 }
 """
-# Out of a header file (see mxlib/mta/exim/queue.py): id, marks, which sender patterns fit, recipients still to do.
-_ROWS_AWK = r"""
+# Of each message: id, marks, which sender patterns fit, recipients still to do.
+_ROWS_AWK = LOOK + r"""
 BEGIN { many = split(patterns, pattern, " ") }
 function class(s,  k, c) {
 for (k = 1; k <= many; k++) {
@@ -60,25 +61,10 @@ if (p == "*" || p == s || (substr(p, 1, 2) == "*@" && substr(s, length(s) - leng
 }
 return c == "" ? "-" : substr(c, 2)
 }
-NF == 2 {
-name = $1; file = $2; sub(/-H$/, "", name); n = 0; state = "options"; frozen = "-"; bounce = "-"; open = ""; of = "-"
-split("", done)
-while ((getline line < file) > 0) {
-n++
-if (n == 3) { s = tolower(line); gsub(/[<>]/, "", s); if (s == "") bounce = "b"; of = class(s) }
-if (state == "options" && line ~ /^-frozen/) frozen = "f"
-if (state == "options" && line == "XX") { state = "number"; continue }
-if (state == "options" && line ~ /^[YN][YN] /) { done[tolower(substr(line, 4))] = 1; state = "tree"; continue }
-if (state == "tree" && line ~ /^[YN][YN] /) { done[tolower(substr(line, 4))] = 1; continue }
-if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) { state = "recipients"; continue }
-if (state == "recipients") {
-if (line == "") break
-sub(/ .*/, "", line); line = tolower(line)
-if (!(line in done)) open = open " " line
-}
-}
-close(file)
-if (n) print name, frozen bounce, of open
+NF == 2 && look($2) {
+sub(/-H$/, "", $1); to = ""
+for (i = 1; i <= left; i++) { a = open[i]; gsub(/[ \t]/, "_", a); to = to " " a }
+print $1, frozen bounce, class(sender) to
 }
 """
 # `exim -bt`: the final address begins a line; "<--" stands before what it came from, "host" before each of its hosts.

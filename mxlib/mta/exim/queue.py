@@ -11,6 +11,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.header import LOOK
 from mxlib.mta.queue import OLD, QueuedMessage, QueueFacts
 
 SAMPLED = 2000
@@ -20,11 +21,6 @@ _DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 _NAMES = f"names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f\\n') || exit"
 
 COUNT = Section("queue-count", f"{exim.BINARY} -bpc", timeout_s=20)
-IDS = Section(
-    "queue-ids",
-    f"{_NAMES}\nprintf '%s\\n' \"$names\" | sed -n 's/-H$//p'\necho end",
-    timeout_s=30,
-)
 # An id sorts by its time in the C locale, so the bound for "old" is an id prefix made from the host's own clock.
 AGES = Section(
     "queue-ages",
@@ -40,35 +36,21 @@ END {{ printf "spooled %d\\nold %d\\nfirst %s\\n", count, aged, first }}'
 """,
     timeout_s=30,
 )
-# The -H file (Exim's spec.txt, "Format of spool files"): options begin with "-"; then the tree of addresses that are
-# done ("XX" when empty, else "YN address" a node), the number of recipients, the recipients, a blank line, the headers.
 HEADERS = Section(
     "queue-headers",
     f"""\
 names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f %p\\n') || exit
-printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '
-NF == 2 {{
-name = $1; file = $2; sub(/-H$/, "", name); n = 0; state = "options"; frozen = "-"; bounce = "-"; domains = ""
-split("", done); split("", seen)
-while ((getline line < file) > 0) {{
-n++
-if (n == 3 && line == "<>") bounce = "b"
-if (state == "options" && line ~ /^-frozen/) frozen = "f"
-if (state == "options" && line == "XX") {{ state = "number"; continue }}
-if (state == "options" && line ~ /^[YN][YN] /) {{ done[tolower(substr(line, 4))] = 1; state = "tree"; continue }}
-if (state == "tree" && line ~ /^[YN][YN] /) {{ done[tolower(substr(line, 4))] = 1; continue }}
-if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) {{ state = "recipients"; continue }}
-if (state == "recipients") {{
-if (line == "") break
-sub(/ .*/, "", line); line = tolower(line)
-if (line in done) continue
-sub(/.*@/, "", line)
-if (!(line in seen)) {{ seen[line] = 1; domains = domains " " line }}
+printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '{LOOK}
+NF == 2 && look($2) {{
+sub(/-H$/, "", $1); split("", seen); domains = ""
+if (sender !~ /^[!-~]+$/) sender = "-"
+for (i = 1; i <= left; i++) {{
+d = domain_of(open[i])
+if (!(d in seen)) {{ seen[d] = 1; domains = domains " " d }}
 }}
-}}
-close(file)
-if (n) print name, frozen bounce domains
+print $1, frozen bounce, sender domains
 }}'
+date '+now %s'
 echo end
 """,
     timeout_s=30,
@@ -86,35 +68,36 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
-def parse_ids(outputs: Outputs) -> frozenset[str]:
-    """Read the ids of all messages in the spool.
-
-    Raises:
-        mxlib.base.errors.ParseError: the list is cut short, or something in it is no id.
-    """
-    *names, end = outputs[IDS.name].text().splitlines() or [""]
-    if end != "end":
-        raise ParseError("the list of the spool is cut short")
-    return frozenset(exim.check_message_id(name) for name in names)
-
-
 def parse_messages(text: str) -> tuple[QueuedMessage, ...]:
     """Read the section about header files.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
-    *lines, end = text.splitlines() or [""]
-    if end != "end":
+    return tuple(_messages(_rows(text)[:-1]))
+
+
+def parse_now(text: str) -> float:
+    """Read the time at which the headers were read, in seconds since 1970.
+
+    Raises:
+        mxlib.base.errors.ParseError: it is cut short.
+    """
+    return float(_rows(text)[-1].removeprefix("now "))
+
+
+def _rows(text: str) -> list[str]:
+    lines = text.splitlines()
+    if lines[-1:] != ["end"] or not lines[-2:-1] or not re.fullmatch(r"now \d+", lines[-2]):
         raise ParseError("the list of queued messages is cut short")
-    return tuple(_messages(lines))
+    return lines[:-1]
 
 
 def _messages(lines: Iterable[str]) -> Iterable[QueuedMessage]:
     for line in lines:
-        name, marks, *domains = line.split(" ")
+        name, marks, sender, *domains = line.split(" ")
         known = tuple(domain if _DOMAIN.fullmatch(domain) else "?" for domain in domains)
-        yield QueuedMessage(exim.check_message_id(name), "f" in marks, "b" in marks, known)
+        yield QueuedMessage(exim.check_message_id(name), "f" in marks, "b" in marks, known, sender)
 
 
 def parse(outputs: Outputs) -> QueueFacts:
@@ -135,7 +118,6 @@ def parse(outputs: Outputs) -> QueueFacts:
 
 
 SOURCE = Source("queue", (COUNT, AGES, HEADERS), parse)
-IDS_SOURCE = Source("queue-ids", (IDS,), parse_ids)
 
 # Names in the spool: no message is opened, whatever the length of the queue.
 LENGTH = Section("queue-length", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)

@@ -89,7 +89,7 @@ def counted(arrived, completed):
 
 
 def waiting(count, hours):
-    """Messages received that long ago, under a rule that gives up after four days."""
+    """Messages received that long ago, which the recorded rule gives up after four days."""
 
     def change(text):
         now = int(re.search(r"now (\d+)", text)[1])
@@ -97,8 +97,8 @@ def waiting(count, hours):
         for _ in range(6):
             seconds, digit = divmod(seconds, 62)
             digits = exim.BASE62[digit] + digits
-        lines = "".join(f"message {digits}-00{number:04d}-2b slow.test\n" for number in range(count))
-        return f"{lines}rule slow.test Retry rule: *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h; \nnow {now}\nend\n"
+        lines = "".join(f"{digits}-00{number:04d}-2b -- a@b.test slow.test\n" for number in range(count))
+        return f"{lines}now {now}\nend\n"
 
     return change
 
@@ -130,7 +130,7 @@ FAILING = {
     "queue-critical": ("queue", host(queue_count="4000\n"), "critical"),
     "queue-old": ("queue", host(queue_ages="spooled 1000\nold 1000\nfirst 1xUaVg-00006Y-1v\n"), "1000 older"),
     "queue-grows": ("queue-trend", host(maillog_recent=counted(900, 400)), "grew by 500"),
-    "queue-bounces": ("bounce-deadline", host(queue_retry=waiting(100, hours=95)), "100 bounce within 2 h"),
+    "queue-bounces": ("bounce-deadline", host(queue_headers=waiting(100, hours=95)), "100 bounce within 2 h"),
     "log-after-data": ("log", host(maillog_recent=recent(5, STALLED)), "after end of data, to provider.test"),
     "log-destination": (
         "log",

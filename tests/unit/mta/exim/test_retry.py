@@ -1,71 +1,63 @@
-"""When mail bounces."""
-
-from datetime import timedelta
+"""When mail bounces: what a verification and a drain say of one message is the same."""
 
 import pytest
 
 from mxlib.facts.source import FactUnknownError
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim import retry
+from mxlib.mta.exim import queue, retry, retry_rules
 from tests.unit.support.exim_spool import DEFERRED, FROZEN_BOUNCE, PARTLY, header
-from tests.unit.support.facts import ShellHost, fact, output
+from tests.unit.support.facts import ShellHost, fact
 
-RULE = "Retry rule: *  *  F,2h,15m; G,16h,1h,1.5; F,4d,6h; "
+RULES = "begin retry\n* * senders=wiki@lab.test F,1h,15m; G,8h,1h,1.5\nslow.test * F,2d,1h\n* * F,2h,15m; F,4d,6h\n"
 NOW = exim.received_at(DEFERRED).timestamp() + 3600
 
 
-def test_the_time_left_is_that_of_the_rule():
-    found = fact(
-        retry.SOURCE,
-        f"message {DEFERRED} slow.test\nmessage {PARTLY} wiki.test\nrule slow.test {RULE}\n"
-        f"rule wiki.test Retry rule: *  *  F,1h,15m; G,8h,1h,1.5; \nnow {NOW:.0f}\nend\n",
-    )
+def read(rows, rules=RULES):
+    return fact(retry.SOURCE, f"{rows}now {NOW:.0f}\nend\n", rules)
+
+
+def test_the_time_left_is_that_of_the_rule_for_domain_and_sender():
+    found = read(f"{DEFERRED} -- alice@lab.test a.test\n{PARTLY} -- wiki@lab.test a.test\n")
     assert found.left[DEFERRED] == 4 * 86400 - 3600
     assert found.left[PARTLY] == pytest.approx(7 * 3600, abs=60)
     assert found.earliest == PARTLY
     assert found.within(8 * 3600) == (PARTLY,)
 
 
-@pytest.mark.parametrize(
-    ("text", "span"),
-    [
-        (RULE, timedelta(days=4)),
-        ("Retry rule: *.test  F,1h30m,5m; ", timedelta(minutes=90)),
-        ("Retry rule: x.test  H,1w,1h,2; ", timedelta(days=7)),
-        ("No retry information found", None),
-    ],
-)
-def test_cutoffs(text, span):
-    assert retry.cutoff(text) == span
+def test_of_several_recipients_the_one_that_is_given_up_first_counts():
+    found = read(f"{DEFERRED} -- alice@lab.test a.test slow.test b.test\n")
+    assert (found.left[DEFERRED], found.domains[DEFERRED]) == (2 * 86400 - 3600, "slow.test")
 
 
-def test_a_domain_without_a_rule_is_counted_as_unknown():
-    found = fact(retry.SOURCE, f"message {DEFERRED} odd.test\nnow {NOW:.0f}\nend\n")
-    assert (found.unknown, found.earliest) == (1, None)
+def test_a_drain_says_the_same():
+    found = read(f"{DEFERRED} -- wiki@lab.test slow.test\n")
+    rules = retry_rules.Rules(retry_rules.parse_rules(RULES))
+    assert found.left[DEFERRED] + 3600 == rules.after("slow.test", "1").total_seconds() == 8 * 3600
 
 
-@pytest.mark.parametrize("text", ["", "message x y", f"message {DEFERRED} a.test\nend\n", "now nan-sense\nend\n"])
-def test_a_cut_answer_is_unknown(text):
+def test_frozen_mail_and_bounces_are_left_out():
+    assert read(f"{DEFERRED} f- alice@lab.test a.test\n{FROZEN_BOUNCE} -b - a.test\n{PARTLY} -- a@b\n").left == {}
+
+
+@pytest.mark.parametrize(("rows", "rules"), [("x\n", RULES), ("", ""), ("", "begin retry\n* *\tnonsense,\n")])
+def test_what_is_not_understood_is_unknown(rows, rules):
     with pytest.raises(FactUnknownError):
-        fact(retry.SOURCE, text)
+        read(rows, rules)
+    with pytest.raises(FactUnknownError):
+        fact(retry.SOURCE, f"{DEFERRED} -- a@b a.test\n", RULES)
 
 
-def test_the_script_leaves_frozen_mail_and_bounces_out(tmp_path):
+def test_the_sender_and_the_domains_still_to_do_are_read_from_the_headers(tmp_path):
     (tmp_path / "input").mkdir()
     messages = {
-        DEFERRED: header(DEFERRED, ["u@Slow.test"]),
-        FROZEN_BOUNCE: header(FROZEN_BOUNCE, ["s@perm.test"], sender="", options="-frozen 1763690988\n"),
-        PARTLY: header(PARTLY, ["a@done.test", "b@left.test"], tree="NN a@done.test"),
+        DEFERRED: header(DEFERRED, ['"john q. doe"@Slow.test', 'jörg@left.test', "plain@left.test 12,1 0,1 #1"]),
+        PARTLY: header(PARTLY, ["a@done.test", "b@left.test"], tree="NN a@done.test", sender="Wiki@lab.test"),
     }
     for name, text in messages.items():
-        (tmp_path / "input" / f"{name}-H").write_text(text)
-    rules = tmp_path / "exim"
-    rules.write_text('#!/bin/sh\necho "Retry rule: $2 $4  F,1h,15m; G,8h,1h,1.5;"\n')
-    rules.chmod(0o755)
-    script = retry.SECTION.script.replace(exim.SPOOL, str(tmp_path)).replace(exim.BINARY, str(rules))
-    said = ShellHost().read(script, timeout=10).output
-    assert f"message {DEFERRED} slow.test\n" in said
-    assert f"message {PARTLY} left.test\n" in said
-    assert FROZEN_BOUNCE not in said
-    assert "rule slow.test Retry rule: alice@lab.test somebody@slow.test" in said
-    assert set(retry.parse({"queue-retry": output(retry.SECTION, said)}).left) == {DEFERRED, PARTLY}
+        (tmp_path / "input" / f"{name}-H").write_text(text, encoding="utf-8")
+    said = ShellHost().read(queue.HEADERS.script.replace(exim.SPOOL, str(tmp_path)), timeout=10).output
+    found = queue.parse_messages(said)
+    assert [(one.sender, one.domains) for one in found] == [
+        ("alice@lab.test", ("slow.test", "left.test")),
+        ("wiki@lab.test", ("left.test",)),
+    ]

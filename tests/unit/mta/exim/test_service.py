@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -84,10 +85,11 @@ def test_an_mta_that_cannot_be_told_is_unknown(answer):
 
 def test_the_processes_of_this_machine_can_be_listed():
     sleep = str(Path(shutil.which("sleep")).resolve())
-    started = f'sleep 5 & pid=$!\nuntil [ "$(readlink /proc/$pid/exe)" = {sleep} ]; do :; done\n'
+    seconds = f"5.{os.getpid()}"
+    started = f'sleep {seconds} & pid=$!\nuntil [ "$(readlink /proc/$pid/exe)" = {sleep} ]; do :; done\n'
     script = started + mta.PROCESSES.script.replace(exim.BINARY, sleep) + "kill $pid"
     answer = ShellHost().read(script, timeout=10).output
-    lines = [line for line in answer.splitlines() if line.endswith("sleep 5 ")]
+    lines = [line for line in answer.splitlines() if line.endswith(f"sleep {seconds} ")]
     assert len(lines) == 1
     assert answer.rstrip().endswith("end")
 

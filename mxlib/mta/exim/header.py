@@ -1,0 +1,39 @@
+"""Header files of the spool, read by awk: the one place that knows their form.
+
+The -H file (Exim's spec.txt, "Format of spool files"): line 3 is the envelope sender; options begin with "-"; then the
+tree of addresses that are done ("XX" when empty, else "YN address" a node), the number of recipients, the recipients, a
+blank line, the headers.
+"""
+
+# A local part in quotes may hold blanks; elsewhere what follows a blank is the MTA's own note on the recipient.
+LOOK = r"""
+function recipient(line) {
+line = tolower(line)
+if (match(line, /^"([^"\\]|\\.)*"@[^ ]*/)) line = substr(line, 1, RLENGTH)
+else sub(/ .*/, "", line)
+return line
+}
+function domain_of(address) { sub(/.*@/, "", address); return address }
+function look(file,  line, n, state, a) {
+n = 0; state = "options"; frozen = bounce = "-"; sender = ""; left = 0; split("", done); split("", open)
+while ((getline line < file) > 0) {
+n++
+if (n == 3) { sender = tolower(line); gsub(/[<>]/, "", sender); if (sender == "") bounce = "b" }
+if (state == "options" && line ~ /^-frozen/) frozen = "f"
+if (state == "options" && line == "XX") { state = "number"; continue }
+if ((state == "options" || state == "tree") && line ~ /^[YN][YN] /) {
+done[tolower(substr(line, 4))] = 1; state = "tree"; continue
+}
+if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) { state = "recipients"; continue }
+if (state == "recipients") {
+if (line == "") break
+a = recipient(line)
+if (!(a in done)) open[++left] = a
+}
+}
+close(file)
+return n
+}
+"""
+"""``look(FILE)`` sets ``sender``, ``frozen`` (f or -), ``bounce`` (b or -) and ``open``, the ``left`` recipients still
+to do, all in lower case; it is 0 where the file is gone."""
