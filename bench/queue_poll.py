@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from mxlib.mta.exim import backlog_script
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import queue_flow as pulse
-from mxlib.mta.exim.maillog import LogMark
+from mxlib.mta.exim.log import LogMark
 
 HEADER = """{id}-H
 root 0 0

@@ -18,6 +18,7 @@ SAFETY = timedelta(minutes=10)
 """A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""
 AGAIN = timedelta(minutes=1)
 """After this long an end that failed is tried once more by a few, unless retry hints speak against it too."""
+_SKEW = timedelta(seconds=5)
 _ADDRESS_FAILS = 3
 """So many failures about single recipients without a delivery are the other end's fault, not a full mailbox's."""
 
@@ -106,7 +107,9 @@ def _destination(known: Knowledge, domain: str) -> Destination:
 def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way, str]:
     now = known.backlog.now
     lately = known.backlog.lately.get(domain, Lately())
-    if lately.delivered and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
+    # a delivery in the future is one whose time is not understood
+    known_time = lately.delivered is not None and lately.delivered <= now + _SKEW
+    if lately.delivered and known_time and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
         return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
     waits = _waits_until(known, domain)
     if lately.fails and (_just_now(lately, now) or waits):

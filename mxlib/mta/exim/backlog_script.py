@@ -13,6 +13,7 @@ from mxlib.facts.section import Section
 from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.header import LOOK
+from mxlib.mta.exim.log import FUNCTIONS
 
 _LOG_BYTES = 16_000_000
 _ASKED = 200
@@ -79,8 +80,9 @@ _GATHER = f"""\
 export LC_ALL=C
 dir=$(mktemp -d /run/mx-drain.XXXXXX) || exit
 trap 'rm -rf "$dir"' EXIT
-from=$(date -d '{int(RECENT.total_seconds())} seconds ago' '+%Y-%m-%d %H:%M:%S')
-{{ tail -q -c {_LOG_BYTES} {exim.MAINLOG}.1 2>/dev/null; tail -c {_LOG_BYTES} {exim.MAINLOG}; }} |
+{FUNCTIONS}
+recent {int(RECENT.total_seconds())}
+latest {_LOG_BYTES} |
 awk -v from="$from" '@LOG@' >"$dir/log" || exit
 find {exim.SPOOL}/input -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
 sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit

@@ -7,7 +7,7 @@ from datetime import datetime
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
-from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.log import FUNCTIONS
 
 _LOG_BYTES = 16_000_000
 
@@ -21,8 +21,9 @@ def arrivals_section(since: datetime) -> Section:
     return Section(
         "client-arrivals",
         f"""\
-from=$(date -d @{int(since.timestamp())} '+%Y-%m-%d %H:%M:%S') || exit
-{{ tail -q -c {_LOG_BYTES} {exim.MAINLOG}.1 2>/dev/null; tail -c {_LOG_BYTES} {exim.MAINLOG}; }} |
+{FUNCTIONS}
+recent "$(($(date +%s) - {int(since.timestamp())}))"
+latest {_LOG_BYTES} |
 awk -v from="$from" '
 substr($0, 1, 19) < from || !/ <= / {{ next }}
 match($0, / H=[^ ]+( \\([^)]*\\))? \\[[0-9A-Fa-f.:]+\\]/) {{

@@ -24,7 +24,11 @@ _KEY = re.compile(r"  (?P<key>[RT]:\S+(?: \S+)*?) (?P<errno>-?\d+) (?P<more>-?\d
 _TIMES = re.compile(
     r"(\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d) ?(\*?)"
 )
-_HOST = re.compile(r"T:(?P<name>[A-Za-z0-9_.-]+):(?P<ip>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*)(?P<rest>[+:].*)?")
+# Exim 4.98 puts an IPv6 address into brackets.
+_HOST = re.compile(
+    r"T:(?P<name>[A-Za-z0-9_.-]+):"
+    r"(?:\[(?P<inner>[0-9a-fA-F:.]+)\]|(?P<bare>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*))(?P<rest>[+:].*)?"
+)
 
 
 def parse(outputs: Outputs) -> tuple[Hint, ...]:
@@ -53,7 +57,7 @@ def make(
     """Return the hint that a record of the database is, with what its key is about."""
     about = _HOST.fullmatch(key)
     if about is not None:
-        return Hint(key, first, last, following, expired, text, ip=about["ip"].rstrip(":"))
+        return Hint(key, first, last, following, expired, text, ip=about["inner"] or about["bare"].rstrip(":"))
     subject = key[2:].partition(":<")[0].lower()
     address = subject if "@" in subject else ""
     domain = address.rpartition("@")[2] or (key[2:].lower() if key.startswith("R:") else "")

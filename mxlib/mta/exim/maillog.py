@@ -1,18 +1,13 @@
-"""The main log of the MTA: what happened since a mark, what went wrong lately, and which messages are done.
-
-A mark is the log file's inode and size, so growth is read without going through the whole file, also over a rotation
-(logrotate renames mainlog to mainlog.1 and compresses later, so the last file of before can still be read).
-"""
+"""The main log of the MTA: what happened since a mark, and what went wrong lately."""
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta, timezone
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
-from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.log import FUNCTIONS, MARK_OF, LogMark, parse_mark, read_mark, since
 from mxlib.mta.exim.logline import parse_lines
 
 MAX_GROWTH = 4_000_000
@@ -20,26 +15,27 @@ RECENT = timedelta(minutes=15)
 _RECENT_BYTES = 16_000_000
 _RECENT_LINES = 3000
 
-MARK = Section("maillog-mark", f"stat -c 'mark %i %s' {exim.MAINLOG}\ndate '+zone %z'")
+MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
 # Only what went wrong is sent; what went well is counted there. Our own test mails and their bounces are left out:
 # their outcome is told where they are sent.
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
-[ -e {exim.MAINLOG} ] || {{ echo 'no {exim.MAINLOG}' >&2; exit 3; }}
+{FUNCTIONS}
+recent {int(RECENT.total_seconds())}
 date '+zone %z'
-from=$(date -d '{int(RECENT.total_seconds())} seconds ago' '+%Y-%m-%d %H:%M:%S')
-{{ tail -q -c {_RECENT_BYTES} {exim.MAINLOG}.1 2>/dev/null; tail -c {_RECENT_BYTES} {exim.MAINLOG}; }} |
-awk -v from="$from" '
+latest {_RECENT_BYTES} |
+awk -v from="$from" '{MARK_OF}
 substr($0, 1, 19) < from || !/^[0-9][0-9][0-9][0-9]-/ {{ next }}
 / <= / && / id=mx-probe\\./ {{ for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 / <= <> / && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
 for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 {{ for (i = 3; i <= 5; i++) if ($i in ours) next }}
-/ <= / {{ arrived++ }}
-/ [-=]> / {{ delivered++ }}
-/ Completed/ {{ completed++ }}
-/ (==|\\*\\*) | rejected |SMTP (timeout|error)|syntax or protocol|panic|No space left/ {{
+{{ mark = mark_of() }}
+mark == "<=" {{ arrived++; next }}
+mark == "=>" || mark == "->" || mark == ">>" {{ delivered++; next }}
+mark == "Completed" {{ completed++; next }}
+mark == "==" || mark == "**" || / rejected |SMTP (timeout|error)|syntax or protocol|panic|No space left/ {{
 line[wrong++ % {_RECENT_LINES}] = $0
 }}
 END {{
@@ -61,46 +57,6 @@ def _zone(text: str) -> timezone:
     return timezone(timedelta(minutes=-minutes if found["sign"] == "-" else minutes))
 
 
-@dataclass(frozen=True)
-class LogMark:
-    """A place in the main log.
-
-    Attributes:
-        inode: of the file.
-        offset: bytes before the place.
-    """
-
-    inode: int
-    offset: int
-
-    def __str__(self) -> str:
-        """The mark as everybody else keeps it."""
-        return f"{self.inode}:{self.offset}"
-
-
-def read_mark(text: str) -> LogMark:
-    """Read a mark as it was kept.
-
-    Raises:
-        mxlib.base.errors.ParseError: it has another form.
-    """
-    if not (found := re.fullmatch(r"(\d+):(\d+)", text)):
-        raise ParseError(f"not a mark of the main log: {text[:60]!r}")
-    return LogMark(int(found[1]), int(found[2]))
-
-
-def parse_mark(text: str) -> LogMark:
-    """Read a mark as a script prints it.
-
-    Raises:
-        mxlib.base.errors.ParseError: there is no log file.
-    """
-    found = re.search(r"^mark (\d+) (\d+)$", text, re.MULTILINE)
-    if found is None:
-        raise ParseError("no mark of the main log")
-    return LogMark(int(found[1]), int(found[2]))
-
-
 def parse_recent(outputs: Outputs) -> RecentLog:
     """Read the section about the last minutes.
 
@@ -120,31 +76,34 @@ MARK_SOURCE = Source("maillog-mark", (MARK,), lambda outputs: str(parse_mark(out
 
 
 def growth_section(mark: LogMark) -> Section:
-    """The question what was written since a mark; at most :data:`MAX_GROWTH` bytes an answer.
+    """The question what was written since a mark; at most :data:`MAX_GROWTH` bytes an answer, and of one file.
 
-    Arguments:
+    Args:
         mark: where to begin.
     """
     return Section(
         "maillog-growth",
         f"""\
-log={exim.MAINLOG}; inode={mark.inode}; offset={mark.offset}; max={MAX_GROWTH}
-set -- $(stat -c '%i %s' "$log") || exit
-if [ "$1" != "$inode" ]; then
-old=$(find "${{log%/*}}" -maxdepth 1 -inum "$inode" -name "${{log##*/}}.*" ! -name '*.gz')
-if [ -n "$old" ] && [ "$(stat -c %s "$old")" -gt "$offset" ]; then log=$old; set -- $(stat -c '%i %s' "$old")
-else [ -n "$old" ] || echo lost; offset=0; fi
-elif [ "$2" -lt "$offset" ]; then echo lost; offset=0
-fi
-size=$(($2 - offset))
-if [ "$size" -gt "$max" ]; then
+{since(mark)}
+max={MAX_GROWTH}
+find_mark
+[ -z "$hole" ] || echo lost
+if [ "$file" = "$log" ]; then size=$(stat -c %s "$log"); else size=$(stream "$file" | wc -c); fi
+part() {{ stream "$file" | head -c "$size" | tail -c "+$((offset + 1))"; }}
+end=$size
 # a piece ends with a line
-size=$(tail -c +$((offset + 1)) "$log" | head -c "$max" | sed '$d' | wc -c)
-[ "$size" -gt 0 ] || size=$max
-elif [ "$log" = {exim.MAINLOG} ]; then echo last; fi
+if [ $((size - offset)) -gt "$max" ]; then
+end=$(part | head -c "$max" | sed '$d' | wc -c)
+[ "$end" -gt 0 ] || end=$max
+end=$((offset + end))
+fi
 date '+zone %z'
-printf 'mark %s %s\\nlog\\n' "$1" $((offset + size))
-tail -c +$((offset + 1)) "$log" | head -c "$size"
+set -- $later
+if [ "$end" -lt "$size" ]; then mark_at "$file" "$end"
+elif [ "$#" -gt 0 ]; then mark_at "$1" 0
+else echo last; mark_at "$file" "$end"; fi
+echo log
+part | head -c "$((end - offset))"
 """,
         timeout_s=20,
     )

@@ -14,6 +14,7 @@ from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.log import FUNCTIONS
 from mxlib.mta.exim.logline import parse_lines
 from mxlib.mta.mail import Followed, ProbeMail
 
@@ -23,12 +24,10 @@ _SUBMIT_S = 30
 # The id of a test mail is found by its Message-ID, which the log shows in its "<=" line. Fields are counted from the
 # mark, because the log may carry a zone and a process id before the message id.
 _SCRIPT = r"""
-log={log}; spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f)
-set -- $(stat -c '%i %s' "$log" 2>/dev/null || echo 0 0); inode=$1; offset=$2; sent=
-growth() {{
-if [ "$(stat -c %i "$log")" = "$inode" ] || [ "$inode" = 0 ]; then tail -c +$((offset + 1)) "$log"
-else tail -q -c +$((offset + 1)) "$log.1"; cat "$log"; fi
-}}
+{functions}
+spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=
+find_log
+set -- $(mark_at "$log" "$(stat -c %s "$log")"); inode=$2; offset=$3; sum=$4
 scan() {{
 growth | awk -v want="$sent" -v print_lines="$1" '
 {{
@@ -86,7 +85,7 @@ def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int
     numbers = sorted({mail.number for mail in mails})
     rounds = "settle\n".join(_round(mails, number, run_tag) for number in numbers)
     script = _SCRIPT.format(
-        log=exim.MAINLOG,
+        functions=FUNCTIONS,
         spool=exim.SPOOL,
         exim=exim.BINARY,
         sender=shlex.quote(sender),

@@ -8,41 +8,33 @@ import re
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
-from mxlib.mta.exim import names as exim
-from mxlib.mta.exim.maillog import LogMark, read_mark
+from mxlib.mta.exim.log import MARK_OF, LogMark, read_mark, since
 from mxlib.mta.exim.runners import UNIT
 from mxlib.mta.queue import Flow
 
-# Over a rotation the rest of the old file is read too, as long as it is not compressed.
-_SCRIPT = r"""
-log=@LOG@; inode=@INODE@; from=$((@OFFSET@ + 1))
 # what was seen to be delivered shall be known after a power cut, too
+_SCRIPT = """
+find_log
 sync -d "$log" || true
-set -- $(stat -c '%i %s' "$log") || exit
-if [ "$1" = "$inode" ]; then
-[ "$2" -ge $((from - 1)) ] || echo lost
-head -c "$2" "$log" | tail -c "+$from"
-else
-old=$(find "${log%/*}" -maxdepth 1 -inum "$inode" -name "${log##*/}.*" ! -name '*.gz')
-if [ -n "$old" ]; then tail -c "+$from" "$old"; else echo lost; fi
-head -c "$2" "$log"
-fi | awk '
-/ <= / { arrived++ }
-/ Completed/ { completed++ }
-/ [-=]> / { delivered++ }
-/ == / && !/retry time not (yet )?reached/ { deferred++ }
-/ \*\* / { failed++ }
-/^lost$/ { lost = 1 }
+size=$(stat -c %s "$log")
+growth | awk '@MARK_OF@
+{ mark = mark_of() }
+mark == "<=" { arrived++ }
+mark == "Completed" { completed++ }
+mark == "=>" || mark == "->" || mark == ">>" { delivered++ }
+mark == "==" && !/retry time not (yet )?reached/ { deferred++ }
+mark == "**" { failed++ }
+/^hole$/ { lost = 1 }
 END {
-printf "arrived %d\ncompleted %d\ndelivered %d\n", arrived, completed, delivered
-printf "deferred %d\nfailed %d\nlost %d\n", deferred, failed, lost
+printf "arrived %d\\ncompleted %d\\ndelivered %d\\n", arrived, completed, delivered
+printf "deferred %d\\nfailed %d\\nlost %d\\n", deferred, failed, lost
 }'
-echo "mark $1 $2"
+mark_at "$log" "$size"
 [ -d /sys/fs/cgroup/system.slice/@UNIT@ ] && echo 'runs 1' || echo 'runs 0'
 """
 _ANSWER = re.compile(
     r"arrived (\d+)\ncompleted (\d+)\ndelivered (\d+)\ndeferred (\d+)\nfailed (\d+)\nlost ([01])\n"
-    r"mark (\d+) (\d+)\nruns ([01])\n*"
+    r"mark (\d+) (\d+) (\d+)\nruns ([01])\n*"
 )
 
 
@@ -52,11 +44,7 @@ def script(mark: LogMark) -> str:
     Args:
         mark: where the last look ended.
     """
-    parts = {"@LOG@": exim.MAINLOG, "@INODE@": str(mark.inode), "@OFFSET@": str(mark.offset), "@UNIT@": UNIT}
-    text = _SCRIPT
-    for word, part in parts.items():
-        text = text.replace(word, part)
-    return text
+    return since(mark) + _SCRIPT.replace("@MARK_OF@", MARK_OF).replace("@UNIT@", UNIT)
 
 
 def parse(text: str) -> Flow:
@@ -68,8 +56,9 @@ def parse(text: str) -> Flow:
     found = _ANSWER.fullmatch(text)
     if found is None:
         raise ParseError(f"how the queue moves is unknown: {text.strip()[:120]!r}")
-    arrived, completed, delivered, deferred, failed, lost, inode, offset, runs = (int(one) for one in found.groups())
-    return Flow(arrived, completed, delivered, deferred, failed, bool(lost), str(LogMark(inode, offset)), bool(runs))
+    arrived, completed, delivered, deferred, failed, lost, inode, offset, _, runs = map(int, found.groups())
+    mark = str(LogMark(inode, offset, found[9]))
+    return Flow(arrived, completed, delivered, deferred, failed, bool(lost), mark, bool(runs))
 
 
 def source(mark: str) -> Source[Flow]:

@@ -10,6 +10,7 @@ from mxlib.base.text import one_line, printable
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.mta.exim.log import FUNCTIONS
 from mxlib.mta.refusal import Refusal
 
 REJECTLOG = "/var/log/exim4/rejectlog"
@@ -37,6 +38,8 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
     return Section(
         "rejects",
         f"""\
+{FUNCTIONS}
+find_zone
 date '+zone %z'
 from=$(date -d @{since.timestamp():.0f} '+%Y-%m-%d %H:%M:%S')
 for f in $(ls -tr {REJECTLOG} {REJECTLOG}.* 2>/dev/null); do

@@ -39,6 +39,9 @@ def inbound(world: RebootWorld, state: State) -> Done:
     accounted = ledger.check(world, record)
     if world.progress.lost:
         return accounted
+    if accounted.evidence["holes"] and accounted.evidence["missing"] and not accounted.evidence.get("accepted"):
+        world.remember(record.with_judgement(record.boot, serving=Judgement.INCONCLUSIVE))
+        return accounted
     done = _judged(world, record, "serving", from_outside(world))
     return Done(f"{done.note}; {accounted.note}", {**done.evidence, **accounted.evidence})
 

@@ -36,7 +36,7 @@ class Queue:
         parts = {
             "queue-flow": self.flow() if "section queue-flow " in script else "",
             "retry-rules": "begin retry\n* * F,4d,6h\n",
-            "maillog-mark": "mark 1 10\nzone +0000\n",
+            "maillog-mark": "mark 1 10 5\n",
             "retry-hints": "end\n",
             "backlog": self.backlog(),
         }
@@ -49,7 +49,7 @@ class Queue:
 
     def flow(self):
         done, self.completed = self.completed, 0
-        return f"arrived 0\ncompleted {done}\ndelivered {done}\ndeferred 0\nfailed 0\nlost 0\nmark 1 10\nruns 0\n"
+        return f"arrived 0\ncompleted {done}\ndelivered {done}\ndeferred 0\nfailed 0\nlost 0\nmark 1 10 5\nruns 0\n"
 
     def backlog(self):
         now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.clock.monotonic())

@@ -75,6 +75,12 @@ def test_a_recent_delivery_proves():
     assert tries(what) == (Try("x.test", "-", None, 5),)
 
 
+def test_a_delivery_in_the_future_proves_nothing():
+    later = Lately(NOW + timedelta(hours=1))
+    assert only(known(heap(), lately={"x.test": later})).way is Way.UNTRIED
+    assert tries(known(heap(oldest=ago(days=9)), lately={"x.test": later})) == ()
+
+
 def test_what_was_just_proven_is_tried_past_its_cutoff_too():
     what = known(heap(oldest=ago(days=9)), lately={"x.test": TOOK})
     assert tries(what) == (Try("x.test", "-", None, 5),)

@@ -168,3 +168,12 @@ def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
     assert context.progress.lost == lost
     assert "MISSING 21" in done.note
     assert done.evidence["missing"] == 21
+
+
+def test_a_hole_in_the_log_is_unknown_and_never_missing():
+    said = f"must 30\nspool 9\nmissing 1\nuntraced 0\nholes 1\n{IDS[0]}"
+    context = SimpleNamespace(accepted=frozenset(), progress=SimpleNamespace(lost=0), mta=ADAPTER)
+    context.act = lambda _script, timeout: SimpleNamespace(output=said)
+    done = ledger.check(context, RECORD)
+    assert context.progress.lost == 0
+    assert f"UNKNOWN 1: {IDS[0]}; THE LOG HAS A HOLE" in done.note

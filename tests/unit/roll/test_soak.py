@@ -90,7 +90,7 @@ class World:
 
     def facts(self, _host, sources):
         if sources[0] is ADAPTER.mark:
-            return facts_support.facts_of({maillog.MARK: "mark 1 0\nzone +0000\n"})
+            return facts_support.facts_of({maillog.MARK: "mark 1 0 4294967295\n"})
         if sources[0] is ADAPTER.length:
             return facts_support.facts_of({queue.LENGTH: "7\n"})
         head = "zone +0000\narrived 1\ndelivered 1\ncompleted 1\nwrong 1\n"

@@ -48,3 +48,15 @@ def test_hints_are_cleared_by_their_exact_keys():
     script = hints.clear_script(["T:mx.x.test:192.0.2.7", "R:o'hara@x.test:<a@b>", "evil\nq", "X:what"])
     shown = subprocess.run(["sh", "-c", script.partition(" | ")[0]], capture_output=True, text=True, check=True).stdout
     assert shown == "T:mx.x.test:192.0.2.7\nd\nR:o'hara@x.test:<a@b>\nd\n"
+
+
+def test_exim_4_98_writes_an_ipv6_address_in_brackets():
+    # exim_dumpdb of Exim 4.98.2 on Debian 13
+    (one, message) = fact(hints.SOURCE, """\
+  T:mx.provider.test:[2001:db8:51::10] 110 0 Connection timed out
+21-Nov-2026 06:43:09  21-Nov-2026 06:43:09  21-Nov-2026 06:58:09 *
+  T:mx.provider.test:[2001:db8:51::10]:1xUeoW-0000000005z-0A2b -46 0 after end of data
+21-Nov-2026 06:43:09  21-Nov-2026 06:43:09  21-Nov-2026 06:58:09
+end
+""")  # fmt: skip
+    assert (one.ip, message.ip, one.expired) == ("2001:db8:51::10", "2001:db8:51::10", True)

@@ -1,5 +1,7 @@
 import gzip
-from datetime import datetime, timedelta
+import os
+import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +12,6 @@ from mxlib.mta.event import Cause, EventKind
 from mxlib.mta.exim import maillog
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.adapter import ADAPTER
-from mxlib.mta.exim.maillog import LogMark
 from tests.unit.support.facts import ShellHost, fact, fixture, output
 
 ID = "1xUaVg-00006e-2b"
@@ -67,7 +68,7 @@ def test_growth_over_a_rotation(host, log):
     growth = read_growth(host, mark)
     assert [event.kind for event in growth.events] == [EventKind.DELIVERED, EventKind.COMPLETED]
     assert not growth.lost
-    assert growth.mark == str(LogMark(log.stat().st_ino, log.stat().st_size))
+    assert growth.mark.startswith(f"{log.stat().st_ino}:{log.stat().st_size}:")
 
 
 def test_growth_over_a_rotation_right_at_the_mark(host, log):
@@ -80,16 +81,58 @@ def test_growth_over_a_rotation_right_at_the_mark(host, log):
     assert not growth.lost
 
 
-def test_a_log_that_was_compressed_or_cut_is_said_to_be_lost(host, log):
+def rotate(log, how):
+    """Rotate as logrotate does, by one of its ways."""
+    if how == "dateext":
+        log.rename(log.with_name("mainlog-20261121"))
+    elif how == "compress":
+        log.with_name("mainlog.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+        log.unlink()
+    elif how == "copytruncate":
+        log.with_name("mainlog.1").write_bytes(log.read_bytes())
+        os.truncate(log, 0)
+        return
+    elif how == "twice":
+        log.rename(log.with_name("mainlog.2"))
+        log.with_name("mainlog.1").write_text(lines("-> between@ok.test R=r T=t"))
+    log.write_text("")
+
+
+@pytest.mark.parametrize("how", ["dateext", "compress", "copytruncate", "twice"])
+def test_growth_is_found_however_the_log_was_rotated(host, log, how):
+    log.write_text(lines("<= a@lab.test U=root P=local S=1"))
+    mark = read_mark(host)
+    with log.open("a") as file:
+        file.write(lines("=> b@ok.test R=r T=t"))
+    rotate(log, how)
+    with log.open("a") as file:
+        file.write(lines("Completed", *["-> later@ok.test R=r T=t"] * 9))
+    growth = read_growth(host, mark)
+    assert not growth.lost
+    seen = [event.address for event in growth.events if event.address != "later@ok.test"]
+    assert seen == ["b@ok.test", *(["between@ok.test"] if how == "twice" else []), ""]
+    assert read_growth(host, growth.mark).events == ()
+
+
+def test_a_log_that_is_gone_or_cut_is_said_to_be_lost(host, log):
     log.write_text(lines("<= a@lab.test U=root P=local S=1", "Completed"))
     mark = read_mark(host)
-    (log.with_name("mainlog.2.gz")).write_bytes(gzip.compress(log.read_bytes()))
-    log.rename(log.with_name("elsewhere"))
+    log.unlink()
     log.write_text(lines("Completed"))
     assert read_growth(host, mark).lost
     here = read_mark(host)
     log.write_text("")
     assert read_growth(host, here).lost
+
+
+def test_a_mark_of_an_older_run_is_followed_by_its_inode(host, log):
+    log.write_text(lines("<= a@lab.test U=root P=local S=1"))
+    mark = f"{log.stat().st_ino}:{log.stat().st_size}"
+    log.rename(log.with_name("mainlog.1"))
+    log.write_text(lines("Completed"))
+    growth = read_growth(host, mark)
+    assert [event.kind for event in growth.events] == [EventKind.COMPLETED]
+    assert not growth.lost
 
 
 def test_much_growth_comes_in_pieces(host, log, monkeypatch):
@@ -139,3 +182,74 @@ def test_a_recent_log_that_is_missing_or_cut_short_is_unknown(host, log):
     whole = host.read(maillog.RECENT_SECTION.script, timeout=5).output
     with pytest.raises(FactUnknownError, match="cut short"):
         fact(maillog.RECENT_SOURCE, whole.replace("end\n", ""))
+
+
+def exim_says(directory, monkeypatch, **settings):
+    """An exim4 that knows its settings and nothing else."""
+    binary = directory / "exim4"
+    said = "".join(f"[ $2 != {key} ] || echo '{key} = {value}'\n" for key, value in settings.items())
+    binary.write_text(f"#!/bin/sh\n{said}")
+    binary.chmod(0o755)
+    return lambda script: script.replace(exim.BINARY, str(binary))
+
+
+def ask(script, **environment):
+    return subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("host_zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_lines_are_in_exims_own_zone(tmp_path, monkeypatch, host_zone):
+    told = exim_says(tmp_path, monkeypatch, timezone="UTC", log_file_path=f"{tmp_path}/%slog")
+    young, old = (datetime.now(UTC) - timedelta(minutes=one) for one in (2, 240))
+    (tmp_path / "mainlog").write_text("".join(
+        f"{when:%Y-%m-%d %H:%M:%S} {ID} == b@{where}.test R=r T=t defer (111): Connection refused\n"
+        for when, where in ((old, "old"), (young, "young"))
+    ))  # fmt: skip
+    done = ask(told(maillog.RECENT_SECTION.script), TZ=host_zone)
+    found = fact(maillog.RECENT_SOURCE, done.stdout)
+    assert {event.domain for event in found.events} == {"young.test"}
+    assert abs((found.events[0].when - young).total_seconds()) < 1
+
+
+def test_a_clock_that_was_just_changed_makes_the_last_minutes_unknown(tmp_path, monkeypatch):
+    told = exim_says(tmp_path, monkeypatch, log_file_path=f"{tmp_path}/%slog")
+    (tmp_path / "mainlog").touch()
+    fake = 'date() { case "$*" in +%z) echo +0100 ;; *%z) echo +0200 ;; *) command date "$@" ;; esac; }\n'
+    done = ask(fake + told(maillog.RECENT_SECTION.script))
+    assert (done.returncode, done.stderr) == (4, "the clock has just been changed\n")
+
+
+def test_a_dated_log_is_followed_from_day_to_day(tmp_path, monkeypatch):
+    told = exim_says(tmp_path, monkeypatch, log_file_path=f": syslog : {tmp_path}/%slog-%D")
+    yesterday = tmp_path / "mainlog-20261120"
+    yesterday.write_text(lines("<= a@lab.test U=root P=local S=1"))
+    found = ask(told(maillog.MARK.script)).stdout
+    mark = fact(maillog.MARK_SOURCE, found)
+    with yesterday.open("a") as file:
+        file.write(lines("=> b@ok.test R=r T=t"))
+    (tmp_path / f"mainlog-{datetime.now():%Y%m%d}").write_text(lines("Completed"))
+    first = maillog.growth_source(mark)
+    piece = fact(first, ask(told(first.sections[0].script)).stdout)
+    assert ([event.kind for event in piece.events], piece.lost, piece.whole) == ([EventKind.DELIVERED], False, False)
+    second = maillog.growth_source(piece.mark)
+    rest = fact(second, ask(told(second.sections[0].script)).stdout)
+    assert ([event.kind for event in rest.events], rest.lost, rest.whole) == ([EventKind.COMPLETED], False, True)
+
+
+def test_a_log_that_goes_to_syslog_alone_is_unknown(tmp_path, monkeypatch):
+    told = exim_says(tmp_path, monkeypatch, log_file_path="syslog")
+    done = ask(told(maillog.MARK.script))
+    assert (done.returncode, done.stderr) == (3, "Exim has no log file: syslog\n")
+
+
+def test_a_subject_is_no_mark(host, log):
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    log.write_text(
+        f'{now} 1xX4cT-0000000000H-2Dcw <= a@b.test U=root P=local S=339 T="Order Completed ** => x"\n'
+        f"{now} 1xX4cT-0000000000H-2Dcw => user <user@b.test> R=local T=file\n"
+        f"{now} 1xX4cT-0000000000H-2Dcw Completed\n"
+    )
+    found = recent(host)
+    assert (found.arrived, found.delivered, found.completed, found.wrong) == (1, 1, 1, 0)

@@ -1,0 +1,148 @@
+"""Where Exim's main log is and what was written to it since a mark, in shell: the one place that knows rotation.
+
+A mark is the file's inode, an offset, and a checksum of the first bytes before it. A rotated file is found by inode or
+by these bytes, whatever it is called and however it was rotated: renamed, compressed, copied and cut. Where it is not
+found, or where the log has lost its end, the growth has a hole, which is said.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mxlib.base.errors import ParseError
+from mxlib.mta.exim import names as exim
+
+_HEAD_BYTES = 1024
+
+# Exim's own zone is that of its lines where they name none; TZ makes date(1) speak the same.
+# %s is the kind of log, %D the day, %M the month (spec.txt, "Where the logs are written").
+FUNCTIONS = f"""\
+log=; path=; logs=; wide=
+stream() {{
+case $1 in *.gz) zcat "$1" ;; *.xz) xzcat "$1" ;; *.bz2) bzcat "$1" ;; *.zst) zstdcat "$1" ;; *) cat "$1" ;; esac
+}}
+find_zone() {{
+zone=$({exim.BINARY} -bP timezone 2>/dev/null | sed -n 's/^timezone = *//p')
+[ -z "$zone" ] || {{ TZ=$zone; export TZ; }}
+}}
+find_log() {{
+[ -z "$log" ] || [ "$logs" != "$path" ] || return 0
+find_zone
+paths=$({exim.BINARY} -bP log_file_path 2>/dev/null | sed -n 's/^log_file_path = *//p' | tr -d ' ' | tr : '\\n')
+case "$paths" in
+'') path={exim.MAINLOG} ;;
+*/*) path=$(printf '%s\\n' "$paths" | grep / | head -n 1) ;;
+*) echo "Exim has no log file: $paths" >&2; exit 3 ;;
+esac
+path=$(printf %s "$path" | sed 's/%s/main/')
+log=$(printf %s "$path" | sed "s/%D/$(date +%Y%m%d)/; s/%M/$(date +%Y%m)/")
+# a dated log begins with the first line of its day
+logs=$(printf %s "$path" | sed 's/%[DM]/*/')
+[ "$logs" = "$path" ] || [ -e "$log" ] || log=$(ls -t $logs 2>/dev/null | head -n 1)
+[ -e "$log" ] || {{ echo "no $path" >&2; exit 3; }}
+}}
+head_sum() {{
+stream "$1" 2>/dev/null | head -c "$(($2 < {_HEAD_BYTES} ? $2 : {_HEAD_BYTES}))" | cksum | cut -d' ' -f1
+}}
+mark_at() {{ echo "mark $(stat -c %i "$1") $2 $(head_sum "$1" "$2")"; }}
+is_marked() {{
+if [ "$offset" = 0 ] || [ -z "$sum" ]; then [ "$(stat -c %i "$1")" = "$inode" ] || return; fi
+case $1 in *.gz | *.xz | *.bz2 | *.zst) ;; *) [ "$(stat -c %s "$1")" -ge "$offset" ] || return ;; esac
+[ -z "$sum" ] || [ "$(head_sum "$1" "$offset")" = "$sum" ]
+}}
+find_mark() {{
+find_log
+file=; later=; hole=; seen=0
+if is_marked "$log"; then file=$log; return; fi
+for one in $(ls -t $logs* 2>/dev/null); do
+[ "$one" != "$log" ] || continue
+if is_marked "$one"; then file=$one; break; fi
+later="$one $later"; seen=$((seen + 1))
+[ "$seen" -lt 30 ] || break
+done
+if [ -z "$file" ]; then
+hole=yes; offset=0
+# who looks for single messages is better off with more than was asked for
+set -- $later
+while [ "$#" -gt "${{wide:-0}}" ]; do shift; done
+set -- "$@" "$log"; file=$1; shift; later=$*
+return
+fi
+later="$later $log"
+}}
+recent() {{
+find_log
+# over a change of the clock, times that are texts have no order
+[ "$(date +%z)" = "$(date -d "$1 seconds ago" +%z)" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}
+from=$(date -d "$1 seconds ago" '+%Y-%m-%d %H:%M:%S')
+}}
+latest() {{
+old=$(ls -t $logs* 2>/dev/null | grep -vxF "$log" | head -n 1)
+[ -z "$old" ] || stream "$old" | tail -c "$1"
+tail -c "$1" "$log"
+}}
+growth() {{
+find_mark
+[ -z "$hole" ] || echo hole
+size=$(stat -c %s "$log")
+if [ "$file" = "$log" ]; then head -c "$size" "$log" | tail -c "+$((offset + 1))"; return; fi
+stream "$file" | tail -c "+$((offset + 1))"
+for one in $later; do [ "$one" = "$log" ] && head -c "$size" "$log" || stream "$one"; done
+}}
+"""
+
+MARK_OF = """
+function mark_of(  i) {
+for (i = 3; i <= 6 && i <= NF; i++)
+if ($(i - 1) ~ /^[0-9A-Za-z]+-[0-9A-Za-z]+-[0-9A-Za-z]+$/)
+return $i ~ /^(<=|=>|->|>>|[*][*]|==|Completed)$/ ? $i : ""
+return ""
+}
+"""
+"""An awk function: the mark of a line, in its own place behind the message's id; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class LogMark:
+    """A place in the main log.
+
+    Attributes:
+        inode: of the file.
+        offset: bytes before the place.
+        head: checksum of the first of these bytes; empty in a mark of an older run.
+    """
+
+    inode: int
+    offset: int
+    head: str = ""
+
+    def __str__(self) -> str:
+        """The mark as everybody else keeps it."""
+        return f"{self.inode}:{self.offset}:{self.head}".rstrip(":")
+
+
+def read_mark(text: str) -> LogMark:
+    """Read a mark as it was kept.
+
+    Raises:
+        mxlib.base.errors.ParseError: it has another form.
+    """
+    if not (found := re.fullmatch(r"(\d+):(\d+)(?::(\d+))?", text)):
+        raise ParseError(f"not a mark of the main log: {text[:60]!r}")
+    return LogMark(int(found[1]), int(found[2]), found[3] or "")
+
+
+def parse_mark(text: str) -> LogMark:
+    """Read a mark as ``mark_at`` prints it.
+
+    Raises:
+        mxlib.base.errors.ParseError: there is no log file.
+    """
+    found = re.search(r"^mark (\d+) (\d+) (\d+)$", text, re.MULTILINE)
+    if found is None:
+        raise ParseError("no mark of the main log")
+    return LogMark(int(found[1]), int(found[2]), found[3])
+
+
+def since(mark: LogMark) -> str:
+    """Return the functions, with a mark set for ``find_mark`` and ``growth``."""
+    return f"inode={mark.inode}; offset={mark.offset}; sum={mark.head}\n{FUNCTIONS}"
