@@ -47,8 +47,24 @@ class ConsoleBusyError(ConsoleError):
     """Somebody else holds the console: it is attached and stays silent until they leave."""
 
 
+class ConsoleEndedError(ConsoleError):
+    """The command that joins us to the console ended by itself."""
+
+
 class ConsoleLoginError(ConsoleError):
-    """The login was refused."""
+    """The login was refused, or asks for more than the password.
+
+    Attributes:
+        advice: the next right thing for a person; empty where the password itself is to be looked at.
+    """
+
+    advice = ""
+
+
+class ConsoleExpiredError(ConsoleLoginError):
+    """The password was taken, and has to be changed before anybody gets in."""
+
+    advice = "Log in by hand and change it, then put the new one into the password file: gnt-instance console {name}"
 
 
 class ConsoleStateError(ConsoleError):
@@ -111,6 +127,7 @@ class Console:
         self._secret = secret
         self._transcript = Transcript(transcript, secret)
         self._seen = bytearray()
+        self._words = bytearray()
         self._news = threading.Condition()
         self._pieces = 0
         self._ended = False
@@ -155,6 +172,7 @@ class Console:
         self._pieces += 1
         self._last_came = self.clock.monotonic()
         self._transcript.write(piece)
+        self._words = (self._words + piece)[-_TAIL:]
         self._seen += piece
         del self._seen[: max(0, len(self._seen) - _KEPT)]
 
@@ -192,6 +210,12 @@ class Console:
     def screen(self) -> Screen:
         """What the console waits for; safe to show."""
         return look(redact(self._raw(_TAIL), self._secret))
+
+    def last_words(self) -> str:
+        """The last lines that came at all, also those that were let go of; safe to show."""
+        with self._news:
+            text = bytes(self._words).decode(errors="replace")
+        return look(redact(text, self._secret)).last
 
     def _raw(self, length: int) -> str:
         with self._news:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mxlib.adapters.console import Console, ConsoleBusyError, ConsoleError, ConsoleLoginError
+from mxlib.adapters.console_login import Login
 from mxlib.adapters.ganeti import Cluster, Rapi
 from mxlib.adapters.secret import Secret, SecretError
-from mxlib.adapters.serial_shell import Login, SerialShell
+from mxlib.adapters.serial_shell import SerialShell
 from mxlib.base.clock import Clock, wait_for
 from mxlib.base.errors import HostError, MxlibError
 from mxlib.base.text import one_line
@@ -24,6 +25,7 @@ from mxlib.protocols.host import Host
 
 _SILENT_S = 6.0
 _MENDED = frozenset({Cause.RENAMED, Cause.NOT_UP, Cause.SSHD})
+_ENDED = "Run it by hand, on the cluster's master: gnt-instance console {name}"
 _BACK_S = 45.0
 """After the repair: address detection and the first login of a slow host."""
 
@@ -123,24 +125,35 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
     except (MxlibError, OSError) as error:
         return Verdict("console", Status.FAILED, one_line(str(error)))
     evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
-    return Verdict("console", Status.OK, f"root's shell over the serial console of {name} serves", (evidence,))
+    why = f"root's shell over the serial console of {name} serves"
+    return Verdict("console", Status.OK, why, (evidence,), _left_open(shell))
+
+
+def _left_open(shell: SerialShell) -> tuple[str, ...]:
+    """Warnings about a console that was not left at a login prompt."""
+    if shell.autologin:
+        return ("its getty logs root in by itself: whoever reaches the console is root",)
+    return () if shell.logged_out else ("it could not be left at a login prompt: look whether a shell is open there",)
 
 
 def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:
     """Why a console gave no shell, with the next right thing to do."""
     screen = error.screen or console.screen()
     if isinstance(error, ConsoleLoginError):
-        return Diagnosis(
-            Cause.LOGIN,
-            error.why,
-            f"Check the password file; log in by hand: gnt-instance console {_known_as(means, name)}",
-        )
+        advice = error.advice or "Check the password file; log in by hand: gnt-instance console {name}"
+        return Diagnosis(Cause.LOGIN, error.why, advice.replace("{name}", _known_as(means, name)))
     if error.screen is None:
         return Diagnosis(Cause.NO_ACCESS, error.why)
+    known = _known_as(means, name)
+    told = from_screen(screen, known)
+    if not console.alive and told.cause in (Cause.BOOTING, Cause.SILENT):
+        # a command that has ended is at no boot: what it said last is why
+        said = one_line(console.last_words(), 400) or "it said nothing"
+        return Diagnosis(Cause.NO_ACCESS, f"the console's command ended by itself: {said}", _ENDED.format(name=known))
     if isinstance(error, ConsoleBusyError):
         advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
         return Diagnosis(Cause.BUSY, error.why, advice)
-    return from_screen(screen, _known_as(means, name))
+    return told
 
 
 def _known_as(means: Means, name: str) -> str:
@@ -280,8 +293,8 @@ class _Repair:
                 self._inside(shell)
         except ConsoleError as error:
             self._ends(why_no_shell(self._means, self._name, console, error))
-        where = "at its login prompt" if shell.logged_out else "not at a login prompt"
-        self._tell(f"console left, {where}")
+        where = "at its login prompt" if shell.logged_out else "NOT at a login prompt"
+        self._tell(f"console left, {'where its getty logs root in by itself' if shell.autologin else where}")
 
     def _inside(self, shell: Host) -> None:
         try:

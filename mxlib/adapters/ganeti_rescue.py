@@ -36,7 +36,7 @@ _UNPAUSE_S = 20.0
 """Ganeti's console lets a paused machine run three seconds after it was attached (kvm-console-wrapper of 3.0)."""
 _NO_POWER = frozenset({Cause.RENAMED, Cause.UNCERTAIN, Cause.NOT_RUNNING, Cause.NO_BOOT_DEVICE, Cause.FSCK})
 """A power cycle keeps the slots and the disks: it helps against none of these."""
-_NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.NO_ACCESS})
+_NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.PROMPT, Cause.NO_ACCESS})
 
 
 class NoMachineAccess:

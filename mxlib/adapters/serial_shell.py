@@ -12,32 +12,18 @@ import contextlib
 import gzip
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Self
 
-from mxlib.adapters.console import Console, ConsoleError, ConsoleLoginError, ConsoleStateError
-from mxlib.adapters.secret import Secret
+from mxlib.adapters.console import Console, ConsoleError, ConsoleStateError
+from mxlib.adapters.console_login import Entry, Login, Pace
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, InterruptedRunError, MxlibError
 from mxlib.base.text import one_line
-from mxlib.nic.screen import Screen, Waiting
+from mxlib.nic.screen import Waiting
 from mxlib.protocols.host import CommandResult
 
 _CHUNK = 600  # below the 4096 of a terminal's line buffer, with room for noise
 
 _STARTS, _UPLOADS, _PRINTS = 3, 3, 5
-_HOPELESS = frozenset(
-    {
-        Waiting.USER_SHELL,
-        Waiting.GRUB_SHELL,
-        Waiting.GRUB_RESCUE,
-        Waiting.INITRAMFS,
-        Waiting.EMERGENCY,
-        Waiting.FSCK,
-        Waiting.PANIC,
-        Waiting.NO_BOOT_DEVICE,
-        Waiting.NOT_RUNNING,
-    }
-)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = f"env -i HOME=/root USER=root TERM=dumb LC_ALL=C HISTFILE= PATH={_PATH}"
 _LONGEST_S = 900
@@ -53,24 +39,6 @@ K=$1
 }
 show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
 """
-_REFUSED = re.compile(
-    r"Login incorrect|Authentication failure|Login timed out|Permission denied|account .* (?:locked|expired)"
-)
-
-
-@dataclass(frozen=True)
-class Login:
-    """Who logs in.
-
-    Attributes:
-        user: root, or a user whose shell is root's.
-        password: typed only at a password prompt that answers our own user name.
-        timeout: seconds until a prompt must have come, boot included.
-    """
-
-    user: str
-    password: Secret
-    timeout: float = 60.0
 
 
 def cksum(data: bytes) -> int:
@@ -97,7 +65,7 @@ class SerialShell:
         login: who logs in.
     """
 
-    ANSWER_S, STILL_S = 15.0, 0.6
+    ANSWER_S, STILL_S, LEAVE_S = 15.0, 0.6, 6.0
     SCRATCH = "/run"
     PRINTK = "/proc/sys/kernel/printk"
     UID = "0"
@@ -111,8 +79,7 @@ class SerialShell:
         self._prompt = re.compile(re.escape("".join(self._halves)) + r"> *\Z")
         self._level: str | None = None
         self._open = False
-        self._passwords = 0
-        self.found_logged_in = False
+        self._entry: Entry | None = None
 
     @property
     def name(self) -> str:
@@ -125,51 +92,29 @@ class SerialShell:
         """Find a prompt, log in, and start a shell of our own.
 
         Raises:
-            mxlib.adapters.console.ConsoleLoginError: the login was refused.
+            mxlib.adapters.console.ConsoleLoginError: the login was refused, or asks for more than the password.
             mxlib.adapters.console.ConsoleStateError: the machine waits for something else.
+            mxlib.adapters.console.ConsoleEndedError: the command that joins us to the console ended.
             mxlib.adapters.console.ConsoleError: no prompt within the time.
         """
-        clock = self._console.clock
-        end = clock.monotonic() + self._login.timeout
-        while clock.monotonic() < end:
-            screen = self._console.settle(still=self.STILL_S, timeout=self.ANSWER_S)
-            if self._advance(screen):
-                self._start_shell()
-                return
-        raise ConsoleError(f"no prompt on the console within {self._login.timeout:.0f} s", self._console.screen())
+        self._entry = Entry(self._console, self._name, self._login, uid=self.UID, pace=self.pace)
+        self._entry.enter()
+        self._start_shell()
 
-    def _advance(self, screen: Screen) -> bool:
-        """One step towards a root prompt; True when it is there."""
-        if screen.waiting in _HOPELESS or not self._console.alive:
-            raise ConsoleStateError(f"the console shows {screen.waiting.value}", screen)
-        if screen.waiting is Waiting.ROOT_SHELL:
-            self.found_logged_in = self._passwords == 0
-            return True
-        if screen.waiting is Waiting.LOGIN:
-            self._answer_login()
-        elif screen.waiting is not Waiting.GRUB_MENU:
-            # A fresh prompt. At a password prompt that is not ours an empty one is refused and leads back to the login.
-            self._console.forget()
-            self._console.send("\r")
-            self._console.wait(lambda text: bool(text.strip()), timeout=min(5.0, self.ANSWER_S))
-        return False
+    @property
+    def pace(self) -> Pace:
+        """How long is waited for what."""
+        return Pace(self.ANSWER_S, self.STILL_S, self.LEAVE_S)
 
-    def _answer_login(self) -> None:
-        self._console.forget()
-        self._console.send(self._login.user + "\r")
-        # Only at a password prompt that answers this very name: typed at a login prompt it would be echoed and logged.
-        asked = self._console.wait_for(re.compile(r"Password: *\Z"), timeout=self.ANSWER_S)
-        if asked is None:
-            return
-        self._passwords += 1
-        self._console.forget()
-        self._console.send(self._login.password.reveal() + "\r")
-        self._console.wait(lambda text: bool(_REFUSED.search(text)) or self._at_root(), timeout=30.0)
-        if self._passwords > 1 and _REFUSED.search(self._console.text()):
-            raise ConsoleLoginError(f"the login of {self._login.user} was refused twice", self._console.screen())
+    @property
+    def found_logged_in(self) -> bool:
+        """Whether a root shell was open already."""
+        return self._entry is not None and self._open and not self._entry.passwords
 
-    def _at_root(self) -> bool:
-        return self._console.screen().waiting is Waiting.ROOT_SHELL
+    @property
+    def autologin(self) -> bool:
+        """Whether the console's getty logs root in by itself, so that it never shows a login prompt."""
+        return self._entry is not None and self._entry.autologin
 
     def _start_shell(self) -> None:
         self._open = True
@@ -194,24 +139,28 @@ class SerialShell:
 
     def close(self) -> None:
         """Log out, whatever state the line is in; the console itself stays attached. Never raises."""
-        if not self._open:
+        entry = self._entry
+        if entry is None or not (self._open or entry.entered):
             return
-        self._open = False
+        ours, self._open = self._open, False
         with contextlib.suppress(MxlibError, InterruptedRunError):
             if not self._console.alive and not self._console.reattach(timeout=self.ANSWER_S):
                 return
             self._console.send("\x03\r")
-            self._at_prompt(5.0)
-            if self._level is not None and self._level.isdigit():
-                self._type(f"echo {self._level} >{self.PRINTK}")
-            self._console.forget()
-            self._console.send("exit\r")
-            self._console.wait(lambda _: self._console.screen().waiting is Waiting.LOGIN, timeout=10.0)
+            if ours and self._at_prompt(5.0):
+                if self._level is not None and self._level.isdigit():
+                    self._type(f"echo {self._level} >{self.PRINTK}")
+                self._console.forget()
+                self._console.send("exit\r")
+                self._console.wait(entry.is_over, timeout=10.0)
+            entry.leave()
 
     @property
     def logged_out(self) -> bool:
         """Whether the console shows a login prompt, or is gone: no shell of ours is left on it."""
-        return not self._open and (not self._console.alive or self._console.screen().waiting is Waiting.LOGIN)
+        entered = self._entry is not None and self._entry.entered
+        there = self._console.alive and self._console.screen().waiting is not Waiting.LOGIN
+        return not (self._open or entered or there)
 
     def __enter__(self) -> Self:
         try:

@@ -37,6 +37,7 @@ class Cause(Enum):
     BOOTING = "it was still booting"
     LOGIN = "the console's login was refused"
     SESSION = "an ordinary user's session stands on its console"
+    PROMPT = "its console shows a prompt that is not known"
     NO_ACCESS = "its console could not be reached"
 
 
@@ -80,6 +81,7 @@ _BY_SCREEN: Mapping[Waiting, tuple[Cause, str]] = {
     ),
     Waiting.NOT_RUNNING: (Cause.NOT_RUNNING, "Start it: gnt-instance start {name} (on the master; a cold start)."),
     Waiting.USER_SHELL: (Cause.SESSION, "Find out whose it is; log it out on the console, then run this again."),
+    Waiting.PROMPT: (Cause.PROMPT, "Look at it: gnt-instance console {name}; leave it at its login prompt."),
     Waiting.BOOTING: (
         Cause.BOOTING,
         "Wait, and run this again; if it never ends, the last lines show where it stands.",

@@ -38,6 +38,7 @@ class Waiting(Enum):
     PASSWORD = "a password prompt"  # noqa: S105
     ROOT_SHELL = "a root shell"
     USER_SHELL = "the shell of an ordinary user"
+    PROMPT = "a prompt that is not known"
     GRUB_MENU = "the GRUB menu"
     GRUB_SHELL = "GRUB's command line: it found no configuration, or somebody pressed c"
     GRUB_RESCUE = "GRUB's rescue prompt: it does not find its own modules"
@@ -70,6 +71,15 @@ def plain(raw: str) -> str:
     return re.sub(r"\r+\n|\r+", "\n", text.replace("\r\r", "\r"))
 
 
+def open_line(text: str) -> str:
+    """The line that a console stands at: what is behind the last line feed; empty at the beginning of a line.
+
+    Arguments:
+        text: what :func:`quiet` leaves.
+    """
+    return text.rpartition("\n")[2].strip()
+
+
 def quiet(text: str) -> str:
     """Plain text without what the kernel and systemd say in between, wherever in a line it begins."""
     return _STATUS.sub("", _KERNEL.sub("", text))
@@ -91,6 +101,8 @@ _STATES: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
     (Waiting.PANIC, re.compile(r"Kernel panic - not syncing[^\n]*")),
     (Waiting.FSCK, re.compile(r"[^\n]*UNEXPECTED INCONSISTENCY[^\n]*\n?[^\n]*")),
     (Waiting.NO_BOOT_DEVICE, re.compile(r"No bootable device[^\n]*|Boot failed: not a bootable disk[^\n]*")),
+    # sulogin asks in the host's language, systemd says this in English; a login prompt that follows is found first
+    (Waiting.EMERGENCY, re.compile(r"You are in (?:emergency|rescue) mode")),
 )
 _CAUSES = re.compile(
     r"[^\n]*(?:Kernel panic - not syncing|UNEXPECTED INCONSISTENCY|\[FAILED\]|\[DEPEND\]|ALERT!|Gave up waiting for"

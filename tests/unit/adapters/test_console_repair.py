@@ -129,6 +129,10 @@ def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPat
         (("--show", "[ 1.000000] x\\r\\n[    1.000000] Kernel panic - not syncing: x\\r\\n"), (), Cause.PANIC),
         (("--show", "(initramfs) "), (), Cause.INITRAMFS),
         (("--show", "grub rescue> "), (), Cause.GRUB),
+        (("--show", "Host key verification failed.\\r\\n", "--end-after", "0.3"), (), Cause.NO_ACCESS),
+        (("--expired",), (), Cause.LOGIN),
+        (("--expired", "--language", "de"), (), Cause.LOGIN),
+        (("--menu", "Wat nu> "), (), Cause.PROMPT),
         (
             ("--show", "Connection to console of instance mx2001 failed\\r\\n", "--end-after", "0.5"),
             (),
@@ -185,6 +189,13 @@ def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
     assert bad.status is Status.FAILED
     assert "refused" in bad.why
     nowhere(means, good.why + bad.why + repr(good))
+
+
+def test_a_console_whose_getty_logs_in_by_itself_serves_with_a_warning(means: Means) -> None:
+    found = prove_console(replace(means, cluster=FakeCluster("--autologin")), NAME, "r1", timeout=10.0)  # type: ignore[arg-type]
+    assert found.status is Status.OK
+    assert "logs root in by itself" in found.warnings[0]
+    assert prove_console(means, NAME, "r2", timeout=10.0).warnings == ()
 
 
 class Guest:

@@ -18,35 +18,84 @@ PASSWORD = "s3cret-on-the-line"
 KERNEL = b"[   91.123456] virtio_net virtio2 ens13: renamed from eth0\r\n"
 
 
-def _line(prompt: str, *, echo: bool) -> str:
+# Of login(1) and pam_unix(8), as Debian's message files have them: the password prompt, a refusal, the name asked anew.
+WORDS = {
+    "en": ("Password: ", "Login incorrect", "mail login: "),
+    "de": ("Passwort: ", "Anmeldung falsch", "mail Anmeldung: "),
+    "fr": ("Mot de passe : ", "Identifiant incorrect", "mail identifiant : "),
+    "ja": ("\u30d1\u30b9\u30ef\u30fc\u30c9\uff1a", "\u9055\u3044\u307e\u3059", "mail \u30ed\u30b0\u30a4\u30f3: "),
+}
+EXPIRED = (
+    "You are required to change your password immediately (administrator enforced).\n"
+    "Changing password for root.\nCurrent password: "
+)
+ABGELAUFEN = "Sie m\u00fcssen Ihr Passwort sofort \u00e4ndern (von root erzwungen).\nGeben Sie ein neues Passwort ein: "
+
+
+def _line(prompt: str, *, echo: bool) -> str | None:
+    """A line that was typed; None at the end of input."""
     attributes = termios.tcgetattr(0)
     attributes[3] = attributes[3] | termios.ECHO if echo else attributes[3] & ~termios.ECHO
     termios.tcsetattr(0, termios.TCSANOW, attributes)
     os.write(1, prompt.encode())
-    return os.read(0, 4096).decode().strip()
+    typed = os.read(0, 4096).decode()
+    return typed.strip() if typed else None
 
 
 def guest(options: argparse.Namespace) -> None:
-    """What getty and login do, for ever."""
+    """What getty does, for ever."""
     while True:
         os.write(1, b"\n\nDebian GNU/Linux 12 mail ttyS0\n\n")
-        name = ""
-        while not name:
-            name = _line("mail login: ", echo=True)
-        if _line("Password: ", echo=False) != PASSWORD or options.refuse:
-            time.sleep(0.1)
-            os.write(1, b"\n\nLogin incorrect\n")
+        if options.autologin:
+            os.write(1, b"mail login: root (automatic login)\n\n")
+            shell(options)
             continue
-        os.write(1, b"\nLinux mail 6.1.0-56-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian\n# motd\n")
-        shell()
+        name: str | None = ""
+        while name == "":
+            name = _line("mail login: ", echo=True)
+        if name is not None:
+            login(options)
 
 
-def shell() -> None:
+def menu(prompt: str) -> None:
+    """A program that is no shell: it prompts anew whatever is typed."""
+    while _line(prompt, echo=True) is not None:
+        pass
+
+
+def login(options: argparse.Namespace) -> None:
+    """What login does: three attempts, in the language of the host."""
+    asks, refuses, again = WORDS[options.language]
+    for _ in range(3):
+        typed = _line(asks, echo=False)
+        if typed is None:
+            return
+        if typed == PASSWORD and not options.refuse:
+            break
+        time.sleep(0.1)
+        os.write(1, f"\n\n{refuses}\n".encode())
+        name: str | None = ""
+        while name == "":
+            name = _line(again, echo=True)
+        if name is None:
+            return
+    else:
+        return
+    if options.expired:
+        _line(ABGELAUFEN if options.language == "de" else EXPIRED, echo=False)
+        return
+    os.write(1, b"\nLinux mail 6.1.0-56-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian\n# motd\n")
+    shell(options)
+
+
+def shell(options: argparse.Namespace) -> None:
     """A real one, with the prompt of root on the mail host."""
     attributes = termios.tcgetattr(0)
     attributes[3] |= termios.ECHO
     termios.tcsetattr(0, termios.TCSANOW, attributes)
-    environment = {**os.environ, "PS1": "root@mail:~# ", "HISTFILE": "", "TERM": "linux"}
+    environment = {**os.environ, "PS1": options.ps1, "HISTFILE": "", "TERM": "linux"}
+    if options.stubborn:
+        environment["IGNOREEOF"] = "10"
     child = os.fork()
     if child == 0:
         os.execvpe("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environment)
@@ -81,6 +130,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--refuse", action="store_true")
     parser.add_argument("--logged-in", action="store_true")
+    parser.add_argument("--menu", default="")
+    parser.add_argument("--autologin", action="store_true")
+    parser.add_argument("--expired", action="store_true")
+    parser.add_argument("--stubborn", action="store_true", help="a shell that does not end at the end of input")
+    parser.add_argument("--language", choices=WORDS, default="en")
+    parser.add_argument("--ps1", default="root@mail:~# ")
     parser.add_argument("--show", default="")
     parser.add_argument("--end-after", type=float, default=0.0)
     options = parser.parse_args()
@@ -94,8 +149,10 @@ def main() -> None:
         return
     pid, master = pty.fork()
     if pid == 0:
+        if options.menu:
+            menu(options.menu)
         if options.logged_in:
-            shell()
+            shell(options)
         guest(options)
     with contextlib.suppress(OSError):
         relay(master, options)
