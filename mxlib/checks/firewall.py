@@ -7,9 +7,10 @@ accepted before anything drops that could hit them.
 from mxlib.base.text import one_line
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown, worst
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import firewall
+from mxlib.facts import addresses, firewall
 from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.netfilter import Action, Chain, Rule
+from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import Facts
 
 _HARMLESS_STATES = frozenset({"invalid", "new", "untracked"})
@@ -58,17 +59,50 @@ def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:
     return None
 
 
-def _closed_ports(facts: FirewallFacts, chains: tuple[Chain, ...], policy: VerifyPolicy) -> list[int]:
-    """Ports that a chain which drops by default has no rule to accept."""
-    dropping = [chain for chain in chains if _drops_by_default(facts, chain)]
-    open_ports = [
-        {port for rule in facts.flat(chain) if rule.action is Action.ACCEPT for port in rule.ports}
-        for chain in dropping
-    ]
-    return sorted(port for port in policy.firewall.accepted_ports if not all(port in ports for ports in open_ports))
+# Addresses of the Internet, far apart: a port is open that most of them reach. A list of blocked networks has few.
+_SENDERS = {
+    4: ("8.8.4.4", "40.92.1.1", "66.102.1.1", "104.47.1.1", "142.250.1.1", "185.70.40.1", "209.85.128.1"),
+    6: ("2001:4860::1", "2400:cb00::1", "2607:f8b0::1", "2800:3f0::1", "2a00:1450::1", "2a01:111::1", "2c0f:fb50::1"),
+}
 
 
-def _family(facts: FirewallFacts, family: int, policy: VerifyPolicy) -> Finding:
+def _port(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int, port: int) -> Finding | None:
+    """What is wrong with a port that others must reach, by the best of the host's addresses; None if they reach it.
+
+    Arguments:
+        found: the packet filter.
+        hosts: the host's own addresses of the family, with their interfaces.
+        family: 4 or 6.
+        port: the port.
+    """
+    tried = [_from_everywhere(found, host, interface, family, port) for host, interface in hosts]
+    if not tried:
+        return unknown(f"whether port {port} is open over IPv{family} is not known: the host has no address of it")
+    return None if None in tried else max((one for one in tried if one), key=lambda one: one.status.severity)
+
+
+def _from_everywhere(found: FirewallFacts, host: str, interface: str, family: int, port: int) -> Finding | None:
+    ways = [_reaches(found, Packet(sender, host, port, interface)) for sender in _SENDERS[family]]
+    most = len(ways) // 2 + 1
+    if sum(is_open is True for is_open, _ in ways) >= most:
+        return None
+    if sum(is_open is not False for is_open, _ in ways) >= most:
+        rule = next(rule for is_open, rule in ways if is_open is None)
+        return unknown(f"whether port {port} is open over IPv{family} is not known, a rule is not understood: {rule}")
+    rule = next(rule for is_open, rule in ways if not is_open)
+    return failed(f"no rule accepts port {port} over IPv{family}: {rule}")
+
+
+def _reaches(found: FirewallFacts, packet: Packet) -> tuple[bool | None, str]:
+    """Whether a packet gets through all chains, and the chain and rule where it does not."""
+    ways = found.passages(packet)
+    bad = next(((name, way) for wanted in (False, None) for name, way in ways if way.open is wanted), None)
+    if bad is None:
+        return True, ""
+    return bad[1].open, f"{bad[0]}: {one_line(bad[1].rules[0] if bad[1].rules else 'no rule accepts it', 160)}"
+
+
+def _family(facts: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int, policy: VerifyPolicy) -> Finding:
     chains = facts.input_chains(family)
     blocked = [finding for chain in chains if (finding := _blocks(facts, chain))]
     if blocked:
@@ -80,18 +114,25 @@ def _family(facts: FirewallFacts, family: int, policy: VerifyPolicy) -> Finding:
     rules = sum(len(facts.flat(chain)) for chain in dropping)
     if rules < policy.firewall.min_rules:
         return failed(f"only {rules} rules for IPv{family}, expected {policy.firewall.min_rules} at least")
-    if closed := _closed_ports(facts, chains, policy):
-        return failed(f"no rule accepts port {', '.join(map(str, closed))} over IPv{family}")
+    if closed := [bad for port in policy.firewall.accepted_ports if (bad := _port(facts, hosts, family, port))]:
+        return worst(closed)
     return ok(f"IPv{family}: {rules} rules in {', '.join(chain.table for chain in dropping)}")
+
+
+def _own(facts: Facts, family: int) -> tuple[tuple[str, str], ...]:
+    """The addresses that others send to, with their interfaces."""
+    known = facts.get(addresses.SOURCE)
+    reachable = known.global_addresses(family)
+    return tuple((one, each.name) for each in known.interfaces for one in each.addresses if one in reachable)
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the packet filter of a host."""
     found = facts.get(firewall.SOURCE)
-    return worst([_family(found, family, policy) for family in policy.families])
+    return worst([_family(found, _own(facts, family), family, policy) for family in policy.families])
 
 
 CHECK = Check(
-    "firewall", "loaded, v4 and v6, answers accepted before any drop", Scope.CONDITION,
-    lambda _: (firewall.SOURCE,), judge,
+    "firewall", "loaded, v4 and v6, answers accepted before any drop, the mail ports open", Scope.CONDITION,
+    lambda _: (firewall.SOURCE, addresses.SOURCE), judge,
 )  # fmt: skip

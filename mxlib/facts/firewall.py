@@ -9,13 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.netfilter import Action, Chain, Rule, parse_nft, parse_save
+from mxlib.facts.iptables_statements import legacy_table
+from mxlib.facts.netfilter import Action, Chain, LoadedTable, Rule, nft_tables, parse_nft, parse_save
+from mxlib.facts.packet_match import Packet
+from mxlib.facts.packet_path import Passage, passage
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 OWN_TABLES = frozenset({"inet mx_depool"})
 _TOOLS = ("iptables-legacy-save", "ip6tables-legacy-save", "iptables-nft-save", "ip6tables-nft-save")
 _DEPTH = 8
+_HOOKS = ("prerouting", "input")
 
 NFT = Section(
     "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=30
@@ -45,9 +49,26 @@ class FirewallFacts:
 
     Attributes:
         chains: every chain of every tool.
+        tables: the same, as they are passed by a packet.
     """
 
     chains: tuple[Chain, ...]
+    tables: tuple[LoadedTable, ...] = ()
+
+    def passages(self, packet: Packet) -> tuple[tuple[str, Passage], ...]:
+        """How a packet to the host fares in each chain on its way, in their order, but for our own tables.
+
+        Arguments:
+            packet: the packet.
+        """
+        found = [
+            (_HOOKS.index(hook), priority, loaded.name, chain, loaded.table)
+            for loaded in self.tables
+            for hook, priority, chain in loaded.hooks
+            if hook in _HOOKS and packet.family in loaded.families and loaded.name not in OWN_TABLES
+        ]
+        on_the_way = sorted(found, key=lambda one: one[:4])
+        return tuple((f"{name} {chain}", passage(table, chain, packet)) for _, _, name, chain, table in on_the_way)
 
     def input_chains(self, family: int) -> tuple[Chain, ...]:
         """Chains that packets to the host pass, in their order, but for our own tables."""
@@ -86,16 +107,20 @@ def parse(outputs: Outputs) -> FirewallFacts:
     """
     nft = outputs[NFT.name].text()
     chains = [] if nft.strip() == "absent" else parse_nft(nft)
+    tables = [] if nft.strip() == "absent" else nft_tables(nft)
     saved = _tools(outputs[TABLES.name].text())
     for tool in _TOOLS:
         family = 6 if tool.startswith("ip6") else 4
-        kind = "nft" if "nft" in tool else "legacy"
-        found = parse_save(saved.get(tool, ""), family, f"{kind} {'ip6' if family == 6 else 'ip'}")
+        kind, version = "nft" if "nft" in tool else "legacy", "ip6" if family == 6 else "ip"
+        found = parse_save(saved.get(tool, ""), family, f"{kind} {version}")
+        table = legacy_table(saved.get(tool, ""), family, f"{kind} {version} filter")
         if kind == "legacy":
             chains += found
-        else:
-            chains = _prefer_saved(chains, found, "ip6" if family == 6 else "ip")
-    return FirewallFacts(tuple(chains))
+            tables += [table] if table else []
+        elif found and (preferred := _prefer_saved(chains, found, version)) is not chains:
+            chains = preferred
+            tables = [one for one in tables if one.name != f"{version} filter"] + ([table] if table else [])
+    return FirewallFacts(tuple(chains), tuple(tables))
 
 
 def _tools(text: str) -> dict[str, str]:

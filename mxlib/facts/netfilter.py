@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from mxlib.base.errors import ParseError
+from mxlib.facts.packet_path import LoadedChain, Table
 
 
 class Action(Enum):
@@ -41,6 +42,23 @@ class Rule:
     ports: frozenset[int]
     target: str
     text: str
+
+
+@dataclass(frozen=True)
+class LoadedTable:
+    """A table as it is loaded, for a packet to be sent through.
+
+    Attributes:
+        families: address families whose packets come here.
+        name: the table, with the tool's family before it.
+        table: its chains and sets.
+        hooks: hook, priority and chain of each chain that filters packets on their way.
+    """
+
+    families: frozenset[int]
+    name: str
+    table: Table
+    hooks: tuple[tuple[str, int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -249,3 +267,40 @@ def _nft_ports(right: Any, rule: Mapping[str, Any], sets: Mapping[Any, Any]) -> 
         elif isinstance(value, int):
             ports.add(value)
     return frozenset(ports)
+
+
+def nft_tables(text: str) -> list[LoadedTable]:
+    """Read ``nft -j list ruleset`` as tables that a packet can be sent through.
+
+    Arguments:
+        text: the output; what it must be is checked by :func:`parse_nft`.
+    """
+    objects = json.loads(text)["nftables"]
+    places = {(one["family"], one["name"]) for item in objects for one in item.values() if "table" in item}
+    places |= {(item["chain"]["family"], item["chain"]["table"]) for item in objects if "chain" in item}
+    return [_nft_table(family, name, objects) for family, name in sorted(places) if family in _NFT_FAMILIES]
+
+
+_NFT_FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
+
+
+def _nft_table(family: str, name: str, objects: list[Any]) -> LoadedTable:
+    def own(kind: str) -> list[Any]:
+        here = (item[kind] for item in objects if kind in item)
+        return [one for one in here if (one["family"], one["table"]) == (family, name)]
+
+    chains = {
+        chain["name"]: LoadedChain(
+            tuple((tuple(r["expr"]), json.dumps(r["expr"])) for r in own("rule") if r["chain"] == chain["name"]),
+            chain.get("policy", "accept") == "accept",
+            chain.get("hook", ""),
+        )
+        for chain in own("chain")
+    }
+    sets = {one["name"]: one.get("elem", []) for kind in ("set", "map") for one in own(kind)}
+    hooks = tuple(
+        (chain["hook"], int(chain.get("prio", 0)), chain["name"])
+        for chain in own("chain")
+        if "hook" in chain and chain.get("type") != "nat"
+    )
+    return LoadedTable(_NFT_FAMILIES[family], f"{family} {name}", Table(chains, sets), hooks)
