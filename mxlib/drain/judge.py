@@ -53,8 +53,10 @@ class Knowledge:
     give_up: GiveUp
 
     def cutoff(self, heap: Heap) -> timedelta:
-        """The least time after which the MTA may give up on messages of a heap."""
-        return self.give_up.after(heap.domain, heap.senders)
+        """The least time after which the MTA may give up on messages of a heap: by its domain and by its hosts."""
+        # rules may be about the remote host, whatever the domain
+        about = (heap.domain, *self.backlog.names.get(heap.domain, ()))
+        return min(self.give_up.after(one, heap.senders) for one in about)
 
     def heaps(self, domain: str) -> tuple[Heap, ...]:
         """The heaps of one destination."""

@@ -1,6 +1,7 @@
 """What waits in a queue, by destination: what a drain is judged and planned by."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -64,6 +65,7 @@ class Backlog:
         hosts: addresses of the hosts of a destination, as far as they were asked for.
         took: when a host, by its address, took its last message, within :data:`RECENT`.
         now: the host's clock.
+        names: names of the hosts of a destination, lower case, as far as they were asked for.
     """
 
     total: int
@@ -73,6 +75,7 @@ class Backlog:
     hosts: dict[str, frozenset[str]]
     took: dict[str, datetime]
     now: datetime
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def oldest(self) -> datetime | None:

@@ -45,8 +45,10 @@ def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:
         raise ParseError("the host's time zone cannot be told")
     total, frozen = (int(word) for word in lines["total"][0])
     hosts: dict[str, set[str]] = {}
-    for domain, ip in lines.get("host", []):
+    names: dict[str, set[str]] = {}
+    for domain, ip, name in lines.get("host", []):
         hosts.setdefault(_domain(domain), set()).add(ip)
+        names.setdefault(_domain(domain), set()).add(_domain(name))
     return Backlog(
         total=total,
         frozen=frozen,
@@ -55,6 +57,7 @@ def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:
         hosts={domain: frozenset(ips) for domain, ips in hosts.items()},
         took={ip: _at(zone, day, time) for ip, day, time in lines.get("took", [])},
         now=datetime.fromtimestamp(int(lines["now"][0][0]), tz=zone),
+        names={domain: frozenset(found) for domain, found in names.items()},
     )
 
 

@@ -73,7 +73,7 @@ _ROUTE_AWK = r"""
 /^[^ ].*@/ && !/ is undeliverable/ { final = tolower($1); next }
 $1 == "<--" { print "map", tolower($2), final; next }
 $1 == "host" && match($0, /\[[0-9A-Fa-f.:]+\]/) {
-d = final; sub(/.*@/, "", d); print "host", d, substr($0, RSTART + 1, RLENGTH - 2)
+d = final; sub(/.*@/, "", d); print "host", d, substr($0, RSTART + 1, RLENGTH - 2), tolower($2)
 }
 """
 _GATHER = f"""\
@@ -84,7 +84,7 @@ trap 'rm -rf "$dir"' EXIT
 recent {int(RECENT.total_seconds())}
 latest {_LOG_BYTES} |
 awk -v from="$from" '@LOG@' >"$dir/log" || exit
-find {exim.SPOOL}/input -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
+find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
 sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit
 awk 'FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
 {{ for (i = 4; i <= NF; i++) {{ d = $i; if (d in known) {{ d = known[d]; sub(/.*@/, "postmaster@", d) }}

@@ -10,7 +10,7 @@ _LINE = r"^[^ ]+ [^ ]+( [+-][0-9]{4})?( \[[0-9]+\])? "
 # A pipe hides the failure of its first command, so what was read lies in a file before it is looked at.
 _FUNCTIONS = f"""\
 on_disk() {{
-find {exim.SPOOL}/input -name '*-H' -printf '%f\\n' >@RAW@ || return
+find {exim.INPUTS} -name '*-H' -printf '%f\\n' >@RAW@ || return
 sed -nE 's/^({_ID})-H$/\\1/p' @RAW@
 }}
 events() {{

@@ -7,6 +7,8 @@ from mxlib.base.errors import ParseError
 
 BINARY = "/usr/sbin/exim4"
 SPOOL = "/var/spool/exim4"
+# Named queues have a folder each (spec.txt, "-qG"); without any the pattern stays one, and names nothing.
+INPUTS = f"{SPOOL}/input $(ls -d {SPOOL}/*/input 2>/dev/null)"
 MAINLOG = "/var/log/exim4/mainlog"
 UNIT = "exim4.service"
 

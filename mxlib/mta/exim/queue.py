@@ -18,9 +18,10 @@ SAMPLED = 2000
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 
 # A spool that cannot be read must not look like an empty one, so the exit code of find decides.
-_NAMES = f"names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f\\n') || exit"
+_NAMES = f"names=$(find {exim.INPUTS} -name '*-H' -printf '%f\\n') || exit"
 
-COUNT = Section("queue-count", f"{exim.BINARY} -bpc", timeout_s=20)
+# exim -bpc leaves named queues out.
+COUNT = Section("queue-count", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)
 # An id sorts by its time in the C locale, so the bound for "old" is an id prefix made from the host's own clock.
 AGES = Section(
     "queue-ages",
@@ -39,7 +40,7 @@ END {{ printf "spooled %d\\nold %d\\nfirst %s\\n", count, aged, first }}'
 HEADERS = Section(
     "queue-headers",
     f"""\
-names=$(find {exim.SPOOL}/input -name '*-H' -printf '%f %p\\n') || exit
+names=$(find {exim.INPUTS} -name '*-H' -printf '%f %p\\n') || exit
 printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '{LOOK}
 NF == 2 && look($2) {{
 sub(/-H$/, "", $1); split("", seen); domains = ""
@@ -58,7 +59,7 @@ echo end
 
 
 def parse_count(text: str) -> int:
-    """Read ``exim4 -bpc``: a bare number.
+    """Read the count of the names: a bare number.
 
     Raises:
         mxlib.base.errors.ParseError: anything else, also nothing.
@@ -119,6 +120,4 @@ def parse(outputs: Outputs) -> QueueFacts:
 
 SOURCE = Source("queue", (COUNT, AGES, HEADERS), parse)
 
-# Names in the spool: no message is opened, whatever the length of the queue.
-LENGTH = Section("queue-length", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)
-LENGTH_SOURCE = Source("queue-length", (LENGTH,), lambda outputs: parse_count(outputs[LENGTH.name].text()))
+LENGTH_SOURCE = Source("queue-length", (COUNT,), lambda outputs: parse_count(outputs[COUNT.name].text()))

@@ -15,6 +15,8 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.mta.exim import names as exim
 
+LOCAL = "(local)"
+"""What is delivered on the host itself, beside the domains of remote deliveries."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _INTERVAL = re.compile(r"(?:\d+[smhdw]?)+")
 _PART = re.compile(r"(\d+)([smhdw]?)")
@@ -104,7 +106,7 @@ def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str]) ->
     """
     found = []
     for rule in rules:
-        fits = (_fits_domain(rule.pattern, domain), _fits_sender(rule, matched), True if rule.error == "*" else None)
+        fits = (_fits_domain(rule.pattern, domain), _fits_sender(rule, matched), _fits_error(rule.error, domain))
         if False in fits:
             continue
         found.append(rule.cutoff)
@@ -124,6 +126,13 @@ def _fits_domain(pattern: str, domain: str) -> bool | None:
     if not same:
         return False
     return True if not at or local == "*" else None
+
+
+def _fits_error(error: str, domain: str) -> bool | None:
+    """Whether a rule is about any failure there; a full mailbox is one of local deliveries alone (spec.txt)."""
+    if error == "*":
+        return True
+    return False if error.startswith("quota") and domain != LOCAL else None
 
 
 def _fits_sender(rule: RetryRule, matched: Collection[str]) -> bool | None:

@@ -75,6 +75,17 @@ def test_a_recent_delivery_proves():
     assert tries(what) == (Try("x.test", "-", None, 5),)
 
 
+def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
+    class ForHost(Rules):
+        def after(self, domain, senders):
+            return timedelta(minutes=1) if domain == "mx.provider.test" else super().after(domain, senders)
+
+    what = known(heap(oldest=ago(hours=1)), rules=ForHost())
+    assert only(what).way is Way.UNTRIED
+    named = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.provider.test"})})
+    assert only(dataclasses.replace(what, backlog=named)).way is Way.FINAL
+
+
 def test_a_delivery_in_the_future_proves_nothing():
     later = Lately(NOW + timedelta(hours=1))
     assert only(known(heap(), lately={"x.test": later})).way is Way.UNTRIED

@@ -92,7 +92,7 @@ class World:
         if sources[0] is ADAPTER.mark:
             return facts_support.facts_of({maillog.MARK: "mark 1 0 4294967295\n"})
         if sources[0] is ADAPTER.length:
-            return facts_support.facts_of({queue.LENGTH: "7\n"})
+            return facts_support.facts_of({queue.COUNT: "7\n"})
         head = "zone +0000\narrived 1\ndelivered 1\ncompleted 1\nwrong 1\n"
         return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
 

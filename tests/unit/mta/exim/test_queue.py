@@ -44,17 +44,24 @@ def test_the_queue(spool):
 
 
 def test_a_split_spool_and_ids_of_both_lengths_are_counted(spool):
-    assert fact(queue.LENGTH_SOURCE, ask(queue.LENGTH, spool)) == 4
+    assert fact(queue.LENGTH_SOURCE, ask(queue.COUNT, spool)) == 4
+
+
+def test_named_queues_are_counted(spool):
+    (spool / "slow" / "input").mkdir(parents=True)
+    (spool / "slow" / "input" / "1xUaVm-00006q-0v-H").write_text(header("1xUaVm-00006q-0v", ["a@slow.test"]))
+    assert fact(queue.LENGTH_SOURCE, ask(queue.COUNT, spool)) == 5
+    assert read(spool, count="5\n").per_destination["slow.test"] == 1
 
 
 def test_an_empty_queue(tmp_path):
     (tmp_path / "input").mkdir()
     facts = read(tmp_path, count="0\n")
     assert (facts.count, facts.old, facts.oldest, facts.messages) == (0, 0, None, ())
-    assert fact(queue.LENGTH_SOURCE, ask(queue.LENGTH, tmp_path)) == 0
+    assert fact(queue.LENGTH_SOURCE, ask(queue.COUNT, tmp_path)) == 0
 
 
-@pytest.mark.parametrize("section", [queue.LENGTH, queue.AGES, queue.HEADERS])
+@pytest.mark.parametrize("section", [queue.COUNT, queue.AGES, queue.HEADERS])
 def test_a_spool_that_cannot_be_read_is_not_an_empty_one(section, tmp_path):
     answer = ShellHost().read(section.script.replace(exim.SPOOL, str(tmp_path / "none")), timeout=10)
     assert answer.exit_code != 0

@@ -33,7 +33,7 @@ def test_the_rules_of_the_incidents_site():
         # one mailbox, one kind of failure, a lookup: may apply, so the lesser counts
         ("joe@a.test * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
         ("joe@a.test * F,1h,5m\n* * F,2h,5m", "b.test", [], 2 * HOUR),
-        ("* quota F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
+        ("* refused F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
         ("* quota F,3h,5m\n* * F,2h,5m", "a.test", [], 2 * HOUR),
         ("lsearch;/etc/slow * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
         ("* * senders=lsearch;/etc/some F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
@@ -98,3 +98,10 @@ def test_never_more_than_the_first_rule_that_surely_applies(rules, domain, is_wi
     assert found == 0.0 or found in [rule.cutoff for rule in rules]
     if sure:
         assert found <= sure[0]
+
+
+def test_a_rule_about_full_mailboxes_is_none_of_remote_domains():
+    # exim4 -brt user@customer.test of Exim 4.96 with these rules: F,4d,6h
+    rules = parse_rules("begin retry\n* quota F,1m,1m\n* auth_failed F,1h,1m\n* * F,2h,15m; F,4d,6h\n")
+    assert cutoff(rules, "(local)", ()) == 60
+    assert cutoff(rules, "customer.test", ()) == 3600, "one that may come from a remote host still counts"
