@@ -1,9 +1,10 @@
 """A host reached through Spicerack and cumin, with their traps kept behind this wall.
 
 Cumin reports its own status (1, 2, 4) and never the remote exit code, merges standard error, loses text around lone
-carriage returns, breaks on bytes that are not UTF-8, and in a dry run takes ssh's error text for an answer (tried on
-Spicerack 14, cumin 6, ClusterShell 1.9.3). So the script travels as base64, its output comes back as base64 between
-marks of our own, with the exit code inside.
+carriage returns, breaks on bytes that are not UTF-8, writes every command line to the log several times (and Spicerack
+to the terminal in a dry run), and in a dry run takes ssh's error text for an answer (tried on Spicerack 14, cumin 6,
+ClusterShell 1.9.3). So the command line is ``sh -s`` with a few words about what is asked. The script travels on its
+standard input, and the output comes back as base64 between marks of our own, with the exit code inside.
 """
 
 import base64
@@ -11,70 +12,90 @@ import binascii
 import logging
 import re
 import secrets
-from collections.abc import Callable
-from typing import Protocol
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import ClusterShell.Worker.Ssh  # noqa: F401
+from ClusterShell.Task import task_self
 from cumin.transports import Command
 from spicerack.remote import RemoteExecutionError, RemoteHosts
 
 from mxlib.base.clock import Clock
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostError, HostUnreachableError
-from mxlib.base.text import one_line, printable
-from mxlib.protocols.host import CommandResult
+from mxlib.base.text import one_line
+from mxlib.protocols.host import CommandResult, purpose
 
 # ClusterShell loads its worker when it is first used, and two threads at once meet it half loaded ("partially
 # initialized module 'ClusterShell.Worker.Ssh'", seen): so it is imported above, before there are threads.
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 10.0
-"""What the local ssh gets beyond the script's own time: the connection and the way back."""
+"""What the local ssh gets beyond the script's own time: to connect, and to bring the answer home."""
 _TIMED_OUT = (124, 137)
 """Exit codes of timeout(1): by its signal, and killed after it."""
-_MAX_SCRIPT = 90_000
-"""A single argument may have 128 KiB on Linux, and base64 adds a third."""
+_LINE = 76
+"""Characters of each line that base64(1) prints, but for the last one."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9 .,:;/@=+_()-]+")
+"""What a name may not have: ClusterShell replaces %hosts in a command line, and a shell is to read it as one word."""
 
 
 class _Transport(Protocol):
-    def __call__(self, command: str, *, timeout: float, is_safe: bool) -> str:
-        """Run a command line and give back all that was printed."""
+    def __call__(self, what: str, script: str, *, timeout: float, is_safe: bool) -> str:
+        """Run a script under a name, and return all that was printed."""
 
 
 def wrap(script: str, timeout: float, mark: str) -> str:
-    """The command line that runs a script and sends its output home undamaged.
+    """Wrap a script so that its output and its exit code come home undamaged.
+
+    A shell reads a whole ``{ }`` before it runs any of it: where the connection breaks on the way, nothing is run. The
+    answer is closed after the exit code by sed(1): what the script leaves behind may hold its output open for ever.
 
     Arguments:
-        script: POSIX sh.
+        script: POSIX sh, of any length.
         timeout: seconds until it is ended on the host.
         mark: a token that does not occur by chance.
-
-    Raises:
-        mxlib.base.errors.HostError: the script is too long for one argument.
     """
-    if len(script) > _MAX_SCRIPT:
-        raise HostError(f"script of {len(script)} characters: too long for one command")
-    packed = base64.b64encode(script.encode()).decode()
-    run = f'timeout -k 5 {timeout:g} sh -c "$(echo {packed} | base64 -d)" </dev/null 2>&1'
-    return f"echo {mark}-begin; {{ {run}; code=$?; echo; echo {mark}-code $code; }} | base64; echo {mark}-end"
+    return f"""\
+{{
+echo {mark}-begin
+{{
+timeout -k 5 {timeout:g} sh <<'{mark}-script' 2>&1
+{{
+:
+{script}
+}} </dev/null
+{mark}-script
+code=$?
+echo
+echo {mark}-code $code
+}} | LC_ALL=C sed '/^{mark}-code /q' | base64
+echo {mark}-end
+}}
+"""
 
 
 def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
-    """The exit code and the output out of what :func:`wrap`'s command printed.
+    """Return the exit code and the output out of what the script of :func:`wrap` printed.
+
+    A machine that goes down takes its connections along, at times between the last line of a script and our own: the
+    exit code, whole to its line's end, is what shows that the script came to its end. ssh's own words may stand
+    between the lines, and are left out; where a line could be either, the answer counts as damaged.
 
     Arguments:
         printed: all that came back.
         mark: the token it was wrapped with.
 
-    A machine that goes down takes its connections along, at times between the last line of a script and our own: the
-    exit code, whole to its line's end, is what shows that the script came to its end.
-
     Returns:
-        None: the command did not come to its end, or the connection was never there.
+        None: the script did not come to its end, the answer is damaged, or the connection was never there.
     """
     found = re.search(rf"{mark}-begin\s(.*?)(?:{mark}-end|\Z)", printed, re.DOTALL)
     if found is None:
         return None
-    lines = [line for line in found[1].split() if re.fullmatch(r"[A-Za-z0-9+/=]+", line)]
+    lines = [line for line in found[1].splitlines() if re.fullmatch(r"[A-Za-z0-9+/=]+", line)]
+    if any(len(line) != _LINE for line in lines[:-1]):
+        return None
     try:
         text = base64.b64decode("".join(lines), validate=True).decode(errors="replace")
     except binascii.Error:
@@ -83,23 +104,53 @@ def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
     return (int(code), output) if re.fullmatch(r"[0-9]+\n", code) else None
 
 
+class _NamedCommand(Command):  # type: ignore[misc]
+    """A shell that reads a script; in every log it is shown by what the script is for."""
+
+    def __init__(self, what: str, timeout: float):
+        super().__init__(f"sh -s -- {shlex.quote(_UNSAFE.sub(' ', what))}", timeout=timeout)
+        self._what = what
+
+    def __repr__(self) -> str:
+        return self._what
+
+    def __str__(self) -> str:
+        return self._what
+
+
+@contextmanager
+def _standard_input(text: str) -> Iterator[None]:
+    """Hand a text to whatever ClusterShell starts in this thread: cumin closes the standard input of its commands."""
+    task = task_self()
+    plain = task.default("distant_worker")
+
+    def fed(*args: Any, **kwargs: Any) -> Any:
+        worker = plain(*args, **kwargs)
+        worker.write(text.encode())
+        worker.set_write_eof()
+        return worker
+
+    task.set_default("distant_worker", fed)
+    try:
+        yield
+    finally:
+        task.set_default("distant_worker", plain)
+
+
 def cumin_transport(remote: RemoteHosts) -> _Transport:
-    """Run command lines through Spicerack.
+    """Return what runs scripts through Spicerack.
 
     Arguments:
         remote: exactly one host.
     """
 
-    def run(command: str, *, timeout: float, is_safe: bool) -> str:
+    def run(what: str, script: str, *, timeout: float, is_safe: bool) -> str:
+        command = _NamedCommand(what, timeout)
         try:
-            results = list(
-                remote.run_sync(
-                    Command(command, timeout=timeout),
-                    is_safe=is_safe,
-                    print_output=False,
-                    print_progress_bars=False,
+            with _standard_input(script):
+                results = list(
+                    remote.run_sync(command, is_safe=is_safe, print_output=False, print_progress_bars=False)
                 )
-            )
         except RemoteExecutionError as error:
             results = list(error.results)
         return "\n".join(output.message().decode(errors="replace") for _, output in results)
@@ -124,11 +175,11 @@ class CuminHost:
 
         Arguments:
             name: fully qualified name.
-            transport: how a command line gets there.
-            clock: the time to live in.
-            dry_run: only show what changes the host.
-            check: called before each command; raises where the run is to stop.
-            note: told after each command how many seconds it took.
+            transport: how a script gets there.
+            clock: when a script is started, and how long it takes.
+            dry_run: scripts that change the host are only named in the log.
+            check: called before each script; raises where the run is to stop.
+            note: called after each script with the seconds that it took.
         """
         self._name = name
         self._transport = transport
@@ -149,22 +200,22 @@ class CuminHost:
     def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
         """Run a script that changes the host; see :meth:`mxlib.protocols.host.Host.act`."""
         if self._dry_run:
-            logger.info("would run on %s: %s", self._name, printable(script))
+            logger.info("%s: would %s", self._name, purpose(script))
             return CommandResult(script, 0, "", self._clock.now(), 0.0)
         result = self._run(script, timeout, is_safe=False)
         if result.exit_code in _TIMED_OUT:
-            raise CommandTimeoutError(f"{self._name}: no end within {timeout:g} s: {one_line(script, 80)}")
+            raise CommandTimeoutError(f"{self._name}: no end within {timeout:g} s: {purpose(script)}")
         if result.exit_code not in ok_codes:
-            raise CommandFailedError(
-                f"{self._name}: exit code {result.exit_code}: {one_line(result.output) or one_line(script, 80)}"
-            )
+            said = one_line(result.output) or purpose(script)
+            raise CommandFailedError(f"{self._name}: exit code {result.exit_code}: {said}")
         return result
 
     def _run(self, script: str, timeout: float, *, is_safe: bool) -> CommandResult:
         self._check()
         mark = "mx" + secrets.token_hex(8)
         started, begin = self._clock.now(), self._clock.monotonic()
-        printed = self._transport(wrap(script, timeout, mark), timeout=timeout + _GRACE_S, is_safe=is_safe)
+        wrapped = wrap(script, timeout, mark)
+        printed = self._transport(purpose(script), wrapped, timeout=timeout + _GRACE_S, is_safe=is_safe)
         seconds = self._clock.monotonic() - begin
         self._note(seconds)
         answer = unwrap(printed, mark)

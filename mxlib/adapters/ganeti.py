@@ -177,7 +177,7 @@ class Cluster:
         pattern = f"socat .*[U]NIX-CONNECT:.*/{re.escape(self.known_as(name))}[.]serial"
         asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
         where = f"-n {shlex.quote(node)} " if node is not None else ""
-        script = f"gnt-cluster command {where}{shlex.quote(asked)}"
+        script = f"# look for other readers of the console\ngnt-cluster command {where}{shlex.quote(asked)}"
         output = self._master().read(script, timeout=30).output
         started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
@@ -193,7 +193,8 @@ class Cluster:
             GanetiError: it knows no such machine, or answers in another form.
             mxlib.base.errors.HostError: the master cannot be asked.
         """
-        script = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(self.known_as(name))}"
+        asked = f"gnt-instance list --no-headers --separator=: -o status,pnode {shlex.quote(self.known_as(name))}"
+        script = f"# ask the cluster for the state of {name}\n{asked}"
         output = self._master().read(script, timeout=30).output
         found = re.search(r"^(\w+):([a-z0-9.-]+)$", output, re.MULTILINE)
         if found is None:
@@ -237,7 +238,8 @@ class Cluster:
     def _monitor(self, name: str, node: str, command: str) -> str:
         path = f"/var/run/ganeti/kvm-hypervisor/ctrl/{self.known_as(name)}.monitor"
         asked = f"echo {shlex.quote(command)} | socat -t 2 STDIO UNIX-CONNECT:{path} 2>&1; true"
-        return self._master().act(f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}", timeout=30).output
+        script = f"gnt-cluster command -n {shlex.quote(node)} {shlex.quote(asked)}"
+        return self._master().act(f"# ask the monitor of {name}: {command}\n{script}", timeout=30).output
 
     def _act(self, script: str) -> CommandResult:
         return self._master().act(script, timeout=_ACPI_S + 120)

@@ -72,6 +72,7 @@ def run_script(generator: AliasGenerator, limit_s: float, *, hangs: bool, arm: b
     timer = shlex.quote(generator.timer) if arm and generator.timer else ""
     armed = f"systemctl start -- {timer} 9>&- && echo 'said armed the timer'" if timer else ""
     return f"""\
+# run {generator.unit}
 LC_ALL=C; export LC_ALL
 u={unit}; f={file}; d={kept}; limit={limit_s:.0f}
 umask 077; mkdir -p "$d" || exit 1
@@ -156,7 +157,8 @@ def donation_of(host: Host, generator: AliasGenerator) -> str:
     Raises:
         mxlib.base.errors.HostError: it does not answer.
     """
-    said = host.read(f"gzip -9c {shlex.quote(generator.file)} | base64 -w 0", timeout=20).output.strip()
+    script = f"# read {generator.file}\ngzip -9c {shlex.quote(generator.file)} | base64 -w 0"
+    said = host.read(script, timeout=20).output.strip()
     return said if _BASE64.fullmatch(said) and len(said) <= _MAX_DONATION else ""
 
 

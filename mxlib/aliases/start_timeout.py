@@ -65,7 +65,7 @@ def plan_pin(host: Host, generator: AliasGenerator, seconds: int | None) -> Pin:
         mxlib.base.errors.HostError: it does not answer.
     """
     path = path_of(generator)
-    before = host.read(f"[ ! -e {shlex.quote(path)} ] || cat {shlex.quote(path)}", timeout=20).output
+    before = host.read(f"# read {path}\n[ ! -e {shlex.quote(path)} ] || cat {shlex.quote(path)}", timeout=20).output
     before = "\n".join(before.split("\r\n"))
     if before.strip() and not before.startswith(_HEAD):
         raise StepError(f"{host.name}: {path} is not of our making: left as it is")
@@ -87,4 +87,4 @@ def apply_pin(host: Host, pin: Pin) -> None:
         write = f'mkdir -p "$(dirname {path})"\nprintf %s {shlex.quote(pin.after)} >{path}\nchmod 644 {path}'
     else:
         write = f'rm -f {path}\nrmdir --ignore-fail-on-non-empty "$(dirname {path})"'
-    host.act(f"set -e\n{write}\nsystemctl daemon-reload", timeout=60)
+    host.act(f"# {'write' if pin.after else 'remove'} {pin.path}\nset -e\n{write}\nsystemctl daemon-reload", timeout=60)

@@ -131,13 +131,16 @@ class SectionOutput:
         return Evidence(self.script.strip(), printable("\n".join(shown)), self.when)
 
 
-def build_script(sections: Sequence[Section], mark: str, patience_s: float | None = None) -> str:
+def build_script(
+    sections: Sequence[Section], mark: str, patience_s: float | None = None, purpose: str = ""
+) -> str:
     """Put the sections into one POSIX sh script.
 
     Arguments:
         sections: the questions, in order.
         mark: a token that no output can contain by chance.
         patience_s: seconds after which no further section is begun; None: the sum of their limits.
+        purpose: what the script is for, in words; empty: it reads facts.
 
     Raises:
         ValueError: a name is used twice or is not a name.
@@ -148,7 +151,11 @@ def build_script(sections: Sequence[Section], mark: str, patience_s: float | Non
     calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
     begin = f"seconds; end=$((now + {round(patience_s or _sum(sections))}))"
     clock = "clock\n" if any(section.timed for section in sections) else ""
-    return f"mark={mark}\n{_PROLOGUE}{begin}\n{clock}{''.join(calls)}{clock}"
+    return f"mark={mark}\n# {purpose or _reads(names)}\n{_PROLOGUE}{begin}\n{clock}{''.join(calls)}{clock}"
+
+
+def _reads(names: Sequence[str]) -> str:
+    return f"read {len(names)} facts" if len(names) > 3 else f"read {', '.join(names)}"
 
 
 def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:
@@ -203,12 +210,13 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
     return split_output(host.read(script, timeout=limit), sections, mark)
 
 
-def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:
+def run_sections(host: Host, sections: Sequence[Section], purpose: str) -> dict[str, SectionOutput]:
     """The same for sections that change the host; in a dry run they are only shown, and nothing comes back.
 
     Arguments:
         host: the machine.
         sections: what to do, in order; names unique.
+        purpose: what for, in words such as ``send 4 test mails``.
 
     Raises:
         mxlib.base.errors.HostUnreachableError: no session.
@@ -217,7 +225,8 @@ def run_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOu
     """
     mark = "@@" + ids.mark()
     limit = _sum(sections) + _TRANSPORT_S
-    return split_output(host.act(build_script(sections, mark), timeout=limit), sections, mark)
+    script = build_script(sections, mark, purpose=purpose)
+    return split_output(host.act(script, timeout=limit), sections, mark)
 
 
 def _sum(sections: Sequence[Section]) -> float:

@@ -46,7 +46,7 @@ def fenced(script: str, token: int, record: Record | None = None) -> str:
     head = _FENCE.replace("@TOKEN@", str(token))
     if record is not None:
         head += _WRITE.replace("@RECORD@", quoted(record.to_json()))
-    return f"{head}(\nset -eu\n{script}\n) 9>&-\n" if script else head
+    return f"{head}(\nset -eu\n{script}\n) 9>&-\n" if script else f"# write the record of the run\n{head}"
 
 
 def quoted(text: str) -> str:

@@ -46,7 +46,7 @@ def write_script(changes: Sequence[tuple[ConfigFile, ConfigFile]], run: str, why
     copies = "".join(f'cp -p {shlex.quote(old.path)} "$D/{number}"\n' for number, (old, _) in enumerate(changes))
     puts = "".join(f"echo {_packed(new)} | base64 -d | put {shlex.quote(new.path)}\n" for _, new in changes)
     return (
-        f"{_LIBRARY}"
+        f"# write the network configuration\n{_LIBRARY}"
         f'check() {{ [ "$(sum "$1")" = "$2" ] || {{ echo "changed since it was read: $1"; exit {CHANGED}; }}; }}\n'
         f"{checks}mkdir -p -m 700 {BACKUPS}\nD=$(mktemp -d {BACKUPS}/{run}.XXXXXX)\n{copies}"
         f'sed "s|@D@|$D|g" >"$D/undo" <<\'MX-COOKBOOKS-END\'\n{_undo(changes, why)}MX-COOKBOOKS-END\n'
@@ -71,7 +71,7 @@ def undo_script(backup: str) -> str:
     """
     if not re.fullmatch(rf"{BACKUPS}/{_RUN.pattern}", backup):
         raise ValueError(f"no backup of ours: {backup!r}")
-    return f"sh {backup}/undo"
+    return f"# put the network configuration back\nsh {backup}/undo"
 
 
 def parse_backup(output: str) -> str:

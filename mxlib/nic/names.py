@@ -115,7 +115,8 @@ def places_script(names: Sequence[str]) -> str:
     patterns = " ".join(f"-e {name}" for name in names)
     found = f"grep -rnIwF {patterns} {PLACES} {' '.join(configurations())} 2>/dev/null | head -n {_MOST}"
     units = " ".join(f"/etc/systemd/system/*@{name}.service*" for name in names)
-    return f'{found}\nfor u in {units}; do [ -e "$u" ] && printf \'%s:0:is named after it\\n\' "$u"; done\ntrue'
+    about = "# look for names outside ifupdown\n"
+    return f'{about}{found}\nfor u in {units}; do [ -e "$u" ] && printf \'%s:0:is named after it\\n\' "$u"; done\ntrue'
 
 
 def parse_places(output: str) -> tuple[Place, ...]:

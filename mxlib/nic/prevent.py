@@ -115,7 +115,7 @@ def _prove(host: Host, names: Sequence[str], backup: str) -> None:
     """That ifupdown reads both names; a second name it does not take is taken away at once."""
     queries = " && ".join(f"ifquery {shlex.quote(name)} >/dev/null" for name in names)
     try:
-        host.act(f"ifquery --list --allow=hotplug && {queries}", timeout=20)
+        host.act(f"# ask ifupdown for its names\nifquery --list --allow=hotplug && {queries}", timeout=20)
     except CommandFailedError as error:
         if backup:
             host.act(undo_script(backup), timeout=30, ok_codes=(0, 1))
@@ -212,7 +212,7 @@ def remove_link(host: Host, names: Sequence[str], kernels: Sequence[str]) -> Non
     """
     paths = " ".join(shlex.quote(_path(name)) for name in names)
     updates = "\n".join(f"update-initramfs -u -k {shlex.quote(kernel)}" for kernel in kernels)
-    host.act(f"set -e\nrm -f {paths}\n{updates}", timeout=_INITRAMFS_S)
+    host.act(f"# take the pin of a network name away\nset -e\nrm -f {paths}\n{updates}", timeout=_INITRAMFS_S)
 
 
 def _path(name: str) -> str:
@@ -238,7 +238,7 @@ def _link_script(texts: dict[str, str], kernels: Sequence[str]) -> str:
         )
         for kernel in kernels
     )
-    return f"set -e\numask 022\nmkdir -p {_LINKS}\n{writes}\n{proofs}\nsync"
+    return f"# pin the name of a network card\nset -e\numask 022\nmkdir -p {_LINKS}\n{writes}\n{proofs}\nsync"
 
 
 def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: Sequence[str] = ()) -> Prevention:
@@ -274,4 +274,4 @@ def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None
     lines = "".join(f"{mac} {name}\n" for mac, name in known.items())
     path = nic.NOTE_PATH
     write = f"printf %s {shlex.quote(lines)} >{path}.new\nsync {path}.new\nmv {path}.new {path}\nsync {BACKUPS}"
-    host.act(f"set -e\nmkdir -p -m 700 {BACKUPS}\n{write}\n{then}", timeout=20)
+    host.act(f"# note the names of the network cards\nset -e\nmkdir -p -m 700 {BACKUPS}\n{write}\n{then}", timeout=20)

@@ -86,7 +86,7 @@ def repair_inside(
     if renames.names:
         return _renamed(host, cards, renames, run, tell)
     # Names are given before anything else starts; all the rest is judged only once the boot has ended, well or not.
-    host.read(f"timeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
+    host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (nic.STATE_SOURCE, access.SOURCE))
     repair = GuestRepair(from_inside(cards, now.get(nic.STATE_SOURCE), now.get(access.SOURCE)))
     _put_right(host, cards, repair, tell)
@@ -168,7 +168,7 @@ def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tupl
 
 
 def _read_file(host: Host, path: str) -> ConfigFile:
-    result = host.read(f"readlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}", timeout=10)
+    result = host.read(f"# read {path}\nreadlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}", timeout=10)
     real, _, packed = result.output.partition("\n")
     return nic.decoded_file(real, packed)
 
@@ -223,5 +223,6 @@ def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, tell: Calla
         _note(repair, tell, again)
     elif cause is Cause.SSHD:
         host.act("systemctl reset-failed ssh.service; systemctl restart ssh.service", timeout=_UNITS_S, ok_codes=(0, 1))
-        state = host.read("systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat", timeout=15)
+        asked = "systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat"
+        state = host.read(f"# read the state of ssh.service\n{asked}", timeout=15)
         _note(repair, tell, f"ssh.service restarted: {one_line(state.output)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mxlib.base.errors import ParseError
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, plural
 from mxlib.config.probes import OutboundProbe
 from mxlib.facts import conntrack, fastopen
 from mxlib.facts.section import Section, SectionOutput, run_sections
@@ -156,7 +156,7 @@ def send(
         mxlib.base.errors.ParseError: what it printed is not understood; also in a dry run, which sends nothing.
     """
     source = mta.probe(mails, sender, run_tag, max(1, round(patience_s)), force=force)
-    outputs = run_sections(host, (*_BEFORE, *source.sections, *_AFTER))
+    outputs = run_sections(host, (*_BEFORE, *source.sections, *_AFTER), f"send {plural(len(mails), 'test mail')}")
     seen = source.parse(outputs)
     results = tuple(judge(mail, followed) for mail, followed in zip(mails, seen, strict=True))
     return OutboundRun(results, _lost(outputs), outputs[source.sections[0].name], _fast_open(outputs))

@@ -1,8 +1,11 @@
-"""The one seam to a machine: run a script there, get a typed result."""
+"""A machine as everything else sees it: run a script there, get a typed result."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from mxlib.base.text import one_line
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,22 @@ class CommandResult:
     seconds: float
 
 
+def purpose(script: str) -> str:
+    """Return what a script is for, in words: its first comment, or else its beginning.
+
+    Arguments:
+        script: POSIX sh.
+    """
+    said = re.search(r"^# (.+)$", script, re.MULTILINE)
+    return one_line(said[1] if said else script, 80)
+
+
 class Host(Protocol):
-    """A machine that can be read and acted on."""
+    """A machine that can be read and acted on.
+
+    A script says what it does in its first comment, such as ``# read 31 facts`` or ``# close the mail ports``: a dry
+    run and the log show that, and never the script.
+    """
 
     @property
     def name(self) -> str:

@@ -102,6 +102,7 @@ def close_script(order: Order) -> str:
     network = network_of(order.argument) if order.argument else None
     pattern = f"{DIRECTORY}/{hole_id(network)}.close" if network else f"{DIRECTORY}/*.close"
     return f"""\
+# close temporary holes in the firewall
 closed=0
 for file in {pattern}; do
 [ -e "$file" ] || continue

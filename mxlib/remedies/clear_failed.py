@@ -27,6 +27,7 @@ def script(unit: str, said: str) -> str:
     """
     name = shlex.quote(check_unit_name(unit))
     return f"""\
+# clear the failure of {unit}
 systemctl -q is-failed {name} || {{ echo 'it is not failed'; exit 1; }}
 systemctl show -p SubState,Result,ExecMainStatus -- {name} | tr '\\n' ' '
 journalctl -b -q --no-pager -n 3 -o cat -u {name} | cut -c 1-160

@@ -184,6 +184,7 @@ def open_script(found: tuple[Place, ...], network: Network, site: Site, seconds:
     record = f"from={shown(network)}\\nuntil=%s\\nwho=%s\\nwhy=%s\\n"
     armed = "--property=Type=oneshot --property=Restart=on-failure --property=RestartSec=10"
     return f"""\
+# open a temporary hole in the firewall
 mkdir -p {DIRECTORY}
 trap '[ $? = 0 ] || sh {base}.close' EXIT
 [ ! -e {base}.close ] || sh {base}.close

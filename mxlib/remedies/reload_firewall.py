@@ -29,6 +29,7 @@ done
 [ ! -s {depool.RULES} ] || nft -f {depool.RULES}
 """
 _SCRIPT = """\
+# reload the firewall
 unit=
 for one in {candidates}; do
 if systemctl -q is-enabled "$one"; then unit=$one; break; fi
@@ -59,7 +60,7 @@ exit 1
 if [ -s {rules} ]; then nft -f {rules}; nft list table {table} >/dev/null; fi
 echo "$way of $unit"
 """
-_CONFIRM = f'systemctl stop "$(cat {_DIRECTORY}/timer).timer"'
+_CONFIRM = f'# keep the reloaded firewall\nsystemctl stop "$(cat {_DIRECTORY}/timer).timer"'
 
 
 def refuse(site: Site, order: Order) -> str:
@@ -111,7 +112,7 @@ def _door(bench: Bench) -> tuple[str, int]:
     Raises:
         mxlib.base.errors.StepError: nowhere, so that a reload could not be proven.
     """
-    said = bench.host.read('echo "$SSH_CONNECTION"', timeout=10).output.split()
+    said = bench.host.read('# read where this session comes from\necho "$SSH_CONNECTION"', timeout=10).output.split()
     if len(said) != 4 or not said[3].isdecimal():
         raise StepError(f"nothing was done: sshd does not say where it was reached: {one_line(' '.join(said))!r}")
     address, port = said[2], int(said[3])

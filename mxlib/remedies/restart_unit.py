@@ -28,6 +28,7 @@ def script(unit: str, timeout_s: float) -> str:
     """
     name = shlex.quote(check_unit_name(unit))
     return f"""\
+# restart {unit}
 systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- {name} | tr '\\n' ' '
 journalctl -b -q --no-pager -n 3 -o cat -u {name} | cut -c 1-160
 systemctl reset-failed {name} 2>/dev/null || :

@@ -49,6 +49,7 @@ def script(key: str, value: str, said: str) -> str:
     """
     file, wanted = shlex.quote(file_of(key)), shlex.quote(value)
     return f"""\
+# set {key} to {value}
 before=$(sed -n 's/^# before: //p' {file} 2>/dev/null || :)
 [ "$before" ] || before=$(cat {_path(key)})
 printf '# mx-cookbooks: %s\\n# before: %s\\n-%s = %s\\n' {shlex.quote(said)} "$before" {key} {wanted} >{file}.new
@@ -67,6 +68,7 @@ def script_back(key: str) -> str:
     """
     file = shlex.quote(file_of(key))
     return f"""\
+# set {key} to what it was
 before=$(sed -n 's/^# before: //p' {file})
 [ "$before" ] || {{ echo 'this remedy has not set it'; exit 1; }}
 printf '%s\\n' "$before" >{_path(key)}

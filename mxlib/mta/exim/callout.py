@@ -90,6 +90,7 @@ def clear_script(keys: Iterable[str]) -> str:
     # exim_fixdb shows the record of a name, and "d" deletes the one shown last.
     typed = "".join(f"{key}\\nd\\n" for key in known).replace("%", "%%")
     return (
+        "# clear answers of other hosts that Exim remembers\n"
         f"said=$(printf '{typed}' | exim_fixdb {exim.SPOOL} callout) || {{ printf '%s\\n' \"$said\"; exit 1; }}\n"
         "printf 'cleared %s\\n' \"$(printf '%s\\n' \"$said\" | grep -c '^> deleted$')\""
     )

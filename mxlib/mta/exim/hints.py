@@ -75,4 +75,4 @@ def clear_script(keys: list[str]) -> str:
     """
     # exim_fixdb asks for a key, shows its record, then takes "d" for deleting it; a key that is gone is said and passed
     wanted = "".join(f"{key}\nd\n" for key in keys if key.isprintable() and key[:2] in ("T:", "R:"))
-    return f"printf %s {quoted(wanted)} | exim_fixdb {exim.SPOOL} retry >/dev/null"
+    return f"# clear stale retry hints\nprintf %s {quoted(wanted)} | exim_fixdb {exim.SPOOL} retry >/dev/null"

@@ -14,7 +14,7 @@ _BATCH = 5
 _FLAG = "/run/mx-drain.go"
 _WORK = "/run/mx-drain.sh"
 
-STOP = f"rm -f {_FLAG} {_WORK}\nsystemctl stop {UNIT} 2>/dev/null || true"
+STOP = f"# stop our queue runners\nrm -f {_FLAG} {_WORK}\nsystemctl stop {UNIT} 2>/dev/null || true"
 """Begin no further attempt; those under way end by themselves."""
 
 
@@ -36,6 +36,7 @@ printf '%s\\n' "$ids" | xargs -r -n {_BATCH} -P {runners} sh -c {quoted(batch)} 
 """
     # a file, as systemd would expand what looks like a variable in an argument; KillMode: deliveries outlive a stop
     return f"""\
+# try messages of the queue
 touch {_FLAG}
 printf '%s' {quoted(work)} >{_WORK}
 systemd-run --quiet --collect --unit={UNIT} --property=KillMode=process sh {_WORK}

@@ -57,7 +57,7 @@ def entries_script(saved: str, next_: str) -> str:
             raise StepError(f"not the name of a boot entry: {one_line(entry)}")
     lines = [_set("saved_entry", saved), _set("next_entry", next_)]
     check = f"grub-editenv {_ENVIRONMENT} list | grep -E '^(saved|next)_entry=' || true"
-    return "\n".join([*lines, f"sync {_ENVIRONMENT}", check])
+    return "\n".join(["# set the boot entries", *lines, f"sync {_ENVIRONMENT}", check])
 
 
 def _set(name: str, entry: str) -> str:
@@ -104,7 +104,7 @@ def keep(world: RebootWorld, state: State) -> Done:
     set_entries(world, known[release], "", panic.disarm_script())
     when = world.clock.now().isoformat(timespec="seconds")
     proof = Proof(release, world.target.name, when, record.run, state.host.build)
-    world.act(f"{hold_script(release)}{add_script(quoted(proof.to_json()))}")
+    world.act(f"# keep the kernel and note it as proven\n{hold_script(release)}{add_script(quoted(proof.to_json()))}")
     return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
 
 
@@ -158,7 +158,7 @@ def order_script(level: Level) -> str:
     Arguments:
         level: how it is rebooted.
     """
-    return f"sync\n{HANG_UP}{_ORDER[level]}"
+    return f"# order {_ORDER[level]}\nsync\n{HANG_UP}{_ORDER[level]}"
 
 
 def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[str, str]) -> None:
@@ -257,7 +257,7 @@ def _asks_cluster(record: Record | None, poll: int) -> bool:
 def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
     """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
     try:
-        world.target.read("true", timeout=_ASK_S)
+        world.target.read("# ask whether it answers\ntrue", timeout=_ASK_S)
         standing = read_standing(world.target, world.mta)
     except (HostError, ParseError) as error:
         return None, one_line(str(error), 80)

@@ -58,8 +58,8 @@ if [ -s @L@.missing ]; then sleep 2; look; fi
 """
 
 
-def _script(mta: MailAgent, mark: str, ledger: str, text: str) -> str:
-    whole = f"{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
+def _script(mta: MailAgent, mark: str, ledger: str, purpose: str, text: str) -> str:
+    whole = f"# {purpose}\n{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
     return whole.replace("@RAW@", "@L@.raw").replace("@L@", ledger)
 
 
@@ -82,7 +82,7 @@ echo "ledger $(wc -l <@L@)"
 echo "spool $(wc -l <@L@.spool)"
 holes
 """
-    return _script(mta, mark, ledger, text)
+    return _script(mta, mark, ledger, "write down the messages in hand", text)
 
 
 def check_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
@@ -102,7 +102,7 @@ echo "untraced $(wc -l <@L@.apart)"
 holes
 head -n {MAX_SHOWN} @L@.missing
 """
-    return _script(mta, mark, ledger, text)
+    return _script(mta, mark, ledger, "look for every message of the ledger", text)
 
 
 def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
@@ -126,7 +126,7 @@ mv @L@.new @L@-untraced
 echo "untraced $(wc -l <@L@.missing)"
 cat @L@.missing
 """
-    return _script(mta, mark, ledger, text)
+    return _script(mta, mark, ledger, "set messages without a trace apart", text)
 
 
 def close(world: RebootWorld, state: State) -> Done:

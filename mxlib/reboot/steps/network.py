@@ -56,6 +56,7 @@ def revive_script(required: Sequence[str], mta_units: Sequence[str]) -> str:
     """
     wanted = " ".join(quoted(name) for name in required if name not in mta_units)
     return f"""\
+# start what failed without a network
 for unit in $(systemctl list-units --state=failed --type=service --plain --no-legend | cut -d' ' -f1); do
 case " {" ".join(mta_units)} " in *" $unit "*) continue ;; esac
 by=$(systemctl show -p TriggeredBy --value -- "$unit")

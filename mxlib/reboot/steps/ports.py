@@ -109,6 +109,7 @@ def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], uni
     # A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
     files = (RULES, UNIT_FILE, RELOAD_DROP_IN, *(path for one in units for path in (gate(one), *links(one))))
     return f"""\
+# close the mail ports
 put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
 put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
@@ -142,6 +143,7 @@ def open_script(units: tuple[str, ...]) -> str:
     """
     gates = [gate(one) for one in units]
     return f"""\
+# open the mail ports
 systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
 rm -f {HOLD} {" ".join(gates)} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
 rmdir {" ".join(map(_folder, gates))} {_folder(RELOAD_DROP_IN)} 2>/dev/null || :
@@ -178,12 +180,13 @@ def let_prober_in(world: RebootWorld, seconds: int) -> None:
     """
     first, last = world.site.probes.inbound.source_ports
     elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
-    world.act(f"nft flush set {TABLE} prober\nnft add element {TABLE} prober '{{ {elements} }}'")
+    add = f"nft add element {TABLE} prober '{{ {elements} }}'"
+    world.act(f"# let test sessions in\nnft flush set {TABLE} prober\n{add}")
 
 
 def shut_prober_out(world: RebootWorld) -> None:
     """Close the prober's source ports."""
-    world.act(f"nft flush set {TABLE} prober")
+    world.act(f"# keep test sessions out again\nnft flush set {TABLE} prober")
 
 
 def _commands(world: RebootWorld, _state: State) -> list[str]:

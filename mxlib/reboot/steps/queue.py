@@ -87,9 +87,9 @@ def hold(world: RebootWorld, _state: State) -> Done:
     runners.stop(world)
     mta = world.mta
     if not mta.can.stop_spares:
-        world.act(mta.quiet_script, timeout=90)
+        world.act(f"# let the MTA begin no delivery\n{mta.quiet_script}", timeout=90)
         _until(world, "the end of its deliveries", lambda facts: not facts.role(Role.DELIVERY))
-    world.act(f"touch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}", timeout=90)
+    world.act(f"# stop the MTA and hold it\ntouch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}", timeout=90)
     return Done(f"{mta.units[0]} is stopped, held, and {_until(world, 'rest', lambda facts: facts.still)}")
 
 
@@ -134,7 +134,7 @@ def _end_sessions(world: RebootWorld, facts: MtaFacts) -> str:
     sessions = facts.role(Role.SESSION)
     if not sessions:
         return ""
-    world.act(f"kill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
+    world.act(f"# end open SMTP sessions\nkill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
     world.operator.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
     return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"
 

@@ -107,14 +107,14 @@ def puppet_reason(record: Record) -> str:
 
 def puppet_off(world: RebootWorld, state: State) -> Done:
     """Disable Puppet, and let its lock outlast a power cut: an empty one is nobody's, and is never taken away."""
-    world.act(f"disable-puppet {quoted(puppet_reason(record_of(state)))}\nsync", timeout=60)
+    world.act(f"# disable Puppet\ndisable-puppet {quoted(puppet_reason(record_of(state)))}\nsync", timeout=60)
     return Done("Puppet is disabled")
 
 
 def puppet_on(world: RebootWorld, state: State) -> Done:
     """Enable Puppet again, with the reason it was disabled with; the site's command only says it where it does not."""
     still = f"! bash -c '. {PUPPET} && test -f \"$PUPPET_DISABLEDLOCK\"'"
-    world.act(f"enable-puppet {quoted(puppet_reason(record_of(state)))}\n{still}", timeout=60)
+    world.act(f"# enable Puppet\nenable-puppet {quoted(puppet_reason(record_of(state)))}\n{still}", timeout=60)
     return Done("Puppet is enabled")
 
 
@@ -146,7 +146,7 @@ def turn_back(world: RebootWorld, state: State) -> Done:
 
 def release(world: RebootWorld, _state: State) -> Done:
     """Remove the record, then give the slot up: in this order nobody finds the slot free and the host taken."""
-    forget = f"cd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync ."
+    forget = f"# remove the record of the run\ncd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync ."
     world.act(f"{panic.disarm_script()}{forget}", timeout=panic.UPDATE_S)
     world.progress.record = None
     try:

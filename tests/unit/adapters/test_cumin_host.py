@@ -1,14 +1,25 @@
+import logging
+import re
 import subprocess
+import time
 
 import pytest
+from ClusterShell.NodeSet import NodeSet
+from ClusterShell.Task import task_self
+from ClusterShell.Worker.Exec import ExecWorker
+from spicerack.remote import RemoteHosts
 
-from mxlib.adapters.cumin_host import CuminHost, unwrap, wrap
-from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostError, HostUnreachableError
+from mxlib.adapters.cumin_host import CuminHost, cumin_transport, unwrap, wrap
+from mxlib.base.clock import SystemClock
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError
+from mxlib.base.text import plural
+from mxlib.protocols.host import purpose
 from tests.unit.support.fakes import FakeClock
 
 
-def local(command, *, timeout, is_safe):
-    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=timeout, check=False)
+def local(what, script, *, timeout, is_safe):
+    command = ["sh", "-s", "--", what]
+    done = subprocess.run(command, input=script.encode(), capture_output=True, timeout=timeout, check=False)
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
@@ -27,6 +38,9 @@ def host(transport=local, **options):
         ("cat", 0, ""),
         ("printf 'a\\n\\n\\n'", 0, "a\n\n\n"),
         ("echo \"$HOME 'quoted' %h %n\" | tr -d '/a-z'", 0, " '' % %\n"),
+        ("cat <<'x'\n$HOME `true` \\\nx", 0, "$HOME `true` \\\n"),
+        ("# nothing but a comment", 0, ""),
+        ("seq 1 9999 | tail -n 1; (exit 4)", 4, "9999\n"),
     ],
 )
 def test_exit_code_and_output_come_back_undamaged(script, code, output):
@@ -39,13 +53,22 @@ def test_bytes_that_are_not_utf8_are_replaced():
 
 
 def test_a_script_that_does_not_end_is_ended_on_the_host():
-    with pytest.raises(CommandTimeoutError):
-        host().act("sleep 5", timeout=0.2)
+    with pytest.raises(CommandTimeoutError, match=r"no end within 0\.2 s: wait for nothing"):
+        host().act("# wait for nothing\nsleep 5", timeout=0.2)
+
+
+@pytest.mark.parametrize("script", ["setsid sleep 8 & echo kept", "setsid sleep 8 & echo kept; sleep 9"])
+def test_a_child_that_keeps_the_output_open_does_not_outlast_the_script(script):
+    begin = time.monotonic()
+    result = host().read(script, timeout=1)
+    assert (result.output, result.exit_code in (0, 124), time.monotonic() - begin < 4) == ("kept\n", True, True)
 
 
 def test_an_unexpected_exit_code_is_an_error():
     with pytest.raises(CommandFailedError, match="exit code 4: broken"):
         host().act("echo broken; exit 4", timeout=5)
+    with pytest.raises(CommandFailedError, match=r"exit code 4: close the mail ports$"):
+        host().act("# close the mail ports\nexit 4", timeout=5)
     assert host().act("exit 4", timeout=5, ok_codes=(0, 4)).exit_code == 4
 
 
@@ -56,15 +79,25 @@ def test_what_ssh_says_is_not_an_answer(said):
 
 
 def test_a_broken_connection():
-    def broken(command, **_kwargs):
-        return command.split(";")[0].removeprefix("echo ") + "\nConnection to mx1001 closed by remote host."
+    def broken(_what, script, **_kwargs):
+        return re.search(r"mx[0-9a-f]{16}-begin", script)[0] + "\nConnection to mx1001 closed by remote host."
 
     with pytest.raises(HostUnreachableError, match="connection broke"):
         host(broken).read("echo", timeout=5)
 
 
+@pytest.mark.parametrize("part", [0.2, 0.5, 0.9, 0.95, 0.99, 0.997])
+def test_of_a_script_that_did_not_arrive_whole_nothing_is_run(tmp_path, part):
+    def cut(what, script, **options):
+        return local(what, script[: int(len(script) * part)], **options)
+
+    with pytest.raises(HostUnreachableError):
+        host(cut).act(f"touch {tmp_path}/made\n" * 20, timeout=5)
+    assert list(tmp_path.iterdir()) == []
+
+
 def answer(script, mark="m"):
-    printed = subprocess.run(["sh", "-c", wrap(script, 5, mark)], capture_output=True, text=True, check=True).stdout
+    printed = local("", wrap(script, 5, mark), timeout=5, is_safe=True)
     return printed.strip().removesuffix(f"{mark}-end")
 
 
@@ -77,11 +110,24 @@ def test_an_answer_cut_before_the_end_of_its_code_is_none(cut):
     assert unwrap(answer("echo ordered; exit 12").strip()[:-cut], "m") is None
 
 
-def test_dry_run_reads_and_does_not_act(tmp_path):
+@pytest.mark.parametrize(
+    ("noise", "whole"), [("Killed by signal 1.", True), ("a b", True), ("abcd", False), ("a" * 75, False)]
+)
+@pytest.mark.parametrize("line", [2, -1])
+def test_words_of_ssh_between_the_lines_never_become_part_of_the_answer(noise, whole, line):
+    numbers = "".join(f"{one}\n" for one in range(1, 61))
+    lines = answer("seq 1 60").strip().splitlines()
+    lines.insert(line, noise)
+    assert unwrap("\n".join(lines), "m") == ((0, numbers) if whole else None)
+
+
+def test_dry_run_reads_and_does_not_act(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     target = tmp_path / "made"
     assert host(dry_run=True).read("echo real", timeout=5).output == "real\n"
-    assert host(dry_run=True).act(f"touch {target}", timeout=5).exit_code == 0
+    assert host(dry_run=True).act(f"# make a file\ntouch {target}", timeout=5).exit_code == 0
     assert not target.exists()
+    assert caplog.messages == ["mx1001.lab.test: would make a file"]
 
 
 def test_control_characters_do_not_reach_the_error():
@@ -90,10 +136,61 @@ def test_control_characters_do_not_reach_the_error():
     assert "\x1b" not in str(caught.value)
 
 
-def test_a_script_too_long_for_an_argument():
-    with pytest.raises(HostError, match="too long"):
-        wrap("x" * 100_000, 1, "m")
-
-
 def test_damaged_base64_is_no_answer():
     assert unwrap("m-begin\nabc\nm-end", "m") is None
+
+
+def test_the_first_comment_says_what_a_script_is_for():
+    assert purpose("mark=x\n# close the mail ports\n# and more\ntrue") == "close the mail ports"
+    assert purpose("systemctl stop x.service") == "systemctl stop x.service"
+
+
+class OnThisMachine(ExecWorker):
+    """Where ssh would go to the host, the command line is given to a shell here."""
+
+    def __init__(self, nodes, handler, timeout=None, **kwargs):
+        super().__init__(nodes, handler, timeout, **{**kwargs, "command": kwargs["command"].replace("%", "%%")})
+        self.command = kwargs["command"]
+
+
+@pytest.fixture
+def through_spicerack():
+    """The whole way but for ssh: Spicerack, cumin, ClusterShell, a real shell."""
+    task = task_self()
+    plain = task.default("distant_worker")
+    task.set_default("distant_worker", OnThisMachine)
+
+    def make(*, dry_run=False):
+        remote = RemoteHosts({"transport": "clustershell"}, NodeSet("mx1001.lab.test"), dry_run=dry_run)
+        return CuminHost("mx1001.lab.test", cumin_transport(remote), SystemClock(), dry_run=dry_run)
+
+    yield make
+    assert task.default("distant_worker") is OnThisMachine, "what is run next by others would get the script, too"
+    task.set_default("distant_worker", plain)
+
+
+def test_the_script_reaches_a_shell_and_no_log(through_spicerack, caplog):
+    caplog.set_level(logging.DEBUG)
+    result = through_spicerack().read("# read 31 facts of 50%hosts\necho sec''ret; exit 3", timeout=5)
+    assert (result.exit_code, result.output) == (3, "secret\n")
+    logged = "\n".join(caplog.messages)
+    assert "Executing commands [read 31 facts of 50%hosts] on 1 hosts: mx1001.lab.test" in logged
+    assert "sec''ret" not in logged
+    assert len(logged) < 1000, logged
+
+
+def test_a_dry_run_says_what_it_reads_and_acts_on_nothing(through_spicerack, caplog, tmp_path):
+    caplog.set_level(logging.DEBUG)
+    dry = through_spicerack(dry_run=True)
+    assert dry.read("# read the clock\necho now", timeout=5).output == "now\n"
+    dry.act(f"# make a file\ntouch {tmp_path}/made", timeout=5)
+    assert list(tmp_path.iterdir()) == []
+    assert "Executing commands [read the clock] on 1 hosts: mx1001.lab.test" in caplog.messages
+    assert "mx1001.lab.test: would make a file" in caplog.messages
+
+
+@pytest.mark.parametrize("count", [4000, 40_000])
+def test_a_script_may_be_of_any_length(through_spicerack, count):
+    keys = "".join(f"T:mx-in.provider.example.net:192.0.2.25:é{number}\n" for number in range(count))
+    result = through_spicerack().read(f"# count {plural(count, 'hint')}\nprintf %s '{keys}' | wc -l", timeout=20)
+    assert (result.exit_code, result.output.strip()) == (0, str(count))

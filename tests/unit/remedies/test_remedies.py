@@ -348,7 +348,7 @@ def test_a_reload_is_proven_by_new_connections_to_where_ssh_listens(monkeypatch:
     wall = Wall(monkeypatch, True, True)
     assert "the mail ports are open, as before" in wall.reload()
     assert wall.asked == [("10.0.0.2", 2222)] * 2
-    assert wall.acts[1].startswith("systemctl stop"), "the undoing has gone"
+    assert "\nsystemctl stop" in wall.acts[1], "the undoing has gone"
 
 
 def test_a_reload_that_lets_nobody_new_in_is_left_to_the_undoing(monkeypatch: pytest.MonkeyPatch) -> None:
