@@ -13,6 +13,7 @@ from mxlib.adapters.cumin_host import CuminHost, cumin_transport, unwrap, wrap
 from mxlib.base.clock import SystemClock
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError
 from mxlib.base.text import plural
+from mxlib.mta.exim.hints import clear_script
 from mxlib.protocols.host import purpose
 from tests.unit.support.fakes import FakeClock
 
@@ -187,6 +188,14 @@ def test_a_dry_run_says_what_it_reads_and_acts_on_nothing(through_spicerack, cap
     assert list(tmp_path.iterdir()) == []
     assert "Executing commands [read the clock] on 1 hosts: mx1001.lab.test" in caplog.messages
     assert "mx1001.lab.test: would make a file" in caplog.messages
+
+
+def test_a_queue_full_of_stale_hints_fits_into_one_script(through_spicerack, tmp_path):
+    (tmp_path / "exim_fixdb").write_text("#!/bin/sh\nwc -l >&2\n")
+    (tmp_path / "exim_fixdb").chmod(0o755)
+    keys = [f"T:mx-in.provider.example.net:192.0.2.25:1nAb{number:05d}-00000000" for number in range(4000)]
+    result = through_spicerack().act(f"PATH={tmp_path}:$PATH\n{clear_script(keys)}", timeout=20)
+    assert result.output.strip() == "8000", "each key, and the order to delete it"
 
 
 @pytest.mark.parametrize("count", [4000, 40_000])
