@@ -46,6 +46,7 @@ class Means:
         clock: the time to live in.
         tell: hears each line of the story as it happens.
         dry_run: look, and do not log in on any console.
+        password_file: where the password is read from; None: from the terminal.
     """
 
     rapi: Callable[[], Rapi]
@@ -59,6 +60,7 @@ class Means:
     clock: Clock
     tell: Callable[[str], None]
     dry_run: bool = False
+    password_file: Path | None = None
 
 
 def forecast_for(host: Host, means: Means | None) -> Forecast:

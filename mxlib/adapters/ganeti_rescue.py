@@ -13,6 +13,7 @@ from mxlib.adapters.console_repair import (
     open_console,
     prove_console,
 )
+from mxlib.adapters.secret import SecretError, from_file
 from mxlib.base.clock import wait_for
 from mxlib.base.errors import MxlibError
 from mxlib.base.text import one_line
@@ -121,8 +122,8 @@ class GanetiRescue:
             return (self._no_instance(host, level, one_line(str(error))),)
         except (MxlibError, OSError) as error:
             machine = Verdict("machine", Status.UNKNOWN, one_line(str(error)))
-        # a dry run does not even log in on a console
-        console = () if self._means.dry_run else (prove_console(self._means, host.name, self._run),)
+        # a dry run does not even log in on a console, and asks for no password
+        console = self._password() if self._means.dry_run else (prove_console(self._means, host.name, self._run),)
         serves = all(verdict.passed for verdict in console)
         return (*console, machine, self._names(host, level, prevention, console=serves))
 
@@ -137,6 +138,14 @@ class GanetiRescue:
         if found.virtual is False:
             return Verdict("machine", Status.OK, f"{why}: a reboot moves none of its cards")
         return Verdict("machine", Status.UNKNOWN, one_line(found.note, 400))
+
+    def _password(self) -> tuple[Verdict, ...]:
+        try:
+            if self._means.password_file is not None:
+                from_file(self._means.password_file)
+        except SecretError as error:
+            return (Verdict("console", Status.FAILED, one_line(str(error))),)
+        return ()
 
     def _instance(self, name: str) -> Instance:
         with self._means.rapi() as rapi:

@@ -56,6 +56,7 @@ def means_of(
         clock=clock,
         tell=tell,
         dry_run=spicerack.dry_run,
+        password_file=console.password_file,
     )
 
 
@@ -96,7 +97,7 @@ def _master(clusters: Clusters, name: str, host_of: Callable[[str], Host]) -> Ho
     try:
         return host_of(master)
     except SpicerackError as error:
-        raise GanetiError(f"the master {master} of the cluster of {name} is no host: {one_line(str(error))}") from error
+        raise GanetiError(f"the master {master} of the cluster of {name} is no host: {one_line(str(error))}") from None
 
 
 def _once(ask: Callable[[], T]) -> Callable[[], T]:

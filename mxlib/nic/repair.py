@@ -202,6 +202,7 @@ def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable
     """Stale units of the old names, and networking.service if it failed for them; what is left is reported."""
     stale = " ".join(shlex.quote(f"ifup@{name}.service") for name in names)
     script = (
+        "# clear stale units of the old network names\n"
         f'for u in {stale}; do systemctl stop "$u"; systemctl reset-failed "$u"; done 2>/dev/null\n'
         "if systemctl is-failed --quiet networking.service; then\n"
         "systemctl reset-failed networking.service; systemctl start networking.service; fi\n"

@@ -13,6 +13,7 @@ from mxlib.adapters.boot_watch import BootWatch
 from mxlib.adapters.console import Console
 from mxlib.adapters.ganeti import Cluster
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess, judge_names
+from mxlib.adapters.secret import from_file
 from mxlib.base.errors import CommandFailedError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.nic import NicFacts
@@ -84,7 +85,7 @@ def made(
 ) -> GanetiRescue:
     means = SimpleNamespace(
         rapi=lambda: FakeRapi(MACHINE), cluster=FakeCluster(), clock=FakeClock(), dry_run=False, transcripts=tmp_path,
-        ssh_options=(), tell=lambda line: None,
+        password_file=None, ssh_options=(), tell=lambda line: None,
     )  # fmt: skip
     for name, value in changes.items():
         setattr(means, name, value)
@@ -187,6 +188,23 @@ def test_a_dead_remote_api_is_unknown_and_a_host_of_iron_is_not_asked(
 def test_a_dry_run_does_not_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rescue = made(monkeypatch, tmp_path, dry_run=True)
     assert "console" not in {one.check for one in rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_missing_password_is_found_before_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry_run: bool
+) -> None:
+    path = tmp_path / "rapi-password"
+    rescue = made(monkeypatch, tmp_path, dry_run=dry_run, rapi=lambda: from_file(path))
+    verdicts = {one.check: one for one in rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")}  # type: ignore[arg-type]
+    assert (verdicts["machine"].status, verdicts["machine"].why) == (
+        Status.UNKNOWN, f"password file {path}: No such file or directory",
+    )  # fmt: skip
+    rescue = made(monkeypatch, tmp_path, dry_run=True, password_file=path)
+    verdicts = {one.check: one for one in rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")}  # type: ignore[arg-type]
+    assert (verdicts["console"].status, verdicts["console"].why) == (
+        Status.FAILED, f"password file {path}: No such file or directory",
+    )  # fmt: skip
 
 
 def test_without_a_cluster_there_is_no_cold_start() -> None:
