@@ -127,7 +127,7 @@ def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
     """The same for one look of `sre.mail.roll-kernel` at every host, and the decision that follows."""
     from mxlib.commands.roll_fleet import asked_of
     from mxlib.config.known_bad import load
-    from mxlib.config.roll import RollHost
+    from mxlib.config.pool import MxSection
     from mxlib.config.verify import VerifyPolicy
     from mxlib.facts.source import Facts, read_facts
     from mxlib.roll.plan import decide
@@ -140,7 +140,7 @@ def once_planned(fleet: Sequence[Host]) -> tuple[float, float]:
     silent = [name for name, answer in answers.items() if not isinstance(answer, Facts)]
     if silent:
         raise SystemExit(f"no answer from {len(silent)} hosts: {silent[:5]}")
-    seen = tuple(survey(asked, one, RollHost(), {}) for one in answers.values() if isinstance(one, Facts))
+    seen = tuple(survey(asked, one, MxSection(), {}) for one in answers.values() if isinstance(one, Facts))
     decide(RollGoal(asked.kernel), RollState(seen, frozenset(answers)))
     return time.monotonic() - begin, cpu() - used
 

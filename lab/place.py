@@ -46,13 +46,20 @@ NODE = Station("ganeti01", 2)
 INFRA = Station("infra1001", 5)
 CLIENT = Station("client1001", 51)
 VRTS = Station("vrts1001", 61)
-MANAGEMENT = (Station("cumin1001", 31), Station("cumin2001", 41))
+
+
+@dataclass(frozen=True)
+class ManagementHost(Station):
+    """Where operators work; there is one in each of the lab's two data centres."""
+
+    dc: str
 
 
 @dataclass(frozen=True)
 class Exchanger(Station):
-    """A mail exchanger: a Debian virtual machine."""
+    """A mail exchanger: a Debian virtual machine. There is one in each of the lab's two data centres."""
 
+    dc: str
     preference: int
     firewall: str
 
@@ -62,7 +69,8 @@ class Exchanger(Station):
         return f"aa:00:00:77:00:{self.number:02d}"
 
 
-EXCHANGERS = (Exchanger("mx1001", 11, 10, "nftables"), Exchanger("mx2001", 21, 50, "ferm"))
+MANAGEMENT = (ManagementHost("cumin1001", 31, "eqiad"), ManagementHost("cumin2001", 41, "codfw"))
+EXCHANGERS = (Exchanger("mx1001", 11, "eqiad", 10, "nftables"), Exchanger("mx2001", 21, "codfw", 50, "ferm"))
 STATIONS: tuple[Station, ...] = (GATEWAY, NODE, INFRA, CLIENT, VRTS, *MANAGEMENT, *EXCHANGERS)
 
 

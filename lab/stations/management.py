@@ -77,7 +77,7 @@ def configure(host: Box) -> None:
         )
     host.run(["mkdir", "-p", "/var/log/spicerack"])
     host.run(["mkdir", "-p", "-m", "700", "/run/mx-ssh"])
-    host.serve("syslog", [preflight.python(), str(REPOSITORY / "lab" / "syslog.py")])
+    host.serve("syslog", [preflight.python(), str(REPOSITORY / "lab" / "stations" / "syslog.py")])
 
 
 def pool_everything(host: Box, environment: Path) -> None:

@@ -12,7 +12,7 @@ from spicerack.exceptions import SpicerackError
 
 from mxlib.base.errors import PoolError
 from mxlib.base.text import one_line
-from mxlib.config.sections import ConftoolSelector
+from mxlib.config.pool import ConftoolTags
 
 logger = logging.getLogger(__name__)
 
@@ -37,42 +37,43 @@ class NoPool:
 class ConftoolPool:
     """conftool's node objects of one MX, one for each service."""
 
-    def __init__(self, entity: ConftoolEntity, selector: ConftoolSelector, host: str):
+    def __init__(self, entity: ConftoolEntity, tags: ConftoolTags, host: str):
         """Look at nothing yet.
 
         Arguments:
             entity: Spicerack's ``confctl("node")``.
-            selector: which objects.
+            tags: which objects.
             host: name of the MX.
         """
         self._entity = entity
-        self._selector = selector
+        self._tags = tags
         self._host = host
 
-    def _tags(self, service: str) -> dict[str, str]:
+    def _select(self, service: str) -> dict[str, str]:
         # Spicerack makes regular expressions of them, bound as ^...$: an alternative would escape the anchors
-        tags = {"dc": self._selector.dc, "cluster": self._selector.cluster, "service": service, "name": self._host}
+        tags = {"dc": self._tags.dc, "cluster": self._tags.cluster, "service": service, "name": self._host}
         return {tag: re.escape(value) for tag, value in tags.items()}
 
     def read(self) -> dict[str, str]:
         """The value of ``pooled`` by service."""
-        return {service: _guarded(partial(self._read, service)) for service in self._selector.services}
+        return {service: _guarded(partial(self._read, service)) for service in self._tags.services}
 
     def _read(self, service: str) -> str:
-        found = [str(found.pooled) for found in self._entity.get(**self._tags(service))]
+        found = [str(found.pooled) for found in self._entity.get(**self._select(service))]
         if len(found) != 1:
-            raise PoolError(f"conftool: {len(found)} objects for service {service} of {self._host}, expected one")
+            where = f"{self._host} in dc {self._tags.dc}, cluster {self._tags.cluster}"
+            raise PoolError(f"conftool: {len(found)} objects for service {service} of {where}: expected one")
         return found[0]
 
     def write(self, values: Mapping[str, str]) -> None:
         """Set ``pooled`` by service, and read it back."""
         for service, value in values.items():
-            _guarded(partial(self._entity.set_and_verify, "pooled", value, **self._tags(service)))
+            _guarded(partial(self._entity.set_and_verify, "pooled", value, **self._select(service)))
 
     def command(self, values: Mapping[str, str]) -> list[str]:
         """The confctl lines."""
         return [
-            f"confctl select 'dc={self._selector.dc},cluster={self._selector.cluster},service={service},"
+            f"confctl select 'dc={self._tags.dc},cluster={self._tags.cluster},service={service},"
             f"name={self._host}' set/pooled={value}"
             for service, value in values.items()
         ]
@@ -123,4 +124,4 @@ def _guarded(ask: Callable[[], T]) -> T:
     try:
         return ask()
     except (SpicerackError, BackendError, ValueError, KeyError, OSError, SystemExit) as error:
-        raise PoolError(f"conftool: {one_line(str(error)) or type(error).__name__}") from error
+        raise PoolError(f"conftool: {one_line(str(error)) or type(error).__name__}") from None

@@ -24,7 +24,7 @@ from mxlib.commands.roll_story import Story
 from mxlib.commands.wiring import Wiring
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.roll import RollSection
-from mxlib.config.sections import PoolSection, Site
+from mxlib.config.sections import Site
 from mxlib.protocols.service import PoolState
 from mxlib.roll import report as roll_report
 from mxlib.roll.plan import plan
@@ -91,7 +91,7 @@ class RollSession:
 
     def _find(self) -> tuple[str, ...]:
         """The hosts of the query; each must be an MX of the site."""
-        names = self._site.mxs
+        names = tuple(self._site.mxs)
         if self._request.query:
             names = tuple(sorted(str(name) for name in self._spicerack.remote().query(self._request.query).hosts))
         canary = [self._request.canary] if self._request.canary else []
@@ -214,9 +214,8 @@ class RollSession:
         )
 
     def _pool(self, name: str) -> PoolState:
-        if not isinstance(self._site.pool, PoolSection):
-            return NoPool()
-        return ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, name)
+        tags = self._site.conftool_tags(name)
+        return NoPool() if tags is None else ConftoolPool(self._spicerack.confctl("node"), tags, name)
 
     def _me(self) -> Holder:
         since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -260,4 +259,4 @@ def overridden(section: RollSection, request: RollRequest) -> RollSection:
         )
     except ValueError as error:
         key, expected = error.args
-        raise ConfigError(f"{key}: expected {expected}") from error
+        raise ConfigError(f"{key}: expected {expected}") from None

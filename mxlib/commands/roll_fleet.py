@@ -102,7 +102,7 @@ class SpicerackFleet:
         return self._seen
 
     def _one(self, name: str, answer: Facts | MxlibError, run: str) -> Seen:
-        place = self._site.roll.place(name)
+        place = self._site.mxs[name]
         if isinstance(answer, MxlibError):
             return silent(name, place, str(answer), run, self._expected(name))
         try:

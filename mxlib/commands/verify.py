@@ -103,7 +103,7 @@ class VerifySession:
     def _find(self, site: Site) -> tuple[str, ...]:
         """The hosts of the query; each must be an MX of the site, as no other is judged by its policy."""
         if not self._request.query:
-            return site.mxs
+            return tuple(site.mxs)
         names = tuple(sorted(str(name) for name in self._spicerack.remote().query(self._request.query).hosts))
         strangers = [name for name in names if name not in site.mxs]
         if strangers:

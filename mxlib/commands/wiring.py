@@ -23,7 +23,7 @@ from mxlib.base.renewal import Renewal
 from mxlib.base.stop import Stop, StoppableClock
 from mxlib.commands.request import Request
 from mxlib.config.known_bad import load as load_kernels
-from mxlib.config.sections import PoolSection, Site
+from mxlib.config.sections import Site
 from mxlib.mta.find import find
 from mxlib.mta.standing import read_standing
 from mxlib.protocols.machine import Machine
@@ -155,9 +155,10 @@ class Wiring:
         )
 
     def _pool(self, request: Request) -> PoolState:
-        if not isinstance(self._site.pool, PoolSection):
+        tags = self._site.conftool_tags(request.host)
+        if tags is None:
             return NoPool()
-        pool = ConftoolPool(self._spicerack.confctl("node"), self._site.pool.conftool, request.host)
+        pool = ConftoolPool(self._spicerack.confctl("node"), tags, request.host)
         return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
 
     def _slot(self, request: Request, run_id: str, target: CuminHost) -> ServiceSlot:

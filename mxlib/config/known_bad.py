@@ -8,9 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mxlib.base.errors import ConfigError, ParseError
+from mxlib.config.document import read
 from mxlib.config.mta import known
 from mxlib.model.debversion import DebianVersion, satisfies
 
@@ -211,8 +210,8 @@ def _range(text: str, where: str, key: str) -> str:
     try:
         if text:
             satisfies("1", text)
-    except ParseError as error:
-        raise ConfigError(f"{where}: {key}: expected a range such as >=5.10.54, <5.18, got {text!r}") from error
+    except ParseError:
+        raise ConfigError(f"{where}: {key}: expected a range such as >=5.10.54, <5.18, got {text!r}") from None
     return text
 
 
@@ -233,18 +232,9 @@ def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
     """
     found: dict[str, KnownBad] = {}
     for path in (*SHIPPED, *map(Path, files)):
-        for entry in parse_entries(_read(path), str(path)):
+        for entry in parse_entries(read(path), str(path)):
             found[entry.entry_id] = entry
     return tuple(found.values())
-
-
-def _read(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
 
 
 def overdue(entries: Iterable[KnownBad], today: date) -> tuple[str, ...]:

@@ -1,19 +1,22 @@
-"""What the site says: one YAML file turned into frozen dataclasses, every key validated."""
+"""The site's configuration: one YAML file turned into frozen dataclasses, every key validated."""
 
 import dataclasses
+import difflib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mxlib.base.errors import ConfigError
+from mxlib.config.document import read
 from mxlib.config.sections import Site
-from mxlib.config.values import DERIVED
+from mxlib.config.values import DERIVED, REPEATS
 
 _MISSING = dataclasses.MISSING
+_SCALARS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a file name"}
+_SHOWN = 200
+"""Characters of a wrong value that an error shows."""
 
 
 def load(path: Path) -> Site:
@@ -25,13 +28,7 @@ def load(path: Path) -> Site:
     Raises:
         mxlib.base.errors.ConfigError: names the file, the key, its value and what was expected.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    return parse(raw, str(path))
+    return parse(read(path), str(path))
 
 
 def parse(raw: Any, source: str) -> Site:
@@ -47,7 +44,7 @@ def parse(raw: Any, source: str) -> Site:
     try:
         site = _build(Site, raw, "")
     except _WrongValueError as wrong:
-        raise ConfigError(f"{source}: {wrong}") from wrong
+        raise ConfigError(f"{source}: {wrong}") from None
     assert isinstance(site, Site)
     return site
 
@@ -55,37 +52,93 @@ def parse(raw: Any, source: str) -> Site:
 class _WrongValueError(Exception):
     """A value that is not what its key expects."""
 
-    def __init__(self, key: str, value: Any, expected: str):
-        super().__init__(f"{key or 'the document'}: expected {expected}, got {value!r}")
+    def __init__(self, key: str, expected: str, found: str):
+        super().__init__(f"{key or 'the document'}: expected {expected}, {found}")
+
+
+def _got(value: Any) -> str:
+    if value is None:
+        return "got nothing"
+    shown = repr(value)
+    return f"got {shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + '…'}"
 
 
 def _build(cls: type, raw: Any, key: str) -> Any:
     """Make one dataclass of one mapping."""
     if not isinstance(raw, Mapping):
-        raise _WrongValueError(key, raw, "a mapping")
+        raise _WrongValueError(key, "a mapping", _got(raw))
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if not field.metadata.get(DERIVED)}
     _refuse_unknown(raw, fields, key)
-    values = {name: _convert(hints[name], raw[name], _join(key, name)) for name in fields if name in raw}
     for name, field in fields.items():
         if name not in raw and field.default is _MISSING and field.default_factory is _MISSING:
-            raise _WrongValueError(_join(key, name), None, "a value: the key is missing")
+            raise _WrongValueError(_join(key, name), _words(hints[name]), "but the key is missing")
+    values = {name: _convert(hints[name], raw[name], _join(key, name)) for name in fields if name in raw}
+    for name, value in values.items():
+        if not fields[name].metadata.get(REPEATS):
+            _refuse_repeated(value, _join(key, name))
     try:
         return cls(**values)
     except ValueError as error:
         name, expected = error.args
-        raise _WrongValueError(_join(key, name), raw.get(name), expected) from error
+        raise _WrongValueError(_join(key, name), expected, _found(fields, raw, name)) from None
+
+
+def _found(fields: Mapping[str, Any], raw: Any, name: str) -> str:
+    """What stands at a key that a section has refused; where nothing does, its default has been refused."""
+    value, first = raw, name.partition(".")[0]
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            default = fields[first].default
+            return f"and its default is {default!r}" if default is not _MISSING else "and it is not set"
+        value = value[part]
+    return _got(value)
 
 
 def _refuse_unknown(raw: Mapping[Any, Any], fields: Mapping[str, Any], key: str) -> None:
     for name in raw:
         if name not in fields:
             # the value is not shown: it may be a password that somebody put into the wrong place
-            raise _WrongValueError(key, name, f"one of the keys {', '.join(sorted(fields))}")
+            near = difflib.get_close_matches(str(name), fields, n=1)
+            meant = f" (is {near[0]} meant?)" if near else ""
+            raise _WrongValueError(key, f"one of the keys {', '.join(sorted(fields))}", f"got {name!r}{meant}")
+
+
+def _refuse_repeated(value: Any, key: str) -> None:
+    for values in value.values() if isinstance(value, dict) else [value]:
+        again = _repeated(values) if isinstance(values, tuple) else []
+        if again:
+            raise _WrongValueError(key, "each value once", f"got {again[0]!r} again")
+
+
+def _repeated(values: Iterable[Any]) -> list[Any]:
+    seen: list[Any] = []
+    return [value for value in values if value in seen or seen.append(value)]  # type: ignore[func-returns-value]
 
 
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
+
+
+def _words(hint: Any) -> str:
+    """What a value of this type is called."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return "a list"
+    if origin is dict:
+        return "a mapping or a list of names" if _may_be_empty(args[1]) else "a mapping"
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_words(one) for one in args if one is not types.NoneType)
+    if origin is typing.Literal:
+        return ("one of " if len(args) > 1 else "") + ", ".join(str(arg) for arg in args)
+    return "a mapping" if dataclasses.is_dataclass(hint) else _SCALARS.get(hint, str(hint))
+
+
+def _may_be_empty(hint: Any) -> bool:
+    """Whether nothing has to be said of a thing but its name: then a list of names stands for a mapping."""
+    return dataclasses.is_dataclass(hint) and all(
+        one.default is not _MISSING or one.default_factory is not _MISSING for one in dataclasses.fields(hint)
+    )
 
 
 def _convert(hint: Any, raw: Any, key: str) -> Any:
@@ -94,11 +147,11 @@ def _convert(hint: Any, raw: Any, key: str) -> Any:
     if origin is tuple:
         return _convert_tuple(typing.get_args(hint), raw, key)
     if origin in (types.UnionType, typing.Union):
-        return _convert_union(typing.get_args(hint), raw, key)
+        return _convert_union(hint, raw, key)
     if origin is dict:
-        return _convert_dict(typing.get_args(hint), raw, key)
+        return _convert_dict(hint, raw, key)
     if origin is typing.Literal:
-        return _convert_literal(typing.get_args(hint), raw, key)
+        return _convert_literal(hint, raw, key)
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return _build(hint, raw, key)
@@ -107,31 +160,40 @@ def _convert(hint: Any, raw: Any, key: str) -> Any:
 
 def _convert_tuple(args: tuple[Any, ...], raw: Any, key: str) -> tuple[Any, ...]:
     if not isinstance(raw, list):
-        raise _WrongValueError(key, raw, "a list")
+        raise _WrongValueError(key, "a list", _got(raw))
     if args[-1] is Ellipsis:
         return tuple(_convert(args[0], item, f"{key}[{index}]") for index, item in enumerate(raw))
     if len(raw) != len(args):
-        raise _WrongValueError(key, raw, f"a list of {len(args)}")
+        raise _WrongValueError(key, f"a list of {len(args)}", _got(raw))
     return tuple(
         _convert(hint, item, f"{key}[{index}]") for index, (hint, item) in enumerate(zip(args, raw, strict=True))
     )
 
 
-def _convert_dict(args: tuple[Any, ...], raw: Any, key: str) -> dict[str, Any]:
+def _convert_dict(hint: Any, raw: Any, key: str) -> dict[str, Any]:
+    name_hint, value_hint = typing.get_args(hint)
+    if isinstance(raw, list) and _may_be_empty(value_hint):
+        names = tuple(_convert(name_hint, name, f"{key}[{index}]") for index, name in enumerate(raw))
+        _refuse_repeated(names, key)
+        return {name: value_hint() for name in names}
     if not isinstance(raw, Mapping):
-        raise _WrongValueError(key, raw, "a mapping")
-    return {_convert(args[0], name, key): _convert(args[1], value, f"{key}.{name}") for name, value in raw.items()}
+        raise _WrongValueError(key, _words(hint), _got(raw))
+    return {
+        _convert(name_hint, name, f"{key}: the name {name!r}"): _convert(value_hint, value, f"{key}.{name}")
+        for name, value in raw.items()
+    }
 
 
-def _convert_union(args: tuple[Any, ...], raw: Any, key: str) -> Any:
+def _convert_union(hint: Any, raw: Any, key: str) -> Any:
     """Of the forms a key may take, the one whose shape the value has."""
+    args = typing.get_args(hint)
     if raw is None and types.NoneType in args:
         return None
-    options = [hint for hint in args if hint is not types.NoneType]
-    for hint in options[:-1]:
-        if _has_shape(hint, raw):
-            return _convert(hint, raw, key)
-    return _convert(options[-1], raw, key)
+    forms = [form for form in args if form is not types.NoneType]
+    fitting = [form for form in forms if _has_shape(form, raw)]
+    if not fitting and len(forms) > 1:
+        raise _WrongValueError(key, _words(hint), _got(raw))
+    return _convert((fitting or forms)[0], raw, key)
 
 
 def _has_shape(hint: Any, raw: Any) -> bool:
@@ -143,19 +205,18 @@ def _has_shape(hint: Any, raw: Any) -> bool:
     return isinstance(raw, Mapping) if dataclasses.is_dataclass(hint) else isinstance(raw, hint)
 
 
-def _convert_literal(args: tuple[Any, ...], raw: Any, key: str) -> Any:
+def _convert_literal(hint: Any, raw: Any, key: str) -> Any:
     # True == 1 in Python: the type has to match as well
-    if not any(raw == arg and type(raw) is type(arg) for arg in args):
-        raise _WrongValueError(key, raw, "one of " + ", ".join(str(arg) for arg in args))
+    if not any(raw == arg and type(raw) is type(arg) for arg in typing.get_args(hint)):
+        raise _WrongValueError(key, _words(hint), _got(raw))
     return raw
 
 
 def _convert_scalar(hint: Any, raw: Any, key: str) -> Any:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a file name"}
     if hint is Path and isinstance(raw, str):
         return Path(raw)
     if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
         return float(raw)
     if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
-        raise _WrongValueError(key, raw, names.get(hint, str(hint)))
+        raise _WrongValueError(key, _words(hint), _got(raw))
     return raw

@@ -7,26 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from mxlib.base.windows import WindowError, parse_all
-from mxlib.config.values import ADDRESS_PATTERN, NAME_PATTERN, must, positive
+from mxlib.config.values import ADDRESS_PATTERN, counts, must, positive
 
-_SERVER = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?")
-
-
-@dataclass(frozen=True)
-class RollHost:
-    """Where an MX belongs.
-
-    Attributes:
-        site: the data centre or whatever fails as one; hosts of one site are done one after the other.
-        preference: of its MX record: within a site the highest number, which gets the least mail, goes first.
-    """
-
-    site: str = "default"
-    preference: int = 0
-
-    def __post_init__(self) -> None:
-        must(bool(NAME_PATTERN.fullmatch(self.site)), "site", "letters, digits, dots, dashes")
-        must(0 <= self.preference <= 65535, "preference", "0 to 65535")
+_SERVER = re.compile(r"[A-Za-z0-9.-]{1,253}(?::(?P<port>\d{1,5}))?")
 
 
 @dataclass(frozen=True)
@@ -53,8 +36,7 @@ class RollSoak:
         for key in ("seconds", "limit", "every"):
             positive(getattr(self, key), key)
         must(self.limit >= self.seconds, "limit", "not less than seconds")
-        for key in ("deliveries", "growth", "errors"):
-            must(getattr(self, key) >= 0, key, "0 or more")
+        counts(self, "deliveries", "growth", "errors")
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,8 @@ class RollNotify:
     def __post_init__(self) -> None:
         must(all(map(ADDRESS_PATTERN.fullmatch, self.to)), "to", "mail addresses")
         must(bool(ADDRESS_PATTERN.fullmatch(self.sender)), "sender", "a mail address")
-        must(self.smtp is None or bool(_SERVER.fullmatch(self.smtp)), "smtp", "host or host:port")
+        server = _SERVER.fullmatch(self.smtp or "localhost")
+        must(server is not None and 0 < int(server["port"] or 25) < 65536, "smtp", "host or host:port")
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,6 @@ class RollSection:
 
     Attributes:
         windows: when a host may be begun, see :mod:`mxlib.base.windows`; none: at any time.
-        hosts: site and preference of an MX, by its name; one that is not named is of the site "default".
         canary: the MX that goes first; none: the first in order.
         max_failed: failures that a roll may go on after, over all its nights.
         max_out: MXs that may be out of service or not well at a time, the one that is rebooted included.
@@ -98,7 +80,6 @@ class RollSection:
     """
 
     windows: tuple[str, ...] = ()
-    hosts: dict[str, RollHost] = field(default_factory=dict)
     canary: str | None = None
     max_failed: int = 0
     max_out: int = 1
@@ -113,16 +94,8 @@ class RollSection:
         try:
             parse_all(self.windows)
         except WindowError as error:
-            raise ValueError("windows", str(error)) from error
+            raise ValueError("windows", str(error)) from None
         must(self.max_failed >= 0, "max_failed", "0 or more")
         must(self.max_out >= 1, "max_out", "1 or more")
         must(math.isfinite(self.slack) and self.slack >= 1, "slack", "1 or more")
         must(self.task_url.startswith("https://") and "{task}" in self.task_url, "task_url", "https://...{task}")
-
-    def place(self, host: str) -> RollHost:
-        """Where an MX belongs.
-
-        Arguments:
-            host: its name.
-        """
-        return self.hosts.get(host, RollHost())

@@ -13,47 +13,14 @@ from typing import Literal
 from mxlib.config.alerts import AlertsSection, DowntimeSection
 from mxlib.config.aliases import AliasGenerator
 from mxlib.config.mta import MTA, known
+from mxlib.config.pool import ConftoolTags, MxSection, PoolSection
 from mxlib.config.probes import ProbeSection
 from mxlib.config.remedy import RemedySection
 from mxlib.config.roll import RollSection
-from mxlib.config.values import HOST_PATTERN, NAME_PATTERN, must, positive
+from mxlib.config.values import HOST_PATTERN, REPEATS, counts, must, ports, positive
 from mxlib.config.verify import VerifyPolicy
 
-
-@dataclass(frozen=True)
-class ConftoolSelector:
-    """Which conftool objects put an MX into service: entity ``node``, by exact tags, named like the host.
-
-    Attributes:
-        dc: value of the tag.
-        cluster: value of the tag.
-        service: value of the tag, or several: each is set, verified and restored by itself.
-    """
-
-    dc: str
-    cluster: str
-    service: str | tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        for key, value in (("dc", self.dc), ("cluster", self.cluster), *(("service", one) for one in self.services)):
-            must(bool(NAME_PATTERN.fullmatch(value)), key, "an exact name, no pattern")
-        must(bool(self.services), "service", "at least one service")
-
-    @property
-    def services(self) -> tuple[str, ...]:
-        """The services, also when the file names only one."""
-        return (self.service,) if isinstance(self.service, str) else self.service
-
-
-@dataclass(frozen=True)
-class PoolSection:
-    """The pool state in front of the MXs.
-
-    Attributes:
-        conftool: the conftool objects of an MX.
-    """
-
-    conftool: ConftoolSelector
+_RAPI = re.compile(r"https://[A-Za-z0-9.:\[\]-]+/?")
 
 
 @dataclass(frozen=True)
@@ -97,7 +64,7 @@ class DrainSection:
         positive(self.timeout, "timeout")
         positive(self.still_timeout, "still_timeout")
         positive(self.retry_cutoff, "retry_cutoff")
-        must(self.max_residual >= 0, "max_residual", "0 or more messages")
+        counts(self, "max_residual")
         must(1 <= self.runners <= 50, "runners", "1 to 50")
 
 
@@ -163,8 +130,8 @@ class ClientsSection:
             for network in networks:
                 try:
                     ipaddress.ip_network(network)
-                except ValueError as error:
-                    raise ValueError(key, "networks such as 192.0.2.0/24") from error
+                except ValueError:
+                    raise ValueError(key, "networks such as 192.0.2.0/24, without host bits") from None
 
 
 @dataclass(frozen=True)
@@ -191,13 +158,14 @@ class GanetiSection:
     ca_file: Path | None = None
     timeout: float = 10.0
     master: str | None = None
-    ssh_options: tuple[str, ...] = ()
+    ssh_options: tuple[str, ...] = field(default=(), metadata={REPEATS: True})
     prevention: Literal["none", "stanzas", "link"] = "none"
 
     def __post_init__(self) -> None:
-        given = self.netbox if self.rapi is None else self.rapi.startswith("https://")
+        given = self.netbox if self.rapi is None else bool(_RAPI.fullmatch(self.rapi))
         must(given, "rapi", "an https:// URL, or netbox: true and no rapi")
         must(self.master is None or bool(HOST_PATTERN.fullmatch(self.master)), "master", "a fully qualified host name")
+        must(bool(self.user), "user", "a name")
         positive(self.timeout, "timeout")
 
 
@@ -215,13 +183,16 @@ class ConsoleSection:
     user: str = "root"
     transcripts: Path = Path("/var/log/spicerack/console")
 
+    def __post_init__(self) -> None:
+        must(bool(self.user), "user", "a name")
+
 
 @dataclass(frozen=True)
 class Site:
     """Everything the site says.
 
     Attributes:
-        mxs: every MX of the service.
+        mxs: every MX of the service, by name, with where it is; a list of names where nothing is said of them.
         probes: test mails.
         pool: the pool state in front, or "none": then the clients' own failover is the pool.
         min_in_service: other MXs that have to be in service and verified while one is out.
@@ -245,7 +216,7 @@ class Site:
         remedy: how far the remedies may go.
     """
 
-    mxs: tuple[str, ...]
+    mxs: dict[str, MxSection]
     probes: ProbeSection
     pool: Literal["none"] | PoolSection
     min_in_service: int = 1
@@ -269,13 +240,28 @@ class Site:
     remedy: RemedySection = field(default_factory=RemedySection)
 
     def __post_init__(self) -> None:
-        must(bool(self.mxs) and all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names")
-        must(len(set(self.mxs)) == len(self.mxs), "mxs", "each MX once")
-        must(0 <= self.min_in_service < len(self.mxs), "min_in_service", f"0 to {len(self.mxs) - 1}")
-        must(bool(self.ports) and all(0 < port < 65536 for port in self.ports), "ports", "ports, 1 to 65535")
+        must(all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names, in lower case")
+        must(len(self.mxs) > 1, "mxs", "two MXs or more: while one is out of service, another takes the mail")
+        others = len(self.mxs) - 1
+        possible = "1, as there is one other MX" if others == 1 else f"1 to {others}"
+        must(1 <= self.min_in_service <= others, "min_in_service", possible)
+        must(bool(self.ports), "ports", "at least one port")
+        ports(self.ports, "ports")
         must(self.mta in known(), "mta", f"one of {', '.join(known())}")
         object.__setattr__(self, "verify", replace(self.verify, mta=self.mta))
         names = [generator.name for generator in self.aliases]
         must(len(set(names)) == len(names), "aliases", "different names")
-        named = {*self.roll.hosts, *filter(None, [self.roll.canary])}
-        must(named <= set(self.mxs), "roll", f"names of MXs in canary and hosts: {', '.join(self.mxs)}")
+        among = f"names of MXs: {', '.join(self.mxs)}"
+        must(self.roll.canary is None or self.roll.canary in self.mxs, "roll.canary", f"one of the {among}")
+        if isinstance(self.pool, PoolSection):
+            must(self.pool.conftool.hosts.keys() <= self.mxs.keys(), "pool.conftool.hosts", among)
+            without = [name for name, mx in self.mxs.items() if mx.dc is None]
+            must(not without, "mxs", f"a dc for each MX, as conftool's objects are found by it: {', '.join(without)}")
+
+    def conftool_tags(self, host: str) -> ConftoolTags | None:
+        """Return the tags of an MX's conftool objects; None where no pool state is in front of it.
+
+        Arguments:
+            host: its name.
+        """
+        return self.pool.conftool.tags(host, self.mxs) if isinstance(self.pool, PoolSection) else None

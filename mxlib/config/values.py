@@ -5,12 +5,15 @@ A wrong value raises ``ValueError(key, expected)``; :mod:`mxlib.config.load` add
 
 import math
 import re
+from collections.abc import Iterable
 
 HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
 ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
 DERIVED = "derived"
 """Marks a field that follows from another key, so that its own name is none."""
+REPEATS = "repeats"
+"""Marks a list in which a value may stand twice."""
 
 
 def must(condition: bool, key: str, expected: str) -> None:
@@ -18,7 +21,7 @@ def must(condition: bool, key: str, expected: str) -> None:
 
     Arguments:
         condition: whether it is.
-        key: where it stands.
+        key: the key of the section that has it.
         expected: what it should be, in words.
 
     Raises:
@@ -31,11 +34,26 @@ def must(condition: bool, key: str, expected: str) -> None:
 def positive(value: float, key: str) -> None:
     """Refuse a number that is not above 0.
 
-    Arguments:
-        value: the number.
-        key: where it stands.
-
     Raises:
         ValueError: with the key and what was expected.
     """
     must(math.isfinite(value) and value > 0, key, "a number above 0")
+
+
+def counts(section: object, *keys: str) -> None:
+    """Refuse numbers of things below 0.
+
+    Raises:
+        ValueError: with the key and what was expected.
+    """
+    for key in keys:
+        must(getattr(section, key) >= 0, key, "0 or more")
+
+
+def ports(values: Iterable[int], key: str) -> None:
+    """Refuse what is no TCP port.
+
+    Raises:
+        ValueError: with the key and what was expected.
+    """
+    must(all(0 < port < 65536 for port in values), key, "ports, 1 to 65535")

@@ -3,21 +3,15 @@
 The keys are those of the section ``verify`` of the site's configuration.
 """
 
-import math
 import re
 from dataclasses import dataclass, field
 
 from mxlib.config.mta import MTA
-from mxlib.config.values import DERIVED
+from mxlib.config.values import DERIVED, counts, must, ports, positive
 
 UNIT_NAME = re.compile(
     r"[A-Za-z0-9:_.@\\-]{1,200}\.(?:service|timer|socket|mount|target|path|slice|scope|swap|automount|device)"
 )
-
-
-def _must(condition: bool, key: str, expected: str) -> None:
-    if not condition:
-        raise ValueError(key, expected)
 
 
 @dataclass(frozen=True)
@@ -43,11 +37,11 @@ class QueuePolicy:
     bouncing: int = 100
 
     def __post_init__(self) -> None:
-        _must(0 < self.warn <= self.critical, "warn", "a number from 1 to `critical`")
-        _must(self.old > 0, "old", "1 or more")
+        must(0 < self.warn <= self.critical, "warn", "a number from 1 to `critical`")
+        must(self.old > 0, "old", "1 or more")
         for key in ("frozen", "growth", "bouncing"):
-            _must(getattr(self, key) > 0, key, "1 or more")
-        _must(math.isfinite(self.bounce_s) and self.bounce_s > 0, "bounce_s", "a number above 0")
+            must(getattr(self, key) > 0, key, "1 or more")
+        positive(self.bounce_s, "bounce_s")
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,9 @@ class LogPolicy:
     per_destination: int = 100
     local: int = 5
 
+    def __post_init__(self) -> None:
+        counts(self, "after_data", "per_destination", "local")
+
 
 @dataclass(frozen=True)
 class FirewallPolicy:
@@ -78,6 +75,10 @@ class FirewallPolicy:
     required: bool = True
     accepted_ports: tuple[int, ...] = (25,)
     min_rules: int = 1
+
+    def __post_init__(self) -> None:
+        ports(self.accepted_ports, "accepted_ports")
+        counts(self, "min_rules")
 
 
 @dataclass(frozen=True)
@@ -135,18 +136,19 @@ class VerifyPolicy:
     mta: str = field(default=MTA, metadata={DERIVED: True})
 
     def __post_init__(self) -> None:
-        _must(bool(self.families) and set(self.families) <= {4, 6}, "families", "4, 6 or both")
-        units = [name for names in self.required_units for name in names.split("|")] + list(self.ignored_units)
-        _must(bool(self.required_units) and all(map(UNIT_NAME.fullmatch, units)), "required_units", "names of units")
-        _must(all(0 < port < 65536 for port in self.listeners), "listeners", "ports, 1 to 65535")
-        _must(0 < self.conntrack_fullness <= 1, "conntrack_fullness", "above 0, up to 1")
-        _must(0 < self.free_percent < 100, "free_percent", "above 0, below 100")
-        _must(all(re.fullmatch(r"[a-z0-9_./-]+", key) for key in self.read_sysctls), "sysctls", "names of sysctls")
-        _must(self.peers >= 0, "peers", "0 or more")
-        _must(self.probes_per_hour > 0, "probes_per_hour", "1 or more")
+        must(bool(self.families) and set(self.families) <= {4, 6}, "families", "4, 6 or both")
+        expected = "full names of units, such as ssh.service"
+        must(bool(self.required_units) and all(map(UNIT_NAME.fullmatch, self.unit_names)), "required_units", expected)
+        must(all(map(UNIT_NAME.fullmatch, self.ignored_units)), "ignored_units", expected)
+        ports(self.listeners, "listeners")
+        must(0 < self.conntrack_fullness <= 1, "conntrack_fullness", "above 0, up to 1")
+        must(0 < self.free_percent < 100, "free_percent", "above 0, below 100")
+        for key in ("sysctls", "watched_sysctls"):
+            must(all(re.fullmatch(r"[a-z0-9_./-]+", one) for one in getattr(self, key)), key, "names of sysctls")
+        counts(self, "peers", "conntrack_lost")
+        must(self.probes_per_hour > 0, "probes_per_hour", "1 or more")
         for key in ("activating_s", "clock_s", "puppet_age_s", "certificate_days", "answer_s"):
-            value = getattr(self, key)
-            _must(math.isfinite(value) and value > 0, key, "a number above 0")
+            positive(getattr(self, key), key)
 
     @property
     def read_sysctls(self) -> tuple[str, ...]:

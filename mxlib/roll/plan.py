@@ -3,7 +3,7 @@
 Invariants, held from every state and so after any interruption:
 
 * A host is begun only while so many others are in service and well as the site says, no more than ``max_out`` are out
-  or unwell with it, and its site keeps another MX in service (if it has another one at all).
+  or unwell with it, and its data centre keeps another MX in service (if it has another one at all).
 * One that somebody else took out is never touched, and counts as out; so does one that cannot be asked.
 * No host is begun after more than ``max_failed`` have failed with this kernel, in this run or in an earlier one, nor
   before the canary is there, nor before those that are there have proven themselves under real mail.
@@ -35,17 +35,17 @@ _SHOWN_PAST = 5
 
 
 def order(hosts: Sequence[Seen], canary: str = "") -> tuple[Seen, ...]:
-    """In which order the hosts are done: the canary, the rest of its site, then site by site.
+    """In which order the hosts are done: the canary, the rest of its data centre, then one data centre after the other.
 
-    Within a site the one that gets the least mail goes first: the highest preference number of its MX record.
+    Within a data centre the one that gets the least mail goes first: the highest preference number of its MX record.
 
     Arguments:
         hosts: any hosts.
         canary: name of the one that goes first; empty: none is named.
     """
-    first = {one.site for one in hosts if one.host == canary}
+    first = {one.dc for one in hosts if one.host == canary}
     return tuple(
-        sorted(hosts, key=lambda one: (one.host != canary, one.site not in first, one.site, -one.preference, one.host))
+        sorted(hosts, key=lambda one: (one.host != canary, one.dc not in first, one.dc, -one.preference, one.host))
     )
 
 
@@ -152,9 +152,9 @@ def room(goal: RollGoal, hosts: Sequence[Seen], host: Seen) -> str:
         return f"with {host.host} {plural(len(out) + 1, 'MX')} would be out or not well, {goal.max_out} may be ({who})"
     if serving < goal.min_in_service:
         return f"only {plural(serving, 'other MX')} in service and well, {goal.min_in_service} needed ({who})"
-    neighbours = [one for one in others if one.site == host.site]
+    neighbours = [one for one in others if one.dc == host.dc]
     if neighbours and not any(one.serves for one in neighbours):
-        return f"site {host.site} would lose its last MX ({who})"
+        return f"data centre {host.dc} would lose its last MX ({who})"
     return ""
 
 

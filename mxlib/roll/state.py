@@ -31,7 +31,7 @@ class Seen:
 
     Attributes:
         host: its name.
-        site: what fails as one with it.
+        dc: its data centre, or whatever fails as one with it.
         preference: of its MX record.
         stand: how it stands.
         why: what makes it stand so, in words.
@@ -43,7 +43,7 @@ class Seen:
     """
 
     host: str
-    site: str
+    dc: str
     preference: int
     stand: Stand
     why: str = ""

@@ -11,7 +11,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.check import Check, Scope
 from mxlib.checks.registry import all_checks
 from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
-from mxlib.config.roll import RollHost
+from mxlib.config.pool import MxSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import grub, kernel, sysctl
 from mxlib.facts.source import Facts, Source
@@ -57,23 +57,24 @@ class Asked:
         return (*own, *(source for check in self.checks for source in check.sources(self.policy)))
 
 
-def unknown(host: str, place: RollHost, why: str) -> Seen:
+def unknown(host: str, place: MxSection, why: str) -> Seen:
     """A host that could not be asked.
 
     Arguments:
         host: its name.
-        place: where it belongs.
+        place: where it is.
         why: what was in the way.
     """
-    return Seen(host, place.site, place.preference, Stand.UNKNOWN, one_line(why), unwell="it cannot be told how it is")
+    unwell = "how it is is unknown"
+    return Seen(host, place.data_centre, place.preference, Stand.UNKNOWN, one_line(why), unwell=unwell)
 
 
-def silent(host: str, place: RollHost, why: str, run: str, expected_s: float = 0.0) -> Seen:
+def silent(host: str, place: MxSection, why: str, run: str, expected_s: float = 0.0) -> Seen:
     """A host that does not answer: where a roll's run has it out, it may be on its way up, and its run is gone on with.
 
     Arguments:
         host: its name.
-        place: where it belongs.
+        place: where it is.
         why: what was in the way.
         run: id of the run that the slot of the service is held by for this host; empty: none.
         expected_s: seconds its reboot is expected to take.
@@ -85,13 +86,13 @@ def silent(host: str, place: RollHost, why: str, run: str, expected_s: float = 0
     return dataclasses.replace(seen, stand=Stand.LEFTOVER, why=said, expected_s=expected_s)
 
 
-def survey(asked: Asked, facts: Facts, place: RollHost, pool: Mapping[str, str], expected_s: float = 0.0) -> Seen:
+def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str], expected_s: float = 0.0) -> Seen:
     """How a host stands.
 
     Arguments:
         asked: what it was asked, and what it is judged by.
         facts: what it answered.
-        place: where it belongs.
+        place: where it is.
         pool: its pool state; empty where there is no pool.
         expected_s: seconds its reboot is expected to take.
     """
@@ -100,7 +101,7 @@ def survey(asked: Asked, facts: Facts, place: RollHost, pool: Mapping[str, str],
     except ParseError as error:
         return unknown(facts.host, place, str(error))
     runs = found.view.kernel
-    seen = Seen(facts.host, place.site, place.preference, Stand.FOREIGN, kernel=runs, expected_s=expected_s)
+    seen = Seen(facts.host, place.data_centre, place.preference, Stand.FOREIGN, kernel=runs, expected_s=expected_s)
     if why := _out(found, pool):
         ours = found.depool.record is not None and left_by_a_roll(found.depool.record)
         return dataclasses.replace(seen, stand=Stand.LEFTOVER if ours else Stand.FOREIGN, why=why)

@@ -16,9 +16,10 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 class RollKernel(CookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Roll a kernel over the mail exchangers, one at a time, and stop at the first doubt
 
-    Each host goes all the way by sre.mail.reboot-mx: the canary first, then site by site. Between two hosts the new
-    kernel has to prove itself under real mail. Whatever turns out wrong, or cannot be told, ends the roll; the next run
-    goes on from where the hosts stand. Made for a timer: outside the window it does nothing and that is no failure.
+    Each host goes all the way by sre.mail.reboot-mx: the canary first, then one data centre after the other. Between
+    two hosts the new kernel has to prove itself under real mail. Whatever turns out wrong, or cannot be told, ends the
+    roll; the next run goes on from where the hosts stand. Made for a timer: outside the window it does nothing and that
+    is no failure.
 
     Usage example:
         cookbook sre.mail.roll-kernel --kernel newest --plan

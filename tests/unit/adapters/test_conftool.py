@@ -1,11 +1,17 @@
-"""The pool state of a run without the slot: what cannot be read is left alone, for the whole run."""
+"""conftool's objects of each MX; in a run without the slot what cannot be read is left alone, for the whole run."""
 
+import re
 from types import SimpleNamespace
 
-from mxlib.adapters.conftool import PoolIfReadable
+import pytest
+
+from mxlib.adapters.conftool import ConftoolPool, PoolIfReadable
 from mxlib.base.errors import PoolError
+from mxlib.config.load import parse
+from mxlib.config.pool import ConftoolTags
 from mxlib.model.state import Pool
 from mxlib.reboot import reading
+from tests.unit.support.site import TEN_LINES
 
 
 class Conftool:
@@ -23,6 +29,46 @@ class Conftool:
 
     def command(self, values):
         return [str(values)]
+
+
+class Entity:
+    """Spicerack's entity: it makes regular expressions of what it is given."""
+
+    def __init__(self, objects):
+        self.objects, self.set = objects, []
+
+    def get(self, **tags):
+        fits = [one for one in self.objects if all(re.fullmatch(tags[tag], one[tag]) for tag in tags)]
+        return [SimpleNamespace(pooled=one["pooled"]) for one in fits]
+
+    def set_and_verify(self, key, value, **tags):
+        self.set.append((key, value, tags["dc"], tags["name"]))
+
+
+EACH_IN_ANOTHER = [
+    {"dc": dc, "cluster": "mail", "service": "smtp", "name": name, "pooled": pooled}
+    for dc, name, pooled in (("eqiad", "mx1001.lab.test", "yes"), ("codfw", "mx2001.lab.test", "no"))
+]
+
+
+@pytest.mark.parametrize(
+    ("dc", "name", "pooled"), [("eqiad", "mx1001.lab.test", "yes"), ("codfw", "mx2001.lab.test", "no")]
+)
+def test_an_object_is_looked_for_in_the_data_centre_of_its_host(dc, name, pooled):
+    entity = Entity(EACH_IN_ANOTHER)
+    pool = ConftoolPool(entity, parse(TEN_LINES, "x.yaml").conftool_tags(name), name)
+    assert pool.read() == {"smtp": pooled}
+    pool.write({"smtp": "inactive"})
+    assert entity.set == [("pooled", "inactive", dc, re.escape(name))]
+    assert pool.command({"smtp": "no"}) == [
+        f"confctl select 'dc={dc},cluster=mail,service=smtp,name={name}' set/pooled=no"
+    ]
+
+
+def test_an_object_of_another_data_centre_is_none_of_it():
+    pool = ConftoolPool(Entity(EACH_IN_ANOTHER), ConftoolTags("eqiad", "mail", ("smtp",)), "mx2001.lab.test")
+    with pytest.raises(PoolError, match=r"0 objects for service smtp of mx2001.lab.test in dc eqiad, cluster mail"):
+        pool.read()
 
 
 def test_a_pool_that_can_be_read_is_used():

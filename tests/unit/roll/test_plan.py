@@ -15,7 +15,7 @@ A, B, C, D = "mx1001", "mx1002", "mx2001", "mx2002"
 
 
 def seen(host: str, stand: Stand = Stand.TODO, **values) -> Seen:
-    values = {"site": "one" if host in (A, B) else "two", "preference": 10, "expected_s": 600.0, **values}
+    values = {"dc": "one" if host in (A, B) else "two", "preference": 10, "expected_s": 600.0, **values}
     return Seen(host, stand=stand, **values)
 
 
@@ -54,7 +54,7 @@ def test_one_taken_out_by_others_is_never_touched_and_counts() -> None:
 def test_a_site_keeps_its_last_mx() -> None:
     goal = dataclasses.replace(GOAL, max_out=3)
     hosts = (seen(A, Stand.UNKNOWN, why="no answer"), seen(B), seen(C), seen(D))
-    assert "site one would lose its last MX" in room(goal, hosts, hosts[1])
+    assert "data centre one would lose its last MX" in room(goal, hosts, hosts[1])
     assert room(goal, hosts, hosts[2]) == ""
 
 
@@ -212,7 +212,7 @@ def test_invariants(goal: RollGoal, now: RollState) -> None:
     assert found.host not in now.failed
     assert sum(one.serves for one in others) >= goal.min_in_service
     assert sum(not one.serves for one in others) + 1 <= goal.max_out
-    near = [one for one in others if one.site == host.site]
+    near = [one for one in others if one.dc == host.dc]
     assert not near or any(one.serves for one in near)
     assert not [one for one in now.hosts if one.stand is Stand.LEFTOVER and one.host in now.wanted]
     assert all(one.host in now.soaked for one in now.hosts if one.stand is Stand.THERE and one.host in now.wanted)

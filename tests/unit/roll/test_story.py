@@ -12,7 +12,8 @@ from mxlib.adapters.past_runs import durations, objections
 from mxlib.base.errors import ConfigError, NotifyError, SlotError, SlotTakenError
 from mxlib.base.journal import Event
 from mxlib.commands.roll import RollRequest, overridden
-from mxlib.config.roll import RollHost, RollNotify, RollSection, RollSoak
+from mxlib.config.pool import MxSection
+from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
 from mxlib.roll.report import as_json, build, markdown, metrics, plan_lines, terminal
 from mxlib.roll.state import Failure, PlanLine, RollEnd
@@ -260,8 +261,8 @@ def test_the_operator_overrides_the_site() -> None:
         (lambda: RollSoak(seconds=0), "seconds"),
         (lambda: RollNotify(to=("nobody",)), "to"),
         (lambda: RollNotify(smtp="a b"), "smtp"),
-        (lambda: RollHost(site="a b"), "site"),
-        (lambda: RollHost(preference=-1), "preference"),
+        (lambda: MxSection(dc="a b"), "dc"),
+        (lambda: MxSection(preference=-1), "preference"),
     ],
 )
 def test_wrong_values_are_refused(make, key: str) -> None:

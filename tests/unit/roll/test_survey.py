@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mxlib.config.known_bad import parse_entries
-from mxlib.config.roll import RollHost
+from mxlib.config.pool import MxSection
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import Facts
 from mxlib.model.record import Kernel, Prior, Record
@@ -21,7 +21,7 @@ RUNS, OTHER = "6.1.0-55-cloud-amd64", "6.1.0-56-cloud-amd64"
 ENTRY = (
     "gnulinux-advanced-5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11>gnulinux-{0}-advanced-5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
 )
-PLACE = RollHost("one", 10)
+PLACE = MxSection("one", 10)
 STANDING = """\
 boot 0b6b7a40-64a9-4f0e-8d3b-3f7c1f2ad001
 kernel {kernel}
