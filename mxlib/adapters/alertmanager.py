@@ -37,7 +37,7 @@ class AlertmanagerAlerts:
             # Spicerack offers no reading; this is what its own silences go through, addresses, login and proxy included
             return parse_alerts(self._make()._api_request("get", _QUERY).json())
         except (SpicerackError, WmflibError, OSError, ValueError, AttributeError, ParseError) as error:
-            raise SilenceError(f"Alertmanager cannot be asked: {one_line(str(error))}") from error
+            raise SilenceError(f"Alertmanager cannot be asked: {one_line(str(error))}") from None
 
 
 def source_of(spicerack: Spicerack, section: AlertsSection) -> AlertSource:

@@ -78,5 +78,5 @@ class ProbeBudget:
         try:
             leaves: list[Any] = [leaf for leaf in client.read(directory).leaves if not leaf.dir]
             return sum(int(json.loads(leaf.value)["mails"]) for leaf in leaves)
-        except (ValueError, TypeError, KeyError) as error:
-            raise SlotError(f"etcd directory {directory} holds something else than test mails") from error
+        except (ValueError, TypeError, KeyError):
+            raise SlotError(f"etcd directory {directory} holds something else than test mails") from None

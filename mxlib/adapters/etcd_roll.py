@@ -43,8 +43,8 @@ class EtcdRollSlot:
             raise SlotTakenError(describe(self._slot.look()))
         try:
             token = self._slot.take()
-        except SlotTakenError as error:
-            raise SlotTakenError(describe(self._slot.look())) from error
+        except SlotTakenError:
+            raise SlotTakenError(describe(self._slot.look())) from None
         self._renewal.start()
         return token
 
@@ -104,7 +104,7 @@ class EtcdMemory:
         try:
             return {host: _failure(raw) for host, raw in self._all().get(kernel, {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SlotError(f"etcd key {self._key} is not a roll's memory: {one_line(repr(error))}") from error
+            raise SlotError(f"etcd key {self._key} is not a roll's memory: {one_line(repr(error))}") from None
 
     def remember(self, kernel: str, failed: Mapping[str, Failure]) -> None:
         """Write down which hosts failed with a kernel."""
@@ -114,17 +114,17 @@ class EtcdMemory:
         try:
             self._client.write(self._key, json.dumps(known, sort_keys=True))
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
 
     def _all(self) -> dict[str, Any]:
         try:
             found = json.loads(self._client.read(self._key).value)
         except etcd.EtcdKeyNotFound:
             return {}
-        except ValueError as error:
-            raise SlotError(f"etcd key {self._key} is not a roll's memory") from error
+        except ValueError:
+            raise SlotError(f"etcd key {self._key} is not a roll's memory") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
         if not isinstance(found, dict):
             raise SlotError(f"etcd key {self._key} is not a roll's memory")
         return found

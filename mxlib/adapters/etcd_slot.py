@@ -89,7 +89,7 @@ def make_client(etcdrc: Path) -> Client:
         parameters: Mapping[str, Any] = load_yaml_config(etcdrc)
         return etcd.Client(**{"read_timeout": _TIMEOUT_S, **parameters})  # type: ignore[no-any-return]
     except Exception as error:  # whatever python-etcd makes of wrong parameters
-        raise SlotError(f"no etcd client from {etcdrc}: {one_line(str(error))}") from error
+        raise SlotError(f"no etcd client from {etcdrc}: {one_line(str(error))}") from None
 
 
 class EtcdSlot:
@@ -136,8 +136,8 @@ class EtcdSlot:
             return SlotView(None, 0, *alive)
         try:
             return SlotView(Holder(**json.loads(holder.value)), holder.modifiedIndex, *alive)
-        except (ValueError, TypeError) as error:
-            raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(holder.value)}") from error
+        except (ValueError, TypeError):
+            raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(holder.value)}") from None
 
     def state(self) -> Slot:
         """What the slot means for this run; a slot that cannot be read is UNKNOWN."""
@@ -178,21 +178,21 @@ class EtcdSlot:
         condition = {"prevExist": False} if view.holder is None else {"prevIndex": view.token}
         try:
             written = self._client.write(self._holder_key, json.dumps(asdict(self._me)), **condition)
-        except (etcd.EtcdAlreadyExist, etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound) as error:
+        except (etcd.EtcdAlreadyExist, etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
             self._end_lease()
-            raise SlotTakenError("somebody else took the slot of the service in this very moment") from error
+            raise SlotTakenError("somebody else took the slot of the service in this very moment") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
         self.token = written.modifiedIndex
         return self.token
 
     def _begin_lease(self, view: SlotView) -> None:
         try:
             self._client.write(self._lease_key, self._session, ttl=self._lease_s, prevExist=False)
-        except etcd.EtcdAlreadyExist as error:
-            raise SlotTakenError(self._taken(view)) from error
+        except etcd.EtcdAlreadyExist:
+            raise SlotTakenError(self._taken(view)) from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
 
     def _taken(self, view: SlotView) -> str:
         if view.holder is None:
@@ -217,12 +217,12 @@ class EtcdSlot:
         except etcd.EtcdKeyNotFound:
             if self._mine(self.look()):
                 self._begin_lease(self.look())
-        except etcd.EtcdCompareFailed as error:
+        except etcd.EtcdCompareFailed:
             # before the taking, or after another run was faster, there is nothing to prolong
             if self._renewed or self.token:
-                raise SlotTakenError("another session has taken the lease of the slot") from error
+                raise SlotTakenError("another session has taken the lease of the slot") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
 
     def _mine(self, view: SlotView) -> bool:
         """Whether the holder's key was written by this run, whichever of its threads asks."""
@@ -240,7 +240,7 @@ class EtcdSlot:
             except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
                 logger.warning("the slot of the service was not ours any more")
             except _BROKEN as error:
-                raise SlotError(f"etcd: {one_line(str(error))}") from error
+                raise SlotError(f"etcd: {one_line(str(error))}") from None
             self.token = 0
         self._end_lease()
 
@@ -260,7 +260,7 @@ class EtcdSlot:
         except etcd.EtcdKeyNotFound:
             return None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from error
+            raise SlotError(f"etcd: {one_line(str(error))}") from None
 
 
 class WithoutSlot:

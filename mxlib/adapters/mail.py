@@ -56,7 +56,7 @@ def send(section: RollNotify, mail: EmailMessage) -> None:
             command = [*SENDMAIL, section.sender, "--", *section.to]
             subprocess.run(command, input=mail.as_bytes(), check=True, capture_output=True, timeout=_TIMEOUT_S)
     except (OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
-        raise NotifyError(f"the operators could not be told by mail: {one_line(str(error))}") from error
+        raise NotifyError(f"the operators could not be told by mail: {one_line(str(error))}") from None
 
 
 def _by_server(server: str, sender: str, to: Sequence[str], mail: EmailMessage) -> None:

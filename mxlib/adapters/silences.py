@@ -25,7 +25,7 @@ def _telling(whom: str) -> Iterator[None]:
     try:
         yield
     except (SpicerackError, WmflibError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise SilenceError(f"{whom}: {one_line(str(error))}") from error
+        raise SilenceError(f"{whom}: {one_line(str(error))}") from None
 
 
 class AlertmanagerSilencer:

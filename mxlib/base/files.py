@@ -27,5 +27,5 @@ def replace_file(path: Path, text: str) -> str:
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
-        raise ReportError(f"{path}: cannot be written: {error.strerror}") from error
+        raise ReportError(f"{path}: cannot be written: {error.strerror}") from None
     return str(path)

@@ -59,7 +59,7 @@ class Journal:
             if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
                 os.write(self._file, b"\n")
         except OSError as error:
-            raise JournalError(f"{path}: {error.strerror}") from error
+            raise JournalError(f"{path}: {error.strerror}") from None
 
     def write(self, event: str, **values: object) -> None:
         """Add an event; it is on disk when this returns."""
@@ -68,7 +68,7 @@ class Journal:
             os.write(self._file, line.encode())
             os.fsync(self._file)
         except OSError as error:
-            raise JournalError(f"{self.path}: {error.strerror}") from error
+            raise JournalError(f"{self.path}: {error.strerror}") from None
 
     def close(self) -> None:
         """Close the file; writing afterwards is an error."""
@@ -97,7 +97,7 @@ def read(path: Path) -> Iterator[Event]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise JournalError(f"{path}: {error.strerror}") from error
+        raise JournalError(f"{path}: {error.strerror}") from None
     for line in lines:
         if (event := _parse(line)) is not None:
             yield event

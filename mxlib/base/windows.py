@@ -141,15 +141,15 @@ def _number(day: str) -> int:
 def _time(text: str) -> time:
     try:
         return time.fromisoformat(text)
-    except ValueError as error:
-        raise WindowError(f"a time from 00:00 to 23:59, got {text!r}") from error
+    except ValueError:
+        raise WindowError(f"a time from 00:00 to 23:59, got {text!r}") from None
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise WindowError(f"a time zone such as Europe/Berlin, got {name!r}") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise WindowError(f"a time zone such as Europe/Berlin, got {name!r}") from None
 
 
 def closing(windows: Sequence[Window], at: datetime) -> datetime | None:

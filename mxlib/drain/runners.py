@@ -24,7 +24,7 @@ def look(context: Context, mark: str) -> Flow:
     try:
         return read_facts(context.target, (source,)).get(source)
     except ParseError as error:
-        raise StepError(str(error)) from error
+        raise StepError(str(error)) from None
 
 
 def start(context: Context, orders: Orders, rules: GiveUp, seconds: int) -> None:

@@ -184,8 +184,8 @@ def _runs(lines: Iterable[str]) -> dict[str, datetime]:
         try:
             said = json.loads(line)
             found[said["MESSAGE_ID"]] = datetime.fromtimestamp(int(said["__REALTIME_TIMESTAMP"]) // 1_000_000, tz=UTC)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ParseError(f"not a line of the journal: {one_line(line, 80)!r}") from error
+        except (ValueError, KeyError, TypeError):
+            raise ParseError(f"not a line of the journal: {one_line(line, 80)!r}") from None
     return found
 
 

@@ -149,8 +149,8 @@ def _record(encoded: str | None) -> Record | None:
         return None
     try:
         return from_json(base64.b64decode(encoded).decode())
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ParseError("the run's record on the host is damaged") from error
+    except (binascii.Error, UnicodeDecodeError):
+        raise ParseError("the run's record on the host is damaged") from None
 
 
 def _closed(listing: str) -> tuple[int, ...]:

@@ -106,8 +106,8 @@ def _hole(line: str, marked: set[str]) -> Hole:
         text = base64.b64decode(found["record"], validate=True).decode()
         values = dict(entry.split("=", 1) for entry in text.splitlines() if "=" in entry)
         until = _time(values["until"])
-    except (binascii.Error, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise ParseError(f"what is written down of the temporary hole {found['id']} cannot be read") from error
+    except (binascii.Error, UnicodeDecodeError, KeyError, ValueError):
+        raise ParseError(f"what is written down of the temporary hole {found['id']} cannot be read") from None
     shown = {key: one_line(values.get(key, "")) for key in ("from", "who", "why")}
     return Hole(
         found["id"], shown["from"], until, shown["who"], shown["why"], found["timer"] == "active", found["id"] in marked

@@ -172,8 +172,8 @@ def parse_nft(text: str) -> list[Chain]:
     """
     try:
         objects = json.loads(text)["nftables"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ParseError("nft did not print its rules") from error
+    except (ValueError, KeyError, TypeError):
+        raise ParseError("nft did not print its rules") from None
     sets = {
         (data["family"], data["table"], data["name"]): data.get("elem", [])
         for data in (item["set"] for item in objects if "set" in item)

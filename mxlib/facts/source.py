@@ -73,7 +73,9 @@ class Facts:
         except (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             # An answer in an unforeseen form is a fact that is not known; it must never end the other checks.
             why = str(error) if isinstance(error, ParseError) else f"{type(error).__name__}: {error}"
-            raise FactUnknownError(f"{source.name}: {why}", self.evidence(source)) from error
+            raise FactUnknownError(f"{source.name}: {why}", self.evidence(source)) from (
+                None if isinstance(error, ParseError) else error
+            )
 
     def all_known(self, sources: Iterable[Source[Any]]) -> bool:
         """Whether each of several facts could be read.

@@ -63,7 +63,7 @@ def parse_alerts(raw: Any) -> tuple[Alert, ...]:
     try:
         return tuple(_alert(one) for one in raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ParseError(f"an alert of Alertmanager does not have its known form: {error!r}") from error
+        raise ParseError(f"an alert of Alertmanager does not have its known form: {error!r}") from None
 
 
 def _alert(raw: Any) -> Alert:

@@ -250,7 +250,7 @@ def from_json(text: str) -> Record:
     try:
         return _decode(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"the run's record on the host cannot be read: {error!r}") from error
+        raise ParseError(f"the run's record on the host cannot be read: {error!r}") from None
 
 
 def _decode(raw: dict[str, Any]) -> Record:

@@ -73,7 +73,7 @@ class PortRangeClient(smtplib.SMTP):
             except OSError as error:
                 sock.close()
                 if error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL):
-                    raise _CannotAskError(f"no way to {host} from here: {error.strerror}") from error
+                    raise _CannotAskError(f"no way to {host} from here: {error.strerror}") from None
                 raise
             return sock
         raise _CannotAskError(f"no free source port in {self._ports[0]}-{self._ports[1]}")
@@ -128,7 +128,7 @@ class _Conversation:
             told = None if isinstance(error, _CannotAskError) else False
             said = one_line(str(error) or type(error).__name__)
             self.answers.append(Answer(stage if reached else InboundStage.CONNECT, subject, None, said, right=told))
-            raise _StoppedError from error
+            raise _StoppedError from None
         shown = one_line(text.decode(errors="replace"))
         self.answers.append(Answer(stage, subject, code, shown, re.fullmatch(right, str(code)) is not None))
 

@@ -99,7 +99,7 @@ def apply(bench: Bench, _order: Order) -> str:
     try:
         after = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
     except HostError as error:
-        raise StepError(f"no answer after it: {taken_back}: {error}") from error
+        raise StepError(f"no answer after it: {taken_back}: {error}") from None
     bench.act(_CONFIRM, 30.0)
     if after is not before:
         raise StepError(f"the mail ports were {before.value} before and are {after.value} now")

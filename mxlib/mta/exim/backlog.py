@@ -36,7 +36,7 @@ def parse(output: SectionOutput) -> Backlog:
     try:
         return _backlog(by_word)
     except (KeyError, ValueError, IndexError) as error:
-        raise ParseError(f"what waits in the queue cannot be told: {error!r}") from error
+        raise ParseError(f"what waits in the queue cannot be told: {error!r}") from None
 
 
 def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:

@@ -47,7 +47,7 @@ def parse_arrivals(text: str) -> dict[str, int]:
     try:
         return {str(ipaddress.ip_address(ip)): int(count) for ip, count in (line.split(" ") for line in lines)}
     except ValueError as error:
-        raise ParseError(f"who sent mail cannot be told: {error}") from error
+        raise ParseError(f"who sent mail cannot be told: {error}") from None
 
 
 def arrivals_source(since: datetime) -> Source[Mapping[str, int]]:

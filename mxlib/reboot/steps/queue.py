@@ -48,7 +48,7 @@ def sample(world: RebootWorld) -> QueueSample:
     try:
         return QueueSample(read_facts(world.target, (length,)).get(length), world.clock.monotonic())
     except ParseError as error:
-        raise StepError(f"the queue cannot be counted: {one_line(str(error))}") from error
+        raise StepError(f"the queue cannot be counted: {one_line(str(error))}") from None
 
 
 def drain(world: RebootWorld, state: State) -> Done:
