@@ -36,6 +36,8 @@ _UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
 _SIGNATURE = "# GRUB Environment Block"
 _OPEN = re.compile(r"^\s*(?P<kind>menuentry|submenu)\s(?P<rest>.*?)\{(?P<body>[^{}]*\}\s*)?$")
 _BLOCK = re.compile(r"\{\s*$")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_FUNCTION = re.compile(r"\s*(?:function\s|hiddenentry\s)")
 _IDS = ("$menuentry_id_option", "${menuentry_id_option}", "--id")
 # A component of the name of an entry ends at a single ">"; two of them stand for the character itself.
 _COMPONENT = re.compile(r"(?P<name>(?:[^>]|>>)*)(?:>(?P<rest>.*))?", re.DOTALL)
@@ -182,6 +184,8 @@ class _Menu:
                 self._kernel(opened["body"])
                 self._end()
         elif _BLOCK.search(line):
+            if not _FUNCTION.match(line):
+                raise ParseError(f"not a part of GRUB's menu that is known: {line.strip()[:100]!r}")
             self._open.append(None)
         elif re.match(r"\s*\}\s*$", line):
             self._end()
@@ -220,7 +224,7 @@ def parse_menu(text: str) -> tuple[MenuItem, ...]:
         text: grub.cfg, whole or only its entries' lines.
 
     Raises:
-        mxlib.base.errors.ParseError: the title of an entry cannot be read.
+        mxlib.base.errors.ParseError: the title of an entry or the kind of a block is not understood.
     """
     menu = _Menu()
     for line in text.splitlines():
@@ -257,7 +261,16 @@ def _default(text: str) -> str:
 
 
 def _environment(text: str) -> dict[str, str]:
-    return {key: value for key, found, value in (line.partition("=") for line in text.splitlines()) if found}
+    """The variables of the environment block.
+
+    Raises:
+        mxlib.base.errors.ParseError: a line is not a variable with its value.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    odd = next((line for line in lines if not _VARIABLE.match(line)), None)
+    if odd is not None:
+        raise ParseError(f"not a variable of GRUB's environment: {odd[:100]!r}")
+    return dict(line.split("=", 1) for line in lines)
 
 
 def _environment_problem(text: str) -> str:

@@ -10,6 +10,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 COMMON = "/usr/local/share/bash/puppet-common.sh"
+_LINE = re.compile(r"enabled|disabled .*|age -?\d+|failed \d+")
 VARDIRS = ("/var/lib/puppet", "/var/cache/puppet", "/opt/puppetlabs/puppet/cache")
 """Where Puppet keeps its state: the site's and old Debian's, Debian's since 11, the vendor's packages."""
 # The names of the files are the site's own where it has a script for that (written for bash), else Puppet's own: where
@@ -92,6 +93,9 @@ def parse(outputs: Outputs) -> PuppetFacts:
     text = outputs[SECTION.name].text()
     if text.strip() == "absent":
         return PuppetFacts(present=False, enabled=False, message="", age_s=None, failed=None)
+    odd = next((line for line in text.splitlines() if line and not _LINE.fullmatch(line)), None)
+    if odd is not None:
+        raise ParseError(f"not a line about Puppet: {odd[:100]!r}")
     state = re.search(r"^(enabled|disabled)(?: (.*))?$", text, re.MULTILINE)
     if state is None:
         raise ParseError("whether Puppet is enabled cannot be told")

@@ -21,6 +21,10 @@ _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
 CLEARED = "/run/mx-cookbooks/cleared-units"
 """Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why a line."""
 _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
+_ACTIVE_STATES = frozenset(
+    {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
+)
+_LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
 _MOST = 20
 """Units whose failures are looked up: each costs two questions to the journal."""
 
@@ -169,7 +173,13 @@ def _properties(block: str) -> dict[str, str]:
 
 
 def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
-    began = int(block.get("InactiveExitTimestampMonotonic") or 0)
+    began = int(block["InactiveExitTimestampMonotonic"] or 0)
+    for key, known in (("ActiveState", _ACTIVE_STATES), ("LoadState", _LOAD_STATES)):
+        if block[key] not in known:
+            raise ParseError(f"{block['Id'][:80]}: {key} is not known: {block[key][:40]!r}")
+    wants = block.get("WantedBy", "").split()
+    if not all(map(UNIT_NAME.fullmatch, wants)):
+        raise ParseError(f"{block['Id'][:80]}: WantedBy is not a list of units: {block['WantedBy'][:80]!r}")
     return UnitState(
         name=block["Id"],
         load=block["LoadState"],
@@ -177,7 +187,7 @@ def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
         sub=block["SubState"],
         file_state=block["UnitFileState"],
         result=block.get("Result", ""),
-        wanted_by=tuple(block.get("WantedBy", "").split()),
+        wanted_by=tuple(wants),
         drop_ins=tuple(block.get("DropInPaths", "").split()),
         condition_met=block.get("ConditionResult", "yes") == "yes",
         left_inactive_s=uptime_s - began / 1e6 if began and uptime_s is not None else None,

@@ -421,7 +421,7 @@ def failed_unit(name: str, host_name: str = NFTABLES) -> Facts:
 
 STALE = (
     "\n\nId=ifup@ens5.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=static\n"
-    "Result=exit-code\n"
+    "Result=exit-code\nInactiveExitTimestampMonotonic=1000000\n"
 )
 
 

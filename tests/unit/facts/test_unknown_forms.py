@@ -1,0 +1,75 @@
+"""What a reader does not understand never makes a verdict better: the same, or UNKNOWN.
+
+Each line of what was read for each fault of the checks' tests is put into a form that no reader knows, and one of such
+a form is put in front of it. The fault may be seen all the same, or be unknown; it must not be gone.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mxlib.base.verdict import Status
+from mxlib.facts import firewall
+from mxlib.facts.packet_match import Packet
+from mxlib.facts.source import Facts
+from tests.unit.checks.test_checks import CHECKS, FAILING, FERM, NFTABLES, POLICY, host
+from tests.unit.support import filter_box
+from tests.unit.support.facts import fact
+
+FORMS: dict[str, Callable[[str], list[str]]] = {
+    "another beginning": lambda line: [f"?{line}"],
+    "another separator": lambda line: [line.replace(" ", "\t?", 1) if " " in line else f"{line}?"],
+    "a line before it": lambda line: ["brand new form of 2031", line],
+}
+# The reader of the mail log's events passes over a line that does not fit.
+PASSED_OVER = frozenset({"log-after-data", "log-destination", "log-local"})
+
+
+def changed(check: str, facts: Facts, form: Callable[[str], list[str]]) -> Iterator[tuple[str, Facts]]:
+    """The facts with one line in another form, for each line that the check reads."""
+    sections = {section.name for source in CHECKS[check].sources(POLICY) for section in source.sections}
+    for name in sorted(sections & facts.outputs.keys()):
+        lines = facts.outputs[name].output.splitlines()
+        for index, line in enumerate(lines):
+            text = "\n".join((*lines[:index], *form(line), *lines[index + 1 :], ""))
+            output = dataclasses.replace(facts.outputs[name], output=text)
+            yield f"{name}: {line[:80]}", dataclasses.replace(facts, outputs={**facts.outputs, name: output})
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("case", sorted(FAILING.keys() - PASSED_OVER))
+def test_a_fault_is_not_gone_where_a_line_is_not_understood(case: str, form: str) -> None:
+    check, facts, _ = FAILING[case]
+    gone = [line for line, odd in changed(check, facts, FORMS[form]) if CHECKS[check].verdict(odd, POLICY).passed]
+    assert gone == []
+
+
+@pytest.mark.parametrize("name", [NFTABLES, FERM])
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_line_more_is_no_fault(check: str, name: str) -> None:
+    """An unknown line is not understood; it is not proof of a fault."""
+    found = {
+        line: CHECKS[check].verdict(odd, POLICY).status
+        for line, odd in changed(check, host(name), FORMS["a line before it"])  # type: ignore[no-untyped-call]
+    }
+    assert [line for line, status in found.items() if status is Status.FAILED] == []
+
+
+@pytest.mark.parametrize("name", sorted(filter_box.RULESETS))
+def test_a_statement_that_is_not_understood_leaves_the_way_of_a_packet_or_makes_it_unknown(name: str) -> None:
+    known = json.loads(filter_box.RECORDED.read_text(encoding="utf-8"))[name]
+    objects = json.loads(known["nft"])["nftables"]
+    for number, item in enumerate(objects):
+        for place in range(len(item["rule"]["expr"]) + 1) if "rule" in item else ():
+            expressions = list(item["rule"]["expr"])
+            expressions.insert(place, {"statement-of-2031": {"with": "value"}})
+            odd = [*objects]
+            odd[number] = {"rule": {**item["rule"], "expr": expressions}}
+            found = fact(firewall.SOURCE, json.dumps({"nftables": odd}), "tool end\n")
+            for (family, sender, port), reached in zip(filter_box.ways(), known["reached"], strict=True):
+                packet = Packet(sender, filter_box.HOSTS[family], port, filter_box.INTERFACE)
+                ways = [way.open for _, way in found.passages(packet)]
+                said = False if False in ways else None if None in ways else True
+                assert said in (reached, None), (name, expressions, family, sender, port)
