@@ -30,9 +30,9 @@ class Ledger:
         missing: an MX took it; it did not arrive, lies in no spool that is known, and did not bounce.
         in_spool: did not arrive yet, and lies in a spool.
         bounced: did not arrive; a bounce came back.
-        duplicates_explained: arrived again only where the 250 before was withheld, was never acknowledged by the
-            client, or the sender itself lost the reply and had to send again.
-        duplicates: arrived again although the 250 before was seen.
+        duplicates_explained: arrived again, and each recipient has at most one copy whose 250 the client surely saw:
+            the 250 of others was withheld or never acknowledged, or the sender lost the reply and had to send again.
+        duplicates: arrived again although the client surely saw the 250 of another copy.
         altered: arrived with another body.
         refused: an MX said 5xx to at least one recipient; unsent: the sender gave up on at least one.
         arrived_unsent: no recipient was accepted, and it arrived nevertheless.
@@ -181,7 +181,8 @@ def _repeated(ledger: Ledger, lab_id: str, message: _Sent, arrivals: _Arrivals) 
     again = sum(map(len, copies.values())) - message.expected
     if again <= 0:
         return False
-    unexplained = sum(arrivals.certain(copy) for each in copies.values() for copy in each[:-1])
+    # The order of arrival proves nothing: a socket whose reply was lost may hand over its copy after the good attempt.
+    unexplained = sum(max(0, sum(map(arrivals.certain, each)) - 1) for each in copies.values())
     unexplained += max(0, len(copies) - message.expected)
     excused = message.ambiguous * message.expected
     (ledger.duplicates if unexplained > excused else ledger.duplicates_explained).append(lab_id)
