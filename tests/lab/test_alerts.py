@@ -14,11 +14,11 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 from datetime import UTC, datetime
 from spicerack import Spicerack
-from mxlib.alert import relevant
-from mxlib.alerts import AlertmanagerSilencer
-from mxlib.alerts_read import source_of
+from mxlib.model.alert import relevant
+from mxlib.adapters.silences import AlertmanagerSilencer
+from mxlib.adapters.alertmanager import source_of
 from mxlib.checks import alerts
-from mxlib.clock import SystemClock, wait_for
+from mxlib.base.clock import SystemClock, wait_for
 from mxlib.config.alerts import AlertsSection
 
 host, begin = sys.argv[2], datetime.fromisoformat(sys.argv[3])
