@@ -170,6 +170,10 @@ def stand(text):
     return standing.parse({**output(text, "standing"), **output(f"token 0\ntable\n{ABSENT}")})
 
 
+def test_a_host_whose_queue_a_run_has_parked_is_not_in_service():
+    assert stand(STANDING.replace("puppet on", "parked yes\npuppet on")).view.mta is Mta.OTHER
+
+
 def test_where_a_host_stands():
     found = stand(STANDING)
     assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
