@@ -10,6 +10,8 @@ import pytest
 
 from mxlib.base.errors import StepError
 from mxlib.reboot.steps import boot
+from tests.unit.support.fakes import FakeClock
+from tests.unit.support.records import RECORD
 
 # grub-editenv FILE set NAME=VALUE | unset NAME | list, on a file of lines
 EDITENV = """\
@@ -62,3 +64,19 @@ def test_a_name_that_would_be_two_lines_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StepError, match="not the name of a boot entry"):
         boot.set_entries(machine, "0\nnext_entry=1", "")
     assert "saved_entry=other" in machine.block.read_text(encoding="utf-8")
+
+
+def test_a_kept_kernel_is_noted_with_the_build_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine: Any = Machine(tmp_path)
+    scripts: list[str] = []
+    world: Any = SimpleNamespace(
+        act=lambda script, timeout=0.0: scripts.append(script) or machine.act("true", timeout),
+        target=SimpleNamespace(name="mx2001"),
+        clock=FakeClock(),
+    )
+    monkeypatch.setattr(boot, "set_entries", lambda *_: None)
+    host = SimpleNamespace(kernel=RECORD.target.release, build="6.1.192-2")
+    boot.keep(world, SimpleNamespace(record=RECORD, host=host))  # type: ignore[arg-type]
+    (noted,) = [line for line in scripts[-1].splitlines() if '"release"' in line]
+    assert f'"release": "{RECORD.target.release}"' in noted
+    assert '"version": "6.1.192-2"' in noted
