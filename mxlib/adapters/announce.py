@@ -25,10 +25,25 @@ def announce(spicerack: Spicerack, section: AnnounceSection, headline: str, task
     if spicerack.dry_run:
         return
     if section.sal:
-        spicerack.sal_logger.info("%s%s", one_line(headline, 300), f" - {task}" if task else "")
+        to_admin_log(spicerack, f"{one_line(headline, 300)}{f' - {task}' if task else ''}")
     if section.phabricator is None or not task:
         return
     try:
         spicerack.phabricator(str(section.phabricator)).task_comment(task, comment)
     except (SpicerackError, WmflibError, OSError) as error:
         logger.warning("the outcome is not on %s: %s", task, one_line(str(error)))
+
+
+def to_admin_log(spicerack: Spicerack, text: str) -> None:
+    """Write a line to the server admin log alone.
+
+    Spicerack's logger for it shows each line on the terminal, too, where the operator has just read the same.
+
+    Arguments:
+        spicerack: in a dry run it has no admin log.
+        text: the line.
+    """
+    log = spicerack.sal_logger
+    record = log.makeRecord(log.name, logging.INFO, __file__, 0, text, (), None)
+    for handler in log.handlers:
+        handler.handle(record)

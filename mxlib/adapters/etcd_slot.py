@@ -92,6 +92,24 @@ def make_client(etcdrc: Path) -> Client:
         raise SlotError(f"no etcd client from {etcdrc}: {one_line(str(error))}") from None
 
 
+def reachable(client: Client, key: str) -> None:
+    """Ask etcd one question, whatever the answer.
+
+    Arguments:
+        client: python-etcd's client.
+        key: any key.
+
+    Raises:
+        mxlib.base.errors.SlotError: it does not answer.
+    """
+    try:
+        client.read(key)
+    except etcd.EtcdKeyNotFound:
+        return
+    except _BROKEN as error:
+        raise SlotError(f"etcd: {one_line(str(error))}") from None
+
+
 class EtcdSlot:
     """The slot, seen by one run."""
 

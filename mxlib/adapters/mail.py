@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from mxlib.base.errors import NotifyError
 from mxlib.base.text import one_line
 from mxlib.config.roll import RollNotify
+from mxlib.model.outcome import DELIBERATE, Outcome
 from mxlib.roll.report import Summary, markdown
 
 SENDMAIL = ("/usr/sbin/sendmail", "-i", "-f")
@@ -21,7 +22,7 @@ def wanted(section: RollNotify, summary: Summary) -> bool:
         section: what the site says.
         summary: what happened.
     """
-    return bool(section.to) and (not summary.end.deliberate or (section.success and summary.end.value == 0))
+    return bool(section.to) and (summary.end not in DELIBERATE or (section.success and summary.end is Outcome.DONE))
 
 
 def message(section: RollNotify, summary: Summary) -> EmailMessage:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 
 from mxlib.aliases.judge import AliasState
 from mxlib.aliases.look import AliasLook
@@ -16,38 +15,6 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.mta.refusal import Refusal
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
-
-
-class RefreshExit(Enum):
-    """How a run ends. The value is the cookbook's exit code; Spicerack reserves 90 to 99."""
-
-    DONE = 0
-    """Every MX answers the same, or did so already."""
-    REFUSED = 10
-    """Nothing was changed: the request or the configuration is wrong, or another run is at work."""
-    FAILED = 14
-    """Something is still wrong; the last lines say what."""
-    UNKNOWN = 15
-    """Nothing is known to be wrong, but something could not be told."""
-    HUNG_AGAIN = 23
-    """A generator hung again and was ended; the file of before serves."""
-    INTERRUPTED = 30
-    """Stopped by a signal; the host's own script ends by itself."""
-
-    @property
-    def phrase(self) -> str:
-        """What the last line says."""
-        return _PHRASES[self]
-
-
-_PHRASES = {
-    RefreshExit.DONE: "done",
-    RefreshExit.REFUSED: "refused, nothing changed",
-    RefreshExit.FAILED: "STILL WRONG",
-    RefreshExit.UNKNOWN: "not all is known",
-    RefreshExit.HUNG_AGAIN: "HANGS AGAIN, ended; the file of before serves",
-    RefreshExit.INTERRUPTED: "interrupted",
-}
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from mxlib.aliases.found import Found, RefreshExit
+from mxlib.aliases.found import Found
 from mxlib.aliases.judge import ANSWERS, NAME
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.plan import Repair
 from mxlib.base.text import duration, plural, printable
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.aliases import problems, warnings
+from mxlib.model.outcome import Outcome
 from mxlib.mta.refusal import SENDERS_REMEMBER_S, Refusal
 
 _SHOWN = 20
@@ -39,7 +40,7 @@ def caches(found: Found, now: datetime) -> str:
     return f"senders may still refuse from their own caches until {until:%H:%M} UTC (most keep one for 2 h)"
 
 
-def terminal(found: Found, outcome: RefreshExit, now: datetime) -> Iterator[str]:
+def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
     """The last lines an operator sees.
 
     Arguments:
@@ -57,7 +58,7 @@ def terminal(found: Found, outcome: RefreshExit, now: datetime) -> Iterator[str]
     if said := caches(found, now):
         yield said
     yield from (f"not known: {one}" for one in dict.fromkeys(found.unknown))
-    if not found.endings and outcome is RefreshExit.FAILED:
+    if not found.endings and outcome is Outcome.FAILED:
         yield "refresh-aliases: wrong as said above; nothing was run"
         return
     yield from (f"STILL WRONG: {one}" for one in dict.fromkeys(found.wrong))
@@ -73,7 +74,7 @@ def _refusal(one: Refusal) -> str:
     return f"{one.when:%Y-%m-%d %H:%M:%S} <{one.sender}> to <{one.recipient}> from {one.host}: {one.why}"
 
 
-def markdown(found: Found, outcome: RefreshExit, run: str, who: str, story: list[str], now: datetime) -> str:
+def markdown(found: Found, outcome: Outcome, run: str, who: str, story: list[str], now: datetime) -> str:
     """The report as Markdown.
 
     Arguments:
@@ -97,7 +98,7 @@ def markdown(found: Found, outcome: RefreshExit, run: str, who: str, story: list
     return "\n".join(lines) + "\n"
 
 
-def as_json(found: Found, outcome: RefreshExit, run: str, who: str) -> str:
+def as_json(found: Found, outcome: Outcome, run: str, who: str) -> str:
     """The report as JSON.
 
     Arguments:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mxlib.aliases.aftermath import Aftermath
-from mxlib.aliases.found import Found, HungRun, RefreshExit, Wanted, World
+from mxlib.aliases.found import Found, HungRun, Wanted, World
 from mxlib.aliases.judge import answers_of
 from mxlib.aliases.look import AliasLook, look
 from mxlib.aliases.plan import Repair, concerned, plan
@@ -18,6 +18,7 @@ from mxlib.base.verdict import Status
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_hang
 from mxlib.facts.source import read_facts
+from mxlib.model.outcome import Outcome
 from mxlib.protocols.host import Host
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Refresh:
         self._say = world.tell.line
         self.found = Found()
 
-    def execute(self) -> RefreshExit:
+    def execute(self) -> Outcome:
         """Do it.
 
         Raises:
@@ -89,7 +90,7 @@ class Refresh:
             for host, result in seen.results.items()
         }
 
-    def _rehearse(self, planned: tuple[Repair, ...]) -> RefreshExit:
+    def _rehearse(self, planned: tuple[Repair, ...]) -> Outcome:
         for repair in planned:
             for line in rehearse(repair, self._limit(repair.generator)):
                 self._say(line)
@@ -99,7 +100,7 @@ class Refresh:
             self._say("nothing to do: no generator needs a run")
         Aftermath(self._world, self._wanted, self.found).list_refusals()
         self._note_what_is_left()
-        return self._exit() if self._wanted.check else RefreshExit.DONE
+        return self._exit() if self._wanted.check else Outcome.DONE
 
     # --- repairing
 
@@ -192,12 +193,12 @@ class Refresh:
 
         return while_told(work, tell)
 
-    def _pins(self, *, seconds: bool) -> RefreshExit:
+    def _pins(self, *, seconds: bool) -> Outcome:
         """Set or take away the start timeouts, each shown as a difference."""
         for name in self._wanted.targets:
             for generator in self._world.generators:
                 self._pin(self._world.hosts[name], generator, generator.start_timeout if seconds else None)
-        return RefreshExit.DONE
+        return Outcome.DONE
 
     def _pin(self, host: Host, generator: AliasGenerator, seconds: int | None) -> None:
         if self.found.endings.get((host.name, generator.name)) is Ending.HUNG:
@@ -216,7 +217,7 @@ class Refresh:
 
     # --- the end
 
-    def _judge(self) -> RefreshExit:
+    def _judge(self) -> Outcome:
         if self.found.cleared:
             self._look()
         self._note_what_is_left()
@@ -230,9 +231,9 @@ class Refresh:
             elif verdict.status is Status.UNKNOWN:
                 self.found.unknown.append(verdict.why)
 
-    def _exit(self) -> RefreshExit:
+    def _exit(self) -> Outcome:
         if Ending.HUNG in self.found.endings.values():
-            return RefreshExit.HUNG_AGAIN
+            return Outcome.HUNG_AGAIN
         if self.found.wrong:
-            return RefreshExit.FAILED
-        return RefreshExit.UNKNOWN if self.found.unknown else RefreshExit.DONE
+            return Outcome.FAILED
+        return Outcome.UNKNOWN if self.found.unknown else Outcome.DONE

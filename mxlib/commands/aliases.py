@@ -1,22 +1,19 @@
-"""From the arguments of sre.mail.refresh-aliases to what it does and its exit code."""
+"""From the arguments of sre.mail.refresh-aliases to what it does and its outcome."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from spicerack import Spicerack
 
 from mxlib.aliases import report as alias_report
-from mxlib.aliases.found import RefreshExit, Wanted, World
+from mxlib.aliases.found import Wanted, World
 from mxlib.aliases.run import Refresh
-from mxlib.base.errors import ConfigError, InterruptedRunError, MxlibError
-from mxlib.base.ids import new_run
-from mxlib.base.journal import Journal, NoJournal
-from mxlib.base.stop import Stop, signals
-from mxlib.commands.reboot import log_directory
+from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.commands.command import Command
+from mxlib.commands.request import find_hosts
 from mxlib.commands.wiring import Wiring
 from mxlib.config.sections import Site
-from mxlib.config.values import ADDRESS_PATTERN
+from mxlib.model.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class RefreshRequest:
         reason: why, in words; may be empty.
         addresses: to ask for beside the samples and those that differ.
         limit: seconds a run may take; None is the generator's bound.
-        check: look and tell, change nothing.
+        check: look and report, change nothing.
         pin: give the units a start timeout afterwards.
         unpin: take it away again, and nothing else.
     """
@@ -57,116 +54,72 @@ class _Story:
         self._tell.live(text)
 
 
-class RefreshSession:
-    """One cookbook run."""
+class RefreshAliases(Command):
+    """One run of refresh-aliases."""
+
+    name = "refresh-aliases"
 
     def __init__(self, spicerack: Spicerack, site: Site, request: RefreshRequest) -> None:
         """Find the hosts and check what was asked for; no host is touched.
 
-        Arguments:
-            spicerack: the door to the world.
-            site: what the site says.
-            request: what the operator asked for.
-
         Raises:
-            mxlib.base.errors.ConfigError: no generators, not an address, a host that is no MX.
+            mxlib.base.errors.ConfigError: no generators, a host that is no MX.
         """
+        super().__init__(spicerack, site)
         if not site.aliases:
             raise ConfigError("the site's configuration has no section aliases: no generator is known")
-        for address in request.addresses:
-            if not ADDRESS_PATTERN.fullmatch(address):
-                raise ConfigError(f"--address: expected a mail address, not {address!r}")
-        if request.limit is not None and not 1 <= request.limit <= 86400:
-            raise ConfigError(f"--limit: expected 1 to 86400 seconds, not {request.limit:g}")
-        self._site = site
         self._request = request
-        self._dry_run = bool(spicerack.dry_run)
-        self.targets = _find(spicerack, site, request.query)
-        self._stop = Stop()
-        self._wiring = Wiring(spicerack, site, self._stop)
-        self._story = _Story(self._wiring)
-        self._run = new_run()
-        self._journal: Journal | None = None
+        self.reads_only = bool(spicerack.dry_run) or request.check
+        self.targets = find_hosts(spicerack, site, request.query)
+        self._story = _Story(self.wiring)
 
-    def execute(self) -> int:
-        """Do it, tell, report, and give the exit code."""
-        with signals(self._stop):
-            try:
-                return self._refresh().value
-            except InterruptedRunError as error:
-                return self._said(error, RefreshExit.INTERRUPTED)
-            except ConfigError as error:
-                return self._said(error, RefreshExit.REFUSED)
-            except MxlibError as error:
-                return self._said(error, RefreshExit.UNKNOWN)
-            finally:
-                self.close()
+    @property
+    def description(self) -> str:
+        """What stands beside the cookbook's name in logs."""
+        return f"for {', '.join(self.targets)}"
 
-    def close(self) -> None:
-        """Close the journal, and nothing else; harmless when done before."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-
-    def _said(self, error: Exception, outcome: RefreshExit) -> int:
-        self._story.line(f"refresh-aliases: {outcome.phrase}: {error}")
-        if outcome is RefreshExit.INTERRUPTED:
-            self._story.line("a run on a host ends by itself, within its limit; to go on, start this again")
-        return outcome.value
-
-    def _refresh(self) -> RefreshExit:
-        path = None if self._dry_run or self._request.check else self._open_journal()
-        wanted = Wanted(
-            self.targets,
-            self._request.addresses,
-            self._request.limit,
-            check=self._request.check,
-            pin=self._request.pin,
-            unpin=self._request.unpin,
-        )
-        run = Refresh(self._world(), wanted)
+    def work(self) -> Outcome:
+        """Look at every MX, and mend what hangs."""
+        path = None if self.reads_only else self._begin()
+        run = Refresh(self._world(), self._wanted())
         outcome = run.execute()
-        now = self._wiring.clock.now()
+        now = self.wiring.clock.now()
         for line in alias_report.terminal(run.found, outcome, now):
             self._story.line(line)
-        if path is not None and self._journal is not None:
-            self._journal.write("end", outcome=outcome.name, wrong=run.found.wrong, unknown=run.found.unknown)
-            self._report(path, run, outcome, now)
+        if path is not None:
+            self.journal.write("end", outcome=outcome.name, wrong=run.found.wrong, unknown=run.found.unknown)
+            story = self._story.lines
+            text = alias_report.markdown(run.found, outcome, self.run_id, self.wiring.who, story, now)
+            self.write_report(path, text, alias_report.as_json(run.found, outcome, self.run_id, self.wiring.who))
         return outcome
 
-    def _open_journal(self) -> Path:
-        path = (self._site.reports or log_directory()) / f"aliases.{self._run}.jsonl"
-        self._journal = Journal(path, self._wiring.clock)
-        self._journal.write(
-            "start", run=self._run, who=self._wiring.who, why=self._request.reason, hosts=list(self.targets)
-        )
-        self._story.line(f"run {self._run} on {', '.join(self.targets)}, journal {path}")
+    def failed(self, error: MxlibError) -> Outcome:
+        """Return how it ends with an error: whether a host was changed before is in the lines above."""
+        outcome = super().failed(error)
+        return Outcome.UNKNOWN if self.acted and outcome is Outcome.FAILED else outcome
+
+    def interrupted(self, by: str) -> str:
+        """Return what is left standing: the script on the host bounds itself."""
+        return f"stopped by {by}; a run on a host ends by itself, within its limit; to go on, start this again"
+
+    def _wanted(self) -> Wanted:
+        asked = self._request
+        return Wanted(self.targets, asked.addresses, asked.limit, check=asked.check, pin=asked.pin, unpin=asked.unpin)
+
+    def _begin(self) -> Path:
+        path = self.open_journal(f"aliases.{self.run_id}", why=self._request.reason, hosts=list(self.targets))
+        self._story.line(f"run {self.run_id} on {', '.join(self.targets)}, journal {path}")
+        self.acted = True
         return path
 
     def _world(self) -> World:
         return World(
-            hosts={name: self._wiring.host(name) for name in self._site.mxs},
-            generators=self._site.aliases,
-            probes=self._site.probes,
-            policy=self._site.verify,
-            clock=self._wiring.clock,
+            hosts={name: self.wiring.host(name) for name in self.site.mxs},
+            generators=self.site.aliases,
+            probes=self.site.probes,
+            policy=self.site.verify,
+            clock=self.wiring.clock,
             tell=self._story,
-            journal=self._journal or NoJournal(),
-            dry_run=self._dry_run,
+            journal=self.journal,
+            dry_run=bool(self.spicerack.dry_run),
         )
-
-    def _report(self, path: Path, run: Refresh, outcome: RefreshExit, now: datetime) -> None:
-        text = alias_report.markdown(run.found, outcome, self._run, self._wiring.who, self._story.lines, now)
-        path.with_suffix(".md").write_text(text, encoding="utf-8")
-        told = alias_report.as_json(run.found, outcome, self._run, self._wiring.who)
-        path.with_suffix(".json").write_text(told, encoding="utf-8")
-        self._wiring.tell.line(f"report: {path.with_suffix('.md')} (and .json)")
-
-
-def _find(spicerack: Spicerack, site: Site, query: str) -> tuple[str, ...]:
-    """The hosts of the query; each must be an MX of the site."""
-    names = tuple(sorted(str(name) for name in spicerack.remote().query(query).hosts))
-    strangers = [name for name in names if name not in site.mxs]
-    if strangers:
-        raise ConfigError(f"not an MX of the site: {', '.join(strangers)}")
-    return names

@@ -1,8 +1,6 @@
-"""From a cookbook's arguments to a run: the journal around it, and the report after it."""
+"""One run on one mail exchanger: reboot-mx, depool-mx and pool-mx, from the request to the report."""
 
 import dataclasses
-import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from spicerack import Spicerack
@@ -11,15 +9,16 @@ from mxlib.adapters.announce import announce
 from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base import journal
-from mxlib.base.errors import HostError, InterruptedRunError, MxlibError, StepError
-from mxlib.base.ids import new_run
-from mxlib.base.stop import Stop, signals
-from mxlib.commands.request import Request
-from mxlib.commands.wiring import Wiring
+from mxlib.base.errors import HostError, MxlibError
+from mxlib.base.stop import Stop
+from mxlib.base.text import one_line
+from mxlib.commands import accept
+from mxlib.commands.answers import silence
+from mxlib.commands.command import Command
+from mxlib.commands.request import Request, check_host
 from mxlib.config.sections import Site
-from mxlib.drain import loop as drain
-from mxlib.drain import runners
-from mxlib.model.outcome import DrainOutcome, Outcome
+from mxlib.facts import past_runs
+from mxlib.model.outcome import Outcome
 from mxlib.mta.standing import read_standing
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
@@ -27,157 +26,157 @@ from mxlib.reboot.run import Result, Run
 from mxlib.reboot.world import RebootWorld
 
 
-class Session:
-    """One cookbook run."""
+class HostRun(Command):
+    """One run on one mail exchanger.
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request, stop: Stop | None = None):
-        """Wire nothing that touches the world yet.
+    Attributes:
+        result: how it ended; None while it has not.
+        report: its report; None where it left none.
+        report_file: where that lies.
+    """
+
+    name = "reboot-mx"
+
+    def __init__(self, spicerack: Spicerack, site: Site, request: Request, stop: Stop | None = None) -> None:
+        """Check what was asked for; nothing is touched.
 
         Arguments:
-            spicerack: the door to the world.
-            site: what the site says.
+            spicerack: the framework.
+            site: the site's configuration.
             request: what the operator asked for.
-            stop: whether somebody asked to stop, where more than this run is to hear it.
+            stop: hears the request to stop, where more than this run is to hear it.
+
+        Raises:
+            mxlib.base.errors.ConfigError: the host is no MX of the site, or what is accepted is no finding.
         """
-        self._spicerack = spicerack
-        self._site = site
-        self._request = request
-        self._stop = stop or Stop()
+        super().__init__(spicerack, site, subject=check_host(site, request.host), stop=stop)
+        accept.check(site, request.accept)
+        self.request = request
+        self.reads_only = bool(spicerack.dry_run)
         self.result: Result | None = None
+        self.report: report.Report | None = None
         self.report_file: Path | None = None
-        self._wiring = Wiring(spicerack, site, self._stop)
-        self._tell = self._wiring.tell
-        self._journal: journal.Journal | None = None
+        self._silent_run = ""
 
-    def execute(self) -> int:
-        """Run, report, and give the exit code."""
-        with signals(self._stop):
-            try:
-                return self._rehearse() if self._spicerack.dry_run else self._run()
-            except InterruptedRunError as error:
-                return self._said(error, Outcome.INTERRUPTED)
-            except MxlibError as error:
-                return self._said(error, Outcome.REFUSED)
-            finally:
-                self.close()
+    def work(self) -> Outcome:
+        """Reboot, take out or give back; in a dry run say what would be done."""
+        if (ended := self._without_answer()) is not None:
+            return ended
+        return self._rehearse() if self.spicerack.dry_run else self._run()
 
-    def _said(self, error: Exception, outcome: Outcome) -> int:
-        """What went wrong before the run began, in one line instead of a traceback."""
-        self._tell.line(f"{self._request.host}: {outcome.phrase}: {error}")
-        self.result = Result(outcome, str(error))
-        return outcome.value
+    def said(self, outcome: Outcome, why: str) -> Outcome:
+        """Say the last line, and keep it as the result."""
+        self.result = Result(outcome, why)
+        return super().said(outcome, why)
 
-    def status(self) -> int:
-        """Say where the host stands, and whose the slot is; change nothing."""
-        run = self._world(new_run())
+    def failed(self, error: MxlibError) -> Outcome:
+        """Return how a run ends that could not begin: what happens later is the planner's."""
+        outcome = super().failed(error)
+        return Outcome.REFUSED if outcome is Outcome.FAILED else outcome
+
+    @property
+    def objections(self) -> str:
+        """What the guard found against beginning; empty where it found nothing, or was not asked."""
+        found = self.report.verdicts if self.report is not None else ()
+        bad = [one for one in found if one["stage"] == "guard" and one["status"] != "OK"]
+        return "; ".join(one_line(f"{one['check']} {one['status']}: {one['why']}", 160) for one in bad)
+
+    # --- before
+
+    def _without_answer(self) -> Outcome | None:
+        """How it ends at once where the host is silent and no run is known to hold it; None: it goes on."""
+        if self.request.without_slot:
+            # nobody can tell: the operator says so, and the planner waits for the host
+            return None
+        found = silence(self._world())
+        if found is None:
+            return None
+        if found.outcome is Outcome.LEFT_OUT and self.request.goal.adopt:
+            self._silent_run = found.run
+            return None
+        return self.said(found.outcome, found.why)
+
+    def _world(self) -> RebootWorld:
+        return self.wiring.world(self.request, self.run_id)
+
+    def _adopted_run(self) -> str:
+        """The id of the run that is resumed; empty: a new one begins."""
+        if not self.request.goal.adopt or self._silent_run:
+            return self._silent_run or self.request.run
         try:
-            standing = read_standing(run.target, run.mta)
+            record = read_standing(self.wiring.host(self.request.host), self.wiring.mta).depool.record
         except HostError as error:
-            self._tell.line(f"{self._request.host} does not answer: {error}")
-            self._tell.line(f"slot of the service: {run.adapters.slot.describe() or 'free'}")
-            if run.adapters.rescue.off():
-                command = f"cookbook sre.mail.reboot-mx {self._request.host} --resume"
-                self._tell.line(f"its machine is off; what a run has left off is started by: {command}")
-            return Outcome.LEFT_OUT.value
-        for line in report.status(self._request.host, standing, run.adapters.slot.describe()):
-            self._tell.line(line)
-        return Outcome.DONE.value
-
-    def drain(self) -> int:
-        """Empty the queue as far as it goes; nothing is claimed."""
-        world = self._world(new_run())
-        way = drain.rehearse if self._spicerack.dry_run else drain.empty
-        with signals(self._stop):
-            try:
-                note, outcome = way(world).note, DrainOutcome.DONE
-            except InterruptedRunError as error:
-                self._stop.rest()
-                runners.stop(world)
-                note, outcome = str(error), DrainOutcome.INTERRUPTED
-            except StepError as error:
-                note, outcome = str(error), DrainOutcome.LEFT if error.evidence else DrainOutcome.UNKNOWN
-            except MxlibError as error:
-                note, outcome = str(error), DrainOutcome.UNKNOWN
-        self._tell.line(f"{self._request.host}: {outcome.phrase}: {note}")
-        return outcome.value
-
-    def close(self) -> None:
-        """Close the journal, and nothing else; harmless when done before."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = None
-
-    # --- the two ways
-
-    def _rehearse(self) -> int:
-        world = self._world(new_run())
-        self._choose_kernel(world)
-        result = Run(world, journal.NoJournal(), resting=self._stop.rest).rehearse()
-        self._tell.line(f"{self._request.host}: {result.outcome.phrase} ({result.why})")
-        return result.outcome.value
-
-    def _run(self) -> int:
-        run_id = self._run_id()
-        world = self._world(run_id)
-        self._choose_kernel(world)
-        directory = self._site.reports or log_directory()
-        path = directory / f"{self._request.host}.{run_id}.jsonl"
-        self._journal = journal.Journal(path, self._wiring.clock)
-        self._journal.write("start", host=self._request.host, run=run_id, who=self._wiring.who, why=world.options.why)
-        self._tell.line(f"run {run_id} on {self._request.host}, journal {path}")
-        if self._request.goal.adopt and isinstance(world.adapters.slot, EtcdSlot):
-            wait_for_silence(world.adapters.slot.look, self._wiring.clock, self._tell.line)
-        renewal = self._wiring.renewals(self._request, world)
-        try:
-            result = Run(world, self._journal, resting=self._stop.rest).execute()
-        except KeyboardInterrupt:
-            command = f"cookbook sre.mail.reboot-mx {self._request.host} --status"
-            self._tell.line(f"stopped at once, in the middle of a step; where it stands: {command}")
-            raise
-        finally:
-            renewal()
-        self._report(path, run_id, world, result)
-        self.result, self.report_file = result, path.with_suffix(".md")
-        return result.outcome.value
+            self.tell.line(f"which run is resumed cannot be read yet: {error}")
+            return ""
+        return record.run if record is not None else ""
 
     def _choose_kernel(self, world: RebootWorld) -> None:
         """Turn "newest" and "proven" into a release."""
-        if self._request.goal.kernel not in choice.WORDS:
+        if self.request.goal.kernel not in choice.WORDS:
             return
-        release, why = choice.choose(world, self._request.goal.kernel)
-        self._tell.line(why)
-        world.progress.goal = dataclasses.replace(self._request.goal, kernel=release)
+        release, why = choice.choose(world, self.request.goal.kernel)
+        self.tell.line(why)
+        world.progress.goal = dataclasses.replace(self.request.goal, kernel=release)
 
-    def _report(self, path: Path, run_id: str, world: RebootWorld, result: Result) -> None:
-        command = report.next_command(self._request.host, result.outcome, result.record)
-        events = journal.read(path)
-        made = report.build(self._request.host, run_id, self._wiring.who, world.options.why, events, command)
-        path.with_suffix(".md").write_text(report_markdown.markdown(made), encoding="utf-8")
-        path.with_suffix(".json").write_text(report.as_json(made), encoding="utf-8")
-        self._tell.line(f"report: {path.with_suffix('.md')} (and .json)")
-        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := world.adapters.slot.describe()):
-            self._tell.line(said)
-        for line in report.terminal(made):
-            self._tell.line(line)
-        comment = "\n".join(report.terminal(made))
-        announce(self._spicerack, self._site.announce, f"{made.headline} (run {run_id})", self._request.task, comment)
+    # --- the two ways
 
-    def _world(self, run_id: str) -> RebootWorld:
-        return self._wiring.world(self._request, run_id)
+    def _rehearse(self) -> Outcome:
+        world = self._world()
+        self._choose_kernel(world)
+        result = Run(world, journal.NoJournal(), resting=self.stop.rest).rehearse()
+        return self.said(result.outcome, result.why)
 
-    def _run_id(self) -> str:
-        """The id of the run that is gone on with, or a new one."""
-        if not self._request.goal.adopt:
-            return self._request.run or new_run()
+    def _run(self) -> Outcome:
+        self.run_id = self._adopted_run() or self.run_id
+        world = self._world()
+        self._choose_kernel(world)
+        host, why = self.request.host, world.options.why
+        path = self.open_journal(f"{host}.{self.run_id}", host=host, why=why)
+        self.tell.line(f"run {self.run_id} on {host}, journal {path}")
+        if self.request.goal.adopt and isinstance(world.adapters.slot, EtcdSlot):
+            wait_for_silence(world.adapters.slot.look, self.wiring.clock, self.tell.line)
+        begin = self.wiring.clock.monotonic()
+        self.result = self._loop(world)
+        took = self.wiring.clock.monotonic() - begin
+        self._tell_the_end(path, world, self.result, took)
+        return self.result.outcome
+
+    def _loop(self, world: RebootWorld) -> Result:
+        renewal = self.wiring.renewals(self.request, world)
         try:
-            record = read_standing(self._wiring.host(self._request.host), self._wiring.mta).depool.record
+            return Run(world, self.journal, resting=self.stop.rest).execute()
+        except KeyboardInterrupt:
+            command = f"cookbook sre.mail.reboot-mx {self.request.host} --status"
+            self.tell.line(f"stopped at once, in the middle of a step; where it stands: {command}")
+            raise
+        finally:
+            renewal()
+
+    def _note_duration(self, world: RebootWorld, seconds: float) -> None:
+        """Keep on the host how long its reboot took, where every management host can read it."""
+        steps = {entry.step for entry in self.report.timeline} if self.report is not None else set()
+        if self.result is None or self.result.outcome is not Outcome.DONE or "reboot" not in steps or "adopt" in steps:
+            # only a whole reboot in one go says how long the next one takes
+            return
+        try:
+            world.target.act(past_runs.add_script(seconds), timeout=30)
         except MxlibError as error:
-            self._tell.line(f"which run to go on with cannot be read yet: {error}")
-            return new_run()
-        return record.run if record is not None else new_run()
+            self.tell.line(f"how long this took is not noted on the host: {one_line(str(error))}")
 
+    # --- the end
 
-def log_directory() -> Path:
-    """Beside the log that Spicerack writes for the cookbook."""
-    handlers = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
-    return Path(handlers[0].baseFilename).parent if handlers else Path.cwd()
+    def _tell_the_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
+        command = report.next_command(self.request.host, result.outcome, result.record)
+        why, events = world.options.why, journal.read(path)
+        made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
+        self.report, self.report_file = made, path.with_suffix(".md")
+        self._note_duration(world, took)
+        self.write_report(path, report_markdown.markdown(made), report.as_json(made))
+        lines = tuple(report.terminal(made))
+        comment = "\n".join(lines)
+        headline = f"{made.headline} (run {self.run_id})"
+        announce(self.spicerack, self.site.announce, headline, self.request.task, comment)
+        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := world.adapters.slot.describe()):
+            self.tell.line(said)
+        for line in lines:
+            self.tell.line(line)

@@ -1,25 +1,21 @@
-"""From the arguments of sre.mail.remedy-mx to what it does and its exit code."""
+"""From the arguments of sre.mail.remedy-mx to what it does and its outcome."""
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spicerack import Spicerack
 
-from mxlib.base.errors import ConfigError, FencedError, InterruptedRunError, MxlibError
-from mxlib.base.ids import new_run
-from mxlib.base.journal import Journal
-from mxlib.base.stop import Stop, signals
+from mxlib.base.errors import ConfigError, FencedError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
-from mxlib.commands.reboot import log_directory
-from mxlib.commands.wiring import Wiring
+from mxlib.commands.command import Command, outcome_of
+from mxlib.commands.request import check_host
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.facts.source import read_facts
+from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.mta.find import find
 from mxlib.mta.standing import read_standing
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import outbound_name
@@ -27,14 +23,13 @@ from mxlib.protocols.host import CommandResult, Host
 from mxlib.remedies import guard as claimed
 from mxlib.remedies.bounds import ALLOW, Order
 from mxlib.remedies.registry import REMEDIES
-from mxlib.remedies.remedy import Bench, Remedy, RemedyExit
+from mxlib.remedies.remedy import Bench, Remedy
 from mxlib.remedies.suggest import sources, suggest
 from mxlib.verify import request as verify
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.report import table
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_BY_STATUS = {Status.OK: RemedyExit.DONE, Status.FAILED: RemedyExit.FAILED, Status.UNKNOWN: RemedyExit.UNKNOWN}
+_BY_STATUS = {Status.OK: Outcome.DONE, Status.FAILED: Outcome.FAILED, Status.UNKNOWN: Outcome.UNKNOWN}
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class RemedyRequest:
         remedy: name of the remedy; empty: only what would help is wanted.
         arguments: what it is for; one order each.
         sources: addresses that are let through.
-        how_long: until a hole closes, such as ``30m``; empty where it is not said.
+        how_long: seconds until a hole closes; 0 where it is not said.
         reason: why, in words.
         task: the task's id; may be empty.
         run: id of the run on the host that this operator goes on with; empty for none.
@@ -58,7 +53,7 @@ class RemedyRequest:
     remedy: str
     arguments: tuple[str, ...]
     sources: tuple[str, ...]
-    how_long: str
+    how_long: float
     reason: str
     task: str = ""
     run: str = ""
@@ -76,155 +71,127 @@ class RemedyRequest:
         if self.remedy == ALLOW:
             if self.arguments or not self.sources or not self.how_long:
                 raise ConfigError("allow needs --from ADDRESS --for TIME, such as --for 30m")
-            return tuple(Order(self.remedy, one, seconds_of(self.how_long)) for one in self.sources)
+            return tuple(Order(self.remedy, one, self.how_long) for one in self.sources)
         if self.sources or self.how_long:
             raise ConfigError("--from and --for belong to allow")
         return tuple(Order(self.remedy, one) for one in self.arguments or ("",))
 
 
-def seconds_of(text: str) -> float:
-    """Read a time such as ``90s``, ``30m`` or ``2h``.
+class RemedyMx(Command):
+    """One run of remedy-mx."""
 
-    Arguments:
-        text: what the operator typed.
-
-    Raises:
-        mxlib.base.errors.ConfigError: it is no time.
-    """
-    found = re.fullmatch(r"(\d{1,5})([smh])", text)
-    if found is None:
-        raise ConfigError(f"{text!r} is no time: expected such as 90s, 30m or 2h")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-class RemedySession:
-    """One cookbook run."""
+    name = "remedy-mx"
 
     def __init__(self, spicerack: Spicerack, site: Site, request: RemedyRequest) -> None:
         """Check what was asked for; nothing is touched.
 
-        Arguments:
-            spicerack: the door to the world.
-            site: what the site says.
-            request: what the operator asked for.
-
         Raises:
-            mxlib.base.errors.ConfigError: it is not within the site's bounds.
+            mxlib.base.errors.ConfigError: the host is no MX, or what is asked for is not within the site's bounds.
         """
-        self._spicerack = spicerack
-        self._site = site
+        super().__init__(spicerack, site, subject=check_host(site, request.host))
         self._request = request
         self._orders = request.orders() if request.remedy else ()
         self._refuse()
-        self._stop = Stop()
-        self._wiring = Wiring(spicerack, site, self._stop)
-        self._tell = self._wiring.tell
-        self._run = new_run()
-        self._who = self._wiring.who
+        self.reads_only = bool(spicerack.dry_run) or not self._orders
         self._entries = load_kernels(site.verify.known_bad)
-        self._acted = False
+
+    @property
+    def description(self) -> str:
+        """What stands beside the cookbook's name in logs."""
+        return f"for {self.subject}: {self._request.remedy or 'what would help'}"
 
     def _refuse(self) -> None:
         for order in self._orders:
-            if why := REMEDIES[order.remedy].refuse(self._site, order):
+            if why := REMEDIES[order.remedy].refuse(self.site, order):
                 raise ConfigError(f"{order.remedy}: {why}")
-        names = [one.name for one in self._site.probes.outbound]
+        names = [one.name for one in self.site.probes.outbound]
         if self._request.prove and self._request.prove not in names:
             raise ConfigError(f"--prove: probes.outbound has no {self._request.prove!r}, only {', '.join(names)}")
 
-    def execute(self) -> int:
-        """Do what was asked, and give the exit code."""
-        with signals(self._stop):
-            try:
-                return (self._remedy() if self._orders else self._suggest()).value
-            except InterruptedRunError as error:
-                done = "what was begun may be done; look with --suggest" if self._acted else "nothing was changed"
-                return self._said(f"stopped by {error}: {done}", RemedyExit.INTERRUPTED)
-            except MxlibError as error:
-                failed = self._acted and not isinstance(error, FencedError)
-                return self._said(str(error), RemedyExit.FAILED if failed else RemedyExit.REFUSED)
+    def work(self) -> Outcome:
+        """Apply a remedy, or say which would help."""
+        return self._remedy() if self._orders else self._suggest()
 
-    def _said(self, text: str, end: RemedyExit) -> int:
-        self._tell.line(f"{self._request.host}: {end.name.lower()}: {text}")
-        return end.value
+    def failed(self, error: MxlibError) -> Outcome:
+        """Return how it ends with an error: the fence lets nothing through."""
+        return outcome_of(error) if isinstance(error, FencedError) else super().failed(error)
+
+    def interrupted(self, by: str) -> str:
+        """Return what is left standing."""
+        done = "what was begun may be done; look with --suggest" if self.acted else "nothing was changed"
+        return f"stopped by {by}: {done}"
 
     # --- the two ways
 
-    def _suggest(self) -> RemedyExit:
+    def _suggest(self) -> Outcome:
         """Verify, and say what would help."""
-        host, policy = self._wiring.host(self._request.host), self._site.verify
-        probes = self._site.probes if self._request.probes and not self._spicerack.dry_run else None
-        (report,) = verify_hosts([host], verify.Request(policy, self._entries, probes, run_tag=self._run))
+        host, policy = self.wiring.host(self.subject), self.site.verify
+        probes = self.site.probes if self._request.probes and not self.spicerack.dry_run else None
+        (report,) = verify_hosts([host], verify.Request(policy, self._entries, probes, run_tag=self.run_id))
         for line in table([report]).splitlines():
-            self._tell.line(line)
+            self.tell.line(line)
         if report.status is Status.OK:
-            return RemedyExit.DONE
+            return Outcome.DONE
         facts = read_facts(host, sources(policy))
-        found = suggest(report.verdicts, facts, self._site, policy, self._entries)
+        found = suggest(report.verdicts, facts, self.site, policy, self._entries)
         for one in found:
-            command = f"cookbook sre.mail.remedy-mx {self._request.host} {one.order.said}"
-            self._tell.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
+            command = f"cookbook sre.mail.remedy-mx {self.subject} {one.order.said}"
+            self.tell.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
         if not found:
-            self._tell.line("none of the remedies fits what fails")
+            self.tell.line("none of the remedies fits what fails")
         return _BY_STATUS[report.status]
 
-    def _remedy(self) -> RemedyExit:
+    def _remedy(self) -> Outcome:
         """Each order in turn, as long as they help."""
-        remedy, host = REMEDIES[self._request.remedy], self._wiring.host(self._request.host)
+        remedy, host = REMEDIES[self._request.remedy], self.wiring.host(self.subject)
         record = self._claimed(host, remedy)
         bench = self._bench(host, remedy, record)
-        if self._spicerack.dry_run:
+        if self.spicerack.dry_run:
             return self._rehearse(bench, remedy)
-        directory = self._site.reports or log_directory()
-        path = directory / f"{self._request.host}.remedy-{self._run}.jsonl"
-        journal = Journal(path, self._wiring.clock)
-        journal.write("start", host=self._request.host, run=self._run, who=self._who, why=bench.why)
-        self._tell.line(f"journal {path}")
-        try:
-            end = self._each(bench, remedy, journal)
-            journal.write("end", outcome=end.name, code=end.value)
-        finally:
-            journal.close()
-        self._tell.line(f"undo: {remedy.undo}")
+        path = self.open_journal(f"{self.subject}.remedy-{self.run_id}", host=self.subject, why=bench.why)
+        self.tell.line(f"journal {path}")
+        end = self._each(bench, remedy)
+        self.journal.write("end", outcome=end.name, code=end.value)
+        self.tell.line(f"undo: {remedy.undo}")
         return end
 
-    def _each(self, bench: Bench, remedy: Remedy, journal: Journal) -> RemedyExit:
+    def _each(self, bench: Bench, remedy: Remedy) -> Outcome:
         verdicts: list[Verdict] = []
         for order in self._orders:
-            journal.write("begin", step=order.said)
+            self.journal.write("begin", step=order.said)
             try:
                 note = remedy.apply(bench, order)
             except MxlibError as error:
-                journal.write("failed", step=order.said, error=str(error))
+                self.journal.write("failed", step=order.said, error=str(error))
                 raise
-            journal.write("done", step=order.said, note=note)
-            self._tell.line(f"{order.said}: {one_line(note, 600)}")
-            verdicts += self._judged(remedy.judge(bench, order), journal)
+            self.journal.write("done", step=order.said, note=note)
+            self.tell.line(f"{order.said}: {one_line(note, 600)}")
+            verdicts += self._judged(remedy.judge(bench, order))
         if self._request.prove:
-            verdicts += self._judged(self._prove(bench), journal)
+            verdicts += self._judged(self._prove(bench))
         worst = min((one.status for one in verdicts), key=lambda status: status.severity, default=Status.UNKNOWN)
         return _BY_STATUS[worst]
 
-    def _judged(self, verdicts: Sequence[Verdict], journal: Journal) -> Sequence[Verdict]:
+    def _judged(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
         for one in verdicts:
-            journal.write("verdict", stage="after", check=one.check, status=one.status.value, why=one.why)
-            self._tell.line(f"  {one.status.value:8}{one.check}: {one_line(one.why, 300)}")
+            self.journal.write("verdict", stage="after", check=one.check, status=one.status.value, why=one.why)
+            self.tell.line(f"  {one.status.value:8}{one.check}: {one_line(one.why, 300)}")
         return verdicts
 
     def _prove(self, bench: Bench) -> tuple[Verdict, ...]:
         """Test mails to one destination, against the hints that its failures have left."""
-        wanted = tuple(one for one in self._site.probes.outbound if one.name == self._request.prove)
-        section = dataclasses.replace(self._site.probes, outbound=wanted)
-        verdicts = probe.outbound(bench.host, section, self._run, self._site.verify, force=True)
+        wanted = tuple(one for one in self.site.probes.outbound if one.name == self._request.prove)
+        section = dataclasses.replace(self.site.probes, outbound=wanted)
+        verdicts = probe.outbound(bench.host, section, self.run_id, self.site.verify, force=True)
         # what conntrack loses meanwhile is the host's fault that a hole goes around, not the destination's
         return tuple(one for one in verdicts if one.check == outbound_name(self._request.prove))
 
-    def _rehearse(self, bench: Bench, remedy: Remedy) -> RemedyExit:
+    def _rehearse(self, bench: Bench, remedy: Remedy) -> Outcome:
         for order in self._orders:
-            self._tell.line(f"would {order.said}")
+            self.tell.line(f"would {order.said}")
             for line in remedy.commands(bench, order):
-                self._tell.line(f"    {line}")
-        return RemedyExit.DONE
+                self.tell.line(f"    {line}")
+        return Outcome.DONE
 
     # --- the wiring
 
@@ -234,7 +201,7 @@ class RemedySession:
         Raises:
             mxlib.base.errors.FencedError: somebody else's run has claimed the host.
         """
-        record = read_standing(host, find(self._site.mta)).depool.record
+        record = read_standing(host, self.wiring.mta).depool.record
         if record is None or remedy.harmless:
             return None
         if record.run == self._request.run:
@@ -246,14 +213,15 @@ class RemedySession:
 
     def _bench(self, host: Host, remedy: Remedy, record: Record | None) -> Bench:
         why = f"{self._request.reason}{f' - {self._request.task}' if self._request.task else ''}"
-        said = f"remedy {self._run} by {self._who}: {self._request.remedy} {' '.join(self._request.arguments)}: {why}"
+        what = " ".join((self._request.remedy, *self._request.arguments))
+        said = f"remedy {self.run_id} by {self.wiring.who}: {what}: {why}"
 
         def act(script: str, timeout: float) -> CommandResult:
-            self._acted = True
+            self.acted = True
             guarded = claimed.guarded(script, one_line(said), run=record, harmless=remedy.harmless)
             return claimed.act(host, guarded, timeout)
 
-        return Bench(self._site, host, act, self._who, why, self._run, self._entries)
+        return Bench(self.site, host, act, self.wiring.who, why, self.run_id, self._entries)
 
 
 def list_remedies() -> str:

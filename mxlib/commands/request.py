@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spicerack import Spicerack
+from spicerack.remote import RemoteError
 
 from mxlib.base.errors import ConfigError
+from mxlib.base.text import one_line
 from mxlib.config.load import load
 from mxlib.config.sections import Site
 from mxlib.model.goal import Goal
@@ -47,10 +49,7 @@ class Request:
 
 
 def load_site(spicerack: Spicerack) -> Site:
-    """The site's configuration.
-
-    Arguments:
-        spicerack: knows the configuration directory.
+    """Return the site's configuration.
 
     Raises:
         mxlib.base.errors.ConfigError: it is wrong.
@@ -58,15 +57,30 @@ def load_site(spicerack: Spicerack) -> Site:
     return load(Path(spicerack.config_dir) / CONFIG_NAME)
 
 
-def check_host(site: Site, host: str) -> None:
-    """Refuse a host that is not an MX of the site.
-
-    Arguments:
-        site: what the site says.
-        host: what the operator typed.
+def check_host(site: Site, host: str) -> str:
+    """Return a host that the operator typed.
 
     Raises:
-        mxlib.base.errors.ConfigError: it is not one of the MXs.
+        mxlib.base.errors.ConfigError: it is not one of the MXs of the site.
     """
     if host not in site.mxs:
         raise ConfigError(f"{host!r} is not one of the MXs in {CONFIG_NAME.name}: {', '.join(site.mxs)}")
+    return host
+
+
+def find_hosts(spicerack: Spicerack, site: Site, query: str) -> tuple[str, ...]:
+    """Return the hosts of a cumin query, in order; all MXs of the site where it is empty.
+
+    Raises:
+        mxlib.base.errors.ConfigError: it is no query, finds nothing, or a host that is no MX of the site.
+    """
+    if not query:
+        return tuple(site.mxs)
+    try:
+        names = tuple(sorted(str(name) for name in spicerack.remote().query(query).hosts))
+    except RemoteError as error:
+        cause = error.__cause__ or error
+        raise ConfigError(f"{query!r} finds no host: {one_line(str(cause))}") from None
+    if strangers := [name for name in names if name not in site.mxs]:
+        raise ConfigError(f"not an MX of the site: {', '.join(strangers)}; there are {', '.join(site.mxs)}")
+    return names

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from spicerack import Spicerack
 
-from mxlib.adapters import past_runs as roll_past
 from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base.clock import Clock
@@ -15,11 +13,12 @@ from mxlib.base.errors import ConfigError, HostError, MxlibError, ParseError, Po
 from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop
 from mxlib.base.text import one_line
-from mxlib.commands.reboot import Session
+from mxlib.commands.reboot import HostRun
 from mxlib.commands.request import Request
 from mxlib.config.roll import RollSoak
 from mxlib.config.sections import Site
 from mxlib.facts import kernel as kernel_facts
+from mxlib.facts import past_runs
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.goal import Goal
@@ -36,6 +35,9 @@ from mxlib.roll.state import Seen
 from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, survey, unknown
 from mxlib.roll.watch import MAX_PARALLEL, Watch, causes_of
 
+_SPARE_S = 300.0
+"""What is expected beside all time limits."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -45,14 +47,12 @@ class Order:
         asked: the kernel, and what every host is judged by.
         reason: why, in words.
         task: the task's id; may be empty.
-        reports: directory of the reports.
         soak: the watch between two hosts.
     """
 
     asked: Asked
     reason: str
     task: str
-    reports: Path
     soak: RollSoak
 
 
@@ -95,26 +95,27 @@ class SpicerackFleet:
 
     def look(self) -> tuple[Seen, ...]:
         """How every MX stands: one SSH round trip each, side by side."""
-        answers = asked_of(self._hosts, lambda host: read_facts(host, self._order.asked.sources))
+        answers = asked_of(self._hosts, lambda host: read_facts(host, (*self._order.asked.sources, past_runs.SOURCE)))
         holder = self._slot.look().holder
         out = {holder.host: holder.run} if holder is not None else {}
-        self._seen = tuple(self._one(name, answer, out.get(name, "")) for name, answer in answers.items())
+        took = {name: _past(answer) for name, answer in answers.items()}
+        self._seen = tuple(self._one(name, answer, out.get(name, ""), took) for name, answer in answers.items())
         return self._seen
 
-    def _one(self, name: str, answer: Facts | MxlibError, run: str) -> Seen:
+    def _one(self, name: str, answer: Facts | MxlibError, run: str, took: Mapping[str, Sequence[float]]) -> Seen:
         place = self._site.mxs[name]
+        expected_s = self._expected(name, took)
         if isinstance(answer, MxlibError):
-            return silent(name, place, str(answer), run, self._expected(name))
+            return silent(name, place, str(answer), run, expected_s)
         try:
             values = self._pools[name].read()
         except PoolError as error:
             return unknown(name, place, str(error))
-        return survey(self._order.asked, answer, place, values, self._expected(name))
+        return survey(self._order.asked, answer, place, values, expected_s)
 
-    def _expected(self, name: str) -> float:
-        directory = self._order.reports
-        fleet = [seconds for one in self._hosts for seconds in roll_past.durations(directory, one)]
-        return expected(roll_past.durations(directory, name), fleet, roll_past.bound(self._site))
+    def _expected(self, name: str, took: Mapping[str, Sequence[float]]) -> float:
+        fleet = [seconds for one in took.values() for seconds in one]
+        return expected(took.get(name, ()), fleet, bound(self._site))
 
     def at_work(self) -> str:
         """Who has an MX out with a run that lives; one killed a moment ago is waited for until that is certain."""
@@ -149,13 +150,13 @@ class SpicerackFleet:
             accept=self._accepted(),
             run="" if resume else f"{new_run()}{RUN_SUFFIX}",
         )
-        session = Session(self._spicerack, self._site, request, self._stop)
+        run = HostRun(self._spicerack, self._site, request, self._stop)
         begin = self._clock.monotonic()
-        outcome = Outcome(session.execute())
-        why, file = session.result.why if session.result else "", session.report_file
-        if outcome is Outcome.REFUSED and file is not None:
-            why = roll_past.objections(file.with_suffix(".json")) or why
-        return HostEnd(host, outcome, one_line(why, 400), str(file or ""), self._clock.monotonic() - begin)
+        outcome = run.execute()
+        why = run.result.why if run.result else ""
+        if outcome is Outcome.REFUSED:
+            why = run.objections or why
+        return HostEnd(host, outcome, one_line(why, 400), str(run.report_file or ""), self._clock.monotonic() - begin)
 
     def _accepted(self) -> frozenset[str]:
         """A roll away from a kernel that is known to be bad is not blocked by that; the target was judged before."""
@@ -182,6 +183,22 @@ class SpicerackFleet:
             tell=self._tell,
         )
         return watch.run(limit_s)
+
+
+def _past(answer: Facts | MxlibError) -> tuple[float, ...]:
+    """Seconds that the earlier reboots of a host took, as it keeps them itself; none where it cannot be read."""
+    try:
+        return answer.get(past_runs.SOURCE) if isinstance(answer, Facts) else ()
+    except ParseError:
+        return ()
+
+
+def bound(site: Site) -> float:
+    """Return the sum of all time limits of a reboot: what is expected of a host of which nothing is known."""
+    drain = site.drain.timeout + site.drain.still_timeout
+    # before the drain, out of the new boot and, if that fails, out of the old one, each time with a control
+    probes = 4 * len(site.probes.outbound) * site.probes.timeout
+    return drain + 2 * site.boot.timeout + probes + site.soak.seconds + _SPARE_S
 
 
 def asked_of(hosts: Mapping[str, Host], ask: Callable[[Host], Facts]) -> dict[str, Facts | MxlibError]:

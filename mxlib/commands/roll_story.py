@@ -10,9 +10,9 @@ from mxlib.base.clock import Clock
 from mxlib.base.errors import MxlibError
 from mxlib.base.files import replace_file
 from mxlib.config.roll import RollSection
+from mxlib.model.outcome import Outcome
 from mxlib.protocols.operator import Operator
 from mxlib.roll import report as roll_report
-from mxlib.roll.state import RollEnd
 from mxlib.roll.survey import known_bad_entry
 
 NOWHERE_YET = "https://example.org/say-where-it-is-described"
@@ -38,26 +38,30 @@ class Story:
     clock: Clock
     tell: Operator
 
-    def write(self, path: Path, announce: Callable[[str, str], None]) -> None:
+    def write(self, path: Path, announce: Callable[[str], None]) -> None:
         """Write all of it; what cannot be written is said, and takes nothing from the rest.
 
         Arguments:
             path: the journal.
-            announce: the site's log of what operators do, as a logger's ``info``.
+            announce: writes to the site's log of what operators do.
         """
         events = tuple(journal.read(path))
         summary = roll_report.build(events, self._tried(lambda: self._known_bad(events)))
         self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
         self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
-        for line in (f"summary: {path.with_suffix('.md')} (and .json)", *roll_report.terminal(summary)):
-            self.tell.line(line)
-        if summary.end is RollEnd.TAKEN:
+        self.tell.line(f"summary: {path.with_suffix('.md')} (and .json)")
+        if summary.end is not Outcome.TAKEN:
             # who is at work tells its own story
-            return
+            self._spread(summary, announce)
+        for line in roll_report.terminal(summary):
+            self.tell.line(line)
+
+    def _spread(self, summary: roll_report.Summary, announce: Callable[[str], None]) -> None:
+        """Metrics, the log of what operators do, the mail."""
         if (metrics := self.section.metrics) is not None:
             text = roll_report.metrics(summary, self.clock.now().timestamp())
             self._tried(lambda: replace_file(metrics, text))
-        announce("%s", summary.headline)
+        announce(summary.headline)
         self._tried(lambda: self._mail(summary))
 
     def _tried(self, act: Callable[[], str]) -> str:

@@ -214,6 +214,7 @@ class Site:
         aliases: units that write files of mail addresses on every MX.
         roll: how a kernel is rolled over the MXs.
         remedy: how far the remedies may go.
+        owner_team: the team that owns the cookbooks, as ``cookbook -l`` names it; empty: nobody is named.
     """
 
     mxs: dict[str, MxSection]
@@ -238,6 +239,7 @@ class Site:
     aliases: tuple[AliasGenerator, ...] = ()
     roll: RollSection = field(default_factory=RollSection)
     remedy: RemedySection = field(default_factory=RemedySection)
+    owner_team: str = ""
 
     def __post_init__(self) -> None:
         must(all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names, in lower case")

@@ -110,7 +110,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
     head, found, table = outputs[SECTION.name].text().partition("table\n")
     listing, code, _ = table.rpartition("code ")
     if not found or not code:
-        raise ParseError("the state of the ports is not all there")
+        raise outputs[SECTION.name].incomplete("the state of the ports")
     lines = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
     loaded = table.rstrip().endswith("code 0")
     if not loaded and not _ABSENT.search(listing):

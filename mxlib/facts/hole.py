@@ -82,7 +82,7 @@ def parse(outputs: Outputs) -> HoleFacts:
     """
     lines = outputs[SECTION.name].text().splitlines()
     if not lines or lines[-1] != "end" or not re.fullmatch(r"now \d+", lines[0]):
-        raise ParseError("the list of temporary holes is not all there")
+        raise outputs[SECTION.name].incomplete("the list of temporary holes")
     firewall.parse(outputs)  # what is no ruleset must not pass for one without holes
     marked = {name for section in (firewall.NFT, firewall.TABLES) for name in _ids(outputs[section.name].text())}
     holes = tuple(_hole(line, marked) for line in lines[1:-1])

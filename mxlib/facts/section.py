@@ -119,6 +119,15 @@ class SectionOutput:
             raise ParseError(f"section {self.name}: exit code {self.exit_code}: {one_line(self.errors or self.output)}")
         return self.output
 
+    def incomplete(self, what: str) -> ParseError:
+        """Return the error for an answer that came and is not whole, with what its commands complained of.
+
+        Arguments:
+            what: what is not whole, such as "the state of the ports".
+        """
+        cause = one_line(self.errors)
+        return ParseError(f"{what} is not all there{f': {cause}' if cause else ''}")
+
     def evidence(self, *lines: str) -> Evidence:
         """Evidence for a verdict.
 

@@ -108,7 +108,7 @@ def parse(outputs: Outputs) -> Standing:
     """
     head, found, rest = outputs["standing"].text().partition("units\n")
     if not found or not rest.endswith("\nend\n"):
-        raise ParseError("where the host stands is not all there")
+        raise outputs["standing"].incomplete("where the host stands")
     said = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
     unit, shutdown = (_properties(block) for block in rest.removesuffix("end\n").strip().split("\n\n"))
     closed = depool.parse(outputs)

@@ -4,18 +4,14 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mxlib.base.journal import Event
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.mta.standing import Standing
 from mxlib.reboot.steps.ledger import ACCEPT
-
-_KNOCKING = 10
-"""So many refused clients are named by ``--status``; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -195,9 +191,7 @@ def terminal(report: Report) -> Iterator[str]:
     """
     if report.ledger:
         yield ledger_line(report.ledger)
-    yield report.headline
-    if report.next_command:
-        yield f"next: {report.next_command}"
+    yield f"{report.headline}{f'; next: {report.next_command}' if report.next_command else ''}"
 
 
 def ledger_line(ledger: dict[str, int]) -> str:
@@ -222,47 +216,3 @@ def as_json(report: Report) -> str:
     raw["outcome"] = report.outcome.name
     raw["exit_code"] = report.outcome.value
     return json.dumps(raw, indent=2, sort_keys=True) + "\n"
-
-
-def status(host: str, standing: Standing, slot: str) -> Iterator[str]:
-    """Where a host stands, for ``--status``.
-
-    Arguments:
-        host: the MX.
-        standing: what it said.
-        slot: who has the slot of the service.
-    """
-    view, record = standing.view, standing.depool.record
-    yield f"{host}: kernel {view.kernel}, boot {view.boot}"
-    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
-    yield f"boot entries: saved {view.saved or '(none)'}, next {view.next or '(none)'}"
-    if standing.depool.knocks:
-        yield f"refused in the last ten minutes: {_knocking(standing.depool.knocks)}"
-    yield f"slot of the service: {slot or 'free'}"
-    if record is None:
-        yield "no run has claimed it"
-        return
-    yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
-    kernels = f"target {record.target.release}, fallback {record.fallback.release}; " if record.target.release else ""
-    staying = "; it is to stay out of service" if record.stay else ""
-    yield f"{kernels}{_progress(record)}{staying}"
-    ended = record.stay and record.awaited is None and not record.undoing
-    yield f"next: {next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)}"
-
-
-def _knocking(knocks: Mapping[str, int]) -> str:
-    """Who was refused how often, those that come most first."""
-    ordered = sorted(knocks.items(), key=lambda one: (-one[1], one[0]))
-    shown = ", ".join(f"{address} ({count})" for address, count in ordered[:_KNOCKING])
-    return f"{shown} and {len(ordered) - _KNOCKING} more" if len(ordered) > _KNOCKING else shown
-
-
-def _progress(record: Record) -> str:
-    if record.undoing:
-        return f"being undone: {record.undoing}"
-    if record.awaited is not None:
-        return "a reboot was ordered and has not been seen to end"
-    if not record.boots:
-        return "not rebooted yet"
-    trusted = "verified" if record.trusted(record.boot) else "not verified"
-    return f"{len(record.boots)} boots since, now with {record.boots[-1].kernel}, {trusted}"

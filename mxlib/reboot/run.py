@@ -65,8 +65,9 @@ class Run:
             except InterruptedRunError as error:
                 end = self._stop(str(error))
             except MxlibError as error:
-                # not a step: where things stand cannot be told, so nothing is decided
-                end = End(Outcome.INTERRUPTED, f"where the host stands cannot be told: {one_line(str(error), 400)}")
+                # not a step: where things stand cannot be read, so nothing is decided
+                begun = Outcome.UNKNOWN if self._world.progress.record is None else Outcome.INTERRUPTED
+                end = End(begun, f"where the host stands cannot be read: {one_line(str(error), 400)}")
             if end is not None:
                 return self._finish(end)
         return self._finish(End(Outcome.LEFT_OUT, f"no end after {MAX_STEPS} steps"))

@@ -5,7 +5,6 @@ Adding one: a file in this folder with a :class:`Remedy` called ``REMEDY``, its 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
@@ -16,21 +15,6 @@ from mxlib.probes import ssh as reach
 from mxlib.protocols.host import CommandResult, Host
 from mxlib.remedies.bounds import Order
 from mxlib.verify import request as verify
-
-
-class RemedyExit(Enum):
-    """How remedies end. The value is the cookbook's exit code; Spicerack reserves 90 to 99."""
-
-    DONE = 0
-    """What the remedies are for is OK now; with --suggest: nothing fails."""
-    REFUSED = 10
-    """Nothing was changed: the request, the configuration, or a run that has claimed the host stands against it."""
-    FAILED = 14
-    """A remedy could not be done, or what it is for still fails; with --suggest: something fails."""
-    UNKNOWN = 15
-    """Done, but whether it helped cannot be told; with --suggest: something could not be told."""
-    INTERRUPTED = 30
-    """Stopped by a signal; the last line says what is left standing."""
 
 
 @dataclass(frozen=True)

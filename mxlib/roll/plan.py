@@ -14,6 +14,7 @@ Invariants, held from every state and so after any interruption:
 from collections.abc import Sequence
 
 from mxlib.base.text import duration, plural
+from mxlib.model.outcome import Outcome
 from mxlib.roll.state import (
     OUT,
     TOLERABLE,
@@ -21,7 +22,6 @@ from mxlib.roll.state import (
     Failure,
     Finish,
     PlanLine,
-    RollEnd,
     RollGoal,
     RollState,
     Seen,
@@ -64,14 +64,14 @@ def decide(goal: RollGoal, state: RollState) -> Decision:
 
 def _closed(state: RollState) -> Finish:
     if state.changed:
-        return Finish(RollEnd.PAUSED, "the window has closed; the next run goes on")
-    return Finish(RollEnd.OUTSIDE, "no window is open now")
+        return Finish(Outcome.PAUSED, "the window has closed; the next run goes on")
+    return Finish(Outcome.OUTSIDE, "no window is open now")
 
 
 def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | None:
     """What ends a roll before any host is looked at for being next."""
     if state.blockers:
-        return Finish(RollEnd.BLOCKED, "; ".join(state.blockers))
+        return Finish(Outcome.BLOCKED, "; ".join(state.blockers))
     failed = failures(state, ours)
     if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
         # the one that a person has to look at most
@@ -98,7 +98,7 @@ def _leftover(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decisio
     if left is None:
         return None
     if not goal.resume:
-        return Finish(RollEnd.LEFT_OUT, f"{left.host}: {left.why}; by policy a roll does not go on with it by itself")
+        return Finish(Outcome.LEFT_OUT, f"{left.host}: {left.why}; by policy a roll does not go on with it by itself")
     return _too_long(left, state) or Take(left.host, resume=True)
 
 
@@ -107,7 +107,7 @@ def _next(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision:
     if not todo:
         return _all_done(state, ours)
     if why := _canary(goal, state, ours) or room(goal, state.hosts, todo[0]):
-        return Finish(RollEnd.BLOCKED, why)
+        return Finish(Outcome.BLOCKED, why)
     unproven = tuple(one.host for one in ours if one.stand is Stand.THERE and one.host not in state.soaked)
     late = _too_long(todo[0], state, state.soak_s if unproven else 0.0)
     return late or (Soak(unproven) if unproven else Take(todo[0].host))
@@ -116,14 +116,14 @@ def _next(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision:
 def _all_done(state: RollState, ours: Sequence[Seen]) -> Finish:
     out = [one for one in ours if one.stand in OUT]
     if out:
-        return Finish(RollEnd.BLOCKED, "; ".join(f"{one.host}: {one.why}" for one in out))
+        return Finish(Outcome.BLOCKED, "; ".join(f"{one.host}: {one.why}" for one in out))
     if failed := failures(state, ours):
         host, failure = failed[0]
         said = f"{plural(len(failed), 'host')} failed, the first is {host}: {failure.why}"
         return Finish(end_of(failure.outcome), said)
     if skipped := [one for one in ours if one.stand is Stand.SKIPPED]:
-        return Finish(RollEnd.INCOMPLETE, "; ".join(f"{one.host}: {one.why}" for one in skipped))
-    return Finish(RollEnd.DONE, f"{plural(len(ours), 'host')} there")
+        return Finish(Outcome.INCOMPLETE, "; ".join(f"{one.host}: {one.why}" for one in skipped))
+    return Finish(Outcome.DONE, f"{plural(len(ours), 'host')} there")
 
 
 def _canary(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> str:
@@ -164,7 +164,7 @@ def _too_long(host: Seen, state: RollState, before_s: float = 0.0) -> Finish | N
     if state.left_s is None or need <= state.left_s:
         return None
     why = f"{host.host} is expected to take {duration(need)}, and the window closes in {duration(state.left_s)}"
-    return Finish(RollEnd.PAUSED, why)
+    return Finish(Outcome.PAUSED, why)
 
 
 def expected(own: Sequence[float], fleet: Sequence[float], bound: float) -> float:

@@ -7,8 +7,11 @@ from typing import Any
 
 from mxlib.base.journal import Event
 from mxlib.base.text import duration, one_line, printable
-from mxlib.model.outcome import Outcome
-from mxlib.roll.state import PlanLine, RollEnd, Stand
+from mxlib.model.outcome import DELIBERATE, Outcome
+from mxlib.roll.state import LASTING, Decision, Finish, PlanLine, Stand, Take
+
+_OF_A_HOST = frozenset({Outcome.UNDONE, *LASTING})
+"""Ends that a roll takes over from the run of one host."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Summary:
     why: str
     kernel: str
     began: str
-    end: RollEnd
+    end: Outcome
     reason: str
     hosts: tuple[HostLine, ...]
     soaks: tuple[str, ...] = ()
@@ -65,7 +68,8 @@ class Summary:
     @property
     def headline(self) -> str:
         """The end, in one line."""
-        return f"roll of {self.kernel}: {self.end.phrase}: {self.reason}"
+        stopped = "stopped, a host: " if self.end in _OF_A_HOST else ""
+        return f"roll of {self.kernel}: {stopped}{self.end.phrase}: {self.reason}"
 
 
 def build(events: Iterable[Event], known_bad: str = "") -> Summary:
@@ -78,7 +82,7 @@ def build(events: Iterable[Event], known_bad: str = "") -> Summary:
     known = list(events)
     start = next((event.values for event in known if event.name == "start"), {})
     last = next((event.values for event in reversed(known) if event.name == "end"), None)
-    end = RollEnd[last["end"]] if last else RollEnd.INTERRUPTED
+    end = Outcome[last["end"]] if last else Outcome.INTERRUPTED
     kernel = str(start.get("kernel", ""))
     hosts = tuple(_hosts(known))
     return Summary(
@@ -119,7 +123,7 @@ def _soak(values: Mapping[str, Any]) -> str:
     )
 
 
-def next_command(end: RollEnd, kernel: str, hosts: Iterable[HostLine]) -> str:
+def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine]) -> str:
     """What a person types next; empty: nothing.
 
     Arguments:
@@ -127,12 +131,12 @@ def next_command(end: RollEnd, kernel: str, hosts: Iterable[HostLine]) -> str:
         kernel: its release.
         hosts: how they stand.
     """
-    if end in (RollEnd.DONE, RollEnd.PAUSED, RollEnd.OUTSIDE, RollEnd.TAKEN):
+    if end in DELIBERATE:
         return ""
     out = next((one.host for one in hosts if one.stand == Stand.LEFTOVER.value or one.outcome in _LEFT), "")
     if out:
         return f"cookbook sre.mail.reboot-mx {out} --status"
-    if end is RollEnd.FELL_BACK:
+    if end is Outcome.FELL_BACK:
         return f"cookbook sre.mail.roll-kernel --kernel {kernel} --again    (when the reason is known and gone)"
     return f"cookbook sre.mail.roll-kernel --kernel {kernel} --plan"
 
@@ -151,11 +155,9 @@ def terminal(summary: Summary) -> Iterator[str]:
         yield f"  {one.host:<{width}}  {_state(one)}{f': {one_line(one.why, 200)}' if one.why else ''}"
     for soak in summary.soaks:
         yield f"  soak {soak}"
-    yield summary.headline
     if summary.known_bad:
         yield f"review and add to the list of known-bad kernels: {summary.known_bad}"
-    if summary.next_command:
-        yield f"next: {summary.next_command}"
+    yield f"{summary.headline}{f'; next: {summary.next_command}' if summary.next_command else ''}"
 
 
 def _state(one: HostLine) -> str:
@@ -219,7 +221,7 @@ def metrics(summary: Summary, now: float) -> str:
         f"mx_roll_exit_code{{{kernel}}} {summary.end.value}",
         "# HELP mx_roll_stopped Whether a person has to look before a roll goes on.",
         "# TYPE mx_roll_stopped gauge",
-        f"mx_roll_stopped{{{kernel}}} {int(not summary.end.deliberate)}",
+        f"mx_roll_stopped{{{kernel}}} {int(summary.end not in DELIBERATE)}",
         "# HELP mx_roll_last_run_timestamp_seconds When the last run of a roll ended.",
         "# TYPE mx_roll_last_run_timestamp_seconds gauge",
         f"mx_roll_last_run_timestamp_seconds{{{kernel}}} {now:.0f}",
@@ -249,3 +251,16 @@ def plan_lines(lines: Iterable[PlanLine], left_s: float | None) -> Iterator[str]
         yield f"  {one.host:<{width}}  {one.act}{when}{late}{f': {one_line(one.why, 200)}' if one.why else ''}"
     if left_s is not None:
         yield f"the window closes in {duration(left_s)}" if left_s > 0 else "no window is open now"
+
+
+def first_step(first: Decision) -> str:
+    """Return what a roll would begin with, in words.
+
+    Arguments:
+        first: what was decided.
+    """
+    if isinstance(first, Finish):
+        return f"would end at once: {first.end.phrase}: {first.why}"
+    if isinstance(first, Take):
+        return f"would begin by {'resuming the run on' if first.resume else 'rebooting'} {first.host}"
+    return f"would begin by watching {', '.join(first.hosts)} under real mail"

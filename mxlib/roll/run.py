@@ -20,12 +20,9 @@ from mxlib.roll.state import (
     Decision,
     Failure,
     Finish,
-    RollEnd,
     RollGoal,
     RollState,
-    Seen,
     Soak,
-    Stand,
     Take,
     end_of,
 )
@@ -88,13 +85,13 @@ class Roll:
         """Go to the goal, or as far as it is safe and the window lasts."""
         if self._left() == 0.0:
             # before anything is asked of anybody
-            return self._finish(Finish(RollEnd.OUTSIDE, "no window is open now"))
+            return self._finish(Finish(Outcome.OUTSIDE, "no window is open now"))
         try:
             self._slot.take()
         except SlotTakenError as error:
-            return self._finish(Finish(RollEnd.TAKEN, str(error)))
+            return self._finish(Finish(Outcome.TAKEN, str(error)))
         except SlotError as error:
-            return self._finish(Finish(RollEnd.BLOCKED, f"who else rolls cannot be told: {error}"))
+            return self._finish(Finish(Outcome.BLOCKED, f"who else rolls cannot be told: {error}"))
         try:
             return self._finish(self._until_the_end())
         finally:
@@ -105,17 +102,17 @@ class Roll:
             while (end := self._once()) is None:
                 pass
         except InterruptedRunError as error:
-            return Finish(RollEnd.INTERRUPTED, f"stopped by {error}")
+            return Finish(Outcome.INTERRUPTED, f"stopped by {error}")
         except MxlibError as error:
-            return Finish(RollEnd.BLOCKED, f"where the hosts stand cannot be told: {one_line(str(error), 400)}")
+            return Finish(Outcome.BLOCKED, f"where the hosts stand cannot be told: {one_line(str(error), 400)}")
         return end
 
     def _once(self) -> Finish | None:
         if said := self._fleet.at_work():
-            return Finish(RollEnd.TAKEN if not self._taken else RollEnd.INTERRUPTED, said)
+            return Finish(Outcome.TAKEN if not self._taken else Outcome.INTERRUPTED, said)
         decision = self.decision(self.state())
         if not self._slot.mine():
-            return Finish(RollEnd.INTERRUPTED, "that this roll still has the right to go on cannot be told")
+            return Finish(Outcome.INTERRUPTED, "that this roll still has the right to go on cannot be told")
         if isinstance(decision, Take):
             return self._take(decision)
         return self._watch(decision) if isinstance(decision, Soak) else self._finished(decision)
@@ -161,7 +158,7 @@ class Roll:
 
     def _take(self, take: Take) -> Finish | None:
         if take in self._taken:
-            return Finish(RollEnd.BLOCKED, f"{take.host} was done in this run, and yet is not there")
+            return Finish(Outcome.BLOCKED, f"{take.host} was done in this run, and yet is not there")
         self._taken.add(take)
         self._journal.write("take", host=take.host, resume=take.resume)
         self._tell.line(f"--- {take.host}: {'going on with what an earlier run left' if take.resume else 'next'}")
@@ -201,14 +198,14 @@ class Roll:
             self._soaked |= frozenset(soak.hosts)
             return None
         if proof is Proof.WAIT:
-            return Finish(RollEnd.PAUSED, f"the window closes before the soak has ended: {why}")
-        return Finish(RollEnd.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
+            return Finish(Outcome.PAUSED, f"the window closes before the soak has ended: {why}")
+        return Finish(Outcome.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
 
     # --- ending
 
     def _finished(self, finish: Finish) -> Finish:
         """A roll that is done forgets what has failed on its way."""
-        if finish.end is RollEnd.DONE and self._failed:
+        if finish.end is Outcome.DONE and self._failed:
             self._failed = {}
             self._keep({})
         return finish
@@ -222,14 +219,3 @@ class Roll:
             self._slot.release()
         except SlotError as error:
             self._tell.line(f"the right to roll was not given up, it runs out: {error}")
-
-
-def seen_line(one: Seen) -> str:
-    """How a host stands, in one line.
-
-    Arguments:
-        one: the host.
-    """
-    parts = [one.why, f"runs {one.kernel}" if one.kernel and one.stand is not Stand.THERE else "", one.unwell]
-    said = "; ".join(part for part in parts if part)
-    return f"{one.host}: {one.stand.value}{f' ({said})' if said else ''}"

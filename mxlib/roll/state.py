@@ -130,58 +130,12 @@ class RollState:
     changed: bool = False
 
 
-class RollEnd(Enum):
-    """How a roll ends. The value is the exit code: none of Spicerack's (1, 2, 90 to 99)."""
-
-    DONE = 0
-    BLOCKED = 10
-    UNDONE = 11
-    FELL_BACK = 12
-    INCOMPLETE = 13
-    LEFT_OUT = 20
-    INCONCLUSIVE = 21
-    MAIL_LOST = 22
-    INTERRUPTED = 30
-    PAUSED = 40
-    OUTSIDE = 41
-    TAKEN = 42
-    UNPROVEN = 43
-
-    @property
-    def phrase(self) -> str:
-        """What the first line of a summary says."""
-        return PHRASES[self]
-
-    @property
-    def deliberate(self) -> bool:
-        """Whether it is a success for systemd: nothing is wrong, the rest comes another time."""
-        return self in (RollEnd.DONE, RollEnd.PAUSED, RollEnd.OUTSIDE, RollEnd.TAKEN)
+_IN_THE_WAY = frozenset({Outcome.REFUSED, Outcome.NO_ANSWER, Outcome.UNKNOWN})
 
 
-PHRASES = {
-    RollEnd.DONE: "done, every host runs it",
-    RollEnd.BLOCKED: "blocked, no further host was begun",
-    RollEnd.UNDONE: "stopped, a host turned back and is in service as found",
-    RollEnd.FELL_BACK: "stopped, a host fell back to its earlier kernel and is in service",
-    RollEnd.INCOMPLETE: "ended, but hosts were skipped",
-    RollEnd.LEFT_OUT: "stopped, a host was left out of service, safe",
-    RollEnd.INCONCLUSIVE: "stopped, a host was left out of service, safe: its verification was inconclusive",
-    RollEnd.MAIL_LOST: "stopped, MAIL IS MISSING on a host left out of service",
-    RollEnd.INTERRUPTED: "interrupted",
-    RollEnd.PAUSED: "paused until the next window",
-    RollEnd.OUTSIDE: "outside the window, nothing was done",
-    RollEnd.TAKEN: "nothing was done, somebody else is at work",
-    RollEnd.UNPROVEN: "stopped, the kernel did not prove itself under real mail",
-}
-
-
-def end_of(outcome: Outcome) -> RollEnd:
-    """How a roll ends that stops at this outcome of a host.
-
-    Arguments:
-        outcome: of the host's run; not DONE.
-    """
-    return RollEnd.BLOCKED if outcome is Outcome.REFUSED else RollEnd(outcome.value)
+def end_of(outcome: Outcome) -> Outcome:
+    """Return how a roll ends that stops at this outcome of a host, which is not DONE."""
+    return Outcome.BLOCKED if outcome in _IN_THE_WAY else outcome
 
 
 @dataclass(frozen=True)
@@ -208,7 +162,7 @@ class Finish:
         why: in one sentence.
     """
 
-    end: RollEnd
+    end: Outcome
     why: str
 
 

@@ -2,38 +2,24 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from typing import Any
 
 from mxlib.base.text import one_line, plural, printable
 from mxlib.base.verdict import Status, Verdict
+from mxlib.model.outcome import Outcome
 from mxlib.verify.request import HostReport
 
 _WHY = 240
 _NAMES = 400
 
 
-class VerifyExit(Enum):
-    """How a verification ends. The value is the cookbook's exit code; Spicerack reserves 90 to 99."""
-
-    OK = 0
-    """Every check of every host is OK."""
-    REFUSED = 10
-    """Nothing was verified: the request or the configuration is wrong."""
-    FAILED = 14
-    """Something has failed."""
-    UNKNOWN = 15
-    """Nothing has failed, but something could not be told."""
+_BY_STATUS = {Status.OK: Outcome.DONE, Status.FAILED: Outcome.FAILED, Status.UNKNOWN: Outcome.UNKNOWN}
 
 
-def exit_code(reports: Iterable[HostReport]) -> VerifyExit:
-    """How the verification ends.
-
-    Arguments:
-        reports: what was found; none is nothing known.
-    """
+def outcome_of(reports: Sequence[HostReport]) -> Outcome:
+    """Return how the verification ends: as its worst host; UNKNOWN where nothing was found."""
     worst = min((report.status for report in reports), key=lambda status: status.severity, default=Status.UNKNOWN)
-    return VerifyExit[worst.name]
+    return _BY_STATUS[worst]
 
 
 def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:

@@ -13,8 +13,7 @@ from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
 from lab.shell import wait_for
 from lab.stations import outside
-from mxlib.aliases.found import RefreshExit
-from mxlib.verify.report import VerifyExit
+from mxlib.model.outcome import Outcome
 from tests.lab.verification import verify
 
 MX1, MX2 = EXCHANGERS
@@ -24,7 +23,7 @@ NEW, TARGET = queues.address("newqueue"), "newqueue@tickets.test"
 BOUND_S = 20
 
 
-def refresh(place: Stations, *words: str, options: tuple[str, ...] = ()) -> tuple[RefreshExit, str]:
+def refresh(place: Stations, *words: str, options: tuple[str, ...] = ()) -> tuple[Outcome, str]:
     """The exit code, and what the operator read."""
     done = subprocess.run(
         demo.cookbook(place.operator, *options, "sre.mail.refresh-aliases", *words),
@@ -35,7 +34,7 @@ def refresh(place: Stations, *words: str, options: tuple[str, ...] = ()) -> tupl
         check=False,
         timeout=900,
     )
-    return RefreshExit(done.returncode), done.stdout
+    return Outcome(done.returncode), done.stdout
 
 
 def on(place: Stations, mx: Exchanger, script: str) -> str:
@@ -74,13 +73,13 @@ def test_the_incident_is_named_and_repaired_unattended(place: Stations, broken) 
         assert queues.send(place, MX2, NEW) == "refused"
         hangs_for_long(place, MX2)
         found = verify(place, *ALIASES)
-        assert found.outcome is VerifyExit.FAILED
+        assert found.outcome is Outcome.FAILED
         failed = dict.fromkeys(("aliases", "aliases-peers", "aliases-answers"), "FAILED")
         assert found.wrong == {"mx2001": failed}, found.said
         assert all(word in found.said for word in (queues.UNIT, "activating for", NEW, "550 unknown user")), found.said
         print(f"named in {max(found.seconds.values()):.0f} s")
         outcome, said = refresh(place, MX2.fqdn)
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
     assert "silent for" in said, "why it hung"
     assert f"to <{NEW}>" in said, "whose mail was refused"
     for mx in EXCHANGERS:
@@ -99,7 +98,7 @@ def test_exactly_the_cached_refusals_concerned_are_forgotten(place: Stations) ->
     queues.generate(place, MX1)
     assert "cached" in queues.ask_as_client(place, MX2, TARGET)
     outcome, said = refresh(place, MX2.fqdn)
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
     assert queues.ask_as_client(place, MX2, TARGET).startswith("250")
     assert "cached" in queues.ask_as_client(place, MX2, "other@tickets.test"), "nobody asked for that one"
     on(place, MX2, "printf 'other@tickets.test\\nd\\n' | exim_fixdb /var/spool/exim4 callout >/dev/null")
@@ -115,7 +114,7 @@ def test_a_truncated_file_is_whole_again_before_the_generator_is(place: Stations
         assert found.checks["mx2001"]["aliases"] == "FAILED"
         assert "1 entries, floor 2" in found.said
         outcome, said = refresh(place, MX2.fqdn)
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
     assert "file back, 5 entries" in said
     assert queues.send(place, MX2, "support@lab.test") == "accepted"
 
@@ -128,14 +127,14 @@ def test_a_generator_that_hangs_again_leaves_the_old_file_serving(place: Station
         begin = time.monotonic()
         outcome, said = refresh(place, "A:mx")
         print(f"hung again after {time.monotonic() - begin:.0f} s")
-        assert outcome is RefreshExit.HUNG_AGAIN, said
+        assert outcome is Outcome.HUNG_AGAIN, said
         assert running_s(place, MX2) == 0, "ended"
         assert (served(place, MX1), served(place, MX2)) == (5, 5)
         assert said.count("why it hangs") == 2, "before and again"
         assert queues.send(place, MX2, "support@lab.test") == "accepted"
         outside.change(place.lab, "aliaspeer", None)
         outcome, said = refresh(place, "A:mx")
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
 
 
 @pytest.mark.nightly
@@ -145,12 +144,12 @@ def test_a_file_below_the_floor_is_not_served(place: Stations) -> None:
     queues.generate(place, MX2)
     assert served(place, MX2) == 1
     outcome, said = refresh(place, MX2.fqdn)
-    assert outcome is RefreshExit.FAILED, said
+    assert outcome is Outcome.FAILED, said
     assert "rejected" in said
     assert served(place, MX2) == 5, "the peer's file serves"
     queues.write(place.lab, before)
     outcome, said = refresh(place, MX2.fqdn)
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
 
 
 @pytest.mark.nightly
@@ -164,7 +163,7 @@ def test_a_generator_that_is_absent_on_one_host_is_said(place: Stations) -> None
         on(place, MX2, f"mv /root/unit {path} && systemctl daemon-reload")
     assert found.wrong == {"mx2001": {"aliases": "FAILED"}}
     assert f"{queues.UNIT} is not-found on this host, but its file is there" in found.said
-    assert outcome is RefreshExit.FAILED
+    assert outcome is Outcome.FAILED
     assert "is not-found on this host" in said
 
 
@@ -187,7 +186,7 @@ def test_files_that_are_equal_and_old_are_found_and_mended(place: Stations) -> N
         found = verify(place, *ALIASES)
         assert found.wrong == {name: {"aliases": "FAILED"} for name in ("mx1001", "mx2001")}, found.said
         outcome, said = refresh(place, "A:mx", "--address", NEW)
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
     for mx in EXCHANGERS:
         assert queues.delivers(place, mx, NEW, TARGET), mx.name
 
@@ -200,11 +199,11 @@ def test_nothing_to_do_is_said_and_a_start_timeout_is_set_and_taken_away(place: 
     assert "+TimeoutStartSec=1800" in rehearsed
     assert on(place, MX2, show) == "infinity"
     outcome, said = refresh(place, MX2.fqdn, "--pin-timeout")
-    assert outcome is RefreshExit.DONE, said
+    assert outcome is Outcome.DONE, said
     assert "no generator needs a run" in said
     assert on(place, MX2, show) == "30min"
     outcome, said = refresh(place, MX2.fqdn, "--unpin-timeout")
-    assert (outcome, "-TimeoutStartSec=1800" in said) == (RefreshExit.DONE, True), said
+    assert (outcome, "-TimeoutStartSec=1800" in said) == (Outcome.DONE, True), said
     assert on(place, MX2, show) == "infinity"
 
 

@@ -17,6 +17,7 @@ from lab.stations import node, outside
 from lab.world import jsonl
 from lab.world.ledger import SENT_FILE
 from lab.world.message import Message, make
+from mxlib.model.outcome import Outcome
 
 MX2 = exchanger("mx2001")
 DOWN = {"mode": "refuse"}
@@ -138,7 +139,7 @@ def test_what_is_down_is_left_and_nothing_bounces(place: Stations) -> None:
         assert within.returncode == 0, within.stdout
         assert demo.queue(place, MX2) == 8
         beyond = cookbook(place, "sre.mail.drain-queue", MX2.fqdn, "--max-residual", "0")
-        assert beyond.returncode == 20, beyond.stdout
+        assert beyond.returncode == Outcome.QUEUE_LEFT.value, beyond.stdout
         assert "lists.test: 8 messages" in beyond.stdout
         assert "remote at fault: connection refused" in beyond.stdout
         assert bounced(place, MX2, mark) == []

@@ -10,6 +10,7 @@ from lab import demo
 from lab.lifecycle import Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
+from mxlib.model.outcome import Outcome
 
 MX2 = exchanger("mx2001")
 REPAIR_S = 60.0
@@ -81,11 +82,11 @@ def test_the_console_and_its_password_are_proven_before_they_are_needed(place: S
     assert "ttyS0" not in on_host(place, "who")
     with broken("console-password"):
         code, said = cookbook(place, "--console")
-        assert code == 10
+        assert code == Outcome.FAILED.value
         assert "refused" in said
     with broken("console-busy"):
         code, said = cookbook(place, "--console")
-        assert code == 10
+        assert code == Outcome.FAILED.value
         assert "somebody else holds its console" in said
     no_secret_anywhere(place)
 
@@ -135,11 +136,11 @@ def test_a_prevention_is_taken_back_byte_for_byte(place: Stations, broken) -> No
 @pytest.mark.nightly
 def test_a_dead_remote_api_and_a_busy_console_end_safe_then_it_is_repaired(place: Stations, broken) -> None:
     with broken("nic-renumber"), broken("rapi-down"):
-        assert cookbook(place, "--forecast")[0] == 21
+        assert cookbook(place, "--forecast")[0] == Outcome.UNKNOWN.value
         with broken("console-busy"):
             cold_start(place)
             code, said = cookbook(place, "--repair")
-            assert code == 20
+            assert code == Outcome.FAILED.value
             assert "somebody else holds its console" in said
         code, said = cookbook(place, "--repair")
         assert code == 0

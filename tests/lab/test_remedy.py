@@ -12,8 +12,7 @@ from lab import demo, lifecycle
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
 from lab.shell import wait_for
-from mxlib.remedies.remedy import RemedyExit
-from mxlib.verify.report import VerifyExit
+from mxlib.model.outcome import Outcome
 
 MX1, MX2 = EXCHANGERS
 PEER = "2001:db8:51::10"
@@ -40,16 +39,16 @@ def cookbook(place: Stations, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def remedy(place: Stations, mx: Exchanger, *words: str) -> tuple[RemedyExit, str]:
+def remedy(place: Stations, mx: Exchanger, *words: str) -> tuple[Outcome, str]:
     code, said = cookbook(place, "sre.mail.remedy-mx", mx.fqdn, *words)
-    return RemedyExit(code), said
+    return Outcome(code), said
 
 
-def verify(place: Stations, mx: Exchanger, *checks: str) -> VerifyExit:
+def verify(place: Stations, mx: Exchanger, *checks: str) -> Outcome:
     code, _ = cookbook(
         place, "sre.mail.verify-mx", mx.fqdn, "--no-probes", *(w for one in checks for w in ("--only", one))
     )
-    return VerifyExit(code)
+    return Outcome(code)
 
 
 def holes(place: Stations, mx: Exchanger) -> int:
@@ -65,10 +64,10 @@ def left_behind(place: Stations, mx: Exchanger) -> str:
 def test_a_dead_unit_is_restarted(place: Stations, broken) -> None:
     with broken("dead-spamd"):
         outcome, said = remedy(place, MX2, "--suggest", "--no-probes")
-        assert outcome is RemedyExit.FAILED
+        assert outcome is Outcome.FAILED
         assert "sre.mail.remedy-mx mx2001.lab.test restart-unit spamd.service" in said
         outcome, said = remedy(place, MX2, "restart-unit", "spamd.service")
-        assert outcome is RemedyExit.DONE
+        assert outcome is Outcome.DONE
         assert "OK      units" in said
     assert "mx-cookbooks" in on(place, MX2, "journalctl -q --no-pager -t mx-cookbooks -n 1")
 
@@ -89,11 +88,11 @@ def out_of_service(place: Stations) -> Iterator[str]:
 @pytest.mark.nightly
 def test_a_reload_of_the_firewall_leaves_the_ports_closed(place: Stations, out_of_service: str) -> None:
     outcome, said = remedy(place, MX1, "reload-firewall")
-    assert outcome is RemedyExit.REFUSED, "somebody else's run has claimed the host"
+    assert outcome is Outcome.REFUSED, "somebody else's run has claimed the host"
     assert out_of_service in said
     on(place, MX1, "nft add rule inet filter input counter comment by-hand")
     outcome, said = remedy(place, MX1, "reload-firewall", "--run", out_of_service)
-    assert outcome is RemedyExit.DONE
+    assert outcome is Outcome.DONE
     assert "the mail ports are closed, as before" in said
     assert "by-hand" not in on(place, MX1, "nft list ruleset"), "it was loaded anew"
     assert "tcp dport { 25, 465, 587 }" in on(place, MX1, "nft list table inet mx_depool")
@@ -120,8 +119,8 @@ def test_while_the_firewall_is_loaded_anew_nobody_gets_in(place: Stations, out_o
 @pytest.mark.parametrize(("mx", "unit"), [(MX1, "nftables"), (MX2, "ferm")])
 def test_a_firewall_that_is_not_loaded_is_loaded(place: Stations, broken, mx: Exchanger, unit: str) -> None:
     with broken("no-ferm", host=mx.name):
-        assert verify(place, mx, "firewall") is VerifyExit.FAILED
-        assert remedy(place, mx, "reload-firewall")[0] is RemedyExit.DONE
+        assert verify(place, mx, "firewall") is Outcome.FAILED
+        assert remedy(place, mx, "reload-firewall")[0] is Outcome.DONE
         assert on(place, mx, f"systemctl is-active {unit}").strip() == "active"
 
 
@@ -130,8 +129,8 @@ def test_a_wrong_ruleset_is_not_loaded(place: Stations) -> None:
     on(place, MX1, "cp -p /etc/nftables.conf /root/kept; echo 'table inet x { nonsense }' >> /etc/nftables.conf")
     try:
         outcome, _ = remedy(place, MX1, "reload-firewall")
-        assert outcome is RemedyExit.FAILED
-        assert verify(place, MX1, "firewall") is VerifyExit.OK, "what was loaded stays"
+        assert outcome is Outcome.FAILED
+        assert verify(place, MX1, "firewall") is Outcome.DONE, "what was loaded stays"
     finally:
         on(place, MX1, "mv /root/kept /etc/nftables.conf")
 
@@ -146,14 +145,14 @@ def test_a_ruleset_that_locks_everybody_out_is_taken_back_by_the_host(place: Sta
     on(place, MX1, "cp -p /etc/nftables.conf /root/kept; sed -i '/dport 22/d' /etc/nftables.conf")
     try:
         outcome, said = remedy(place, MX1, "reload-firewall")
-        assert outcome is RemedyExit.FAILED
+        assert outcome is Outcome.FAILED
         assert "takes it back" in said
         assert knocks(place) != 0
         wait_for("the host to let us in again", lambda: knocks(place) == 0, deadline=240)
         assert "dport 22" in on(place, MX1, "nft list ruleset")
     finally:
         on(place, MX1, "mv /root/kept /etc/nftables.conf; systemctl reload nftables")
-    assert verify(place, MX1, "firewall", "units") is VerifyExit.OK
+    assert verify(place, MX1, "firewall", "units") is Outcome.DONE
 
 
 @pytest.mark.nightly
@@ -178,10 +177,10 @@ def test_a_hole_lets_mail_through_and_closes_without_the_cookbook(place: Station
         run.wait(timeout=60)
         assert "OK      outbound-provider-v6" in said[-1], "".join(said)
         assert holes(place, mx) >= 1
-        assert verify(place, mx, "temporary-hole") is VerifyExit.FAILED, "an open hole is told"
+        assert verify(place, mx, "temporary-hole") is Outcome.FAILED, "an open hole is told"
         wait_for("the hole to close", lambda: holes(place, mx) == 0, deadline=180, every=3)
         wait_for("nothing of it to be left", lambda: left_behind(place, mx) == "", deadline=30, every=3)
-    assert verify(place, mx, "temporary-hole", "firewall", "units") is VerifyExit.OK
+    assert verify(place, mx, "temporary-hole", "firewall", "units") is Outcome.DONE
     forget_hints(place, mx)
 
 
@@ -190,11 +189,11 @@ def forget_hints(place: Stations, mx: Exchanger) -> None:
 
 
 def test_a_hole_is_closed_by_a_reload_of_the_firewall_and_by_its_command(place: Stations) -> None:
-    assert remedy(place, MX1, "allow", "--from", PEER, "--for", "20m")[0] is RemedyExit.DONE
+    assert remedy(place, MX1, "allow", "--from", PEER, "--for", "20m")[0] is Outcome.DONE
     on(place, MX1, "systemctl reload nftables")
     assert holes(place, MX1) == 0
-    assert verify(place, MX1, "temporary-hole") is VerifyExit.FAILED, "mail may be stuck again, and that is told"
-    assert remedy(place, MX1, "close-hole")[0] is RemedyExit.DONE
+    assert verify(place, MX1, "temporary-hole") is Outcome.FAILED, "mail may be stuck again, and that is told"
+    assert remedy(place, MX1, "close-hole")[0] is Outcome.DONE
     assert left_behind(place, MX1) == ""
 
 
@@ -205,11 +204,11 @@ def test_hints_are_cleared_once_their_destination_is_proven(place: Stations, bro
         with broken("provider-down"):
             time.sleep(1)
             outcome, said = remedy(place, MX2, "clear-hints", "provider-v4")
-            assert outcome is not RemedyExit.DONE
+            assert outcome is not Outcome.DONE
             assert "its hints stay" in said
             assert "mx4.provider.test:198.51.100.10" in on(place, MX2, keys)
         outcome, said = remedy(place, MX2, "clear-hints", "provider-v4")
-        assert outcome is RemedyExit.DONE, said
+        assert outcome is Outcome.DONE, said
         left = on(place, MX2, keys)
         assert "198.51.100.10" not in left
         assert "mx6.provider.test:2001:db8:51::10" in left, "what was not proven keeps its hints"
@@ -219,8 +218,8 @@ def test_hints_are_cleared_once_their_destination_is_proven(place: Stations, bro
 def test_a_kernel_parameter_is_set_and_taken_back(place: Stations) -> None:
     key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
     before = on(place, MX2, f"sysctl -n {key}").strip()
-    assert remedy(place, MX2, "set-sysctl", f"{key}=3600")[0] is RemedyExit.DONE
+    assert remedy(place, MX2, "set-sysctl", f"{key}=3600")[0] is Outcome.DONE
     assert on(place, MX2, f"sysctl -n {key}; cat /etc/sysctl.d/90-mx-remedy-{key}.conf").startswith("3600")
-    assert remedy(place, MX2, "unset-sysctl", key)[0] is RemedyExit.DONE
+    assert remedy(place, MX2, "unset-sysctl", key)[0] is Outcome.DONE
     assert on(place, MX2, f"sysctl -n {key}; ls /etc/sysctl.d").split()[0] == before
     assert "mx-remedy" not in on(place, MX2, "ls /etc/sysctl.d")

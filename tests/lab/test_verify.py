@@ -7,7 +7,7 @@ import pytest
 
 from lab.lifecycle import Stations
 from lab.stations import infra
-from mxlib.verify.report import VerifyExit
+from mxlib.model.outcome import Outcome
 from tests.lab.verification import verify
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
@@ -15,7 +15,7 @@ SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
 
 def test_healthy_hosts_are_all_ok(place: Stations) -> None:
     found = verify(place)
-    assert (found.outcome, found.wrong) == (VerifyExit.OK, {}), found.said
+    assert (found.outcome, found.wrong) == (Outcome.DONE, {}), found.said
     assert set(found.checks) == {"mx1001", "mx2001"}
     for checks in found.checks.values():
         assert {"firewall", "kernel", "nic", "alerts", "outbound-provider-v6", "inbound-peers"} <= checks.keys()
@@ -24,7 +24,7 @@ def test_healthy_hosts_are_all_ok(place: Stations) -> None:
 def test_what_stale_hints_decide_is_unknown(place: Stations, broken) -> None:
     with broken("stale-hints", "mx1001"):
         found = verify(place, "mx1001.lab.test", "--only", "outbound-provider-v4")
-    assert found.outcome is VerifyExit.UNKNOWN
+    assert found.outcome is Outcome.UNKNOWN
     assert found.wrong == {"mx1001": {"outbound-provider-v4": "UNKNOWN"}}
 
 
@@ -51,7 +51,7 @@ def test_the_budget_is_one_for_the_fleet(place: Stations) -> None:
         first = verify(place, "mx1001.lab.test", *words)
         second = verify(place, "mx2001.lab.test", *words)
         anyway = verify(place, "mx2001.lab.test", *words, "--over-budget")
-    assert (first.outcome, anyway.outcome) == (VerifyExit.OK, VerifyExit.OK)
+    assert (first.outcome, anyway.outcome) == (Outcome.DONE, Outcome.DONE)
     assert second.wrong == {"mx2001": {"outbound-provider-v4": "UNKNOWN"}}
     assert "with these 4 there would be 8 in an hour, the budget is 4" in second.said
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab import demo
 from lab.lifecycle import Stations
-from mxlib.verify.report import VerifyExit
+from mxlib.model.outcome import Outcome
 
 _FILE = "/tmp/verification.json"
 
@@ -23,7 +23,7 @@ class Verification:
         said: what the operator read.
     """
 
-    outcome: VerifyExit
+    outcome: Outcome
     checks: Mapping[str, Mapping[str, str]]
     seconds: Mapping[str, float]
     said: str
@@ -55,10 +55,10 @@ def verify(place: Stations, *words: str, options: tuple[str, ...] = ()) -> Verif
         text=True,
         check=False,
     )
-    assert done.returncode in {one.value for one in VerifyExit} - {VerifyExit.REFUSED.value}, done.stdout
+    assert done.returncode in {one.value for one in Outcome} - {Outcome.REFUSED.value}, done.stdout
     hosts = {one["host"].split(".")[0]: one for one in json.loads(place.operator.sh(f"cat {_FILE}"))["hosts"]}
     return Verification(
-        VerifyExit(done.returncode),
+        Outcome(done.returncode),
         {name: {check["check"]: check["status"] for check in one["checks"]} for name, one in hosts.items()},
         {name: one["seconds"] for name, one in hosts.items()},
         done.stdout,

@@ -26,11 +26,14 @@ def spicerack_cli(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[s
         *args: str,
         extender: str | None = "mxlib.extender.Extender",
         external: Path | None = None,
+        parameters: dict[str, str] | None = None,
+        main: dict[str, object] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         config: dict[str, object] = {
             "cookbooks_base_dirs": [str(base_dir) for base_dir in base_dirs],
             "logs_base_dir": str(tmp_path / "logs"),
-            "instance_params": {"extender_class": extender} if extender else {},
+            "instance_params": {**({"extender_class": extender} if extender else {}), **(parameters or {})},
+            **(main or {}),
         }
         if external:
             config["external_modules_dir"] = str(external)

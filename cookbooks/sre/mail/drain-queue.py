@@ -2,14 +2,14 @@
 
 import argparse
 
-from cookbooks.sre.mail._runner import MailCookbook
-from mxlib.model.goal import Goal
-from mxlib.model.outcome import DrainOutcome
+from cookbooks.sre.mail import HostRunCookbookBase
+from mxlib.commands.command import Command
+from mxlib.commands.drain import Drain
+from mxlib.config.sections import Site
+from mxlib.model.outcome import exit_codes
 
-_EXIT_CODES = "\n".join(f"        {one.value:<3} {one.phrase}" for one in DrainOutcome)
 
-
-class DrainQueue(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
+class DrainQueue(HostRunCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Empty the queue of a mail exchanger as far as the remote ends allow
 
     Judges each destination of the queue, lets queue runners of its own at what is proven to take mail and a few
@@ -20,17 +20,13 @@ class DrainQueue(MailCookbook):  # noqa: D101 its docstring is made below, with 
         cookbook sre.mail.drain-queue mx2001.example.org --max-residual 0
 
     Exit codes:
-{_EXIT_CODES}
+{exit_codes("drain-queue")}
     """
 
     default_reason = "draining the queue"
     drains = True
     claims = False
 
-    def goal(self, args: argparse.Namespace) -> Goal:
-        """Nothing is claimed."""
-        return Goal()
-
-    def way(self, args: argparse.Namespace) -> str:
-        """Only the queue."""
-        return "drain"
+    def command(self, args: argparse.Namespace, site: Site) -> Command:
+        """Only the queue; nothing is claimed."""
+        return Drain(self.spicerack, site, self.request(args))

@@ -1,23 +1,24 @@
-"""Give a mail exchanger back to its clients."""
+"""Return a mail exchanger to its clients."""
 
 import argparse
 
-from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
+from cookbooks.sre.mail import HostRunCookbookBase
 from mxlib.model.goal import Goal
+from mxlib.model.outcome import exit_codes
 
 
-class PoolMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
-    __doc__ = f"""Give a mail exchanger back to its clients
+class PoolMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
+    __doc__ = f"""Return a mail exchanger to its clients
 
     Ends what sre.mail.depool-mx or sre.mail.reboot-mx --stay-depooled began: whoever began it, from any management
-    host. A host that has booted since is verified first. What somebody else took out, without these cookbooks, is not
-    given back.
+    host. A host that has booted since is verified first. What somebody else took out, without these cookbooks, stays
+    out.
 
     Usage example:
         cookbook sre.mail.pool-mx mx2001.example.org
 
     Exit codes:
-{EXIT_CODES}
+{exit_codes("pool-mx")}
     """
 
     default_reason = "back into service"

@@ -2,17 +2,22 @@
 
 import argparse
 
-from cookbooks.sre.mail._runner import EXIT_CODES, MailCookbook
+from cookbooks.sre.mail import HostRunCookbookBase
+from mxlib.commands import arguments
+from mxlib.commands.command import Command
+from mxlib.commands.status import Status
+from mxlib.config.sections import Site
 from mxlib.model.goal import Goal
+from mxlib.model.outcome import exit_codes
 from mxlib.model.record import Level
 
 
-class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with the exit codes in it
+class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Reboot a mail exchanger into a kernel of choice without losing a mail
 
     Takes the host out of service, drains its queue, boots the kernel once, proves it with real mail, keeps it or falls
-    back, and gives the host back to its clients. It can be stopped at any point and gone on with, or undone, from any
-    management host.
+    back, and returns the host to service. It can be stopped at any point and resumed, or undone, from any management
+    host.
 
     Usage example:
         cookbook -d sre.mail.reboot-mx mx2001.example.org --kernel 6.1.0-30-amd64
@@ -21,7 +26,7 @@ class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with th
         cookbook sre.mail.reboot-mx mx2001.example.org --resume
 
     Exit codes:
-{EXIT_CODES}
+{exit_codes("reboot-mx")}
     """
 
     default_reason = "reboot of a mail exchanger"
@@ -31,9 +36,13 @@ class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with th
         """Which kernel, or what about a run that was left."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
-            "--kernel", metavar="RELEASE", help="Kernel to run, as uname -r says it, or newest: of those installed."
+            "--kernel",
+            type=arguments.kernel("newest", "proven"),
+            metavar="RELEASE",
+            help="Kernel to run, as uname -r says it; newest: of those installed; proven: the newest of those that a "
+            "run has kept on any of the mail exchangers.",
         )
-        what.add_argument("--resume", action="store_true", help="Go on with the run that was left on this host.")
+        what.add_argument("--resume", action="store_true", help="Resume the run that was left on this host.")
         what.add_argument("--abort", action="store_true", help="Undo the run that was left on this host.")
         what.add_argument("--status", action="store_true", help="Say where this host stands and change nothing.")
         parser.add_argument(
@@ -59,6 +68,8 @@ class RebootMx(MailCookbook):  # noqa: D101 its docstring is made below, with th
             level=Level(args.level),
         )
 
-    def way(self, args: argparse.Namespace) -> str:
-        """Looking, or doing."""
-        return "status" if args.status else "execute"
+    def command(self, args: argparse.Namespace, site: Site) -> Command:
+        """Look, or do."""
+        if args.status:
+            return Status(self.spicerack, site, self.request(args))
+        return super().command(args, site)

@@ -2,14 +2,15 @@
 
 import argparse
 
-from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
+from cookbooks.sre.mail import MailCookbookBase
+from mxlib.commands import arguments, nic
+from mxlib.commands.command import Command
+from mxlib.config.sections import Site
+from mxlib.model.outcome import exit_codes
 
-from mxlib.commands.nic import NicRequest, NicSession
-from mxlib.commands.request import check_host, load_site
 
-
-class RepairNic(CookbookBase):
-    """Forecast, prevent or repair a renamed network interface.
+class RepairNic(MailCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
+    __doc__ = f"""Forecast, prevent or repair a renamed network interface.
 
     A cold start of a Ganeti machine plans its PCI slots again and may rename ens5 to ens13: the host then answers on
     nothing but its serial console. --forecast says beforehand which way to reboot does that; --pin prepares the host
@@ -22,19 +23,11 @@ class RepairNic(CookbookBase):
         cookbook sre.mail.repair-nic mx2001.example.org --repair
 
     Exit codes:
-        0   done, or nothing to do
-        10  refused, nothing changed
-        20  the host does not answer; a person has to look, the last line says how
-        21  the forecast is UNKNOWN
+{exit_codes("repair-nic")}
     """
 
-    argument_reason_required = False
-    argument_task_required = False
-
-    def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
-        parser = super().argument_parser()
-        parser.formatter_class = ArgparseFormatter
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add what this cookbook understands."""
         parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--forecast", action="store_true", help="Say what each way to reboot does to the names.")
@@ -51,6 +44,7 @@ class RepairNic(CookbookBase):
             "--kernel",
             action="append",
             default=[],
+            type=arguments.kernel(),
             metavar="RELEASE",
             help="With link: a kernel that may boot; without it, every installed one.",
         )
@@ -58,42 +52,21 @@ class RepairNic(CookbookBase):
             "--known",
             action="append",
             default=[],
+            type=arguments.mac_and_name,
             metavar="MAC=NAME",
             help="A card's name before, where it is not certain.",
         )
         parser.add_argument(
-            "--timeout", type=float, default=120.0, metavar="SECONDS", help="How long a prompt may take on the console."
+            "--timeout",
+            type=arguments.seconds(1, 3600),
+            default=120.0,
+            metavar="TIME",
+            help="How long a prompt may take on the console.",
         )
-        return parser
 
-    def get_runner(self, args: argparse.Namespace) -> "RepairNicRunner":
-        """Check what was said against the site's configuration."""
-        return RepairNicRunner(args, self.spicerack)
-
-
-class RepairNicRunner(CookbookRunnerBase):
-    """One run."""
-
-    def __init__(self, args: argparse.Namespace, spicerack):  # type: ignore[no-untyped-def]
-        """Read the site's configuration; nothing else is touched."""
-        site = load_site(spicerack)
-        check_host(site, args.host)
+    def command(self, args: argparse.Namespace, site: Site) -> Command:
+        """Return what is to be done about the names."""
         ways = ("pin", "settle", "repair", "console")
         way = next((way for way in ways if getattr(args, way)), "forecast")
-        request = NicRequest(args.host, way, args.method, tuple(args.kernel), tuple(args.known), args.timeout)
-        self._host = args.host
-        self._session = NicSession(spicerack, site, request)
-
-    @property
-    def runtime_description(self) -> str:
-        """What stands in the log beside the cookbook's name."""
-        return f"for {self._host}"
-
-    @property
-    def lock_args(self) -> LockArgs:
-        """One at a time on a host: two would type on the same console."""
-        return LockArgs(suffix=self._host.split(".")[0], concurrency=1, ttl=600)
-
-    def run(self) -> int:
-        """Do it."""
-        return self._session.execute()
+        request = nic.NicRequest(args.host, way, args.method, tuple(args.kernel), tuple(args.known), args.timeout)
+        return nic.RepairNic(self.spicerack, site, request)

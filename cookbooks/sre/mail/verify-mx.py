@@ -3,14 +3,15 @@
 import argparse
 from pathlib import Path
 
-from spicerack.cookbook import ArgparseFormatter, CookbookBase, CookbookRunnerBase, LockArgs
+from cookbooks.sre.mail import MailCookbookBase
+from mxlib.commands import arguments, verify
+from mxlib.commands.command import Command
+from mxlib.config.sections import Site
+from mxlib.model.outcome import exit_codes
 
-from mxlib.commands.request import load_site
-from mxlib.commands.verify import VerifyRequest, VerifySession
 
-
-class VerifyMx(CookbookBase):
-    """Verify mail exchangers: every check, real test mails, nothing changed.
+class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
+    __doc__ = f"""Verify mail exchangers: every check, real test mails, nothing changed.
 
     Each check is OK, FAILED or UNKNOWN; what could not be read is UNKNOWN and never passes. Test mails leave through
     the host's own MTA to each configured destination, small and large, over IPv4 and IPv6, and sessions are opened from
@@ -22,48 +23,44 @@ class VerifyMx(CookbookBase):
         cookbook sre.mail.verify-mx 'A:mx' --json /tmp/mx.json --metrics /var/lib/prometheus/node.d/mx_verify.prom
 
     Exit codes:
-        0   every check of every host is OK
-        10  refused: nothing was verified
-        14  something has failed
-        15  nothing has failed, but something is UNKNOWN
+{exit_codes("verify-mx")}
     """
 
     argument_reason_required = None
     argument_task_required = None
 
-    def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
-        parser = super().argument_parser()
-        parser.formatter_class = ArgparseFormatter
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add what this cookbook understands."""
         parser.add_argument(
             "query", nargs="?", default="", help="Which mail exchangers, as a cumin query; all of the site without it."
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write everything there, with evidence.")
         parser.add_argument("--metrics", type=Path, metavar="FILE", help="Write metrics for Prometheus there.")
-        parser.add_argument("--only", action="append", default=[], metavar="CHECK", help="This check; can be repeated.")
         parser.add_argument(
-            "--skip", action="append", default=[], metavar="CHECK", help="Not this one; can be repeated."
+            "--only",
+            action="append",
+            default=[],
+            type=arguments.check_name,
+            metavar="CHECK",
+            help="This check; can be repeated.",
+        )
+        parser.add_argument(
+            "--skip",
+            action="append",
+            default=[],
+            type=arguments.check_name,
+            metavar="CHECK",
+            help="Not this one; can be repeated.",
         )
         parser.add_argument("--no-probes", action="store_true", help="Send no test mail and open no session.")
         parser.add_argument(
             "--over-budget", action="store_true", help="Send test mails also where their budget is used up or unknown."
         )
         parser.add_argument("--verbose", action="store_true", help="Show a line also for each check that is OK.")
-        return parser
 
-    def get_runner(self, args: argparse.Namespace) -> "VerifyMxRunner":
-        """Check what was said against the site's configuration."""
-        return VerifyMxRunner(args, self.spicerack)
-
-
-class VerifyMxRunner(CookbookRunnerBase):
-    """One verification."""
-
-    skip_start_sal = True
-
-    def __init__(self, args: argparse.Namespace, spicerack):  # type: ignore[no-untyped-def]
-        """Read the site's configuration and find the hosts; none is touched."""
-        request = VerifyRequest(
+    def command(self, args: argparse.Namespace, site: Site) -> Command:
+        """Return the verification."""
+        request = verify.VerifyRequest(
             query=args.query,
             json_file=args.json,
             metrics_file=args.metrics,
@@ -73,18 +70,4 @@ class VerifyMxRunner(CookbookRunnerBase):
             over_budget=args.over_budget,
             verbose=args.verbose,
         )
-        self._session = VerifySession(spicerack, load_site(spicerack), request)
-
-    @property
-    def runtime_description(self) -> str:
-        """What stands in the log beside the cookbook's name."""
-        return f"for {', '.join(self._session.hosts)}"
-
-    @property
-    def lock_args(self) -> LockArgs:
-        """Any number at a time: a verification must not wait for another one."""
-        return LockArgs(suffix="", concurrency=0, ttl=600)
-
-    def run(self) -> int:
-        """Verify."""
-        return self._session.execute()
+        return verify.Verify(self.spicerack, site, request)

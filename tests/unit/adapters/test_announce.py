@@ -1,5 +1,6 @@
 """How a run ended, told through Spicerack."""
 
+import logging
 from pathlib import Path
 from unittest import mock
 
@@ -13,15 +14,32 @@ from mxlib.config.sections import AnnounceSection
 
 @pytest.fixture
 def spicerack():
-    made = mock.create_autospec(Spicerack, instance=True, spec_set=True)
+    made = mock.create_autospec(Spicerack, instance=True, spec_set=False)
     made.dry_run = False
+    made.sal_logger = logging.getLogger("test-admin-log")
+    made.sal_logger.handlers = [Kept()]
     return made
+
+
+class Kept(logging.Handler):
+    """What reached the server admin log."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+def kept(spicerack):
+    return spicerack.sal_logger.handlers[0].lines
 
 
 def test_the_outcome_goes_to_the_log_and_to_the_task(spicerack):
     section = AnnounceSection(phabricator=Path("/etc/bot.conf"))
     announce(spicerack, section, "mx2001: done\nnext", "T123", "comment")
-    assert spicerack.sal_logger.info.call_args.args == ("%s%s", "mx2001: done next", " - T123")
+    assert kept(spicerack) == ["mx2001: done next - T123"]
     spicerack.phabricator.assert_called_once_with("/etc/bot.conf")
     spicerack.phabricator.return_value.task_comment.assert_called_once_with("T123", "comment")
 
@@ -38,10 +56,17 @@ def test_a_dry_run_tells_nobody(spicerack):
     spicerack.dry_run = True
     announce(spicerack, AnnounceSection(phabricator=Path("/x")), "done", "T1", "comment")
     spicerack.phabricator.assert_not_called()
-    spicerack.sal_logger.info.assert_not_called()
+    assert kept(spicerack) == []
 
 
 def test_that_nobody_could_be_told_ends_nothing(spicerack):
     spicerack.phabricator.side_effect = PhabricatorError("no such file")
     announce(spicerack, AnnounceSection(sal=False, phabricator=Path("/x")), "done", "T1", "comment")
-    spicerack.sal_logger.info.assert_not_called()
+    assert kept(spicerack) == []
+
+
+def test_the_terminal_does_not_show_it_a_second_time(spicerack, caplog):
+    caplog.set_level(logging.INFO)
+    announce(spicerack, AnnounceSection(), "mx2001: 100% done", "", "comment")
+    assert kept(spicerack) == ["mx2001: 100% done"]
+    assert caplog.records == []

@@ -6,7 +6,7 @@ import pytest
 
 from mxlib.aliases import aftermath as alias_aftermath
 from mxlib.aliases import run as alias_run
-from mxlib.aliases.found import Found, HostRefusals, HungRun, RefreshExit, Wanted, World
+from mxlib.aliases.found import Found, HostRefusals, HungRun, Wanted, World
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.report import as_json, caches, markdown, terminal
 from mxlib.aliases.run import Refresh
@@ -14,6 +14,7 @@ from mxlib.aliases.run_anew import Ending, RunResult
 from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
+from mxlib.model.outcome import Outcome
 from mxlib.mta.exim.callout import CalloutFacts
 from mxlib.mta.refusal import Refusal
 from mxlib.protocols.host import CommandResult
@@ -92,18 +93,18 @@ class Stage:
 def test_the_incident_is_repaired(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE), (WELL, FINE)], [Ending.REFRESHED],
                   ["newqueue@tickets.test", "other@tickets.test"])  # fmt: skip
-    assert stage.play() is RefreshExit.DONE
+    assert stage.play() is Outcome.DONE
     assert stage.ran == [(B, 900.0, "")]
     assert [one.unit for one in stage.run.found.hung] == [GENERATOR.unit]
     assert stage.asked[1] == ("newqueue@lab.test",), "what differed is asked again"
     assert stage.run.found.cleared == {A: ("newqueue@tickets.test",), B: ("newqueue@tickets.test",)}
     assert "other@" not in stage.hosts[B].done[0]
-    assert any("newqueue@lab.test" in line for line in terminal(stage.run.found, RefreshExit.DONE, NOW))
+    assert any("newqueue@lab.test" in line for line in terminal(stage.run.found, Outcome.DONE, NOW))
 
 
 def test_nothing_to_do_is_said_and_nothing_done(monkeypatch):
     stage = Stage(monkeypatch, [(WELL, FINE)])
-    assert stage.play() is RefreshExit.DONE
+    assert stage.play() is Outcome.DONE
     assert "no generator needs a run" in stage.says.lines
     assert stage.ran == []
     assert stage.hosts[B].done == []
@@ -111,7 +112,7 @@ def test_nothing_to_do_is_said_and_nothing_done(monkeypatch):
 
 def test_a_generator_that_hangs_again_has_an_exit_code_of_its_own(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG), (INCIDENT, WRONG)], [Ending.HUNG], ["newqueue@tickets.test"])
-    assert stage.play(targets=(B,)) is RefreshExit.HUNG_AGAIN
+    assert stage.play(targets=(B,)) is Outcome.HUNG_AGAIN
     assert stage.ran == [(B, 900.0, "")], "once, not again"
     assert stage.run.found.cleared == {}, "the next sender would only make it remember again"
 
@@ -119,36 +120,36 @@ def test_a_generator_that_hangs_again_has_an_exit_code_of_its_own(monkeypatch):
 def test_where_it_just_hung_elsewhere_a_serving_file_is_left(monkeypatch):
     stale = state(a=facts(last_success=minutes(300)), b=dataclasses.replace(INCIDENT.facts[B], file=NEWER.file))
     stage = Stage(monkeypatch, [(stale, FINE), (stale, FINE)], [Ending.HUNG])
-    assert stage.play() is RefreshExit.HUNG_AGAIN
+    assert stage.play() is Outcome.HUNG_AGAIN
     assert [host for host, _, _ in stage.ran] == [B]
     assert any("left alone" in line for line in stage.says.lines)
 
 
 def test_a_dry_run_and_a_check_only_tell(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG)])
-    assert stage.play(dry_run=True) is RefreshExit.DONE
+    assert stage.play(dry_run=True) is Outcome.DONE
     assert any("systemctl stop generate_vrts_aliases.service" in line for line in stage.says.lines)
     checked = Stage(monkeypatch, [(INCIDENT, WRONG)])
-    assert checked.play(check=True) is RefreshExit.FAILED
+    assert checked.play(check=True) is Outcome.FAILED
     assert stage.ran == checked.ran == []
 
 
 def test_a_host_that_could_not_be_read_is_not_known(monkeypatch):
     stage = Stage(monkeypatch, [(state(a=facts(), b="no session"), FINE)])
-    assert stage.play(check=True) is RefreshExit.UNKNOWN
+    assert stage.play(check=True) is Outcome.UNKNOWN
 
 
 def test_what_is_still_wrong_is_a_failure(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG), (INCIDENT, WRONG)], [Ending.REFRESHED])
-    assert stage.play() is RefreshExit.FAILED
-    told = list(terminal(stage.run.found, RefreshExit.FAILED, NOW))
+    assert stage.play() is Outcome.FAILED
+    told = list(terminal(stage.run.found, Outcome.FAILED, NOW))
     assert any("STILL WRONG: mx2001.lab.test" in line for line in told)
 
 
 @pytest.mark.parametrize(("ending", "words"), [(Ending.REJECTED, "below its floor"), (Ending.FAILED, "the run failed")])
 def test_a_run_whose_file_was_not_left_in_place_is_no_success(monkeypatch, ending, words):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG), (WELL, FINE)], [ending])
-    assert stage.play() is RefreshExit.FAILED
+    assert stage.play() is Outcome.FAILED
     assert words in stage.run.found.wrong[0]
 
 
@@ -160,11 +161,11 @@ def test_the_limit_can_be_given(monkeypatch):
 
 def test_a_start_timeout_is_set_and_taken_away(monkeypatch):
     stage = Stage(monkeypatch, [(WELL, FINE)])
-    assert stage.play(pin=True, targets=(B,)) is RefreshExit.DONE
+    assert stage.play(pin=True, targets=(B,)) is Outcome.DONE
     assert any("TimeoutStartSec=1800" in line for line in stage.says.lines)
     assert "daemon-reload" in stage.hosts[B].done[0]
     nothing = Stage(monkeypatch, [])
-    assert nothing.play(unpin=True) is RefreshExit.DONE
+    assert nothing.play(unpin=True) is Outcome.DONE
     assert nothing.hosts[B].done == []
 
 
@@ -184,16 +185,16 @@ def test_the_report_is_proof():
         endings={(B, "vrts"): Ending.REFRESHED},
         refusals=[HostRefusals(B, minutes(720), (REFUSAL,) * 25)],
     )
-    lines = list(terminal(found, RefreshExit.DONE, NOW))
+    lines = list(terminal(found, Outcome.DONE, NOW))
     assert lines[0].startswith("mx2001.lab.test refused 25 recipients of 1 sender since 2026-11-20 18:00 UTC")
     assert any("5 earlier ones" in line for line in lines)
-    text = markdown(found, RefreshExit.DONE, "r1", "me@here", ["said \x1b[31m"], NOW)
+    text = markdown(found, Outcome.DONE, "r1", "me@here", ["said \x1b[31m"], NOW)
     assert "stack 1 tcp_recvmsg" in text
     assert "\x1b" not in text
     assert text.count("user9@world.test") == 25
-    assert '"exit_code": 0' in as_json(found, RefreshExit.DONE, "r1", "me@here")
+    assert '"exit_code": 0' in as_json(found, Outcome.DONE, "r1", "me@here")
 
 
 def test_no_exit_code_is_one_of_spicerack():
-    assert not {one.value for one in RefreshExit} & {1, 2, *range(90, 100)}
-    assert all(one.phrase for one in RefreshExit)
+    assert not {one.value for one in Outcome} & {1, 2, *range(90, 100)}
+    assert all(one.phrase for one in Outcome)

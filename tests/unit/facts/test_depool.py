@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import subprocess
 from datetime import UTC, datetime
@@ -178,6 +179,14 @@ def test_where_a_host_stands():
     found = stand(STANDING)
     assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
     assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
+
+
+def test_a_host_whose_systemd_does_not_answer_is_unknown_with_the_cause():
+    text = STANDING[: STANDING.index("units\n")] + "units\nend\n"
+    why = "Failed to connect to bus: No such file or directory"
+    answer = {"standing": dataclasses.replace(output(text, "standing")["standing"], errors=f"{why}\n")}
+    with pytest.raises(ParseError, match=f"where the host stands is not all there: {why}"):
+        standing.parse({**answer, **output(f"token 0\ntable\n{ABSENT}")})
 
 
 @pytest.mark.parametrize("cut", [2, 4, 40, 200])

@@ -1,18 +1,13 @@
 import json
-from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from mxlib.base.errors import JournalError
 from mxlib.base.journal import Journal, read
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import Boot, Kernel
-from mxlib.model.state import Mta, Ports
 from mxlib.reboot import report
 from mxlib.reboot.report_markdown import markdown
 from tests.unit.support.fakes import FakeClock
-from tests.unit.support.records import RECORD
 
 
 @pytest.fixture
@@ -145,45 +140,3 @@ def test_what_a_host_said_cannot_break_the_report(path):
     found = made(path, ("done", {"step": "drain", "note": "a|b <b>\x1b[31m\nnew line"}))
     row = next(line for line in markdown(found).splitlines() if "drain" in line)
     assert row.endswith("| a\\|b &lt;b> new line |")
-
-
-def test_exit_codes_mean_one_thing_and_keep_clear_of_others():
-    codes = [one.value for one in Outcome]
-    assert len(set(codes)) == len(codes)
-    # 1 an uncaught error, 2 argparse, 90 to 99 Spicerack, from 126 the shell
-    assert all(code == 0 or (2 < code < 90) for code in codes)
-    assert all(one.phrase for one in Outcome)
-
-
-@pytest.mark.parametrize(
-    ("knocks", "said"),
-    [
-        ({}, None),
-        ({"192.0.2.9": 1, "2001:db8::7": 12}, "2001:db8::7 (12), 192.0.2.9 (1)"),
-        ({f"192.0.2.{n}": 1 for n in range(1, 13)}, " and 2 more"),
-    ],
-)
-def test_status_names_who_was_refused(knocks, said):
-    closed, parts = Ports.CLOSED, SimpleNamespace
-    view = parts(kernel="6.1.0-56", boot="b", ports=closed, mta=Mta.SERVING, puppet_off=False, saved="", next="")
-    lines = list(report.status("mx1", parts(view=view, depool=parts(record=None, knocks=knocks)), ""))
-    refused = [line for line in lines if line.startswith("refused in the last ten minutes: ")]
-    assert [line.endswith(said) for line in refused] == ([True] if said else [])
-
-
-@pytest.mark.parametrize(
-    ("changes", "progress", "command"),
-    [
-        ({"stay": True, "target": Kernel("", ""), "boots": ()}, "not rebooted yet; it is to stay out", "pool-mx mx1"),
-        ({"stay": True, "boots": (Boot("b0", "6.1.0-56"),)}, "target 6.1.0-56, fallback 6.1.0-55; a", "--resume"),
-        ({"boots": ()}, "target 6.1.0-56, fallback 6.1.0-55; not rebooted yet", "--resume"),
-    ],
-)
-def test_status_says_what_gives_a_host_back(changes, progress, command):
-    parts = SimpleNamespace
-    view = parts(kernel="k", boot="b", ports=Ports.CLOSED, mta=Mta.SERVING, puppet_off=False, saved="", next="")
-    record = replace(RECORD, **changes)
-    lines = list(report.status("mx1", parts(view=view, depool=parts(record=record, knocks={})), ""))
-    assert lines[-2].startswith(progress)
-    assert lines[-1].startswith("next: cookbook sre.mail.")
-    assert command in lines[-1]

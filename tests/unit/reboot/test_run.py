@@ -263,8 +263,24 @@ def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
 
     monkeypatch.setattr(reading, "read_standing", damaged)
     result = found.execute()
-    assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, False)
+    assert (result.outcome, found.mx.loaded) == (Outcome.UNKNOWN, False)
     assert "damaged" in result.why
+
+
+def test_a_host_that_cannot_be_read_any_more_is_left_where_it_is(world, monkeypatch):
+    found = world()
+
+    def dead(_host, _mta):
+        raise ParseError("Failed to connect to bus")
+
+    def lose_the_bus(mx, state):
+        monkeypatch.setattr(reading, "read_standing", dead)
+        return iter([None])
+
+    found.process.do_drain = lose_the_bus
+    result = found.execute()
+    assert (result.outcome, found.mx.reboots) == (Outcome.INTERRUPTED, 0)
+    assert "Failed to connect to bus" in result.why
 
 
 def test_a_step_without_effect_ends_the_run(world):

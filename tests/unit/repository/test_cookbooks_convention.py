@@ -10,8 +10,11 @@ from types import ModuleType
 from unittest import mock
 
 import pytest
+import yaml
 from spicerack import Spicerack
 from spicerack.cookbook import CookbookBase
+
+from tests.unit.support.site import TEN_LINES
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parents[3]
@@ -87,9 +90,17 @@ def test_no_package_marker_where_other_repositories_meet_ours() -> None:
     assert [directory for directory in (COOKBOOKS, COOKBOOKS / "sre") if (directory / "__init__.py").exists()] == []
 
 
-def test_listing_names_all_with_their_owner_and_prints_no_noise(spicerack_cli: Cli) -> None:
+def test_listing_names_all_and_prints_no_noise(spicerack_cli: Cli) -> None:
     result = spicerack_cli([ROOT], "-l", extender=None)
     assert (result.returncode, result.stderr) == (0, "")
     owners = dict(re.findall(r"-- (\S+) \[(.*)\]", result.stdout))
     assert sorted(owners) == [full_name(module) for module in MODULES]
-    assert len(set(owners.values()) - {CookbookBase.owner_team, ""}) == 1
+    assert set(owners.values()) == {CookbookBase.owner_team}
+
+
+def test_the_site_says_which_team_owns_them(spicerack_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "cookbooks").mkdir()
+    site = yaml.safe_dump({**TEN_LINES, "owner_team": "Postmasters"})
+    (tmp_path / "cookbooks" / "sre.mail.yaml").write_text(site, encoding="utf-8")
+    listed = spicerack_cli([ROOT], "-l", parameters={"spicerack_config_dir": str(tmp_path)})
+    assert set(re.findall(r"-- \S+ \[(.*)\]", listed.stdout)) == {"Postmasters"}

@@ -7,8 +7,6 @@ import pytest
 import yaml
 
 from mxlib.config import load as config
-from mxlib.model.outcome import Outcome
-from mxlib.roll.state import RollEnd
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,31 +39,8 @@ def test_every_page_can_be_found_from_the_index() -> None:
     assert [page.name for page in PAGES[1:] if page.name != "index.md" and f"({page.name})" not in index] == []
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", INSTALL], ids=lambda path: path.name)
-def test_exit_codes_are_the_real_ones(path: Path) -> None:
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    documented = {int(code): meaning for code, meaning in rows}
-    for outcome in Outcome:
-        assert documented[outcome.value].lower().startswith(outcome.phrase.lower())
-
-
 def test_the_shortest_configuration_is_accepted() -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", INSTALL.read_text(encoding="utf-8"), re.DOTALL)
     shortest = next(block for block in blocks if block.startswith("mxs:"))
     site = config.parse(yaml.safe_load(shortest), "install.md")
     assert list(site.mxs) == ["mx1001.example.org", "mx2001.example.org"]
-
-
-def test_exit_codes_of_a_roll_are_the_real_ones() -> None:
-    page = (ROOT / "docs/roll-kernel.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
-    documented = {int(code): meaning for code, meaning in rows}
-    assert documented.keys() == {one.value for one in RollEnd}
-    assert all(documented[one.value].startswith(one.phrase.split(", but")[0]) for one in RollEnd)
-
-
-def test_the_shipped_service_takes_deliberate_ends_for_success() -> None:
-    unit = (ROOT / "systemd/mx-roll-kernel.service").read_text(encoding="utf-8")
-    codes = re.search(r"^SuccessExitStatus=(.*)$", unit, re.MULTILINE)
-    assert codes is not None
-    assert set(map(int, codes[1].split())) == {one.value for one in RollEnd if one.deliberate} - {0}

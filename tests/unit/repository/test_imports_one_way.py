@@ -103,7 +103,7 @@ def test_cookbooks_know_the_commands_only() -> None:
     known = modules(ROOT, "mxlib", "cookbooks")
     reached = {folder(ours) for name, path in known.items() if name.startswith("cookbooks")
                for one in imports(path) if (ours := home(one, known)) and ours.startswith("mxlib")}  # fmt: skip
-    assert reached <= {"commands", "model", "roll"}
+    assert reached <= {"commands", "config", "model"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.verify.report import VerifyExit
+from mxlib.model.outcome import Outcome
 
 FOLDER = Path(__file__).resolve().parents[3] / "systemd"
 UNITS = sorted(FOLDER.glob("mx-verify.*"))
@@ -30,7 +30,7 @@ def test_the_options_are_those_of_the_cookbook():
 
 def test_a_verdict_is_no_failure_of_the_unit():
     codes = unit("mx-verify.service")["Service"]["SuccessExitStatus"].split()
-    assert set(codes) == {str(VerifyExit.FAILED.value), str(VerifyExit.UNKNOWN.value)}
+    assert set(codes) == {str(Outcome.FAILED.value), str(Outcome.UNKNOWN.value)}
 
 
 def test_it_ends_by_itself_and_has_no_rights_to_spare():

@@ -9,33 +9,33 @@ from mxlib.base.windows import closing, parse_all
 from mxlib.model.outcome import Outcome
 from mxlib.roll.run import Limits
 from mxlib.roll.soak import Proof
-from mxlib.roll.state import RollEnd, RollGoal
+from mxlib.roll.state import RollGoal
 from tests.unit.support.roll_world import NEW, OLD, Clock, DiedError, Fleet, Lines, Mx, World, roll, small
 
 
 def test_all_hosts_one_after_the_other_and_a_second_run_does_nothing() -> None:
     world = small()
-    assert roll(world).execute().end is RollEnd.DONE
+    assert roll(world).execute().end is Outcome.DONE
     assert [host for host, _ in world.taken] == ["mx1", "mx3", "mx0", "mx2"]
     assert {one.kernel for one in world.mxs.values()} == {NEW}
     assert world.fewest == 3
-    assert roll(world).execute().end is RollEnd.DONE
+    assert roll(world).execute().end is Outcome.DONE
     assert len(world.taken) == 4
 
 
 @pytest.mark.parametrize(
     ("outcome", "end"),
     [
-        (Outcome.FELL_BACK, RollEnd.FELL_BACK),
-        (Outcome.LEFT_OUT, RollEnd.LEFT_OUT),
-        (Outcome.INCONCLUSIVE, RollEnd.INCONCLUSIVE),
-        (Outcome.MAIL_LOST, RollEnd.MAIL_LOST),
-        (Outcome.UNDONE, RollEnd.UNDONE),
-        (Outcome.REFUSED, RollEnd.BLOCKED),
-        (Outcome.INTERRUPTED, RollEnd.INTERRUPTED),
+        (Outcome.FELL_BACK, Outcome.FELL_BACK),
+        (Outcome.LEFT_OUT, Outcome.LEFT_OUT),
+        (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE),
+        (Outcome.MAIL_LOST, Outcome.MAIL_LOST),
+        (Outcome.UNDONE, Outcome.UNDONE),
+        (Outcome.REFUSED, Outcome.BLOCKED),
+        (Outcome.INTERRUPTED, Outcome.INTERRUPTED),
     ],
 )
-def test_the_first_doubt_stops_it(outcome: Outcome, end: RollEnd) -> None:
+def test_the_first_doubt_stops_it(outcome: Outcome, end: Outcome) -> None:
     world = small()
     world.fate["mx1"] = outcome
     assert roll(world).execute().end is end
@@ -50,18 +50,18 @@ def test_a_kernel_that_failed_is_not_tried_again_the_next_night() -> None:
     roll(world).execute()
     world.fate.clear()
     found = roll(world).execute()
-    assert found.end is RollEnd.FELL_BACK
+    assert found.end is Outcome.FELL_BACK
     assert "mx1" in found.why
     assert len(world.taken) == 1
     world.memory.clear()
-    assert roll(world).execute().end is RollEnd.DONE
+    assert roll(world).execute().end is Outcome.DONE
 
 
 def test_max_failed_counts_over_all_nights() -> None:
     world = small()
     goal = RollGoal(NEW, max_failed=1)
     world.fate = {"mx1": Outcome.FELL_BACK, "mx0": Outcome.FELL_BACK}
-    assert roll(world, goal=goal).execute().end is RollEnd.FELL_BACK
+    assert roll(world, goal=goal).execute().end is Outcome.FELL_BACK
     assert [host for host, _ in world.taken] == ["mx1", "mx3", "mx0"]
     roll(world, goal=goal).execute()
     assert len(world.taken) == 3
@@ -77,7 +77,7 @@ def test_a_roll_that_was_killed_is_finished_by_another() -> None:
     with pytest.raises(DiedError):
         roll(world, fleet=Fleet(world, die=die)).execute()
     world.roll_alive = False
-    assert roll(world).execute().end is RollEnd.DONE
+    assert roll(world).execute().end is Outcome.DONE
     assert world.taken[:2] == [("mx1", False), ("mx1", True)]
 
 
@@ -85,10 +85,10 @@ def test_two_at_once() -> None:
     world = small()
     world.roll_alive = True
     found = roll(world).execute()
-    assert (found.end, found.why) == (RollEnd.TAKEN, "a roll is under way")
+    assert (found.end, found.why) == (Outcome.TAKEN, "a roll is under way")
     world.roll_alive = False
     world.alive = True
-    assert roll(world).execute().end is RollEnd.TAKEN
+    assert roll(world).execute().end is Outcome.TAKEN
     assert world.taken == []
 
 
@@ -96,23 +96,23 @@ def test_outside_the_window_nothing_is_asked() -> None:
     world = small()
     world.etcd = False
     windows = parse_all(["mon 23:00-02:00"])
-    assert roll(world, windows=windows).execute().end is RollEnd.OUTSIDE
+    assert roll(world, windows=windows).execute().end is Outcome.OUTSIDE
     world.clock.sleep(3600)
-    assert roll(world, windows=windows).execute().end is RollEnd.BLOCKED, "and with etcd away it is blocked"
+    assert roll(world, windows=windows).execute().end is Outcome.BLOCKED, "and with etcd away it is blocked"
 
 
 def test_at_the_windows_end_it_pauses_between_hosts() -> None:
     world = small()
     windows = parse_all(["mon 21:00-23:00"])
-    assert roll(world, windows=windows).execute().end is RollEnd.PAUSED
+    assert roll(world, windows=windows).execute().end is Outcome.PAUSED
     assert 1 <= len(world.taken) < 4
     assert world.clock.now() <= closing(windows, datetime(2026, 1, 5, 22, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
-    ("proof", "end"), [(Proof.FAILED, RollEnd.UNPROVEN), (Proof.SHORT, RollEnd.UNPROVEN), (Proof.WAIT, RollEnd.PAUSED)]
+    ("proof", "end"), [(Proof.FAILED, Outcome.UNPROVEN), (Proof.SHORT, Outcome.UNPROVEN), (Proof.WAIT, Outcome.PAUSED)]
 )
-def test_a_soak_without_proof_stops_it(proof: Proof, end: RollEnd) -> None:
+def test_a_soak_without_proof_stops_it(proof: Proof, end: Outcome) -> None:
     world = small()
     assert roll(world, fleet=Fleet(world, soak=proof)).execute().end is end
     assert len(world.taken) == 1
@@ -121,7 +121,7 @@ def test_a_soak_without_proof_stops_it(proof: Proof, end: RollEnd) -> None:
 def test_an_alert_blocks() -> None:
     world = small()
     world.alerts = "whether alerts fire cannot be told"
-    assert roll(world).execute().end is RollEnd.BLOCKED
+    assert roll(world).execute().end is Outcome.BLOCKED
     assert world.taken == []
 
 
@@ -129,7 +129,7 @@ def test_a_roll_back_is_a_roll() -> None:
     world = small()
     for one in world.mxs.values():
         one.kernel = NEW
-    assert roll(world, goal=RollGoal(OLD), fleet=Fleet(world, kernel=OLD)).execute().end is RollEnd.DONE
+    assert roll(world, goal=RollGoal(OLD), fleet=Fleet(world, kernel=OLD)).execute().end is Outcome.DONE
     assert {one.kernel for one in world.mxs.values()} == {OLD}
 
 
@@ -154,7 +154,7 @@ class Year:
         self.world = World(hosts, Clock(datetime(2026, 1, 1, tzinfo=UTC)), min_in_service=30, rng=self.rng)
         self.windows = parse_all(["mon-thu 22:00-05:00 Europe/Berlin", "sun 01:00-03:30 Europe/Berlin"])
         self.kernel = NEW
-        self.ends: dict[RollEnd, int] = {}
+        self.ends: dict[Outcome, int] = {}
 
     def fate(self) -> Outcome:
         """Mostly well; everything else now and then."""
@@ -210,9 +210,9 @@ class Year:
             found._limits = Limits(self.windows, soak_s=600.0, slack=1.0)
             end = found.execute()
             self.ends[end.end] = self.ends.get(end.end, 0) + 1
-            if end.end is RollEnd.DONE:
+            if end.end is Outcome.DONE:
                 assert all(one.kernel == self.kernel and not one.out_by for one in world.mxs.values()), "forgotten"
-            if end.end is RollEnd.OUTSIDE:
+            if end.end is Outcome.OUTSIDE:
                 assert len(world.taken) == begun
         except DiedError:
             pass
@@ -244,5 +244,5 @@ def test_a_year_of_nights_keeps_the_invariants(seed: int) -> None:
             year.world.memory.clear()
     assert finished >= 3, "a roll gets to its end, whatever happens"
     assert year.world.fewest >= 30
-    assert {RollEnd.DONE, RollEnd.OUTSIDE, RollEnd.BLOCKED, RollEnd.PAUSED, RollEnd.FELL_BACK} <= year.ends.keys()
+    assert {Outcome.DONE, Outcome.OUTSIDE, Outcome.BLOCKED, Outcome.PAUSED, Outcome.FELL_BACK} <= year.ends.keys()
     assert not [one for one in year.world.mxs.values() if not one.out_by and not one.verified]

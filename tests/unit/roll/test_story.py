@@ -8,15 +8,14 @@ import pytest
 from mxlib.adapters import mail as roll_notify
 from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, roll_slot
 from mxlib.adapters.etcd_slot import Holder
-from mxlib.adapters.past_runs import durations, objections
 from mxlib.base.errors import ConfigError, NotifyError, SlotError, SlotTakenError
 from mxlib.base.journal import Event
 from mxlib.commands.roll import RollRequest, overridden
 from mxlib.config.pool import MxSection
 from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
-from mxlib.roll.report import as_json, build, markdown, metrics, plan_lines, terminal
-from mxlib.roll.state import Failure, PlanLine, RollEnd
+from mxlib.roll.report import as_json, build, first_step, markdown, metrics, plan_lines, terminal
+from mxlib.roll.state import Failure, Finish, PlanLine, Soak, Take
 from tests.unit.support.etcd import FakeEtcd
 from tests.unit.support.fakes import FakeClock
 
@@ -27,7 +26,7 @@ def seen(host: str, stand: str, why: str = "") -> dict[str, str]:
     return {"host": host, "stand": stand, "why": why, "unwell": "", "newer": ""}
 
 
-def events(end: RollEnd, *, outcome: str = "FELL_BACK"):
+def events(end: Outcome, *, outcome: str = "FELL_BACK"):
     both = [seen("mx2001.lab.test", "to do"), seen("mx1001.lab.test", "to do")]
     return [
         Event("start", AT, {"run": "r1", "who": "op@cumin1001", "why": "security | update", "kernel": "6.1.0-56"}),
@@ -40,11 +39,12 @@ def events(end: RollEnd, *, outcome: str = "FELL_BACK"):
 
 
 def test_the_first_line_says_how_it_ended_and_each_host_has_one() -> None:
-    summary = build(events(RollEnd.FELL_BACK))
+    summary = build(events(Outcome.FELL_BACK))
     lines = list(terminal(summary))
     assert lines[0].startswith("  mx2001.lab.test  to do, fell back to the earlier kernel")
-    assert lines[2].startswith("roll of 6.1.0-56: stopped, a host fell back")
-    assert "--again" in lines[3]
+    assert lines[-1].startswith("roll of 6.1.0-56: stopped, a host: fell back")
+    assert "; next: cookbook sre.mail.roll-kernel --kernel 6.1.0-56 --again" in lines[-1]
+    assert sum("6.1.0-56: stopped" in line for line in lines) == 1, "the outcome is said once, in the last line"
     page = markdown(summary)
     assert page.startswith("# roll of 6.1.0-56: stopped")
     assert "](mx2001.lab.test.r2.md)" in page
@@ -53,22 +53,35 @@ def test_the_first_line_says_how_it_ended_and_each_host_has_one() -> None:
     assert json.loads(as_json(summary))["exit_code"] == 12
 
 
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (Take("mx1"), "would begin by rebooting mx1"),
+        (Take("mx1", resume=True), "would begin by resuming the run on mx1"),
+        (Soak(("mx1", "mx2")), "would begin by watching mx1, mx2 under real mail"),
+        (Finish(Outcome.BLOCKED, "an alert"), "would end at once: blocked, no further host was begun: an alert"),
+    ],
+)
+def test_a_plan_says_in_words_what_comes_first(first, said) -> None:
+    assert first_step(first) == said
+
+
 def test_metrics_say_whether_a_person_has_to_look() -> None:
-    text = metrics(build(events(RollEnd.FELL_BACK)), 1000.0)
+    text = metrics(build(events(Outcome.FELL_BACK)), 1000.0)
     assert 'mx_roll_stopped{kernel="6.1.0-56"} 1\n' in text
     assert 'mx_roll_host{kernel="6.1.0-56",host="mx1001.lab.test",stands="to do"} 1\n' in text
-    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(RollEnd.PAUSED)), 1000.0)
+    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(Outcome.PAUSED)), 1000.0)
 
 
 def test_a_journal_without_an_end_is_an_interruption() -> None:
-    assert build(events(RollEnd.DONE)[:-1]).end is RollEnd.INTERRUPTED
+    assert build(events(Outcome.DONE)[:-1]).end is Outcome.INTERRUPTED
 
 
 def test_a_host_that_is_out_gets_the_next_command() -> None:
-    summary = build(events(RollEnd.LEFT_OUT, outcome="LEFT_OUT"))
+    summary = build(events(Outcome.LEFT_OUT, outcome="LEFT_OUT"))
     assert summary.next_command == "cookbook sre.mail.reboot-mx mx2001.lab.test --status"
-    assert build(events(RollEnd.PAUSED)).next_command == ""
-    assert build(events(RollEnd.BLOCKED, outcome="REFUSED")).next_command.endswith("--plan")
+    assert build(events(Outcome.PAUSED)).next_command == ""
+    assert build(events(Outcome.BLOCKED, outcome="REFUSED")).next_command.endswith("--plan")
 
 
 def test_a_plan_names_what_does_not_fit() -> None:
@@ -87,17 +100,17 @@ TO = RollNotify(("ops@example.org",), "roll@example.org", "mail.example.org:2525
 @pytest.mark.parametrize(
     ("end", "told"),
     [
-        (RollEnd.FELL_BACK, True),
-        (RollEnd.BLOCKED, True),
-        (RollEnd.DONE, False),
-        (RollEnd.PAUSED, False),
-        (RollEnd.TAKEN, False),
+        (Outcome.FELL_BACK, True),
+        (Outcome.BLOCKED, True),
+        (Outcome.DONE, False),
+        (Outcome.PAUSED, False),
+        (Outcome.TAKEN, False),
     ],
 )
-def test_the_operators_are_told_when_it_stops(end: RollEnd, told: bool) -> None:
+def test_the_operators_are_told_when_it_stops(end: Outcome, told: bool) -> None:
     assert roll_notify.wanted(TO, build(events(end))) is told
     assert not roll_notify.wanted(RollNotify(), build(events(end)))
-    assert roll_notify.wanted(RollNotify(TO.to, success=True), build(events(RollEnd.DONE)))
+    assert roll_notify.wanted(RollNotify(TO.to, success=True), build(events(Outcome.DONE)))
 
 
 class Server:
@@ -118,10 +131,10 @@ class Server:
 
 def test_mail_by_a_server(monkeypatch) -> None:
     monkeypatch.setattr(smtplib, "SMTP", Server)
-    roll_notify.send(TO, roll_notify.message(TO, build(events(RollEnd.FELL_BACK))))
+    roll_notify.send(TO, roll_notify.message(TO, build(events(Outcome.FELL_BACK))))
     where, sender, to, mail = Server.sent[-1]
     assert (where, sender, to) == (("mail.example.org", 2525), "roll@example.org", ["ops@example.org"])
-    assert mail["Subject"].startswith("[mx] roll of 6.1.0-56: stopped, a host fell back")
+    assert mail["Subject"].startswith("[mx] roll of 6.1.0-56: stopped, a host: fell back")
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
@@ -129,7 +142,7 @@ def test_mail_by_sendmail_has_no_text_of_others_in_its_arguments(monkeypatch) ->
     calls = []
     monkeypatch.setattr(roll_notify.subprocess, "run", lambda argv, **values: calls.append((argv, values)))
     section = RollNotify(("ops@example.org",), "roll@example.org")
-    roll_notify.send(section, roll_notify.message(section, build(events(RollEnd.FELL_BACK))))
+    roll_notify.send(section, roll_notify.message(section, build(events(Outcome.FELL_BACK))))
     assert calls[0][0] == ["/usr/sbin/sendmail", "-i", "-f", "roll@example.org", "--", "ops@example.org"]
     assert b"large &lt;mail> stalls" in calls[0][1]["input"]
 
@@ -140,7 +153,7 @@ def test_mail_that_nobody_takes_is_an_error_of_its_own(monkeypatch) -> None:
 
     monkeypatch.setattr(smtplib, "SMTP", refused)
     with pytest.raises(NotifyError, match="could not be told"):
-        roll_notify.send(TO, roll_notify.message(TO, build(events(RollEnd.FELL_BACK))))
+        roll_notify.send(TO, roll_notify.message(TO, build(events(Outcome.FELL_BACK))))
 
 
 # --- etcd
@@ -201,37 +214,7 @@ def test_a_memory_without_etcd_is_an_error() -> None:
         EtcdMemory(client, "/mx").failed("6.1.0-56")
 
 
-# --- what was, and what was said
-
-
-def report(run: str, last: str, steps=("drain", "reboot"), outcome: str = "DONE") -> str:
-    return json.dumps({"run": run, "outcome": outcome, "timeline": [{"step": step, "at": last} for step in steps]})
-
-
-def test_durations_are_those_of_whole_reboots(tmp_path) -> None:
-    files = {
-        "mx1.20261120T010000Z-a": report("20261120T010000Z-a", "2026-11-20T01:10:00+00:00"),
-        "mx1.20261121T010000Z-b": report("20261121T010000Z-b-roll", "2026-11-21T01:12:00+00:00"),
-        "mx1.20261121T020000Z-c": report("20261121T020000Z-c", "2026-11-21T02:01:00+00:00", steps=("drain",)),
-        "mx1.20261121T030000Z-d": report("20261121T030000Z-d", "2026-11-21T09:00:00+00:00", steps=("adopt", "reboot")),
-        "mx1.20261121T040000Z-e": report("20261121T040000Z-e", "2026-11-21T04:20:00+00:00", outcome="FELL_BACK"),
-        "mx1.20261121T050000Z-f": "torn",
-        "mx2.20261121T010000Z-g": report("20261121T010000Z-g", "2026-11-21T01:30:00+00:00"),
-    }
-    for name, text in files.items():
-        (tmp_path / f"{name}.json").write_text(text)
-    assert durations(tmp_path, "mx1") == (600.0, 720.0)
-
-
-def test_a_refusal_says_what_the_guard_has_found(tmp_path) -> None:
-    verdicts = [
-        {"stage": "guard", "check": "disk", "status": "OK", "why": "room"},
-        {"stage": "guard", "check": "logins", "status": "FAILED", "why": "somebody is logged in: alice"},
-        {"stage": "soak", "check": "units", "status": "FAILED", "why": "later"},
-    ]
-    (tmp_path / "r.json").write_text(json.dumps({"verdicts": verdicts}))
-    assert objections(tmp_path / "r.json") == "logins FAILED: somebody is logged in: alice"
-    assert objections(tmp_path / "none.json") == ""
+# --- what was said
 
 
 def test_the_operator_overrides_the_site() -> None:

@@ -13,12 +13,13 @@ from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.section import build_script
 from mxlib.model.answers import Answer, InboundResult, InboundStage
+from mxlib.model.outcome import Outcome
 from mxlib.probes import verdicts as probe
 from mxlib.protocols.host import CommandResult
 from mxlib.verify import request as verify
 from mxlib.verify.fleet import compare, peers_of, verify_hosts
 from mxlib.verify.metrics import metrics
-from mxlib.verify.report import VerifyExit, as_json, exit_code, table
+from mxlib.verify.report import as_json, outcome_of, table
 from mxlib.verify.request import HostReport, Request, condition
 from tests.unit.support.facts import NOW, fixture
 
@@ -310,22 +311,22 @@ def test_what_fails_on_one_host_is_repeated_on_a_neighbour(world):
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [
-        ([Status.OK], VerifyExit.OK),
-        ([Status.OK, Status.UNKNOWN], VerifyExit.UNKNOWN),
-        ([Status.FAILED, Status.UNKNOWN], VerifyExit.FAILED),
-        ([], VerifyExit.UNKNOWN),
+        ([Status.OK], Outcome.DONE),
+        ([Status.OK, Status.UNKNOWN], Outcome.UNKNOWN),
+        ([Status.FAILED, Status.UNKNOWN], Outcome.FAILED),
+        ([], Outcome.UNKNOWN),
     ],
 )
 def test_exit_codes(statuses, expected):
-    assert exit_code([report("a", *(verdict(f"c{n}", s) for n, s in enumerate(statuses)))]) is expected
+    assert outcome_of([report("a", *(verdict(f"c{n}", s) for n, s in enumerate(statuses)))]) is expected
 
 
 def test_no_exit_code_is_one_of_spicerack():
-    assert not {one.value for one in VerifyExit} & {1, 2, *range(90, 100)}
+    assert not {one.value for one in Outcome} & {1, 2, *range(90, 100)}
 
 
 def test_without_hosts_nothing_is_known():
-    assert exit_code([]) is VerifyExit.UNKNOWN
+    assert outcome_of([]) is Outcome.UNKNOWN
 
 
 REPORTS = (

@@ -1,0 +1,79 @@
+"""A host that does not answer: whether a run of these cookbooks has it out of service, and what to do next."""
+
+from dataclasses import dataclass
+
+from mxlib.adapters.etcd_slot import EtcdSlot
+from mxlib.base.errors import HostError, SlotError
+from mxlib.base.text import one_line
+from mxlib.model.outcome import Outcome
+from mxlib.protocols.host import Host
+from mxlib.reboot.world import RebootWorld
+
+PROBE_S = 10.0
+"""One question of this length, and the ten seconds that the transport gets on top, tell a host that is down."""
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A host that does not answer.
+
+    Attributes:
+        outcome: LEFT_OUT where a run holds it, NO_ANSWER where none is known to, UNKNOWN where that cannot be read.
+        why: in one sentence, with the next command.
+        run: id of the run that holds it; empty where none is known.
+    """
+
+    outcome: Outcome
+    why: str
+    run: str = ""
+
+
+def unanswered(host: Host) -> str:
+    """Return why a host does not answer one short question; empty where it answers."""
+    try:
+        host.read("echo here", timeout=PROBE_S)
+    except HostError as error:
+        return one_line(str(error))
+    return ""
+
+
+def silence(world: RebootWorld) -> Silence | None:
+    """Return what a host's silence means; None where it answers.
+
+    Arguments:
+        world: the run's; nothing is claimed yet.
+    """
+    why = unanswered(world.target)
+    return _silence(world, f"the host does not answer ({why})") if why else None
+
+
+def _silence(world: RebootWorld, said: str) -> Silence:
+    name = world.target.name
+    try:
+        run = _holder(world)
+    except SlotError as error:
+        return Silence(Outcome.UNKNOWN, f"{said}; whether a run has it out of service cannot be read: {error}")
+    off = world.adapters.rescue.off()
+    if run:
+        state = "its machine is off" if off else "it may be on its way up"
+        command = f"cookbook sre.mail.reboot-mx {name} --resume    (to undo instead: --abort)"
+        return Silence(Outcome.LEFT_OUT, f"{said}; run {run} has it out of service, and {state}; next: {command}", run)
+    nobody = "no run of these cookbooks is known to hold it"
+    return Silence(Outcome.NO_ANSWER, f"{said}; {nobody}; next: {_look(world, off)}")
+
+
+def _holder(world: RebootWorld) -> str:
+    """The run that the slot of the service is held by for this host; empty: none."""
+    if not isinstance(world.adapters.slot, EtcdSlot):
+        return ""
+    holder = world.adapters.slot.look().holder
+    return one_line(holder.run) if holder is not None and holder.host == world.target.name else ""
+
+
+def _look(world: RebootWorld, off: bool) -> str:
+    name = world.target.name
+    if world.site.ganeti is None:
+        return f"look at the console of {name}, or start it"
+    if off:
+        return f"its machine is off, start it on the cluster's master: gnt-instance start {name}"
+    return f"cookbook sre.mail.repair-nic {name} --repair"

@@ -1,0 +1,164 @@
+"""The shell around every cookbook: signals, the id of the run, its journal and report, from an error to an outcome."""
+
+import logging
+from abc import ABC, abstractmethod
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import ClassVar
+
+from spicerack import Spicerack
+
+from mxlib.base import journal
+from mxlib.base.errors import (
+    CommandFailedError,
+    FencedError,
+    HostError,
+    HostUnreachableError,
+    InterruptedRunError,
+    MxlibError,
+    ParseError,
+    ReportError,
+)
+from mxlib.base.files import replace_file
+from mxlib.base.ids import new_run
+from mxlib.base.stop import Stop, signals
+from mxlib.commands.wiring import Wiring
+from mxlib.config.sections import Site
+from mxlib.model.outcome import Outcome
+
+_BY_ERROR: tuple[tuple[type[MxlibError], Outcome], ...] = (
+    (HostUnreachableError, Outcome.NO_ANSWER),
+    (FencedError, Outcome.REFUSED),
+    (CommandFailedError, Outcome.FAILED),
+    (HostError, Outcome.UNKNOWN),
+    (ParseError, Outcome.UNKNOWN),
+)
+"""What an error means that comes before anything was changed: the first that fits. Any other one is a refusal."""
+
+
+def outcome_of(error: MxlibError) -> Outcome:
+    """Return how a cookbook ends that could not begin because of an error."""
+    return next((outcome for kind, outcome in _BY_ERROR if isinstance(error, kind)), Outcome.REFUSED)
+
+
+class Command(ABC):
+    """One run of a cookbook. A subclass says what it does in :meth:`work`, and how it differs.
+
+    Attributes:
+        name: of the cookbook, such as ``verify-mx``.
+        subject: what its last line is about: a host, or the cookbook itself.
+        reads_only: whether it changes nothing, sends nothing that is announced, and needs no lock.
+        alone: whether a second one with the same subject has to wait.
+        acted: whether anything may have been changed.
+    """
+
+    name: ClassVar[str]
+    reads_only = False
+    alone = False
+
+    def __init__(self, spicerack: Spicerack, site: Site, *, subject: str = "", stop: Stop | None = None) -> None:
+        """Wire what a run works with; nothing is touched yet.
+
+        Arguments:
+            spicerack: the framework.
+            site: the site's configuration.
+            subject: what the last line is about; empty: the cookbook itself.
+            stop: hears the request to stop, where more than this run is to hear it.
+        """
+        self.spicerack = spicerack
+        self.site = site
+        self.subject = subject or self.name
+        self.stop = stop or Stop()
+        self.wiring = Wiring(spicerack, site, self.stop)
+        self.tell = self.wiring.tell
+        self.run_id = new_run()
+        self.acted = False
+        self.journal: journal.Journal | journal.NoJournal = journal.NoJournal()
+
+    @property
+    def description(self) -> str:
+        """What stands beside the cookbook's name in logs."""
+        return f"for {self.subject}"
+
+    def execute(self) -> Outcome:
+        """Do it, and return how it ended: whatever goes wrong is said in one line, not as a traceback."""
+        with signals(self.stop):
+            try:
+                return self.work()
+            except InterruptedRunError as error:
+                # heard: what ends the run now is not interrupted a second time
+                self.stop.rest()
+                return self.said(Outcome.INTERRUPTED, self.interrupted(str(error)))
+            except MxlibError as error:
+                return self.said(self.failed(error), str(error))
+            finally:
+                self.close()
+
+    @abstractmethod
+    def work(self) -> Outcome:
+        """What the cookbook does.
+
+        Raises:
+            mxlib.base.errors.MxlibError: it could not be done; :meth:`failed` says what that means.
+            mxlib.base.errors.InterruptedRunError: somebody asked it to stop.
+        """
+
+    def failed(self, error: MxlibError) -> Outcome:
+        """Return how the cookbook ends with an error."""
+        return Outcome.FAILED if self.acted else outcome_of(error)
+
+    def interrupted(self, by: str) -> str:
+        """Return what is left standing after a request to stop.
+
+        Arguments:
+            by: the signal's name.
+        """
+        return f"stopped by {by}; {'what was begun may be done' if self.acted else 'nothing was changed'}"
+
+    def said(self, outcome: Outcome, why: str) -> Outcome:
+        """Say the last line, and return the outcome."""
+        self.tell.line(f"{self.subject}: {outcome.phrase}{f': {why}' if why else ''}")
+        return outcome
+
+    def close(self) -> None:
+        """Close the journal and nothing else; harmless when done before."""
+        self.journal.close()
+        self.journal = journal.NoJournal()
+
+    # --- what is kept
+
+    @property
+    def directory(self) -> Path:
+        """Directory of journals and reports."""
+        return self.site.reports or log_directory()
+
+    def open_journal(self, stem: str, **start: object) -> Path:
+        """Begin the journal of this run.
+
+        Arguments:
+            stem: the file's name, without its end.
+            start: what the first event says beside the run and the operator.
+
+        Raises:
+            mxlib.base.errors.JournalError: it cannot be opened.
+        """
+        path = self.directory / f"{stem}.jsonl"
+        self.journal = journal.Journal(path, self.wiring.clock)
+        self.journal.write("start", run=self.run_id, who=self.wiring.who, **start)
+        return path
+
+    def write_report(self, path: Path, markdown: str, as_json: str) -> None:
+        """Write a report in both forms beside its journal; that it cannot be written changes nothing else."""
+        try:
+            replace_file(path.with_suffix(".md"), markdown)
+            replace_file(path.with_suffix(".json"), as_json)
+        except ReportError as error:
+            self.tell.line(str(error))
+        else:
+            self.tell.line(f"report: {path.with_suffix('.md')} (and .json)")
+
+
+def log_directory() -> Path:
+    """Return the directory of the log that Spicerack writes for the cookbook; without one, the present directory."""
+    handlers = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
+    return Path(handlers[0].baseFilename).parent if handlers else Path.cwd()

@@ -1,0 +1,121 @@
+"""Where a host stands, and whose the slot of the service is: ``--status`` of reboot-mx, which changes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from spicerack import Spicerack
+
+from mxlib.base.errors import ParseError
+from mxlib.commands.answers import silence
+from mxlib.commands.command import Command
+from mxlib.commands.request import Request, check_host
+from mxlib.config.sections import Site
+from mxlib.facts import grub
+from mxlib.facts.source import Facts, read_facts
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Record
+from mxlib.mta import standing
+from mxlib.reboot.report import next_command
+
+_CLIENTS = 10
+"""So many refused clients are named; more are counted."""
+
+
+class Status(Command):
+    """Where one host stands."""
+
+    name = "reboot-mx"
+    reads_only = True
+
+    def __init__(self, spicerack: Spicerack, site: Site, request: Request) -> None:
+        """Check what was asked for; nothing is touched.
+
+        Raises:
+            mxlib.base.errors.ConfigError: the host is no MX of the site.
+        """
+        super().__init__(spicerack, site, subject=check_host(site, request.host))
+        self._request = request
+
+    def work(self) -> Outcome:
+        """Read and say it."""
+        world = self.wiring.world(self._request, self.run_id)
+        if (found := silence(world)) is not None:
+            self.tell.line(_slot(world.adapters.slot.describe()))
+            return self.said(found.outcome, found.why)
+        source = standing.source(world.mta)
+        facts = read_facts(world.target, (source, grub.SOURCE))
+        for line in lines(self.subject, facts.get(source), kernels_of(facts), world.adapters.slot.describe()):
+            self.tell.line(line)
+        return Outcome.DONE
+
+
+def kernels_of(facts: Facts) -> Callable[[str], str]:
+    """Return what names the kernel of an entry of GRUB's menu; it gives an empty name where that is not known."""
+
+    def kernel(entry: str) -> str:
+        try:
+            found = facts.get(grub.SOURCE).find(entry)
+        except ParseError:
+            return ""
+        return found.release if found is not None else ""
+
+    return kernel
+
+
+def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], slot: str) -> Iterator[str]:
+    """Return where a host stands, a line each.
+
+    Arguments:
+        host: its name.
+        found: what it said.
+        kernel_of: names the kernel of an entry of GRUB's menu.
+        slot: who has the slot of the service; empty: nobody.
+    """
+    view, record = found.view, found.depool.record
+    yield f"{host}: kernel {view.kernel}, boot {view.boot}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
+    yield f"the next boot starts {_next_kernel(view.saved, view.next, kernel_of)}"
+    if found.depool.knocks:
+        yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"
+    yield _slot(slot)
+    yield from _run(host, record) if record is not None else ("no run has claimed it",)
+
+
+def _slot(said: str) -> str:
+    return f"slot of the service: {said or 'free'}"
+
+
+def _next_kernel(saved: str, once: str, kernel_of: Callable[[str], str]) -> str:
+    """Which kernel, and whether it is the saved entry or the one for the next boot only."""
+    kept = f"{_kernel(saved, kernel_of)} (the saved entry)" if saved else "the first of GRUB's menu, as none is saved"
+    return f"{_kernel(once, kernel_of)}, once (the next entry); later ones {kept}" if once else kept
+
+
+def _kernel(entry: str, kernel_of: Callable[[str], str]) -> str:
+    return kernel_of(entry) or f"an entry whose kernel is not known, {entry}"
+
+
+def _refused(clients: Mapping[str, int]) -> str:
+    """Which clients were refused how often, those that come most first."""
+    ordered = sorted(clients.items(), key=lambda one: (-one[1], one[0]))
+    shown = ", ".join(f"{address} ({count})" for address, count in ordered[:_CLIENTS])
+    return f"{shown} and {len(ordered) - _CLIENTS} more" if len(ordered) > _CLIENTS else shown
+
+
+def _run(host: str, record: Record) -> Iterator[str]:
+    yield f"run {record.run}: {record.who} since {record.since}: {record.why}"
+    kernels = f"target {record.target.release}, fallback {record.fallback.release}; " if record.target.release else ""
+    staying = "; it is to stay out of service" if record.stay else ""
+    yield f"{kernels}{_progress(record)}{staying}"
+    ended = record.stay and record.awaited is None and not record.undoing
+    yield f"next: {next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)}"
+
+
+def _progress(record: Record) -> str:
+    if record.undoing:
+        return f"being undone: {record.undoing}"
+    if record.awaited is not None:
+        return "a reboot was ordered and has not been seen to end"
+    if not record.boots:
+        return "not rebooted yet"
+    trusted = "verified" if record.trusted(record.boot) else "not verified"
+    return f"{len(record.boots)} boots since, now with {record.boots[-1].kernel}, {trusted}"

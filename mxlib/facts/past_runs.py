@@ -1,0 +1,37 @@
+"""How long the reboots of a host took, kept on the host itself: whichever management host asks, it reads the same."""
+
+from mxlib.facts.section import Section
+from mxlib.facts.source import Outputs, Source
+from mxlib.model.on_host import DIRECTORY
+
+LIST = f"{DIRECTORY}/reboot-seconds"
+_KEPT = 20
+
+SECTION = Section("past-runs", f"[ ! -e {LIST} ] || cat {LIST}\n")
+
+
+def parse(outputs: Outputs) -> tuple[float, ...]:
+    """Return the seconds that each reboot took, oldest first; a line that is no time is left out.
+
+    Raises:
+        mxlib.base.errors.ParseError: the list cannot be read.
+    """
+    lines = outputs[SECTION.name].text().splitlines()
+    return tuple(float(line) for line in lines if line.isascii() and line.isdigit() and 0 < int(line) <= 86_400)
+
+
+def add_script(seconds: float) -> str:
+    """Return the script that adds a reboot to the list; it is read whole or not at all.
+
+    Arguments:
+        seconds: how long it took.
+    """
+    return f"""\
+mkdir -p {DIRECTORY}
+{{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; echo {seconds:.0f}; }} >{LIST}.new
+sync {LIST}.new
+mv {LIST}.new {LIST}
+"""
+
+
+SOURCE = Source("past-runs", (SECTION,), parse)

@@ -1,0 +1,108 @@
+"""The shell around every cookbook: whatever happens, there is one line and one outcome, and the journal is closed."""
+
+import json
+import logging
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from mxlib.base.errors import (
+    CommandFailedError,
+    CommandTimeoutError,
+    ConfigError,
+    FencedError,
+    HostUnreachableError,
+    InterruptedRunError,
+    ParseError,
+    SlotError,
+)
+from mxlib.commands.command import Command, log_directory
+from mxlib.model.outcome import Outcome
+
+
+class Doing(Command):
+    """Does what a test wants."""
+
+    name = "verify-mx"
+
+    def __init__(self, do, tmp_path, *, acted=False):
+        spicerack = SimpleNamespace(dry_run=False)
+        super().__init__(spicerack, SimpleNamespace(reports=tmp_path, mta="exim"))
+        self._do, self.acted = do, acted
+
+    def work(self):
+        return self._do(self)
+
+
+def raising(error):
+    def do(_command):
+        raise error
+
+    return do
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, logger="mx-cookbooks")
+    return lambda: [record.getMessage()[9:] for record in caplog.records if record.name == "mx-cookbooks"]
+
+
+@pytest.mark.parametrize(
+    ("error", "before", "after"),
+    [
+        (HostUnreachableError("mx: no session"), Outcome.NO_ANSWER, Outcome.FAILED),
+        (CommandTimeoutError("mx: no end"), Outcome.UNKNOWN, Outcome.FAILED),
+        (CommandFailedError("mx: exit code 1"), Outcome.FAILED, Outcome.FAILED),
+        (FencedError("mx: a newer token"), Outcome.REFUSED, Outcome.FAILED),
+        (ParseError("Failed to connect to bus"), Outcome.UNKNOWN, Outcome.FAILED),
+        (ConfigError("--prove: none"), Outcome.REFUSED, Outcome.FAILED),
+        (SlotError("etcd: refused"), Outcome.REFUSED, Outcome.FAILED),
+    ],
+)
+def test_an_error_is_an_outcome_and_one_line_with_its_cause(tmp_path, lines, error, before, after):
+    assert Doing(raising(error), tmp_path).execute() is before
+    assert Doing(raising(error), tmp_path, acted=True).execute() is after
+    assert lines() == [f"verify-mx: {end.phrase}: {error}" for end in (before, after)]
+
+
+def test_a_signal_ends_it_with_30_and_says_what_is_left_standing(tmp_path, lines):
+    def do(command):
+        os.kill(os.getpid(), signal.SIGTERM)
+        command.stop.check()
+
+    command = Doing(do, tmp_path)
+    assert command.execute() is Outcome.INTERRUPTED
+    assert lines() == ["verify-mx: interrupted: stopped by SIGTERM; nothing was changed"]
+    command.stop.check()  # it was heard: what ends the run is not stopped a second time
+    assert Doing(raising(InterruptedRunError("SIGHUP")), tmp_path, acted=True).execute() is Outcome.INTERRUPTED
+    assert "what was begun may be done" in lines()[-1]
+
+
+def test_a_bug_is_not_swallowed_and_the_journal_is_closed_all_the_same(tmp_path):
+    def do(command):
+        command.path = command.open_journal("mx.run", host="mx")
+        raise ZeroDivisionError
+
+    command = Doing(do, tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        command.execute()
+    begun = json.loads(command.path.read_text())
+    assert (begun["event"], begun["run"], begun["host"]) == ("start", command.run_id, "mx")
+    command.journal.write("nothing")
+    assert len(command.path.read_text().splitlines()) == 1
+
+
+def test_a_report_that_cannot_be_written_changes_nothing_else(tmp_path, lines):
+    def do(command):
+        command.write_report(tmp_path / "gone" / "mx.jsonl", "# text", "{}")
+        return Outcome.DONE
+
+    assert Doing(do, tmp_path).execute() is Outcome.DONE
+    assert "cannot be written" in lines()[0]
+
+
+def test_without_a_log_of_spicerack_reports_lie_in_the_present_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert log_directory() == tmp_path

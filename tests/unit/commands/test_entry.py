@@ -1,0 +1,202 @@
+"""What is over before Spicerack begins: refusals and readings end with their own code, unannounced and without a lock.
+
+First as a real `cookbook` in a process of its own, with a socket for the admin log, and etcd down.
+"""
+
+import importlib
+import logging
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+import yaml
+
+from mxlib.model.outcome import Outcome
+from tests.unit.support.site import TEN_LINES
+
+ROOT = Path(__file__).resolve().parents[3]
+MX = "mx1001.lab.test"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def admin_log() -> Iterator[tuple[int, list[str]]]:
+    """The port of a server admin log, and what it was told."""
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    told.append(connection.recv(4096).decode())
+
+        threading.Thread(target=listen, daemon=True).start()
+        yield server.getsockname()[1], told
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def run(spicerack_cli: Run, tmp_path: Path, admin_log: tuple[int, list[str]]) -> Run:
+    def file(name: str, content: object) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return str(path)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        etcd = file("etcdrc", {"host": "127.0.0.1", "port": taken.getsockname()[1], "protocol": "http"})
+    file("cookbooks/sre.mail.yaml", {**TEN_LINES, "slot": {"etcdrc": etcd}, "pool": "none", "reports": str(tmp_path)})
+    cumin = {
+        "transport": "clustershell",
+        "default_backend": "direct",
+        "clustershell": {"ssh_options": ["-o ProxyCommand=false"]},
+        "log_file": str(tmp_path / "cumin.log"),
+    }
+    parameters = {
+        "spicerack_config_dir": str(tmp_path),
+        "etcd_config": etcd,
+        "cumin_config": file("cumin/config.yaml", cumin),
+    }
+    main: dict[str, object] = {"tcpircbot_host": "127.0.0.1", "tcpircbot_port": admin_log[0]}
+    return lambda *words: spicerack_cli([ROOT], *words, parameters=parameters, main=main)
+
+
+def closed_window() -> str:
+    """A window that opens in six hours."""
+    opens = datetime.now(UTC) + timedelta(hours=6)
+    return f"daily {opens:%H}:00-{opens:%H}:30"
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "said"),
+    [
+        (["verify-mx", "--only", "nosuchcheck"], Outcome.REFUSED, "--only: there is no check 'nosuchcheck'; there are"),
+        (["verify-mx", "A:nosuchalias"], Outcome.REFUSED, "finds no host"),
+        (["roll-kernel", "--kernel", "newest", "--window", closed_window()], Outcome.OUTSIDE, "the next one opens"),
+        (["depool-mx", MX, "-r", "a test"], Outcome.REFUSED, "where etcd is the incident, cookbook --no-locks"),
+    ],
+)
+def test_what_ends_before_anything_begins(run, admin_log, words, outcome, said) -> None:
+    begin = time.monotonic()
+    ended = run(f"sre.mail.{words[0]}", *words[1:])
+    assert ended.returncode == outcome.value, ended.stderr
+    assert said in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stdout + ended.stderr
+    assert admin_log[1] == []
+    # neither Spicerack's lock nor the slot is waited for
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh client here")
+def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log) -> None:
+    assert run("sre.mail.verify-mx", "--no-probes", "--only", "disk").returncode == Outcome.UNKNOWN.value
+    looked = run("sre.mail.reboot-mx", MX, "--status")
+    # etcd is down, so whether a run holds the host is not known
+    assert looked.returncode == Outcome.UNKNOWN.value, looked.stderr
+    assert "does not answer" in looked.stdout + looked.stderr
+    assert admin_log[1] == []
+    acted = run("--no-locks", "sre.mail.drain-queue", MX)
+    assert acted.returncode == Outcome.UNKNOWN.value, acted.stderr
+    assert [re.findall("START|END", line) for line in admin_log[1]] == [["START"], ["END"]]
+
+
+# --- the same in this process: many at once
+
+
+@pytest.fixture
+def parse(tmp_path: Path) -> Callable[..., object]:
+    """The parser of a cookbook, as Spicerack calls it."""
+    path = tmp_path / "cookbooks/sre.mail.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(TEN_LINES), encoding="utf-8")
+    spicerack = mock.MagicMock(config_dir=tmp_path, dry_run=False)
+    spicerack.remote().query = lambda query: SimpleNamespace(hosts=[query])
+
+    def parsed(cookbook: str, *words: str) -> object:
+        module = importlib.import_module(f"cookbooks.sre.mail.{cookbook}")
+        own = (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__)
+        return next(own)(spicerack).argument_parser().parse_args(list(words))
+
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["verify-mx", "--skip", "nosuchcheck"], "--skip: there is no check 'nosuchcheck'; there are"),
+        (["verify-mx", "other.lab.test"], "not an MX of the site: other.lab.test"),
+        (["refresh-aliases", MX], "no section aliases"),
+        (["remedy-mx", MX, "restart-unit", "cron.service"], "restart-unit: "),
+        (["remedy-mx", MX, "allow"], "allow needs --from ADDRESS --for TIME"),
+        (["remedy-mx", MX, "reload-firewall", "--for", "30m"], "--from and --for belong to allow"),
+        (["remedy-mx", MX, "reload-firewall", "--prove", "x"], "--prove: probes.outbound has no 'x'"),
+        (["remedy-mx", "other.lab.test", "--suggest"], "'other.lab.test' is not one of the MXs"),
+        (["reboot-mx", "other.lab.test", "--status"], "'other.lab.test' is not one of the MXs"),
+        (["reboot-mx", "other.lab.test", "--kernel", "newest"], "'other.lab.test' is not one of the MXs"),
+        (["drain-queue", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
+        (["repair-nic", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
+        (["roll-kernel", "--kernel", "newest", "--canary", "x"], "--canary: 'x' is none of the hosts"),
+        (["roll-kernel", "--kernel", "newest", "--window", "never"], "windows: expected"),
+        (["depool-mx", MX, "-r", "x", "--accept", "nosuch"], "--accept: there is no check 'nosuch'"),
+    ],
+)
+def test_what_the_site_does_not_allow_is_refused(parse, caplog, words, said) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(SystemExit) as ended:
+        parse(*words)
+    assert ended.value.code == Outcome.REFUSED.value
+    assert "refused, nothing changed: " in caplog.text
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["reboot-mx", MX, "--kernel", "foo bar"], "--kernel: expected a release as uname -r prints it"),
+        (["depool-mx", MX, "-r", "x", "--accept", "no such"], "--accept: expected the name of a check"),
+        (["reboot-mx", MX, "--kernel", "newest", "--max-residual", "-1"], "--max-residual: expected a number"),
+        (["reboot-mx", MX, "--kernel", "newest", "--soak", "-5"], "--soak: expected a time"),
+        (["reboot-mx", MX, "--kernel", "newest", "--drain-timeout", "0"], "--drain-timeout: expected a time"),
+        (["pool-mx", MX, "--soak", "soon"], "--soak: expected a time"),
+        (["drain-queue", MX, "--max-residual", "some"], "--max-residual: expected a number"),
+        (["roll-kernel", "--kernel", "proven"], "--kernel: expected a release as uname -r prints it"),
+        (["roll-kernel", "--kernel", "newest", "--max-failed", "-1"], "--max-failed: expected a number"),
+        (["refresh-aliases", MX, "--address", "nobody"], "--address: expected a mail address"),
+        (["refresh-aliases", MX, "--limit", "0"], "--limit: expected a time"),
+        (["remedy-mx", MX, "nosuchremedy"], "invalid choice: 'nosuchremedy'"),
+        (["remedy-mx", MX, "allow", "--from", "nowhere"], "--from: expected an address or a network"),
+        (["remedy-mx", MX, "allow", "--for", "long"], "--for: expected a time"),
+        (["remedy-mx", MX, "reload-firewall", "--run", "mine"], "--run: expected the id of a run"),
+        (["repair-nic", MX, "--kernel", "a b"], "--kernel: expected a release"),
+        (["repair-nic", MX, "--known", "ens5"], "--known: expected MAC=NAME"),
+        (["repair-nic", MX, "--timeout", "-1"], "--timeout: expected a time"),
+        (["verify-mx", "--only", "a b"], "--only: expected the name of a check"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_value_before_any_host_is_asked(parse, capsys, words, said) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(*words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_defaults_are_shown_only_where_there_are_any(parse, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse("reboot-mx", "--help")
+    shown = capsys.readouterr().out
+    assert "(default: None)" not in shown
+    assert "(default: guest)" in shown
+    assert "proven: the newest" in re.sub(r"\s+", " ", shown)
