@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import inspect
 import re
 import subprocess
 from collections.abc import Callable
@@ -104,3 +105,50 @@ def test_the_site_says_which_team_owns_them(spicerack_cli: Cli, tmp_path: Path) 
     (tmp_path / "cookbooks" / "sre.mail.yaml").write_text(site, encoding="utf-8")
     listed = spicerack_cli([ROOT], "-l", parameters={"spicerack_config_dir": str(tmp_path)})
     assert set(re.findall(r"-- \S+ \[(.*)\]", listed.stdout)) == {"Postmasters"}
+
+
+# --- conventions of other repositories that ours may lie beside, such as Wikimedia's tests of every module in the tree
+
+EVERYTHING = sorted(path for path in COOKBOOKS.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("everything", EVERYTHING, ids=dotted)
+def test_a_class_that_is_no_base_can_be_made_and_asked_for_its_parser(everything: Path) -> None:
+    for name, value in vars(importlib.import_module(dotted(everything))).items():
+        if isinstance(value, type) and issubclass(value, CookbookBase) and not name.endswith("Base"):
+            assert isinstance(value(mock.MagicMock()).argument_parser(), argparse.ArgumentParser)
+
+
+@pytest.mark.parametrize("everything", EVERYTHING, ids=dotted)
+def test_bases_end_in_base_and_live_in_the_package(everything: Path) -> None:
+    module = importlib.import_module(dotted(everything))
+    bases = [one.__name__ for one in cookbook_classes(module) if inspect.isabstract(one)]
+    assert all(name.endswith("Base") for name in bases)
+    assert not bases or everything.name == "__init__.py"
+
+
+@pytest.mark.parametrize("everything", EVERYTHING, ids=dotted)
+def test_no_helper_lies_beside_the_cookbooks(everything: Path) -> None:
+    """A module without a cookbook is taken for one of the older kind, which has a function run()."""
+    assert everything.name == "__init__.py" or cookbook_classes(importlib.import_module(dotted(everything)))
+
+
+@pytest.mark.parametrize("everything", EVERYTHING, ids=dotted)
+def test_no_class_names_a_team_and_the_options_are_tuned_as_spicerack_says(everything: Path) -> None:
+    module = importlib.import_module(dotted(everything))
+    assert not hasattr(module, "__owner_team__")
+    for one in cookbook_classes(module):
+        assert one.owner_team == CookbookBase.owner_team
+        tuned = (one.argument_reason_required, one.argument_task_required)
+        assert all(value in (None, True, False) for value in tuned)
+
+
+@pytest.mark.parametrize("everything", EVERYTHING, ids=dotted)
+def test_no_check_of_types_is_switched_off(everything: Path) -> None:
+    """Under another configuration of mypy a comment that ignores an error may be an error itself."""
+    assert "type: ignore" not in everything.read_text(encoding="utf-8")
