@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mxlib.aliases.found import Found, HostRefusals, Wanted, World
+from mxlib.aliases.found import Found, HostRefusals, RefreshWorld, Wanted
 from mxlib.aliases.plan import concerned
 from mxlib.aliases.run_anew import Ending
 from mxlib.base.errors import HostError, MxlibError, ParseError
@@ -19,7 +19,7 @@ _LOG_DAYS = 14
 class Aftermath:
     """Clears and lists it, for the addresses concerned and no others."""
 
-    def __init__(self, world: World, wanted: Wanted, found: Found) -> None:
+    def __init__(self, world: RefreshWorld, wanted: Wanted, found: Found) -> None:
         """Touch nothing yet.
 
         Arguments:

@@ -71,7 +71,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class World:
+class RefreshWorld:
     """What a run works with.
 
     Attributes:

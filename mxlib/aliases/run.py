@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mxlib.aliases.aftermath import Aftermath
-from mxlib.aliases.found import Found, HungRun, Wanted, World
+from mxlib.aliases.found import Found, HungRun, RefreshWorld, Wanted
 from mxlib.aliases.judge import answers_of
 from mxlib.aliases.look import AliasLook, look
 from mxlib.aliases.plan import Repair, concerned, plan
@@ -33,7 +33,7 @@ _PASSES = 3
 class Refresh:
     """One run."""
 
-    def __init__(self, world: World, wanted: Wanted) -> None:
+    def __init__(self, world: RefreshWorld, wanted: Wanted) -> None:
         """Touch nothing yet.
 
         Arguments:

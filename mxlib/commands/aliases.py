@@ -6,7 +6,7 @@ from pathlib import Path
 from spicerack import Spicerack
 
 from mxlib.aliases import report as alias_report
-from mxlib.aliases.found import Wanted, World
+from mxlib.aliases.found import RefreshWorld, Wanted
 from mxlib.aliases.run import Refresh
 from mxlib.base.errors import ConfigError, MxlibError
 from mxlib.commands.command import Command
@@ -112,8 +112,8 @@ class RefreshAliases(Command):
         self.acted = True
         return path
 
-    def _world(self) -> World:
-        return World(
+    def _world(self) -> RefreshWorld:
+        return RefreshWorld(
             hosts={name: self.wiring.host(name) for name in self.site.mxs},
             generators=self.site.aliases,
             probes=self.site.probes,

@@ -39,7 +39,9 @@ class Status(Command):
         """Read and say it."""
         world = self.wiring.world(self._request, self.run_id)
         if (found := silence(world)) is not None:
-            self.tell.line(_slot(world.adapters.slot.describe()))
+            if found.outcome is not Outcome.UNKNOWN:
+                # where etcd does not answer, that is said already, and costs twenty seconds a time
+                self.tell.line(_slot(world.adapters.slot.describe()))
             return self.said(found.outcome, found.why)
         source = standing.source(world.mta)
         facts = read_facts(world.target, (source, grub.SOURCE))

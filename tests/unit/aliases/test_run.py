@@ -6,7 +6,7 @@ import pytest
 
 from mxlib.aliases import aftermath as alias_aftermath
 from mxlib.aliases import run as alias_run
-from mxlib.aliases.found import Found, HostRefusals, HungRun, Wanted, World
+from mxlib.aliases.found import Found, HostRefusals, HungRun, RefreshWorld, Wanted
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.report import as_json, caches, markdown, terminal
 from mxlib.aliases.run import Refresh
@@ -83,7 +83,7 @@ class Stage:
         monkeypatch.setattr(alias_aftermath, "read_facts", lambda host, sources: Answer())
 
     def play(self, *, dry_run=False, targets=(A, B), **wanted):
-        world = World(
+        world = RefreshWorld(
             self.hosts, (GENERATOR,), PROBES, VerifyPolicy(), FakeClock(), self.says, NoJournal(), dry_run=dry_run
         )
         self.run = Refresh(world, Wanted(targets, **wanted))
