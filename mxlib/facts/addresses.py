@@ -49,7 +49,7 @@ class AddressFacts:
             address
             for interface in self.interfaces
             for address in interface.addresses
-            if ipaddress.ip_address(address).version == family and not ipaddress.ip_address(address).is_link_local
+            if ipaddress.ip_address(address).version == family and is_global(address)
         )
 
     def routes(self, family: int) -> tuple[tuple[int, str, str], ...]:
@@ -59,6 +59,11 @@ class AddressFacts:
     def find(self, name: str) -> Interface | None:
         """The interface of this name."""
         return next((interface for interface in self.interfaces if interface.name == name), None)
+
+
+def is_global(address: str) -> bool:
+    """Whether others than the neighbours on the link can reach an address; private networks count."""
+    return not ipaddress.ip_address(address).is_link_local
 
 
 def _interface(data: dict[str, Any]) -> Interface:

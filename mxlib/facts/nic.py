@@ -78,16 +78,6 @@ done
 echo end
 """.lstrip(),
 )
-STATE = Section(
-    "nic-state",
-    """\
-sed 's/^/up /' /run/network/ifstate 2>/dev/null
-ip -o addr show scope global 2>/dev/null | sed -n -E 's/^[0-9]+: +([^ ]+) +inet6? +([^ ]+).*/address \\1 \\2/p'
-systemctl list-units --all --plain --no-legend 'ifup@*' networking.service 2>/dev/null |
-sed -n -E 's/^([^ ]+) +[^ ]+ +([^ ]+) .*/unit \\1 \\2/p'
-echo end
-""",
-)
 NOTE_PATH = "/var/lib/mx-cookbooks/nic/names"
 NOTE = Section("nic-note", f"cat {NOTE_PATH} 2>/dev/null\necho end\n")
 _NIC = re.compile(
@@ -177,21 +167,6 @@ class NicFacts:
     networking: Networking
 
 
-@dataclass(frozen=True)
-class NicState:
-    """What ifupdown and systemd hold for up, and which addresses there are.
-
-    Attributes:
-        up: names ifupdown brought up.
-        addresses: global addresses with prefix length, by interface.
-        units: state of ``networking.service`` and each ``ifup@NAME.service``.
-    """
-
-    up: tuple[str, ...]
-    addresses: tuple[tuple[str, str], ...]
-    units: tuple[tuple[str, str], ...]
-
-
 def parse(outputs: Outputs) -> NicFacts:
     """Read the answers of the sections.
 
@@ -202,20 +177,6 @@ def parse(outputs: Outputs) -> NicFacts:
     unread = tuple(_decoded(line.removeprefix("unread ")) for line in lines if line.startswith("unread "))
     files = _files(line for line in lines if not line.startswith("unread "))
     return NicFacts(_nics(_body(outputs, DEVICES)), files, unread, _networking(_body(outputs, NETWORKING)))
-
-
-def parse_state(outputs: Outputs) -> NicState:
-    """Read the answer of the state section.
-
-    Raises:
-        mxlib.base.errors.ParseError: it does not have its known form.
-    """
-    text = _body(outputs, STATE)
-    return NicState(
-        up=tuple(re.findall(r"^up (\S+?)=", text, re.MULTILINE)),
-        addresses=tuple(re.findall(r"^address (\S+) (\S+)$", text, re.MULTILINE)),
-        units=tuple(re.findall(r"^unit (\S+) (\S+)$", text, re.MULTILINE)),
-    )
 
 
 def parse_note(outputs: Outputs) -> dict[str, str]:
@@ -300,4 +261,3 @@ def _decoded(text: str) -> str:
 
 SOURCE = Source("nic", (DEVICES, FILES, NETWORKING), parse)
 NOTE_SOURCE = Source("nic-note", (NOTE,), parse_note)
-STATE_SOURCE = Source("nic-state", (STATE,), parse_state)

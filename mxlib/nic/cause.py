@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from mxlib.facts.nic import NicFacts, NicState
+from mxlib.facts.addresses import AddressFacts, is_global
+from mxlib.facts.nic import NicFacts
 from mxlib.facts.reachability import AccessFacts
 from mxlib.nic import networkd
 from mxlib.nic.interfaces import addressed, physical
@@ -107,26 +108,26 @@ def from_screen(screen: Screen, name: str) -> Diagnosis:
     return Diagnosis(cause, why, advice.replace("{name}", name))
 
 
-def from_inside(facts: NicFacts, state: NicState, access: AccessFacts) -> Diagnosis:
+def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diagnosis:
     """Diagnose a host whose interfaces have their configured names.
 
     Arguments:
         facts: its cards and configuration.
-        state: what is up.
-        access: its SSH server, routes and firewall.
+        now: its addresses and default routes.
+        access: its SSH server and firewall.
     """
-    holders = {name for name, _ in state.addresses}
+    holders = {one.name for one in now.interfaces if any(map(is_global, one.addresses))}
     down = tuple(name for name in _carrying(facts) if name not in holders)
     if down:
         return Diagnosis(Cause.NOT_UP, f"no global address on {', '.join(down)}", interfaces=down)
-    routes = "; ".join(access.routes) or "NO default route"
-    held = ", ".join(f"{name} {address}" for name, address in state.addresses) or "NONE"
+    routes = "; ".join(f"default via {to or 'the link'} dev {dev}" for _, to, dev in now.gateways) or "NO default route"
+    held = ", ".join(f"{one.name} {' '.join(one.addresses)}" for one in now.interfaces if one.name in holders) or "NONE"
     seen = f"addresses: {held}; routes: {routes}"
-    if not state.addresses:
+    if not holders:
         return Diagnosis(Cause.NO_ADDRESS, seen, f"{_CONSOLE} ip addr; networkctl; ifquery --state")
     if not access.listening:
         return Diagnosis(Cause.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}; {seen}")
-    if not access.routes:
+    if not now.gateways:
         return Diagnosis(
             Cause.NO_ROUTE, seen, f"{_CONSOLE} ip route; ip -6 route; the gateway lines of its configuration"
         )

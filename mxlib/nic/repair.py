@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from mxlib.base.errors import CommandFailedError, MxlibError
 from mxlib.base.text import one_line
-from mxlib.facts import nic
+from mxlib.facts import addresses, nic
 from mxlib.facts import reachability as access
 from mxlib.facts.nic import ConfigFile
 from mxlib.facts.source import read_facts
 from mxlib.nic import advice, networkd
 from mxlib.nic.cause import Cause, Diagnosis, from_inside
 from mxlib.nic.files import parse_backup, undo_script, write_script
-from mxlib.nic.interfaces import dependents, has_stanza
+from mxlib.nic.interfaces import dependents, given, has_stanza
 from mxlib.nic.manager import Manager, managed
 from mxlib.nic.names import Renames, is_sysctl, parse_places, places_script, rename_sysctl, work_out
 from mxlib.nic.rename import Place, Rewrite
@@ -87,8 +87,8 @@ def repair_inside(
         return _renamed(host, cards, renames, run, tell)
     # Names are given before anything else starts; all the rest is judged only once the boot has ended, well or not.
     host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
-    now = read_facts(host, (nic.STATE_SOURCE, access.SOURCE))
-    repair = GuestRepair(from_inside(cards, now.get(nic.STATE_SOURCE), now.get(access.SOURCE)))
+    now = read_facts(host, (addresses.SOURCE, access.SOURCE))
+    repair = GuestRepair(from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE)))
     _put_right(host, cards, repair, tell)
     return repair
 
@@ -185,6 +185,12 @@ def _up(
         down = " ".join(map(shlex.quote, reversed(above)))
         host.act(f"ifdown --force {down}", timeout=_IFUP_S, ok_codes=(0, 1))
     host.act(f"ifup {quoted}", timeout=_IFUP_S)
+    # Where the kernel makes no VLAN or bond, ifup says "ignoring unknown interface" and ends well (seen with 0.8.41).
+    there = " ".join(shlex.quote(given(files).get(name, name)) for name in [*names, *above] if ":" not in name)
+    lost = f'for i in {there}; do [ -e "/sys/class/net/$i" ] || echo "no interface $i after ifup"; done'
+    missing = host.read(lost, timeout=10).output.strip()
+    if missing:
+        raise CommandFailedError(one_line(missing))
     _note(repair, tell, f"ifup {quoted}: {_addresses(host, [*names, *above])}")
 
 

@@ -5,10 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mxlib.facts import nic as nic_facts
-from mxlib.facts.nic import ConfigFile, Networking, NicFacts, NicState
+from mxlib.facts import reachability
+from mxlib.facts.addresses import AddressFacts, Interface
+from mxlib.facts.nic import ConfigFile, Networking, NicFacts
 from mxlib.facts.reachability import AccessFacts
+from mxlib.facts.section import Section
+from mxlib.facts.source import FactUnknownError
 from mxlib.nic import networkd as networkd_files
 from mxlib.nic.cause import Cause, from_inside, from_screen
 from mxlib.nic.manager import Manager, managed
@@ -17,6 +23,7 @@ from mxlib.nic.networkd import Match, matches, pinned, serving, settings
 from mxlib.nic.screen import Screen, Waiting
 from tests.unit.support.facts import facts_of
 from tests.unit.support.nics import (
+    DEFAULT_LINK,
     EN_ALL,
     HOST,
     MAC,
@@ -34,7 +41,8 @@ LEFTOVER = "source /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopbac
 ENS5 = "auto ens5\niface ens5 inet dhcp\n"
 BY_NAME = "[Match]\nName=ens5\n\n[Network]\nDHCP=yes\n"
 BY_MAC = f"[Match]\nMACAddress={MAC.upper()}\n[Network]\nAddress=192.0.2.21/24\n"
-UP = AccessFacts("active", True, ("default via 192.0.2.1",), ("policy drop;",), ())
+UP = AccessFacts("active", True, ("policy drop;",))
+ROUTES = ((4, "192.0.2.1", "ens5"),)
 
 
 @pytest.mark.parametrize(
@@ -166,24 +174,62 @@ def test_settings_of_a_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "addresses", "access", "cause"),
+    ("facts", "address", "routes", "access", "cause"),
     [
-        (ifupdown(ENS5), (), UP, Cause.NOT_UP),
-        (networkd({"20.network": BY_MAC}), (), UP, Cause.NOT_UP),
-        (networkd({"20.network": "[Match]\nName=ens5\n"}), (), UP, Cause.NO_ADDRESS),
-        (ifupdown("auto ens5\niface ens5 inet manual\n"), (), UP, Cause.NO_ADDRESS),
-        (ifupdown(ENS5), (("ens5", "192.0.2.1/24"),), replace(UP, listening=False), Cause.SSHD),
-        (ifupdown(ENS5), (("ens5", "192.0.2.1/24"),), replace(UP, routes=()), Cause.NO_ROUTE),
-        (ifupdown(ENS5), (("ens5", "192.0.2.1/24"),), replace(UP, rules=()), Cause.UNKNOWN),
-        (ifupdown(ENS5), (("ens5", "192.0.2.1/24"),), UP, Cause.FIREWALL),
+        (ifupdown(ENS5), "", ROUTES, UP, Cause.NOT_UP),
+        (ifupdown(ENS5), "fe80::1", ROUTES, UP, Cause.NOT_UP),
+        (networkd({"20.network": BY_MAC}), "", ROUTES, UP, Cause.NOT_UP),
+        (networkd({"20.network": "[Match]\nName=ens5\n"}), "", ROUTES, UP, Cause.NO_ADDRESS),
+        (ifupdown("auto ens5\niface ens5 inet manual\n"), "fe80::1", ROUTES, UP, Cause.NO_ADDRESS),
+        (ifupdown(ENS5), "192.0.2.1", ROUTES, replace(UP, listening=False), Cause.SSHD),
+        (ifupdown(ENS5), "192.0.2.1", (), UP, Cause.NO_ROUTE),
+        (ifupdown(ENS5), "192.0.2.1", ROUTES, replace(UP, rules=()), Cause.UNKNOWN),
+        (ifupdown(ENS5), "192.0.2.1", ROUTES, UP, Cause.FIREWALL),
     ],
 )
 def test_a_firewall_is_the_cause_only_where_all_else_is_well_and_a_rule_drops(
-    facts: NicFacts, addresses: tuple[tuple[str, str], ...], access: AccessFacts, cause: Cause
+    facts: NicFacts, address: str, routes: tuple[tuple[int, str, str], ...], access: AccessFacts, cause: Cause
 ) -> None:
-    found = from_inside(facts, NicState((), addresses, ()), access)
+    now = AddressFacts((Interface("ens5", True, MAC, (address,) if address else ()),), routes)
+    found = from_inside(facts, now, access)
     assert found.cause is cause
     assert found.advice or cause in (Cause.NOT_UP, Cause.SSHD)
+
+
+@pytest.mark.parametrize("odd", ["what is this", "listens no more", "route default via 192.0.2.1"])
+def test_a_line_of_an_unknown_form_makes_the_access_unknown(odd: str) -> None:
+    with pytest.raises(FactUnknownError, match="not understood"):
+        facts_of({reachability.SECTION: f"unit active\nlistens\n{odd}\nend\n"}).get(reachability.SOURCE)
+    with pytest.raises(FactUnknownError, match="cut short"):
+        facts_of({reachability.SECTION: "unit active\nlistens\n"}).get(reachability.SOURCE)
+    found = facts_of({reachability.SECTION: "unit failed\nrule policy drop;\nend\n"}).get(reachability.SOURCE)
+    assert found == AccessFacts("failed", False, ("policy drop;",))
+
+
+RENAMED = {
+    nic_facts.DEVICES: f"nic ens6\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:06.0/virtio2\nlink {DEFAULT_LINK}\n",
+    nic_facts.FILES: file_line("/etc/network/interfaces", ENS5),
+    nic_facts.NETWORKING: NETWORKING,
+}
+ODD = st.one_of(
+    st.text(st.characters(codec="ascii"), min_size=1, max_size=40),
+    st.sampled_from(
+        ["unread Zm9v", "nic ens5", "tool x", "virt none", "unit a b c", "unit a b", "end", "file x", "next PATH"]
+    ),
+)
+
+
+@given(section=st.sampled_from(list(RENAMED)), at=st.integers(0, 12), line=ODD)
+def test_an_unknown_line_anywhere_never_makes_a_missing_card_be_there(section: Section, at: int, line: str) -> None:
+    lines = RENAMED[section].splitlines(keepends=True)
+    place = min(at, len(lines))
+    spoilt = {**RENAMED, section: "".join([*lines[:place], f"{line}\n", *lines[place:]])}
+    found = facts_of({one: f"{text}end\n" for one, text in spoilt.items()})
+    try:
+        renames = work_out(found.get(nic_facts.SOURCE), (MAC,), None)
+    except FactUnknownError:
+        return
+    assert renames.doubt or renames.names == {"ens5": "ens6"}
 
 
 def test_a_screen_of_no_known_kind_has_no_known_cause() -> None:

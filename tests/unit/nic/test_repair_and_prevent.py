@@ -101,38 +101,34 @@ def test_the_note_on_the_hosts_disk_makes_two_cards_certain(tmp_path: Path) -> N
     assert sure.renames == {"ens5": "ens14", "ens6": "ens13"}
 
 
+NO_ADDRESS = '[{"ifname": "ens13", "flags": ["UP", "LOWER_UP"], "addr_info": []}]'
+ADDRESS = NO_ADDRESS.replace("[]", '[{"local": "192.0.2.21", "scope": "global"}]')
+ROUTE = '[{"dst": "default", "gateway": "192.0.2.1", "dev": "ens13"}]'
+
+
 @pytest.mark.parametrize(
-    ("state", "access", "cause", "act"),
+    ("addresses", "route", "access", "cause", "act"),
     [
-        ("end", "unit active\nlistens\nend", Cause.NOT_UP, "ifup ens13"),
-        ("address ens13 192.0.2.21/24\nend", "unit failed\nend", Cause.SSHD, "restart ssh.service"),
-        (
-            "address ens13 192.0.2.21/24\nend",
-            "unit active\nlistens\nroute default via 192.0.2.1\nrule policy drop;\nend",
-            Cause.FIREWALL,
-            "",
-        ),
-        ("address ens13 192.0.2.21/24\nend", "unit active\nlistens\nrule policy drop;\nend", Cause.NO_ROUTE, ""),
-        (
-            "address ens13 192.0.2.21/24\nend",
-            "unit active\nlistens\nroute default via 192.0.2.1\nrule policy accept;\nend",
-            Cause.UNKNOWN,
-            "",
-        ),
+        (NO_ADDRESS, "[]", "unit active\nlistens\nend", Cause.NOT_UP, "ifup ens13"),
+        (ADDRESS, ROUTE, "unit failed\nend", Cause.SSHD, "restart ssh.service"),
+        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy drop;\nend", Cause.FIREWALL, ""),
+        (ADDRESS, "[]", "unit active\nlistens\nrule policy drop;\nend", Cause.NO_ROUTE, ""),
+        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy accept;\nend", Cause.UNKNOWN, ""),
     ],
 )
-def test_other_causes(tmp_path: Path, state: str, access: str, cause: Cause, act: str) -> None:
+def test_other_causes(tmp_path: Path, addresses: str, route: str, access: str, cause: Cause, act: str) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC})
     (tmp_path / "etc/network/interfaces").write_text(TEXT.replace("ens5", "ens13"))
     real = guest.read
 
     def read(script: str, *, timeout: float) -> CommandResult:
-        if "section nic-state" not in script:
+        if "section access" not in script:
             return real(script, timeout=timeout)
         mark = script.partition("\n")[0].removeprefix("mark=")
+        answers = {"addresses": addresses, "routes-v4": route, "routes-v6": "[]", "access": access}
         text = "".join(
             f"{mark} begin {name}\n{body}\n\n{mark} errors {name}\n\n{mark} end {name} 0\n"
-            for name, body in (("nic-state", state), ("access", access))
+            for name, body in answers.items()
         )
         return CommandResult(script, 0, text, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 
@@ -278,10 +274,20 @@ def test_a_host_of_netplan_is_refused_by_name_and_untouched(tmp_path: Path) -> N
     assert guest.acts == []
 
 
+def test_a_vlan_that_ifup_did_not_make_is_no_success(tmp_path: Path) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC})
+    vlan = "auto ens5.100\niface ens5.100 inet static\n\taddress 192.0.2.21/24\n"
+    (tmp_path / "etc/network/interfaces").write_text(vlan)
+    with pytest.raises(NicRepairError, match=r"no interface ens13\.100 after ifup; the files were put back"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    assert guest.file() == vlan
+
+
 def test_a_bridge_is_brought_up_again_with_its_renamed_port(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC})
     bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
     (tmp_path / "etc/network/interfaces").write_text(bridge)
+    (tmp_path / "sys/class/net/br0").mkdir()
     repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
     assert repair.renames == {"ens5": "ens13"}
     assert guest.file() == bridge.replace("ens5", "ens13")

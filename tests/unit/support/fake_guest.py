@@ -77,8 +77,9 @@ class FakeGuest:
             "udevadm": f'[ "$1" != info ] || echo ID_NET_LINK_FILE={DEFAULT_LINK}',
             "systemctl": f'[ "$1" = is-enabled ] || exit 0\n[ "$2" = {self.enabled}.service ] && echo enabled',
             "systemd-detect-virt": "echo kvm",
+            "ip": """[ "$1 $2" != "-j addr" ] || echo '[{"ifname": "lo", "flags": ["LOOPBACK"]}]'""",
         }
-        silent = "ifup ifdown ifquery networkctl update-initramfs lsinitramfs ip ss nft sync chown"
+        silent = "ifup ifdown ifquery networkctl update-initramfs lsinitramfs ss nft sync chown"
         for tool in {*says, *silent.split()} - self.without:
             (fakes / tool).write_text(f"#!/bin/sh\n{says.get(tool, '')}\nexit 0\n")
             (fakes / tool).chmod(0o755)
