@@ -66,7 +66,9 @@ _SENDERS = {
 }
 
 
-def _port(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int, port: int) -> Finding | None:
+def _port(
+    found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int, port: int, *, mail: bool
+) -> Finding | None:
     """What is wrong with a port that others must reach, by the best of the host's addresses; None if they reach it.
 
     Arguments:
@@ -74,11 +76,20 @@ def _port(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int,
         hosts: the host's own addresses of the family, with their interfaces.
         family: 4 or 6.
         port: the port.
+        mail: it is for mail, so everybody must reach it; else it is enough that a network reaches it that a rule names.
     """
-    tried = [_from_everywhere(found, host, interface, family, port) for host, interface in hosts]
+    ask = _from_everywhere if mail else _from_somewhere
+    tried = [ask(found, host, interface, family, port) for host, interface in hosts]
     if not tried:
         return unknown(f"whether port {port} is open over IPv{family} is not known: the host has no address of it")
     return None if None in tried else max((one for one in tried if one), key=lambda one: one.status.severity)
+
+
+def _from_somewhere(found: FirewallFacts, host: str, interface: str, family: int, port: int) -> Finding | None:
+    named = (Packet(sender, host, port, interface) for sender in found.named_senders(family))
+    if any(_reaches(found, packet)[0] for packet in named):
+        return None
+    return _from_everywhere(found, host, interface, family, port)
 
 
 def _from_everywhere(found: FirewallFacts, host: str, interface: str, family: int, port: int) -> Finding | None:
@@ -114,7 +125,8 @@ def _family(facts: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: in
     rules = sum(len(facts.flat(chain)) for chain in dropping)
     if rules < policy.firewall.min_rules:
         return failed(f"only {rules} rules for IPv{family}, expected {policy.firewall.min_rules} at least")
-    if closed := [bad for port in policy.firewall.accepted_ports if (bad := _port(facts, hosts, family, port))]:
+    asked = [(port, port in policy.listeners) for port in policy.firewall.accepted_ports]
+    if closed := [bad for port, mail in asked if (bad := _port(facts, hosts, family, port, mail=mail))]:
         return worst(closed)
     return ok(f"IPv{family}: {rules} rules in {', '.join(chain.table for chain in dropping)}")
 

@@ -68,7 +68,8 @@ class FirewallPolicy:
 
     Attributes:
         required: whether a host without a packet filter that drops by default has failed.
-        accepted_ports: TCP ports of which each family must have a rule that accepts them.
+        accepted_ports: TCP ports that must be reachable over each family: those in `listeners` from the whole Internet,
+            others, such as 22, from some network that the rules name.
         min_rules: rules each family must have at least; a truncated rule set has fewer.
     """
 

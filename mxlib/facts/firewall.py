@@ -4,15 +4,16 @@ On Debian 12 ferm loads through iptables-legacy: there plain ``iptables-save`` p
 ``nft list ruleset`` is empty, so a filter that is well looks absent to whoever asks one tool only. All are asked.
 """
 
+import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.iptables_statements import legacy_table
 from mxlib.facts.netfilter import Action, Chain, LoadedTable, Rule, nft_tables, parse_nft, parse_save
 from mxlib.facts.packet_match import Packet
-from mxlib.facts.packet_path import Passage, passage
+from mxlib.facts.packet_path import Passage, Table, passage
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -70,6 +71,11 @@ class FirewallFacts:
         on_the_way = sorted(found, key=lambda one: one[:4])
         return tuple((f"{name} {chain}", passage(table, chain, packet)) for _, _, name, chain, table in on_the_way)
 
+    def named_senders(self, family: int) -> tuple[str, ...]:
+        """An address of each network that the rules and sets name, whatever they do with it."""
+        texts = (text for loaded in self.tables for text in _texts(loaded.table))
+        return tuple(dict.fromkeys(text for text in texts if _family(text) == family))
+
     def input_chains(self, family: int) -> tuple[Chain, ...]:
         """Chains that packets to the host pass, in their order, but for our own tables."""
         found = [
@@ -97,6 +103,27 @@ class FirewallFacts:
             for target in targets if depth else []:
                 if target.families & chain.families:
                     yield from self._flat(target, both, rule.states or states, depth - 1)
+
+
+def _texts(table: Table) -> Iterable[str]:
+    """Every text in the statements and sets of a table; of a network its address."""
+    rest: list[object] = [statement for chain in table.chains.values() for rule in chain.rules for statement in rule[0]]
+    rest += table.sets.values()
+    while rest:
+        one = rest.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, Mapping):
+            rest += one.values()
+        elif isinstance(one, list | tuple):
+            rest += one
+
+
+def _family(text: str) -> int | None:
+    try:
+        return ipaddress.ip_address(text).version
+    except ValueError:
+        return None
 
 
 def parse(outputs: Outputs) -> FirewallFacts:

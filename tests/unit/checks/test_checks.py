@@ -472,3 +472,31 @@ def test_selection():
 def test_a_wrong_policy_is_refused(values):
     with pytest.raises(ValueError, match=r".*"):
         VerifyPolicy(**values)
+
+
+@pytest.mark.parametrize(
+    ("rule", "port", "status"),
+    [
+        ("ip saddr 192.0.2.0/24 tcp dport 22", 22, Status.OK),
+        ("ip saddr 192.0.2.0/24 tcp dport 25", 25, Status.FAILED),
+        ("ip saddr 192.0.2.0/24 tcp dport 23", 22, Status.FAILED),
+    ],
+)
+def test_a_port_that_is_not_for_mail_may_be_open_to_a_named_network_only(rule, port, status):
+    wanted = int(rule.rpartition(" ")[2])
+    net = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}},
+                     "right": {"prefix": {"addr": "192.0.2.0", "len": 24}}}}  # fmt: skip
+    dport = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": wanted}}
+    answers = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}
+    where = {"family": "inet", "table": "filter", "chain": "input"}
+    chain = {**where, "name": "input", "handle": 1, "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}
+    rules = [
+        {"metainfo": {"version": "1.0.6"}},
+        {"table": {"family": "inet", "name": "filter", "handle": 4}},
+        {"chain": chain},
+        {"rule": {**where, "handle": 2, "expr": [answers, {"accept": None}]}},
+        {"rule": {**where, "handle": 3, "expr": [net, dport, {"accept": None}]}},
+    ]
+    policy = dataclasses.replace(POLICY, families=(4,), firewall=FirewallPolicy(accepted_ports=(port,)))
+    verdict = judge("firewall", host(firewall_nft=json.dumps({"nftables": rules})), policy)
+    assert verdict.status is status, verdict.why
