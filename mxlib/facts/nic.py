@@ -19,7 +19,7 @@ for d in /sys/class/net/*; do
 [ -e "$d/device" ] || continue
 printf 'nic %s\\nmac %s\\nat %s\\n' "${d##*/}" "$(cat "$d/address")" "$(readlink -f "$d/device")"
 udevadm info -q property -p "$d" 2>/dev/null | sed -n -e 's/^ID_NET_LINK_FILE=/link /p' -e 's/^ID_NET_NAME=/chosen /p'
-udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E 's/^ID_NET_NAME_(FROM_DATABASE|ONBOARD|SLOT|PATH)=/next \1 /p'
+udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E 's/^ID_NET_NAME_(FROM_DATABASE|ONBOARD|SLOT|PATH)=/next \\1 /p'
 done
 echo end
 """,

@@ -1,5 +1,10 @@
+import importlib
+import pkgutil
+import re
+
 import pytest
 
+import mxlib
 from mxlib.base.errors import ParseError
 from mxlib.facts import boot
 from mxlib.facts.section import Section, build_script, read_sections, split_output
@@ -134,3 +139,16 @@ def test_the_hosts_own_clock_frames_the_script():
 def test_a_clock_that_nobody_asks_for_is_not_read():
     assert "\nclock\n" not in build_script([Section("one", "true")], "@@m")
     assert ask(Section("one", "true"))["one"].host_times is None
+
+
+def sections_of_all_modules():
+    for found in pkgutil.walk_packages(mxlib.__path__, "mxlib."):
+        module = importlib.import_module(found.name)
+        yield from ((found.name, one) for one in vars(module).values() if isinstance(one, Section))
+
+
+def test_no_script_holds_a_control_character():
+    r"""A back reference such as ``\1`` that stands in a plain string of Python is one: sed would print it as it is."""
+    scripts = {(module, section.name): section.script for module, section in sections_of_all_modules()}
+    assert len(scripts) > 30
+    assert {key: text for key, text in scripts.items() if re.search(r"[^\n\t\x20-\x7e]", text)} == {}
