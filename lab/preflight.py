@@ -8,26 +8,27 @@ from pathlib import Path
 from lab.place import cache
 from lab.shell import LabError, run
 
-# Tool → the Debian package that brings it.
+# What is in no essential package of Debian, and so must be asked for. Tool → the package that brings it.
 TOOLS = {
+    "git": "git",  # Spicerack's, which does not start without
     "ip": "iproute2",
-    "ssh": "openssh-client",
-    "unshare": "util-linux",
-    "nsenter": "util-linux",
     "losetup": "mount",
     "mke2fs": "e2fsprogs",
-    "perl": "perl",
-    "dpkg": "dpkg",
+    "modprobe": "kmod",
+    "ssh": "openssh-client",
+}
+# Where a program on PATH says too little. Package → what succeeds only if it is there.
+PROOFS = {
+    "perl": ("perl", "-MPod::Usage", "-e", 'require "syscall.ph"'),  # mmdebstrap's; a bare perl is in every Debian
+    "python3-venv": ("python3", "-c", "import ensurepip, venv"),
 }
 MEMORY_MIB, DISK_MIB = 3500, 9000
 
 
 def missing_packages() -> list[str]:
-    """Debian packages that would bring the tools that are missing."""
+    """Debian packages that would bring what is missing."""
     packages = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
-    if run([python(), "-c", "import ensurepip, venv"], check=False).returncode:
-        packages.add("python3-venv")
-    return sorted(packages)
+    return sorted(packages | {package for package, proof in PROOFS.items() if run(proof, check=False).returncode})
 
 
 def python() -> str:

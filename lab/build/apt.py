@@ -1,15 +1,16 @@
 """Debian packages for the lab's own folders: the machine's sources, but not the machine's apt state."""
 
 import re
+import tempfile
 from pathlib import Path
 
 from lab.shell import LabError, run
 
-SUITES = ("bookworm", "bookworm-security")
+SUITE = "bookworm"
 
 
-def debian_sources() -> list[str]:
-    """One-line apt sources of Debian 12, by the machine's own mirrors (which may serve a later release to itself).
+def debian_sources(suite: str = SUITE) -> list[str]:
+    """One-line apt sources of a Debian release, by the machine's own mirrors, whichever release it has itself.
 
     Raises:
         LabError: the machine has no Debian source.
@@ -23,8 +24,8 @@ def debian_sources() -> list[str]:
     security = [uri for uri in repositories if "security" in uri]
     if not main:
         raise LabError("no Debian source among the machine's apt sources: expected one with component main")
-    lines = [f"deb {uri} {SUITES[0]} main" for uri in main[:1]]
-    return lines + [f"deb {uri} {SUITES[1]} main" for uri in security[:1]]
+    lines = [f"deb {uri} {suite} main" for uri in main[:1]]
+    return lines + [f"deb {uri} {suite}-security main" for uri in security[:1]]
 
 
 def _configured() -> str:
@@ -82,3 +83,25 @@ class PrivateApt:
         run(self._command("download", "-qq", package), timeout=180, cwd=downloads)
         newest = max(downloads.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
         run(["dpkg", "-x", newest, into])
+
+
+def unpacked(cache: Path, package: str) -> Path:
+    """Folder of a package of Debian 12 that is unpacked and not installed; done if it is not in the cache.
+
+    Arguments:
+        cache: the lab's cache folder.
+        package: its name.
+
+    Raises:
+        LabError: it cannot be had.
+    """
+    folder = cache / "tools" / package
+    if not folder.is_dir():
+        # Aside first: half of a package would look like all of it.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{package}.", dir=folder.parent) as aside:
+            apt = PrivateApt(cache / "apt")
+            apt.update()
+            apt.unpack(package, Path(aside, "files"))
+            Path(aside, "files").rename(folder)
+    return folder

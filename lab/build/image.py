@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import struct
@@ -14,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab.build.apt import PrivateApt, debian_sources
-from lab.build.labroot import mmdebstrap
+from lab.build import mmdebstrap
+from lab.build.apt import PrivateApt
 from lab.place import CONSOLE_PASSWORD
 from lab.shell import LabError, run
 
@@ -28,18 +27,7 @@ PARTITION_OFFSET = 2048 * SECTOR
 FS_UUID = "5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
 BUILD_DEADLINE = 900.0
 KEPT_IMAGES = 2
-OPTIONS = (
-    "--mode=root",
-    "--variant=minbase",
-    "--skip=check/empty",
-    '--aptopt=APT::Install-Recommends "false"',
-    '--aptopt=Acquire::Languages "none"',
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    "--dpkgopt=force-unsafe-io",
-)
+OPTIONS = (*mmdebstrap.OPTIONS, "--dpkgopt=path-include=/usr/share/doc/*/copyright")
 # A mount and process namespace of its own: when its first process ends, no process and no mount of it is left.
 # It ends with us, even if we are killed.
 PRIVATE = (
@@ -201,9 +189,9 @@ def _available_kernels(cache: Path) -> tuple[str, str]:
 def _make_root(cache: Path, root: Path, packages: Iterable[str]) -> None:
     hook = f"--essential-hook={RECIPE}/essential.sh"
     include = f"--include={','.join(packages)}"
-    words: list[str | Path] = [mmdebstrap(cache), *OPTIONS, hook, include, "bookworm", root, *debian_sources()]
     # What mmdebstrap drops into the temporary folder goes with the build, even if it is killed.
-    run([*PRIVATE, *words], timeout=BUILD_DEADLINE, env={**os.environ, "TMPDIR": str(root.parent)})
+    env = {"TMPDIR": str(root.parent)}
+    mmdebstrap.make(cache, root, [*OPTIONS, hook, include], within=PRIVATE, env=env, timeout=BUILD_DEADLINE)
     settings = {"FS_UUID": FS_UUID, "ROOT_PASSWORD": CONSOLE_PASSWORD}
     _run_script("configure.sh", root, RECIPE, settings=settings)
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.build.apt import PrivateApt, debian_sources
-from lab.shell import LabError, run
+from lab.build import mmdebstrap
+from lab.shell import LabError
 
 # Each line: what needs it.
 PACKAGES = (
@@ -18,35 +18,11 @@ PACKAGES = (
     *("python3-aiosmtpd", "python3-dnspython", "python3-yaml", "tcpdump"),  # the outside world
     *("e2fsprogs", "fdisk"),
 )
-OPTIONS = (
-    "--mode=root",
-    "--variant=minbase",
-    "--skip=check/empty",
-    '--aptopt=APT::Install-Recommends "false"',
-    '--aptopt=Acquire::Languages "none"',
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=force-unsafe-io",
-)
 
 
 def digest() -> str:
     """Identity of the recipe."""
-    return hashlib.sha256("\n".join((*PACKAGES, *OPTIONS)).encode()).hexdigest()[:12]
-
-
-def mmdebstrap(cache: Path) -> Path:
-    """Path of an mmdebstrap: the machine's, else one unpacked into the cache (it is one Perl script)."""
-    found = shutil.which("mmdebstrap")
-    unpacked = cache / "tools" / "usr" / "bin" / "mmdebstrap"
-    if found:
-        return Path(found)
-    if not unpacked.exists():
-        apt = PrivateApt(cache / "apt")
-        apt.update()
-        apt.unpack("mmdebstrap", cache / "tools")
-    return unpacked
+    return hashlib.sha256("\n".join((*PACKAGES, *mmdebstrap.OPTIONS)).encode()).hexdigest()[:12]
 
 
 def build(cache: Path, say: Callable[[str], None]) -> Path:
@@ -67,8 +43,7 @@ def build(cache: Path, say: Callable[[str], None]) -> Path:
     work = root.with_name(f"{root.name}.{os.getpid()}")
     work.parent.mkdir(parents=True, exist_ok=True)
     try:
-        tool = mmdebstrap(cache)
-        run([tool, *OPTIONS, f"--include={','.join(PACKAGES)}", "bookworm", work, *debian_sources()], timeout=900)
+        mmdebstrap.make(cache, work, [*mmdebstrap.OPTIONS, f"--include={','.join(PACKAGES)}"])
         work.rename(root)
     except LabError:
         shutil.rmtree(work, ignore_errors=True)

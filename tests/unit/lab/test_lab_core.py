@@ -1,11 +1,12 @@
 """The lab's own pure parts: names, refusals, the zone, the command line."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from lab import cli, preflight
-from lab.build import apt
+from lab.build import apt, mmdebstrap
 from lab.faults import catalogue as faults
 from lab.faults import scripts as fault_scripts
 from lab.place import EXCHANGERS, STATIONS, Lab, exchanger
@@ -56,6 +57,78 @@ def test_missing_packages_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(preflight, "missing_packages", lambda: ["iproute2", "perl"])
     with pytest.raises(LabError, match=r"missing Debian packages: iproute2 perl; `apt-get install iproute2 perl`"):
         preflight.check(may_install=False, starting=True)
+
+
+def _machine(monkeypatch: pytest.MonkeyPatch, folder: Path, **programs: str) -> None:
+    """Leave nothing on PATH but these programs: name → the shell command it runs."""
+    for name, command in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{command}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_a_machine_with_nothing_misses_every_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _machine(monkeypatch, tmp_path, perl="exit 2", python3="exit 1")
+    assert preflight.missing_packages() == sorted({*preflight.TOOLS.values(), *preflight.PROOFS})
+
+
+def test_a_bare_perl_is_not_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tools = dict.fromkeys(preflight.TOOLS, "exit 0")
+    bare = "case $* in *syscall.ph*) exit 2 ;; esac"  # as Debian's perl-base alone
+    _machine(monkeypatch, tmp_path, **tools, perl=bare, python3="exit 0")
+    assert preflight.missing_packages() == ["perl"]
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-query"), reason="dpkg-query is not here")
+def test_what_every_debian_has_is_not_listed() -> None:
+    listed = run(["dpkg-query", "--show", "--showformat", "${Essential} ${Package}\n"]).stdout
+    essential = {line.split()[1] for line in listed.splitlines() if line.startswith("yes ")}
+    assert "coreutils" in essential
+    assert essential.isdisjoint({*preflight.TOOLS.values(), *preflight.PROOFS})
+
+
+PRINTS_ITS_PATH = '#!/bin/sh\necho "$PATH" >"$TMPDIR/path"\n'
+
+
+def test_mmdebstrap_finds_its_own_programs_whatever_the_machine_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Packages:
+        def __init__(self, folder: Path) -> None: ...
+
+        def update(self) -> None: ...
+
+        def unpack(self, package: str, into: Path) -> None:
+            programs = into / "usr" / "bin"
+            programs.mkdir(parents=True)
+            (programs / package).write_text(PRINTS_ITS_PATH)
+            (programs / package).chmod(0o755)
+
+    machines = tmp_path / "machine"
+    machines.mkdir()
+    _machine(monkeypatch, machines, mmdebstrap="exit 1")
+    monkeypatch.setattr(apt, "PrivateApt", Packages)
+    monkeypatch.setattr(mmdebstrap, "debian_sources", lambda suite: [])
+    mmdebstrap.make(tmp_path / "cache", tmp_path / "root", (), env={"TMPDIR": str(tmp_path)})
+    programs = tmp_path / "cache" / "tools" / "mmdebstrap" / "usr" / "bin"
+    assert (tmp_path / "path").read_text() == f"{programs}:{machines}\n"
+
+
+def test_half_a_package_is_never_taken_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Torn:
+        def __init__(self, folder: Path) -> None: ...
+
+        def update(self) -> None: ...
+
+        def unpack(self, package: str, into: Path) -> None:
+            into.mkdir()
+            raise LabError("no space left")
+
+    monkeypatch.setattr(apt, "PrivateApt", Torn)
+    for _ in range(2):
+        with pytest.raises(LabError, match="no space left"):
+            apt.unpacked(tmp_path, "mmdebstrap")
+    assert list((tmp_path / "tools").iterdir()) == []
 
 
 def test_too_little_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,12 @@ def test_without_promtool_the_check_fails_in_one_sentence(tmp_path: Path, monkey
     def unreachable(folder: Path) -> None:
         raise LabError("no network")
 
-    monkeypatch.setattr(promtool.shutil, "which", lambda name: None)
+    machines = tmp_path / "machine" / "promtool"
+    machines.parent.mkdir()
+    machines.write_text("#!/bin/sh\n")
+    machines.chmod(0o755)
+    monkeypatch.setenv("PATH", str(machines.parent))
     monkeypatch.setattr(promtool, "PrivateApt", unreachable)
-    with pytest.raises(LabError, match=r"no promtool on this machine, .* no network"):
-        promtool.check(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(LabError, match=r"no promtool in the cache, .* no network"):
+        promtool.check(tmp_path / "cache")
+    assert list((tmp_path / "cache").glob("*")) == []
