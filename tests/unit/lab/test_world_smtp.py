@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import smtplib
@@ -237,7 +238,12 @@ def test_a_kernel_that_throws_the_replies_away(world: World, monkeypatch: pytest
     monkeypatch.setattr(replies, "UNSEEN_AFTER", 0.2)
     sock = world.raw()
     sock.sendall(b"X-Lab-Id: not-acked\r\n\r\nbody\r\n")
-    attach_filter(sock, struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF: return 0, drop everything
+    try:
+        attach_filter(sock, struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF: return 0, drop everything
+    except PermissionError as error:
+        if os.geteuid() == 0:
+            raise
+        pytest.skip(f"user id {os.geteuid()} may not attach a filter to a socket on this kernel: {error}")
     sock.sendall(b".\r\n")
     until(lambda: [line["event"] for line in world.lines()] == ["arrival", "reply-unseen"])
     sock.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER: the next retransmission gets through
