@@ -6,6 +6,8 @@ from lab.place import CLUSTER, CLUSTER_V4, EXCHANGERS, NODE, Lab, Station
 from lab.shell import run
 
 DAYS = "3650"
+# From Python 3.13 on a client trusts no authority that does not say what its key is for (RFC 5280, 4.2.1.3).
+KEY_USAGE = "keyUsage=critical,keyCertSign,cRLSign"
 
 
 def make_ssh_key(path: Path, comment: str) -> None:
@@ -28,7 +30,8 @@ def make_authority(labroot: Path, keys: Path) -> None:
         _in_root(
             labroot,
             keys,
-            f"openssl req -x509 -newkey rsa:2048 -nodes -days {DAYS} -subj '{subject}' -keyout ca.key -out ca.crt 2>&1",
+            f"openssl req -x509 -newkey rsa:2048 -nodes -days {DAYS} -subj '{subject}' -addext {KEY_USAGE}"
+            " -keyout ca.key -out ca.crt 2>&1",
         )
 
 
