@@ -31,6 +31,14 @@ class ParseError(MxlibError):
     """An output does not have the form its command is known to print: the fact is UNKNOWN."""
 
 
+class MovedError(HostError):
+    """The host is not as it was when an act was decided on: nothing was done, and it has to be looked at again."""
+
+
+class LockedError(MovedError):
+    """Another command still holds the host's lock, perhaps one of this run whose answer was lost: nothing was done."""
+
+
 class FencedError(HostError):
     """A newer run has taken the host over: this one must not write any more."""
 

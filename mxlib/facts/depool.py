@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model.on_host import DIRECTORY, RECORD, TOKEN
+from mxlib.model.on_host import DIRECTORY, RECORD, RECORD_BEFORE, TOKEN, Kept
 from mxlib.model.record import Record, from_json
 from mxlib.model.state import Ports
 
@@ -45,9 +45,7 @@ SECTION = Section(
     "depool",
     f"""\
 [ ! -e {RECORD} ] || printf 'record %s\\n' "$(base64 -w 0 {RECORD})"
-token=0
-{{ read -r token <{TOKEN}; }} 2>/dev/null
-echo "token ${{token:-0}}"
+[ ! -e {TOKEN} ] || printf 'kept-token %s\\n' "$(base64 -w 0 {TOKEN})"
 [ ! -s {RULES} ] || echo 'file yes'
 there() {{ [ -e "$1" ]; }}
 if [ -f {UNIT_FILE} ] && [ ! -L {UNIT_FILE} ] && {" && ".join(f"there {link}" for link in links("*"))}
@@ -73,6 +71,7 @@ class DepoolFacts:
 
     Attributes:
         record: the run's memory; None where nobody has claimed the host.
+        kept: the run's files as they are on the host.
         token: the highest fencing token that has written here.
         persisted: whether rules, unit and its enablement are all there, so that a reboot keeps the ports closed.
         traces: whether any of them is there.
@@ -84,6 +83,7 @@ class DepoolFacts:
     """
 
     record: Record | None
+    kept: Kept
     token: int
     persisted: bool
     traces: bool
@@ -116,9 +116,11 @@ def parse(outputs: Outputs) -> DepoolFacts:
     if not loaded and not _ABSENT.search(listing):
         raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
     has_file, unit = "file" in lines, lines.get("unit", "")
+    kept = Kept(_decoded(lines.get("kept-token")), _decoded(lines.get("record")))
     return DepoolFacts(
-        record=_record(lines.get("record")),
-        token=int(lines.get("token", "0") or 0),
+        record=_record(kept.record),
+        kept=kept,
+        token=kept.number(),
         persisted=has_file and unit == "enabled",
         traces=has_file or bool(unit),
         closed_ports=_closed(listing) if loaded else None,
@@ -144,13 +146,21 @@ def _knocks(listing: str) -> dict[str, int]:
     return found
 
 
-def _record(encoded: str | None) -> Record | None:
-    if encoded is None:
+def _decoded(encoded: str | None) -> bytes | None:
+    try:
+        return None if encoded is None else base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        raise ParseError("the run's files on the host are not all there") from error
+
+
+def _record(kept: bytes | None) -> Record | None:
+    if kept is None:
         return None
     try:
-        return from_json(base64.b64decode(encoded).decode())
-    except (binascii.Error, UnicodeDecodeError):
-        raise ParseError("the run's record on the host is damaged") from None
+        return from_json(kept.decode())
+    except (ParseError, UnicodeDecodeError) as error:
+        back = f"or put back what it was before: mv {RECORD_BEFORE} {RECORD}, then --resume"
+        raise ParseError(f"{RECORD} on the host: {error}. Look at it; {back}") from None
 
 
 def _closed(listing: str) -> tuple[int, ...]:

@@ -71,7 +71,8 @@ def add_script(quoted_line: str) -> str:
     return f"""\
 {{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; printf '%s\\n' {quoted_line}; }} >{LIST}.new
 sync {LIST}.new
-mv {LIST}.new {LIST}
+mv -f {LIST}.new {LIST}
+sync {LIST.rpartition("/")[0]}
 """
 
 

@@ -1,58 +1,180 @@
-"""What these cookbooks keep on a host: its paths, the fence before every act, the record."""
+"""What these cookbooks keep on a host: paths, the one way to put a file there, and the transaction around every act."""
 
+import hashlib
+import re
 import shlex
+from dataclasses import dataclass
 
+from mxlib.base.errors import FencedError, ParseError
 from mxlib.model.record import Record
 
 DIRECTORY = "/var/lib/mx-cookbooks"
 RECORD = f"{DIRECTORY}/run.json"
+RECORD_BEFORE = f"{RECORD}.old"
+"""The revision before the last one: where the record was damaged, a person can put it back."""
 TOKEN = f"{DIRECTORY}/token"
 
 FENCED = 75
-"""Exit code of a script that found a newer token on the host (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of a script that has found something else than it was sent for, and has done nothing (EX_TEMPFAIL)."""
+LOCK_S = 20
+"""Seconds that an act waits for another one on the same host."""
+
+PUT = """\
+put() { printf %s "$2" >"$1.new"; sync "$1.new"; mv -f "$1.new" "$1"; sync "${1%/*}"; }
+"""
+"""The shell function ``put PATH TEXT``: the file is there as a whole, and on the disk, or it is as it was."""
+
+_TOKEN = re.compile(rb"[0-9]{1,18}\n")
+
+
+def quoted(text: str) -> str:
+    """Return a text as one argument for a shell."""
+    return shlex.quote(text)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The run's files on a host, byte for byte; None is not there.
+
+    Attributes:
+        token: the fencing token.
+        record: the memory of the run.
+    """
+
+    token: bytes | None = None
+    record: bytes | None = None
+
+    def number(self) -> int:
+        """Return the fencing token: the highest one that has written here; 0 where nobody has.
+
+        Raises:
+            mxlib.base.errors.ParseError: it is damaged, or missing beside a record.
+        """
+        if self.token is None and self.record is None:
+            return 0
+        if self.token is not None and _TOKEN.fullmatch(self.token):
+            return int(self.token)
+        what = "is missing beside a record" if self.token is None else f"is damaged: {self.token[:40]!r}"
+        raise ParseError(
+            f"the fencing token in {TOKEN} {what}. Make sure that nobody else acts on this host, then write what"
+            f' "token" in {RECORD} says into it, or 0'
+        )
+
+    def sums(self) -> str:
+        """Return what sha256sum prints for them in :data:`DIRECTORY`."""
+        named = (("token", self.token), ("run.json", self.record))
+        return "\n".join(f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in named if data is not None)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an act was decided on.
+
+    Attributes:
+        boot: boot id of the host when it was looked at.
+        kept: the run's files then.
+    """
+
+    boot: str
+    kept: Kept
+
+    def check(self, token: int, record: Record | None) -> None:
+        """Refuse to act with a token older than the host has seen, in its token file or in its record.
+
+        Raises:
+            mxlib.base.errors.FencedError: another operator has taken over.
+            mxlib.base.errors.ParseError: the token on the host is damaged.
+        """
+        newest = max(self.kept.number(), record.token if record is not None else 0)
+        if newest > token:
+            why = "another operator has taken over"
+            raise FencedError(f"token {newest} on the host is newer than ours, {token}: {why}")
+
+    def after(self, token: int, record: Record | None) -> "Basis":
+        """Return the basis after an act that wrote this token and, unless None, this record."""
+        written = self.kept.record if record is None else record.to_json().encode()
+        return Basis(self.boot, Kept(b"%d\n" % token, written))
+
 
 # This stands before every act, so it starts as few processes as it can: on a slow host they are what takes the time.
 # A step's children must not keep the lock: descriptor 9 is closed for what the step runs.
 _FENCE = f"""\
 set -eu
 umask 022
+{PUT}refuse() {{ echo "refused $1 $2"; exit {FENCED}; }}
 [ -d {DIRECTORY} ] || mkdir -p {DIRECTORY}
 exec 9>{DIRECTORY}/lock
-flock -w 20 9 || {{ echo 'the record on the host is locked by another command'; exit {FENCED}; }}
-have=0
-{{ read -r have <{TOKEN}; }} 2>/dev/null || :
-if [ "$have" -gt @TOKEN@ ]; then
-echo "token $have on the host is newer than ours, @TOKEN@: another operator has taken over"; exit {FENCED}
-fi
-[ "$have" = @TOKEN@ ] || {{ echo @TOKEN@ >{TOKEN}.new; mv {TOKEN}.new {TOKEN}; }}
+flock -w {LOCK_S} 9 || refuse busy 'another command holds the lock'
+read -r boot </proc/sys/kernel/random/boot_id
+[ "$boot" = @BOOT@ ] || refuse boot "$boot"
+kept=$(cd {DIRECTORY} && sha256sum token run.json 2>/dev/null) || :
+[ "$kept" = '@SUMS@' ] || refuse kept "$kept"
+"""
+_WRITE_TOKEN = f"put {TOKEN} '@TOKEN@\n'\n"
+_WRITE_RECORD = f"[ ! -e {RECORD} ] || ln -f {RECORD} {RECORD_BEFORE}\nput {RECORD} @RECORD@\n"
+# Neither in a list nor in a condition: there the shell would go on after a command that failed.
+_ACT = """\
+set +e
+(
+set -eu
+@SCRIPT@
+) 9>&-
+code=$?
+exec 9>&-
+set +u
+printf '\\n%s acted %s\\n' @MARK@ "$code"
 """
 
-_WRITE = f"""\
-printf %s @RECORD@ >{RECORD}.new
-sync {RECORD}.new
-mv {RECORD}.new {RECORD}
-sync {DIRECTORY}
-"""
+
+_NOTHING = "# write the record of the run\n:"
 
 
-def fenced(script: str, token: int, record: Record | None = None) -> str:
-    """Put the fence before a script, and the record, which holds the undo, before the act.
+def transaction(
+    script: str, basis: Basis, token: int, mark: str, *, record: Record | None = None, look: str = ""
+) -> str:
+    """Return a script that acts only where all is as it was when that was decided, and says where things stand then.
+
+    Under the host's lock it compares the boot id and the run's files, and does nothing where one of them is another.
+    Then token and record, which holds the undo, are put on the disk; then it acts, then it looks.
 
     Arguments:
         script: what acts; POSIX sh under ``set -eu``.
+        basis: what it was decided on.
         token: our fencing token.
-        record: the memory to write first.
+        mark: a word that no output can hold by chance.
+        record: the memory to write first; None leaves it.
+        look: what is read afterwards, without the lock.
     """
-    head = _FENCE.replace("@TOKEN@", str(token))
+    head = _FENCE.replace("@BOOT@", quoted(basis.boot)).replace("@SUMS@", basis.kept.sums())
+    if basis.kept.token != b"%d\n" % token:
+        head += _WRITE_TOKEN.replace("@TOKEN@", str(token))
     if record is not None:
-        head += _WRITE.replace("@RECORD@", quoted(record.to_json()))
-    return f"{head}(\nset -eu\n{script}\n) 9>&-\n" if script else f"# write the record of the run\n{head}"
+        head += _WRITE_RECORD.replace("@RECORD@", quoted(record.to_json()))
+    return head + _ACT.replace("@MARK@", mark).replace("@SCRIPT@", script or _NOTHING) + look
 
 
-def quoted(text: str) -> str:
-    """An argument for a shell.
+@dataclass(frozen=True)
+class Answer:
+    """What a transaction answered.
 
-    Arguments:
-        text: anything.
+    Attributes:
+        code: exit code of what acted.
+        output: what it printed.
+        look: what was read afterwards.
     """
-    return shlex.quote(text)
+
+    code: int
+    output: str
+    look: str
+
+
+def answer(printed: str, mark: str) -> Answer | None:
+    """Read what a transaction printed; None where it did not come to its look, so that what it did is not known."""
+    found = re.search(rf"\n{mark} acted (\d+)\n", printed)
+    return Answer(int(found[1]), printed[: found.start()], printed[found.end() :]) if found else None
+
+
+def refusal(printed: str) -> tuple[str, str]:
+    """Return why a transaction did nothing: one of ``busy``, ``boot`` and ``kept``, and what it found instead."""
+    found = re.match(r"refused (busy|boot|kept) (.*)", printed, re.DOTALL)
+    return (found[1], found[2].strip()) if found else ("", printed.strip())

@@ -14,6 +14,9 @@ from typing import Any
 
 from mxlib.base.errors import ParseError
 
+VERSION = 1
+"""Of the record's form: raised when a field gets another meaning. Fields that are only added need no other version."""
+
 MAX_BOOTS = 3
 """Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
 
@@ -144,6 +147,8 @@ class Record:
         unsettled: whether the host may hold what prepares it for another name; noted before it is prepared.
         prepared: boot id in which that was done and proven.
         pinned: names that this run has pinned by their MAC, to be let go of where the cold start never came.
+        host: the host it is of, fully qualified: a disk may be cloned. Empty in a record from before this was kept.
+        unknown: fields of these cookbooks in another release; kept as they are.
     """
 
     run: str
@@ -171,6 +176,8 @@ class Record:
     unsettled: bool = False
     prepared: str = ""
     pinned: tuple[str, ...] = ()
+    host: str = ""
+    unknown: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def cold_due(self) -> bool:
@@ -191,6 +198,11 @@ class Record:
     def ordered(self) -> int:
         """How many reboots the run has ordered."""
         return sum(bool(boot.wanted) for boot in self.boots)
+
+    @property
+    def spent(self) -> bool:
+        """Whether the run may order no reboot any more; one that is awaited may be ordered again."""
+        return self.ordered - (self.awaited is not None) >= MAX_BOOTS
 
     @property
     def trial_failed(self) -> bool:
@@ -218,10 +230,24 @@ class Record:
         judged = dataclasses.replace(self.judgements(boot), **stages)
         return dataclasses.replace(self, judged={**self.judged, boot: judged})
 
-    def to_judge_again(self) -> "Record":
-        """The record without the judgements that were inconclusive: who goes on asks again, with the same boot."""
-        kept = {boot: one for boot, one in self.judged.items() if one.worst is not Judgement.INCONCLUSIVE}
-        return dataclasses.replace(self, judged=kept)
+    def to_judge_again(self, boot: str) -> "Record":
+        """Return the record without the judgements that may turn out otherwise when somebody resumes the run.
+
+        What was inconclusive; and what the boot of now was blamed for, where no other kernel is left to return to: what
+        was wrong may be mended. A target that was to blame stays to blame.
+
+        Arguments:
+            boot: boot id of the host now.
+        """
+        again = {name for name, one in self.judged.items() if one.worst is Judgement.INCONCLUSIVE}
+        on_trial = self.target != self.fallback and self.kernel_of(boot) == self.target.release and not self.spent
+        if self.judgements(boot).worst is not None and not on_trial:
+            again.add(boot)
+        return dataclasses.replace(self, judged={name: one for name, one in self.judged.items() if name not in again})
+
+    def kernel_of(self, boot: str) -> str:
+        """Return the kernel of a boot since the claim; empty where the record does not know it."""
+        return next((one.kernel for one in self.boots if one.after == boot), "")
 
     def trusted(self, boot: str) -> bool:
         """Whether the host, in this boot, may be given to clients.
@@ -234,8 +260,10 @@ class Record:
         return self.judgements(boot).verified
 
     def to_json(self) -> str:
-        """The record as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), default=lambda value: value.value, sort_keys=True)
+        """Return the record as one line of JSON."""
+        fields = dataclasses.asdict(self)
+        values = {**fields.pop("unknown"), **fields, "version": VERSION}
+        return json.dumps(values, default=lambda value: value.value, sort_keys=True)
 
 
 def from_json(text: str) -> Record:
@@ -250,11 +278,13 @@ def from_json(text: str) -> Record:
     try:
         return _decode(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"the run's record on the host cannot be read: {error!r}") from None
+        raise ParseError(f"the run's record cannot be read: {error!r}") from None
 
 
 def _decode(raw: dict[str, Any]) -> Record:
     values = dict(raw)
+    if (version := int(values.pop("version", VERSION))) > VERSION:
+        raise ParseError(f"the run's record has version {version}, these cookbooks know {VERSION}: use the newer ones")
     if not _RUN.fullmatch(raw["run"]):
         raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
     values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
@@ -268,8 +298,9 @@ def _decode(raw: dict[str, Any]) -> Record:
     values["silences"] = tuple(raw["silences"])
     values["level"] = Level(raw.get("level", Level.GUEST.value))
     values["pinned"] = tuple(raw.get("pinned", ()))
-    known = {one.name for one in dataclasses.fields(Record)}
-    return Record(**{name: value for name, value in values.items() if name in known})
+    known = {one.name for one in dataclasses.fields(Record)} - {"unknown"}
+    unknown = {name: value for name, value in values.items() if name not in known}
+    return Record(**{name: value for name, value in values.items() if name in known}, unknown=unknown)
 
 
 def _boot(raw: dict[str, Any]) -> Boot:

@@ -140,6 +140,7 @@ class State:
         diagnosis: why it did not come back, as far as that was found out.
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
+        closed: whether the ports were closed when the host last answered, or it never has.
         uses: which optional parts the site has: "silence", "puppet".
     """
 
@@ -155,6 +156,7 @@ class State:
     diagnosis: str = ""
     lost: int = 0
     released: Outcome | None = None
+    closed: bool = True
     uses: frozenset[str] = frozenset({"silence", "puppet"})
 
 

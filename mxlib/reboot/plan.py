@@ -21,12 +21,25 @@ from mxlib.model.state import Decision, Do, End, Mta, Pool, Ports, Slot, State, 
 
 
 def decide(goal: Goal, state: State) -> Decision:
-    """The next step.
+    """Return the next step, from where things stand as just read."""
+    decision = _decide(goal, state)
+    return truthful(decision, state) if isinstance(decision, End) else decision
 
-    Arguments:
-        goal: what is wanted.
-        state: where things stand, as just read.
-    """
+
+def truthful(end: End, state: State) -> End:
+    """Return an end that says "out of service, safe" only of ports that were closed when the host last answered."""
+    host = state.host
+    if end.outcome not in (Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST):
+        return end
+    if host is None:
+        why = f"{end.why} (its ports were not closed when it last did)"
+        return end if state.closed else End(Outcome.INTERRUPTED, why)
+    if host.ports is Ports.CLOSED:
+        return end
+    return End(Outcome.INTERRUPTED, f"{end.why} (mail ports {host.ports.value}, MTA {host.mta.value})")
+
+
+def _decide(goal: Goal, state: State) -> Decision:
     if state.released is not None:
         return End(state.released, "")
     if state.record is None:
@@ -136,10 +149,10 @@ def _boots(state: State, record: Record) -> Decision | None:
 def _awaiting(state: State) -> Decision | None:
     if state.waited is Waited.NO or (state.host is None and state.waited is Waited.SAME_BOOT):
         return Do(Step.AWAIT)
+    if state.waited in (Waited.SILENT, Waited.OFF) and state.host is not None:
+        return Do(Step.AWAIT, "it answers now")
     if state.waited is Waited.OFF:
         return _power_on(state)
-    if state.waited is Waited.SILENT and state.host is not None:
-        return Do(Step.AWAIT, "it answers now")
     if state.waited is Waited.SILENT:
         return _cure(state) or End(Outcome.LEFT_OUT, _with(state, "the host did not come back from the reboot"))
     if state.reordered:
@@ -162,7 +175,8 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
     if state.slot is Slot.UNKNOWN and untouched and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
     elsewhere = host.kernel != wanted.release or goal.level_for(record) is Level.COLD
-    if wanted.release and elsewhere and not (untouched and goal.turned(record)):
+    stuck = record.spent and goal.serve
+    if wanted.release and elsewhere and not (untouched and goal.turned(record)) and not stuck:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
@@ -195,8 +209,9 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return Do(Step.DRAIN) if drain else Do(Step.HOLD)
     if record.ledger != host.boot:
         return Do(Step.LEDGER)
-    if record.ordered - (record.awaited is not None) >= MAX_BOOTS:
-        return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}")
+    if record.spent:
+        instead = f"with {host.kernel}, once that is verified, sre.mail.pool-mx returns it to service"
+        return End(Outcome.LEFT_OUT, f"{MAX_BOOTS} reboots did not lead to {wanted.release}; {instead}")
     if (host.saved, host.next) != goal.entries_for(record):
         return Do(Step.ENTRIES)
     cold = goal.level_for(record) is Level.COLD
@@ -217,7 +232,7 @@ def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
 def _verify(state: State, record: Record, host: View) -> Decision:
     """The host is in a boot that nobody has verified: it is kept out until somebody has."""
     judged = record.judgements(host.boot)
-    if out := _keep_out(state, host):
+    if out := keep_out(state, host):
         return out
     if state.lost:
         return End(Outcome.MAIL_LOST, f"the ledger misses {plural(state.lost, 'message')} of those the host had taken")
@@ -239,7 +254,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     if entries := _settle_entries(record, host):
         return entries
     stay = goal.stays_out(record)
-    if stay and (out := _keep_out(state, host)):
+    if stay and (out := keep_out(state, host)):
         return out
     if host.mta is not Mta.SERVING:
         return Do(Step.START)
@@ -257,17 +272,15 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
 
 
 def _settle_entries(record: Record, host: View) -> Decision | None:
-    if host.boot == record.boot_before:
+    known = {one.release: one.entry for one in (record.fallback, record.target)}
+    if host.boot == record.boot_before or host.kernel not in known:
         right = (host.saved, host.next) == (record.prior.saved_entry, "")
         return None if right or not record.target.release else Do(Step.ENTRIES_BACK)
-    kept = {one.release: one.entry for one in (record.fallback, record.target)}.get(
-        host.kernel, record.prior.saved_entry
-    )
-    return None if (host.saved, host.next) == (kept, "") or not record.target.release else Do(Step.KEEP)
+    return None if (host.saved, host.next) == (known[host.kernel], "") else Do(Step.KEEP)
 
 
-def _keep_out(state: State, host: View) -> Decision | None:
-    """The ports first: they are what keeps clients away whatever the pool says."""
+def keep_out(state: State, host: View) -> Do | None:
+    """Return what keeps clients away; the ports first: they do it whatever the pool says."""
     if host.ports is not Ports.CLOSED:
         return Do(Step.CLOSE)
     return Do(Step.POOL_OUT) if state.pool in (Pool.IN, Pool.PARTLY) else None

@@ -3,31 +3,35 @@
 from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import EventLog
 from mxlib.model.record import Record
-from mxlib.model.state import Pool, Slot, State, Step, View, Waited
+from mxlib.model.state import Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.mta.standing import read_standing
-from mxlib.reboot.steps.service import OUT_OF_POOL
+from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
+_FRESH_S = 5.0
+"""So long a look that came with the answer of an act serves the next decision."""
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
-def read_state(world: RebootWorld, journal: EventLog) -> State:
+def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) -> State:
     """Read where things stand now; the record is left in the world's progress.
 
     Arguments:
         journal: where it is written down what could not be read.
+        at_once: look also at a host that is on its way down, as something has happened that has to be decided on.
 
     Raises:
         mxlib.base.errors.ParseError: the host answers, and what it says cannot be understood.
     """
-    host, record = _read_host(world, journal)
     progress = world.progress
-    progress.record = record
+    host = _read_host(world, journal, at_once=at_once)
+    record = progress.record
+    gone = host is not None and record is None
     return State(
         record=record,
         host=host,
         pool=_read_pool(world, journal, record),
-        slot=Slot.MINE if progress.released else world.adapters.slot.state(),
+        slot=Slot.MINE if gone and progress.released else world.adapters.slot.state(),
         token=world.adapters.slot.token,
         guard=progress.guard,
         waited=progress.waited,
@@ -35,7 +39,8 @@ def read_state(world: RebootWorld, journal: EventLog) -> State:
         cures=frozenset(one.value for one in _CURES if one not in progress.cures),
         diagnosis=progress.diagnosis,
         lost=progress.lost,
-        released=progress.released,
+        released=progress.released if gone else None,
+        closed=progress.standing is None or progress.standing.view.ports is Ports.CLOSED,
         uses=_uses(world),
     )
 
@@ -45,19 +50,24 @@ def _uses(world: RebootWorld) -> frozenset[str]:
     return frozenset({"silence"} if site.downtime.minutes else ()) | frozenset({"puppet"} if site.puppet else ())
 
 
-def _read_host(world: RebootWorld, journal: EventLog) -> tuple[View | None, Record | None]:
-    """A host that does not answer keeps the record this run knows of."""
-    known = world.progress.record
-    if known is not None and known.awaited is not None and world.progress.waited is Waited.NO:
+def _read_host(world: RebootWorld, journal: EventLog, *, at_once: bool) -> View | None:
+    """Look at the host, unless the last act has just done so; one that does not answer keeps the record we know of."""
+    progress = world.progress
+    known, look, progress.look = progress.record, progress.look, None
+    if known is not None and known.awaited is not None and progress.waited is Waited.NO and not at_once:
         # it is on its way down: the wait for the new boot asks it, with patience
-        return None, known
-    try:
-        standing = read_standing(world.target, world.mta)
-    except HostError as error:
-        journal.write("silent", why=str(error))
-        return None, world.progress.record
-    world.progress.standing = standing
-    return standing.view, standing.depool.record
+        return None
+    if look is not None and world.clock.monotonic() - look[1] <= _FRESH_S:
+        standing = look[0]
+    else:
+        try:
+            standing = read_standing(world.target, world.mta)
+        except HostError as error:
+            journal.write("silent", why=str(error))
+            return None
+    world.decide_on(standing)
+    progress.standing = standing
+    return standing.view
 
 
 def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> Pool:
@@ -73,7 +83,7 @@ def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> 
         return Pool.NONE
     if record is not None and values == dict(record.prior.pool):
         return Pool.IN
-    out = [value == OUT_OF_POOL for value in values.values()]
+    out = [value in NOT_POOLED for value in values.values()]
     if all(out):
         return Pool.OUT
     return Pool.PARTLY if any(out) or record is not None else Pool.IN

@@ -3,14 +3,27 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from mxlib.base.errors import FencedError, HostUnreachableError, InterruptedRunError, MxlibError, SlotError, StepError
+from mxlib.base.errors import (
+    CommandTimeoutError,
+    FencedError,
+    HostUnreachableError,
+    InterruptedRunError,
+    JournalError,
+    LockedError,
+    MovedError,
+    MxlibError,
+    SlotError,
+    StepError,
+)
 from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import Do, End, State, Step
-from mxlib.reboot.plan import decide, in_service
+from mxlib.model.state import Do, End, Ports, State, Step
+from mxlib.protocols.operator import Operator
+from mxlib.reboot.plan import decide, in_service, keep_out, truthful
 from mxlib.reboot.reading import read_state
 from mxlib.reboot.steps import guard
 from mxlib.reboot.steps.registry import ACTIONS
@@ -19,6 +32,16 @@ from mxlib.reboot.world import RebootWorld
 MAX_STEPS = 200
 _REPEATS = 3
 """A step that was taken this often without changing anything has no effect."""
+_LOOKS = 5
+"""So often in a row a host is looked at that answers what cannot be understood: a busy one lets a section time out."""
+_AGAIN_S = 5.0
+_DOUBTS = 2
+"""So often a step may stay without an answer before it counts as failed."""
+_LOCKED = 18
+"""So often the host's lock is asked for while another command holds it: ours goes on when its answer is lost."""
+_NOT_DONE = (MovedError, FencedError)
+_NOT_KNOWN = (MovedError, HostUnreachableError, CommandTimeoutError)
+"""After these the world is read again, and the next decision comes from there."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,23 @@ class Result:
     record: Record | None = None
 
 
+class _Events:
+    """The journal of a run; one that cannot be written costs the journal, not the run."""
+
+    def __init__(self, journal: EventLog, operator: Operator):
+        self._journal = journal
+        self._operator = operator
+        self._lost = False
+
+    def write(self, event: str, **values: object) -> None:
+        try:
+            self._journal.write(event, **values)
+        except JournalError as error:
+            if not self._lost:
+                self._operator.line(f"NOT in the journal from here on, the run goes on without: {error}")
+            self._lost = True
+
+
 class Run:
     """One run on one host."""
 
@@ -48,14 +88,21 @@ class Run:
         """
         self._world = world
         self._progress = world.progress
-        self._journal = journal
+        self._journal = _Events(journal, world.operator)
         self._resting = resting
         self._interrupted = ""
         self._repeats: list[Do] = []
         self._served = ""
-        self._unheard = False
-        """Whether the run that is gone on with is on a host that does not answer: then the slot stays the host's."""
         self._read: dict[str, float] = {}
+        self._pending: Callable[[State], End | None] | None = None
+        """What has happened since the last look, a failure or a signal: it is decided on by the next one."""
+        self._acted: set[Step] = set()
+        """What this process has, or may have, done."""
+        self._answered = False
+        """Whether the host answered the last look: only then it is known that no record is there."""
+        self._unread = 0
+        self._doubts: dict[Step, int] = {}
+        self._kept_out: set[Step] = set()
 
     def execute(self) -> Result:
         """Go to the goal, or as far as it is safe."""
@@ -63,34 +110,61 @@ class Run:
             try:
                 end = self._once()
             except InterruptedRunError as error:
-                end = self._stop(str(error))
+                end = self._heard(str(error))
             except MxlibError as error:
-                # not a step: where things stand cannot be read, so nothing is decided
-                begun = Outcome.UNKNOWN if self._world.progress.record is None else Outcome.INTERRUPTED
-                end = End(begun, f"where the host stands cannot be read: {one_line(str(error), 400)}")
+                end = self._not_read(error)
             if end is not None:
                 return self._finish(end)
-        return self._finish(End(Outcome.LEFT_OUT, f"no end after {MAX_STEPS} steps"))
+        return self._finish(End(Outcome.INTERRUPTED, f"no end after {MAX_STEPS} steps"))
 
     def _once(self) -> End | None:
+        if self._unread:
+            self._world.clock.sleep(_AGAIN_S)
         begin, before = self._world.clock.monotonic(), self._world.adapters.meter.read()
+        self._answered = False
         state = self.state()
-        self._unheard = self._progress.goal.adopt and state.host is None
+        self._answered, self._unread = state.host is not None, 0
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            return self._true(pending(state), state)
         decision = decide(self._progress.goal, state)
         self._read = {
             "reading_s": self._world.clock.monotonic() - begin,
             "reading_trips": self._world.adapters.meter.read().since(before).trips,
         }
         if isinstance(decision, End):
-            return decision
+            return self._true(decision, state)
         if decision.step is Step.GUARD:
             self._run_guard()
             return None
         return self._take(decision, state)
 
+    def _true(self, end: End | None, state: State) -> End | None:
+        """An end that says no more than was read: that nothing was changed, only where this process has not acted."""
+        if end is None:
+            return None
+        if end.outcome is Outcome.REFUSED and self._changed(state):
+            end = End(Outcome.INTERRUPTED, end.why)
+        return truthful(end, state)
+
+    def _changed(self, state: State) -> bool:
+        """Whether this process has, or may have, changed anything; a claim is not there where no record is."""
+        claim_gone = state.host is not None and (state.record is None or state.record.token != state.token)
+        return bool(self._acted - {Step.SLOT} - ({Step.CLAIM} if claim_gone else set()))
+
+    def _not_read(self, error: MxlibError) -> End | None:
+        """Where the host stands cannot be understood, so nothing is decided: it is asked again for a while."""
+        self._unread += 1
+        self._journal.write("unread", error=str(error))
+        if self._unread < _LOOKS:
+            return None
+        begun = self._acted or self._progress.record is not None
+        why = f"where the host stands cannot be read: {one_line(str(error), 600)}"
+        return End(Outcome.INTERRUPTED if begun else Outcome.UNKNOWN, why)
+
     def state(self) -> State:
         """Where things stand now."""
-        return read_state(self._world, self._journal)
+        return read_state(self._world, self._journal, at_once=self._pending is not None)
 
     # --- acting
 
@@ -120,9 +194,11 @@ class Run:
         self._progress.asked.clear()
 
     def _take(self, decision: Do, state: State) -> End | None:
-        """Take a step, tell it, and turn what goes wrong into the next decision."""
+        """Take a step, write it down, and turn what goes wrong into the next decision."""
         if decision.step is Step.TURN_BACK:
             self._progress.turning = decision.why
+        if decision.step is Step.RELEASE:
+            self._note_release(state)
         self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
         begin, before = self._world.clock.monotonic(), self._world.adapters.meter.read()
         try:
@@ -132,16 +208,19 @@ class Run:
             finally:
                 self._write_answers()
         except InterruptedRunError:
+            self._acted.add(decision.step)
             self._journal.write("stopped", step=decision.step.value)
             raise
         except MxlibError as error:
+            if not isinstance(error, _NOT_DONE):
+                self._acted.add(decision.step)
             evidence = error.evidence if isinstance(error, StepError) else {}
             kind = type(error).__name__
             self._journal.write("failed", step=decision.step.value, error=str(error), kind=kind, **evidence)
-            return self._failure(decision.step, error, state)
+            return self._failure(decision.step, error)
+        self._acted.add(decision.step)
+        self._doubts.pop(decision.step, None)
         seconds = self._world.clock.monotonic() - begin
-        if decision.step is Step.RELEASE:
-            self._note_release(state)
         trips = self._world.adapters.meter.read().since(before).trips
         said = {"note": done.note, "seconds": seconds, "trips": trips, **done.evidence}
         self._journal.write("done", step=decision.step.value, **said)
@@ -149,6 +228,7 @@ class Run:
         return None
 
     def _note_release(self, state: State) -> None:
+        """Say how the run ends before its record goes: the answer to that may be lost."""
         assert state.record is not None
         assert state.host is not None
         self._progress.released = self._progress.goal.outcome(state.record)
@@ -159,57 +239,87 @@ class Run:
     def _refuse_repeats(self, decision: Do) -> None:
         self._repeats = [*self._repeats[-(_REPEATS - 1) :], decision]
         same = len(self._repeats) == _REPEATS and all(one.step is decision.step for one in self._repeats)
-        if same and decision.step is not Step.AWAIT:
+        if same and decision.step is not Step.AWAIT and decision.step not in self._doubts:
             raise StepError(f"{decision.step.value} has no effect")
 
-    def _failure(self, step: Step, error: MxlibError, state: State) -> End | None:
-        """What to do when a step could not do its work.
-
-        Before the reboot the run turns back; after it the host stays out. A host that fell silent is waited for first.
-        """
+    def _failure(self, step: Step, error: MxlibError) -> End | None:
+        """Decide on a step that could not do its work. The kind of error may ask for another look, never for an end."""
         why = f"{step.value}: {one_line(str(error), 400)}"
         self._world.operator.line(f"FAILED {why}")
         if isinstance(error, FencedError):
             return End(Outcome.INTERRUPTED, why)
-        if isinstance(error, HostUnreachableError) and state.record is not None:
+        allowed = _LOCKED if isinstance(error, LockedError) else _DOUBTS
+        if isinstance(error, _NOT_KNOWN) and (seen := self._doubts.get(step, 0)) < allowed:
+            self._doubts[step] = seen + 1
             return None
-        record = self._progress.record
-        if record is None:
-            return End(Outcome.LEFT_OUT if self._unheard else Outcome.REFUSED, why)
-        undoing = self._progress.goal.turned(record)
-        if in_service(state) and (record.boots or undoing):
-            return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
-        if record.boots or undoing:
-            return End(Outcome.LEFT_OUT, why)
-        self._turn_back(why)
+        self._pending = partial(self._give_up, why)
         return None
+
+    def _give_up(self, why: str, state: State) -> End | None:
+        """Before the reboot the run turns back; after it the host stays out, unless it serves and may."""
+        record = state.record
+        if state.released is not None:
+            return None  # its record is gone: it was done
+        if record is None or state.host is None:
+            silent = state.host is None and (record is not None or self._progress.goal.adopt)
+            return End(Outcome.LEFT_OUT if silent else Outcome.REFUSED, why)
+        undoing = self._progress.goal.turned(record)
+        if not record.boots and not undoing:
+            self._turn_back(why)
+            return None
+        if in_service(state) and record.trusted(state.host.boot):
+            return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
+        return self._leave_out(End(Outcome.LEFT_OUT, why), state)
+
+    def _leave_out(self, end: End, state: State) -> End | None:
+        """End; but clients are kept from what nobody has verified, as far as that can be done."""
+        assert state.record is not None
+        assert state.host is not None
+        out = None if state.record.trusted(state.host.boot) else keep_out(state, state.host)
+        if out is None or out.step in self._kept_out:
+            return end
+        self._kept_out.add(out.step)
+        self._pending = partial(self._leave_out, end)
+        return self._take(out, state)
 
     def _turn_back(self, why: str) -> None:
         self._progress.turning = why
         self._progress.goal = dataclasses.replace(self._progress.goal, back=True)
+        self._journal.write("turning-back", why=why)
+        self._world.operator.line("turning back: the host is returned to service as it was found")
         record = self._progress.record
         assert record is not None
         if not record.undoing:
             self._world.remember(dataclasses.replace(record, undoing=why))
-        self._journal.write("turning-back", why=why)
-        self._world.operator.line("turning back: the host is given back as it was found")
 
     # --- ending
 
-    def _stop(self, what: str) -> End | None:
-        """A signal asked to stop: before the reboot everything is undone, after it the host stays out."""
+    def _heard(self, what: str) -> End | None:
+        """A signal asked to stop: where the host stands is read before anything is said of it."""
         self._resting()
         self._journal.write("interrupted", what=what)
-        first, self._interrupted = not self._interrupted, what
-        record = self._progress.record
         self._world.operator.line(f"{what}: stopping")
-        if record is None:
-            return End(Outcome.INTERRUPTED, "nothing was changed")
-        if record.boots or not first:
-            return End(Outcome.INTERRUPTED, f"stopped by {what}; the host is out of service, safe")
-        if not self._progress.goal.turned(record):
-            self._turn_back(f"stopped by {what}")
+        first, self._interrupted = not self._interrupted, what
+        self._pending = partial(self._stop, what, first)
         return None
+
+    def _stop(self, what: str, first: bool, state: State) -> End | None:
+        """Before the reboot everything is undone; after it the host stays out."""
+        record = state.record
+        if state.host is None:
+            return End(Outcome.INTERRUPTED, f"stopped by {what}; the host does not answer")
+        if record is None or record.token != state.token:
+            changed = "no run holds the host" if record is None else f"the host is in the hands of run {record.run}"
+            return End(Outcome.INTERRUPTED, changed if self._changed(state) else "nothing was changed")
+        if not record.boots and first:
+            if not self._progress.goal.turned(record):
+                self._turn_back(f"stopped by {what}")
+            return None
+        serves = in_service(state) and record.trusted(state.host.boot)
+        stands = "in service, but not finished" if serves else "the host is out of service, safe"
+        if not serves and state.host.ports is not Ports.CLOSED:
+            stands = f"mail ports {state.host.ports.value}, MTA {state.host.mta.value}"
+        return self._leave_out(End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}"), state)
 
     def _finish(self, end: End) -> Result:
         record = self._progress.record
@@ -218,7 +328,7 @@ class Run:
         if outcome is not end.outcome:
             why = f"stopped by {self._interrupted}; undone, back in service as found"
         try:
-            if record is None and not self._unheard:
+            if record is None and self._answered:
                 self._world.adapters.slot.release()
             else:
                 self._world.adapters.slot.leave()

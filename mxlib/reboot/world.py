@@ -1,26 +1,33 @@
 """What a step works with: the world as given, the few values a run changes, and the one way to write to the host."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mxlib.base.errors import FencedError, StepError
+from mxlib.base import ids
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, LockedError, MovedError, ParseError, StepError
 from mxlib.base.meter import Meter
+from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
-from mxlib.facts.source import Facts, Source
+from mxlib.facts.section import Section, build_script, split_output
+from mxlib.facts.source import Facts, Source, sections_of
 from mxlib.model.goal import Goal
-from mxlib.model.on_host import FENCED, fenced
+from mxlib.model.on_host import FENCED, RECORD, Basis, answer, refusal, transaction
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step, Waited
 from mxlib.mta.find import find
 from mxlib.mta.protocol import Mta
-from mxlib.mta.standing import Standing
+from mxlib.mta.standing import Standing, read_standing, source
 from mxlib.protocols.host import CommandResult, Host
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.operator import Prompt, Reply
 from mxlib.protocols.service import AlertSource, NoAlerts, PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import World
+
+_LOOK_S = 40.0
+"""Seconds beyond the act's own for the look that follows it."""
 
 
 class Verifier(Protocol):
@@ -80,6 +87,8 @@ class Progress:
         accepted: names of findings that the operator has accepted so far.
         asked: what was asked and not yet written down.
         record: the run's memory on the host as last read or written.
+        basis: what the next act is decided on; None: the host has to be looked at first.
+        look: a look at the host that no decision has used yet, and when it was taken (monotonic seconds).
         facts: what the guard has read of the target, for the claim that follows it.
         standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
@@ -97,6 +106,8 @@ class Progress:
     accepted: frozenset[str] = frozenset()
     asked: list[Reply] = field(default_factory=list)
     record: Record | None = None
+    basis: Basis | None = None
+    look: tuple[Standing, float] | None = None
     facts: Facts | None = None
     standing: Standing | None = None
     waited: Waited = Waited.NO
@@ -125,25 +136,98 @@ class RebootWorld(World):
         """The names of all findings that the operator has accepted."""
         return self.options.accept | self.progress.accepted
 
-    def act(self, script: str, *, record: Record | None = None, timeout: float = 30.0) -> CommandResult:
-        """Change the target, behind the fence; the record is written before the act.
+    def decide_on(self, standing: Standing) -> None:
+        """Take a look at the host as what the next acts are decided on, until the next look is.
+
+        Raises:
+            mxlib.base.errors.ParseError: the record is of another host.
+        """
+        record = standing.depool.record
+        if record is not None and record.host not in ("", self.target.name):
+            raise ParseError(
+                f"{RECORD} on {self.target.name} is of {record.host}, as on a cloned disk. Look who has taken this host"
+                f" out; if nobody has: rm {RECORD}, then look at its ports and its MTA"
+            )
+        self.progress.basis = Basis(standing.view.boot, standing.depool.kept)
+        self.progress.record = record
+
+    def still(self) -> None:
+        """Look whether the host is as it was when this was decided, before something is done that is not on the host.
+
+        Raises:
+            mxlib.base.errors.MovedError: it has rebooted, or its record was changed.
+            mxlib.base.errors.HostError: it does not answer.
+        """
+        standing, basis = read_standing(self.target, self.mta), self._basis()
+        if Basis(standing.view.boot, standing.depool.kept) != basis:
+            raise MovedError(f"{self.target.name} has booted, or its record was changed; nothing was done")
+        self.looked(standing)
+
+    def looked(self, standing: Standing | None) -> None:
+        """Keep a look at the host for the next decision, which then needs none of its own; None: it needs one."""
+        self.progress.look = None if standing is None else (standing, self.clock.monotonic())
+
+    def act(
+        self, script: str, *, record: Record | None = None, timeout: float = 30.0, look: bool = True
+    ) -> CommandResult:
+        """Change the target, where it is still as it was when that was decided; the record is written before the act.
 
         Arguments:
             script: what acts; POSIX sh under ``set -eu``; may be empty, to write only the record.
             record: the memory to write; None leaves it.
-            timeout: seconds.
+            timeout: seconds for the script.
+            look: read in the same round trip where the host stands then; not where a later act or wait follows.
+
+        Returns:
+            What the script printed.
 
         Raises:
-            mxlib.base.errors.FencedError: another operator has taken over.
-            mxlib.base.errors.HostError: it could not be done.
+            mxlib.base.errors.MovedError: the host has rebooted, its record was changed, or another command is still at
+                work there: nothing was done.
+            mxlib.base.errors.FencedError: another operator has taken over; nothing was done.
+            mxlib.base.errors.CommandFailedError: the script failed.
+            mxlib.base.errors.HostError: there was no answer; whether it acted is not known.
         """
-        text = fenced(script, self.adapters.slot.token, record)
-        result = self.target.act(text, timeout=timeout, ok_codes=(0, FENCED))
+        basis, token, mark = self._basis(), self.adapters.slot.token, ids.mark()
+        sections = sections_of([source(self.mta)]) if look else ()
+        told = transaction(script, basis, token, mark, record=record, look=build_script(sections, mark) if look else "")
+        self.progress.basis = self.progress.look = None
+        result = self.target.act(told, timeout=timeout + (_LOOK_S if look else 0.0), ok_codes=(0, FENCED))
         if result.exit_code == FENCED:
-            raise FencedError(f"{self.target.name}: {result.output.strip()}")
+            self.progress.basis = basis
+            raise self._refused(result.output)
+        found = answer(result.output, mark)
+        if found is None:
+            raise CommandTimeoutError(f"{self.target.name}: the answer ends early; whether it acted is not known")
+        self.progress.basis = basis.after(token, record)
         if record is not None:
             self.progress.record = record
-        return result
+        if look:
+            self._keep_look(dataclasses.replace(result, output=found.look), sections, mark)
+        if found.code:
+            said = one_line(found.output) or one_line(script, 80)
+            raise CommandFailedError(f"{self.target.name}: exit code {found.code}: {said}")
+        return dataclasses.replace(result, output=found.output)
+
+    def _basis(self) -> Basis:
+        if self.progress.basis is None:
+            raise MovedError(f"{self.target.name}: the last act was not answered: it is looked at before the next one")
+        self.progress.basis.check(self.adapters.slot.token, self.progress.record)
+        return self.progress.basis
+
+    def _refused(self, printed: str) -> MovedError:
+        what, found = refusal(printed)
+        if what == "busy":
+            return LockedError(f"{self.target.name}: another command is still at work there; nothing was done")
+        changed = f"has booted meanwhile, into {one_line(found)}" if what == "boot" else "has a changed record or token"
+        return MovedError(f"{self.target.name} {changed}; nothing was done")
+
+    def _keep_look(self, result: CommandResult, sections: Sequence[Section], mark: str) -> None:
+        outputs = split_output(result, sections, mark)
+        try:
+            self.looked(Facts(self.target.name, result.started, outputs).get(source(self.mta)))
+        except ParseError:
+            self.looked(None)  # the next decision looks itself
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> str:
         """Ask the operator; it is written down with the answer.

@@ -19,6 +19,9 @@ from mxlib.reboot.world import RebootWorld, record_of
 
 _ENVIRONMENT = "/boot/grub/grubenv"
 _ENTRIES_S = 30.0
+_HELD_S = 120.0
+"""So long dpkg's lock is waited for before a kernel goes without being held against autoremove."""
+NOT_HELD = "kernel-not-held"
 _POLL_S = 3.0
 _ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
@@ -66,22 +69,26 @@ def _set(name: str, entry: str) -> str:
     return f"grub-editenv {_ENVIRONMENT} unset {name}"
 
 
-def set_entries(world: RebootWorld, saved: str, next_: str, first: str = "") -> None:
+def set_entries(world: RebootWorld, saved: str, next_: str, first: str = "", timeout: float = 0.0) -> str:
     """Set the entries and prove that they stand.
 
     Arguments:
         saved: full id of the saved entry.
         next_: full id of the entry for one boot.
-        first: a script of :mod:`mxlib.reboot.steps.panic` that has to succeed before; it prints nothing.
+        first: a script that has to succeed before.
+        timeout: seconds for it.
+
+    Returns:
+        What was printed.
 
     Raises:
         mxlib.base.errors.StepError: what was read back is something else.
     """
-    timeout = (panic.UPDATE_S if first else 0.0) + _ENTRIES_S
-    said = world.act(f"{first}{entries_script(saved, next_)}", timeout=timeout).output
+    said = world.act(f"{first}{entries_script(saved, next_)}", timeout=timeout + _ENTRIES_S).output
     read = dict(line.split("=", 1) for line in said.splitlines() if "_entry=" in line)
     if (read.get("saved_entry", ""), read.get("next_entry", "")) != (saved, next_):
         raise StepError(f"GRUB's environment does not hold what was written: {one_line(said)}")
+    return said
 
 
 def entries(world: RebootWorld, state: State) -> Done:
@@ -90,26 +97,34 @@ def entries(world: RebootWorld, state: State) -> Done:
     wanted = goal.kernel_for(record)
     saved, next_ = goal.entries_for(record)
     panics = world.site.boot.panic
-    set_entries(world, saved, next_, panic.arm_script(panics) if next_ and panics else "")
+    armed = f"# set the boot entries\n{panic.arm_script(panics)}" if next_ and panics else ""
+    set_entries(world, saved, next_, armed, timeout=panic.UPDATE_S if armed else 0.0)
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
 
 
 def keep(world: RebootWorld, state: State) -> Done:
-    """Make the verified kernel the saved entry."""
+    """Make the verified kernel the saved entry.
+
+    In one act, the entry last: it is what shows that the step was taken.
+    """
     record = record_of(state)
     assert state.host is not None
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
-    set_entries(world, known[release], "", panic.disarm_script())
     when = world.clock.now().isoformat(timespec="seconds")
     proof = Proof(release, world.target.name, when, record.run, state.host.build)
-    world.act(f"# keep the kernel and note it as proven\n{hold_script(release)}{add_script(quoted(proof.to_json()))}")
-    return Done(f"{release} is verified, now the saved entry, held against autoremove, and noted as proven")
+    first = f"# keep the kernel and note it as proven\n{panic.disarm_script()}{hold_script(release)}{add_script(quoted(proof.to_json()))}"
+    said = set_entries(world, known[release], "", first, timeout=panic.UPDATE_S + _HELD_S)
+    held = "held against autoremove" if NOT_HELD not in said else f"NOT HELD: run apt-mark hold linux-image-{release}"
+    return Done(f"{release} is verified, now the saved entry, {held}, and noted as proven")
 
 
 def hold_script(release: str) -> str:
     """Keep a kernel's package from being removed, and let go of the one that an earlier run has kept so.
+
+    Where dpkg is locked, as by unattended upgrades after a boot, it is waited for; where that takes too long the script
+    says :data:`NOT_HELD` and succeeds: a verified host is not left out for it.
 
     Arguments:
         release: as ``uname -r`` says it.
@@ -119,16 +134,23 @@ def hold_script(release: str) -> str:
     return f"""\
 old=$(cat {kept} 2>/dev/null || true)
 if [ "$old" != {new} ] && ! apt-mark showhold | grep -qxF {new}; then
-apt-mark hold {new}
-echo {new} >{kept}
-case $old in linux-image-[0-9]*) apt-mark unhold "$old" || true ;; esac
+left={round(_HELD_S / 2)}
+until apt-mark hold {new} >/dev/null 2>&1; do
+left=$((left - 1))
+[ "$left" -gt 0 ] || {{ echo {NOT_HELD}; break; }}
+sleep 2
+done
+if [ "$left" -gt 0 ]; then
+put {kept} {new}
+case $old in linux-image-[0-9]*) apt-mark unhold "$old" >/dev/null 2>&1 || true ;; esac
+fi
 fi
 """
 
 
 def entries_back(world: RebootWorld, state: State) -> Done:
     """The boot entries as they were."""
-    set_entries(world, record_of(state).prior.saved_entry, "", panic.disarm_script())
+    set_entries(world, record_of(state).prior.saved_entry, "", panic.disarm_script(), timeout=panic.UPDATE_S)
     return Done("GRUB's entries are as they were")
 
 
@@ -146,8 +168,8 @@ def reboot(world: RebootWorld, state: State) -> Done:
         world.progress.reordered = True
     world.progress.cures.discard(Step.POWER_ON)
     world.adapters.rescue.watch()
-    world.act(order_script(level), record=ordered)
     world.progress.waited = Waited.NO
+    world.act(order_script(level), record=ordered, look=False)
     how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
     return Done(f"{how} into {wanted.release} ordered")
 
@@ -193,6 +215,9 @@ def await_boot(world: RebootWorld, state: State) -> Done:
 
 def power_on(world: RebootWorld, _state: State) -> Done:
     """Start a machine that is off: the second half of a cold start, also of one that a dead run has begun."""
+    if not world.adapters.rescue.off():
+        world.progress.waited = Waited.NO
+        return Done("the machine is not off any more")
     world.progress.cures.add(Step.POWER_ON)
     done = world.adapters.rescue.power_on()
     world.progress.waited = Waited.NO
@@ -222,12 +247,11 @@ def power_cycle(world: RebootWorld, _state: State) -> Done:
 def _await(world: RebootWorld, state: State) -> Done:
     record = state.record
     begin = world.clock.monotonic()
-    before = record.awaited.before if record and record.awaited else ""
     for poll in itertools.count(1):
         standing, problem = _try_standing(world)
         waited = world.clock.monotonic() - begin
-        if standing is not None and standing.view.boot != before:
-            return _booted(world, record, standing, waited)
+        if standing is not None and _another_boot(standing, record):
+            return _booted(world, standing, waited)
         if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
             world.progress.waited = Waited.SAME_BOOT
             return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
@@ -264,9 +288,16 @@ def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
     return standing, "shutting down" if standing.stopping else "still the old boot"
 
 
-def _booted(world: RebootWorld, record: Record | None, standing: Standing, waited: float) -> Done:
+def _another_boot(standing: Standing, record: Record | None) -> bool:
+    """Whether the boot that was to end has ended; the record on the host knows of an order whose answer was lost."""
+    known = standing.depool.record or record
+    return known is None or known.awaited is None or standing.view.boot != known.awaited.before
+
+
+def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
     world.progress.waited = Waited.NO
-    view = standing.view
+    world.decide_on(standing)
+    view, record = standing.view, standing.depool.record
     if record is not None and record.awaited is not None:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
         world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))

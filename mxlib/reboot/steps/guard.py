@@ -233,6 +233,7 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
     menu = facts.get(grub.SOURCE) if goal.kernel else None
     mark = facts.get(world.mta.mark)
     return Record(
+        host=world.target.name,
         run=world.run,
         who=world.options.who,
         why=world.options.why,

@@ -60,6 +60,7 @@ if [ -s @L@.missing ]; then sleep 2; look; fi
 
 def _script(mta: MailAgent, mark: str, ledger: str, purpose: str, text: str) -> str:
     whole = f"# {purpose}\n{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
+    whole = whole.replace("@D@", ledger.rpartition("/")[0])
     return whole.replace("@RAW@", "@L@.raw").replace("@L@", ledger)
 
 
@@ -78,6 +79,7 @@ sort -u @L@.all @L@.spool >@L@.new
 settle
 sync @L@.new
 mv @L@.new @L@
+sync @D@
 echo "ledger $(wc -l <@L@)"
 echo "spool $(wc -l <@L@.spool)"
 holes
@@ -123,6 +125,7 @@ def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
 sort -u @L@.missing @L@.apart >@L@.new
 sync @L@.new
 mv @L@.new @L@-untraced
+sync @D@
 echo "untraced $(wc -l <@L@.missing)"
 cat @L@.missing
 """
@@ -132,7 +135,7 @@ cat @L@.missing
 def close(world: RebootWorld, state: State) -> Done:
     """Close the ledger of a still MTA."""
     record = record_of(state)
-    result = world.act(close_script(world.mta, record.log_mark), timeout=120)
+    result = world.act(close_script(world.mta, record.log_mark), timeout=120, look=False)
     numbers = _numbers(result.output)
     world.remember(dataclasses.replace(record, ledger=record.boot))
     counted = f"{numbers['ledger']} messages to account for, {numbers['spool']} of them on disk"
@@ -146,7 +149,7 @@ def check(world: RebootWorld, record: Record) -> Done:
         world: the world; its ``lost`` is set.
         record: the memory.
     """
-    result = world.act(check_script(world.mta, record.log_mark), timeout=120)
+    result = world.act(check_script(world.mta, record.log_mark), timeout=120, look=False)
     numbers = _numbers(result.output)
     shown = [line for line in result.output.split() if world.mta.is_key(line)]
     accepted = ACCEPT in world.accepted
@@ -166,7 +169,7 @@ def check(world: RebootWorld, record: Record) -> Done:
 
 def set_apart_untraced(world: RebootWorld, record: Record) -> Done:
     """Say which messages a boot that nobody ordered has left without a trace; the ledger misses them no more."""
-    result = world.act(untraced_script(world.mta, record.log_mark), timeout=120)
+    result = world.act(untraced_script(world.mta, record.log_mark), timeout=120, look=False)
     count = _numbers(result.output)["untraced"]
     if not count:
         return Done("")

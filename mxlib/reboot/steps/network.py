@@ -72,7 +72,7 @@ def revive(world: RebootWorld) -> str:
     """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done."""
     try:
         script = revive_script(world.site.verify.unit_names, world.mta.units)
-        said = world.act(script, timeout=4 * _REVIVE_S).output.split("\n")
+        said = world.act(script, timeout=4 * _REVIVE_S, look=False).output.split("\n")
     except HostError as error:
         return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
     names = ", ".join(one_line(line) for line in said if line.strip())

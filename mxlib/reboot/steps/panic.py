@@ -21,9 +21,9 @@ def arm_script(seconds: int) -> str:
     return f"""\
 if ! grep -Eq '^[[:space:]]*linux[[:space:]].* panic=' {_MENU}; then
 mkdir -p {_FILE.rpartition("/")[0]}
-echo '# Of a run of mx-cookbooks, until the kernel on trial is proven.' >{_FILE}.new
-echo 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX panic={seconds}"' >>{_FILE}.new
-mv {_FILE}.new {_FILE}
+put {_FILE} '# Of a run of mx-cookbooks, until the kernel on trial is proven.
+GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX panic={seconds}"
+'
 update-grub >/dev/null 2>&1
 grep -Eq '^[[:space:]]*linux[[:space:]].* panic={seconds}' {_MENU}
 fi

@@ -98,6 +98,8 @@ def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
 def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], units: tuple[str, ...]) -> str:
     """Close now, then make it last; the drop-ins for the MTA and for nftables come along, as they need the same reload.
 
+    Like every script of an act it has the shell function ``put PATH TEXT``.
+
     Arguments:
         ports: what to close.
         note: who, why and which run.
@@ -110,7 +112,6 @@ def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], uni
     files = (RULES, UNIT_FILE, RELOAD_DROP_IN, *(path for one in units for path in (gate(one), *links(one))))
     return f"""\
 # close the mail ports
-put() {{ printf '%s' "$2" >"$1.new"; sync "$1.new"; mv "$1.new" "$1"; }}
 put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
 put {UNIT_FILE} {quoted(unit)}
@@ -181,12 +182,12 @@ def let_prober_in(world: RebootWorld, seconds: int) -> None:
     first, last = world.site.probes.inbound.source_ports
     elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
     add = f"nft add element {TABLE} prober '{{ {elements} }}'"
-    world.act(f"# let test sessions in\nnft flush set {TABLE} prober\n{add}")
+    world.act(f"# let test sessions in\nnft flush set {TABLE} prober\n{add}", look=False)
 
 
 def shut_prober_out(world: RebootWorld) -> None:
     """Close the prober's source ports."""
-    world.act(f"# keep test sessions out again\nnft flush set {TABLE} prober")
+    world.act(f"# keep test sessions out again\nnft flush set {TABLE} prober", look=False)
 
 
 def _commands(world: RebootWorld, _state: State) -> list[str]:

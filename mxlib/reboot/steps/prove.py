@@ -109,16 +109,17 @@ def _passes(world: RebootWorld, peer: Host, checks: set[str]) -> bool:
 def start(world: RebootWorld, _state: State) -> Done:
     """Let the MTA run, and wait until it listens."""
     mta = world.mta
-    world.act(f"# let the MTA start\nrm -f {HOLD}\n{mta.start_script}", timeout=90)
+    world.act(f"# let the MTA start\nrm -f {HOLD}\n{mta.start_script}", timeout=90, look=False)
     if not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
         raise StepError(f"{mta.units[0]} was started and does not listen")
     if not mta.can.stop_spares:
-        world.act(f"# let the queue go\n{mta.let_go_script}", timeout=90)
+        world.act(f"# let the queue go\n{mta.let_go_script}", timeout=90, look=False)
     return Done(f"{mta.units[0]} runs and listens")
 
 
 def _listens(world: RebootWorld) -> bool:
     found = read_standing(world.target, world.mta)
+    world.looked(found)
     return found.mta_unit == "active" and found.listeners > 0
 
 

@@ -78,7 +78,7 @@ def _emptied(world: RebootWorld) -> Done:
                 )
 
 
-def hold(world: RebootWorld, _state: State) -> Done:
+def hold(world: RebootWorld, state: State) -> Done:
     """Keep the MTA from being started, stop it, and wait until nothing of it is left.
 
     A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
@@ -87,9 +87,12 @@ def hold(world: RebootWorld, _state: State) -> Done:
     runners.stop(world)
     mta = world.mta
     if not mta.can.stop_spares:
-        world.act(f"# let the MTA begin no delivery\n{mta.quiet_script}", timeout=90)
+        world.act(f"# let the MTA begin no delivery\n{mta.quiet_script}", timeout=90, look=False)
         _until(world, "the end of its deliveries", lambda facts: not facts.role(Role.DELIVERY))
-    world.act(f"# stop the MTA and hold it\ntouch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}", timeout=90)
+    # whatever was closed before, the MTA has run since: the ledger is closed anew
+    record = dataclasses.replace(record_of(state), ledger="")
+    script = f"# stop the MTA and hold it\ntouch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}"
+    world.act(script, record=record, timeout=90, look=False)
     return Done(f"{mta.units[0]} is stopped, held, and {_until(world, 'rest', lambda facts: facts.still)}")
 
 
@@ -134,7 +137,7 @@ def _end_sessions(world: RebootWorld, facts: MtaFacts) -> str:
     sessions = facts.role(Role.SESSION)
     if not sessions:
         return ""
-    world.act(f"# end open SMTP sessions\nkill -TERM {' '.join(str(one.pid) for one in sessions)} || true")
+    world.act(f"# end open SMTP sessions\nkill -TERM {' '.join(str(one.pid) for one in sessions)} || true", look=False)
     world.operator.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
     return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"
 

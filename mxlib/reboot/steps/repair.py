@@ -7,7 +7,7 @@ left as failed: none of it says anything about the kernel, and all of it was rep
 import dataclasses
 from collections.abc import Sequence
 
-from mxlib.base.errors import FencedError, HostUnreachableError, MxlibError
+from mxlib.base.errors import CommandTimeoutError, FencedError, HostUnreachableError, MovedError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
@@ -56,12 +56,12 @@ def _apply(world: RebootWorld, one: Suggestion) -> str:
     """Try one; what cannot be repaired is for the verification to judge."""
 
     def act(script: str, timeout: float) -> CommandResult:
-        return world.act(script, timeout=timeout)
+        return world.act(script, timeout=timeout, look=False)
 
     bench = Bench(world.site, world.target, act, world.options.who, world.options.why, world.run)
     try:
         return f"repaired: {REMEDIES[one.order.remedy].apply(bench, one.order)}"
-    except (FencedError, HostUnreachableError):
+    except (FencedError, MovedError, HostUnreachableError, CommandTimeoutError):
         raise
     except MxlibError as error:
         return f"NOT repaired: {one.order.said}: {one_line(str(error))}"

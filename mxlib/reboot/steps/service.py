@@ -15,6 +15,7 @@ from mxlib.reboot.steps.step import Action, Rehearse, on_host, on_record, shows,
 from mxlib.reboot.world import RebootWorld, record_of
 
 OUT_OF_POOL = "no"
+NOT_POOLED = (OUT_OF_POOL, "inactive")
 NO_SILENCE = "none"
 """In the place of a silence that could not be set: it is not tried again and again."""
 
@@ -26,15 +27,20 @@ def take_slot(world: RebootWorld, _state: State) -> Done:
 
 
 def adopt(world: RebootWorld, state: State) -> Done:
-    """Go on with a run that somebody else began."""
+    """Resume a run that somebody else began; that it is to be undone is written down before anything is."""
     assert state.record is not None
     before = state.record
     silences = tuple(one for old in before.silences for one in _heard(world, old))
+    undoing = before.undoing or (f"aborted by {world.options.who}" if world.progress.goal.back else "")
     mine = dataclasses.replace(
-        before.to_judge_again(), token=world.adapters.slot.token, who=world.options.who, silences=silences
+        before.to_judge_again(state.host.boot if state.host else ""),
+        token=world.adapters.slot.token,
+        who=world.options.who,
+        silences=silences,
+        undoing=undoing,
     )
     world.remember(mine)
-    again = "; what was inconclusive is judged again" if mine.judged != before.judged else ""
+    again = "; what did not pass is judged again" if mine.judged != before.judged else ""
     return Done(f"run {before.run} of {before.who} is ours now{again}")
 
 
@@ -124,7 +130,8 @@ def pool_out(world: RebootWorld, state: State) -> Done:
 
 
 def pool_in(world: RebootWorld, state: State) -> Done:
-    """Give the pool objects the values they had."""
+    """Give the pool objects the values they had, where the host still is in the boot that was judged."""
+    world.still()
     return _write_pool(world, record_of(state).prior.pool)
 
 
@@ -160,8 +167,10 @@ def _slot_taken(_world: RebootWorld, state: State) -> State:
     return dataclasses.replace(state, slot=Slot.MINE, token=state.token + 1)
 
 
-def _adopted(_world: RebootWorld, state: State) -> State:
-    return with_record(state, token=state.token, judged=record_of(state).to_judge_again().judged)
+def _adopted(world: RebootWorld, state: State) -> State:
+    record, boot = record_of(state), state.host.boot if state.host else ""
+    undoing = record.undoing or ("aborted" if world.progress.goal.back else "")
+    return with_record(state, token=state.token, judged=record.to_judge_again(boot).judged, undoing=undoing)
 
 
 def _silenced(_world: RebootWorld, state: State) -> State:

@@ -56,12 +56,14 @@ code 0
 """
 ABSENT = "Error: No such file or directory\nlist table inet mx_depool\n                ^^^^^^^^^\ncode 1\n"
 
+TAKEN = f"kept-token {base64.b64encode(b'7' + bytes([10])).decode()}\n"
+
 
 def output(text, name="depool", code=0):
     return {name: SectionOutput(name, "", code, text, "", datetime(2026, 1, 1, tzinfo=UTC))}
 
 
-def read(table=ABSENT, head="token 0\n"):
+def read(table=ABSENT, head=""):
     return depool.parse(output(f"{head}table\n{table}"))
 
 
@@ -71,7 +73,7 @@ def test_a_host_in_service():
 
 
 def test_closed_for_good():
-    found = read(TABLE, "token 7\nfile yes\nunit enabled\nheld yes\n")
+    found = read(TABLE, TAKEN + "file yes\nunit enabled\nheld yes\n")
     assert (found.ports, found.closed_ports, found.refused, found.held) == (Ports.CLOSED, (25, 465, 587), 7, True)
     assert found.prober_ports == (61000, 61001)
     assert found.knocks == {"192.0.2.51": 4, "198.51.100.100": 1, "198.51.100.101": 1, "2001:db8:77::51": 1}
@@ -80,12 +82,12 @@ def test_closed_for_good():
 @pytest.mark.parametrize(
     ("table", "head"),
     [
-        (TABLE, "token 7\n"),
-        (TABLE, "token 7\nfile yes\n"),
-        (TABLE, "token 7\nfile yes\nunit disabled\n"),
-        (ABSENT, "token 7\nfile yes\nunit enabled\n"),
-        (ABSENT, "token 7\nunit enabled\n"),
-        ("table inet mx_depool {\n}\ncode 0\n", "token 7\nfile yes\nunit enabled\n"),
+        (TABLE, TAKEN),
+        (TABLE, TAKEN + "file yes\n"),
+        (TABLE, TAKEN + "file yes\nunit disabled\n"),
+        (ABSENT, TAKEN + "file yes\nunit enabled\n"),
+        (ABSENT, TAKEN + "unit enabled\n"),
+        ("table inet mx_depool {\n}\ncode 0\n", TAKEN + "file yes\nunit enabled\n"),
     ],
 )
 def test_anything_between_is_partly(table, head):
@@ -102,7 +104,7 @@ def test_what_nft_cannot_tell_is_unknown(table):
 
 def test_a_record_comes_back_as_it_was():
     encoded = base64.b64encode(RECORD.to_json().encode()).decode()
-    assert read(head=f"record {encoded}\ntoken 7\n").record == RECORD
+    assert read(head=f"record {encoded}\n{TAKEN}").record == RECORD
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", RECORD.to_json()[:-5], '{"run": 1}'])
@@ -110,7 +112,7 @@ def test_a_damaged_record_is_unknown_and_not_absent(text):
     with pytest.raises(ParseError):
         from_json(text)
     with pytest.raises(ParseError):
-        read(head=f"record {base64.b64encode(text.encode()).decode()}\ntoken 7\n")
+        read(head=f"record {base64.b64encode(text.encode()).decode()}\n{TAKEN}")
 
 
 @pytest.mark.parametrize("run", ["", "../../../etc/cron.d/x", "a b", "x" * 65, 7])
@@ -168,7 +170,7 @@ end
 
 
 def stand(text):
-    return standing.parse({**output(text, "standing"), **output(f"token 0\ntable\n{ABSENT}")})
+    return standing.parse({**output(text, "standing"), **output(f"table\n{ABSENT}")})
 
 
 def test_a_host_whose_queue_a_run_has_parked_is_not_in_service():
@@ -270,7 +272,7 @@ def test_what_keeps_the_ports_closed_is_read_from_the_disk(tmp_path, there, said
     for name in there:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
-    assert depool_head(tmp_path) == ["token 0", *said]
+    assert depool_head(tmp_path) == said
 
 
 def test_a_masked_unit_keeps_nothing_closed(tmp_path):
@@ -278,14 +280,19 @@ def test_a_masked_unit_keeps_nothing_closed(tmp_path):
         (tmp_path / "system" / name).mkdir(parents=True)
         (tmp_path / "system" / name / "mx-depool.service").write_text("x")
     (tmp_path / "system" / "mx-depool.service").symlink_to("/dev/null")
-    assert depool_head(tmp_path) == ["token 0", "unit disabled"]
+    assert depool_head(tmp_path) == ["unit disabled"]
 
 
-@pytest.mark.parametrize(("text", "token"), [("7\n", "7"), ("7", "7"), ("", "0")])
-def test_the_token_on_the_host(tmp_path, text, token):
+@pytest.mark.parametrize("data", [b"7\n", b"7", b"", b"7\n\0", b"\xff"])
+def test_the_token_is_read_byte_for_byte(tmp_path, data):
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "token").write_text(text)
-    assert depool_head(tmp_path) == [f"token {token}"]
+    (tmp_path / "state" / "token").write_bytes(data)
+    assert depool_head(tmp_path) == [f"kept-token {base64.b64encode(data).decode()}"]
+
+
+def test_a_damaged_token_leaves_nothing_known():
+    with pytest.raises(ParseError, match="is damaged"):
+        read(head=f"kept-token {base64.b64encode(b'').decode()}\n")
 
 
 def depool_head(place):

@@ -18,8 +18,9 @@ from mxlib.probes.outbound import plan_mails, send
 from mxlib.protocols.world import Done, Options, World
 from mxlib.reboot.steps import ledger, queue
 from mxlib.reboot.steps.registry import ACTIONS
-from tests.unit.reboot import test_run
 from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.memory_run import MemoryRun
+from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
 from tests.unit.support.toy_mta import ToyHost, ToyMta
 
@@ -140,7 +141,7 @@ def test_a_queue_that_a_person_threw_away_is_a_hole_and_no_success(toy, book) ->
 # --- to rest, and a whole run
 
 
-class WithToy(test_run.World):
+class WithToy(MemoryRun):
     """The run over an MX in memory, whose steps about mail are the real ones, on the toy."""
 
     REAL = (Step.DRAIN, Step.HOLD, Step.LEDGER, Step.START)
@@ -169,7 +170,8 @@ class WithToy(test_run.World):
                 assert ledger.check(world, self.mx.record).evidence["missing"] == 0
             done = pretend(world, state)
             if step is Step.CLAIM:
-                self.mx.record = world.progress.record = replace(self.mx.record, log_mark="after-0")
+                self.mx.record = replace(self.mx.record, log_mark="after-0")
+                self.answered()
             return done
 
         return act
@@ -199,7 +201,7 @@ def test_a_whole_run_parks_the_queue_and_lets_go_only_what_it_parked(monkeypatch
 def quiet(site, host, toy):
     return SimpleNamespace(
         site=site, target=host, clock=FakeClock(), operator=Tell(), mta=toy,
-        act=lambda script, timeout=30: host.act(script, timeout=timeout),
+        act=lambda script, timeout=30, **_: host.act(script, timeout=timeout),
     )  # fmt: skip
 
 
@@ -207,7 +209,7 @@ def test_a_delivery_that_does_not_end_is_not_cut_by_a_stop(monkeypatch, toy, sit
     monkeypatch.setattr(queue.runners, "stop", lambda _: None)
     (toy.root / "busy").write_text("100000")
     with pytest.raises(StepError, match="did not come to the end of its deliveries"):
-        queue.hold(quiet(site, host, toy), None)
+        queue.hold(quiet(site, host, toy), SimpleNamespace(record=RECORD))
     assert (toy.root / "running").exists()
 
 

@@ -47,7 +47,11 @@ class World:
     def standing(self) -> Any:
         said = self.at(self.clock.seconds)
         view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56")
-        return SimpleNamespace(view=view, stopping=said.endswith("stopping"))
+        depool = SimpleNamespace(record=self.record)
+        return SimpleNamespace(view=view, depool=depool, stopping=said.endswith("stopping"))
+
+    def decide_on(self, standing: Any) -> None:
+        self.decided_on = standing.view.boot
 
     def remember(self, record: Any) -> None:
         self.record = record
@@ -61,6 +65,7 @@ def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> N
     world = World(monkeypatch, lambda now: f"{OLD} stopping" if now < 10 else None if now < 60 else NEW)
     assert world.waits().endswith("with 6.1.0-56, as wanted")
     assert world.record.boots[-1].after == NEW
+    assert world.decided_on == NEW, "what is written is sent with the boot that was just seen"
     assert world.left == 1
 
 

@@ -9,9 +9,13 @@ from mxlib.mta.find import find
 from mxlib.mta.service import MtaProcess, Role
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.records import RECORD
 
 SESSION = MtaProcess(41, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
 DELIVERY = MtaProcess(42, 1, "/usr/sbin/exim4 -Mc 1xUeoW-00005z-0A", Role.DELIVERY)
+
+
+STATE = SimpleNamespace(record=RECORD)
 
 
 class Facts:
@@ -30,7 +34,7 @@ def world(monkeypatch):
         clock, tell, done = FakeClock(), Tell(), []
         context = SimpleNamespace(
             clock=clock, operator=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
-            act=lambda script, timeout=30: done.append(script), mta=find("exim"),
+            act=lambda script, timeout=30, **given: done.append(script), mta=find("exim"),
         )  # fmt: skip
         monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
 
@@ -46,14 +50,14 @@ def world(monkeypatch):
 
 def test_nothing_is_left(world):
     found = world(lambda seconds, asked: ())
-    assert "at rest after 0.0 s" in queue.hold(found.context, None).note
+    assert "at rest after 0.0 s" in queue.hold(found.context, STATE).note
     assert found.done[0] == "stop runners"
     assert not [script for script in found.done if "kill" in script]
 
 
 def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
     found = world(lambda seconds, asked: () if asked else (SESSION,))
-    note = queue.hold(found.context, None).note
+    note = queue.hold(found.context, STATE).note
     assert note.endswith("; 1 SMTP session had to be ended, the senders keep what was not taken")
     assert 60 < found.clock.seconds < 63
     assert found.done[-1].endswith("\nkill -TERM 41 || true")
@@ -62,10 +66,10 @@ def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
 def test_a_delivery_is_never_ended(world):
     found = world(lambda seconds, asked: (DELIVERY,))
     with pytest.raises(StepError, match=r"did not come to rest within 2 min \d s: 42 \(delivery\)"):
-        queue.hold(found.context, None)
+        queue.hold(found.context, STATE)
     assert not [script for script in found.done if "kill" in script]
 
 
 def test_a_delivery_that_ends_in_time_is_waited_for(world):
     found = world(lambda seconds, asked: (DELIVERY,) if seconds < 100 else ())
-    assert "at rest after 1 min 40 s" in queue.hold(found.context, None).note
+    assert "at rest after 1 min 40 s" in queue.hold(found.context, STATE).note

@@ -13,6 +13,7 @@ from mxlib.facts import proven_kernels as proven
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.proven_kernels import Proof
 from mxlib.facts.section import SectionOutput
+from mxlib.model.on_host import DIRECTORY
 from mxlib.reboot import kernel_choice as choice
 
 
@@ -150,6 +151,7 @@ def test_the_list_is_added_to_and_kept_short(tmp_path):
     path = tmp_path / "proven"
     for number in range(60):
         script = proven.add_script(shlex.quote(proof(f"6.1.0-{number}").to_json())).replace(proven.LIST, str(path))
+        script = script.replace(DIRECTORY, str(tmp_path))
         subprocess.run(["sh", "-euc", script], check=True)
     read = proven.parse(output(path.read_text()))
     assert [one.release for one in read] == [f"6.1.0-{number}" for number in range(10, 60)]

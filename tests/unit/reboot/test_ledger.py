@@ -165,7 +165,7 @@ def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
     ids = "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
     said = f"must 30\nspool 9\nmissing 21\nuntraced 0\nholes 0\n{ids}"
     context = SimpleNamespace(accepted=frozenset(accept), progress=SimpleNamespace(lost=0), mta=ADAPTER)
-    context.act = lambda _script, timeout: SimpleNamespace(output=said)
+    context.act = lambda _script, timeout, look: SimpleNamespace(output=said)
     done = ledger.check(context, RECORD)
     assert context.progress.lost == lost
     assert "MISSING 21" in done.note
@@ -175,7 +175,7 @@ def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
 def test_a_hole_in_the_log_is_unknown_and_never_missing():
     said = f"must 30\nspool 9\nmissing 1\nuntraced 0\nholes 1\n{IDS[0]}"
     context = SimpleNamespace(accepted=frozenset(), progress=SimpleNamespace(lost=0), mta=ADAPTER)
-    context.act = lambda _script, timeout: SimpleNamespace(output=said)
+    context.act = lambda _script, timeout, look: SimpleNamespace(output=said)
     done = ledger.check(context, RECORD)
     assert context.progress.lost == 0
     assert f"UNKNOWN 1: {IDS[0]}; THE LOG HAS A HOLE" in done.note

@@ -58,7 +58,7 @@ class World:
             raise CommandFailedError("both exist")
         return "one name"
 
-    def act(self, script: str, *, timeout: float) -> SimpleNamespace:
+    def act(self, script: str, *, timeout: float, look: bool) -> SimpleNamespace:
         self.said.append("revive")
         return SimpleNamespace(output="spamd.service\n")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mxlib.model.on_host import PUT
 from mxlib.reboot.steps import panic
 
 MENU = "menuentry 'Debian' {\n\tlinux /boot/vmlinuz-6.1.0-56 root=UUID=x ro console=ttyS0\n}\n"
@@ -44,7 +45,7 @@ class Host:
             "/boot/grub", f"{self.root}/boot/grub"
         )
         environment = {"PATH": f"{self.root}/bin:/usr/bin:/bin"}
-        return subprocess.run(["/bin/sh", "-euc", here], env=environment, check=False).returncode
+        return subprocess.run(["/bin/sh", "-euc", f"{PUT}{here}"], env=environment, check=False).returncode
 
 
 @pytest.fixture

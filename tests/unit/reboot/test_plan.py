@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import Judgement, Level
-from mxlib.model.state import Do, Mta, Pool, Ports, Slot, State, Step, View, Waited
-from mxlib.reboot.plan import decide
+from mxlib.model.record import Boot, Judgement, Level
+from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.reboot.plan import decide, truthful
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 
 FORWARD = Goal(NEW.release)
@@ -246,7 +246,7 @@ def test_resume_from_every_point_reaches_the_goal(fate, goal):
         if mx.record is None and mx.reboots:
             assert in_service(mx)
             continue
-        unsure = mx.record is not None and mx.record.to_judge_again() != mx.record
+        unsure = mx.record is not None and mx.record.to_judge_again(mx.boot_id) != mx.record
         _, end = run(mx, RESUME if mx.record is not None else goal, "two")
         assert (end.outcome, mx.kernel) == (Outcome.DONE if unsure else expected.outcome, whole.kernel), point
 
@@ -400,3 +400,67 @@ def test_a_flushed_table_is_closed_before_anything_else():
         for _effect in process.effects(decision.step):
             pass
     assert Do(Step.CLOSE) in states
+
+
+def test_a_boot_that_was_to_blame_is_judged_again_by_who_resumes_where_no_other_kernel_is_left():
+    mx = MemoryMx(Fate(judgements=[BAD, BAD]))
+    _, end = run(mx, FORWARD)
+    assert (end.outcome, mx.kernel, mx.loaded) == (Outcome.LEFT_OUT, OLD.release, True)
+    _, end = run(mx, RESUME, "two")
+    assert (end.outcome, in_service(mx), mx.reboots) == (Outcome.FELL_BACK, True, 2)
+
+
+def test_a_target_that_was_to_blame_stays_to_blame_for_who_resumes():
+    record = claimed_record()
+    tried = replace(record, boots=(Boot("boot-0", NEW.release, "boot-1", NEW.release),))
+    blamed = tried.with_judgement("boot-1", held=BAD)
+    assert blamed.to_judge_again("boot-1") == blamed
+    assert blamed.with_judgement("boot-1", held=UNSURE).to_judge_again("boot-1") == tried
+
+
+def claimed_record():
+    mx = MemoryMx()
+    for step in (Step.SLOT, Step.CLAIM):
+        for _effect in Process(mx, FORWARD, "one").effects(step):
+            """Only the record is wanted."""
+    return mx.record
+
+
+@pytest.mark.parametrize("point", range(60))
+def test_an_abort_that_dies_is_not_forgotten_by_who_resumes(point):
+    """Inconclusive in the new kernel: a person aborts. Whoever goes on must not bring that kernel into service."""
+    mx = MemoryMx(Fate(judgements=[GOOD, UNSURE]))
+    run(mx, FORWARD)
+    with contextlib.suppress(DiedError):
+        run(mx, ABORT, "abort", point)
+    if mx.record is None or not mx.record.undoing:
+        assert mx.kernel == (OLD.release if mx.record is None else NEW.release)
+        return
+    run(mx, RESUME, "the next night")
+    assert (mx.kernel, in_service(mx)) == (OLD.release, True)
+
+
+def test_three_boots_that_led_elsewhere_do_not_keep_a_host_out_for_ever():
+    mx = MemoryMx(Fate(boots=["other"] * 5))
+    _, end = run(mx, FORWARD)
+    assert "sre.mail.pool-mx returns it to service" in end.why
+    _, end = run(mx, Goal(adopt=True, serve=True), "two")
+    assert (in_service(mx), mx.reboots, mx.boot_id in mx.verified) == (True, 3, True)
+
+
+def test_a_machine_that_came_on_by_itself_is_not_started():
+    mx = died_with_the_machine_off()
+    state = replace(Process(mx, RESUME, "two").state(), record=mx.record, slot=Slot.MINE, token=mx.record.token)
+    assert decide(RESUME, replace(state, waited=Waited.OFF, host=None)) == Do(Step.POWER_ON, "the machine is off")
+    assert decide(RESUME, replace(state, waited=Waited.OFF, host=view())) == Do(Step.AWAIT, "it answers now")
+
+
+@pytest.mark.parametrize("ports", [Ports.OPEN, Ports.PARTLY])
+def test_out_of_service_and_safe_is_said_of_closed_ports_only(ports):
+    end = End(Outcome.LEFT_OUT, "why")
+    state = State(None, view(ports=ports), Pool.OUT, Slot.MINE)
+    assert truthful(end, state) == End(Outcome.INTERRUPTED, f"why (mail ports {ports.value}, MTA serving)")
+    assert truthful(end, replace(state, host=view(ports=Ports.CLOSED))) == end
+    silent = replace(state, host=None, closed=False)
+    assert truthful(end, silent).outcome is Outcome.INTERRUPTED
+    assert truthful(end, replace(silent, closed=True)) == end

@@ -9,6 +9,7 @@ import pytest
 
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
+from mxlib.model.on_host import PUT
 from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ports, prove
 from tests.unit.support.fakes import Tell
@@ -43,7 +44,7 @@ class Machine:
         for folder in ("/etc/systemd", "/var/lib/mx-cookbooks"):
             script = script.replace(folder, f"{self.root}{folder}")
         environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
-        subprocess.run(["sh", "-c", f"set -eu\n{script}"], check=True, env=environment, capture_output=True)
+        subprocess.run(["sh", "-c", f"set -eu\n{PUT}{script}"], check=True, env=environment, capture_output=True)
 
     def close(self) -> None:
         for link in ("multi-user.target.wants", "exim4.service.requires"):

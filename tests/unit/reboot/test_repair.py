@@ -30,7 +30,7 @@ class World(SimpleNamespace):
         self.record = record
         self.done.append("remembered")
 
-    def act(self, script: str, *, timeout: float) -> CommandResult:
+    def act(self, script: str, *, timeout: float, look: bool) -> CommandResult:
         self.done.append(re.search(r"systemctl restart \S+", script)[0])  # type: ignore[index]
         if self.error:
             raise self.error

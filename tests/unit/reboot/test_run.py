@@ -1,140 +1,33 @@
 """The loop: what it does with failures, signals, silence and a dry run. The steps act on the MX in memory."""
 
 import dataclasses
-from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from mxlib.base.errors import (
     CommandFailedError,
+    CommandTimeoutError,
     FencedError,
     HostUnreachableError,
     InterruptedRunError,
+    JournalError,
+    LockedError,
     ParseError,
-    PoolError,
 )
-from mxlib.config.load import parse
 from mxlib.model.outcome import Outcome
+from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
-from mxlib.protocols.world import Done, Options
 from mxlib.reboot import reading
 from mxlib.reboot import run as run_module
-from mxlib.reboot.run import Run
 from mxlib.reboot.steps.registry import ACTIONS
-from mxlib.reboot.world import Adapters, Progress, RebootWorld
-from tests.unit.reboot.test_plan import ABORT, FORWARD, RESUME, died_with_the_machine_off, in_service
-from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.reboot.test_plan import ABORT, RESUME, died_with_the_machine_off, in_service
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx, Process
-from tests.unit.support.site import TEN_LINES
-
-SITE = parse(TEN_LINES, "test")
-
-
-
-
-class MemorySlot:
-    def __init__(self, process):
-        self.process = process
-
-    @property
-    def token(self):
-        return self.process.token
-
-    def state(self):
-        return self.process.state().slot
-
-    def describe(self):
-        return ""
-
-    def release(self):
-        self.process.finish()
-
-    def leave(self):
-        self.process.finish()
-
-
-class MemoryPool:
-    def __init__(self, mx):
-        self.mx = mx
-
-    def read(self):
-        if not self.mx.etcd:
-            raise PoolError("etcd")
-        return {"smtp": "yes" if self.mx.pooled else "no"}
-
-    def command(self, values):
-        return [f"set {dict(values)}"]
-
-
-class MemoryJournal:
-    def __init__(self):
-        self.events = []
-
-    def write(self, event, **values):
-        self.events.append((event, values))
-
-
-class World:
-    """A run over an MX in memory; ``before`` may raise when a step begins."""
-
-    def __init__(self, monkeypatch, goal=FORWARD, mx=None, session="one"):
-        self.mx = mx or MemoryMx()
-        self.process = Process(self.mx, goal, session)
-        self.before = {}
-        self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
-        clock = FakeClock()
-        options = Options("why", "who", 50, 900.0)
-        self.slot = MemorySlot(self.process)
-        self.world = RebootWorld(
-            site=SITE, target=SimpleNamespace(name="mx2001.lab.test"), peers=(), clock=clock, operator=self.tell,
-            options=options, run="run-1", progress=Progress(goal),
-            adapters=Adapters(self.slot, MemoryPool(self.mx), silencer=None, verifier=None, rescue=None),
-        )  # fmt: skip
-        monkeypatch.setattr(RebootWorld, "remember", lambda _world, record: self.remember(record))
-        self.run = Run(self.world, self.journal, resting=lambda: self.rested.append(1))
-        self.run._run_guard = self.guard
-        taken = {step: replace(action, apply=self.action(step)) for step, action in ACTIONS.items()}
-        monkeypatch.setattr(run_module, "ACTIONS", taken)
-        monkeypatch.setattr(reading, "read_standing", self.standing)
-
-    def remember(self, record):
-        self.mx.record = self.world.progress.record = record
-
-    def guard(self, *, rehearsing=False):
-        self.world.progress.guard = self.mx.fate.guard
-
-    def standing(self, _host, _mta):
-        view = self.mx.view()
-        if view is None:
-            raise HostUnreachableError("no session")
-        return SimpleNamespace(view=view, depool=SimpleNamespace(record=self.mx.record))
-
-    def action(self, step):
-        def act(world, _state):
-            progress = world.progress
-            for error in self.before.get(step, []) and [self.before[step].pop(0)]:
-                raise error
-            self.process.goal, self.process.waited = progress.goal, progress.waited
-            for _effect in self.process.effects(step):
-                self.mx.check()
-            # a record that nobody could read or has written is not known
-            if progress.record is not None or self.mx.view() is not None:
-                progress.record = self.mx.record
-            progress.waited, progress.reordered = self.process.waited, self.process.reordered
-            return Done(step.value)
-
-        return act
-
-    def execute(self):
-        result = self.run.execute()
-        self.mx.check()
-        return result
+from tests.unit.support.memory_run import MemoryRun, serves
 
 
 @pytest.fixture
 def world(monkeypatch):
-    return lambda *args, **options: World(monkeypatch, *args, **options)
+    return lambda *args, **options: MemoryRun(monkeypatch, *args, **options)
 
 
 def test_the_plain_path(world):
@@ -250,7 +143,8 @@ def test_etcd_lost_before_the_reboot_turns_back_as_far_as_it_goes(world):
     found = world()
     found.process.do_drain = lambda mx, state: iter([setattr(mx, "etcd", False)])
     result = found.execute()
-    assert (result.outcome, found.mx.reboots) == (Outcome.LEFT_OUT, 0)
+    # its ports are open and it is not in the pool: neither "in service" nor "out of service, safe" would be true
+    assert (result.outcome, found.mx.reboots) == (Outcome.INTERRUPTED, 0)
     assert (found.mx.loaded, found.mx.running) == (False, True)
     assert "pool state cannot be read" in result.why
 
@@ -332,3 +226,131 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
 def test_a_dry_run_stops_where_the_guard_does(world):
     found = world(mx=MemoryMx(Fate(guard=False)))
     assert found.run.rehearse().outcome is Outcome.REFUSED
+
+
+STEPS = [step for step in ACTIONS if step not in (Step.POWER_ON, Step.MEND, Step.POWER_CYCLE)]
+
+
+@pytest.mark.parametrize("error", [HostUnreachableError, CommandTimeoutError, CommandFailedError])
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_an_answer_that_is_lost_after_the_act_leaves_the_exit_code_true(world, step, error):
+    found = world()
+    found.lost[step] = [error("the answer was lost")]
+    result, mx = found.execute(), found.mx
+    if error is not CommandFailedError:
+        # what was done is seen by the next look: nothing has to be undone, and no boot is made for it
+        assert (result.outcome, mx.reboots, found.slot.calls[-1:]) == (Outcome.DONE, 1, ["release"])
+    assert mx.reboots <= 2
+    if result.outcome in (Outcome.DONE, Outcome.UNDONE):
+        assert (in_service(mx), mx.holder_token) == (True, 0)
+    elif result.outcome is Outcome.REFUSED:
+        assert (serves(mx), mx.record, mx.holder_token) == (True, None, 0)
+    else:
+        assert result.outcome is Outcome.INTERRUPTED or mx.loaded
+        assert (result.record, found.slot.calls) == (mx.record, ["leave"])
+
+
+def test_a_claim_whose_answer_is_lost_is_found_and_gone_on_with(world):
+    found = world()
+    found.lost[Step.CLAIM] = [HostUnreachableError("the connection broke")]
+    assert found.execute().outcome is Outcome.DONE
+    assert found.journal.steps().count("claim") == 0, "it was not claimed twice"
+
+
+def test_a_claim_of_which_nobody_can_tell_is_not_called_refused(world):
+    found = world()
+    found.lost[Step.CLAIM] = [HostUnreachableError("the connection broke")]
+    found.ticks[5] = [lambda mx: setattr(mx, "silent", True)]
+    result = found.execute()
+    assert found.mx.record is not None
+    assert (result.outcome, found.slot.calls) == (Outcome.INTERRUPTED, ["leave"])
+
+
+def test_an_order_whose_answer_is_lost_is_not_forgotten(world):
+    found = world(mx=MemoryMx(Fate(boots=["other"] * 9)))
+    found.lost[Step.REBOOT] = [CommandTimeoutError("no end within 30 s") for _ in range(9)]
+    for number in range(4):
+        found.execute()
+        found = world(RESUME, mx=found.mx, session=f"s{number}")
+        found.lost[Step.REBOOT] = [CommandTimeoutError("no end within 30 s") for _ in range(9)]
+    assert (found.mx.reboots, found.mx.record.ordered) == (MAX_BOOTS, MAX_BOOTS)
+    assert all(one.wanted for one in found.mx.record.boots), "each boot is known as one that was ordered"
+
+
+@pytest.mark.parametrize("step", [Step.OPEN, Step.START, Step.KEEP, Step.POOL_IN, Step.PROVE_IN])
+def test_a_crash_between_the_look_and_the_act_is_verified_before_it_serves(world, step):
+    found = world()
+    found.moves[step] = [MemoryMx.power_cut]
+    if step is Step.POOL_IN:
+        found.mx.excused.add("boot-2")  # its ports were open already, as before any crash
+    result = found.execute()
+    assert result.outcome in (Outcome.DONE, Outcome.FELL_BACK)
+    assert found.mx.boot_id not in ("boot-0", "boot-1")
+    assert found.mx.boot_id in found.mx.verified
+    assert "found boot" in found.journal.steps()
+
+
+def test_another_operator_between_the_look_and_the_act_is_not_written_over(world):
+    found = world()
+
+    def taken_over(mx):
+        mx.token = mx.index = 99
+        mx.record = dataclasses.replace(mx.record, token=99, who="another")
+
+    found.moves[Step.DRAIN] = [taken_over]
+    result = found.execute()
+    assert (result.outcome, found.mx.record.who, found.mx.token) == (Outcome.INTERRUPTED, "another", 99)
+    assert "drain" not in found.journal.steps()
+
+
+@pytest.mark.parametrize("last", range(1, 48))
+def test_a_full_disk_on_the_management_host_costs_the_journal_and_nothing_else(world, last):
+    found, written = world(), []
+
+    def write(event, **values):
+        written.append(event)
+        if len(written) >= last:
+            raise JournalError("x.jsonl: No space left on device")
+
+    found.journal.write = write
+    assert found.execute().outcome is Outcome.DONE
+    assert in_service(found.mx)
+    assert len([line for line in found.tell.lines if "No space left" in line]) == 1
+
+
+@pytest.mark.parametrize("nth", range(2, 24))
+def test_a_look_that_cannot_be_read_is_taken_again(world, monkeypatch, nth):
+    found, looks, real = world(), [], reading.read_standing
+
+    def standing(host, mta):
+        looks.append(host)
+        if len(looks) in (nth, nth + 1):
+            raise ParseError("section standing: no end within its time limit")
+        return real(host, mta)
+
+    monkeypatch.setattr(reading, "read_standing", standing)
+    assert found.execute().outcome is Outcome.DONE
+    assert in_service(found.mx)
+
+
+def test_a_command_of_our_own_that_holds_the_lock_is_waited_for(world):
+    found = world()
+    found.before[Step.KEEP] = [LockedError("another command is still at work there")] * 9
+    assert found.execute().outcome is Outcome.DONE
+
+
+def test_a_step_that_is_never_answered_is_not_asked_for_ever(world):
+    found = world()
+    found.before[Step.DRAIN] = [CommandTimeoutError("no end within 30 s")] * 9
+    result = found.execute()
+    assert (result.outcome, len(found.before[Step.DRAIN])) == (Outcome.UNDONE, 6)
+    assert in_service(found.mx)
+
+
+def test_what_is_stopped_half_open_says_so(world):
+    found = world()
+    found.before[Step.POOL_IN] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert result.outcome is Outcome.INTERRUPTED
+    assert "mail ports open, MTA serving" in result.why
+    assert "out of service, safe" not in result.why

@@ -62,7 +62,8 @@ def claimed(run: str, *, stay: bool = False):
     record = Record(run, "op@cumin1001", "why", "2026-11-21T01:00:00+00:00", 3, Kernel(OTHER, "e"), Kernel(RUNS, "f"),
                     "b", prior, (1, 2), stay=stay)  # fmt: skip
     packed = base64.b64encode(record.to_json().encode()).decode()
-    return lambda text: f"record {packed}\n{text}"
+    token = base64.b64encode(b"3\n").decode()
+    return lambda text: f"record {packed}\nkept-token {token}\n{text}"
 
 
 def seen(found=None, want=None, pool=None):

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
+from mxlib.base.errors import StepError
 from mxlib.model.goal import Goal
+from mxlib.model.on_host import Kept
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Judgement, Kernel, Level, Prior, Record
 from mxlib.model.state import End, Mta, Pool, Ports, Slot, State, Step, View, Waited
@@ -59,6 +61,8 @@ class MemoryMx:
     spool: set = field(default_factory=lambda: {"a", "b"})
     ledger: set | None = None
     verified: set = field(default_factory=lambda: {"boot-0"})
+    excused: set = field(default_factory=set)
+    """Boots in which somebody else has let clients in."""
     proven: dict = field(default_factory=dict)
     reboots: int = 0
     etcd: bool = True
@@ -67,6 +71,17 @@ class MemoryMx:
     nic: str = "ens5"
     stanzas: tuple = ("ens5",)
     prevention: str = "stanzas"
+    damaged: bool = False
+    garbled: int = 0
+    pool_odd: Pool | None = None
+    before: Record | None = None
+    """The revision before the last one."""
+    token: int = 0
+
+    def __setattr__(self, name, value):
+        if name == "record" and getattr(self, "record", None) is not None:
+            object.__setattr__(self, "before", self.record)
+        object.__setattr__(self, name, value)
 
     @property
     def boot_id(self):
@@ -86,10 +101,15 @@ class MemoryMx:
         )
         return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
 
+    def kept(self):
+        """The run's files, as they are on the host."""
+        record = None if self.record is None else self.record.to_json().encode()
+        return Kept(b"%d\n" % self.token if self.token else None, record)
+
     def check(self):
         """Nobody is served by a boot that was not verified; nothing that was in the ledger is gone."""
         serving = self.running and not self.unreachable and not self.loaded
-        if serving and self.boot_id not in self.verified:
+        if serving and self.boot_id not in self.verified | self.excused:
             raise UnsafeError(f"{self.boot_id} serves unverified")
 
     @property
@@ -119,6 +139,9 @@ class Process:
         self.released = None
         self.cures = frozenset()
         self.met = False
+        self.lost = 0
+        self.surprised = False
+        """Whether the world has moved since the look that the step under way was decided on."""
         self.left = die_after
         self.steps = []
 
@@ -131,13 +154,13 @@ class Process:
             free = not self.token and mx.lease in ("", self.session)
             free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
             slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
-            pool = Pool.IN if mx.pooled else Pool.OUT
+            pool = mx.pool_odd or (Pool.IN if mx.pooled else Pool.OUT)
         cures = frozenset({"mend", "power cycle", "power on"} if mx.curable else {"power on"}) - self.cures
         # what a run is about stands on the host: of a silent one it knows only what it has read or written itself
         self.met = self.met or mx.view() is not None
         return State(
             mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
-            cures=cures, released=self.released,
+            cures=cures, released=self.released, lost=self.lost,
         )  # fmt: skip
 
     def run(self, limit=120):
@@ -165,8 +188,15 @@ class Process:
         mx = self.mx
         if mx.etcd and mx.record is None and self.token and mx.holder_token == self.token:
             mx.holder_token = 0
-        if mx.lease == self.session:
-            mx.lease = ""
+        self.leave()
+
+    def leave(self):
+        if self.mx.lease == self.session:
+            self.mx.lease = ""
+
+    def wrong(self, what):
+        """What a step meets that looks itself right before it acts: its own refusal, where it was decided rightly."""
+        return StepError(what) if self.surprised else UnsafeError(what)
 
     def effects(self, step):
         """The effects of a step, smallest first; a process may die at each yield."""
@@ -192,6 +222,7 @@ class Process:
         fallback = OLD if self.goal.kernel else Kernel("", "")
         prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
+        mx.verified.add(mx.boot_id)  # by the guard
         mx.record = Record(
             "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, "1:0",
             stay=self.goal.stay, baseline=True, level=self.goal.level,
@@ -200,7 +231,8 @@ class Process:
         yield
 
     def do_adopt(self, mx, state):
-        mx.record = replace(mx.record.to_judge_again(), token=self.token)
+        undoing = mx.record.undoing or ("aborted" if self.goal.back else "")
+        mx.record = replace(mx.record.to_judge_again(mx.boot_id), token=self.token, undoing=undoing)
         yield
 
     def do_silence(self, mx, state):
@@ -220,13 +252,13 @@ class Process:
         yield
 
     def do_pool_out(self, mx, state):
-        mx.pooled = False
+        mx.pooled, mx.pool_odd = False, None
         yield
 
     def do_pool_in(self, mx, state):
         if mx.boot_id not in mx.verified:
             raise UnsafeError("pooled unverified")
-        mx.pooled = True
+        mx.pooled, mx.pool_odd = True, None
         yield
 
     def do_close(self, mx, state):
@@ -236,6 +268,8 @@ class Process:
         yield
 
     def do_open(self, mx, state):
+        if mx.boot_id not in mx.verified:
+            raise UnsafeError("opened unverified")
         mx.persisted = False
         yield
         mx.held = False
@@ -250,7 +284,7 @@ class Process:
         yield
 
     def do_repair(self, mx, state):
-        if mx.running:
+        if mx.running and not self.surprised:
             raise UnsafeError("repaired with the MTA running")
         if mx.record.repaired == mx.boot_id:
             raise UnsafeError("repaired twice")
@@ -259,6 +293,7 @@ class Process:
 
     def do_hold(self, mx, state):
         mx.held = True
+        mx.record = replace(mx.record, ledger="")
         yield
         mx.running = False
         yield
@@ -272,7 +307,7 @@ class Process:
         yield
 
     def do_ledger(self, mx, state):
-        if mx.running:
+        if mx.running and not self.surprised:
             raise UnsafeError("ledger of a running MTA")
         mx.ledger |= mx.spool
         yield
@@ -299,7 +334,7 @@ class Process:
     def do_reboot(self, mx, state):
         safe = mx.held and not mx.running and mx.loaded and mx.persisted and not mx.pooled
         if not safe or mx.record.ledger != mx.boot_id or mx.holder_token != self.token:
-            raise UnsafeError("reboot at the wrong time")
+            raise self.wrong("reboot at the wrong time")
         wanted, level = self.goal.kernel_for(mx.record), self.goal.level_for(mx.record)
         if mx.record.awaited is None:
             mx.record = replace(mx.record, boots=(*mx.record.boots, Boot(mx.boot_id, wanted.release, level=level)))
@@ -318,9 +353,10 @@ class Process:
 
     def do_power_on(self, mx, state):
         if not mx.off:
-            raise UnsafeError("a running machine is not started")
+            self.waited = Waited.NO
+            return
         if mx.holder_token != self.token:
-            raise UnsafeError("somebody else's machine is started")
+            raise self.wrong("somebody else's machine is started")
         self.cures |= {"power on"}
         self.waited = Waited.NO
         yield
@@ -403,13 +439,14 @@ class Process:
         yield
 
     def do_prove_out(self, mx, state):
-        if mx.running:
+        if mx.running and not self.surprised:
             raise UnsafeError("the way out is proven with the MTA held")
         yield from self.prove(mx, "held")
 
     def do_prove_in(self, mx, state):
         if not mx.ledger <= mx.spool | {"a"}:
-            raise UnsafeError("mail lost")
+            self.lost = 1
+            return
         yield from self.prove(mx, "serving")
 
     def do_soak(self, mx, state):

@@ -1,0 +1,208 @@
+"""Random stories: an MX, operators one after the other, and a world that moves while their runs live.
+
+Each seed is one story. It fails where an unverified boot serves, a host is rebooted too often, an end says more than is
+so, or where no command leads back into service once the world is calm. Look further than a commit does with
+``python -m tests.unit.reboot.test_stories FROM TO``.
+"""
+
+import random
+import sys
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError, InterruptedRunError
+from mxlib.model.goal import Goal
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import MAX_BOOTS
+from mxlib.model.state import Pool, Step
+from tests.unit.reboot.test_plan import ABORT, BAD, COLD, FORWARD, GOOD, RESUME, UNSURE
+from tests.unit.support.memory_mx import NEW, DiedError, Fate, MemoryMx
+from tests.unit.support.memory_run import MemoryRun, serves
+
+SEEDS = 400
+BACK = Goal(adopt=True, serve=True)
+STAY, DEPOOL = Goal(NEW.release, stay=True), Goal(stay=True)
+NAMES = {id(goal): name for name, goal in globals().items() if isinstance(goal, Goal)}
+SAFE = (Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST)
+SERVING = (Outcome.DONE, Outcome.UNDONE, Outcome.FELL_BACK)
+
+
+def cut(mx):
+    """The machine crashes and starts; where its ports were not closed for good, it serves as after any crash."""
+    closed = mx.persisted
+    mx.power_cut()
+    if not closed:
+        mx.excused.add(mx.boot_id)
+
+
+def opened(mx):
+    """Somebody opens the ports, and answers for that."""
+    mx.loaded = mx.persisted = False
+    mx.excused.add(mx.boot_id)
+
+
+def flushed(mx):
+    """Somebody's firewall is loaded over the table."""
+    mx.loaded = False
+    mx.excused.add(mx.boot_id)
+
+
+def taken_over(mx):
+    """Another operator has resumed the run meanwhile, and left it."""
+    if mx.record is not None:
+        mx.index += 1
+        mx.token = mx.holder_token = mx.index
+        mx.record = replace(mx.record, token=mx.index, who="another")
+
+
+def slot_taken(mx):
+    mx.index += 1
+    mx.holder_token = mx.index
+
+
+def starts(mx):
+    mx.running, mx.held = True, False
+    mx.excused.add(mx.boot_id)
+
+
+def sets(**values):
+    def happen(mx):
+        for name, value in values.items():
+            setattr(mx, name, value)
+
+    happen.__name__ = " ".join(f"{name}={value}" for name, value in values.items())
+    return happen
+
+
+EVENTS = (
+    cut, cut, cut, opened, flushed, taken_over, slot_taken, starts,
+    sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
+    sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
+    sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),
+)  # fmt: skip
+EXCUSES = {"starts", "opened", "flushed", "slot_taken", "pooled=True", "running=False", "held=False", "cut",
+           "etcd=False", "taken_over", "pool_odd=Pool.PARTLY", "silent=True", "silent=False"}  # fmt: skip
+ERRORS = (HostUnreachableError, CommandTimeoutError, CommandFailedError, InterruptedRunError)
+
+
+class BrokenError(AssertionError):
+    """A story that must not be."""
+
+
+@dataclass
+class Told:
+    """One session of a story."""
+
+    goal: str
+    happened: list = field(default_factory=list)
+    end: str = ""
+    steps: list = field(default_factory=list)
+
+
+def session(monkeypatch, chance, mx, goal, name):
+    """One operator's run, with what happens to it drawn from chance."""
+    run = MemoryRun(monkeypatch, goal, mx, name, chance.choice([None, None, chance.randint(0, 60)]))
+    for _ in range(chance.randint(0, 3)):
+        run.ticks.setdefault(chance.randint(1, 60), []).append(chance.choice(EVENTS))
+    for _ in range(chance.randint(0, 2)):
+        run.moves.setdefault(chance.choice(list(Step)), []).append(chance.choice(EVENTS))
+    for _ in range(chance.randint(0, 2)):
+        place = run.lost if chance.random() < 0.7 else run.before
+        place.setdefault(chance.choice(list(Step)), []).append(chance.choice(ERRORS)("lost"))
+    return run
+
+
+def tell(run, told):
+    """Run it, and hold its end against the world."""
+    served, boots = serves(run.mx), run.mx.reboots
+    try:
+        result = run.execute()
+        told.end = f"{result.outcome.name}: {result.why[:110]}"
+    except DiedError:
+        result, told.end = None, "died"
+    finally:
+        told.happened = [(at, getattr(what, "__name__", what)) for at, what in run.happened]
+        told.steps = run.journal.steps()[-8:]
+    if run.mx.reboots > MAX_BOOTS:
+        raise BrokenError(f"{run.mx.reboots} reboots, {boots} of them before")
+    if result is not None:
+        hold(run, result, told, served)
+
+
+def hold(run, result, told, served):
+    """What the exit code says is so."""
+    mx, outcome = run.mx, result.outcome
+    if outcome in SAFE and not mx.loaded and not mx.unreachable:
+        raise BrokenError(f"{outcome.name} and the ports are open")
+    if outcome is Outcome.REFUSED and mx.record is not None and mx.record.token == run.process.token:
+        raise BrokenError("REFUSED and the host is in the run's hands")
+    if outcome is Outcome.REFUSED and served and not serves(mx) and not told.happened:
+        raise BrokenError("REFUSED and the host is out of service")
+    if outcome in SERVING and mx.record is None and not serves(mx) and not EXCUSES & {one for _, one in told.happened}:
+        raise BrokenError(f"{outcome.name} and it does not serve")
+
+
+def calm(mx):
+    """The trouble is over: what a person can mend is mended."""
+    if mx.damaged:
+        mx.record, mx.damaged = mx.before, False
+    mx.etcd, mx.silent, mx.curable, mx.garbled, mx.pool_odd = True, False, True, 0, None
+    mx.lease = ""
+    mx.fate.boots.clear()
+    mx.fate.judgements.clear()
+    mx.spool |= mx.ledger or set()
+
+
+def story(monkeypatch, seed):
+    """One story; an error with the whole of it where something was broken."""
+    chance, sessions = random.Random(seed), []
+    fate = Fate(
+        [chance.choice(["", "", "fallback", "other", "silent"]) for _ in range(chance.randint(0, 4))],
+        [chance.choice([GOOD, GOOD, GOOD, BAD, UNSURE]) for _ in range(chance.randint(0, 6))],
+    )
+    mx = MemoryMx(fate, curable=chance.random() < 0.5, prevention=chance.choice(["stanzas", "none"]))
+    first = chance.choice([FORWARD, FORWARD, COLD, STAY, DEPOOL])
+    try:
+        for number in range(chance.randint(1, 4)):
+            goal = first if mx.record is None else chance.choice([RESUME, RESUME, ABORT, BACK])
+            sessions.append(Told(NAMES[id(goal)]))
+            tell(session(monkeypatch, chance, mx, goal, f"s{number}"), sessions[-1])
+        calm(mx)
+        for number, goal in enumerate((RESUME, ABORT, BACK)):
+            if mx.record is None:
+                break
+            sessions.append(Told(f"calm {NAMES[id(goal)]}"))
+            tell(MemoryRun(monkeypatch, goal, mx, f"calm{number}"), sessions[-1])
+        if mx.record is not None:
+            raise BrokenError("no command leads back into service")
+    except AssertionError as error:
+        whole = "\n".join(f"  {one.goal}: {one.happened} -> {one.end} {one.steps}" for one in sessions)
+        raise AssertionError(f"story {seed}: {type(error).__name__}: {error}\n{whole}") from error
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_no_story_ends_badly(monkeypatch, block):
+    for seed in range(block * SEEDS // 8, (block + 1) * SEEDS // 8):
+        story(monkeypatch, seed)
+
+
+def main():
+    """Look further: the first and the last seed are the arguments."""
+    failed = []
+    for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+        with pytest.MonkeyPatch.context() as patch:
+            try:
+                story(patch, seed)
+            except AssertionError as error:
+                failed.append(str(error))
+    kinds = {}
+    for text in failed:
+        kinds.setdefault(text.split(": ", 1)[1].splitlines()[0][:100], []).append(text)
+    for kind, texts in sorted(kinds.items(), key=lambda one: -len(one[1])):
+        print(f"{len(texts)} x {kind}\n{min(texts, key=len)}\n")
+    print(f"{len(failed)} of {int(sys.argv[2]) - int(sys.argv[1])} stories end badly")
+
+
+if __name__ == "__main__":
+    main()
