@@ -4,7 +4,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mxlib.base.errors import ParseError
@@ -59,10 +59,14 @@ echo "code $?"
 """,
 )
 _ABSENT = re.compile(r"No such file or directory")
-_REJECT = re.compile(
-    r"tcp dport (?:\{ )?(?P<ports>\d+(?:, \d+)*)(?: \})? tcp flags .*syn.* counter packets (?P<packets>\d+) "
-    r"bytes \d+ reject with tcp reset"
+# As nft prints the rules of the table. A rule that says anything more, such as an address, closes less.
+_PORTS = r"tcp dport (?:\{ )?(?P<ports>\d+(?:, \d+)*)(?: \})? tcp flags (?:fin|syn|rst|ack|[&|()=/, ])+ "
+_REJECT = re.compile(rf"{_PORTS}counter packets (?P<packets>\d+) bytes \d+ reject with tcp reset")
+_PASSES_ON = re.compile(
+    rf'type filter hook input priority .*|iif "lo" accept|tcp sport @prober accept'
+    rf"|(?:tcp sport != \d+-\d+ )?{_PORTS}update @knocking(?:4 \{{ ip|6 \{{ ip6) saddr (?:counter )?\}}"
 )
+_CHAIN = re.compile(r"^\s*chain \S+ \{\n(?P<rules>\s*type filter hook input .*?)^\s*\}", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class DepoolFacts:
         token: the highest fencing token that has written here.
         persisted: whether rules, unit and its enablement are all there, so that a reboot keeps the ports closed.
         traces: whether any of them is there.
-        closed_ports: ports that the loaded table answers with a reset; None where no such table is loaded.
+        closed_ports: ports that the loaded table answers with a reset, whoever comes; None where it is not loaded.
         refused: packets it has answered so far.
         held: whether the MTA cannot be started by our doing.
         prober_ports: source ports that are let through now.
@@ -99,6 +103,12 @@ class DepoolFacts:
         if self.closed_ports and self.persisted:
             return Ports.CLOSED
         return Ports.PARTLY if self.traces or self.closed_ports is not None else Ports.OPEN
+
+
+    def ports_of(self, wanted: Iterable[int]) -> Ports:
+        """Return the same for the ports that a site names: closed is said only where each of them is."""
+        open_still = set(wanted) - set(self.closed_ports or ())
+        return Ports.PARTLY if self.ports is Ports.CLOSED and open_still else self.ports
 
 
 def parse(outputs: Outputs) -> DepoolFacts:
@@ -164,10 +174,20 @@ def _record(kept: bytes | None) -> Record | None:
 
 
 def _closed(listing: str) -> tuple[int, ...]:
-    """Ports closed by a table that really stands in the way of packets."""
-    if "hook input" not in listing:
+    """Return the ports closed by a table that really stands in the way of packets, for every source.
+
+    Only rules are read that the table has when we load it; what follows any other one may never be reached.
+    """
+    chain = _CHAIN.search(listing)
+    if chain is None or re.search(r"^\s*flags dormant", listing, re.MULTILINE):
         return ()
-    return tuple(int(port) for match in _REJECT.finditer(listing) for port in match["ports"].split(", "))
+    found: list[int] = []
+    for line in chain["rules"].splitlines():
+        if reject := _REJECT.fullmatch(line.strip()):
+            found += [int(port) for port in reject["ports"].split(", ")]
+        elif line.strip() and not _PASSES_ON.fullmatch(line.strip()):
+            break
+    return tuple(found)
 
 
 SOURCE: Source[DepoolFacts] = Source("depool", (SECTION,), parse)

@@ -67,7 +67,7 @@ def _read_host(world: RebootWorld, journal: EventLog, *, at_once: bool) -> View 
             return None
     world.decide_on(standing)
     progress.standing = standing
-    return standing.view
+    return world.view(standing)
 
 
 def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> Pool:

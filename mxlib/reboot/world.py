@@ -16,7 +16,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.on_host import FENCED, RECORD, Basis, answer, refusal, transaction
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import State, Step, Waited
+from mxlib.model.state import State, Step, View, Waited
 from mxlib.mta.find import find
 from mxlib.mta.protocol import Mta
 from mxlib.mta.standing import Standing, read_standing, source
@@ -135,6 +135,10 @@ class RebootWorld(World):
     def accepted(self) -> frozenset[str]:
         """The names of all findings that the operator has accepted."""
         return self.options.accept | self.progress.accepted
+
+    def view(self, standing: Standing) -> View:
+        """Return what the planner sees of a look: closed are the mail ports only where all are that the site names."""
+        return dataclasses.replace(standing.view, ports=standing.depool.ports_of(self.site.ports))
 
     def decide_on(self, standing: Standing) -> None:
         """Take a look at the host as what the next acts are decided on, until the next look is.

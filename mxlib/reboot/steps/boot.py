@@ -189,7 +189,7 @@ def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[
     Raises:
         mxlib.base.errors.StepError: what stands against it.
     """
-    view = standing.view
+    view = world.view(standing)
     against = [
         text
         for wrong, text in (

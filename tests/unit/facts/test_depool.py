@@ -328,3 +328,40 @@ def test_listeners_and_entries_are_counted_in_one_go(tmp_path):
 def test_a_list_that_is_not_there_counts_nothing(tmp_path):
     (tmp_path / "env").write_text("damaged\nsaved_entry=a>b\n")
     assert count("what=grub", tmp_path / "env") == []
+
+
+RULES = "\t\tiif \"lo\" accept\n\t\ttcp sport @prober accept\n"
+REJECTS = "tcp flags syn / fin,syn,rst,ack counter packets 0 bytes 0 reject with tcp reset\n"
+EVERY = "\t\ttcp dport { 25, 465, 587 } " + REJECTS
+
+
+def listed(rules, head="", chain="input"):
+    """What nft 1.0.6 prints for a table with one chain."""
+    hook = "\t\ttype filter hook input priority filter - 10; policy accept;\n"
+    return f"table inet mx_depool {{\n{head}\tchain {chain} {{\n{hook}{rules}\t}}\n}}\ncode 0\n"
+
+
+@pytest.mark.parametrize(
+    ("rules", "head", "closed"),
+    [
+        (RULES + EVERY, "", (25, 465, 587)),
+        (RULES + "\t\ttcp dport 25 " + REJECTS, "", (25,)),
+        ("\t\ttcp dport 25 " + REJECTS + "\t\ttcp dport 465 " + REJECTS, "", (25, 465)),
+        ("\t\tip saddr 192.0.2.1 " + EVERY.strip() + "\n", "", ()),
+        (EVERY.replace("counter", "ct state established counter"), "", ()),
+        ("\t\taccept\n" + EVERY, "", ()),
+        ("\t\tip saddr 10.0.0.0/8 accept\n" + EVERY, "", ()),
+        ("\t\tiif \"eth0\" accept\n" + EVERY, "", ()),
+        (EVERY, "\tflags dormant\n\n", ()),
+    ],
+)
+def test_only_what_stands_in_the_way_of_every_sender_counts_as_closed(rules, head, closed):
+    found = read(listed(rules, head), TAKEN + "file yes\nunit enabled\n")
+    assert found.closed_ports == closed
+    assert found.ports is (Ports.CLOSED if closed else Ports.PARTLY)
+    assert found.ports_of((25, 465, 587)) is (Ports.CLOSED if closed == (25, 465, 587) else Ports.PARTLY)
+
+
+def test_rules_in_a_chain_that_no_packet_comes_to_close_nothing():
+    empty = listed("").removesuffix("}\ncode 0\n")
+    assert read(f"{empty}\tchain other {{\n{EVERY}\t}}\n}}\ncode 0\n").closed_ports == ()

@@ -145,7 +145,10 @@ class MemoryRun:
         if self.mx.damaged or self.mx.garbled:
             self.mx.garbled = max(0, self.mx.garbled - 1)
             raise ParseError("damaged" if self.mx.damaged else "no end within its time limit")
-        return SimpleNamespace(view=view, depool=SimpleNamespace(record=self.mx.record, kept=self.mx.kept()))
+        record, kept = self.mx.record, self.mx.kept()
+        return SimpleNamespace(
+            view=view, depool=SimpleNamespace(record=record, kept=kept, ports_of=lambda _ports: view.ports)
+        )
 
     def action(self, step):
         def act(world, _state):
