@@ -39,6 +39,8 @@ _DOUBTS = 2
 """So often a step may stay without an answer before it counts as failed."""
 _LOCKED = 18
 """So often the host's lock is asked for while another command holds it: ours goes on when its answer is lost."""
+_TRIES_OUT = 2
+"""So often it is tried to keep clients from what nobody has verified, before a run ends."""
 _NOT_DONE = (MovedError, FencedError)
 _NOT_KNOWN = (MovedError, HostUnreachableError, CommandTimeoutError)
 """After these the world is read again, and the next decision comes from there."""
@@ -102,7 +104,7 @@ class Run:
         """Whether the host answered the last look: only then it is known that no record is there."""
         self._unread = 0
         self._doubts: dict[Step, int] = {}
-        self._kept_out: set[Step] = set()
+        self._kept_out: list[Step] = []
 
     def execute(self) -> Result:
         """Go to the goal, or as far as it is safe."""
@@ -276,9 +278,9 @@ class Run:
         assert state.record is not None
         assert state.host is not None
         out = None if state.record.trusted(state.host.boot) else keep_out(state, state.host)
-        if out is None or out.step in self._kept_out:
+        if out is None or self._kept_out.count(out.step) >= _TRIES_OUT:
             return end
-        self._kept_out.add(out.step)
+        self._kept_out.append(out.step)
         self._pending = partial(self._leave_out, end)
         return self._take(out, state)
 

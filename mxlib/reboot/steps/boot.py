@@ -114,7 +114,8 @@ def keep(world: RebootWorld, state: State) -> Done:
     release = state.host.kernel
     when = world.clock.now().isoformat(timespec="seconds")
     proof = Proof(release, world.target.name, when, record.run, state.host.build)
-    first = f"# keep the kernel and note it as proven\n{panic.disarm_script()}{hold_script(release)}{add_script(quoted(proof.to_json()))}"
+    noted = f"{hold_script(release)}{add_script(quoted(proof.to_json()))}"
+    first = f"# keep the kernel and note it as proven\n{panic.disarm_script()}{noted}"
     said = set_entries(world, known[release], "", first, timeout=panic.UPDATE_S + _HELD_S)
     held = "held against autoremove" if NOT_HELD not in said else f"NOT HELD: run apt-mark hold linux-image-{release}"
     return Done(f"{release} is verified, now the saved entry, {held}, and noted as proven")

@@ -464,3 +464,11 @@ def test_out_of_service_and_safe_is_said_of_closed_ports_only(ports):
     silent = replace(state, host=None, closed=False)
     assert truthful(end, silent).outcome is Outcome.INTERRUPTED
     assert truthful(end, replace(silent, closed=True)) == end
+
+
+def test_the_planner_itself_ends_no_host_with_open_ports_as_safe():
+    record = claimed_record()
+    state = State(record, view(boot="boot-0", saved=OLD.entry), Pool.UNKNOWN, Slot.MINE, token=record.token)
+    end = decide(replace(ABORT, adopt=False), state)
+    assert end.outcome is Outcome.INTERRUPTED
+    assert "pool state cannot be read" in end.why

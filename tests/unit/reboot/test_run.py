@@ -354,3 +354,32 @@ def test_what_is_stopped_half_open_says_so(world):
     assert result.outcome is Outcome.INTERRUPTED
     assert "mail ports open, MTA serving" in result.why
     assert "out of service, safe" not in result.why
+
+
+def opened_by_somebody(found, fails=()):
+    """In the new boot somebody opens everything, and the run cannot go on; closing again may fail, too."""
+
+    def opened(mx):
+        mx.loaded = mx.persisted = mx.held = False
+        mx.running = mx.pooled = True
+        mx.excused.add(mx.boot_id)
+        found.before[Step.CLOSE] = list(fails)
+
+    found.moves[Step.PROVE_OUT] = [opened]
+    found.before[Step.PROVE_OUT] = [CommandFailedError("broken")]
+    return found.execute()
+
+
+@pytest.mark.parametrize("fails", [(), (CommandFailedError("nft: busy"),)], ids=["closes", "closes at the second try"])
+def test_clients_are_kept_from_an_unverified_boot_before_a_run_ends(world, fails):
+    found = world()
+    result = opened_by_somebody(found, fails)
+    assert (result.outcome, found.mx.loaded, found.mx.persisted) == (Outcome.LEFT_OUT, True, True)
+    assert found.mx.boot_id not in found.mx.verified
+
+
+def test_a_run_that_cannot_close_does_not_call_it_safe(world):
+    found = world()
+    result = opened_by_somebody(found, [CommandFailedError("no")] * 9)
+    assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, False)
+    assert "mail ports open" in result.why
