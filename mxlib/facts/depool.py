@@ -159,8 +159,8 @@ def _knocks(listing: str) -> dict[str, int]:
 def _decoded(encoded: str | None) -> bytes | None:
     try:
         return None if encoded is None else base64.b64decode(encoded, validate=True)
-    except binascii.Error as error:
-        raise ParseError("the run's files on the host are not all there") from error
+    except binascii.Error:
+        raise ParseError("the run's files on the host are not all there") from None
 
 
 def _record(kept: bytes | None) -> Record | None:

@@ -68,7 +68,7 @@ class Outcome(Enum):
         "an alias generator hung again and was ended",
         "An alias generator hung again and was ended; the previous file serves.",
     )
-    INTERRUPTED = 30, "interrupted", "Interrupted or not finished: the last line says what is left standing and how to go on."
+    INTERRUPTED = 30, "interrupted", "Interrupted: the last line says what is left standing and how to go on."
     PAUSED = 40, "paused until the next window", "Paused until the next window."
     OUTSIDE = 41, "outside the window, nothing was done", "Outside the window, nothing was done."
     TAKEN = 42, "nothing was done, somebody else is at work", "Nothing was done, somebody else is at work."

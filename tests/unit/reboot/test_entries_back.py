@@ -66,15 +66,13 @@ def test_a_name_that_would_be_two_lines_is_refused(tmp_path: Path) -> None:
     assert "saved_entry=other" in machine.block.read_text(encoding="utf-8")
 
 
-def test_a_kept_kernel_is_noted_with_the_build_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine: Any = Machine(tmp_path)
+def test_a_kept_kernel_is_noted_with_the_build_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     scripts: list[str] = []
     world: Any = SimpleNamespace(
-        act=lambda script, timeout=0.0: scripts.append(script) or machine.act("true", timeout),
         target=SimpleNamespace(name="mx2001"),
         clock=FakeClock(),
     )
-    monkeypatch.setattr(boot, "set_entries", lambda *_: None)
+    monkeypatch.setattr(boot, "set_entries", lambda _world, _saved, _next, first, timeout: scripts.append(first) or "")
     host = SimpleNamespace(kernel=RECORD.target.release, build="6.1.192-2")
     boot.keep(world, SimpleNamespace(record=RECORD, host=host))  # type: ignore[arg-type]
     (noted,) = [line for line in scripts[-1].splitlines() if '"release"' in line]
