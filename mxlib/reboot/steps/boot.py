@@ -327,7 +327,8 @@ def _commands_for_entries(world: RebootWorld, state: State) -> list[str]:
     saved, next_ = world.progress.goal.entries_for(record_of(state))
     seconds = world.site.boot.panic
     armed = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if next_ and seconds else []
-    return armed + entries_script(saved, next_).splitlines()[:2]
+    # what the script is for, then the two entries
+    return armed + entries_script(saved, next_).splitlines()[1:3]
 
 
 def _order(world: RebootWorld, state: State) -> list[str]:

@@ -197,7 +197,7 @@ def _commands(world: RebootWorld, _state: State) -> list[str]:
 
 
 def _how_opened(world: RebootWorld, _state: State) -> list[str]:
-    return open_script(world.mta.units).splitlines()
+    return open_script(world.mta.units).splitlines()[1:]
 
 
 ACTIONS = (
