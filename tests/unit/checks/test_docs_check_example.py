@@ -1,48 +1,54 @@
-"""The example of a new check in the documentation works as it stands there."""
+"""Who adds a check as the documentation says has a repository that passes its own tests."""
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-from mxlib.base.verdict import Status
-from mxlib.config.verify import VerifyPolicy
-from mxlib.facts.section import Section
-from mxlib.facts.source import Facts, read_facts
-from tests.unit.support.facts import NOW, ShellHost, output
-
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "verify-mx.md").read_text(encoding="utf-8")
-BLOCKS = dict(re.findall(r"`mxlib/((?:checks|facts)/\w+)\.py`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "verify-mx.md").read_text(encoding="utf-8").partition("## Adding a check\n")[2]
+MODULES = dict(re.findall(r"`(mxlib/\w+/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+PROGRAMS = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if one not in MODULES.values()]
+DIFFS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
+# A test that reads docs of this repository, or starts a copy of it, would only take time here.
+CONCERNED = ("tests/unit/checks/test_checks.py", "tests/unit/facts/test_unknown_forms.py", "tests/unit/repository")
+LEFT_OUT = ("test_neighbour.py", "test_cookbooks_convention.py", "test_locked.py")
 
 
-@pytest.fixture
-def example(monkeypatch):
-    """The modules of the example, as if they lay in their places."""
-    for path in ("facts/memory", "checks/swap"):
-        name = f"mxlib.{path.replace('/', '.')}"
-        module = ModuleType(name)
-        monkeypatch.setitem(sys.modules, name, module)
-        parent, _, leaf = name.rpartition(".")
-        monkeypatch.setattr(sys.modules[parent], leaf, module, raising=False)
-        exec(compile(BLOCKS[path], f"docs/verify-mx.md: {path}", "exec"), module.__dict__)
-    return sys.modules["mxlib.checks.swap"].CHECK
+def apply(repository, diff):
+    """Apply a diff whose hunks have no line numbers: each stands where its context is found, once."""
+    name, *hunks = re.split(r"^@@\n", diff, flags=re.MULTILINE)
+    path = repository / re.search(r"^\+\+\+ b/(\S+)$", name, re.MULTILINE)[1]
+    text = path.read_text(encoding="utf-8")
+    for hunk in hunks:
+        lines = hunk.splitlines(keepends=True)
+        before = "".join(line[1:] for line in lines if not line.startswith("+"))
+        assert text.count(before) == 1, before
+        text = text.replace(before, "".join(line[1:] for line in lines if not line.startswith("-")))
+    path.write_text(text, encoding="utf-8")
 
 
-def judged(check, text):
-    (source,) = check.sources(VerifyPolicy())
-    (section,) = source.sections
-    assert isinstance(section, Section)
-    return check.verdict(Facts("mx.lab.test", NOW, {section.name: output(section, text)}), VerifyPolicy()).status
+def run(repository, *words):
+    done = subprocess.run([sys.executable, *words], cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-def test_it_judges(example):
-    assert judged(example, "SwapTotal:     2000000 kB\nSwapFree:      1999999 kB\n") is Status.OK
-    assert judged(example, "SwapTotal:     2000000 kB\nSwapFree:            0 kB\n") is Status.FAILED
-    assert judged(example, "MemTotal:      2000000 kB\n") is Status.UNKNOWN
-
-
-def test_it_reads_a_real_machine(example):
-    facts = read_facts(ShellHost(), example.sources(VerifyPolicy()))
-    assert example.verdict(facts, VerifyPolicy()).status is not Status.UNKNOWN
+def test_the_example_as_pasted_passes_lint_types_and_tests(tmp_path):
+    assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (2, 1, 2)
+    repository = tmp_path / "repository"
+    leave = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, repository, ignore=leave)
+    for name, text in MODULES.items():
+        (repository / name).write_text(text, encoding="utf-8")
+    for diff in DIFFS:
+        apply(repository, diff)
+    run(repository, "-c", PROGRAMS[0])
+    run(repository, "-m", "ruff", "check", "--no-cache", *MODULES, "mxlib/checks/registry.py")
+    run(repository, "-m", "mypy", "--cache-dir", str(tmp_path / "mypy"), "mxlib/checks/registry.py")
+    ignored = [f"--ignore=tests/unit/repository/{name}" for name in LEFT_OUT]
+    said = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ignored, *CONCERNED)
+    assert "test_checks.py::" not in said
+    judged = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "swap", "--co", CONCERNED[0])
+    assert "[swap]" in judged
