@@ -64,9 +64,9 @@ class Means:
 
 
 def forecast_for(host: Host, means: Means | None) -> Forecast:
-    """What each way to reboot does to the host's interfaces.
+    """Return what each way to reboot does to the host's interfaces.
 
-    Arguments:
+    Args:
         host: it must answer.
         means: None when the site has no cluster.
 
@@ -78,9 +78,9 @@ def forecast_for(host: Host, means: Means | None) -> Forecast:
 
 
 def forecast_of(name: str, cards: NicFacts, means: Means | None) -> Forecast:
-    """What each way to reboot does to cards that were read already.
+    """Return what each way to reboot does to cards that were read already.
 
-    Arguments:
+    Args:
         name: the host.
         cards: its cards.
         means: None when the site has no cluster.
@@ -101,7 +101,7 @@ def _instance(means: Means, name: str) -> Instance:
 
 
 def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Console:
-    """A console of the host, not yet attached, with a transcript of its own.
+    """Return a console of the host, not yet attached, with a transcript of its own.
 
     Raises:
         mxlib.nic.instance.GanetiError: not a host name, or its cluster is not known.
@@ -139,7 +139,7 @@ def _left_open(shell: SerialShell) -> tuple[str, ...]:
 
 
 def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:
-    """Why a console gave no shell, with the next right thing to do."""
+    """Return why a console gave no shell, with the next right thing to do."""
     screen = error.screen or console.screen()
     if isinstance(error, ConsoleLoginError):
         advice = error.advice or "Check the password file; log in by hand: gnt-instance console {name}"
@@ -195,7 +195,7 @@ def diagnose_and_repair(
 ) -> RepairReport:
     """Find out why a host does not answer, repair what certainly can be, prove it from outside. Never raises for that.
 
-    Arguments:
+    Args:
         means: what the site has.
         name: the host.
         run: id of the run.

@@ -39,7 +39,7 @@ _ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
 class Rapi:
     """Ganeti's remote API, read only, over verified TLS.
 
-    Arguments:
+    Args:
         url: base URL, ``https://CLUSTER:5080``.
         user: its user; read access is enough.
         password: theirs.
@@ -63,7 +63,7 @@ class Rapi:
         self._session.auth = (user, password.reveal())
 
     def instance(self, name: str) -> Instance:
-        """One virtual machine, by its name or else its short name: a cluster without name checks may have only that.
+        """Return one virtual machine, by its name or else by its short one: a cluster may have only that.
 
         Raises:
             NotAnInstanceError: the cluster knows none of this name, and nobody says it should.
@@ -121,7 +121,7 @@ def _reason(error: Exception) -> str:
 class Cluster:
     """What only the command line of the cluster's master can do.
 
-    Arguments:
+    Args:
         master: returns the master node; called when it is needed; raises
             :class:`mxlib.nic.instance.GanetiError` where it is unknown.
     """
@@ -131,7 +131,7 @@ class Cluster:
         self._known_as: dict[str, str] = {}
 
     def known_as(self, name: str) -> str:
-        """The name the cluster has a virtual machine by; its own where the cluster lists none.
+        """Return the name the cluster has a virtual machine by; its own where the cluster lists none.
 
         Raises:
             GanetiError: not a host name, or the master is not known.
@@ -147,9 +147,9 @@ class Cluster:
         return self._known_as[name]
 
     def console_argv(self, name: str, ssh_options: tuple[str, ...] = (), user: str = "root") -> tuple[str, ...]:
-        """The command that joins this terminal to the serial console of a virtual machine.
+        """Return the command that joins this terminal to the serial console of a virtual machine.
 
-        Arguments:
+        Args:
             name: the instance.
             ssh_options: options for ssh, e.g. ``-F FILE``.
             user: who goes to the master.
@@ -164,9 +164,9 @@ class Cluster:
         return ("ssh", *ssh_options, "-tt", *guard.split(), f"{user}@{self._master().name}", remote)
 
     def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
-        """Who is attached to the serial console now, as the node's process list shows it; needs no console.
+        """Return who is attached to the serial console now, as the node's process list shows it; needs no console.
 
-        Arguments:
+        Args:
             name: the instance.
             node: its primary node; None when not known: every node is asked.
 
@@ -187,7 +187,7 @@ class Cluster:
         return self._act(f"gnt-instance reboot --type=soft {shlex.quote(self.known_as(name))}")
 
     def status(self, name: str) -> tuple[str, str]:
-        """What the cluster says of the machine now, e.g. ``running`` or ``ERROR_down``, and its primary node.
+        """Return what the cluster says of the machine now, e.g. ``running`` or ``ERROR_down``, and its primary node.
 
         Raises:
             GanetiError: it knows no such machine, or answers in another form.
@@ -213,7 +213,7 @@ class Cluster:
     def start(self, name: str, *, paused: bool) -> CommandResult:
         """Start the machine, built from its configuration: its slots are planned again. One that runs is left alone.
 
-        Arguments:
+        Args:
             name: the instance.
             paused: wait with the first instruction until a console is attached: so the whole boot is seen.
         """

@@ -49,9 +49,9 @@ class Clusters(Protocol):
     """What knows the cluster of a host."""
 
     def of(self, host: str) -> ClusterAddress:
-        """The cluster of a host.
+        """Return the cluster of a host.
 
-        Arguments:
+        Args:
             host: fully qualified.
 
         Raises:
@@ -66,14 +66,14 @@ class ConfiguredCluster:
     def __init__(self, rapi: str, master: str | None) -> None:
         """Keep what the configuration says.
 
-        Arguments:
+        Args:
             rapi: base URL of its remote API.
             master: its master; None is the host in ``rapi``.
         """
         self._address = ClusterAddress(rapi, master or urlsplit(rapi).hostname or "")
 
     def of(self, host: str) -> ClusterAddress:
-        """The cluster; whether it knows the host is for its remote API to say."""
+        """Return the cluster; whether it knows the host is for its remote API to say."""
         del host
         return self._address
 
@@ -91,7 +91,7 @@ class NetboxClusters:
     ) -> None:
         """Ask nothing yet: not even whether Spicerack has a configuration for Netbox.
 
-        Arguments:
+        Args:
             spicerack: asked read-only.
             master: the master of every cluster; None is each cluster's own name in Netbox.
             deadline_s: seconds after which a lookup is given up.
@@ -104,9 +104,9 @@ class NetboxClusters:
         self._known: dict[str, tuple[ClusterAddress | GanetiError, float]] = {}
 
     def of(self, host: str) -> ClusterAddress:
-        """The cluster that Netbox has the host in.
+        """Return the cluster that Netbox has the host in.
 
-        Arguments:
+        Args:
             host: fully qualified; Netbox is asked for its short name, and must have this name for its primary IP.
 
         Raises:
@@ -177,7 +177,7 @@ class NetboxClusters:
 
 
 def clusters_of(spicerack: Spicerack, section: GanetiSection) -> Clusters:
-    """What knows the cluster of each host of a site: a URL in its configuration wins over Netbox."""
+    """Return what knows the cluster of each host of a site: a URL in its configuration wins over Netbox."""
     if section.rapi is not None:
         return ConfiguredCluster(section.rapi, section.master)
     return NetboxClusters(spicerack, section.master)

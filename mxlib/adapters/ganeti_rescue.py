@@ -99,7 +99,7 @@ class GanetiRescue:
     def __init__(self, means: Means, host: Host, run: str):
         """Touch nothing yet.
 
-        Arguments:
+        Args:
             means: what the site has to reach it from outside.
             host: the machine from inside.
             run: id of the run, for transcripts and copies of files.
@@ -115,7 +115,7 @@ class GanetiRescue:
     # --- before
 
     def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
-        """The console, the machine's parameters, and what a reboot at this level does to its network names."""
+        """Return verdicts on the console, the machine's parameters, and what this level does to its network names."""
         try:
             machine = _parameters(self._instance(host.name), level)
         except NotAnInstanceError as error:
@@ -161,7 +161,7 @@ class GanetiRescue:
         return Verdict("nic-forecast", status, one_line(said, 600))
 
     def renames(self) -> Mapping[str, str]:
-        """By a forecast of now: the machine's parameters may have changed since the guard."""
+        """Return them by a forecast of now: the machine's parameters may have changed since the guard."""
         cards = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
         self._forecast = forecast_of(self._host.name, cards, self._means)
         served = advice.served(cards, self._forecast, Level.COLD)
@@ -217,7 +217,7 @@ class GanetiRescue:
         self._watching.close()
 
     def stuck(self) -> str:
-        """What a boot that stands still shows."""
+        """Return what a boot that stands still shows."""
         return self._watch.standstill() if self._watch is not None else ""
 
     def off(self) -> bool:
@@ -282,9 +282,9 @@ def _parameters(instance: Instance, level: Level) -> Verdict:
 def judge_names(
     forecast: Forecast, cards: NicFacts, level: Level, prevention: str, *, console: bool
 ) -> tuple[Status, str]:
-    """What the guard says of the network names.
+    """Return what the guard says of the network names.
 
-    Arguments:
+    Args:
         forecast: what each way to reboot does to them.
         cards: the cards and the files of the host.
         level: how the host is to be rebooted.

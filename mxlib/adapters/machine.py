@@ -28,11 +28,11 @@ def means_of(
     clock: Clock,
     tell: Callable[[str], None],
 ) -> Means | None:
-    """What the site has to reach a virtual machine from outside; None without a ganeti section in its configuration.
+    """Return what the site has to reach a virtual machine from outside; None without a ganeti section.
 
     Nothing is asked yet: where the cluster is not known, each of the means says so when it is used.
 
-    Arguments:
+    Args:
         spicerack: says whether it is a dry run, and finds the cluster in Netbox.
         site: its sections on Ganeti and on consoles.
         name: the virtual machine, fully qualified.
@@ -61,7 +61,7 @@ def means_of(
 
 
 def rapi_opener(spicerack: Spicerack, section: GanetiSection | None) -> Callable[[str], Rapi] | None:
-    """What opens the remote API of the cluster of a host; None where the site has no cluster."""
+    """Return what opens the remote API of the cluster of a host; None where the site has no cluster."""
     if section is None:
         return None
     ganeti, clusters = section, clusters_of(spicerack, section)
@@ -69,9 +69,9 @@ def rapi_opener(spicerack: Spicerack, section: GanetiSection | None) -> Callable
 
 
 def rapi_of(section: GanetiSection, clusters: Clusters, host: str) -> Rapi:
-    """The remote API of the cluster of a host.
+    """Return the remote API of the cluster of a host.
 
-    Arguments:
+    Args:
         section: user, password file and authority of the API.
         clusters: what knows the cluster.
         host: fully qualified.

@@ -57,7 +57,7 @@ class AddressFacts:
         return tuple(gateway for gateway in self.gateways if gateway[0] == family)
 
     def find(self, name: str) -> Interface | None:
-        """The interface of this name."""
+        """Return the interface of this name."""
         return next((interface for interface in self.interfaces if interface.name == name), None)
 
 

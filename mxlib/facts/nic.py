@@ -243,7 +243,7 @@ def _files(lines: Iterable[str]) -> tuple[ConfigFile, ...]:
 
 
 def decoded_file(path: str, packed: str) -> ConfigFile:
-    """A file that came as base64.
+    """Return a file that came as base64.
 
     Raises:
         mxlib.base.errors.ParseError: it did not come whole.

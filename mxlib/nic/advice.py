@@ -19,9 +19,9 @@ Refuses = Callable[[NicFacts, Mapping[str, str]], str]
 
 
 def stanzas(facts: NicFacts, renames: Mapping[str, str]) -> str:
-    """Why the cards cannot be configured under both names in ifupdown's files; empty if they can.
+    """Return why the cards cannot be configured under both names in ifupdown's files; empty if they can.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         renames: present name to next name.
     """
@@ -39,9 +39,9 @@ def stanzas(facts: NicFacts, renames: Mapping[str, str]) -> str:
 
 
 def link(facts: NicFacts, renames: Mapping[str, str]) -> str:
-    """Why the present names cannot be pinned by MAC address; empty if they can.
+    """Return why the present names cannot be pinned by MAC address; empty if they can.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         renames: present name to next name.
     """
@@ -59,9 +59,9 @@ def link(facts: NicFacts, renames: Mapping[str, str]) -> str:
 
 
 def repair(facts: NicFacts, renames: Mapping[str, str]) -> str:
-    """Why the files cannot be put right once the cards have their new names; empty if they can.
+    """Return why the files cannot be put right once the cards have their new names; empty if they can.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         renames: name in the files to new name.
     """
@@ -79,7 +79,7 @@ def repair(facts: NicFacts, renames: Mapping[str, str]) -> str:
 
 
 def rewritten(facts: NicFacts, renames: Mapping[str, str]) -> Rewrite:
-    """The files of what configures the host, with the new names; a second name of a prevention goes with it.
+    """Return the files of what configures the host, with the new names; a second name of a prevention goes with it.
 
     Raises:
         ValueError: they cannot be rewritten with certainty.
@@ -99,9 +99,9 @@ PREVENTIONS: Mapping[str, Refuses] = {"stanzas": stanzas, "link": link}
 
 
 def prepared(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
-    """The cards that come up although they get another name, by their present name, and why.
+    """Return the cards that come up although they get another name, by their present name, and why.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         forecast: what a reboot does to its names.
         level: the way to reboot.
@@ -118,9 +118,9 @@ def prepared(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str
 
 
 def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
-    """Those of them that the host's own configuration brings up: nothing has to be prepared for them, ever.
+    """Return those of the prepared cards that the host's own configuration brings up under either name.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         forecast: what a reboot does to its names.
         level: the way to reboot.
@@ -137,9 +137,9 @@ def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
 
 
 def nothing_to_pin(forecast: Forecast) -> str:
-    """Why ``--pin`` has nothing to prepare for; empty where a cold start certainly renames.
+    """Return why ``--pin`` has nothing to prepare for; empty where a cold start certainly renames.
 
-    Arguments:
+    Args:
         forecast: what a reboot does to the host's names.
     """
     fate = forecast.fate(Level.COLD)
@@ -147,9 +147,9 @@ def nothing_to_pin(forecast: Forecast) -> str:
 
 
 def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:
-    """The command that prepares a host for a reboot that renames, or why none does.
+    """Return the command that prepares a host for a reboot that renames, or why none does.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         forecast: what a reboot does to its names.
         level: the way to reboot.
@@ -166,9 +166,9 @@ def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:
 
 
 def undo_lines(host: str, forecast: Forecast, method: str, kernels: Sequence[str]) -> tuple[str, ...]:
-    """How to take a preparation back: two stanzas become one by the cookbook, a pin stays until its file is removed.
+    """Return how to take a preparation back: the cookbook makes one stanza of two, a pin stays until removed.
 
-    Arguments:
+    Args:
         host: fully qualified name.
         forecast: what it was prepared for.
         method: ``stanzas`` or ``link``.
@@ -182,9 +182,9 @@ def undo_lines(host: str, forecast: Forecast, method: str, kernels: Sequence[str
 
 
 def guard_advice(facts: NicFacts, forecast: Forecast, *, console: bool) -> str:
-    """What the operator of a cold start can ask for instead, as the options of the run; or that nothing helps here.
+    """Return what the operator of a cold start can ask for instead, as options of the run; or that nothing helps.
 
-    Arguments:
+    Args:
         facts: the cards and the files of the host.
         forecast: what a reboot does to its names.
         console: whether the host's console was proven, or may still be.

@@ -99,7 +99,7 @@ _DROPS = re.compile(r"\b(?:drop|reject)\b", re.IGNORECASE)
 def from_screen(screen: Screen, name: str) -> Diagnosis:
     """Diagnose from a console that is at no usable prompt.
 
-    Arguments:
+    Args:
         screen: the look at it.
         name: the instance, for the commands that are advised.
     """
@@ -111,7 +111,7 @@ def from_screen(screen: Screen, name: str) -> Diagnosis:
 def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diagnosis:
     """Diagnose a host whose interfaces have their configured names.
 
-    Arguments:
+    Args:
         facts: its cards and configuration.
         now: its addresses and default routes.
         access: its SSH server and firewall.

@@ -32,7 +32,7 @@ esac; }
 def write_script(changes: Sequence[tuple[ConfigFile, ConfigFile]], run: str, why: str) -> str:
     """Replace files, if they are still as they were read; prints ``backup DIRECTORY`` with the old ones and ``undo``.
 
-    Arguments:
+    Args:
         changes: each file before and after.
         run: id of the run.
         why: one line for whoever finds the copy.

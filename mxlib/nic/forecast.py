@@ -86,7 +86,7 @@ class Forecast:
     virtual: bool | None = True
 
     def fate(self, level: Level) -> Fate:
-        """The worst that this level does to any interface."""
+        """Return the worst that this level does to any interface."""
         if self.virtual is False:
             return Fate.KEPT
         fates = {nic.outcomes[level].fate for nic in self.nics}
@@ -99,7 +99,7 @@ class Forecast:
         return {name: o.name for name, o in outcomes if o.fate is Fate.RENAMED and o.name is not None}
 
     def sentence(self, level: Level) -> str:
-        """What this level does to the names, in one sentence."""
+        """Return what this level does to the names, in one sentence."""
         how = "this cold start" if level is Level.COLD else "this reboot"
         names = ", ".join(nic.name for nic in self.nics) or "no card seen"
         renames = self.renames(level)
@@ -117,7 +117,7 @@ class Forecast:
         return {nic.mac: nic.name for nic in self.nics}
 
     def lines(self) -> tuple[str, ...]:
-        """The forecast as text, a line for each interface and level."""
+        """Return the forecast as text, a line for each interface and level."""
         nics = (
             f"{nic.name} ({nic.mac}, slot {'UNKNOWN' if nic.slot is None else nic.slot}), {level.value}: {outcome.why}"
             for nic in self.nics
@@ -127,9 +127,9 @@ class Forecast:
 
 
 def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
-    """The forecast where no cluster knows the host: nothing plans the slots of a machine that is no virtual one.
+    """Return the forecast where no cluster knows the host: nothing plans the slots of a machine that is no virtual one.
 
-    Arguments:
+    Args:
         host: fully qualified name.
         cards: its cards, and what it says of itself: a guest of an unknown cluster may be rebuilt at any reboot.
         why: why it is no instance of a known cluster.
@@ -144,15 +144,15 @@ def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
 
 
 def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
-    """The forecast when the cluster could not be asked: an in-guest reboot included, it may be a cold start."""
+    """Return the forecast when the cluster could not be asked: an in-guest reboot included, it may be a cold start."""
     outcomes = dict.fromkeys(Level, _unknown("what is configured cannot be read"))
     return Forecast(host, tuple(_forecast(nic, outcomes) for nic in nics), why, virtual=None)
 
 
 def forecast(host: str, instance: Instance, cards: NicFacts) -> Forecast:
-    """What each level does to each interface.
+    """Return what each level does to each interface.
 
-    Arguments:
+    Args:
         host: fully qualified name.
         instance: what is configured.
         cards: the cards as the guest sees them, and the files that name them.
@@ -228,7 +228,7 @@ def _doubt(instance: Instance) -> str:
 
 
 def planned_slots(instance: Instance) -> tuple[int, str | None]:
-    """The slot of the first NIC after a cold start, and why the machine would not start then (None: it would)."""
+    """Return the slot of the first NIC after a cold start, and why the machine would not start (None: it would)."""
     hvparams, reserved = instance.hvparams, int(instance.hvparams["kvm_pci_reservations"])
     scsi, agent = hvparams["disk_type"] in _SCSI, bool(hvparams.get("use_guest_agent"))
     planned = agent and instance.version is not None and instance.version < _AGENT_WITHOUT_SLOT

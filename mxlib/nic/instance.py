@@ -82,7 +82,7 @@ def parse_instance(answer: Mapping[str, Any]) -> Instance:
 
 
 def instance_name(name: str) -> str:
-    """The name, if it is one: before it becomes part of an address or a command.
+    """Return the name, if it is one: before it becomes part of an address or a command.
 
     Raises:
         GanetiError: it is none.
@@ -93,7 +93,7 @@ def instance_name(name: str) -> str:
 
 
 def names_of(name: str) -> tuple[str, ...]:
-    """The names a cluster may have a host by: its full name, then its short one.
+    """Return the names a cluster may have a host by: its full name, then its short one.
 
     Raises:
         GanetiError: it is no host name.
@@ -102,7 +102,7 @@ def names_of(name: str) -> tuple[str, ...]:
 
 
 def parse_version(answer: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """The version of Ganeti in the answer of ``GET /2/info``; None where it does not say one of the known form."""
+    """Return the version of Ganeti in the answer of ``GET /2/info``; None where it has none of the known form."""
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("software_version", "")))
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
@@ -111,7 +111,7 @@ class Instances(Protocol):
     """What knows the virtual machines of a cluster."""
 
     def instance(self, name: str) -> Instance:
-        """One of them, by its name."""
+        """Return one of them, by its name."""
 
     def __enter__(self) -> Self:
         """Open it."""

@@ -106,7 +106,7 @@ def _plain(words: Sequence[str]) -> Iterator[str]:
 
 
 def expressions(words: Sequence[str]) -> list[str]:
-    """The regular expressions among the ports of a bridge: what stands between ``regex`` and ``noregex``."""
+    """Return the regular expressions among the ports of a bridge: what stands between ``regex`` and ``noregex``."""
     found, inside = [], False
     for word in words:
         found += [word] if inside and word not in _NO_MEMBER else []
@@ -115,7 +115,7 @@ def expressions(words: Sequence[str]) -> list[str]:
 
 
 def logical_lines(text: str) -> Iterator[LogicalLine]:
-    """The lines of a file, continued ones in one piece; joined they are the text again."""
+    """Return the lines of a file, continued ones in one piece; joined they are the text again."""
     begun, raw = 1, ""
     for number, line in enumerate(LINE.findall(text), 1):
         begun, raw = (begun, raw + line) if raw else (number, line)
@@ -132,13 +132,13 @@ def _words(files: Sequence[ConfigFile]) -> Iterator[list[str]]:
 
 
 def configured(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """The names that have an ``iface`` stanza, in order, each once, without ``lo``."""
+    """Return the names that have an ``iface`` stanza, in order, each once, without ``lo``."""
     names = (words[1] for words in _words(files) if len(words) > 1 and words[0] == "iface")
     return tuple(name for name in dict.fromkeys(names) if name != "lo")
 
 
 def stanzas(files: Sequence[ConfigFile]) -> tuple[Stanza, ...]:
-    """Every ``iface`` stanza, in order."""
+    """Return every ``iface`` stanza, in order."""
     found: list[tuple[list[str], list[tuple[str, ...]]]] = []
     for file in files:
         inside = False
@@ -153,7 +153,7 @@ def stanzas(files: Sequence[ConfigFile]) -> tuple[Stanza, ...]:
 
 
 def physical(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """The cards that are wanted, in order: with a stanza of their own, or named only by a bridge, a bond or a VLAN."""
+    """Return the cards that are wanted, in order: with a stanza, or named only by a bridge, a bond or a VLAN."""
     every = stanzas(files)
     virtual = {stanza.name for stanza in every if stanza.virtual}
     named = [name for stanza in every for name in (stanza.name, *stanza.members)]
@@ -201,7 +201,7 @@ def _by_script(files: Sequence[ConfigFile]) -> set[str]:
 
 
 def given(files: Sequence[ConfigFile]) -> dict[str, str]:
-    """The name of a card to the one ifupdown gives it by a ``rename`` line."""
+    """Return the name of a card to the one ifupdown gives it by a ``rename`` line."""
     return {old: new for new, old in _pairs(files, RENAME).items()}
 
 
@@ -214,7 +214,7 @@ def starts(files: Sequence[ConfigFile], name: str) -> bool:
 def selects(word: str, name: str) -> bool:
     """Whether a word of an ``auto``, ``allow-`` or ``rename`` line stands for the interface.
 
-    Arguments:
+    Args:
         word: ``NAME``, ``NAME=LOGICAL`` or ``/PATTERN``; a pattern over anything but names selects nothing here.
         name: the interface.
     """
@@ -224,9 +224,9 @@ def selects(word: str, name: str) -> bool:
 
 
 def dependents(files: Sequence[ConfigFile], name: str) -> tuple[str, ...]:
-    """What is brought up when a card is there: bridges, bonds, VLANs and labels on it, from the card upwards.
+    """Return what is brought up when a card is there: bridges, bonds, VLANs and labels on it, from the card upwards.
 
-    Arguments:
+    Args:
         files: all files that ifupdown reads.
         name: the card.
     """
@@ -250,7 +250,7 @@ def _logical(files: Sequence[ConfigFile], name: str) -> Iterator[str]:
 
 
 def addressed(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """The interfaces that should carry an address of their own once they are up; labels count as their interface."""
+    """Return the interfaces that should carry an address of their own; labels count as their interface."""
     cards, names = physical(files), given(files)
     found = (_card(files, s.name.partition(":")[0]) for s in stanzas(files) if s.method in _ADDRESSED)
     wanted = (name for name in found if name in cards or starts(files, name))

@@ -35,7 +35,7 @@ class Managed:
 
 
 def managed(facts: NicFacts) -> Managed:
-    """What configures the cards of a host.
+    """Return what configures the cards of a host.
 
     A file that was left behind decides nothing: what reads it has to be there and to be on as well. Where ifupdown and
     networkd may both configure cards, neither is taken. Debian's NetworkManager leaves alone what they configure.

@@ -41,7 +41,7 @@ class Renames:
 def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, str] | None) -> Renames:
     """Which interface became which, if that is certain.
 
-    Arguments:
+    Args:
         facts: cards and files of the guest.
         macs: MAC addresses the cluster has configured; None when it could not be asked.
         known: name by MAC from before the reboot; None when nothing was noted.
@@ -120,7 +120,7 @@ def places_script(names: Sequence[str]) -> str:
 
 
 def parse_places(output: str) -> tuple[Place, ...]:
-    """The lines :func:`places_script` found; comments are left out."""
+    """Return the lines :func:`places_script` found; comments are left out."""
     found = re.findall(r"^(/[^:\n]+):(\d+):([^\n]*)$", output, re.MULTILINE)
     return tuple(
         Place(path, int(line), text.strip()) for path, line, text in found if not text.lstrip().startswith(("#", ";"))
@@ -139,7 +139,7 @@ def is_sysctl(place: Place, names: Mapping[str, str]) -> bool:
 
 
 def rename_sysctl(text: str, names: Mapping[str, str]) -> str:
-    """A file of sysctl.d with the parameters of renamed interfaces under their new names."""
+    """Return a file of sysctl.d with the parameters of renamed interfaces under their new names."""
 
     def renamed(found: "re.Match[str]") -> str:
         return found["head"] + names.get(found["name"], found["name"])

@@ -49,7 +49,7 @@ class Setting:
 
 
 def settings(text: str) -> tuple[Setting, ...] | None:
-    """The settings of a file, in order; None where a line is not of the known form, or is continued."""
+    """Return the settings of a file, in order; None where a line is not of the known form, or is continued."""
     found, section = [], ""
     for number, line in enumerate(text.splitlines(), 1):
         plain = line.strip()
@@ -65,9 +65,9 @@ def settings(text: str) -> tuple[Setting, ...] | None:
 
 
 def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...]:
-    """The files of a kind that count, in the order they are tried: none that another one masks, none that is empty.
+    """Return the files of a kind that count, in the order they are tried: none that is masked or empty.
 
-    Arguments:
+    Args:
         files: all of them.
         suffix: ``.network``, ``.link`` or ``.netdev``.
     """
@@ -81,7 +81,7 @@ def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...
 def matches(file: ConfigFile, name: str, mac: str, files: Sequence[ConfigFile] = ()) -> Match:
     """Whether a ``.network`` or ``.link`` file is about a card of this name and MAC address.
 
-    Arguments:
+    Args:
         file: the file.
         name: the card's name; in a ``.link`` file a condition on it is on the kernel's own name, and not known.
         mac: its MAC address, lower case.
@@ -118,7 +118,7 @@ def _one_of(words: Sequence[str], value: str) -> Match:
 
 
 def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
-    """The ``.network`` file that configures a card; empty if none does, None where that is not known."""
+    """Return the ``.network`` file that configures a card; empty if none does, None where that is not known."""
     for file in effective(files, ".network"):
         verdict = matches(file, name, mac, files)
         if verdict is not Match.NO:
@@ -127,7 +127,7 @@ def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
 
 
 def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
-    """The ``.link`` file that gives a card the name it has now by its MAC address, wherever it is plugged in, or none.
+    """Return the ``.link`` file that gives a card its present name by its MAC address, in whatever slot; or none.
 
     Read from the files, not from udev: it says what the next boot does where the initramfs has the file as well.
     """
@@ -145,7 +145,7 @@ def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
 
 
 def wanted(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """The cards that ``.network`` files want by name; patterns and what ``.netdev`` files make are none."""
+    """Return the cards that ``.network`` files want by name; patterns and what ``.netdev`` files make are none."""
     made = {s.value for file in effective(files, ".netdev") for s in settings(file.text) or () if s.key == "Name"}
     names = (word for file in effective(files, ".network") for s in settings(file.text) or () for word in _names(s))
     return tuple(name for name in dict.fromkeys(names) if name not in made and name != "lo")
@@ -162,7 +162,7 @@ def from_netplan(files: Sequence[ConfigFile]) -> bool:
 
 
 def addressed(files: Sequence[ConfigFile], nics: Sequence[GuestNic]) -> tuple[str, ...]:
-    """The cards whose ``.network`` file gives them an address."""
+    """Return the cards whose ``.network`` file gives them an address."""
     texts = {file.path: file.text for file in files}
     found = ((nic.name, texts.get(serving(files, nic.name, nic.mac) or "", "")) for nic in nics)
     return tuple(name for name, text in found if any(map(_gives_address, settings(text) or ())))
@@ -176,7 +176,7 @@ def _gives_address(setting: Setting) -> bool:
 def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
     """Give cards other names in the conditions of ``.network`` files, all at once.
 
-    Arguments:
+    Args:
         files: all files of networkd.
         names: old name to new name.
 
@@ -220,7 +220,7 @@ def _uncertain(file: ConfigFile, names: Mapping[str, str]) -> Iterator[Place]:
 def up_script(names: Sequence[str], seconds: int) -> str:
     """Have networkd read its files again and configure cards; fails where they are not online in time.
 
-    Arguments:
+    Args:
         names: the cards.
         seconds: how long to wait for them.
     """

@@ -49,7 +49,7 @@ class Prevention:
 
 
 def plan_prevention(facts: nic.NicFacts, forecast: Forecast, method: str, run: str) -> str:
-    """What :func:`prevent` would change, as text; touches nothing.
+    """Return what :func:`prevent` would change, as text; touches nothing.
 
     Raises:
         PreventionError: it cannot certainly be done.
@@ -66,7 +66,7 @@ def _refuse(facts: nic.NicFacts, forecast: Forecast, method: str) -> None:
 
 
 def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
-    """The files with both names, for every interface a cold start renames; touches nothing.
+    """Return the files with both names, for every interface a cold start renames; touches nothing.
 
     Raises:
         PreventionError: it cannot certainly be done this way.
@@ -76,7 +76,7 @@ def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
 
 
 def plan_link(facts: nic.NicFacts, forecast: Forecast) -> dict[str, str]:
-    """The ``.link`` files that pin every interface a cold start renames, by path; touches nothing.
+    """Return the ``.link`` files that pin every interface a cold start renames, by path; touches nothing.
 
     Raises:
         PreventionError: it cannot certainly be done this way.
@@ -87,7 +87,7 @@ def plan_link(facts: nic.NicFacts, forecast: Forecast) -> dict[str, str]:
 
 
 def installed_kernels(host: Host) -> tuple[str, ...]:
-    """The releases that have an initramfs in /boot: each of them may be booted.
+    """Return the releases that have an initramfs in /boot: each of them may be booted.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.
@@ -159,7 +159,7 @@ def renamed_since(facts: nic.NicFacts) -> dict[str, str]:
 
 
 def plan_settling(facts: nic.NicFacts) -> Rewrite:
-    """The files with one name for each card: the one it has; touches nothing.
+    """Return the files with one name for each card: the one it has; touches nothing.
 
     Raises:
         PreventionError: neither or both of the two names exist.
@@ -172,7 +172,7 @@ def plan_settling(facts: nic.NicFacts) -> Rewrite:
 def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> Prevention:
     """Pin the present name of every interface a cold start renames by its MAC, in the initramfs of these kernels.
 
-    Arguments:
+    Args:
         host: the machine.
         forecast: what a cold start does.
         kernels: releases that may boot: the one to try and the one to fall back to.
@@ -244,7 +244,7 @@ def _link_script(texts: dict[str, str], kernels: Sequence[str]) -> str:
 def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: Sequence[str] = ()) -> Prevention:
     """Prepare the host for a cold start, by the way the site or the operator chose.
 
-    Arguments:
+    Args:
         host: the machine.
         forecast: what a cold start does; without a rename there is nothing to do.
         method: ``stanzas``, ``link`` or ``none``.
@@ -263,7 +263,7 @@ def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: S
 def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None:
     """Note on the host's own disk which MAC has which name now: what a repair over the console needs afterwards.
 
-    Arguments:
+    Args:
         host: the machine.
         known: name by MAC.
         then: what is done on the host afterwards.

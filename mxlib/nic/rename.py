@@ -79,7 +79,7 @@ class Rewrite:
         return tuple((old, new) for old, new in zip(self.before, self.after, strict=True) if old.text != new.text)
 
     def diff(self) -> str:
-        """The change as a unified diff, as ``diff -u`` shows it."""
+        """Return the change as a unified diff, as ``diff -u`` shows it."""
         return "".join(line for old, new in self.changed for line in _diff(old, new))
 
 
@@ -92,7 +92,7 @@ def _diff(old: ConfigFile, new: ConfigFile) -> Iterator[str]:
 def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
     """Give interfaces other names, all at once, wherever they certainly stand.
 
-    Arguments:
+    Args:
         files: all files that ifupdown reads.
         names: old name to new name; may be a chain or a swap.
 
@@ -118,7 +118,7 @@ def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
 def loses(word: str, old: str, new: str) -> bool:
     """Whether a pattern of an ``auto`` or ``allow-`` line stands for an interface by its old name and not by its new.
 
-    Arguments:
+    Args:
         word: a word of such a line.
         old: the name before.
         new: the name now.
@@ -145,11 +145,11 @@ class _Renamer:
         self._anywhere = re.compile(rf"(?<![A-Za-z0-9_])(?:{names_of})(?![A-Za-z0-9_])")
 
     def text(self, text: str) -> str:
-        """A whole file."""
+        """Return a whole file with the new names."""
         return "".join(self._line(line) for line in logical_lines(text))
 
     def uncertain(self, file: ConfigFile) -> Iterator[Place]:
-        """The lines that still hold an old name: taken from the old text, so that chains do not confuse."""
+        """Return the lines that still hold an old name: taken from the old text, so that chains do not confuse."""
         for line in logical_lines(file.text):
             form = self._form(line)
             rest = form.sub("", line.raw) if form is not None else line.raw

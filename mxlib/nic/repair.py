@@ -64,7 +64,7 @@ def repair_inside(
 ) -> GuestRepair:
     """Find out why a running host is not reachable, and put right what certainly is wrong.
 
-    Arguments:
+    Args:
         host: a root shell on it, e.g. over its console.
         macs: the MACs its cluster has configured, None when not known.
         known: name by MAC from before the reboot, None when nothing was noted.
@@ -150,7 +150,7 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell
 def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
     """Kernel parameters of the interface, renamed; and every other line that names it, for a person.
 
-    Arguments:
+    Args:
         host: a root shell on it.
         names: old name to new name.
         rewrite: the files of the network's configuration, whose own doubts are reported with the rest.

@@ -51,7 +51,7 @@ class RepairReport:
         return f"{self.headline}{why}. {self.diagnosis.advice}".rstrip()
 
     def lines(self, *, story: bool = True) -> list[str]:
-        """The report as text, the outcome first and the one next thing last."""
+        """Return the report as text, the outcome first and the one next thing last."""
         text = [self.headline, *(f"  {line}" for line in self.story if story)]
         text += [
             f"  IPv{family}: {'answers' if good else 'NO answer'}" for family, good in sorted(self.answers.items())

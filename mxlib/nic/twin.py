@@ -37,7 +37,7 @@ class _Stanza:
 def twin(files: Sequence[ConfigFile], names: Mapping[str, str], note: str) -> Rewrite:
     """Let interfaces come up under a second name as well.
 
-    Arguments:
+    Args:
         files: all files that ifupdown reads; what this added before is replaced.
         names: the name each is configured under, to the name the next boot may give it.
         note: who did it and why; one line for the file.
@@ -60,14 +60,14 @@ def _unsigned(text: str) -> str:
 
 
 def strip(text: str) -> str:
-    """A file without what :func:`twin` added: byte for byte as it was."""
+    """Return a file without what :func:`twin` added: byte for byte as it was."""
     return _REPLACED.sub(lambda found: found["line"], _BLOCK.sub("", text))
 
 
 def settle(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
-    """The files with one name only for each interface.
+    """Return the files with one name only for each interface.
 
-    Arguments:
+    Args:
         files: files that :func:`twin` changed.
         names: the name before to the name now, for those that have another one now.
 
@@ -85,7 +85,7 @@ def twinned(files: Sequence[ConfigFile]) -> bool:
 
 
 def pairs(files: Sequence[ConfigFile]) -> dict[str, str]:
-    """The name before to the second name, as :func:`twin` noted them."""
+    """Return the name before to the second name, as :func:`twin` noted them."""
     return {old: new for file in files for new, old in _NOTED.findall(file.text)}
 
 

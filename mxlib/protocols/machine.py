@@ -38,7 +38,7 @@ class Machine(Protocol):
         """Old name to new name of each network interface that a cold start renames.
 
         Raises:
-            mxlib.base.errors.MxlibError: it cannot be foretold.
+            mxlib.base.errors.MxlibError: there is no forecast.
         """
 
     def prevent(self, method: str, kernels: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ _ABOUT = "what a reboot does to the network names"
 def nic_check(rapi_for: Callable[[str], Instances] | None) -> Outside:
     """The check of the network names, by the cluster of each host.
 
-    Arguments:
+    Args:
         rapi_for: opens the remote API of the cluster of a host; None where the site has none.
     """
     if rapi_for is None:
@@ -55,7 +55,7 @@ def _without_instance(forecast: Forecast) -> Finding:
 def judge_names(expected: Forecast, found: NicFacts) -> Finding:
     """Judge what the ways to reboot do to the names.
 
-    Arguments:
+    Args:
         expected: the forecast.
         found: the cards and files of the host.
     """
@@ -88,7 +88,7 @@ def alerts_check(
 ) -> Outside:
     """The check of alerts about a host; those about the whole service are about each host.
 
-    Arguments:
+    Args:
         source: where they are asked for, once for all hosts.
         section: which of them matter.
         now: the time.

@@ -76,7 +76,7 @@ def test_a_cold_start_gives_the_measured_slot(reservations: int, disks: int, slo
     assert told.nics[0].outcomes[Level.COLD].name == f"ens{slot}"
 
 
-def test_the_incident_is_foretold() -> None:
+def test_the_incident_is_forecast() -> None:
     told = forecast("mx", instance(), [nic()])
     assert told.fate(Level.GUEST) is Fate.KEPT
     assert told.fate(Level.POWER_CYCLE) is Fate.KEPT

@@ -69,7 +69,7 @@ def test_a_guest_reboot_counts_where_it_is_a_cold_start():
     assert "guest reboot renames" in named(exits).why
 
 
-def test_what_cannot_be_foretold_is_unknown():
+def test_what_has_no_forecast_is_unknown():
     odd = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"machine_version": "q35"})
     assert named(odd).status is Status.UNKNOWN
     assert named(KEPT, nics=()).status is Status.UNKNOWN
