@@ -20,18 +20,14 @@ class AlertmanagerAlerts:
     """The alerts of one Alertmanager, or of its cluster."""
 
     def __init__(self, make: Callable[[], Alertmanager]):
-        """Ask nothing yet: not even whether Spicerack has a configuration for it.
-
-        Arguments:
-            make: gives Spicerack's Alertmanager.
-        """
+        """Ask nothing yet: not even whether Spicerack has a configuration for it."""
         self._make = make
 
     def firing(self) -> tuple[Alert, ...]:
-        """Every alert that fires now, also those nobody is told of.
+        """Return every alert that fires now, also those that notify nobody.
 
         Raises:
-            mxlib.base.errors.SilenceError: it cannot be told.
+            mxlib.base.errors.SilenceError: Alertmanager cannot be asked.
         """
         try:
             # Spicerack offers no reading; this is what its own silences go through, addresses, login and proxy included
@@ -41,12 +37,7 @@ class AlertmanagerAlerts:
 
 
 def source_of(spicerack: Spicerack, section: AlertsSection) -> AlertSource:
-    """Where the site's alerts are asked for.
-
-    Arguments:
-        spicerack: the door to the world.
-        section: what the site says.
-    """
+    """Return where the site's alerts are read from."""
     if section.source == "none":
         return NoAlerts()
     return AlertmanagerAlerts(lambda: spicerack.alertmanager(section.instance))

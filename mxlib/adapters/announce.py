@@ -1,4 +1,4 @@
-"""How a run ended, told to the server admin log and on the run's task, both through Spicerack."""
+"""How a run ended, in the server admin log and on the run's task, both through Spicerack."""
 
 import logging
 
@@ -13,11 +13,9 @@ logger = logging.getLogger(__name__)
 
 
 def announce(spicerack: Spicerack, section: AnnounceSection, headline: str, task: str, comment: str) -> None:
-    """Tell how a run ended. That nobody could be told changes nothing in how it ended.
+    """Announce how a run ended; in a dry run nothing is announced. A failure changes nothing in how it ended.
 
     Arguments:
-        spicerack: the door to the world; in a dry run nobody is told.
-        section: what the site says.
         headline: the outcome in one line.
         task: id of the task; empty: there is none.
         comment: what is written on the task.

@@ -38,13 +38,7 @@ class ConftoolPool:
     """conftool's node objects of one MX, one for each service."""
 
     def __init__(self, entity: ConftoolEntity, tags: ConftoolTags, host: str):
-        """Look at nothing yet.
-
-        Arguments:
-            entity: Spicerack's ``confctl("node")``.
-            tags: which objects.
-            host: name of the MX.
-        """
+        """Look at nothing yet."""
         self._entity = entity
         self._tags = tags
         self._host = host
@@ -55,7 +49,7 @@ class ConftoolPool:
         return {tag: re.escape(value) for tag, value in tags.items()}
 
     def read(self) -> dict[str, str]:
-        """The value of ``pooled`` by service."""
+        """Return the value of ``pooled`` by service."""
         return {service: _guarded(partial(self._read, service)) for service in self._tags.services}
 
     def _read(self, service: str) -> str:
@@ -71,7 +65,7 @@ class ConftoolPool:
             _guarded(partial(self._entity.set_and_verify, "pooled", value, **self._select(service)))
 
     def command(self, values: Mapping[str, str]) -> list[str]:
-        """The confctl lines."""
+        """Return the confctl command lines."""
         return [
             f"confctl select 'dc={self._tags.dc},cluster={self._tags.cluster},service={service},"
             f"name={self._host}' set/pooled={value}"
@@ -80,25 +74,20 @@ class ConftoolPool:
 
 
 class PoolIfReadable:
-    """For a run without the slot, where etcd itself is the incident: what cannot be read then is left alone.
+    """The pool state of a run without the slot, for when etcd itself is the incident.
 
-    It is decided by the first reading, for the whole run: a pool that comes back in between is not written to by a run
-    that does not know the values before.
+    The first reading decides for the whole run: a pool that could not be read then is not written to later, as its
+    previous values are unknown.
     """
 
     def __init__(self, pool: ConftoolPool, tell: Callable[[str], None]):
-        """Look at nothing yet.
-
-        Arguments:
-            pool: the pool state as it would be.
-            tell: where the operator looks.
-        """
+        """Look at nothing yet."""
         self._pool = pool
         self._tell = tell
         self._used: ConftoolPool | NoPool | None = None
 
     def read(self) -> dict[str, str]:
-        """The present values; empty where the pool could not be read at first."""
+        """Return the present values; empty where the pool could not be read at first."""
         if self._used is None:
             try:
                 values = self._pool.read()
@@ -115,7 +104,7 @@ class PoolIfReadable:
         (self._used or self._pool).write(values)
 
     def command(self, values: Mapping[str, str]) -> list[str]:
-        """What an operator would type to set these values."""
+        """Return what an operator would type to set these values."""
         return (self._used or self._pool).command(values)
 
 

@@ -138,11 +138,7 @@ def _standard_input(text: str) -> Iterator[None]:
 
 
 def cumin_transport(remote: RemoteHosts) -> _Transport:
-    """Return what runs scripts through Spicerack.
-
-    Arguments:
-        remote: exactly one host.
-    """
+    """Return what runs scripts through Spicerack, on exactly one host."""
 
     def run(what: str, script: str, *, timeout: float, is_safe: bool) -> str:
         command = _NamedCommand(what, timeout)
@@ -174,7 +170,6 @@ class CuminHost:
         """Keep what is needed to reach it.
 
         Arguments:
-            name: fully qualified name.
             transport: how a script gets there.
             clock: when a script is started, and how long it takes.
             dry_run: scripts that change the host are only named in the log.

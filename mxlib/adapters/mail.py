@@ -16,22 +16,12 @@ _TIMEOUT_S = 30
 
 
 def wanted(section: RollNotify, summary: Summary) -> bool:
-    """Whether anybody is to be told.
-
-    Arguments:
-        section: what the site says.
-        summary: what happened.
-    """
+    """Whether a mail is sent: the roll stopped, or it is done and the site wants to know."""
     return bool(section.to) and (summary.end not in DELIBERATE or (section.success and summary.end is Outcome.DONE))
 
 
 def message(section: RollNotify, summary: Summary) -> EmailMessage:
-    """The mail: the outcome in its subject, the summary in its body.
-
-    Arguments:
-        section: what the site says.
-        summary: what happened.
-    """
+    """Return the mail: the outcome in its subject, the summary in its body."""
     mail = EmailMessage()
     mail["From"], mail["To"] = section.sender, ", ".join(section.to)
     mail["Subject"] = one_line(f"[mx] {summary.headline}", 180)
@@ -41,14 +31,10 @@ def message(section: RollNotify, summary: Summary) -> EmailMessage:
 
 
 def send(section: RollNotify, mail: EmailMessage) -> None:
-    """Hand it over.
-
-    Arguments:
-        section: what the site says.
-        mail: the mail.
+    """Hand the mail to the site's mail server, or to sendmail.
 
     Raises:
-        mxlib.base.errors.NotifyError: nobody took it.
+        mxlib.base.errors.NotifyError: neither took it.
     """
     try:
         if section.smtp:
@@ -57,7 +43,7 @@ def send(section: RollNotify, mail: EmailMessage) -> None:
             command = [*SENDMAIL, section.sender, "--", *section.to]
             subprocess.run(command, input=mail.as_bytes(), check=True, capture_output=True, timeout=_TIMEOUT_S)
     except (OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
-        raise NotifyError(f"the operators could not be told by mail: {one_line(str(error))}") from None
+        raise NotifyError(f"no mail could be sent to the operators: {one_line(str(error))}") from None
 
 
 def _by_server(server: str, sender: str, to: Sequence[str], mail: EmailMessage) -> None:

@@ -20,8 +20,8 @@ _ICINGA, _THEIRS = "icinga", "icinga-theirs"
 
 
 @contextmanager
-def _telling(whom: str) -> Iterator[None]:
-    """Whatever Spicerack and what is below it raise, as the one error of silences."""
+def _errors_of(whom: str) -> Iterator[None]:
+    """Turn whatever Spicerack and the libraries below it raise into a SilenceError."""
     try:
         yield
     except (SpicerackError, WmflibError, OSError, ValueError, KeyError, AttributeError) as error:
@@ -42,13 +42,13 @@ class AlertmanagerSilencer:
         self._reason = reason
 
     def add(self, minutes: int) -> tuple[str, ...]:
-        """Silence for some minutes and give the silence's id."""
-        with _telling("Alertmanager"):
+        """Silence for some minutes, and return the silence's id."""
+        with _errors_of("Alertmanager"):
             return (self._make().downtime(self._reason, duration=timedelta(minutes=minutes)),)
 
     def prolong(self, silence: str, minutes: int) -> None:
-        """Let a silence last some minutes from now: the same one, by its id, with another end."""
-        with _telling("Alertmanager"):
+        """Let the same silence last some minutes from now."""
+        with _errors_of("Alertmanager"):
             if not _ID.fullmatch(silence):
                 raise ValueError(f"not the id of a silence: {one_line(silence, 60)}")
             manager = self._make()
@@ -62,7 +62,7 @@ class AlertmanagerSilencer:
 
     def remove(self, silence: str) -> None:
         """End a silence."""
-        with _telling("Alertmanager"):
+        with _errors_of("Alertmanager"):
             self._make().remove_downtime(silence)
 
 
@@ -80,8 +80,8 @@ class IcingaSilencer:
         self._reason = reason
 
     def add(self, minutes: int) -> tuple[str, ...]:
-        """Downtime for some minutes; says whether somebody had set one before."""
-        with _telling("Icinga"):
+        """Set a downtime for some minutes, unless somebody else has set one."""
+        with _errors_of("Icinga"):
             icinga = self._make()
             theirs = any(status.downtimed for status in icinga.get_status().values())
             if not theirs:
@@ -89,15 +89,15 @@ class IcingaSilencer:
             return (_THEIRS if theirs else _ICINGA,)
 
     def prolong(self, silence: str, minutes: int) -> None:
-        """Add another downtime: Icinga's end with the last of them."""
+        """Add another downtime: Icinga's silence ends with the last one."""
         if silence == _ICINGA:
-            with _telling("Icinga"):
+            with _errors_of("Icinga"):
                 self._make().downtime(self._reason, duration=timedelta(minutes=minutes))
 
     def remove(self, silence: str) -> None:
         """End the downtimes of the host, unless somebody had set one before this run did."""
         if silence == _ICINGA:
-            with _telling("Icinga"):
+            with _errors_of("Icinga"):
                 self._make().remove_downtime()
 
 
@@ -105,12 +105,7 @@ class BothSilencers:
     """Both: a site on its way from one to the other."""
 
     def __init__(self, alertmanager: Silencer, icinga: Silencer):
-        """Set nothing yet.
-
-        Arguments:
-            alertmanager: the one.
-            icinga: the other.
-        """
+        """Set nothing yet."""
         self._alertmanager = alertmanager
         self._icinga = icinga
 

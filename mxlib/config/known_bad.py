@@ -43,7 +43,7 @@ class KnownBad:
     """An entry of the list.
 
     Attributes:
-        entry_id: stable; stands in logs and options.
+        entry_id: stable, as logs and options use it.
         release: range of upstream versions; empty if it does not matter.
         package: name of the image package; empty if it does not matter.
         abi: beginning of the ABI name, such as ``5.10.0-9``; empty if it does not matter.
@@ -67,7 +67,7 @@ class KnownBad:
     reviewed: date
 
     def stale(self, today: date) -> bool:
-        """Whether nobody has looked at it for too long."""
+        """Whether its last review is too long ago."""
         return today - self.reviewed > STALE
 
 
@@ -103,12 +103,7 @@ def _affected(entry: KnownBad, kernel: Candidate) -> Applies:
 
 
 def applies(entry: KnownBad, kernel: Candidate) -> Applies:
-    """Whether an entry is about a kernel, under the conditions of the host.
-
-    Arguments:
-        entry: the entry.
-        kernel: the kernel and the host's conditions.
-    """
+    """Whether an entry is about a kernel, under the conditions of the host."""
     affected = _affected(entry, kernel)
     if affected is Applies.NO or any(kernel.sysctls.get(key) == value for key, value in entry.unless):
         return Applies.NO
@@ -132,13 +127,7 @@ def _split(mta: str) -> tuple[str, str]:
 
 
 def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str] = ()) -> dict[Applies, list[KnownBad]]:
-    """Entries by whether they are about a kernel.
-
-    Arguments:
-        entries: the list.
-        kernel: the kernel and the host's conditions.
-        allowed: ids of entries that are accepted here.
-    """
+    """Entries by whether they are about a kernel."""
     found: dict[Applies, list[KnownBad]] = {state: [] for state in Applies}
     skipped = frozenset(allowed)
     for entry in entries:
@@ -149,10 +138,6 @@ def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str]
 
 def parse_entries(raw: Any, source: str) -> tuple[KnownBad, ...]:
     """Validate a loaded list.
-
-    Arguments:
-        raw: the YAML document.
-        source: name of the file, for errors.
 
     Raises:
         mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
@@ -222,10 +207,7 @@ def _unless(one: Any, where: str) -> tuple[str, str]:
 
 
 def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
-    """All entries; one of the site's own replaces a shipped one of the same id.
-
-    Arguments:
-        files: the site's lists.
+    """Return all entries; one of the site's own replaces a shipped one of the same id.
 
     Raises:
         mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
@@ -238,12 +220,7 @@ def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
 
 
 def overdue(entries: Iterable[KnownBad], today: date) -> tuple[str, ...]:
-    """What to say of entries that nobody has looked at for too long; they still hold.
-
-    Arguments:
-        entries: the list.
-        today: the date.
-    """
+    """Return a warning for each entry that was reviewed too long ago; such an entry still holds."""
     return tuple(
         f"known-bad kernel {entry.entry_id}: last reviewed on {entry.reviewed}; look whether it still holds, "
         "then renew the date"

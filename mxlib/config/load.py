@@ -34,10 +34,6 @@ def load(path: Path) -> Site:
 def parse(raw: Any, source: str) -> Site:
     """Turn a loaded YAML document into the site's configuration.
 
-    Arguments:
-        raw: the document.
-        source: the name of the file, for errors.
-
     Raises:
         mxlib.base.errors.ConfigError: as :func:`load`.
     """

@@ -81,7 +81,6 @@ class ConftoolSection:
         """Return the tags of one MX.
 
         Arguments:
-            host: its name.
             mxs: where each MX is.
         """
         own = self.hosts.get(host, ConftoolHost(self.cluster, self.service))

@@ -13,7 +13,7 @@ class OutboundProbe:
 
     Attributes:
         name: what the destination is called in reports.
-        to: recipient whose mail exchanger stands for a class of destinations.
+        to: recipient whose mail exchanger represents a class of destinations.
         family: address family the recipient's name server answer allows; "any" reports the one used.
         sizes: bytes of body, one mail each. Only large bodies showed the fault of 2021.
         times: how often each; TCP Fast Open needs a cookie from an earlier contact, so twice.

@@ -41,13 +41,13 @@ class RollSoak:
 
 @dataclass(frozen=True)
 class RollNotify:
-    """Who is told by mail when a roll stops.
+    """Who gets a mail when a roll stops.
 
     Attributes:
         to: mail addresses.
         sender: from whom.
         smtp: a mail server, ``host`` or ``host:port``; none: the management host's own sendmail.
-        success: also tell when a roll has come to its end.
+        success: whether a mail is also sent when a roll is done.
     """
 
     to: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class RollSection:
         leftovers: what to do with an MX that an earlier run of a roll left out of service.
         soak: the watch between two hosts.
         slack: by how much the expected time of a host is multiplied, before it has to fit the window.
-        notify: who is told by mail.
+        notify: who gets a mail.
         metrics: file for the node exporter's textfile collector; none: none is written.
         task_url: where tasks are found, with ``{task}`` in it: for the known-bad entry of a rollback.
     """

@@ -44,7 +44,7 @@ class SlotSection:
 
 @dataclass(frozen=True)
 class DrainSection:
-    """How far a queue is emptied before a reboot. Queued is not lost: the goal is a bound, not zero.
+    """How far a queue is emptied before a reboot: to a bound, not to zero, as queued mail is not lost.
 
     Attributes:
         timeout: seconds after which draining ends with what is left.
@@ -102,7 +102,7 @@ class SoakSection:
 
 @dataclass(frozen=True)
 class AnnounceSection:
-    """Who is told how a run ended, besides the operator. Spicerack itself logs the beginning and the end.
+    """Where the outcome of a run is announced. Spicerack itself logs its beginning and its end.
 
     Attributes:
         sal: whether the outcome goes to the server admin log, in one line.
@@ -189,7 +189,7 @@ class ConsoleSection:
 
 @dataclass(frozen=True)
 class Site:
-    """Everything the site says.
+    """The whole configuration of a site.
 
     Attributes:
         mxs: every MX of the service, by name, with where it is; a list of names where nothing is said of them.
@@ -203,7 +203,7 @@ class Site:
         boot: the reboot.
         soak: the watch at the end.
         alerts: what is asked before and after.
-        announce: who is told how a run ended.
+        announce: where the outcome of a run is announced.
         downtime: silences.
         puppet: whether Puppet is disabled around a run.
         clients: who sends through the MXs.
@@ -261,9 +261,5 @@ class Site:
             must(not without, "mxs", f"a dc for each MX, as conftool's objects are found by it: {', '.join(without)}")
 
     def conftool_tags(self, host: str) -> ConftoolTags | None:
-        """Return the tags of an MX's conftool objects; None where no pool state is in front of it.
-
-        Arguments:
-            host: its name.
-        """
+        """Return the tags of an MX's conftool objects; None where no pool state is in front of it."""
         return self.pool.conftool.tags(host, self.mxs) if isinstance(self.pool, PoolSection) else None

@@ -20,7 +20,6 @@ def must(condition: bool, key: str, expected: str) -> None:
     """Refuse a value that is not what it should be.
 
     Arguments:
-        condition: whether it is.
         key: the key of the section that has it.
         expected: what it should be, in words.
 
