@@ -6,6 +6,29 @@ from pathlib import Path
 
 from mxlib.base.errors import ReportError
 
+COLLECTOR = "the directory of the node exporter's textfile collector (in Debian /var/lib/prometheus/node-exporter)"
+"""What the folder of a file of metrics is expected to be."""
+
+
+def check_folder(path: Path, expected: str = "an existing one") -> None:
+    """Refuse a file that could not be written in the end, before anything is done.
+
+    Arguments:
+        path: its name.
+        expected: what its folder should be.
+
+    Raises:
+        mxlib.base.errors.ReportError: its folder is missing, or this process may not write there.
+    """
+    if not path.parent.is_dir():
+        raise ReportError(f"{path}: there is no folder {path.parent}: expected {expected}")
+    # By the rights this process has: root in a unit may have no capability, and a read-only system around it.
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ReportError(
+            f"{path}: the folder {path.parent} cannot be written: expected {expected}, "
+            "owned by the user that runs this and, in a unit, named in ReadWritePaths="
+        )
+
 
 def replace_file(path: Path, text: str) -> str:
     """Write a file anew, readable by everybody.

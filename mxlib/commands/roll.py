@@ -14,6 +14,7 @@ from mxlib.adapters.conftool import ConftoolPool, NoPool
 from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, EtcdRollSlot, roll_slot
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
 from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.base.files import COLLECTOR, check_folder
 from mxlib.base.journal import EventLog
 from mxlib.base.text import plural
 from mxlib.base.windows import closing, opening, parse_all
@@ -75,6 +76,7 @@ class RollKernel(Command):
 
         Raises:
             mxlib.base.errors.ConfigError: a host that is no MX of the site, a wrong window.
+            mxlib.base.errors.ReportError: the metrics could not be written in the end.
         """
         self.hosts = find_hosts(spicerack, site, request.query)
         if request.canary and request.canary not in self.hosts:
@@ -85,6 +87,8 @@ class RollKernel(Command):
         self._only_plan = request.plan or bool(spicerack.dry_run)
         self._opens = None if self._only_plan else self._closed_until()
         self.reads_only = self._only_plan or self._opens is not None
+        if self._opens is None and self.site.roll.metrics is not None:
+            check_folder(self.site.roll.metrics, COLLECTOR)
 
     @property
     def description(self) -> str:

@@ -11,7 +11,7 @@ from mxlib.adapters.etcd_budget import ProbeBudget
 from mxlib.adapters.etcd_slot import make_client
 from mxlib.adapters.machine import rapi_opener
 from mxlib.base.errors import ConfigError
-from mxlib.base.files import replace_file
+from mxlib.base.files import COLLECTOR, check_folder, replace_file
 from mxlib.commands.command import Command
 from mxlib.commands.request import find_hosts
 from mxlib.config.known_bad import load, overdue
@@ -60,11 +60,13 @@ class Verify(Command):
 
         Raises:
             mxlib.base.errors.ConfigError: an unknown check, a host that is no MX, a wrong list of known-bad kernels.
+            mxlib.base.errors.ReportError: what was found could not be written where it was asked for.
         """
         super().__init__(spicerack, site)
         self._request = request
         self._what = self._wanted()
         self._check_names()
+        self._check_files()
         self.hosts = find_hosts(spicerack, site, request.query)
 
     def _wanted(self) -> Request:
@@ -96,6 +98,13 @@ class Verify(Command):
             for name in names:
                 if name not in self._what.names:
                     raise ConfigError(f"{option}: there is no check {name!r}; there are {', '.join(self._what.names)}")
+
+    def _check_files(self) -> None:
+        """A verification of minutes must not end with its result nowhere."""
+        if self._request.json_file:
+            check_folder(self._request.json_file)
+        if self._request.metrics_file:
+            check_folder(self._request.metrics_file, COLLECTOR)
 
     def work(self) -> Outcome:
         """Verify, and say what was found."""

@@ -20,7 +20,8 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
     Usage example:
         cookbook sre.mail.verify-mx
         cookbook sre.mail.verify-mx mx2001.example.org --no-probes
-        cookbook sre.mail.verify-mx 'A:mx' --json /tmp/mx.json --metrics /var/lib/prometheus/node.d/mx_verify.prom
+        cookbook sre.mail.verify-mx 'A:mx' --json /tmp/mx.json
+        cookbook sre.mail.verify-mx --metrics /var/lib/prometheus/node-exporter/mx_verify.prom
 
     Exit codes:
 {exit_codes("verify-mx")}

@@ -11,7 +11,8 @@ import pytest
 from mxlib.model.outcome import Outcome
 
 FOLDER = Path(__file__).resolve().parents[3] / "systemd"
-UNITS = sorted(FOLDER.glob("mx-verify.*"))
+UNITS = sorted(FOLDER.iterdir())
+SERVICES = sorted(FOLDER.glob("*.service"))
 
 
 def unit(name):
@@ -40,6 +41,20 @@ def test_it_ends_by_itself_and_has_no_rights_to_spare():
     assert (service["ProtectSystem"], service["NoNewPrivileges"]) == ("strict", "yes")
 
 
+def test_the_folder_of_the_textfile_collector_has_one_name():
+    root = FOLDER.parent
+    pages = [*FOLDER.iterdir(), *root.glob("docs/*"), root / "README.md", *root.glob("cookbooks/sre/mail/*.py")]
+    named = {path.name: re.findall(r"/var/lib/prometheus/[\w.-]+", path.read_text(encoding="utf-8")) for path in pages}
+    assert {folder for found in named.values() for folder in found} == {"/var/lib/prometheus/node-exporter"}
+    assert [path.name for path in SERVICES if not named[path.name]] == []
+
+
+def test_each_start_leaves_the_log_folder_as_every_other_unit_does():
+    services = [unit(path.name)["Service"] for path in SERVICES]
+    said = {(service["LogsDirectory"], service.get("LogsDirectoryMode")) for service in services}
+    assert said == {("spicerack", "0750")}
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_systemd_takes_them(tmp_path):
     for path in UNITS:
@@ -53,4 +68,4 @@ def test_systemd_takes_them(tmp_path):
         timeout=60,
         check=False,
     )
-    assert [line for line in told.stderr.splitlines() if "mx-verify" in line] == []
+    assert [line for line in told.stderr.splitlines() if "mx-" in line] == []
