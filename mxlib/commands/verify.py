@@ -23,6 +23,8 @@ from mxlib.verify.outside import alerts_check, nic_check
 from mxlib.verify.report import as_json, outcome_of, table
 from mxlib.verify.request import HostReport, Request
 
+_THIS_SIDE = "next: look at this side first: ssh key, known hosts, ControlPath in cumin's ssh_config, network"
+
 
 @dataclass(frozen=True)
 class VerifyRequest:
@@ -115,7 +117,8 @@ class Verify(Command):
         notes = (f"note: {note}" for note in self._notes())
         for line in (*table(reports, verbose=self._request.verbose).splitlines(), *notes):
             self.tell.line(line)
-        return outcome_of(reports)
+        outcome = outcome_of(reports)
+        return self.said(outcome, _THIS_SIDE) if outcome is Outcome.NO_ANSWER else outcome
 
     def _notes(self) -> tuple[str, ...]:
         return overdue(self._what.entries, datetime.now(UTC).date())

@@ -122,7 +122,7 @@ class _Findings:
         verdicts += [Verdict(check, Status.UNKNOWN, "it was not asked") for check in lacking]
         wanted = [one for one in verdicts if self.request.wants(one.check)]
         order = sorted(wanted, key=lambda verdict: verdict.status.severity)
-        return HostReport(name, tuple(order), seen.when, seen.seconds, seen.facts)
+        return HostReport(name, tuple(order), seen.when, seen.seconds, seen.facts, seen.answered)
 
     def _inbound(self, name: str) -> tuple[Verdict, ...]:
         results = self.sessions.get(name)

@@ -33,6 +33,7 @@ class Look:
         when: when it was asked (UTC).
         seconds: how long it took.
         facts: what it answered; None where it did not.
+        answered: whether it answered at all, as far as it was asked.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -41,6 +42,7 @@ class Look:
     when: datetime
     seconds: float
     facts: Facts | None
+    answered: bool
 
 
 def look(
@@ -71,7 +73,7 @@ def look(
     if verified and request.probes:
         verdicts += outbound(host, request.probes, request)
     known = facts if facts.outputs else None
-    return Look(tuple(verdicts), heard, deaf, began, (now() - began).total_seconds(), known)
+    return Look(tuple(verdicts), heard, deaf, began, (now() - began).total_seconds(), known, not silent)
 
 
 def _sources(

@@ -17,7 +17,12 @@ _BY_STATUS = {Status.OK: Outcome.DONE, Status.FAILED: Outcome.FAILED, Status.UNK
 
 
 def outcome_of(reports: Sequence[HostReport]) -> Outcome:
-    """Return how the verification ends: as its worst host; UNKNOWN where nothing was found."""
+    """Return how the verification ends: as its worst host; UNKNOWN where nothing was found.
+
+    Where no host answered it ends so, whatever else was found: a set-up that reaches nobody has proven nothing.
+    """
+    if reports and not any(report.answered for report in reports):
+        return Outcome.NO_ANSWER
     worst = min((report.status for report in reports), key=lambda status: status.severity, default=Status.UNKNOWN)
     return _BY_STATUS[worst]
 
@@ -91,6 +96,7 @@ def _report(report: HostReport) -> dict[str, Any]:
         "status": report.status.value,
         "when": report.when.isoformat(),
         "seconds": round(report.seconds, 3),
+        "answered": report.answered,
         "checks": [_verdict(verdict) for verdict in report.verdicts],
     }
 

@@ -79,6 +79,7 @@ class HostReport:
         when: when it was asked (UTC).
         seconds: how long it took.
         facts: what the host answered; None where it did not.
+        answered: whether it answered at all, as far as it was asked.
     """
 
     host: str
@@ -86,6 +87,7 @@ class HostReport:
     when: datetime
     seconds: float
     facts: Facts | None = field(default=None, repr=False, compare=False)
+    answered: bool = True
 
     @property
     def status(self) -> Status:

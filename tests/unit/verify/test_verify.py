@@ -142,6 +142,14 @@ def test_a_host_that_cannot_be_reached_is_unknown(world):
     assert "no session" in found.verdicts[0].why
 
 
+def test_where_no_host_answers_the_verification_itself_has_failed(world):
+    gone = HostUnreachableError("no session")
+    here, there = Recorded("mx1001.lab.test", error=gone), Recorded("mx2001.lab.test", "mx2001", gone)
+    assert outcome_of(verify_hosts([here, there], Request(POLICY))) is Outcome.NO_ANSWER
+    assert outcome_of(verify_hosts([Recorded(), there], Request(POLICY))) is Outcome.UNKNOWN
+    assert outcome_of(verify_hosts([Recorded()], Request(POLICY, only=("outbound-none",)))) is Outcome.UNKNOWN
+
+
 def test_everything_that_was_asked_for_has_one_verdict(world):
     request = Request(POLICY, probes=PROBES)
     for report in verify_hosts([Recorded(), Recorded(MX2, "mx2001")], request):
@@ -319,6 +327,13 @@ def test_what_fails_on_one_host_is_repeated_on_a_neighbour(world):
 )
 def test_exit_codes(statuses, expected):
     assert outcome_of([report("a", *(verdict(f"c{n}", s) for n, s in enumerate(statuses)))]) is expected
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_run_that_reached_nobody_says_so_whatever_it_found(status):
+    silent = dataclasses.replace(report("a", verdict("inbound-v4", status)), answered=False)
+    assert outcome_of([silent, dataclasses.replace(silent, host="b")]) is Outcome.NO_ANSWER
+    assert outcome_of([silent, report("b")]) is not Outcome.NO_ANSWER
 
 
 def test_no_exit_code_is_one_of_spicerack():
