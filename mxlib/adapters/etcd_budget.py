@@ -13,7 +13,7 @@ from typing import Any
 import etcd
 import urllib3
 
-from mxlib.adapters.etcd_slot import Client
+from mxlib.adapters.etcd_api import Client, cause
 from mxlib.base.errors import SlotError
 from mxlib.base.text import one_line
 from mxlib.config.probes import OutboundProbe
@@ -56,7 +56,8 @@ class ProbeBudget:
             try:
                 return {one.name: why for one in mails if (why := self._one(host, one))}
             except (SlotError, *_BROKEN) as error:
-                why = f"no test mail sent: their budget cannot be read (--over-budget sends): {one_line(str(error))}"
+                told = one_line(str(error)) if self._client is None else cause(self._client, error)
+                why = f"no test mail sent: their budget cannot be read (--over-budget sends): {told}"
                 return {} if self._exceed else {one.name: why for one in mails}
 
     def _one(self, host: str, mail: OutboundProbe) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import etcd
 import urllib3
 
-from mxlib.adapters.etcd_slot import Client, EtcdSlot, Holder, SlotView
+from mxlib.adapters.etcd_api import Client, cause
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base.clock import Clock
 from mxlib.base.errors import SlotError, SlotTakenError
@@ -114,7 +115,7 @@ class EtcdMemory:
         try:
             self._client.write(self._key, json.dumps(known, sort_keys=True))
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
 
     def _all(self) -> dict[str, Any]:
         try:
@@ -124,7 +125,7 @@ class EtcdMemory:
         except ValueError:
             raise SlotError(f"etcd key {self._key} is not a roll's memory") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
         if not isinstance(found, dict):
             raise SlotError(f"etcd key {self._key} is not a roll's memory")
         return found

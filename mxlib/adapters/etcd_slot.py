@@ -11,12 +11,13 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import etcd
 import urllib3
 from wmflib.config import load_yaml_config
 
+from mxlib.adapters.etcd_api import NO_API, Client, cause, without_v2
 from mxlib.base.errors import HostError, SlotError, SlotTakenError
 from mxlib.base.text import one_line
 from mxlib.model.state import Slot
@@ -25,19 +26,6 @@ logger = logging.getLogger(__name__)
 
 _BROKEN = (etcd.EtcdException, urllib3.exceptions.HTTPError, OSError)
 _TIMEOUT_S = 5
-
-
-class Client(Protocol):
-    """What is used of python-etcd's client."""
-
-    def read(self, key: str) -> Any:
-        """Read a key."""
-
-    def write(self, key: str, value: str | None, ttl: int | None = None, **options: Any) -> Any:
-        """Write a key."""
-
-    def delete(self, key: str, **options: Any) -> Any:
-        """Delete a key."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +77,8 @@ def make_client(etcdrc: Path) -> Client:
         parameters: Mapping[str, Any] = load_yaml_config(etcdrc)
         return etcd.Client(**{"read_timeout": _TIMEOUT_S, **parameters})  # type: ignore[no-any-return]
     except Exception as error:  # whatever python-etcd makes of wrong parameters
-        raise SlotError(f"no etcd client from {etcdrc}: {one_line(str(error))}") from None
+        why = f"etcd has {NO_API}" if without_v2(error) else one_line(str(error))
+        raise SlotError(f"no etcd client from {etcdrc}: {why}") from None
 
 
 def reachable(client: Client, key: str) -> None:
@@ -107,7 +96,7 @@ def reachable(client: Client, key: str) -> None:
     except etcd.EtcdKeyNotFound:
         return
     except _BROKEN as error:
-        raise SlotError(f"etcd: {one_line(str(error))}") from None
+        raise SlotError(cause(client, error)) from None
 
 
 class EtcdSlot:
@@ -200,7 +189,7 @@ class EtcdSlot:
             self._end_lease()
             raise SlotTakenError("somebody else took the slot of the service in this very moment") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
         self.token = written.modifiedIndex
         return self.token
 
@@ -210,7 +199,7 @@ class EtcdSlot:
         except etcd.EtcdAlreadyExist:
             raise SlotTakenError(self._taken(view)) from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
 
     def _taken(self, view: SlotView) -> str:
         if view.holder is None:
@@ -240,7 +229,7 @@ class EtcdSlot:
             if self._renewed or self.token:
                 raise SlotTakenError("another session has taken the lease of the slot") from None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
 
     def _mine(self, view: SlotView) -> bool:
         """Whether the holder's key was written by this run, whichever of its threads asks."""
@@ -258,7 +247,7 @@ class EtcdSlot:
             except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
                 logger.warning("the slot of the service was not ours any more")
             except _BROKEN as error:
-                raise SlotError(f"etcd: {one_line(str(error))}") from None
+                raise SlotError(cause(self._client, error)) from None
             self.token = 0
         self._end_lease()
 
@@ -278,7 +267,7 @@ class EtcdSlot:
         except etcd.EtcdKeyNotFound:
             return None
         except _BROKEN as error:
-            raise SlotError(f"etcd: {one_line(str(error))}") from None
+            raise SlotError(cause(self._client, error)) from None
 
 
 class WithoutSlot:

@@ -1,0 +1,173 @@
+"""An etcd without the v2 API is named, with its version; real ones where they are at hand (MX_ETCD: their programs)."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from unittest.mock import MagicMock
+
+import pytest
+
+from mxlib.adapters.etcd_budget import ProbeBudget
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client, reachable
+from mxlib.base.errors import ConfigError, SlotError
+from mxlib.commands.entry import check_lock
+from mxlib.config.probes import OutboundProbe
+from mxlib.model.state import Slot
+
+PROGRAMS = [*filter(None, os.environ.get("MX_ETCD", "").split(":")), *filter(None, [shutil.which("etcd")])]
+real = pytest.mark.skipif(not PROGRAMS, reason="no etcd here: Debian's etcd-server, or MX_ETCD=PROGRAM:PROGRAM")
+KEY = "/mx-cookbooks/mail"
+
+
+class Answers(BaseHTTPRequestHandler):
+    """An etcd as 3.6 answers: its version, and nothing else; with ``cut``, it hangs up on the v2 API."""
+
+    version = json.dumps({"etcdserver": "3.6.1", "etcdcluster": "3.6.0"})
+    cut = False
+
+    def do_GET(self) -> None:
+        if self.path != "/version" and self.cut:
+            return
+        body = (self.version if self.path == "/version" else "404 page not found\n").encode()
+        self.send_response(200 if self.path == "/version" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def etcdrc(folder: Path, port: int, **more: object) -> Path:
+    path = folder / "etcdrc"
+    path.write_text(json.dumps({"host": "127.0.0.1", "port": port, "protocol": "http", **more}))
+    return path
+
+
+@contextmanager
+def answering(answers: type[Answers]) -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_an_etcd_without_the_v2_api_is_named_with_its_version(tmp_path: Path) -> None:
+    with answering(Answers) as port, pytest.raises(SlotError) as caught:
+        reachable(make_client(etcdrc(tmp_path, port)), KEY)
+    assert str(caught.value) == (
+        f"etcd 3.6.1 at 127.0.0.1:{port} has no v2 API, which conftool and these cookbooks use: "
+        "expected etcd 3.4 or 3.5 with --enable-v2"
+    )
+
+
+def test_an_etcd_that_hangs_up_on_the_v2_api_is_named(tmp_path: Path) -> None:
+    said = r"etcd 3\.6\.1 at 127\.0\.0\.1:\d+ cut off a request to its v2 API"
+    with answering(type("Cut", (Answers,), {"cut": True})) as port, pytest.raises(SlotError, match=said):
+        reachable(make_client(etcdrc(tmp_path, port)), KEY)
+
+
+def test_a_version_that_cannot_be_read_hides_nothing(tmp_path: Path) -> None:
+    said = r"etcd of unknown version at .* has no v2 API"
+    with answering(type("Mute", (Answers,), {"version": "what?"})) as port, pytest.raises(SlotError, match=said):
+        reachable(make_client(etcdrc(tmp_path, port)), KEY)
+
+
+def test_one_that_is_asked_for_its_members_first_is_named_too(tmp_path: Path) -> None:
+    with answering(Answers) as port, pytest.raises(SlotError, match=r"etcdrc: etcd has no v2 API, .* --enable-v2"):
+        make_client(etcdrc(tmp_path, port, allow_reconnect=True))
+
+
+def test_an_etcd_that_does_not_answer_is_another_matter(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        said = rf"^etcd at 127\.0\.0\.1:{port} does not answer: .*Connection refused$"
+        with pytest.raises(SlotError, match=said):
+            reachable(make_client(etcdrc(tmp_path, port)), KEY)
+
+
+def test_it_is_said_before_spicerack_tries_its_lock(tmp_path: Path) -> None:
+    with answering(Answers) as port:
+        site = MagicMock()
+        site.slot.etcdrc, site.slot.key = etcdrc(tmp_path, port), KEY
+        with pytest.raises(ConfigError, match=r"etcd 3\.6\.1 at .* has no v2 API"):
+            check_lock(MagicMock(dry_run=False), site)
+
+
+def test_the_slot_and_the_budget_say_it_too(tmp_path: Path) -> None:
+    """A run with --status, or a verification, is not refused: it has to say what is wrong."""
+    with answering(Answers) as port:
+        client = make_client(etcdrc(tmp_path, port))
+        told = slot(client).describe()
+        withheld = ProbeBudget(lambda: client, KEY, 10).reserve("mx", [OutboundProbe("any", "u@example.net")])
+    assert "etcd 3.6.1" in told
+    assert "etcd 3.6.1" in withheld["any"]
+
+
+def slot(client, host: str = "mx1001.example.org", session: str = "one") -> EtcdSlot:
+    return EtcdSlot(client, KEY, 2, Holder(host, f"run of {session}", "op@cumin1001", "now"), session)
+
+
+@contextmanager
+def etcd_server(program: str, folder: Path, *options: str) -> Iterator[Path]:
+    """A real etcd on a port of its own."""
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        ports = one.getsockname()[1], two.getsockname()[1]
+    client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+    words = [program, "--data-dir", str(folder / "data"), "--listen-client-urls", client, *options]
+    words += ["--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
+    words += ["--initial-cluster", f"default={peer}"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            path = etcdrc(folder, ports[0])
+            for _ in range(100):
+                try:
+                    assert make_client(path).version  # type: ignore[attr-defined]
+                    break
+                except Exception:
+                    time.sleep(0.1)
+            yield path
+        finally:
+            server.terminate()
+
+
+@real
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_real_etcd_with_the_v2_api_keeps_the_slot(program: str, tmp_path: Path) -> None:
+    with etcd_server(program, tmp_path, "--enable-v2") as path:
+        reachable(make_client(path), KEY)
+        mine, heir = slot(make_client(path)), slot(make_client(path), session="two")
+        token = mine.take()
+        mine.renew()
+        assert (mine.state(), heir.state()) == (Slot.MINE, Slot.OTHERS)
+        time.sleep(3.5)
+        assert heir.state() is Slot.LEFT, "the lease ran out"
+        assert heir.take() > token
+        assert mine.state() is Slot.OTHERS
+        heir.release()
+        assert slot(make_client(path)).state() is Slot.FREE
+        budget = ProbeBudget(lambda: make_client(path), KEY, 5)
+        mails = [OutboundProbe("any", "u@example.net", sizes=(2048,), times=3)]
+        assert budget.reserve("mx", mails) == {}
+        assert "there would be 6 in an hour" in budget.reserve("mx", mails)["any"]
+
+
+@real
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_real_etcd_without_it_is_named(program: str, tmp_path: Path) -> None:
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    with etcd_server(program, tmp_path) as path, pytest.raises(SlotError, match=rf"etcd {version} at .* no v2 API"):
+        reachable(make_client(path), KEY)
