@@ -26,7 +26,7 @@ ExecStart=/bin/sh -c 'sh /exchange/job </dev/null >/exchange/output 2>&1; echo $
 TimeoutStartSec=infinity
 """
 # $1: the root directory. $2: the folder that is /exchange in it. $3: search path of units. $4: "layer" to keep all
-# changes in memory.
+# changes in memory. $5: a folder that is /exchange/shared, or nothing.
 ENTER = r"""
 set -e
 root=$1
@@ -40,6 +40,10 @@ else
 fi
 mkdir -p "$root/exchange"
 mount --bind "$2" "$root/exchange"
+if [ -n "$5" ]; then
+    mkdir "$root/exchange/shared"
+    mount --bind "$5" "$root/exchange/shared"
+fi
 mount -t proc proc "$root/proc"
 # The kernel is the machine's: its parameters, clock and modules are out of reach.
 mount --bind "$root/proc/sys" "$root/proc/sys"
@@ -101,7 +105,8 @@ def run(
     *,
     units: Mapping[str, str] | None = None,
     layer: bool = False,
-    network: bool = False,
+    network: int | None = None,
+    shared: Path | None = None,
     timeout: float = 60,
 ) -> Ended:
     """Run a shell script as root in a root directory, under a systemd of its own.
@@ -111,7 +116,8 @@ def run(
         script: may call ``systemctl``; what it leaves in /exchange is lost.
         units: unit files by name, the only ones that there are; None: the root directory's own.
         layer: leave the root directory as it is.
-        network: the machine's network, instead of a loopback device alone.
+        network: a process whose network it has; None: a loopback device alone.
+        shared: a folder that is /exchange/shared in it.
         timeout: seconds for all of it.
     """
     with tempfile.TemporaryDirectory(prefix="pid1-") as name:
@@ -124,7 +130,8 @@ def run(
         for unit, text in given.items():
             (exchange / "units" / unit).write_text(text, encoding="utf-8")
         path = "/exchange/units" if units is not None else "/exchange/units:"  # a colon at the end: and the usual ones
-        _boot(["bash", "-c", ENTER, "enter", str(root), name, path, "layer" if layer else ""], network, timeout)
+        words = [str(root), name, path, "layer" if layer else "", str(shared or "")]
+        _boot(["bash", "-c", ENTER, "enter", *words], network, timeout)
         said, code = exchange / "output", exchange / "code"
         return Ended(
             int(code.read_text()) if code.exists() and code.read_text().strip() else None,
@@ -132,10 +139,11 @@ def run(
         )
 
 
-def _boot(enter: list[str], network: bool, timeout: float) -> None:
+def _boot(enter: list[str], network: int | None, timeout: float) -> None:
     group = Path(_cgroups(), f"mx-pid1-{os.getpid()}-{time.monotonic_ns()}")
     group.mkdir()
-    apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc"]
+    apart = ["nsenter", f"--net=/proc/{network}/ns/net"] if network else []
+    apart += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--cgroup", "--uts", "--ipc"]
     apart += ["--propagation", "private", *([] if network else ["--net"])]
     join = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
     command = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", join, "join", str(group), *apart, *enter]

@@ -10,6 +10,7 @@ from mxlib.config import load as config
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = ROOT / "examples" / "etc"
 INSTALL = ROOT / "docs" / "install.md"
 
 
@@ -40,7 +41,26 @@ def test_every_page_can_be_found_from_the_index() -> None:
 
 
 def test_the_shortest_configuration_is_accepted() -> None:
-    blocks = re.findall(r"```yaml\n(.*?)```", INSTALL.read_text(encoding="utf-8"), re.DOTALL)
-    shortest = next(block for block in blocks if block.startswith("mxs:"))
-    site = config.parse(yaml.safe_load(shortest), "install.md")
-    assert list(site.mxs) == ["mx1001.example.org", "mx2001.example.org"]
+    shortest = EXAMPLES / "spicerack/cookbooks/sre.mail.yaml"
+    assert list(config.load(shortest).mxs) == ["mx1001.example.org", "mx2001.example.org"]
+
+
+def test_the_examples_are_explained_and_mean_the_same_hosts() -> None:
+    page = INSTALL.read_text(encoding="utf-8")
+    names = [str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file()]
+    assert [name for name in names if f"`{name}`" not in page] == []
+    aliases = yaml.safe_load((EXAMPLES / "cumin/aliases.yaml").read_text(encoding="utf-8"))
+    assert aliases == {"mx": "D{mx1001.example.org,mx2001.example.org}"}
+
+
+def test_the_examples_lead_to_each_other() -> None:
+    parameters = yaml.safe_load((EXAMPLES / "spicerack/config.yaml").read_text(encoding="utf-8"))["instance_params"]
+    cumin = yaml.safe_load((EXAMPLES / "cumin/config.yaml").read_text(encoding="utf-8"))
+    named = [*parameters.values(), *(word for word in cumin["clustershell"]["ssh_options"][0].split() if "/" in word)]
+    assert len(named) == 4
+    assert [path for path in named if not (EXAMPLES / Path(path).relative_to("/etc")).exists()] == []
+    folder = (EXAMPLES / "tmpfiles.d/cumin-ssh.conf").read_text(encoding="utf-8").split()[1]
+    ssh = (EXAMPLES / "cumin/ssh_config").read_text(encoding="utf-8")
+    assert f"ControlPath {folder}/" in ssh
+    units = [path.read_text(encoding="utf-8") for path in (ROOT / "systemd").glob("*.service")]
+    assert all(f"TemporaryFileSystem={folder}:" in unit for unit in [INSTALL.read_text(encoding="utf-8"), *units])
