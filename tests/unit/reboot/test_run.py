@@ -383,3 +383,29 @@ def test_a_run_that_cannot_close_does_not_call_it_safe(world):
     result = opened_by_somebody(found, [CommandFailedError("no")] * 9)
     assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, False)
     assert "mail ports open" in result.why
+
+
+def test_a_release_that_failed_is_no_end(world):
+    found = world()
+    found.before[Step.RELEASE] = [CommandFailedError("update-grub")]
+    result = found.execute()
+    assert (result.outcome, found.slot.calls) == (Outcome.INTERRUPTED, ["leave"])
+    assert result.record is not None
+    assert result.why.startswith("in service, but not finished")
+
+
+def test_a_host_that_falls_silent_while_clients_are_kept_from_it_is_not_called_safe(world):
+    """What was seen of it last is that its ports were open."""
+    found = world()
+
+    def opened(mx):
+        mx.loaded = mx.persisted = mx.held = False
+        mx.running = mx.pooled = True
+        mx.excused.add(mx.boot_id)
+        found.moves[Step.CLOSE] = [lambda mx: setattr(mx, "silent", True)]
+
+    found.moves[Step.PROVE_OUT] = [opened]
+    found.before[Step.PROVE_OUT] = [CommandFailedError("broken")]
+    result = found.execute()
+    assert result.outcome is Outcome.INTERRUPTED
+    assert "its ports were not closed when it last did" in result.why

@@ -37,7 +37,9 @@ def cut(mx):
 
 
 def opened(mx):
-    """Somebody opens the ports, and answers for that."""
+    """Somebody opens the ports, and answers for that until they are closed again."""
+    if mx.off:
+        return
     mx.loaded = mx.persisted = False
     mx.excused.add(mx.boot_id)
 

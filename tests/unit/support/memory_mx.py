@@ -120,7 +120,10 @@ class MemoryMx:
         """The machine starts anew; a cold start plans its slots anew."""
         self.nic = "ens13" if cold or self.off else self.nic
         self.off = False
+        opened = self.boot_id in self.excused and not self.persisted
         self.boot += 1
+        if opened:
+            self.excused.add(self.boot_id)
         entry, self.next = self.next or self.saved, ""
         self.kernel = KERNELS.get(entry, OTHER.release)
         self.loaded = self.persisted
