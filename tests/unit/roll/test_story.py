@@ -152,7 +152,7 @@ def test_mail_that_nobody_takes_is_an_error_of_its_own(monkeypatch) -> None:
         raise ConnectionRefusedError("refused")
 
     monkeypatch.setattr(smtplib, "SMTP", refused)
-    with pytest.raises(NotifyError, match="could not be told"):
+    with pytest.raises(NotifyError, match="no mail could be sent to the operators"):
         roll_notify.send(TO, roll_notify.message(TO, build(events(Outcome.FELL_BACK))))
 
 
