@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from mxlib.base.errors import InterruptedRunError, MxlibError, StepError
+from mxlib.base.errors import MxlibError, StepError
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
@@ -142,8 +142,6 @@ def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
     """All that the host says of itself, in one round trip."""
     try:
         facts = read_facts(world.target, (*sources(world.mta), *world.adapters.verifier.sources()))
-    except InterruptedRunError:
-        raise
     except MxlibError as error:
         yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
         return
@@ -179,8 +177,6 @@ def _asked(name: str, ask: Callable[[], Iterable[Verdict]]) -> tuple[Verdict, ..
     """The verdicts of one question; a question that cannot be answered is a verdict, too."""
     try:
         return tuple(ask())
-    except InterruptedRunError:
-        raise
     except MxlibError as error:
         return (Verdict(name, Status.UNKNOWN, one_line(str(error))),)
 
