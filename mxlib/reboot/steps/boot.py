@@ -299,7 +299,8 @@ def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
     world.progress.waited = Waited.NO
     world.decide_on(standing)
     view, record = standing.view, standing.depool.record
-    if record is not None and record.awaited is not None:
+    # Whose run this is, was perhaps not known while the host was silent: then the slot comes first.
+    if record is not None and record.awaited is not None and record.token <= world.adapters.slot.token:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
         world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
         as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"

@@ -29,6 +29,7 @@ class World:
         self.attached: list[float] = []
         self.left = 0
         self.adapters = SimpleNamespace(
+            slot=SimpleNamespace(token=self.record.token),
             rescue=SimpleNamespace(
                 attach=lambda: self.attached.append(self.clock.seconds),
                 unwatch=lambda: setattr(self, "left", self.left + 1),
@@ -67,6 +68,14 @@ def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> N
     assert world.record.boots[-1].after == NEW
     assert world.decided_on == NEW, "what is written is sent with the boot that was just seen"
     assert world.left == 1
+
+
+def test_a_boot_of_a_run_that_is_not_ours_yet_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    world.adapters.slot.token = 0  # whoever resumes a run takes the slot once its record was read
+    assert world.waits() == "the host answers again, with 6.1.0-56"
+    assert world.record.boots[-1].after == ""
+    assert (world.decided_on, world.progress.waited) == (NEW, Waited.NO)
 
 
 def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
