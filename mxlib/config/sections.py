@@ -76,14 +76,17 @@ class BootSection:
         timeout: seconds from the reboot command to a new boot that answers.
         panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback; 0
             leaves the command line alone.
+        proof_holds: seconds after which a boot that was verified is verified again before it returns to service.
     """
 
     timeout: float = 300.0
     panic: int = 20
+    proof_holds: float = 3600.0
 
     def __post_init__(self) -> None:
         positive(self.timeout, "timeout")
         must(0 <= self.panic <= 600, "panic", "0 to 600 seconds")
+        positive(self.proof_holds, "proof_holds")
 
 
 @dataclass(frozen=True)

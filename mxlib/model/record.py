@@ -6,9 +6,11 @@ host out and why, the values to restore, what was proven in which boot.
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -140,6 +142,7 @@ class Record:
         ledger: boot id in which the ledger was closed.
         boots: boots since, oldest first.
         judged: what was judged, by boot id.
+        proven: when a boot was last proven to be well, ISO 8601, UTC, by boot id; the guard proves that of the claim.
         undoing: why the run turned back; empty while it goes forward.
         silences: ids of the silences set.
         level: how the kernel is tried: by a reboot from inside, or by a cold start.
@@ -169,6 +172,7 @@ class Record:
     ledger: str = ""
     boots: tuple[Boot, ...] = ()
     judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)
+    proven: Mapping[str, str] = dataclasses.field(default_factory=dict)
     undoing: str = ""
     silences: tuple[str, ...] = ()
     level: Level = Level.GUEST
@@ -255,9 +259,22 @@ class Record:
         Arguments:
             boot: boot id.
         """
-        if boot == self.boot_before:
-            return self.baseline
-        return self.judgements(boot).verified
+        return (self.baseline and boot == self.boot_before) or self.judgements(boot).verified
+
+    def proof_age(self, boot: str, now: datetime) -> float:
+        """Return how many seconds ago a boot was proven to be well; infinite where that is not known."""
+        try:
+            return (now - datetime.fromisoformat(self.proven[boot])).total_seconds()
+        except (KeyError, ValueError, TypeError):
+            return math.inf
+
+    def without_proof(self, boot: str) -> "Record":
+        """Return the record with a boot to be verified again."""
+        judged = {name: one for name, one in self.judged.items() if name != boot}
+        proven = {name: one for name, one in self.proven.items() if name != boot}
+        repaired = "" if self.repaired == boot else self.repaired
+        baseline = self.baseline and boot != self.boot_before
+        return dataclasses.replace(self, judged=judged, proven=proven, repaired=repaired, baseline=baseline)
 
     def to_json(self) -> str:
         """Return the record as one line of JSON."""

@@ -42,6 +42,7 @@ class Step(Enum):
     PUPPET_ON = "puppet on"
     UNSILENCE = "unsilence"
     TURN_BACK = "turn back"
+    DOUBT = "proof too old"
     RELEASE = "release"
 
 
@@ -140,6 +141,7 @@ class State:
         diagnosis: why it did not come back, as far as that was found out.
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
+        stale: whether the host's boot was proven to be well longer ago than the site lets a proof hold.
         closed: whether the ports were closed when the host last answered, or it never has.
         uses: which optional parts the site has: "silence", "puppet".
     """
@@ -157,6 +159,7 @@ class State:
     lost: int = 0
     released: Outcome | None = None
     closed: bool = True
+    stale: bool = False
     uses: frozenset[str] = frozenset({"silence", "puppet"})
 
 

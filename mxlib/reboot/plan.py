@@ -7,6 +7,7 @@ Invariants, held from every state and so after any interruption:
 * A reboot is ordered only when the host is out of service, its MTA is held, its ledger is closed, the boot entries were
   read back, and the slot of the service is held; at most :data:`mxlib.model.record.MAX_BOOTS` times a run.
 * The MTA runs in an unverified boot only after test mails were delivered out of it.
+* Ports that are closed are opened on a proof that is not older than the site lets it be.
 * A kernel becomes the saved entry only after the host was verified with it.
 * A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
   target, so that no way back plans the PCI slots anew.
@@ -180,6 +181,8 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
+    if state.stale and host.ports is not Ports.OPEN and not goal.stays_out(record):
+        return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
     return _serve(goal, state, record, host)
 
 
@@ -240,8 +243,6 @@ def _verify(state: State, record: Record, host: View) -> Decision:
         return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
     if judged.worst is Judgement.BLAMED:
         return End(Outcome.LEFT_OUT, f"the verification failed with {host.kernel}")
-    if host.boot == record.boot_before:
-        return End(Outcome.LEFT_OUT, "the host was not verified before it was taken out")
     if judged.held is None:
         if host.mta is not Mta.HELD:
             return Do(Step.HOLD)

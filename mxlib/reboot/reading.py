@@ -40,9 +40,16 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         diagnosis=progress.diagnosis,
         lost=progress.lost,
         released=progress.released if gone else None,
+        stale=_stale(world, host, record),
         closed=progress.standing is None or progress.standing.view.ports is Ports.CLOSED,
         uses=_uses(world),
     )
+
+
+def _stale(world: RebootWorld, host: View | None, record: Record | None) -> bool:
+    if host is None or record is None:
+        return False
+    return record.proof_age(host.boot, world.clock.now()) > world.site.boot.proof_holds
 
 
 def _uses(world: RebootWorld) -> frozenset[str]:

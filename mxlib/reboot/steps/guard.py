@@ -242,6 +242,7 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         log_mark=mark,
         stay=goal.stay,
         baseline=True,
+        proven={view.boot: world.clock.now().isoformat(timespec="seconds")},
         accepted=tuple(sorted(world.accepted)),
         level=goal.level,
         prevention=world.options.prevention if goal.level is Level.COLD else "none",

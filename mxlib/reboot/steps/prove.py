@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mxlib.base.clock import wait_for
 from mxlib.base.errors import MxlibError, SilenceError, StepError
-from mxlib.base.text import one_line, plural
+from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.drain import loop as drain
@@ -62,7 +62,11 @@ def from_outside(world: RebootWorld) -> tuple[Verdict, ...]:
 
 def _judged(world: RebootWorld, record: Record, stage: str, verdicts: tuple[Verdict, ...]) -> Done:
     judgement, why = judge(world, record, verdicts)
-    world.remember(record.with_judgement(record.boot, **{stage: judgement}))
+    judged = record.with_judgement(record.boot, **{stage: judgement})
+    if judged.trusted(record.boot):
+        proven = {**judged.proven, record.boot: world.clock.now().isoformat(timespec="seconds")}
+        judged = dataclasses.replace(judged, proven=proven)
+    world.remember(judged)
     return Done(why, {"verdicts": [one.values for one in verdicts]})
 
 
@@ -182,6 +186,19 @@ def _how_started(world: RebootWorld, _state: State) -> list[str]:
     return [f"rm {HOLD}; {mta.start_script}", *([] if mta.can.stop_spares else ["let the parked queue go"])]
 
 
+def doubt(world: RebootWorld, state: State) -> Done:
+    """Take an old proof for none: who was taken out on Friday is verified again before it serves on Monday."""
+    record, boot = record_of(state), host_of(state).boot
+    hours = min(record.proof_age(boot, world.clock.now()), 9e6)
+    world.remember(record.without_proof(boot))
+    holds = duration(world.site.boot.proof_holds)
+    return Done(f"proven {duration(hours)} ago, a proof holds for {holds}: the host is verified again before it serves")
+
+
+def _doubted(_world: RebootWorld, state: State) -> State:
+    return dataclasses.replace(state, record=record_of(state).without_proof(host_of(state).boot), stale=False)
+
+
 ACTIONS = (
     Action(Step.PROVE_OUT, outbound, _passes_stage("held"), _test_mails),
     Action(
@@ -197,6 +214,7 @@ ACTIONS = (
         _passes_stage("serving"),
         shows(f"find every id of {ledger.LEDGER} again", "SMTP session from the prober's source ports"),
     ),
+    Action(Step.DOUBT, doubt, _doubted),
     Action(
         Step.SOAK,
         soak,

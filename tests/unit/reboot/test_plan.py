@@ -472,3 +472,32 @@ def test_the_planner_itself_ends_no_host_with_open_ports_as_safe():
     end = decide(replace(ABORT, adopt=False), state)
     assert end.outcome is Outcome.INTERRUPTED
     assert "pool state cannot be read" in end.why
+
+
+@pytest.mark.parametrize("away", [60.0, 3 * 86400.0])
+def test_who_was_taken_out_on_friday_is_verified_again_before_it_serves_on_monday(away):
+    mx = MemoryMx()
+    run(mx, Goal(stay=True))
+    mx.seconds += away
+    process, end = run(mx, Goal(adopt=True, serve=True), "two")
+    assert (end.outcome, in_service(mx)) == (Outcome.DONE, True)
+    assert (Step.DOUBT in process.steps) is (Step.PROVE_OUT in process.steps) is (away > 3600)
+    if Step.DOUBT in process.steps:
+        order = [process.steps.index(one) for one in (Step.DOUBT, Step.PROVE_OUT, Step.PROVE_IN, Step.OPEN)]
+        assert order == sorted(order)
+
+
+def test_a_proof_has_the_age_of_its_last_pass_and_no_age_is_infinite():
+    now = MemoryMx(seconds=100.0).now()
+    record = claimed_record()
+    assert record.proof_age("boot-0", now) == 100.0
+    for damaged in ({}, {"boot-0": "yesterday"}, {"boot-0": "2026-01-01T00:00:00"}):
+        assert replace(record, proven=damaged).proof_age("boot-0", now) == float("inf")
+
+
+def test_an_old_proof_is_none():
+    record = replace(claimed_record().with_judgement("boot-0", held=GOOD, serving=GOOD), repaired="boot-0")
+    doubted = record.without_proof("boot-0")
+    assert (record.trusted("boot-0"), doubted.trusted("boot-0")) == (True, False)
+    assert (doubted.repaired, doubted.proven, doubted.baseline) == ("", {}, False)
+    assert record.without_proof("another") == record

@@ -63,6 +63,10 @@ def slot_taken(mx):
     mx.holder_token = mx.index
 
 
+def weekend(mx):
+    mx.seconds += 3 * 86400.0
+
+
 def starts(mx):
     mx.running, mx.held = True, False
     mx.excused.add(mx.boot_id)
@@ -78,7 +82,7 @@ def sets(**values):
 
 
 EVENTS = (
-    cut, cut, cut, opened, flushed, taken_over, slot_taken, starts,
+    cut, cut, cut, opened, flushed, taken_over, slot_taken, starts, weekend, weekend,
     sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
     sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
     sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),

@@ -1,6 +1,7 @@
 """An MX in memory: what each step does to it, cut into the smallest effects, so that a run can die between any two."""
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from mxlib.base.errors import StepError
 from mxlib.model.goal import Goal
@@ -11,6 +12,7 @@ from mxlib.model.state import End, Mta, Pool, Ports, Slot, State, Step, View, Wa
 from mxlib.reboot.plan import decide
 
 OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")
+PROOF_HOLDS = 3600.0
 KERNELS = {one.entry: one.release for one in (OLD, NEW)}
 HOST = "mx2001.lab.test"
 
@@ -74,6 +76,8 @@ class MemoryMx:
     damaged: bool = False
     garbled: int = 0
     pool_odd: Pool | None = None
+    seconds: float = 0.0
+    """Since its story began."""
     before: Record | None = None
     """The revision before the last one."""
     token: int = 0
@@ -100,6 +104,13 @@ class MemoryMx:
             Mta.HELD if self.held and not self.running else Mta.SERVING if self.running and not self.held else Mta.OTHER
         )
         return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
+
+    def now(self):
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def stale(self):
+        """Whether the boot of now was proven too long ago."""
+        return self.record is not None and self.record.proof_age(self.boot_id, self.now()) > PROOF_HOLDS
 
     def kept(self):
         """The run's files, as they are on the host."""
@@ -163,7 +174,7 @@ class Process:
         self.met = self.met or mx.view() is not None
         return State(
             mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
-            cures=cures, released=self.released, lost=self.lost,
+            cures=cures, released=self.released, lost=self.lost, stale=mx.stale(),
         )  # fmt: skip
 
     def run(self, limit=120):
@@ -228,7 +239,7 @@ class Process:
         mx.verified.add(mx.boot_id)  # by the guard
         mx.record = Record(
             "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, "1:0",
-            stay=self.goal.stay, baseline=True, level=self.goal.level,
+            stay=self.goal.stay, baseline=True, proven={mx.boot_id: mx.now().isoformat()}, level=self.goal.level,
             prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip
         yield
@@ -273,6 +284,8 @@ class Process:
     def do_open(self, mx, state):
         if mx.boot_id not in mx.verified:
             raise UnsafeError("opened unverified")
+        if mx.stale() and not self.surprised:
+            raise UnsafeError("opened on an old proof")
         mx.persisted = False
         yield
         mx.held = False
@@ -432,6 +445,8 @@ class Process:
         yield
         found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
         mx.record = mx.record.with_judgement(mx.boot_id, **{stage: found})
+        if mx.record.trusted(mx.boot_id):
+            mx.record = replace(mx.record, proven={**mx.record.proven, mx.boot_id: mx.now().isoformat()})
         stages = mx.proven.setdefault(mx.boot_id, set())
         if found is Judgement.PASSED:
             stages.add(stage)
@@ -454,6 +469,12 @@ class Process:
 
     def do_soak(self, mx, state):
         yield from self.prove(mx, "soak")
+
+    def do_doubt(self, mx, state):
+        mx.record = mx.record.without_proof(mx.boot_id)
+        mx.proven.pop(mx.boot_id, None)
+        mx.verified.discard(mx.boot_id)
+        yield
 
     def do_turn_back(self, mx, state):
         mx.record = replace(mx.record, undoing="turned back")

@@ -24,6 +24,17 @@ SITE = parse(TEN_LINES, "test")
 UNFENCED = {Step.SLOT, Step.AWAIT, Step.POWER_ON, Step.POWER_CYCLE, Step.MEND}
 
 
+class MxClock(FakeClock):
+    """The clock of the world that the MX in memory is in."""
+
+    def __init__(self, mx):
+        super().__init__()
+        self.mx = mx
+
+    def now(self):
+        return self.mx.now()
+
+
 class MemorySlot:
     """The slot of the service, as the process in memory sees it."""
 
@@ -98,7 +109,7 @@ class MemoryRun:
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
         self.slot = MemorySlot(self.process)
         self.world = RebootWorld(
-            site=SITE, target=SimpleNamespace(name=HOST), peers=(), clock=FakeClock(), operator=self.tell,
+            site=SITE, target=SimpleNamespace(name=HOST), peers=(), clock=MxClock(self.mx), operator=self.tell,
             options=Options("why", "who", 50, 900.0), run="run-1", progress=Progress(goal),
             adapters=Adapters(self.slot, MemoryPool(self.mx), silencer=None, verifier=None, rescue=None),
         )  # fmt: skip
