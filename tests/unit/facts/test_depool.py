@@ -365,3 +365,16 @@ def test_only_what_stands_in_the_way_of_every_sender_counts_as_closed(rules, hea
 def test_rules_in_a_chain_that_no_packet_comes_to_close_nothing():
     empty = listed("").removesuffix("}\ncode 0\n")
     assert read(f"{empty}\tchain other {{\n{EVERY}\t}}\n}}\ncode 0\n").closed_ports == ()
+
+
+def test_what_another_release_has_added_is_kept_and_what_it_has_changed_is_refused():
+    values = {**json.loads(RECORD.to_json()), "later": [1, 2]}
+    assert json.loads(from_json(json.dumps(values)).to_json()) == values
+    with pytest.raises(ParseError, match="version 2, these cookbooks know 1: use the newer ones"):
+        from_json(json.dumps({**values, "version": 2}))
+
+
+def test_the_error_of_a_damaged_record_says_how_to_get_out():
+    damaged = base64.b64encode(RECORD.to_json()[:-5].encode()).decode()
+    with pytest.raises(ParseError, match=r"mv /var/lib/mx-cookbooks/run\.json\.old .*run\.json, then --resume"):
+        read(head=f"record {damaged}\n{TAKEN}")

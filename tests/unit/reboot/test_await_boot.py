@@ -109,3 +109,11 @@ def test_a_host_that_did_not_hear_the_order_is_told_apart(monkeypatch: pytest.Mo
     world = World(monkeypatch, lambda _now: OLD)
     assert "still in the old boot" in world.waits()
     assert world.progress.waited is Waited.SAME_BOOT
+
+
+def test_an_order_that_only_the_record_on_the_host_knows_of_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer was lost: the run itself does not know that it was recorded."""
+    world = World(monkeypatch, lambda now: f"{OLD} stopping" if now < 10 else NEW)
+    state: Any = SimpleNamespace(record=replace(world.record, boots=()))
+    assert boot.await_boot(world, state).note.endswith("as wanted")  # type: ignore[arg-type]
+    assert world.record.boots[-1].after == NEW

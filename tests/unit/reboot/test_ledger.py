@@ -188,3 +188,13 @@ def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
     context = SimpleNamespace(progress=SimpleNamespace(lost=0), remember=kept.append)
     assert prove.inbound(context, SimpleNamespace(record=RECORD)) is said
     assert kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("make", [close_script, untraced_script])
+def test_the_ledger_is_on_the_disk_before_anything_follows(make):
+    """The file, then, once it has its name, its folder."""
+    lines = make(ADAPTER, RECORD.log_mark, "/state/ledger").splitlines()
+    moved = next(number for number, line in enumerate(lines) if line.startswith("mv "))
+    assert lines[moved - 1].startswith("sync ")
+    assert "/state/ledger.new" in lines[moved - 1]
+    assert lines[moved + 1] == "sync /state"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import Boot, Judgement, Level
+from mxlib.model.record import MAX_BOOTS, Boot, Judgement, Level
 from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.reboot.plan import decide, truthful
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
@@ -501,3 +501,12 @@ def test_an_old_proof_is_none():
     assert (record.trusted("boot-0"), doubted.trusted("boot-0")) == (True, False)
     assert (doubted.repaired, doubted.proven, doubted.baseline) == ("", {}, False)
     assert record.without_proof("another") == record
+
+
+def test_a_blamed_target_is_judged_again_once_no_reboot_is_left_to_return_by():
+    boots = tuple(Boot(f"b{n}", NEW.release, f"b{n + 1}", NEW.release) for n in range(MAX_BOOTS))
+    spent = replace(claimed_record(), boots=boots).with_judgement("b3", held=BAD)
+    assert spent.spent
+    assert spent.to_judge_again("b3").judged == {}
+    tried = replace(spent, boots=boots[1:])
+    assert tried.to_judge_again("b3") == tried

@@ -1,6 +1,7 @@
 """The one way to write to the host: refused, unknown and failed are three things, and the answer has the next look."""
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -15,10 +16,12 @@ from mxlib.base.errors import (
     MovedError,
     ParseError,
 )
+from mxlib.facts.depool import DepoolFacts
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import DIRECTORY, FENCED, Basis, Kept
+from mxlib.model.state import Mta, Ports, View
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot import world as module
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
@@ -162,3 +165,11 @@ def test_what_is_done_elsewhere_is_done_only_where_the_host_is_as_it_was_seen(ho
     seen.boot = "another"
     with pytest.raises(MovedError):
         run.still()
+
+
+@pytest.mark.parametrize(("closed", "ports"), [((25, 465, 587), Ports.CLOSED), ((25,), Ports.PARTLY)])
+def test_the_ports_are_closed_where_all_are_that_the_site_names(host, closed, ports):
+    run = replace(world(host), site=SimpleNamespace(ports=(25, 465, 587)))
+    seen = View("b", "k", Ports.CLOSED, Mta.HELD, "", "", False)
+    depool = DepoolFacts(None, Kept(), 0, persisted=True, traces=True, closed_ports=closed)
+    assert run.view(SimpleNamespace(view=seen, depool=depool)).ports is ports
