@@ -164,7 +164,7 @@ class CuminHost:
         clock: Clock,
         *,
         dry_run: bool,
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[float], None] = lambda _seconds: None,
         note: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """Keep what is needed to reach it.
@@ -173,7 +173,7 @@ class CuminHost:
             transport: how a script gets there.
             clock: when a script is started, and how long it takes.
             dry_run: scripts that change the host are only named in the log.
-            check: called before each script; raises where the run is to stop.
+            check: called before each script with the seconds that it may take; raises where the run is to stop.
             note: called after each script with the seconds that it took.
         """
         self._name = name
@@ -206,7 +206,7 @@ class CuminHost:
         return result
 
     def _run(self, script: str, timeout: float, *, is_safe: bool) -> CommandResult:
-        self._check()
+        self._check(timeout + _GRACE_S)
         mark = "mx" + secrets.token_hex(8)
         started, begin = self._clock.now(), self._clock.monotonic()
         wrapped = wrap(script, timeout, mark)

@@ -71,7 +71,7 @@ def describe(view: SlotView) -> str:
 
 
 def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
-              tell: Callable[[str], None]) -> EtcdRollSlot:  # fmt: skip
+              tell: Callable[[str], None], lives: Callable[[], bool]) -> EtcdRollSlot:  # fmt: skip
     """The right to roll.
 
     Arguments:
@@ -82,9 +82,11 @@ def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder
         session: unique to this process.
         clock: the time to wait in.
         tell: says what is waited for.
+        lives: whether the roll makes progress.
     """
     slot = EtcdSlot(clients[0], f"{key}-{ROLL}", lease_s, me, session)
-    return EtcdRollSlot(slot, Renewal(slot.twin(clients[1]).renew, lease_s / 3, "the right to roll"), clock, tell)
+    renewal = Renewal(slot.twin(clients[1]).renew, lease_s / 3, "the right to roll", lives)
+    return EtcdRollSlot(slot, renewal, clock, tell)
 
 
 class EtcdMemory:

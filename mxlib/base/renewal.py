@@ -1,4 +1,4 @@
-"""What has to be renewed while a run lives, in a thread beside it: a run that dies stops renewing, and that tells."""
+"""What has to be renewed while a run makes progress, in a thread beside it: a run that dies or hangs stops renewing."""
 
 import logging
 import threading
@@ -12,19 +12,21 @@ _JOIN_S = 10.0
 
 
 class Renewal:
-    """A thread that renews something while a run lives."""
+    """A thread that renews something while a run makes progress."""
 
-    def __init__(self, renew: Callable[[], None], every_s: float, what: str):
+    def __init__(self, renew: Callable[[], None], every_s: float, what: str, lives: Callable[[], bool]):
         """Not started yet.
 
         Arguments:
             renew: renews it; what it works with must be this thread's own.
             every_s: seconds between renewals.
             what: its name, for the log.
+            lives: whether the run makes progress.
         """
         self._renew = renew
         self._every_s = every_s
         self._what = what
+        self._lives = lives
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"renewal of {what}", daemon=True)
 
@@ -40,6 +42,9 @@ class Renewal:
 
     def _run(self) -> None:
         while not self._stop.wait(self._every_s):
+            if not self._lives():
+                logger.warning("%s is not renewed: the run makes no progress", self._what)
+                continue
             try:
                 self._renew()
             except (MxlibError, InterruptedRunError) as error:

@@ -215,7 +215,8 @@ class RollKernel(Command):
         clients = (make_client(section.etcdrc), make_client(section.etcdrc))
         session = f"{self.wiring.who} pid {os.getpid()} {secrets.token_hex(4)}"
         clock, tell = self.wiring.clock, self.tell.line
-        return roll_slot(clients, section.key, section.lease, self._me(), session, clock, tell)
+        lives = self.stop.pulse.beats
+        return roll_slot(clients, section.key, section.lease, self._me(), session, clock, tell, lives)
 
 
 def overridden(section: RollSection, request: RollRequest) -> RollSection:

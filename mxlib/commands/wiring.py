@@ -73,7 +73,7 @@ class Wiring:
             verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
             rescue=self._rescue(run_id, target),
             alerts=source_of(self._spicerack, site.alerts),
-            asker=prompt_for(self.tell.line, self.clock, self._stop.check, unattended=request.unattended),
+            asker=prompt_for(self.tell.line, self.clock, self._go_on, unattended=request.unattended),
             meter=self.meter,
         )
         return RebootWorld(
@@ -95,9 +95,13 @@ class Wiring:
             name: fully qualified.
         """
         transport = cumin_transport(self._spicerack.remote().query(name))
-        return CuminHost(
-            name, transport, self.clock, dry_run=self._spicerack.dry_run, check=self._stop.check, note=self.meter.add
-        )
+        dry_run = self._spicerack.dry_run
+        return CuminHost(name, transport, self.clock, dry_run=dry_run, check=self._go_on, note=self.meter.add)
+
+    def _go_on(self, seconds: float = 0.0) -> None:
+        """Give a sign of life before something that may take some seconds; raise where the run is to stop."""
+        self._stop.pulse.quiet(seconds)
+        self._stop.check()
 
     def silencer(self, request: Request) -> Silencer:
         """What silences the alerts of the target.
@@ -116,19 +120,22 @@ class Wiring:
         return ways[self._site.downtime.through]
 
     def renewals(self, request: Request, world: RebootWorld) -> Callable[[], None]:
-        """Renew the lease and the silences beside the run, each with clients of its own; give what ends it.
+        """Renew the lease and the silences while the run makes progress, each with clients of its own.
 
         Arguments:
             request: what the operator asked for.
             world: the world of the run.
+
+        Returns:
+            What ends it.
         """
-        site, made = self._site, []
+        site, lives, made = self._site, self._stop.pulse.beats, []
         if isinstance(world.adapters.slot, EtcdSlot):
             twin = world.adapters.slot.twin(make_client(site.slot.etcdrc))
-            made.append(Renewal(twin.renew, site.slot.lease / 3, "the lease of the slot"))
+            made.append(Renewal(twin.renew, site.slot.lease / 3, "the lease of the slot", lives))
         if site.downtime.minutes:
             silencer, every_s = self.silencer(request), site.downtime.minutes * 60 / 3
-            made.append(Renewal(lambda: prolong(world, silencer), every_s, "the silence"))
+            made.append(Renewal(lambda: prolong(world, silencer), every_s, "the silence", lives))
         for one in made:
             one.start()
 

@@ -53,6 +53,14 @@ def test_bytes_that_are_not_utf8_are_replaced():
     assert host().read("printf '\\377x'", timeout=5).output == "\ufffdx"
 
 
+def test_before_each_script_it_is_said_how_long_nothing_may_be_heard():
+    said = []
+    found = host(check=said.append)
+    found.read("true", timeout=5)
+    found.act("true", timeout=60)
+    assert said == [15.0, 70.0]
+
+
 def test_a_script_that_does_not_end_is_ended_on_the_host():
     with pytest.raises(CommandTimeoutError, match=r"no end within 0\.2 s: wait for nothing"):
         host().act("# wait for nothing\nsleep 5", timeout=0.2)

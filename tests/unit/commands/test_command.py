@@ -106,3 +106,14 @@ def test_a_report_that_cannot_be_written_changes_nothing_else(tmp_path, lines):
 def test_without_a_log_of_spicerack_reports_lie_in_the_present_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert log_directory() == tmp_path
+
+
+def test_a_host_that_is_asked_and_an_operator_who_is_are_signs_of_life(monkeypatch, tmp_path):
+    command = Doing(lambda _: None, tmp_path)
+    said = []
+    monkeypatch.setattr(command.stop.pulse, "quiet", lambda seconds=0.0: said.append(seconds))
+    command.wiring._go_on(45.0)
+    command.stop.ask("SIGTERM")
+    with pytest.raises(InterruptedRunError):
+        command.wiring._go_on()
+    assert said == [45.0, 0.0]

@@ -161,8 +161,9 @@ def test_mail_that_nobody_takes_is_an_error_of_its_own(monkeypatch) -> None:
 
 def right(client, session: str, clock=None):
     return roll_slot(
-        (client, client), "/mx", 60, Holder(ROLL, session, "op@cumin1001", AT), session, clock or FakeClock(), print
-    )
+        (client, client), "/mx", 60, Holder(ROLL, session, "op@cumin1001", AT), session, clock or FakeClock(), print,
+        lambda: True,
+    )  # fmt: skip
 
 
 def test_one_roll_at_a_time() -> None:
