@@ -1,15 +1,19 @@
 """The one slot of the whole service, in etcd (API version 2): only one MX is out at a time, whoever works on it.
 
-Two keys. ``holder`` has no time limit: it names the host that is out and stays until that host is given back, so a run
+Two keys. ``holder`` has no time limit: it names the host that is out and stays until that host is back, so a run
 that dies does not make room for the next host. ``lease`` has one and is renewed while the run lives: without it anybody
-may take the same host's run over. Every taking changes ``holder`` by compare-and-set; its etcd index is the fencing
-token, which grows with each taking.
+may take the same host's run over. Every taking changes ``holder`` by compare-and-set.
+
+The fencing token stands in ``holder``. It is greater than etcd's index, than the previous holder's token, and than the
+newest one that the host has seen: an etcd that was built again or restored from a backup counts from a lower number.
+For the same reason a run knows its own taking by the session in it, not by an index, which may come twice.
 """
 
+import dataclasses
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ import urllib3
 from wmflib.config import load_yaml_config
 
 from mxlib.adapters.etcd_api import NO_API, Client, cause, without_v2
-from mxlib.base.errors import HostError, SlotError, SlotTakenError
+from mxlib.base.errors import SlotError, SlotTakenError
 from mxlib.base.text import one_line
 from mxlib.model.state import Slot
 
@@ -37,12 +41,16 @@ class Holder:
         run: id of the run.
         who: operator and management host.
         since: when it was taken, ISO 8601.
+        session: unique to the process that has taken it; empty in one from before this was kept.
+        token: its fencing token; 0 in one from before this was kept, which is etcd's index then.
     """
 
     host: str
     run: str
     who: str
     since: str
+    session: str = ""
+    token: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class SlotView:
     Attributes:
         holder: who has it; None: nobody.
         token: the holder's fencing token.
+        index: etcd index at which the holder was written.
         alive: the session that renews the lease; empty: no living run.
         beat: etcd index of the lease's last renewal; another number is a sign of life.
         left_s: seconds until the lease runs out unless it is renewed.
@@ -62,6 +71,7 @@ class SlotView:
     alive: str
     beat: int = 0
     left_s: int = 0
+    index: int = 0
 
 
 def make_client(etcdrc: Path) -> Client:
@@ -110,7 +120,7 @@ class EtcdSlot:
             directory: etcd directory of the two keys.
             lease_s: time limit of the lease.
             me: who would hold it.
-            session: unique to this process; a resumed run is another session of the same run.
+            session: unique to this process; who resumes a run is another session of it.
         """
         self._client = client
         self._holder_key = f"{directory}/holder"
@@ -138,13 +148,17 @@ class EtcdSlot:
         """
         holder = self._read(self._holder_key)
         lease = self._read(self._lease_key)
-        alive = (lease.value, lease.modifiedIndex, lease.ttl or 0) if lease is not None else ("", 0, 0)
+        alive, beat, left_s = ("", 0, 0) if lease is None else (lease.value, lease.modifiedIndex, lease.ttl or 0)
         if holder is None:
-            return SlotView(None, 0, *alive)
+            return SlotView(None, 0, alive, beat, left_s)
+        found = self._holder(holder.value)
+        return SlotView(found, found.token or holder.modifiedIndex, alive, beat, left_s, holder.modifiedIndex)
+
+    def _holder(self, value: str) -> Holder:
         try:
-            return SlotView(Holder(**json.loads(holder.value)), holder.modifiedIndex, *alive)
+            return Holder(**json.loads(value))
         except (ValueError, TypeError):
-            raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(holder.value)}") from None
+            raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(value)}") from None
 
     def state(self) -> Slot:
         """What the slot means for this run; a slot that cannot be read is UNKNOWN."""
@@ -153,7 +167,7 @@ class EtcdSlot:
         except SlotError as error:
             logger.warning("%s", error)
             return Slot.UNKNOWN
-        if self.token and view.token == self.token:
+        if self.token and view.token == self.token and self._mine(view):
             return Slot.MINE
         others = view.holder is not None and view.holder.host != self._me.host
         if self.token or others or view.alive not in ("", self._session):
@@ -166,10 +180,18 @@ class EtcdSlot:
             view = self.look()
         except SlotError as error:
             return str(error)
+        if self.token and view.holder is None:
+            return (
+                f"the taking of this run (token {self.token}) is gone from etcd, which was built again or restored"
+                f" meanwhile: cookbook sre.mail.reboot-mx {self._me.host} --resume takes the slot again"
+            )
         return self._taken(view) if view.holder is not None or view.alive else ""
 
-    def take(self) -> int:
+    def take(self, newest: int = 0) -> int:
         """Take the slot, or take it over from a dead run of the same host.
+
+        Arguments:
+            newest: the newest fencing token that the host has seen; 0 where nobody has acted there, or it is silent.
 
         Returns:
             The fencing token.
@@ -181,25 +203,30 @@ class EtcdSlot:
         view = self.look()
         if view.holder is not None and view.holder.host != self._me.host:
             raise SlotTakenError(self._taken(view))
-        self._begin_lease(view)
-        condition = {"prevExist": False} if view.holder is None else {"prevIndex": view.token}
+        # a lease of ours is there where the answer to an earlier attempt was lost
+        index = view.beat if view.alive == self._session else self._begin_lease(view)
+        token = max(index, view.token, newest) + 1
+        me = dataclasses.replace(self._me, session=self._session, token=token)
+        condition = {"prevExist": False} if view.holder is None else {"prevIndex": view.index}
         try:
-            written = self._client.write(self._holder_key, json.dumps(asdict(self._me)), **condition)
+            self._client.write(self._holder_key, json.dumps(dataclasses.asdict(me)), **condition)
         except (etcd.EtcdAlreadyExist, etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
             self._end_lease()
             raise SlotTakenError("somebody else took the slot of the service in this very moment") from None
         except _BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
-        self.token = written.modifiedIndex
-        return self.token
+        self.token = token
+        return token
 
-    def _begin_lease(self, view: SlotView) -> None:
+    def _begin_lease(self, view: SlotView) -> int:
+        """Begin the lease, and return etcd's index then."""
         try:
-            self._client.write(self._lease_key, self._session, ttl=self._lease_s, prevExist=False)
+            written = self._client.write(self._lease_key, self._session, ttl=self._lease_s, prevExist=False)
         except etcd.EtcdAlreadyExist:
             raise SlotTakenError(self._taken(view)) from None
         except _BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
+        return int(written.modifiedIndex)
 
     def _taken(self, view: SlotView) -> str:
         if view.holder is None:
@@ -212,7 +239,7 @@ class EtcdSlot:
         )
 
     def renew(self) -> None:
-        """Prolong the lease, or begin it anew where it ran out while etcd was away.
+        """Prolong the lease, or begin it again where it ran out while etcd was away.
 
         Raises:
             mxlib.base.errors.SlotTakenError: another session has the lease now.
@@ -232,8 +259,9 @@ class EtcdSlot:
             raise SlotError(cause(self._client, error)) from None
 
     def _mine(self, view: SlotView) -> bool:
-        """Whether the holder's key was written by this run, whichever of its threads asks."""
-        return view.holder is not None and view.holder == self._me
+        """Whether the holder's key was written by this process, whichever of its threads asks."""
+        holder = view.holder
+        return holder is not None and (holder.host, holder.session) == (self._me.host, self._session)
 
     def release(self) -> None:
         """Give the slot up; only if it is still ours.
@@ -242,14 +270,21 @@ class EtcdSlot:
             mxlib.base.errors.SlotError: etcd cannot be written; the slot stays held for the host.
         """
         if self.token:
-            try:
-                self._client.delete(self._holder_key, prevIndex=self.token)
-            except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
+            view = self.look()
+            if self._mine(view):
+                self._give_up(view)
+            else:
                 logger.warning("the slot of the service was not ours any more")
-            except _BROKEN as error:
-                raise SlotError(cause(self._client, error)) from None
             self.token = 0
         self._end_lease()
+
+    def _give_up(self, view: SlotView) -> None:
+        try:
+            self._client.delete(self._holder_key, prevIndex=view.index)
+        except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
+            logger.warning("the slot of the service was not ours any more")
+        except _BROKEN as error:
+            raise SlotError(cause(self._client, error)) from None
 
     def leave(self) -> None:
         """Stop renewing: the host keeps the slot, and anybody may take its run over at once."""
@@ -263,53 +298,14 @@ class EtcdSlot:
 
     def _read(self, key: str) -> Any:
         try:
-            return self._client.read(key)
+            found = self._client.read(key)
         except etcd.EtcdKeyNotFound:
             return None
         except _BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
-
-
-class WithoutSlot:
-    """In the place of the slot where etcd itself is the incident and the operator says so."""
-
-    def __init__(self, newest: Callable[[], int]):
-        """Ask nothing yet.
-
-        Arguments:
-            newest: reads the newest token that the host has seen.
-        """
-        self._newest = newest
-        self._token = 0
-
-    @property
-    def token(self) -> int:
-        """A token greater than the one on the host; 0 while the host does not answer."""
-        if not self._token:
-            try:
-                self._token = self._newest() + 1
-            except HostError as error:
-                logger.debug("the token on the host is not known yet: %s", error)
-        return self._token
-
-    @token.setter
-    def token(self, value: int) -> None:
-        self._token = value
-
-    def state(self) -> Slot:
-        """Always ours: the operator vouches for it."""
-        return Slot.MINE
-
-    def describe(self) -> str:
-        """Nobody is asked."""
-        return "not asked (--without-slot)"
-
-    def take(self) -> int:
-        """Nothing to take."""
-        return self.token
-
-    def release(self) -> None:
-        """Nothing to give up."""
-
-    def leave(self) -> None:
-        """Nothing to leave."""
+        if found.dir:
+            raise SlotError(
+                f"etcd key {key} is a directory, expected a value or nothing: make sure that no MX is out of service"
+                " and no run is under way, then remove it"
+            )
+        return found

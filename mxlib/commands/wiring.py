@@ -13,11 +13,12 @@ from spicerack import Spicerack
 from mxlib.adapters.alertmanager import source_of
 from mxlib.adapters.conftool import ConftoolPool, NoPool, PoolIfReadable
 from mxlib.adapters.cumin_host import CuminHost, cumin_transport
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, WithoutSlot, make_client
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess
 from mxlib.adapters.machine import means_of
 from mxlib.adapters.operator import TerminalOperator, prompt_for
 from mxlib.adapters.silences import AlertmanagerSilencer, BothSilencers, IcingaSilencer
+from mxlib.adapters.without_slot import WithoutSlot
 from mxlib.base.meter import Meter
 from mxlib.base.renewal import Renewal
 from mxlib.base.stop import Stop, StoppableClock

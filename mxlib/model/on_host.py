@@ -78,15 +78,22 @@ class Basis:
     boot: str
     kept: Kept
 
+    def newest(self, record: Record | None) -> int:
+        """Return the newest token that the host has seen, in its token file or in its record.
+
+        Raises:
+            mxlib.base.errors.ParseError: the token on the host is damaged.
+        """
+        return max(self.kept.number(), record.token if record is not None else 0)
+
     def check(self, token: int, record: Record | None) -> None:
-        """Refuse to act with a token older than the host has seen, in its token file or in its record.
+        """Refuse to act with a token older than the host has seen.
 
         Raises:
             mxlib.base.errors.FencedError: another operator has taken over.
             mxlib.base.errors.ParseError: the token on the host is damaged.
         """
-        newest = max(self.kept.number(), record.token if record is not None else 0)
-        if newest > token:
+        if (newest := self.newest(record)) > token:
             why = "another operator has taken over"
             raise FencedError(f"token {newest} on the host is newer than ours, {token}: {why}")
 

@@ -134,6 +134,7 @@ class State:
         pool: the pool state in front.
         slot: the slot of the service.
         token: our fencing token.
+        outdated: whether it was taken before the host answered, and the host has seen a newer one.
         guard: whether the guard has passed; None: not asked yet.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot that did not happen was ordered once more.
@@ -161,6 +162,7 @@ class State:
     closed: bool = True
     stale: bool = False
     uses: frozenset[str] = frozenset({"silence", "puppet"})
+    outdated: bool = False
 
 
 @dataclass(frozen=True)

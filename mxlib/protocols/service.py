@@ -18,8 +18,11 @@ class ServiceSlot(Protocol):
     def describe(self) -> str:
         """Who has it, in words; empty if nobody has."""
 
-    def take(self) -> int:
-        """Take it and give the fencing token.
+    def take(self, newest: int = 0) -> int:
+        """Take it, and return the fencing token.
+
+        Arguments:
+            newest: the newest token that the host has seen, as far as it is known: the new one is greater.
 
         Raises:
             mxlib.base.errors.SlotTakenError: somebody else has it.

@@ -118,9 +118,12 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
     if not goal.adopt and record.token != state.token:
         return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
     if state.slot is Slot.OTHERS:
-        return End(Outcome.INTERRUPTED, "the slot of the service is in other hands now; this run stops where it is")
+        why = "the slot of the service is not this run's any more; this run stops where it is"
+        return End(Outcome.INTERRUPTED, why)
     if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
+    if state.slot is Slot.MINE and state.outdated:
+        return Do(Step.SLOT, "the host has seen a newer token than etcd gave")
     if state.slot is Slot.UNKNOWN and record.token != state.token:
         return End(Outcome.INTERRUPTED, "the slot of the service cannot be read, so nothing was begun")
     if state.host is not None and record.token != state.token:

@@ -33,6 +33,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         pool=_read_pool(world, journal, record),
         slot=Slot.MINE if gone and progress.released else world.adapters.slot.state(),
         token=world.adapters.slot.token,
+        outdated=host is not None and progress.blind and world.newest > world.adapters.slot.token,
         guard=progress.guard,
         waited=progress.waited,
         reordered=progress.reordered,

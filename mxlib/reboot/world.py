@@ -88,6 +88,7 @@ class Progress:
         asked: what was asked and not yet written down.
         record: the run's memory on the host as last read or written.
         basis: what the next act is decided on; None: the host has to be looked at first.
+        blind: whether the slot was taken before the host had answered, so that its newest token was not known.
         look: a look at the host that no decision has used yet, and when it was taken (monotonic seconds).
         facts: what the guard has read of the target, for the claim that follows it.
         standing: where the target stood when it was read last.
@@ -107,6 +108,7 @@ class Progress:
     asked: list[Reply] = field(default_factory=list)
     record: Record | None = None
     basis: Basis | None = None
+    blind: bool = False
     look: tuple[Standing, float] | None = None
     facts: Facts | None = None
     standing: Standing | None = None
@@ -135,6 +137,12 @@ class RebootWorld(World):
     def accepted(self) -> frozenset[str]:
         """The names of all findings that the operator has accepted."""
         return self.options.accept | self.progress.accepted
+
+    @property
+    def newest(self) -> int:
+        """The newest fencing token on the host, as last seen; 0 where there is none, or the host has not answered."""
+        basis, record = self.progress.basis, self.progress.record
+        return 0 if basis is None else basis.newest(record)
 
     def view(self, standing: Standing) -> View:
         """Return what the planner sees of a look: closed are the mail ports only where all are that the site names."""

@@ -21,9 +21,13 @@ NO_SILENCE = "none"
 
 
 def take_slot(world: RebootWorld, _state: State) -> Done:
-    """Take the slot of the service."""
-    token = world.adapters.slot.take()
-    return Done(f"the slot of the service is ours (token {token})", {"token": token})
+    """Take the slot of the service, with a token greater than any that the host has seen."""
+    newest, world.progress.blind = world.newest, world.progress.basis is None
+    token = world.adapters.slot.take(newest)
+    # etcd's own numbers are past it, unless etcd has lost its history or somebody acted without it
+    lost = f"; the host has seen {newest}, etcd gives a lower one, as after it was built again or restored"
+    note = f"the slot of the service is ours (token {token}{lost if token == newest + 1 else ''})"
+    return Done(note, {"token": token})
 
 
 def adopt(world: RebootWorld, state: State) -> Done:

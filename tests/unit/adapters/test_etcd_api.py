@@ -167,6 +167,27 @@ def test_a_real_etcd_with_the_v2_api_keeps_the_slot(program: str, tmp_path: Path
 
 @real
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_a_real_etcd_that_is_restored_makes_nobody_elses_taking_ours(program: str, tmp_path: Path) -> None:
+    with etcd_server(program, tmp_path, "--enable-v2") as path:
+        make_client(path).write("/other", "1")
+    shutil.copytree(tmp_path / "data", tmp_path / "backup")
+    with etcd_server(program, tmp_path, "--enable-v2") as path:
+        mine = slot(make_client(path))
+        token = mine.take(0)
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "backup").rename(tmp_path / "data")
+    with etcd_server(program, tmp_path, "--enable-v2") as path:
+        mine._client = make_client(path)
+        assert mine.state() is Slot.OTHERS
+        assert "gone from etcd" in mine.describe()
+        other = slot(make_client(path), session="two")
+        assert (other.take(), other.state(), mine.state()) == (token, Slot.MINE, Slot.OTHERS)
+        other.release()
+        assert slot(make_client(path), session="three").take(205) == 206
+
+
+@real
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_a_real_etcd_without_it_is_named(program: str, tmp_path: Path) -> None:
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     with etcd_server(program, tmp_path) as path, pytest.raises(SlotError, match=rf"etcd {version} at .* no v2 API"):

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, WithoutSlot
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder
+from mxlib.adapters.without_slot import WithoutSlot
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
 from mxlib.commands.answers import PROBE_S, silence
 from mxlib.model.outcome import Outcome

@@ -11,11 +11,11 @@ import pytest
 
 from mxlib.base.errors import CommandFailedError, MovedError
 from mxlib.model.goal import Goal
-from mxlib.model.on_host import DIRECTORY, PUT
+from mxlib.model.on_host import DIRECTORY, PUT, Basis, Kept
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Step, Waited
 from mxlib.reboot.steps import boot, queue, service
-from mxlib.reboot.world import Progress
+from mxlib.reboot.world import Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
 
@@ -58,6 +58,28 @@ class World:
 
 def state(record: Record = RECORD, kernel: str = "6.1.0-56", boot_id: str = "b1") -> Any:
     return SimpleNamespace(record=record, host=SimpleNamespace(kernel=kernel, boot=boot_id, build=""))
+
+
+@pytest.mark.parametrize(
+    ("kept", "newest", "token", "said"),
+    [
+        (Kept(b"205\n"), 205, 206, "(token 206; the host has seen 205, etcd gives a lower one"),
+        (Kept(b"205\n"), 205, 318, "(token 318)"),
+        (Kept(), 0, 318, "(token 318)"),
+        (None, 0, 318, "(token 318)"),
+    ],
+)
+def test_the_slot_is_taken_with_what_the_host_has_seen(kept: Any, newest: int, token: int, said: str) -> None:
+    taken: list[int] = []
+    slot: Any = SimpleNamespace(take=lambda given: taken.append(given) or token)
+    progress = Progress(Goal(), basis=None if kept is None else Basis("boot", kept))
+    world: Any = RebootWorld(
+        *[None] * 7,  # type: ignore[arg-type]
+        adapters=SimpleNamespace(slot=slot),  # type: ignore[arg-type]
+        progress=progress,
+    )
+    assert said in service.take_slot(world, state()).note
+    assert (taken, progress.blind) == ([newest], kept is None)
 
 
 def test_an_abort_is_written_down_with_the_adoption_and_stays_for_who_resumes() -> None:

@@ -448,6 +448,22 @@ def test_three_boots_that_led_elsewhere_do_not_keep_a_host_out_for_ever():
     assert (in_service(mx), mx.reboots, mx.boot_id in mx.verified) == (True, 3, True)
 
 
+def test_a_token_from_an_etcd_that_was_restored_is_raised_once_the_host_has_answered():
+    mx = died_with_the_machine_off()
+    known = mx.record.token
+    mx.index = mx.holder_token = 3
+    process, _ = run(mx, RESUME, "two")
+    assert process.steps[:5] == [Step.AWAIT, Step.SLOT, Step.POWER_ON, Step.SLOT, Step.ADOPT]
+    assert (process.token, process.steps.count(Step.SLOT), in_service(mx)) == (known + 1, 2, True)
+
+
+def test_a_newer_token_than_one_that_was_taken_in_sight_of_the_host_is_another_operators():
+    mx = died_with_the_machine_off()
+    state = replace(Process(mx, RESUME, "two").state(), record=mx.record, slot=Slot.MINE, token=3, host=view())
+    assert decide(RESUME, replace(state, outdated=False)) == Do(Step.ADOPT)
+    assert decide(RESUME, replace(state, outdated=True)).step is Step.SLOT
+
+
 def test_a_machine_that_came_on_by_itself_is_not_started():
     mx = died_with_the_machine_off()
     state = replace(Process(mx, RESUME, "two").state(), record=mx.record, slot=Slot.MINE, token=mx.record.token)

@@ -48,3 +48,16 @@ def test_a_host_on_its_way_down_is_left_to_the_wait_unless_something_has_happene
     assert found.world.progress.waited is Waited.NO
     assert reading.read_state(found.world, found.journal).host is None
     assert reading.read_state(found.world, found.journal, at_once=True).host is not None
+
+
+@pytest.mark.parametrize(
+    ("blind", "seen", "outdated"), [(True, 206, True), (True, 205, False), (False, 206, False)]
+)
+def test_a_token_is_outdated_where_it_was_taken_blindly_and_the_host_has_seen_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch, blind: bool, seen: int, outdated: bool
+) -> None:
+    found = MemoryRun(monkeypatch)
+    found.process.token, found.mx.token, found.world.progress.blind = 205, seen, blind
+    assert reading.read_state(found.world, found.journal).outdated is outdated
+    found.mx.silent = True
+    assert not reading.read_state(found.world, found.journal).outdated

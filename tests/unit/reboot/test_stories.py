@@ -55,12 +55,18 @@ def taken_over(mx):
     if mx.record is not None:
         mx.index += 1
         mx.token = mx.holder_token = mx.index
+        mx.holder_session = "another"
         mx.record = replace(mx.record, token=mx.index, who="another")
 
 
 def slot_taken(mx):
     mx.index += 1
-    mx.holder_token = mx.index
+    mx.holder_token, mx.holder_session = mx.index, "another"
+
+
+def restored(mx):
+    """etcd is put back from a backup, or built again: its numbers start from lower ones, and nobody has the slot."""
+    mx.index, mx.holder_token, mx.holder_session, mx.lease = 3, 0, "", ""
 
 
 def weekend(mx):
@@ -82,12 +88,12 @@ def sets(**values):
 
 
 EVENTS = (
-    cut, cut, cut, opened, flushed, taken_over, slot_taken, starts, weekend, weekend,
+    cut, cut, cut, opened, flushed, taken_over, slot_taken, restored, starts, weekend, weekend,
     sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
     sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
     sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),
 )  # fmt: skip
-EXCUSES = {"starts", "opened", "flushed", "slot_taken", "pooled=True", "running=False", "held=False", "cut",
+EXCUSES = {"starts", "opened", "flushed", "slot_taken", "restored", "pooled=True", "running=False", "held=False", "cut",
            "etcd=False", "taken_over", "pool_odd=Pool.PARTLY", "silent=True", "silent=False"}  # fmt: skip
 ERRORS = (HostUnreachableError, CommandTimeoutError, CommandFailedError, InterruptedRunError)
 

@@ -58,6 +58,7 @@ class MemoryMx:
     puppet_off: bool = False
     record: Record | None = None
     holder_token: int = 0
+    holder_session: str = ""
     index: int = 10
     lease: str = ""
     spool: set = field(default_factory=lambda: {"a", "b"})
@@ -112,6 +113,10 @@ class MemoryMx:
         """Whether the boot of now was proven too long ago."""
         return self.record is not None and self.record.proof_age(self.boot_id, self.now()) > PROOF_HOLDS
 
+    def newest(self):
+        """The newest fencing token that the host has seen."""
+        return max(self.token, self.record.token if self.record is not None else 0)
+
     def kept(self):
         """The run's files, as they are on the host."""
         record = None if self.record is None else self.record.to_json().encode()
@@ -154,6 +159,7 @@ class Process:
         self.cures = frozenset()
         self.met = False
         self.lost = 0
+        self.blind = False
         self.surprised = False
         """Whether the world has moved since the look that the step under way was decided on."""
         self.left = die_after
@@ -164,7 +170,7 @@ class Process:
         if not mx.etcd:
             slot, pool = Slot.UNKNOWN, Pool.UNKNOWN
         else:
-            mine = self.token and mx.holder_token == self.token
+            mine = self.token and (mx.holder_token, mx.holder_session) == (self.token, self.session)
             free = not self.token and mx.lease in ("", self.session)
             free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
             slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
@@ -175,6 +181,7 @@ class Process:
         return State(
             mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
             cures=cures, released=self.released, lost=self.lost, stale=mx.stale(),
+            outdated=self.blind and mx.view() is not None and mx.newest() > self.token,
         )  # fmt: skip
 
     def run(self, limit=120):
@@ -227,7 +234,9 @@ class Process:
         mx.lease = self.session
         yield
         mx.index += 1
-        mx.holder_token = self.token = mx.index
+        self.blind, newest = mx.view() is None, 0 if mx.view() is None else mx.newest()
+        mx.holder_token = self.token = max(mx.index, newest + 1, mx.holder_token + 1)
+        mx.holder_session = self.session
         yield
 
     def do_claim(self, mx, state):
