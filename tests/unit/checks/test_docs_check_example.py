@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs" / "verify-mx.md").read_text(encoding="utf-8").partition("## Adding a check\n")[2]
+PAGE = (ROOT / "docs" / "adding-a-check.md").read_text(encoding="utf-8")
 MODULES = dict(re.findall(r"`(mxlib/\w+/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 PROGRAMS = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if one not in MODULES.values()]
 DIFFS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
