@@ -9,7 +9,8 @@ import yaml
 from mxlib.config import load as config
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# those in docs/reference/ are made when the site is
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = ROOT / "examples" / "etc"
 INSTALL = ROOT / "docs" / "install.md"
 
