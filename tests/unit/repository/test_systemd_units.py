@@ -43,7 +43,7 @@ def test_it_ends_by_itself_and_has_no_rights_to_spare():
 
 def test_the_folder_of_the_textfile_collector_has_one_name():
     root = FOLDER.parent
-    pages = [*FOLDER.iterdir(), *root.glob("docs/*"), root / "README.md", *root.glob("cookbooks/sre/mail/*.py")]
+    pages = [*FOLDER.iterdir(), *root.glob("docs/*.*"), root / "README.md", *root.glob("cookbooks/sre/mail/*.py")]
     named = {path.name: re.findall(r"/var/lib/prometheus/[\w.-]+", path.read_text(encoding="utf-8")) for path in pages}
     assert {folder for found in named.values() for folder in found} == {"/var/lib/prometheus/node-exporter"}
     assert [path.name for path in SERVICES if not named[path.name]] == []
