@@ -1,9 +1,12 @@
-"""Load the host's firewall anew, and prove that ports which a run has closed stay closed.
+"""Load the host's firewall again, and prove that ports which a run has closed stay closed.
 
 Debian's nftables.conf begins with ``flush ruleset``, which wipes our table too. So it is loaded again in the same
 script, and read back. A wrong ruleset would lock everybody out: the host takes the reload back by a timer of its own,
 unless a new connection has proven that the host can still be reached. Our sessions prove nothing: cumin's ssh may share
-a connection of before, which the firewall lets pass as established (seen in the lab).
+an earlier connection, which the firewall lets pass as established (seen in the lab).
+
+A second reload while the first one is not proven takes its place: the first one's timer goes, and the second one is
+taken back, if need be, to what was loaded before both, as what the first one loaded was never proven.
 """
 
 import shlex
@@ -19,6 +22,8 @@ from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
 
 _DIRECTORY = "/run/mx-cookbooks/firewall"
+_UNDOING_S = 30
+"""So long an earlier reload may take to be taken back, before a second one is given up."""
 
 _UNDO = f"""\
 nft -f {_DIRECTORY}/ruleset || nft flush ruleset
@@ -38,16 +43,28 @@ done
 case $unit in
 {tries}
 esac
+armed=$(systemctl list-units --plain --no-legend 'mx-firewall-undo-*.timer' | cut -d ' ' -f 1)
+if [ -z "$armed" ] || [ ! -s {directory}/ruleset ]; then
 rm -rf {directory}
 mkdir -p {directory}
 {{ echo 'flush ruleset'; nft list ruleset; }} >{directory}/ruleset
 [ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save >{directory}/iptables-legacy
 [ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save >{directory}/ip6tables-legacy
+fi
 printf %s {undo} >{directory}/undo
 timer=mx-firewall-undo-$(date +%s)
 echo "$timer" >{directory}/timer
 systemd-run --quiet --collect --unit "$timer" --on-active={patience:g} --timer-property=AccuracySec=1s \
 /bin/sh {directory}/undo
+for one in $armed; do
+systemctl stop "$one"
+tries={undoing_s}
+while systemctl -q is-active "${{one%.timer}}.service"; do
+tries=$((tries - 1))
+[ "$tries" -gt 0 ] || {{ echo "${{one%.timer}} is still taking an earlier reload back: try again"; exit 1; }}
+sleep 1
+done
+done
 way=restart
 ! systemctl -q is-active "$unit" || way=reload
 systemctl reset-failed "$unit" 2>/dev/null || :
@@ -83,6 +100,7 @@ def script(site: Site) -> str:
         directory=_DIRECTORY,
         undo=shlex.quote(_UNDO),
         patience=site.remedy.firewall_undo,
+        undoing_s=_UNDOING_S,
         rules=depool.RULES,
         table=depool.TABLE,
     )
@@ -131,7 +149,7 @@ def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
 
 REMEDY = Remedy(
     name=RELOAD_FIREWALL,
-    about="load the firewall anew from its files; ports that a run has closed are proven to stay closed",
+    about="load the firewall again from its files; ports that a run has closed are proven to stay closed",
     argument="",
     undo=f"sh {_DIRECTORY}/undo on the host loads what was loaded before (until the next boot)",
     refuse=refuse,

@@ -307,7 +307,80 @@ def test_only_the_hints_of_what_was_proven_are_cleared(monkeypatch: pytest.Monke
     assert "3 hints cleared" in said
 
 
-# --- loading the firewall anew
+# --- loading the firewall again
+
+
+class Nftables:
+    """A host's nftables and systemd, as far as a reload uses them: what is loaded, and which timers are armed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.timers = folder, folder / "timers"
+        self.timers.mkdir()
+        self.conf, self.loaded = folder / "nftables.conf", folder / "loaded"
+        self.loaded.write_text("good")
+        (folder / "bin").mkdir()
+        loads = f'[ "$1" != -f ] || grep -v flush "$2" >{self.loaded}'
+        self._program("nft", f'[ "$1" != list ] || cat {self.loaded}; {loads}')
+        self._program("date", f"echo $(($(ls {folder}/made | wc -l) + 1))")
+        self._program("systemd-run", f"shift 3; touch {self.timers}/$1.timer {folder}/made/$1")
+        (folder / "made").mkdir()
+        self._program(
+            "systemctl",
+            f"""case "$*" in
+reload*) nft -f {self.conf} ;;
+list-units*) cd {self.timers}; ls | sed 's/$/ loaded active waiting x/' ;;
+stop*) rm -f {self.timers}/$2 ;;
+-q*is-active*undo*) exit 3 ;;
+esac""",
+        )
+
+    def _program(self, name: str, body: str) -> None:
+        (self.folder / "bin" / name).write_text(f"#!/bin/sh\n{body}\n:\n")
+        (self.folder / "bin" / name).chmod(0o755)
+
+    def run(self, script: str) -> None:
+        for place, here in ((reload_firewall._DIRECTORY, "run"), ("/etc/nftables.conf", "nftables.conf")):
+            script = script.replace(place, str(self.folder / here))
+        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+        subprocess.run(["sh", "-eu", "-c", script], env={**os.environ, "PATH": path}, check=True)
+
+    def reload(self, rules: str) -> None:
+        self.conf.write_text(rules + "\n")
+        self.run(reload_firewall.script(replace(SITE, verify=replace(POLICY, required_units=("nftables.service",)))))
+
+    def time_passes(self) -> None:
+        """The timers that are still armed fire."""
+        for timer in self.timers.iterdir():
+            timer.unlink()
+            self.run(f"sh {reload_firewall._DIRECTORY}/undo")
+
+
+def test_a_reload_that_was_not_proven_does_not_come_back_over_a_later_one_that_was(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    host.reload("broken")
+    host.reload("mended")
+    assert [one.name for one in host.timers.iterdir()] == ["mx-firewall-undo-2.timer"]
+    host.run(reload_firewall._CONFIRM)
+    host.time_passes()
+    assert host.loaded.read_text().split() == ["mended"]
+
+
+def test_of_two_reloads_that_were_not_proven_what_was_before_both_comes_back(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    host.reload("broken")
+    host.reload("broken, too")
+    assert host.loaded.read_text().split() == ["broken,", "too"]
+    host.time_passes()
+    assert host.loaded.read_text().split() == ["good"]
+
+
+def test_a_proven_reload_is_what_the_next_one_is_taken_back_to(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    host.reload("better")
+    host.run(reload_firewall._CONFIRM)
+    host.reload("broken")
+    host.time_passes()
+    assert host.loaded.read_text().split() == ["better"]
 
 
 class Wall:
