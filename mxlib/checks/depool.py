@@ -14,7 +14,8 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     if record := found.record:
         return failed(f"claimed by {record.who} since {record.since}, run {record.run}: {record.why}")
     if found.ports is not Ports.OPEN:
-        return failed(f"the mail ports are {found.ports.name.lower()}, and no run says why")
+        ports = ", ".join(map(str, found.closed_ports or ())) or "none"
+        return failed(f"mail ports are {found.ports.value} (closed now: {ports}), and no run says why")
     return ok("the ports are open, no run has claimed the host")
 
 

@@ -1,5 +1,6 @@
 """Where a host stands, and whose the slot of the service is: ``--status`` of reboot-mx, which changes nothing."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 from spicerack import Spicerack
@@ -45,7 +46,9 @@ class Status(Command):
             return self.said(found.outcome, found.why)
         source = standing.source(world.mta)
         facts = read_facts(world.target, (source, grub.SOURCE))
-        for line in lines(self.subject, facts.get(source), kernels_of(facts), world.adapters.slot.describe()):
+        stands = facts.get(source)
+        stands = dataclasses.replace(stands, view=world.view(stands))
+        for line in lines(self.subject, stands, kernels_of(facts), world.adapters.slot.describe()):
             self.tell.line(line)
         return Outcome.DONE
 

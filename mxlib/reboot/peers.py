@@ -47,7 +47,7 @@ def _name(peer: Host) -> str:
 def _look(world: RebootWorld, peer: Host) -> Verdict:
     # one round trip for both: where it stands, and how it is
     facts = read_facts(peer, (standing.source(world.mta), *world.adapters.verifier.sources()))
-    view = facts.get(standing.source(world.mta)).view
+    view = world.view(facts.get(standing.source(world.mta)))
     if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
         return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
     accepted = world.accepted

@@ -31,16 +31,16 @@ def _verdict(check: str, good: bool, why: str, fine: str = "") -> Verdict:
     return Verdict(check, Status.OK if good else Status.FAILED, fine or why if good else why)
 
 
-def standing(found: Standing) -> Iterator[Verdict]:
+def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
     """Nobody has taken the host out, and it serves.
 
     Arguments:
         found: where it stands.
+        ports: the mail ports that the site names.
     """
     record = found.depool.record
     taken = f"taken out by run {record.run} ({record.who} since {record.since}): {record.why}" if record else ""
     yield _verdict("record", record is None, taken, "no run has taken it out")
-    ports = found.view.ports
     yield _verdict(
         "ports", ports is Ports.OPEN, f"mail ports are {ports.value} by a table that no run owns", "ports open"
     )

@@ -42,7 +42,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         lost=progress.lost,
         released=progress.released if gone else None,
         stale=_stale(world, host, record),
-        closed=progress.standing is None or progress.standing.view.ports is Ports.CLOSED,
+        closed=progress.standing is None or world.view(progress.standing).ports is Ports.CLOSED,
         uses=_uses(world),
     )
 

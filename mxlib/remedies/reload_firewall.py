@@ -109,19 +109,24 @@ def script(site: Site) -> str:
 def apply(bench: Bench, _order: Order) -> str:
     """Load it, prove the host by a new connection, then let the undoing go."""
     address, port = _door(bench)
-    before = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+    before = _ports(bench)
     result = bench.act(script(bench.site), 120.0)
     taken_back = f"the host itself takes it back within {bench.site.remedy.firewall_undo:g} s"
     if not bench.greets(address, port):
         raise StepError(f"no new connection to {address} port {port} after it: {taken_back}")
     try:
-        after = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+        after = _ports(bench)
     except HostError as error:
         raise StepError(f"no answer after it: {taken_back}: {error}") from None
     bench.act(_CONFIRM, 30.0)
     if after is not before:
         raise StepError(f"the mail ports were {before.value} before and are {after.value} now")
     return f"{one_line(result.output)}; the mail ports are {after.value}, as before"
+
+
+def _ports(bench: Bench) -> Ports:
+    """How the mail ports stand that the site names."""
+    return read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports_of(bench.site.ports)
 
 
 def _door(bench: Bench) -> tuple[str, int]:
@@ -141,7 +146,7 @@ def _door(bench: Bench) -> tuple[str, int]:
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
     """The firewall, its unit, and the ports, now and after a boot; that they are as before, the act itself has seen."""
-    found = read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports
+    found = _ports(bench)
     status = Status.FAILED if found is Ports.PARTLY else Status.OK
     stands = Verdict("ports-stand", status, f"the mail ports are {found.value}")
     return (*by_checks("firewall", "units")(bench, order), stands)

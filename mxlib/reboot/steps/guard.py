@@ -146,13 +146,17 @@ def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
         yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
         return
     world.progress.facts = facts
-    yield from _asked("standing", lambda: readiness.standing(facts.get(standing.source(world.mta))))
+    yield from _asked("standing", lambda: _standing(world, facts.get(standing.source(world.mta))))
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
         yield from _asked("known-bad", lambda: [world.adapters.verifier.known_bad(facts, target)])
         yield from _asked("grub", lambda: readiness.boot_menu(facts.get(grub.SOURCE)))
     yield from world.adapters.verifier.judged(facts)
+
+
+def _standing(world: RebootWorld, found: standing.Standing) -> Iterator[Verdict]:
+    return readiness.standing(found, world.view(found).ports)
 
 
 def _front(world: RebootWorld) -> Iterator[Verdict]:

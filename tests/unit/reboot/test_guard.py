@@ -11,7 +11,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
-from mxlib.model.state import Slot
+from mxlib.model.state import Ports, Slot
 from mxlib.mta.find import find
 from mxlib.reboot.steps import guard
 from mxlib.reboot.world import Progress
@@ -47,6 +47,8 @@ class World:
         self.target, self.peers = SimpleNamespace(name="mx2001"), ()
         self.adapters = SimpleNamespace()
         self.mta = find("exim")
+        self.view = lambda found: SimpleNamespace(ports=Ports.PARTLY)
+        self.standing_of = []
         self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
             outbound=lambda host: self.door("outbound"), inbound=lambda host: self.door("inbound"),
@@ -56,7 +58,7 @@ class World:
         self.adapters.slot = SimpleNamespace(state=lambda: Slot.FREE, describe=lambda: "")
         self.adapters.pool = SimpleNamespace(read=lambda: self.door("pool") and {"smtp": "yes"})
         monkeypatch.setattr(guard, "read_facts", self.read)
-        monkeypatch.setattr(guard.readiness, "standing", lambda found: [FINE])
+        monkeypatch.setattr(guard.readiness, "standing", lambda found, ports: self.standing_of.append(ports) or [FINE])
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
         monkeypatch.setattr(guard, "others", lambda context: (FINE,))
 
@@ -80,6 +82,7 @@ def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     found = guard.guard(world)
     assert names(found, Status.OK) == [one.check for one in found]
     assert len(world.asked) == 1
+    assert world.standing_of == [Ports.PARTLY], "as the site names them"
     assert guard.facts_for_claim(world) is world.progress.facts
 
 

@@ -14,8 +14,12 @@ from mxlib.reboot import peers
 PEER: Any = SimpleNamespace(name="mx1001")
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Any, list[float]]:
-    """The verdict about a peer that answers so, one answer a look, and the pauses in between."""
+def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any, **changed: Any) -> tuple[Any, list[float]]:
+    """The verdict about a peer that answers so, one answer a look, and the pauses in between.
+
+    Arguments:
+        changed: what the run makes of a look, for the site's ports.
+    """
     pauses: list[float] = []
     left = list(answers)
 
@@ -32,6 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Any, list[flo
         mta=find("exim"),
         adapters=SimpleNamespace(verifier=verifier),
         accepted=frozenset(),
+        view=lambda found: SimpleNamespace(**{**vars(found.view), **changed}),
         peers=(PEER,),
         site=SimpleNamespace(min_in_service=1),
     )
@@ -63,3 +68,9 @@ def test_two_are(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_it_says_stands_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     verdict, pauses = asked(monkeypatch, SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING))
     assert (verdict.status, pauses) == (Status.FAILED, [])
+
+
+def test_its_ports_are_those_that_the_site_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING)
+    verdict, _ = asked(monkeypatch, closed, ports=Ports.PARTLY)
+    assert verdict.why == "mx1001: ports partly, MTA serving"

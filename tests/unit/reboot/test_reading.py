@@ -33,9 +33,10 @@ def test_a_look_that_came_with_an_answer_serves_one_decision_while_it_is_fresh(
 def test_the_planner_sees_the_ports_that_the_site_names(monkeypatch: pytest.MonkeyPatch) -> None:
     found = MemoryRun(monkeypatch)
     monkeypatch.setattr(RebootWorld, "view", lambda _world, standing: replace(standing.view, ports=Ports.PARTLY))
-    host = reading.read_state(found.world, found.journal).host
-    assert host is not None
-    assert host.ports is Ports.PARTLY
+    found.mx.loaded = found.mx.persisted = True
+    state = reading.read_state(found.world, found.journal)
+    assert state.host is not None
+    assert (state.host.ports, state.closed) == (Ports.PARTLY, False)
 
 
 def test_a_host_on_its_way_down_is_left_to_the_wait_unless_something_has_happened(

@@ -393,6 +393,10 @@ class Wall:
         monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: SimpleNamespace(get=lambda _: self))
         self.ports = Ports.OPEN
 
+    def ports_of(self, wanted: tuple[int, ...]) -> Ports:
+        assert wanted == SITE.ports
+        return self.ports
+
     def read(self, _script: str, *, timeout: float) -> Any:
         del timeout
         return SimpleNamespace(output=f"{self.said}\n")
@@ -474,10 +478,10 @@ def fitting(facts: Facts, *more: Verdict, site: Site = SITE) -> list[str]:
 def test_ports_that_are_neither_open_nor_closed_after_a_reload_are_no_success(
     monkeypatch: pytest.MonkeyPatch, ports: Ports, status: Status
 ) -> None:
-    found = SimpleNamespace(get=lambda _source: SimpleNamespace(ports=ports))
+    found = SimpleNamespace(get=lambda _source: SimpleNamespace(ports_of=lambda _wanted: ports))
     monkeypatch.setattr(reload_firewall, "read_facts", lambda *_: found)
     monkeypatch.setattr(reload_firewall, "by_checks", lambda *_names: lambda _bench, _order: ())
-    (verdict,) = reload_firewall.judge(SimpleNamespace(host=None), Order("reload-firewall"))  # type: ignore[arg-type]
+    (verdict,) = reload_firewall.judge(SimpleNamespace(host=None, site=SITE), Order("reload-firewall"))  # type: ignore[arg-type]
     assert (verdict.check, verdict.status) == ("ports-stand", status)
 
 
