@@ -14,7 +14,8 @@ from mxlib.base.text import one_line
 # proc(5), stat: the name stands in brackets and may hold blanks and brackets itself; the fifth field behind it is the
 # number of the terminal. The terminal of this very session, if it has one, is not somebody else's.
 SCRIPT = """\
-who | sed 's/^/who /'
+if listed=$(who 2>&1); then printf '%s\n' "$listed" | sed -n 's/^./who &/p'
+else echo "odd who: $(printf %s "$listed" | tail -n 1)"; fi
 cat /proc/[0-9]*/stat 2>/dev/null | awk -v self=$$ '
 { end = 0; rest = $0
   while ((i = index(rest, ")")) > 0) { end += i; rest = substr(rest, i + 1) }

@@ -12,7 +12,8 @@ SECTION = Section(
     "access",
     """\
 printf 'unit %s\\n' "$(systemctl is-active ssh.service 2>/dev/null || true)"
-ss -Hltn 'sport = :22' 2>/dev/null | sed 's/^.*/listens/' | head -n 1
+if listed=$(ss -Hltn 'sport = :22' 2>/dev/null); then [ -z "$listed" ] || echo listens
+else echo listens unread; fi
 { nft list ruleset 2>/dev/null; iptables-legacy-save 2>/dev/null; ip6tables-legacy-save 2>/dev/null; } |
 grep -E 'hook input|INPUT|dport.*(22|ssh)|drop|reject' | head -n 40 | sed 's/^[[:space:]]*/rule /'
 echo end
@@ -21,7 +22,7 @@ echo end
 )
 
 
-_LINE = re.compile(r"unit|listens\Z|rule ")
+_LINE = re.compile(r"unit|listens(?: unread)?\Z|rule ")
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class AccessFacts:
 
     Attributes:
         ssh_unit: state of ``ssh.service``.
-        listening: whether something listens on port 22.
+        listening: whether something listens on port 22; None where that cannot be read.
         rules: lines of the firewall that may matter.
     """
 
     ssh_unit: str
-    listening: bool
+    listening: bool | None
     rules: tuple[str, ...]
 
 
@@ -53,7 +54,8 @@ def parse(outputs: Outputs) -> AccessFacts:
         raise ParseError(f"section access: not understood: {odd[0][:80]}")
     units = [line.removeprefix("unit ") for line in lines if line.startswith("unit ")]
     rules = tuple(line.removeprefix("rule ") for line in lines if line.startswith("rule "))
-    return AccessFacts(units[0] if units else "unknown", "listens" in lines, rules)
+    listening = None if "listens unread" in lines else "listens" in lines
+    return AccessFacts(units[0] if units else "unknown", listening, rules)
 
 
 SOURCE = Source("access", (SECTION,), parse)

@@ -26,23 +26,36 @@ _READING_S = 300.0
 _EVIDENCE_LINES = 12
 
 # Errors go through a command substitution, so they cannot be cut into the output; there is no temporary file, which a
-# full disk would refuse.
+# full disk would refuse. They end with the exit code: a child that a section leaves behind may hold them open for ever.
 # The locale is fixed because it decides the order of sort and the language of messages.
 _PROLOGUE = """\
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 exec 3>&1
+line_end='
+'
 clock() {
 printf '%s clock %s\\n' "$mark" "$(date +%s.%N)"
 }
 seconds() {
 read -r now rest </proc/uptime; now=${now%%.*}
 }
+until_code() {
+while IFS= read -r line; do
+printf '%s\n' "$line"
+case $line in "$mark code "*) break ;; esac
+done
+}
 section() {
 seconds; [ "$now" -lt "$end" ] || return
 printf '%s begin %s\\n' "$mark" "$1"
-errors=$(timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null)
-code=$?
+errors=$({
+timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null
+printf '\n%s code %s\n' "$mark" "$?"
+} | until_code)
+code=${errors##* }
+errors=${errors%"$mark code $code"}
+while [ "$errors" != "${errors%"$line_end"}" ]; do errors=${errors%"$line_end"}; done
 printf '\\n%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$errors" "$mark" "$1" "$code"
 }
 """

@@ -125,6 +125,9 @@ def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diag
     seen = f"addresses: {held}; routes: {routes}"
     if not holders:
         return Diagnosis(Cause.NO_ADDRESS, seen, f"{_CONSOLE} ip addr; networkctl; ifquery --state")
+    if access.listening is None:
+        why = f"whether anything listens on port 22 cannot be read; ssh.service is {access.ssh_unit}; {seen}"
+        return Diagnosis(Cause.UNKNOWN, why, f"{_CONSOLE} ss -ltn")
     if not access.listening:
         return Diagnosis(Cause.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}; {seen}")
     if not now.gateways:

@@ -19,12 +19,14 @@ class Busy:
         logins: logged-in people, one text each.
         inhibitors: what asks systemd not to shut down, one text each.
         has_nft: whether the ports can be closed.
+        unread: why it cannot be read what inhibits a shutdown; empty where it can.
     """
 
     package_lock: bool
     logins: tuple[str, ...]
     inhibitors: tuple[str, ...]
     has_nft: bool
+    unread: str = ""
 
 
 def _verdict(check: str, good: bool, why: str, fine: str = "") -> Verdict:
@@ -100,9 +102,15 @@ def busy(found: Busy) -> Iterator[Verdict]:
     yield _verdict("packages", not found.package_lock, "apt or dpkg is running", "no package operation")
     logins = "; ".join(found.logins)
     yield _verdict("logins", not found.logins, f"somebody is logged in: {logins}", "nobody is logged in")
-    inhibitors = "; ".join(found.inhibitors)
-    yield _verdict("inhibitors", not found.inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
+    yield _inhibitors(found)
     yield _verdict("nft", found.has_nft, "there is no nft: the ports cannot be closed for good", "nft is there")
+
+
+def _inhibitors(found: Busy) -> Verdict:
+    if found.unread:
+        return Verdict("inhibitors", Status.UNKNOWN, f"what inhibits a shutdown cannot be read: {found.unread}")
+    inhibitors = "; ".join(found.inhibitors)
+    return _verdict("inhibitors", not inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
 
 
 def pool(values: Mapping[str, str], expected_out: str) -> Verdict:

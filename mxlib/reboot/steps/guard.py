@@ -34,7 +34,9 @@ for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lo
 [ ! -e "$file" ] || ! grep -q ":$(stat -c %i "$file") " /proc/locks || echo "lock $file"
 done
 {logins.SCRIPT}\
-systemd-inhibit --list --no-legend --mode=block 2>/dev/null | grep -w shutdown | sed 's/^/inhibitor /'
+if listed=$(systemd-inhibit --list --no-legend --mode=block 2>&1)
+then printf '%s\\n' "$listed" | sed -n '/\\bshutdown\\b/s/^/inhibitor /p'
+else echo "unread-inhibitors $(printf %s "$listed" | tail -n 1)"; fi
 ! command -v nft >/dev/null || echo 'nft yes'
 echo end
 """,
@@ -54,7 +56,8 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
     def of(word: str) -> tuple[str, ...]:
         return tuple(one_line(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} "))
 
-    return readiness.Busy(bool(of("lock")), logins.parse(lines), of("inhibitor"), bool(of("nft")))
+    unread = "; ".join(of("unread-inhibitors"))
+    return readiness.Busy(bool(of("lock")), logins.parse(lines), of("inhibitor"), bool(of("nft")), unread)
 
 
 BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)

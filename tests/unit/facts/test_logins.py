@@ -86,3 +86,17 @@ def test_a_session_with_a_terminal_does_not_find_itself() -> None:
     own, *lines = text.splitlines()
     found = [logins.terminal_name(int(line.split()[1])) for line in lines if line.startswith("tty ")]
     assert own.removeprefix("/dev/") not in found
+
+
+@pytest.mark.parametrize(
+    ("who", "found"),
+    [
+        ("exit 0", ()),
+        (f"echo '{OLDER.removeprefix('who ')}'", ("root pts/0 2026-11-27 23:53 (192.0.2.50)",)),
+        ("echo 'who: no memory' >&2; exit 1", ("odd who: who: no memory",)),
+    ],
+)
+def test_a_who_that_fails_may_be_somebody(who: str, found: tuple[str, ...]) -> None:
+    script = f"who() {{ ( {who} ); }}\n{logins.SCRIPT.partition('cat /proc')[0]}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert busy(*done.stdout.splitlines()) == found

@@ -1,6 +1,7 @@
 import importlib
 import pkgutil
 import re
+import time
 
 import pytest
 
@@ -38,6 +39,23 @@ def test_a_hung_section_costs_itself_and_no_other():
     with pytest.raises(ParseError, match="time limit"):
         answers["hung"].text()
     assert answers["after"].text() == "fine\n"
+
+
+def test_a_child_that_keeps_the_errors_open_does_not_outlast_its_section():
+    begin = time.monotonic()
+    answers = ask(
+        Section("leaves", "echo said; echo why >&2; setsid sleep 20 >/dev/null & exit 3"), Section("after", "echo fine")
+    )
+    assert time.monotonic() - begin < 10
+    assert (answers["leaves"].output, answers["leaves"].errors, answers["leaves"].exit_code) == ("said\n", "why", 3)
+    assert answers["after"].text() == "fine\n"
+
+
+@pytest.mark.parametrize("said", ["one\\ntwo", "one\\ntwo\\n", "", "  \\\\b *  \\n"])
+def test_errors_come_as_they_were_written(said):
+    whole = ask(Section("errs", f"printf '{said}' >&2"))["errs"]
+    assert whole.errors == said.encode().decode("unicode_escape").rstrip("\n")
+    assert whole.exit_code == 0
 
 
 def test_a_section_that_ignores_the_signal_is_killed():

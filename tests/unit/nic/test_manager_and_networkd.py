@@ -182,6 +182,7 @@ def test_settings_of_a_file() -> None:
         (networkd({"20.network": "[Match]\nName=ens5\n"}), "", ROUTES, UP, Cause.NO_ADDRESS),
         (ifupdown("auto ens5\niface ens5 inet manual\n"), "fe80::1", ROUTES, UP, Cause.NO_ADDRESS),
         (ifupdown(ENS5), "192.0.2.1", ROUTES, replace(UP, listening=False), Cause.SSHD),
+        (ifupdown(ENS5), "192.0.2.1", ROUTES, replace(UP, listening=None), Cause.UNKNOWN),
         (ifupdown(ENS5), "192.0.2.1", (), UP, Cause.NO_ROUTE),
         (ifupdown(ENS5), "192.0.2.1", ROUTES, replace(UP, rules=()), Cause.UNKNOWN),
         (ifupdown(ENS5), "192.0.2.1", ROUTES, UP, Cause.FIREWALL),
@@ -204,6 +205,16 @@ def test_a_line_of_an_unknown_form_makes_the_access_unknown(odd: str) -> None:
         facts_of({reachability.SECTION: "unit active\nlistens\n"}).get(reachability.SOURCE)
     found = facts_of({reachability.SECTION: "unit failed\nrule policy drop;\nend\n"}).get(reachability.SOURCE)
     assert found == AccessFacts("failed", False, ("policy drop;",))
+
+
+@pytest.mark.parametrize(
+    ("ss", "listening"), [("echo LISTEN 0 128 0.0.0.0:22", True), ("exit 0", False), ("exit 1", None)]
+)
+def test_an_ss_that_fails_does_not_say_that_nothing_listens(ss: str, listening: bool | None) -> None:
+    stubs = f"ss() {{ ( {ss} ); }}; systemctl() {{ echo active; }}; nft() {{ :; }}\n"
+    argv = ["sh", "-c", stubs + reachability.SECTION.script]
+    text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert facts_of({reachability.SECTION: text}).get(reachability.SOURCE).listening is listening
 
 
 RENAMED = {
