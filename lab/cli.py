@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from lab import demo, lifecycle
+from lab.campaign import campaign
+from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
 from lab.lifecycle import Progress, Stations
 from lab.place import CLIENT, DEFAULT_LAB, MANAGEMENT, NODE, Lab, exchanger
@@ -110,6 +113,15 @@ def parser() -> argparse.ArgumentParser:
         "demo", _demo, "the main job, end to end: up, mail in the queue, reboot-mx into the other kernel, the proof"
     )
     _install_option(command)
+    command = add("campaign", _campaign, "reboot exchangers under random faults, and judge each run from outside")
+    command.add_argument("--runs", type=int, default=3, metavar="N", help="how many (default 3)")
+    command.add_argument("--from", dest="first", type=int, default=1, metavar="K", help="number of the first run")
+    command.add_argument("--for", dest="minutes", type=float, metavar="MINUTES", help="no run begins later than this")
+    command.add_argument("--seed", type=int, default=1, help="the same seed, the same choices (default 1)")
+    command.add_argument("--only", default="", metavar="NAME,...", help="of these disturbances only, see --list")
+    command.add_argument("--at", default="", metavar="STEP", help="after this step of the run only")
+    command.add_argument("--list", action="store_true", help="list what can happen")
+    add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
     command = add("incident", _incident, "replay an incident end to end, its timeline beside the one of then")
     command.add_argument("name", nargs="?", help="its day, such as 2021-12-03; none: list them")
     _install_option(command)
@@ -275,6 +287,23 @@ def _incident(arguments: argparse.Namespace) -> int:
     say = Progress()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
     return incident.replay(_place(arguments), story, say)
+
+
+def _campaign(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        print("\n".join(f"{one.name:<21} {one.summary}" for one in DISTURBANCES.values()))
+        return 0
+    only = [name for name in arguments.only.split(",") if name]
+    numbers = range(arguments.first, arguments.first + arguments.runs)
+    draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything is begun
+    return campaign.campaign(
+        _place(arguments), numbers, arguments.seed, Progress(), only=only, step=arguments.at,
+        seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
+    )  # fmt: skip
+
+
+def _campaign_report(arguments: argparse.Namespace) -> None:
+    print(campaign.page(campaign.results(Lab(arguments.lab))), end="")
 
 
 def hand_over(words: list[str]) -> int:

@@ -1,18 +1,15 @@
 """Runs of reboot-mx in the lab that a test kills, follows by their journals, or weighs against what the world saw."""
 
-import json
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
-from lab import demo, lifecycle
+from lab import demo, journals, lifecycle
 from lab.lifecycle import Stations
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
-from lab.stations import outside
 from lab.stations.box import Box
 
 MX2 = exchanger("mx2001")
@@ -25,19 +22,12 @@ RUN_DEADLINE = 1200
 
 def events(place: Stations, mx: Exchanger = MX2) -> list[dict[str, str]]:
     """Everything in the journals of both management hosts about an exchanger, in order of time."""
-    folders = (box.folder / "log.upper" / "spicerack" for box in place.management)
-    paths = (path for folder in folders for path in folder.glob(f"sre/mail/{mx.fqdn}.*.jsonl"))
-    return sorted((json.loads(line) for path in paths for line in _whole_lines(path)), key=lambda event: event["at"])
-
-
-def _whole_lines(path: Path) -> list[str]:
-    text = path.read_text(errors="replace")
-    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
+    return journals.events(place, mx)
 
 
 def taken(place: Stations, mx: Exchanger = MX2) -> list[str]:
     """The steps that were done, in order."""
-    return [event["step"] for event in events(place, mx) if event["event"] == "done"]
+    return journals.taken(place, mx)
 
 
 def run(box: Box, *words: str, mx: Exchanger = MX2) -> tuple[int, str]:
@@ -117,21 +107,4 @@ def nothing_lost(place: Stations, mx: Exchanger = MX2) -> Iterator[None]:
         yield
     assert subprocess.run(demo.ledger_command(place, since, 120), check=False).returncode == 0
     assert all(demo.is_serving(place, one) for one in EXCHANGERS)
-    assert accepted_unverified(place, since, mx) == []
-
-
-def accepted_unverified(place: Stations, since: str, mx: Exchanger = MX2) -> list[dict[str, str]]:
-    """Connections from the public that a host took between the closing of its ports, since then, and their opening."""
-    marks = [
-        (event["at"], event["step"], event["event"])
-        for event in events(place, mx)
-        if event.get("step") in ("close ports", "open ports") and event["at"] >= since
-    ]
-    closed = next((at for at, step, what in marks if (step, what) == ("close ports", "done")), None)
-    opened = next((at for at, step, what in reversed(marks) if (step, what) == ("open ports", "begin")), None)
-    if closed is None or opened is None:
-        return []
-    words = ["query", "--state", "/outside", "--mx", str(mx.v4), "--mx", str(mx.v6), "--from", closed, "--to", opened]
-    query = outside.program(place.world, "observer", *words, "--public-only", "--outcome", "accepted", "--json")
-    listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-    return [json.loads(line) for line in listed.splitlines()]
+    assert journals.accepted_unverified(place, since, mx) == []

@@ -1,0 +1,153 @@
+"""The campaign: run after run, each written down before the next begins; and the page of all runs."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab import lifecycle
+from lab.campaign import play
+from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.scenario import STEPS, draw
+from lab.faults import catalogue
+from lab.lifecycle import Say, Stations
+from lab.place import Lab, exchanger
+
+Run = Mapping[str, Any]
+_PHASES = ("any time", *STEPS)
+
+
+def folder_of(lab: Lab, seed: int, number: int) -> Path:
+    """Return where everything of a run is kept."""
+    return lab.state / "campaign" / f"{seed}-{number}"
+
+
+def campaign(
+    place: Stations, numbers: Iterable[int], seed: int, say: Say, *, only: Sequence[str] = (), step: str = "",
+    seconds: float = float("inf"),
+) -> int:  # fmt: skip
+    """Play runs until there are no more, or the time is over.
+
+    Arguments:
+        numbers: of the runs.
+        seed: of the campaign.
+        only: names of the disturbances to draw from; none: all.
+        step: the step after which they begin; empty: drawn as well.
+        seconds: no run begins later than this.
+
+    Returns:
+        0 if every run was good, else 1.
+
+    Raises:
+        LabError: the lab could not be made whole again.
+    """
+    begin, bad = time.monotonic(), 0
+    for number in numbers:
+        if time.monotonic() - begin > seconds:
+            break
+        scenario = draw(seed, number, only, step)
+        folder = folder_of(place.lab, seed, number)
+        shutil.rmtree(folder, ignore_errors=True)
+        say(f"{number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
+        verdict = play.play(place, scenario, folder, say)
+        (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
+        if verdict.wrong:
+            bad += 1
+            _keep(place, folder)
+            _mend(place)
+    say(f"{bad or 'no'} bad runs; `lab/mxlab campaign-report` makes the page of all")
+    return 1 if bad else 0
+
+
+def _keep(place: Stations, folder: Path) -> None:
+    """Keep what the stations wrote: the next run goes on with them."""
+    for box in place.management:
+        source = box.folder / "log.upper" / "spicerack"
+        if source.exists():
+            shutil.copytree(source, folder / box.name, dirs_exist_ok=True)
+    for path in ("sent.jsonl", "inbox.jsonl", "wire.jsonl"):
+        if (place.lab.outside / path).exists():
+            shutil.copy(place.lab.outside / path, folder / path)
+    shutil.copytree(place.lab.logs, folder / "logs", dirs_exist_ok=True)
+
+
+def _mend(place: Stations) -> None:
+    """Take the faults off, so that the next run does not begin on the ruins of this one.
+
+    Raises:
+        LabError: the service is not whole again.
+    """
+    for entry in catalogue.broken(place.lab):
+        goal = catalogue.target(place, exchanger(entry["host"] or "mx2001"), entry["kernel"])
+        catalogue.undo(goal, catalogue.find(entry["fault"]))
+    lifecycle.up(place.lab, lambda _text: None)
+
+
+def results(lab: Lab) -> list[Run]:
+    """Return the results of all runs that are kept, in order."""
+    paths = sorted((lab.state / "campaign").glob("*/result.json"))
+    runs = [json.loads(path.read_text()) for path in paths]
+    return sorted(runs, key=lambda run: (run["scenario"]["seed"], run["scenario"]["number"]))
+
+
+def page(runs: Sequence[Run]) -> str:
+    """Return the page of all runs, as Markdown: what was tried when, and how it went.
+
+    Arguments:
+        runs: as :func:`results` returns them.
+    """
+    good = sum(not run["wrong"] for run in runs)
+    counts: Counter[str] = Counter()
+    for run in runs:
+        counts.update({key: value for key, value in run["mails"].items() if isinstance(value, int)})
+    seconds = sorted(run["seconds"] for run in runs) or [0.0]
+    lines = [
+        f"{len(runs)} runs, {good} good; {counts['sent']} mails to {counts['recipients']} recipients, "
+        f"{counts['missing']} missing, {counts['altered']} altered, {counts['bounced']} bounced, "
+        f"{counts['duplicates']} doubled, {counts['duplicates_explained']} doubled where a reply was lost.",
+        "",
+        f"Until the service was whole: {seconds[len(seconds) // 2]:.0f} s in the middle, {seconds[-1]:.0f} s at most.",
+        "",
+        *_grid(runs),
+        "",
+        "| seed | run | exchanger | level | what happened | exit code | typed | whole after | wrong |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        *(_row(run) for run in runs),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _grid(runs: Sequence[Run]) -> Iterable[str]:
+    """Each disturbance by the step after which it began: how many runs, and how many of them went wrong."""
+    tried: Counter[tuple[str, str]] = Counter()
+    wrong: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        for moment in run["scenario"]["moments"]:
+            key = (moment["name"], moment["step"] or _PHASES[0])
+            tried[key] += 1
+            wrong[key] += bool(run["wrong"])
+    phases = [phase for phase in _PHASES if any(key[1] == phase for key in tried)]
+    yield f"| | {' | '.join(phases)} |"
+    yield f"| --- |{' --- |' * len(phases)}"
+    for name in DISTURBANCES:
+        cells = [_cell(tried[name, phase], wrong[name, phase]) for phase in phases]
+        if any(cells):
+            yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _cell(tried: int, wrong: int) -> str:
+    return f"{tried}, {wrong} WRONG" if wrong else str(tried or "")
+
+
+def _row(run: Run) -> str:
+    scenario = run["scenario"]
+    happened = "; ".join(
+        f"{one['name']} {'after ' + one['step'] if one['step'] else 'at ' + format(one['after'], '.0f') + ' s'}"
+        for one in scenario["moments"]
+    )
+    cells = [scenario["seed"], scenario["number"], scenario["mx"], scenario["level"], happened, run["code"]]
+    cells += [len(run["typed"]), f"{run['seconds']:.0f} s", "; ".join(run["wrong"]).replace("|", "/") or "-"]
+    return f"| {' | '.join(map(str, cells))} |"

@@ -1,0 +1,184 @@
+"""What can happen while a cookbook runs: to its process, its management host, the network, the exchanger, etcd."""
+
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from lab import demo, lifecycle
+from lab.campaign import cuts, services
+from lab.campaign.scene import Scene
+from lab.faults import catalogue
+from lab.place import INFRA, NODE
+from lab.shell import LabError
+from lab.stations.box import Box
+
+LEASE_S = 90.0
+"""Longer than the lease of a run, so that another may take over from a process that is stopped."""
+
+
+Act = Callable[[Scene], object]
+
+
+def _nothing(_scene: Scene) -> None:
+    """Nothing: what has happened needs no end."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """One thing that can happen.
+
+    Attributes:
+        name: as in ``mxlab campaign --only NAME``.
+        summary: one line.
+        begin: makes it happen.
+        end: makes it stop; harmless where it never began.
+        lasts: seconds until ``end``, at most: a random part of it, at least a third.
+        levels: at which levels of reboot it may be drawn.
+    """
+
+    name: str
+    summary: str
+    begin: Act
+    end: Act = _nothing
+    lasts: float = 60.0
+    levels: tuple[str, ...] = ("guest", "cold")
+
+
+def _tell(*numbers: int) -> Act:
+    return lambda scene: scene.signal(*numbers)
+
+
+def _fault(name: str) -> tuple[Act, Act]:
+    """A fault of the catalogue, put on and taken off."""
+
+    def act(function: Callable[[catalogue.Target, catalogue.Fault], None]) -> Act:
+        return lambda scene: function(catalogue.target(scene.place, scene.mx, scene.kernel), catalogue.find(name))
+
+    return act(catalogue.apply), act(catalogue.undo)
+
+
+def _operator(*words: str) -> Act:
+    """Another operator at work on the other management host, at the same time."""
+
+    def begin(scene: Scene) -> None:
+        argv = demo.cookbook(scene.other, "sre.mail.reboot-mx", scene.mx.fqdn, *words, "--reason", "another operator")
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            errors="replace", timeout=1200,
+        )  # fmt: skip
+        scene.said.append(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}")
+
+    return begin
+
+
+def _cut(box: Callable[[Scene], Box], address: str) -> tuple[Act, Act]:
+    """Packets of a station to an address are thrown away; what comes the other way arrives."""
+    return (
+        lambda scene: cuts.throw_away(box(scene), address),
+        lambda scene: cuts.let_through(box(scene), address),
+    )
+
+
+def _of_run(scene: Scene) -> Box:
+    return scene.host
+
+
+def _cut_exchanger() -> tuple[Act, Act]:
+    return (
+        lambda scene: cuts.throw_away(scene.host, str(scene.mx.v4)),
+        lambda scene: cuts.let_through(scene.host, str(scene.mx.v4)),
+    )
+
+
+def _cut_back() -> tuple[Act, Act]:
+    """What the services station sends to the management host is thrown away."""
+    return (
+        lambda scene: cuts.throw_away(scene.place.infra, cuts.address_of(scene.host)),
+        lambda scene: cuts.let_through(scene.place.infra, cuts.address_of(scene.host)),
+    )
+
+
+def _on_exchanger(script: str) -> Act:
+    """A script on the exchanger; while it does not answer there is nothing to disturb."""
+
+    def begin(scene: Scene) -> None:
+        try:
+            lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", scene.mx.firewall), timeout=60)
+        except LabError as error:
+            scene.said.append(f"not done: {error}")
+
+    return begin
+
+
+# Exim's own logs, whatever their age.
+_ROTATE = "logrotate --force /etc/logrotate.d/exim4-base"
+# dpkg takes POSIX locks, which flock(1) does not.
+_LOCK_DPKG = """\
+nohup perl -e 'use Fcntl qw(:DEFAULT :flock); open(my $f, "+<", "/var/lib/dpkg/lock-frontend") or die;
+fcntl($f, F_SETLKW, pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600' >/dev/null 2>&1 </dev/null &
+echo $! >/run/lab-dpkg.pid"""
+_LATE = "date -s '+10 minutes'"
+
+
+def _disturbance(name: str, summary: str, acts: tuple[Act, Act], lasts: float = 60.0) -> Disturbance:
+    return Disturbance(name, summary, *acts, lasts=lasts)
+
+
+DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
+    one.name: one
+    for one in (
+        Disturbance("kill", "the cookbook is killed (SIGKILL)", _tell(signal.SIGKILL)),
+        Disturbance("term", "the cookbook is asked to end (SIGTERM)", _tell(signal.SIGTERM)),
+        Disturbance("interrupt", "somebody types Ctrl-C", _tell(signal.SIGINT)),
+        Disturbance("hangup", "the terminal goes: SIGHUP, twice", _tell(signal.SIGHUP, signal.SIGHUP)),
+        Disturbance(
+            "stop", "the cookbook stands still, for longer than its lease", _tell(signal.SIGSTOP),
+            _tell(signal.SIGCONT), LEASE_S * 2,
+        ),
+        Disturbance("another-start", "another operator starts the same run elsewhere", _operator()),
+        Disturbance("another-resume", "another operator resumes the run elsewhere", _operator("--resume")),
+        Disturbance("another-abort", "another operator aborts the run elsewhere", _operator("--abort")),
+        _disturbance("etcd-down", "etcd stands still", _fault("etcd-down")),
+        Disturbance("etcd-restored", "etcd is put back to what it was when the run began", services.restore_etcd),
+        Disturbance("etcd-emptied", "etcd is built anew, without pool state", services.empty_etcd, services.fill_etcd),
+        _disturbance("alertmanager-down", "Alertmanager stands still", _fault("alertmanager-down")),
+        _disturbance("rapi-down", "Ganeti's remote API stands still", _fault("rapi-down")),
+        _disturbance("provider-4xx", "the big provider defers everything", _fault("provider-4xx")),
+        _disturbance("provider-down", "the big provider refuses connections", _fault("provider-down")),
+        _disturbance("provider-stall", "the big provider stalls after large bodies", _fault("provider-stall")),
+        _disturbance("cut-etcd", "what the management host sends to etcd is lost", _cut(_of_run, str(INFRA.v4))),
+        _disturbance("cut-etcd-answers", "what etcd answers the management host is lost", _cut_back()),
+        _disturbance("cut-exchanger", "what the management host sends to the exchanger is lost", _cut_exchanger()),
+        _disturbance("cut-ganeti", "what the management host sends to Ganeti is lost", _cut(_of_run, str(NODE.v4))),
+        Disturbance(
+            "power-cut", "the exchanger's power is cut, and comes back", services.cut_power, services.power_on, 20.0
+        ),
+        Disturbance(
+            "node-power-cut", "the Ganeti node's power is cut, and with it that of all exchangers",
+            services.cut_node_power, services.node_on, 20.0,
+        ),
+        Disturbance(
+            "management-power-cut", "the power of the management host is cut", services.cut_management_power,
+            services.management_on, 20.0,
+        ),
+        Disturbance(
+            "clock", "the exchanger's clock is ten minutes ahead", _on_exchanger(_LATE), services.set_clock, 120.0
+        ),
+        Disturbance("rotate", "the exchanger's mail log is rotated", _on_exchanger(_ROTATE)),
+        Disturbance(
+            "firewall-reload", "the exchanger's firewall is reloaded",
+            _on_exchanger("systemctl reload @firewall@.service"),
+        ),
+        Disturbance("mta-crash", "all processes of the MTA are killed", _on_exchanger("pkill -KILL -x exim4")),
+        Disturbance(
+            "dpkg-lock", "dpkg is at work on the exchanger", _on_exchanger(_LOCK_DPKG),
+            _on_exchanger("kill $(cat /run/lab-dpkg.pid) 2>/dev/null; rm -f /run/lab-dpkg.pid"), 120.0,
+        ),
+        _disturbance("disk-full", "no room for mail on the exchanger's disk", _fault("disk-full")),
+        Disturbance(
+            "logs-full", "no room for journals on the management host", services.fill_logs, services.free_logs
+        ),
+    )
+})  # fmt: skip

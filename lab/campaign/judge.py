@@ -1,0 +1,165 @@
+"""What a run of the campaign is judged by: mails and wire from outside, the exit code against what is so, leftovers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lab import demo, journals
+from lab.campaign import mail, services
+from lab.campaign.scenario import Scenario
+from lab.lifecycle import Stations, ssh
+from lab.place import CONSOLE_PASSWORD, EXCHANGERS, INFRA, RAPI_READ_PASSWORD, Exchanger
+from lab.shell import LabError
+from lab.stations import infra
+
+SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
+# What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file.
+_LEFT = r"""cd /var/lib/mx-cookbooks 2>/dev/null &&
+ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|nic' || :
+ls -d /var/lib/mx-cookbooks/nic/*/ 2>/dev/null || :
+nft list tables 2>/dev/null | grep -w mx_depool || :
+systemctl list-units --all --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
+ls /run/systemd/system /etc/systemd/system 2>/dev/null | grep '^mx-' || :
+for f in /opt/puppetlabs/puppet/cache/state /var/lib/puppet/state /var/cache/puppet/state; do
+ls $f/agent_disabled.lock 2>/dev/null || :; done"""
+_CLAIMED = "test -e /var/lib/mx-cookbooks/run.json && echo yes || echo no"
+_LOOK = f"uname -r; cat /proc/sys/kernel/random/boot_id; {_CLAIMED}"
+_ACTORS = {
+    *("another-start", "another-resume", "another-abort", "power-cut", "node-power-cut", "mta-crash", "disk-full"),
+    *("management-power-cut", "clock"),
+}
+"""Those that change what is so by themselves: an exit code is not held against what was read after them."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is so on an exchanger, looked at from elsewhere; None: it does not say.
+
+    Attributes:
+        serving: whether it greets a client from the public.
+        kernel: the running release.
+        boot: boot id.
+        claimed: whether a run has it.
+    """
+
+    serving: bool
+    kernel: str | None = None
+    boot: str | None = None
+    claimed: bool | None = None
+
+
+def look(place: Stations, mx: Exchanger) -> Seen:
+    """Look at an exchanger."""
+    serving = demo.is_serving(place, mx)
+    try:
+        words = ssh(place, mx, _LOOK, timeout=30).stdout.split()
+    except LabError:
+        words = []
+    if len(words) != 3:
+        return Seen(serving)
+    return Seen(serving, words[0], words[1], words[2] == "yes")
+
+
+def untrue(code: int, scenario: Scenario, before: Seen, after: Seen, kernel: str) -> str:
+    """Return how an exit code contradicts what was found; empty: it does not.
+
+    Arguments:
+        code: of the cookbook.
+        before: what was so when it began.
+        after: what was so when it ended.
+        kernel: the release it was to boot.
+    """
+    if after.claimed is None or {one.name for one in scenario.moments} & _ACTORS:
+        return ""
+    wrong = {
+        0: not after.serving or after.claimed or after.kernel != kernel,
+        10: after != before,
+        11: not after.serving or after.claimed or after.kernel != before.kernel,
+        12: not after.serving or after.claimed or after.kernel != before.kernel,
+        **dict.fromkeys((20, 21, 22), after.serving),
+    }
+    return f"exit code {code} is not true of {after}, before {before}" if wrong.get(code, False) else ""
+
+
+@dataclass
+class Verdict:
+    """How a run went.
+
+    Attributes:
+        scenario: what it was made of.
+        code: exit code of the cookbook; negative: killed by that signal.
+        typed: what the operator typed after it.
+        seconds: from its beginning until the service was whole.
+        mails: the outside ledger's account.
+        wrong: everything that must not be; empty: the run was good.
+        steps: the steps that were done, in order.
+    """
+
+    scenario: Scenario
+    code: int
+    typed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    mails: Mapping[str, Any] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**vars(self), "scenario": self.scenario.as_json()}
+
+
+def mails(account: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the counts of the outside ledger, and what is wrong with them.
+
+    Arguments:
+        account: as the ledger printed it.
+    """
+    try:
+        ledger = json.loads(account)
+    except ValueError:
+        return {}, [f"the outside ledger says no account: {account[:200]!r}"]
+    counts = {name: len(value) if isinstance(value, list) else value for name, value in ledger.items()}
+    bad = ("missing", "in_spool", "bounced", "duplicates", "altered", "unknown", "arrived_unsent", "refused", "unsent")
+    wrong = (name for name in bad if counts[name])
+    return counts, [f"{counts[name]} mails {name.replace('_', ' ')}: {ledger[name][:5]}" for name in wrong]
+
+
+def wire(place: Stations, scenario: Scenario, since: str, mx: Exchanger) -> list[str]:
+    """Return what the public got to hear while the ports had to be closed."""
+    if any(one.name == "logs-full" for one in scenario.moments):
+        return []  # the journals that say when the ports were closed are gone
+    accepted = journals.accepted_unverified(place, since, mx)
+    return [f"closed ports accepted {len(accepted)} connections of the public: {accepted[:2]}"] if accepted else []
+
+
+def leftovers(place: Stations) -> list[str]:
+    """Return what runs have left behind although the service is whole."""
+    found = []
+    for mx in EXCHANGERS:
+        left = ssh(place, mx, _LEFT).stdout.split()
+        found += [f"left on {mx.name}: {' '.join(left)}"] if left else []
+    listing = place.operator.run(
+        ["curl", "-s", "--max-time", "5", "--noproxy", "*", f"http://{INFRA.v4}:9093/api/v2/silences"], check=False
+    ).stdout
+    active = [one for one in json.loads(listing or "[]") if one["status"]["state"] != "expired"]
+    found += [f"{len(active)} silences are left"] if active else []
+    holder = infra.etcd_get(place.infra, "/mx-cookbooks/mail/holder")
+    found += [f"the slot of the service is held: {holder}"] if holder else []
+    return found
+
+
+def secrets(place: Stations, said: str) -> list[str]:
+    """Return where a secret can be read."""
+    where = ["the output"] if any(secret in said for secret in SECRETS) else []
+    for box in place.management:
+        folder = box.folder / "log.upper" / "spicerack"
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        where += [str(path.name) for path in paths if services.secrets_in(path, SECRETS)]
+    return [f"a secret can be read in {name}" for name in where]
+
+
+def settle(place: Stations, since: str) -> tuple[dict[str, Any], list[str]]:
+    """Let what waits be delivered, and return the account of all mails."""
+    mail.deliver_all(place)
+    return mails(mail.account(place, since))

@@ -1,0 +1,56 @@
+"""The mail of a campaign: from outside and inside, some of it large, some to several recipients, some that waits."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from lab import demo, lifecycle
+from lab.lifecycle import Stations, ssh
+from lab.place import CLIENT, EXCHANGERS
+from lab.stations import outside
+
+SEVERAL = ("user1@lab.test,list-friends@lab.test", "v4user2@lab.test,v6user3@lab.test,support@lab.test")
+_SETTLE_S = 120
+
+
+@contextmanager
+def flowing(place: Stations) -> Iterator[None]:
+    """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued."""
+    log = (place.lab.logs / "campaign-senders.log").open("ab")
+    inside = ("--source", str(CLIENT.v4), "--source", str(CLIENT.v6))
+    kinds = (
+        (place.world, demo.sources(), 0.7, 2048, (*demo.RECIPIENTS, *SEVERAL)),
+        (place.world, demo.sources(), 0.05, 300_000, ("user5@lab.test", "list-large@lab.test")),
+        (place.infra, inside, 0.2, 2048, ("user6@lab.test", "support@lab.test")),
+    )
+    senders = []
+    for box, sources, rate, size, recipients in kinds:
+        words = ["send", "--state", "/outside", "--rate", str(rate), "--size", str(size), "--drain", "90", *sources]
+        words += [word for to in recipients for word in ("--to", to)]
+        senders.append(subprocess.Popen(outside.program(box, "sender", *words), stdout=log, stderr=log))
+    try:
+        yield
+    finally:
+        for sender in senders:
+            lifecycle.tell(sender, signal.SIGTERM)
+        for sender in senders:
+            sender.wait(timeout=150)
+
+
+def now() -> str:
+    """Return the time as journals and ledger write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def deliver_all(place: Stations) -> None:
+    """Let the exchangers try everything that waits; with a mended world it is delivered."""
+    for mx in EXCHANGERS:
+        ssh(place, mx, "timeout 50 exim4 -qff", timeout=60)
+
+
+def account(place: Stations, since: str) -> str:
+    """Return the outside ledger's account of everything sent since then, as JSON."""
+    words = demo.ledger_command(place, since, _SETTLE_S, as_json=True)
+    return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout

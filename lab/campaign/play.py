@@ -1,0 +1,187 @@
+"""One run of the campaign: mail flows, a cookbook runs, something happens to it, an operator makes it whole again."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import demo, journals, lifecycle
+from lab.campaign import judge, mail, services
+from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.judge import Verdict
+from lab.campaign.operator import next_words
+from lab.campaign.scenario import Moment, Scenario
+from lab.campaign.scene import Scene
+from lab.lifecycle import Say, Stations
+from lab.place import EXCHANGERS, exchanger
+from lab.shell import LabError, wait_for
+from lab.stations import infra, outside
+
+RUN_S = 1200.0
+"""A cookbook that has not ended by itself by then is wrong."""
+_ROUNDS = 8
+"""So many commands the operator types at most."""
+_POLL_S = 0.3
+_BOTH_OUT = 3
+"""So many looks in a row with no exchanger in service are no accident of the looks."""
+
+
+def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict:
+    """Play a run and judge it; the lab is whole before, and after a good run.
+
+    Arguments:
+        folder: where everything that was printed is kept.
+
+    Raises:
+        LabError: the lab itself could not do it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    mx = exchanger(scenario.mx)
+    hosts = place.management if not scenario.host else tuple(reversed(place.management))
+    outside.change(place.lab, "provider", None)
+    if any(one.name == "etcd-restored" for one in scenario.moments):
+        services.copy_etcd(place)
+    kernel = demo.other_kernel(place, mx)
+    since, begin = mail.now(), time.monotonic()
+    known, before = len(journals.taken(place, mx)), judge.look(place, mx)
+    if scenario.depth:
+        demo.queue_up(place, mx, scenario.depth)
+    words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
+    words += ["--level", "cold"] if scenario.level == "cold" else []
+    with mail.flowing(place), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
+        child = subprocess.Popen(demo.cookbook(hosts[0], *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
+        verdict = Verdict(scenario, 0)
+        _disturb(scene, scenario, known, verdict)
+        verdict.code = _end(child, verdict)
+        after = judge.look(place, mx)
+        said = (folder / "run.log").read_text(errors="replace")
+        (folder / "others.log").write_text("\n".join(scene.said))
+        verdict.wrong += filter(None, [judge.untrue(verdict.code, scenario, before, after, kernel)])
+        said += _make_whole(scene, verdict, said, folder)
+        verdict.seconds = round(time.monotonic() - begin, 1)
+    verdict.steps = journals.taken(place, mx)[known:]
+    verdict.mails, wrong = judge.settle(place, since)
+    verdict.wrong += wrong + both_out + judge.wire(place, scenario, since, mx)
+    verdict.wrong += judge.leftovers(place) + judge.secrets(place, said)
+    say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
+    return verdict
+
+
+def _disturb(scene: Scene, scenario: Scenario, known: int, verdict: Verdict) -> None:
+    """Let the disturbances happen, each in its time, and end all of them when the cookbook has ended or is late."""
+    threads = [threading.Thread(target=_happen, args=(scene, one, known, verdict)) for one in scenario.moments]
+    for one in threads:
+        one.start()
+    end = time.monotonic() + RUN_S
+    while scene.child.poll() is None and time.monotonic() < end:
+        time.sleep(_POLL_S)
+    scene.stopped.set()
+    for one in threads:
+        one.join()
+
+
+def _happen(scene: Scene, moment: Moment, known: int, verdict: Verdict) -> None:
+    disturbance = DISTURBANCES[moment.name]
+    if not _reached(scene, moment, known) or scene.stopped.wait(moment.after):
+        return
+    try:
+        disturbance.begin(scene)
+        scene.stopped.wait(moment.lasts)
+    except (LabError, subprocess.SubprocessError) as error:
+        verdict.wrong.append(f"the lab could not do {moment.name}: {error}")
+    finally:
+        try:
+            disturbance.end(scene)
+        except LabError as error:
+            verdict.wrong.append(f"the lab could not undo {moment.name}: {error}")
+
+
+def _reached(scene: Scene, moment: Moment, known: int) -> bool:
+    """Wait for the step after which it happens; False: the cookbook has ended before."""
+    while moment.step not in ("", "guard") and moment.step not in journals.taken(scene.place, scene.mx)[known:]:
+        if scene.stopped.wait(_POLL_S):
+            return False
+    return True
+
+
+def _end(child: "subprocess.Popen[bytes]", verdict: Verdict) -> int:
+    try:
+        code = child.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        verdict.wrong.append(f"the cookbook did not end within {RUN_S:.0f} s")
+        lifecycle.tell(child, signal.SIGKILL)
+        code = child.wait(timeout=20)
+    return code if code < 128 else 128 - code
+
+
+def is_whole(place: Stations) -> bool:
+    """Whether both exchangers serve, are pooled, and are claimed by no run."""
+    seen = [judge.look(place, mx) for mx in EXCHANGERS]
+    if not all(one.serving and one.claimed is False for one in seen):
+        return False
+    keys = [f"/conftool/v1/pools/{mx.dc}/mail/smtp/{mx.fqdn}" for mx in EXCHANGERS]
+    try:
+        return all('"pooled": "yes"' in (infra.etcd_get(place.infra, key) or "") for key in keys)
+    except LabError:
+        return False
+
+
+def _make_whole(scene: Scene, verdict: Verdict, said: str, folder: Path) -> str:
+    """Type what the output says until the service is whole.
+
+    Returns:
+        What all that printed.
+    """
+    everything = ""
+    host = scene.other if verdict.code < 0 else scene.host
+    for turn in range(_ROUNDS):
+        if is_whole(scene.place):
+            return everything
+        words = next_words(said)
+        if not words:
+            # killed, or it ended without advice: the runbook begins with a look
+            ask = ("sre.mail.reboot-mx", scene.mx.fqdn, "--status") if turn % 2 == 0 else ("sre.mail.verify-mx",)
+            words = ["cookbook", *ask]
+        verdict.typed.append(" ".join(words))
+        argv = demo.cookbook(host, *words[1:]) if words[0] == "cookbook" else scene.place.node.inside(words)
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace", check=False, timeout=RUN_S,
+        )  # fmt: skip
+        said = done.stdout
+        everything += said
+        (folder / f"typed-{turn + 1}.log").write_text(f"{' '.join(words)}\n{said}\nexit code {done.returncode}\n")
+    try:
+        wait_for("the service to be whole", lambda: is_whole(scene.place), deadline=20)
+    except LabError:
+        verdict.wrong.append(f"after {_ROUNDS} commands the service is not whole")
+    return everything
+
+
+@contextmanager
+def _never_both_out(place: Stations, scenario: Scenario) -> Iterator[list[str]]:
+    """Watch that one exchanger is always in service; not where the lab itself takes both down."""
+    wrong: list[str] = []
+    stop = threading.Event()
+    excused = any(one.name == "node-power-cut" for one in scenario.moments)
+    watcher = threading.Thread(target=_watch, args=(place, stop, wrong))
+    if not excused:
+        watcher.start()
+    try:
+        yield wrong
+    finally:
+        stop.set()
+        if not excused:
+            watcher.join()
+
+
+def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:
+    out = 0
+    while not stop.wait(3):
+        out = 0 if any(demo.is_serving(place, mx) for mx in EXCHANGERS) else out + 1
+        if out == _BOTH_OUT:
+            wrong.append(f"no exchanger was in service at {mail.now()}")

@@ -1,0 +1,100 @@
+"""What one run of the campaign is made of, drawn from its seed: the same seed, the same choices."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lab.campaign.disturbances import DISTURBANCES
+from lab.place import EXCHANGERS
+from lab.shell import LabError
+
+STEPS = (
+    "guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold", "ledger",
+    "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound", "keep kernel",
+    "open ports", "pool in", "soak", "release",
+)  # fmt: skip
+"""Steps of a run after which a disturbance may begin; "guard" is before the first."""
+DEPTHS = (0, 10, 60)
+LATEST_S = 150.0
+"""A disturbance without a step begins this long after the run at the latest."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A disturbance and its time.
+
+    Attributes:
+        name: of the disturbance.
+        step: the step after which it begins; empty: a time.
+        after: seconds after the step, or after the beginning of the run.
+        lasts: seconds.
+    """
+
+    name: str
+    step: str
+    after: float
+    lasts: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run.
+
+    Attributes:
+        seed: of the campaign.
+        number: of the run in it, from 1.
+        mx: name of the exchanger.
+        host: which management host begins, 0 or 1.
+        level: "guest" or "cold".
+        depth: messages in the queue at the beginning.
+        moments: what happens, in no order.
+    """
+
+    seed: int
+    number: int
+    mx: str
+    host: int
+    level: str
+    depth: int
+    moments: tuple[Moment, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Scenario:
+    """Draw a run.
+
+    Arguments:
+        seed: of the campaign.
+        number: of the run in it; it decides, with the seed, on everything.
+        only: names of the disturbances to draw from; none: all.
+        step: the step after which they begin; empty: drawn as well.
+
+    Raises:
+        LabError: there is no disturbance, or no step, of that name.
+    """
+    for name in only:
+        if name not in DISTURBANCES:
+            raise LabError(f"unknown disturbance {name!r}: expected one of {', '.join(DISTURBANCES)}")
+    if step and step not in STEPS:
+        raise LabError(f"unknown step {step!r}: expected one of {', '.join(STEPS)}")
+    dice = random.Random(f"{seed}/{number}")  # noqa: S311
+    level = dice.choice(("guest", "guest", "cold"))
+    mx, host, depth = dice.choice(EXCHANGERS).name, dice.randrange(2), dice.choice(DEPTHS)
+    names = [one.name for one in DISTURBANCES.values() if level in one.levels and (not only or one.name in only)]
+    chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
+    moments = tuple(_moment(dice, name, step) for name in chosen)
+    return Scenario(seed, number, mx, host, level, depth, moments)
+
+
+def _moment(dice: random.Random, name: str, step: str) -> Moment:
+    lasts = DISTURBANCES[name].lasts
+    at = dice.choice((*STEPS, *[""] * 5))
+    after = dice.uniform(0, LATEST_S) if not at else dice.choice((0.0, dice.uniform(0, 5)))
+    seconds = dice.uniform(lasts / 3, lasts)
+    if step:
+        at, after = step, 0.0
+    return Moment(name, at, round(after, 1), round(seconds, 1))

@@ -1,0 +1,41 @@
+"""What the disturbances of a run are put on."""
+
+import subprocess
+import threading
+from dataclasses import dataclass, field
+
+from lab import lifecycle
+from lab.lifecycle import Stations
+from lab.place import Exchanger
+from lab.stations.box import Box
+
+
+@dataclass
+class Scene:
+    """What a disturbance is put on.
+
+    Attributes:
+        place: the lab's stations.
+        mx: the exchanger that is rebooted.
+        kernel: the release it is rebooted into.
+        host: the management host on which the cookbook runs.
+        other: the other management host.
+        child: the cookbook.
+        said: what other cookbooks printed that were started meanwhile.
+        stopped: set when the run has ended.
+    """
+
+    place: Stations
+    mx: Exchanger
+    kernel: str
+    host: Box
+    other: Box
+    child: "subprocess.Popen[bytes]"
+    said: list[str] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def signal(self, *numbers: int) -> None:
+        """Send signals to the cookbook, if it still runs."""
+        for number in numbers:
+            if self.child.poll() is None:
+                lifecycle.tell(self.child, number)

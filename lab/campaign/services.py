@@ -1,0 +1,123 @@
+"""Disturbances of what the lab is made of: power, etcd's data, clocks, the room for journals."""
+
+import time
+from pathlib import Path
+
+from lab import lifecycle
+from lab.campaign.scene import Scene
+from lab.lifecycle import Stations, ssh
+from lab.place import EXCHANGERS
+from lab.shell import LabError, wait_for
+from lab.stations import infra, management, node
+
+_DATA, _COPY = "/var/lib/etcd-lab", "/var/lib/etcd-lab-copy"
+JOURNALS = "/var/log/spicerack/sre/mail"
+
+
+# --- etcd
+
+
+def copy_etcd(place: Stations) -> None:
+    """Keep what etcd holds now, for :func:`restore_etcd`."""
+    place.infra.stop_serving(infra.ETCD_NAME)
+    place.infra.sh(f"rm -rf {_COPY}; cp -a {_DATA} {_COPY}")
+    _start_etcd(place)
+
+
+def restore_etcd(scene: Scene) -> None:
+    """Put etcd back to what was kept."""
+    scene.place.infra.stop_serving(infra.ETCD_NAME)
+    scene.place.infra.sh(f"rm -rf {_DATA}; cp -a {_COPY} {_DATA}")
+    _start_etcd(scene.place)
+
+
+def empty_etcd(scene: Scene) -> None:
+    """Let etcd begin with nothing."""
+    scene.place.infra.stop_serving(infra.ETCD_NAME)
+    scene.place.infra.sh(f"rm -rf {_DATA}")
+    _start_etcd(scene.place)
+
+
+def fill_etcd(scene: Scene) -> None:
+    """Enter into conftool what is not there, pooled."""
+    management.pool_everything(scene.place.operator, management.virtual_environment())
+
+
+def _start_etcd(place: Stations) -> None:
+    infra.start_etcd(place.infra)
+    infra.ready(place.infra)
+
+
+# --- power
+
+
+def cut_power(scene: Scene) -> None:
+    """Cut the exchanger's power."""
+    pid = f"/var/run/ganeti/kvm-hypervisor/pid/{scene.mx.fqdn}"
+    scene.place.node.sh(f"kill -KILL $(cat {pid})", check=False)
+
+
+def power_on(scene: Scene) -> None:
+    """Start the exchanger, unless somebody else has."""
+    try:
+        if node.instances(scene.place.node).get(scene.mx.fqdn) != "running":
+            node.start(scene.place.node, scene.mx)
+    except LabError:
+        if node.instances(scene.place.node).get(scene.mx.fqdn) != "running":
+            raise
+
+
+def cut_node_power(scene: Scene) -> None:
+    """End the node's station, and with it every virtual machine."""
+    scene.place.node.stop()
+
+
+def node_on(scene: Scene) -> None:
+    """Start the node and its machines again."""
+    others = [box for box in scene.place.all if box.name != scene.place.node.name and box.pid]
+    # Their ends of the cables go with the node's, but not at once.
+    for box in others:
+        wait_for(
+            f"the cable of {box.name} to be gone",
+            lambda box=box: "eth0" not in box.sh("ip -o link"),  # type: ignore[misc]
+            deadline=30,
+        )
+    lifecycle.up(scene.place.lab, lambda _text: None)
+
+
+def cut_management_power(scene: Scene) -> None:
+    """End the management host's station, and with it the cookbook."""
+    scene.host.stop()
+
+
+def management_on(scene: Scene) -> None:
+    """Start the management host again."""
+    lifecycle.up(scene.place.lab, lambda _text: None)
+
+
+# --- clocks and disks
+
+
+def set_clock(scene: Scene) -> None:
+    """Set the exchangers' clocks right."""
+    for mx in EXCHANGERS:
+        ssh(scene.place, mx, f"date -s @{time.time():.3f}")
+
+
+def fill_logs(scene: Scene) -> None:
+    """Leave no room for new journals and reports on the management host."""
+    scene.host.sh(
+        f"mkdir -p {JOURNALS}; mount -t tmpfs -o size=64k full {JOURNALS}; "
+        f"head -c 65536 /dev/zero >{JOURNALS}/full 2>/dev/null || true"
+    )
+
+
+def free_logs(scene: Scene) -> None:
+    """Make room again."""
+    scene.host.sh(f"while mountpoint -q {JOURNALS}; do umount -l {JOURNALS}; done", check=False)
+
+
+def secrets_in(path: Path, secrets: tuple[str, ...]) -> bool:
+    """Whether a file holds one of the secrets."""
+    data = path.read_bytes()
+    return any(secret.encode() in data for secret in secrets)

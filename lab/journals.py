@@ -1,0 +1,63 @@
+"""What runs of the cookbooks wrote into their journals on the lab's management hosts."""
+
+import json
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.lifecycle import Stations
+from lab.place import Exchanger
+from lab.stations import outside
+
+FOLDER = "spicerack/sre/mail"
+
+
+def events(place: Stations, mx: Exchanger) -> list[dict[str, str]]:
+    """Return everything in the journals of both management hosts about an exchanger, in order of time."""
+    folders = (box.folder / "log.upper" for box in place.management)
+    paths = (path for folder in folders for path in folder.glob(f"{FOLDER}/{mx.fqdn}.*.jsonl"))
+    return sorted((json.loads(line) for path in paths for line in _whole_lines(path)), key=lambda event: event["at"])
+
+
+def _whole_lines(path: Path) -> list[str]:
+    text = path.read_text(errors="replace")
+    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
+
+
+def taken(place: Stations, mx: Exchanger) -> list[str]:
+    """Return the steps that were done, in order."""
+    return [event["step"] for event in events(place, mx) if event["event"] == "done"]
+
+
+def closed_spans(events: Iterable[Mapping[str, str]], since: str) -> list[tuple[str, str]]:
+    """Return from when until when runs kept the ports closed; the second is empty where they still do.
+
+    Arguments:
+        events: of journals, in order of time.
+        since: ISO 8601; what was closed earlier does not count.
+    """
+    spans: list[tuple[str, str]] = []
+    for event in events:
+        is_closed = bool(spans) and not spans[-1][1]
+        what = (event.get("step"), event["event"])
+        if what == ("close ports", "done") and event["at"] >= since and not is_closed:
+            spans.append((event["at"], ""))
+        elif what == ("open ports", "begin") and is_closed:
+            spans[-1] = (spans[-1][0], event["at"])
+    return spans
+
+
+def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[dict[str, str]]:
+    """Return the public's connections that an exchanger took while runs kept its ports closed.
+
+    Arguments:
+        since: ISO 8601.
+    """
+    found: list[dict[str, str]] = []
+    for closed, opened in closed_spans(events(place, mx), since):
+        words = ["query", "--state", "/outside", "--mx", str(mx.v4), "--mx", str(mx.v6), "--from", closed]
+        words += ["--to", opened] if opened else []
+        query = outside.program(place.world, "observer", *words, "--public-only", "--outcome", "accepted", "--json")
+        listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+        found += [json.loads(line) for line in listed.splitlines()]
+    return found

@@ -1,0 +1,136 @@
+"""The campaign's own parts: what is drawn, what an operator is told to type, what counts as wrong, the page."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from lab import journals
+from lab.campaign import judge
+from lab.campaign.campaign import page
+from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.judge import Seen
+from lab.campaign.operator import next_words
+from lab.campaign.scenario import STEPS, Moment, Scenario, draw
+from lab.shell import LabError
+
+SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (Moment("kill", "claim", 0.0, 30.0),))
+BEFORE = Seen(True, "6.1.0-55", "b0", False)
+
+
+def test_the_same_seed_makes_the_same_choices():
+    assert draw(7, 3) == draw(7, 3)
+    assert len({draw(7, number) for number in range(1, 30)}) == 29
+
+
+def test_every_disturbance_exchanger_level_and_step_is_drawn():
+    runs = [draw(1, number) for number in range(1, 400)]
+    moments = [one for run in runs for one in run.moments]
+    assert {one.name for one in moments} == set(DISTURBANCES)
+    assert len(DISTURBANCES) >= 20
+    assert {one.step for one in moments} == {"", *STEPS}
+    assert {(run.mx, run.level, run.host) for run in runs} >= {("mx1001", "cold", 1), ("mx2001", "guest", 0)}
+    assert all(DISTURBANCES[one.name].lasts / 3 <= one.lasts + 0.1 for one in moments)
+    assert {len(run.moments) for run in runs} == {1, 2, 3}
+
+
+def test_a_draw_can_be_narrowed():
+    run = draw(1, 1, ("kill",), "close ports")
+    assert [(one.name, one.step, one.after) for one in run.moments] == [("kill", "close ports", 0.0)]
+
+
+@pytest.mark.parametrize(("only", "step", "names"), [(("kil",), "", "'kil'"), ((), "close port", "'close port'")])
+def test_a_name_that_is_none_is_refused_with_those_there_are(only, step, names):
+    with pytest.raises(LabError, match=f"{names}: expected one of "):
+        draw(1, 1, only, step)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "04:31:10 mx2001.lab.test: refused, nothing changed: the host is in the hands of run 2; next: cookbook "
+            "sre.mail.reboot-mx mx2001.lab.test --resume    (to undo instead: --abort)\nReleased lock",
+            "cookbook sre.mail.reboot-mx mx2001.lab.test --resume",
+        ),
+        (
+            "04:31:10 next: cookbook a\n04:31:12 next: cookbook sre.mail.pool-mx mx1001.lab.test\nEND (FAIL)",
+            "cookbook sre.mail.pool-mx mx1001.lab.test",
+        ),
+        (
+            "x; next: its machine is off, start it on the cluster's master: gnt-instance start mx2001.lab.test",
+            "gnt-instance start mx2001.lab.test",
+        ),
+        (
+            "04:32:17 for units: cookbook sre.mail.remedy-mx mx2001.lab.test restart-unit exim4.service   # inactive",
+            "cookbook sre.mail.remedy-mx mx2001.lab.test restart-unit exim4.service",
+        ),
+        ("04:31:10 next: look at the console of mx2001.lab.test, or start it", ""),
+        ("END (PASS)", ""),
+    ],
+)
+def test_the_operator_types_what_the_last_advice_says(said, words):
+    assert " ".join(next_words(said)) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "after", "true"),
+    [
+        (0, replace(BEFORE, kernel="6.1.0-56", boot="b1"), True),
+        (0, BEFORE, False),
+        (0, replace(BEFORE, kernel="6.1.0-56", boot="b1", claimed=True), False),
+        (0, replace(BEFORE, kernel="6.1.0-56", boot="b1", serving=False), False),
+        (10, BEFORE, True),
+        (10, replace(BEFORE, boot="b1"), False),
+        (10, replace(BEFORE, serving=False), False),
+        (11, BEFORE, True),
+        (11, replace(BEFORE, claimed=True), False),
+        (12, replace(BEFORE, boot="b1"), True),
+        (12, replace(BEFORE, kernel="6.1.0-56"), False),
+        (20, replace(BEFORE, serving=False), True),
+        (20, BEFORE, False),
+        (22, BEFORE, False),
+        (30, BEFORE, True),
+        (20, Seen(True), True),
+    ],
+)
+def test_an_exit_code_is_held_against_what_was_found(code, after, true):
+    assert bool(judge.untrue(code, SCENARIO, BEFORE, after, "6.1.0-56")) is not true
+
+
+def test_what_another_operator_did_is_not_held_against_an_exit_code():
+    other = replace(SCENARIO, moments=(Moment("another-resume", "", 3.0, 9.0),))
+    assert judge.untrue(20, other, BEFORE, BEFORE, "6.1.0-56") == ""
+
+
+def test_mails_that_are_not_all_there_once_are_wrong():
+    good = {"sent": 9, "recipients": 12, "arrived_once": 9, "missing": [], "in_spool": [], "bounced": [],
+            "duplicates": [], "duplicates_explained": ["x"], "altered": [], "unknown": [], "arrived_unsent": [],
+            "refused": [], "unsent": []}  # fmt: skip
+    counts, wrong = judge.mails(json.dumps(good))
+    assert (counts["sent"], counts["duplicates_explained"], wrong) == (9, 1, [])
+    for name in ("missing", "in_spool", "bounced", "duplicates", "altered"):
+        assert judge.mails(json.dumps({**good, name: ["id-7"]}))[1] == [f"1 mails {name.replace('_', ' ')}: ['id-7']"]
+    assert "says no account" in judge.mails("Traceback")[1][0]
+
+
+def test_ports_are_closed_from_the_end_of_the_step_to_the_beginning_of_the_next():
+    def event(at, what, step):
+        return {"at": at, "event": what, "step": step}
+
+    events = [
+        event("01", "done", "close ports"), event("02", "begin", "close ports"), event("03", "done", "close ports"),
+        event("04", "begin", "open ports"), event("05", "done", "open ports"), event("06", "done", "close ports"),
+    ]  # fmt: skip
+    assert journals.closed_spans(events, "00") == [("01", "04"), ("06", "")]
+    assert journals.closed_spans(events, "02") == [("03", "04"), ("06", "")]
+
+
+def test_the_page_counts_runs_mails_and_where_it_went_wrong():
+    run = {"scenario": SCENARIO.as_json(), "code": -9, "typed": ["cookbook a"], "seconds": 151.2, "steps": [],
+           "mails": {"sent": 40, "recipients": 60, "missing": 1, "balanced": False}, "wrong": []}  # fmt: skip
+    text = page([run, {**run, "wrong": ["1 mails missing: ['a|b']"], "seconds": 90.0}])
+    assert "2 runs, 1 good; 80 mails to 120 recipients, 2 missing" in text
+    assert "151 s in the middle, 151 s at most" in text
+    assert "| kill | 2, 1 WRONG |" in text
+    assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 90 s | 1 mails missing: ['a/b'] |" in text
