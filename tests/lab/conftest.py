@@ -1,19 +1,21 @@
 """The lab, brought up once for all tests; the default one unless MXLAB_NAME names another."""
 
 import os
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from lab import lifecycle
+from lab import demo, lifecycle
 from lab.faults import catalogue as faults
 from lab.lifecycle import Progress, Stations
-from lab.place import DEFAULT_LAB, Lab, exchanger
+from lab.place import DEFAULT_LAB, EXCHANGERS, Lab, exchanger
 
 HERE = Path(__file__).parent
 Break = Callable[..., AbstractContextManager[faults.Target]]
+_FAILED = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,6 +36,30 @@ def place() -> Stations:
         goal = faults.target(stations, exchanger(entry["host"] or "mx2001"), entry["kernel"])
         faults.undo(goal, faults.find(entry["fault"]))
     return stations
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember that a test of the lab has failed, for :func:`independent`."""
+    report = yield
+    if report.failed:
+        item.config.stash[_FAILED] = item.nodeid
+    return report
+
+
+@pytest.fixture(autouse=True)
+def independent(request: pytest.FixtureRequest) -> None:
+    """After a failed test: abort what it left claimed, so that a defect is not reported once for every later test."""
+    failed = request.config.stash.get(_FAILED, "")
+    if not failed or "place" not in request.fixturenames:
+        return
+    request.config.stash[_FAILED] = ""
+    place = request.getfixturevalue("place")
+    for mx in EXCHANGERS:
+        if lifecycle.ssh(place, mx, "test -e /var/lib/mx-cookbooks/run.json").returncode == 0:
+            print(f"{mx.name} is still claimed after {failed}: aborting its run")
+            words = ("sre.mail.reboot-mx", mx.fqdn, "--abort", "--reason", f"left by {failed}")
+            subprocess.run(demo.cookbook(place.management[1], *words), stdin=subprocess.DEVNULL, check=False)
 
 
 @pytest.fixture
