@@ -92,7 +92,8 @@ def _begin_from_off(state: State) -> Decision:
         return Do(Step.SLOT, "left behind")
     if state.slot is Slot.MINE:
         return _power_on(state)
-    return End(Outcome.LEFT_OUT, "the machine is off, and the slot does not say that a run has left it so")
+    why = "the machine is off, and the slot does not say that a run has left it so: start it, then --resume"
+    return End(Outcome.LEFT_OUT, why)
 
 
 def _power_on(state: State) -> Decision:

@@ -73,6 +73,12 @@ def weekend(mx):
     mx.seconds += 3 * 86400.0
 
 
+def waking(mx):
+    """The machine starts, and answers only after it was asked for a while; where its ports were open, it serves."""
+    cut(mx)
+    mx.silent, mx.wakes = True, 3
+
+
 def starts(mx):
     mx.running, mx.held = True, False
     mx.excused.add(mx.boot_id)
@@ -88,13 +94,16 @@ def sets(**values):
 
 
 EVENTS = (
-    cut, cut, cut, opened, flushed, taken_over, slot_taken, restored, starts, weekend, weekend,
+    cut, cut, waking, waking, opened, flushed, taken_over, slot_taken, restored, starts, weekend, weekend,
     sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
     sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
     sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),
 )  # fmt: skip
-EXCUSES = {"starts", "opened", "flushed", "slot_taken", "restored", "pooled=True", "running=False", "held=False", "cut",
-           "etcd=False", "taken_over", "pool_odd=Pool.PARTLY", "silent=True", "silent=False"}  # fmt: skip
+EXCUSES = {"waking", "starts", "opened", "flushed", "slot_taken", "restored", "pooled=True", "running=False",
+           "held=False", "cut", "etcd=False", "taken_over", "pool_odd=Pool.PARTLY", "silent=True",
+           "silent=False"}  # fmt: skip
+OTHERS = {"taken_over", "slot_taken", "restored"}
+"""After these another operator may have taken over."""
 ERRORS = (HostUnreachableError, CommandTimeoutError, CommandFailedError, InterruptedRunError)
 
 
@@ -149,9 +158,12 @@ def hold(run, result, told, served):
         raise BrokenError(f"{outcome.name} and the ports are open")
     if outcome is Outcome.REFUSED and mx.record is not None and mx.record.token == run.process.token:
         raise BrokenError("REFUSED and the host is in the run's hands")
+    happened = {one for _, one in told.happened}
+    if "another operator has taken over" in result.why and not OTHERS & happened:
+        raise BrokenError("stopped for another operator, and there is none")
     if outcome is Outcome.REFUSED and served and not serves(mx) and not told.happened:
         raise BrokenError("REFUSED and the host is out of service")
-    if outcome in SERVING and mx.record is None and not serves(mx) and not EXCUSES & {one for _, one in told.happened}:
+    if outcome in SERVING and mx.record is None and not serves(mx) and not EXCUSES & happened:
         raise BrokenError(f"{outcome.name} and it does not serve")
 
 
@@ -170,7 +182,7 @@ def story(monkeypatch, seed):
     """One story; an error with the whole of it where something was broken."""
     chance, sessions = random.Random(seed), []
     fate = Fate(
-        [chance.choice(["", "", "fallback", "other", "silent"]) for _ in range(chance.randint(0, 4))],
+        [chance.choice(["", "", "fallback", "other", "silent", "late"]) for _ in range(chance.randint(0, 4))],
         [chance.choice([GOOD, GOOD, GOOD, BAD, UNSURE]) for _ in range(chance.randint(0, 6))],
     )
     mx = MemoryMx(fate, curable=chance.random() < 0.5, prevention=chance.choice(["stanzas", "none"]))
@@ -181,6 +193,9 @@ def story(monkeypatch, seed):
             sessions.append(Told(NAMES[id(goal)]))
             tell(session(monkeypatch, chance, mx, goal, f"s{number}"), sessions[-1])
         calm(mx)
+        left_out = mx.record is not None
+        if mx.off and not mx.holder_token:
+            cut(mx)  # a run that etcd has forgotten has left it off: it says so, and a person starts it
         for number, goal in enumerate((RESUME, ABORT, BACK)):
             if mx.record is None:
                 break
@@ -188,6 +203,8 @@ def story(monkeypatch, seed):
             tell(MemoryRun(monkeypatch, goal, mx, f"calm{number}"), sessions[-1])
         if mx.record is not None:
             raise BrokenError("no command leads back into service")
+        if left_out and not serves(mx):
+            raise BrokenError("a command has given the host up that does not serve")
     except AssertionError as error:
         whole = "\n".join(f"  {one.goal}: {one.happened} -> {one.end} {one.steps}" for one in sessions)
         raise AssertionError(f"story {seed}: {type(error).__name__}: {error}\n{whole}") from error

@@ -30,7 +30,8 @@ class Fate:
     """What the world has in store.
 
     Attributes:
-        boots: for each boot, what comes instead of the ordered kernel: "" as ordered, "fallback", "other", "silent".
+        boots: for each boot, what comes instead of the ordered kernel: "" as ordered, "fallback", "other", "silent",
+            "late", which answers once it was asked for a while.
         judgements: for each proof in turn, what it says; passed when used up.
         guard: whether the guard passes.
     """
@@ -48,6 +49,8 @@ class MemoryMx:
     boot: int = 0
     kernel: str = OLD.release
     silent: bool = False
+    wakes: int = 0
+    """A silent host answers when it was asked this often; 0: it does not."""
     loaded: bool = False
     persisted: bool = False
     held: bool = False
@@ -105,6 +108,12 @@ class MemoryMx:
             Mta.HELD if self.held and not self.running else Mta.SERVING if self.running and not self.held else Mta.OTHER
         )
         return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
+
+    def asked(self):
+        """Somebody asks whether it answers: one that is on its way up does so after a while."""
+        if self.silent and self.wakes:
+            self.wakes -= 1
+            self.silent = self.wakes > 0
 
     def now(self):
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
@@ -397,8 +406,8 @@ class Process:
             mx.kernel = OLD.release
         elif what == "other":
             mx.kernel = OTHER.release
-        elif what == "silent":
-            mx.silent = True
+        elif what in ("silent", "late"):
+            mx.silent, mx.wakes = True, 5 if what == "late" else 0
         yield
 
     def do_await(self, mx, state):

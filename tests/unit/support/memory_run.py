@@ -13,6 +13,7 @@ from mxlib.protocols.world import Done, Options
 from mxlib.reboot import reading
 from mxlib.reboot import run as run_module
 from mxlib.reboot.run import Run
+from mxlib.reboot.steps import boot as boot_steps
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
@@ -22,6 +23,8 @@ from tests.unit.support.site import TEN_LINES
 SITE = parse(TEN_LINES, "test")
 # These look at the host themselves, or ask somebody else than the host.
 UNFENCED = {Step.SLOT, Step.AWAIT, Step.POWER_ON, Step.POWER_CYCLE, Step.MEND}
+REAL = {Step.AWAIT: ACTIONS[Step.AWAIT].apply}
+"""These are the steps themselves: what they decide on in the meantime is not known beforehand."""
 
 
 class MxClock(FakeClock):
@@ -77,6 +80,38 @@ class MemoryPool:
         return [f"set {dict(values)}"]
 
 
+class MemoryMachine:
+    """The machine of the MX in memory, from outside."""
+
+    def __init__(self, mx):
+        self.mx = mx
+
+    def off(self):
+        return self.mx.off
+
+    def stuck(self):
+        return ""
+
+    def attach(self):
+        pass
+
+    watch = unwatch = attach
+
+
+class MemoryHost:
+    """The MX in memory, as far as it is asked whether it answers."""
+
+    name = HOST
+
+    def __init__(self, mx):
+        self.mx = mx
+
+    def read(self, _script, *, timeout):
+        self.mx.asked()
+        if self.mx.unreachable:
+            raise HostUnreachableError("no session")
+
+
 class MemoryJournal:
     """A journal in memory."""
 
@@ -109,9 +144,9 @@ class MemoryRun:
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
         self.slot = MemorySlot(self.process)
         self.world = RebootWorld(
-            site=SITE, target=SimpleNamespace(name=HOST), peers=(), clock=MxClock(self.mx), operator=self.tell,
+            site=SITE, target=MemoryHost(self.mx), peers=(), clock=MxClock(self.mx), operator=self.tell,
             options=Options("why", "who", 50, 900.0), run="run-1", progress=Progress(goal),
-            adapters=Adapters(self.slot, MemoryPool(self.mx), silencer=None, verifier=None, rescue=None),
+            adapters=Adapters(self.slot, MemoryPool(self.mx), None, None, rescue=MemoryMachine(self.mx)),
         )  # fmt: skip
         if not self.mx.curable:
             self.world.progress.cures |= {Step.MEND, Step.POWER_CYCLE}
@@ -120,6 +155,7 @@ class MemoryRun:
         taken = {step: replace(action, apply=self.action(step)) for step, action in ACTIONS.items()}
         monkeypatch.setattr(run_module, "ACTIONS", taken)
         monkeypatch.setattr(reading, "read_standing", self.standing)
+        monkeypatch.setattr(boot_steps, "read_standing", self.standing)
         monkeypatch.setattr(RebootWorld, "act", lambda _world, script, **given: self.act(script, **given))
 
     def act(self, script, *, record=None, timeout=30.0, look=True):
@@ -150,6 +186,7 @@ class MemoryRun:
         self.world.progress.guard = self.mx.fate.guard
 
     def standing(self, _host, _mta):
+        self.mx.asked()
         view = self.mx.view()
         if view is None:
             raise HostUnreachableError("no session")
@@ -158,11 +195,13 @@ class MemoryRun:
             raise ParseError("damaged" if self.mx.damaged else "no end within its time limit")
         record, kept = self.mx.record, self.mx.kept()
         return SimpleNamespace(
-            view=view, depool=SimpleNamespace(record=record, kept=kept, ports_of=lambda _ports: view.ports)
+            view=view,
+            stopping=False,
+            depool=SimpleNamespace(record=record, kept=kept, ports_of=lambda _ports: view.ports),
         )
 
     def action(self, step):
-        def act(world, _state):
+        def act(world, state):
             progress = world.progress
             self.process.surprised = bool(self.moves.get(step))
             for move in self.moves.get(step, []) and [self.moves[step].pop(0)]:
@@ -170,6 +209,8 @@ class MemoryRun:
                 move(self.mx)
             for error in self.before.get(step, []) and [self.before[step].pop(0)]:
                 raise error
+            if step in REAL:
+                return self.really(step, world, state)
             if step not in UNFENCED:
                 self.fence()
             self.process.goal, self.process.waited = progress.goal, progress.waited
@@ -192,6 +233,15 @@ class MemoryRun:
             return Done(step.value)
 
         return act
+
+    def really(self, step, world, state):
+        """Take the step itself."""
+        self.tick()
+        done = REAL[step](world, state)
+        self.tick()
+        for error in self.lost.get(step, []) and [self.lost[step].pop(0)]:
+            raise error
+        return done
 
     def tick(self):
         """One effect more: what happens after it (whether anything does), and whether the process outlives it."""
