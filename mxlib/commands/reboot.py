@@ -22,6 +22,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.mta.standing import read_standing
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
+from mxlib.reboot.rehearsal import rehearse
 from mxlib.reboot.run import Result, Run
 from mxlib.reboot.world import RebootWorld
 
@@ -123,7 +124,7 @@ class HostRun(Command):
     def _rehearse(self) -> Outcome:
         world = self._world()
         self._choose_kernel(world)
-        result = Run(world, journal.NoJournal(), resting=self.stop.rest).rehearse()
+        result = rehearse(world, journal.NoJournal())
         return self.said(result.outcome, result.why)
 
     def _run(self) -> Outcome:

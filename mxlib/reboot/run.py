@@ -10,7 +10,6 @@ from mxlib.base.errors import (
     FencedError,
     HostUnreachableError,
     InterruptedRunError,
-    JournalError,
     LockedError,
     MovedError,
     MxlibError,
@@ -22,10 +21,10 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Ports, State, Step
-from mxlib.protocols.operator import Operator
+from mxlib.reboot.events import Events, spent
+from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, in_service, keep_out, truthful
 from mxlib.reboot.reading import read_state
-from mxlib.reboot.steps import guard
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import RebootWorld
 
@@ -36,7 +35,9 @@ _LOOKS = 5
 """So often in a row a host is looked at that answers what cannot be understood: a busy one lets a section time out."""
 _AGAIN_S = 5.0
 _DOUBTS = 2
-"""So often a step may stay without an answer before it counts as failed."""
+"""So often a step without an answer is taken again: a busy host gives one later, and twice is no more than once."""
+_DOUBT_S = 600.0
+"""Where that took longer than this, it is taken again once only: the host may be out of service meanwhile."""
 _LOCKED = 18
 """So often the host's lock is asked for while another command holds it: ours goes on when its answer is lost."""
 _TRIES_OUT = 2
@@ -61,23 +62,6 @@ class Result:
     record: Record | None = None
 
 
-class _Events:
-    """The journal of a run; one that cannot be written costs the journal, not the run."""
-
-    def __init__(self, journal: EventLog, operator: Operator):
-        self._journal = journal
-        self._operator = operator
-        self._lost = False
-
-    def write(self, event: str, **values: object) -> None:
-        try:
-            self._journal.write(event, **values)
-        except JournalError as error:
-            if not self._lost:
-                self._operator.line(f"NOT in the journal from here on, the run goes on without: {error}")
-            self._lost = True
-
-
 class Run:
     """One run on one host."""
 
@@ -90,7 +74,7 @@ class Run:
         """
         self._world = world
         self._progress = world.progress
-        self._journal = _Events(journal, world.operator)
+        self._journal = Events(journal, world.operator)
         self._resting = resting
         self._interrupted = ""
         self._repeats: list[Do] = []
@@ -122,22 +106,19 @@ class Run:
     def _once(self) -> End | None:
         if self._unread:
             self._world.clock.sleep(_AGAIN_S)
-        begin, before = self._world.clock.monotonic(), self._world.adapters.meter.read()
         self._answered = False
-        state = self.state()
+        with spent(self._world) as took:
+            state = self.state()
         self._answered, self._unread = state.host is not None, 0
         if self._pending is not None:
             pending, self._pending = self._pending, None
             return self._true(pending(state), state)
         decision = decide(self._progress.goal, state)
-        self._read = {
-            "reading_s": self._world.clock.monotonic() - begin,
-            "reading_trips": self._world.adapters.meter.read().since(before).trips,
-        }
+        self._read = {f"reading_{'s' if name == 'seconds' else name}": value for name, value in took.items()}
         if isinstance(decision, End):
             return self._true(decision, state)
         if decision.step is Step.GUARD:
-            self._run_guard()
+            run_guard(self._world, self._journal, self._read)
             return None
         return self._take(decision, state)
 
@@ -170,31 +151,6 @@ class Run:
 
     # --- acting
 
-    def _run_guard(self, *, rehearsing: bool = False) -> None:
-        begin, before = self._world.clock.monotonic(), self._world.adapters.meter.read()
-        verdicts = guard.guard(self._world)
-        seconds = self._world.clock.monotonic() - begin
-        trips = self._world.adapters.meter.read().since(before).trips
-        spent = {"seconds": seconds, "probing_s": self._progress.probed_s, "trips": trips}
-        self._journal.write("guard", checks=len(verdicts), **self._read, **spent)
-        for one in verdicts:
-            self._journal.write("verdict", stage="guard", **one.values)
-        against = guard.blocking(self._world, verdicts)
-        self._progress.guard = not against
-        said = f"guard: {len(verdicts)} checks, {len(against)} against beginning ({duration(seconds)})"
-        self._world.operator.line(said)
-        for one in against:
-            self._world.operator.line(f"  {one.status.value:8}{one.check}: {one.why}")
-        if against and not rehearsing:
-            self._progress.guard = guard.ask(self._world, against)
-            self._write_answers()
-
-    def _write_answers(self) -> None:
-        """What was asked, and what was answered."""
-        for one in self._progress.asked:
-            self._journal.write("asked", question=one.question, answer=one.answer, effect=one.effect, by=one.by)
-        self._progress.asked.clear()
-
     def _take(self, decision: Do, state: State) -> End | None:
         """Take a step, write it down, and turn what goes wrong into the next decision."""
         if decision.step is Step.TURN_BACK:
@@ -202,13 +158,14 @@ class Run:
         if decision.step is Step.RELEASE:
             self._note_release(state)
         self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
-        begin, before = self._world.clock.monotonic(), self._world.adapters.meter.read()
+        begin = self._world.clock.monotonic()
         try:
             self._refuse_repeats(decision)
             try:
-                done = ACTIONS[decision.step].apply(self._world, state)
+                with spent(self._world) as took:
+                    done = ACTIONS[decision.step].apply(self._world, state)
             finally:
-                self._write_answers()
+                self._journal.answers(self._world)
         except InterruptedRunError:
             self._acted.add(decision.step)
             self._journal.write("stopped", step=decision.step.value)
@@ -219,14 +176,11 @@ class Run:
             evidence = error.evidence if isinstance(error, StepError) else {}
             kind = type(error).__name__
             self._journal.write("failed", step=decision.step.value, error=str(error), kind=kind, **evidence)
-            return self._failure(decision.step, error)
+            return self._failure(decision.step, error, self._world.clock.monotonic() - begin)
         self._acted.add(decision.step)
         self._doubts.pop(decision.step, None)
-        seconds = self._world.clock.monotonic() - begin
-        trips = self._world.adapters.meter.read().since(before).trips
-        said = {"note": done.note, "seconds": seconds, "trips": trips, **done.evidence}
-        self._journal.write("done", step=decision.step.value, **said)
-        self._world.operator.line(f"{decision.step.value}: {one_line(done.note, 400)} ({duration(seconds)})")
+        self._journal.write("done", step=decision.step.value, note=done.note, **{**took, **done.evidence})
+        self._world.operator.line(f"{decision.step.value}: {one_line(done.note, 400)} ({duration(took['seconds'])})")
         return None
 
     def _note_release(self, state: State) -> None:
@@ -244,13 +198,13 @@ class Run:
         if same and decision.step is not Step.AWAIT and decision.step not in self._doubts:
             raise StepError(f"{decision.step.value} has no effect")
 
-    def _failure(self, step: Step, error: MxlibError) -> End | None:
+    def _failure(self, step: Step, error: MxlibError, seconds: float) -> End | None:
         """Decide on a step that could not do its work. The kind of error may ask for another look, never for an end."""
         why = f"{step.value}: {one_line(str(error), 400)}"
         self._world.operator.line(f"FAILED {why}")
         if isinstance(error, FencedError):
             return End(Outcome.INTERRUPTED, why)
-        allowed = _LOCKED if isinstance(error, LockedError) else _DOUBTS
+        allowed = _LOCKED if isinstance(error, LockedError) else 1 if seconds > _DOUBT_S else _DOUBTS
         if isinstance(error, _NOT_KNOWN) and (seen := self._doubts.get(step, 0)) < allowed:
             self._doubts[step] = seen + 1
             return None
@@ -339,30 +293,3 @@ class Run:
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
         return Result(outcome, why, record)
 
-    # --- rehearsing
-
-    def rehearse(self) -> Result:
-        """The dry run: the guard for real, then every action in order, with its command, and none taken."""
-        state = dataclasses.replace(self.state(), guard=None)
-        for _ in range(MAX_STEPS):
-            decision = decide(self._progress.goal, state)
-            if isinstance(decision, End):
-                return Result(decision.outcome, f"dry run: {decision.why}" if decision.why else "dry run", None)
-            if decision.step is Step.GUARD:
-                self._run_guard(rehearsing=True)
-                state = dataclasses.replace(state, guard=True)
-                if not self._progress.guard:
-                    return Result(Outcome.REFUSED, "dry run: the guard found reasons not to begin", None)
-            else:
-                state = self._show(decision, state)
-        return Result(Outcome.LEFT_OUT, "dry run: no end")
-
-    def _show(self, decision: Do, state: State) -> State:
-        """Show a step, and return the state it would lead to."""
-        action = ACTIONS[decision.step]
-        self._world.operator.line(f"would {decision.step.value}{f' {decision.why}' if decision.why else ''}")
-        for line in action.preview(self._world, state):
-            self._world.operator.line(f"    {line}")
-        if action.undo is not None:
-            self._world.operator.line(f"    undone by: {action.undo.value}")
-        return action.rehearse(self._world, state)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mxlib.model.state import State, Step, View
+from mxlib.model.state import State, Step, View, Waited
 from mxlib.protocols.world import Done
 from mxlib.reboot.world import RebootWorld, record_of
 
@@ -66,3 +66,8 @@ def with_host(state: State, **changes: Any) -> State:
 def with_record(state: State, **changes: Any) -> State:
     """Return a state in which the run remembers something else."""
     return dataclasses.replace(state, record=dataclasses.replace(record_of(state), **changes))
+
+
+def answers(_world: RebootWorld, state: State) -> State:
+    """Return the state in which a host that was waited for answers: the rehearsal of every step that brings it back."""
+    return dataclasses.replace(state, waited=Waited.NO)

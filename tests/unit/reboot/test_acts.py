@@ -14,7 +14,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.on_host import DIRECTORY, PUT, Basis, Kept
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Step, Waited
-from mxlib.reboot.steps import boot, queue, service
+from mxlib.reboot.steps import boot, entries, queue, service
 from mxlib.reboot.world import Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
@@ -121,15 +121,15 @@ def test_power_is_looked_at_again_right_before_it_is_given(off: bool, done: list
 
 def test_a_kernel_is_kept_in_one_act_whose_last_thing_is_the_entry() -> None:
     world: Any = World()
-    note = boot.keep(world, state()).note
+    note = entries.keep(world, state()).note
     ((script, _),) = world.sent
     assert script.index("apt-mark hold") < script.index("proven-kernels") < script.index("saved_entry")
     assert "NOT HELD" not in note
 
 
 def test_a_kernel_that_could_not_be_held_serves_and_what_is_missing_is_said() -> None:
-    world: Any = World(said=f"{boot.NOT_HELD}\n{ENTRIES}")
-    assert "NOT HELD: run apt-mark hold linux-image-6.1.0-56" in boot.keep(world, state()).note
+    world: Any = World(said=f"{entries.NOT_HELD}\n{ENTRIES}")
+    assert "NOT HELD: run apt-mark hold linux-image-6.1.0-56" in entries.keep(world, state()).note
 
 
 def test_once_the_mta_is_stopped_again_the_ledger_is_closed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,12 +175,12 @@ class Apt:
         (self.folder / name).chmod(0o755)
 
     def run(self) -> tuple[int, str, bool]:
-        script = f"set -eu\n{PUT}{boot.hold_script('6.1.0-56')}".replace(DIRECTORY, str(self.state))
+        script = f"set -eu\n{PUT}{entries.hold_script('6.1.0-56')}".replace(DIRECTORY, str(self.state))
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
         done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout.strip(), (self.state / "held-kernel").exists()
 
 
-@pytest.mark.parametrize(("locked", "said", "held"), [(0, "", True), (7, "", True), (999, boot.NOT_HELD, False)])
+@pytest.mark.parametrize(("locked", "said", "held"), [(0, "", True), (7, "", True), (999, entries.NOT_HELD, False)])
 def test_a_locked_dpkg_is_waited_for_and_then_done_without(tmp_path: Path, locked: int, said: str, held: bool) -> None:
     assert Apt(tmp_path, locked).run() == (0, said, held)

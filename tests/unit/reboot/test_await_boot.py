@@ -10,7 +10,7 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level
 from mxlib.model.state import Waited
-from mxlib.reboot.steps import boot
+from mxlib.reboot.steps import await_boot
 from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
@@ -38,7 +38,7 @@ class World:
             )
         )
         self.at, self.mta = at, None
-        monkeypatch.setattr(boot, "read_standing", lambda _host, _mta: self.standing())
+        monkeypatch.setattr(await_boot, "read_standing", lambda _host, _mta: self.standing())
 
     def read(self, _script: str, *, timeout: float) -> None:
         if self.at(self.clock.seconds) is None:
@@ -59,7 +59,7 @@ class World:
 
     def waits(self) -> str:
         state: Any = SimpleNamespace(record=self.record)
-        return boot.await_boot(self, state).note  # type: ignore[arg-type]
+        return await_boot.await_boot(self, state).note  # type: ignore[arg-type]
 
 
 def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,5 +115,5 @@ def test_an_order_that_only_the_record_on_the_host_knows_of_is_waited_for(monkey
     """Its answer was lost: the run itself does not know that it was recorded."""
     world = World(monkeypatch, lambda now: f"{OLD} stopping" if now < 10 else NEW)
     state: Any = SimpleNamespace(record=replace(world.record, boots=()))
-    assert boot.await_boot(world, state).note.endswith("as wanted")  # type: ignore[arg-type]
+    assert await_boot.await_boot(world, state).note.endswith("as wanted")  # type: ignore[arg-type]
     assert world.record.boots[-1].after == NEW

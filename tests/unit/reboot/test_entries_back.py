@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import StepError
-from mxlib.reboot.steps import boot
+from mxlib.reboot.steps import entries
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.records import RECORD
 
@@ -36,7 +36,7 @@ class Machine:
     def act(self, script: str, timeout: float) -> Any:
         del timeout
         environment = {"PATH": f"{self.folder}:{os.environ['PATH']}", "BLOCK": str(self.block)}
-        text = script.replace(boot._ENVIRONMENT, str(self.block))
+        text = script.replace(entries._ENVIRONMENT, str(self.block))
         argv = ["sh", "-euc", text]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True, env=environment)
         return SimpleNamespace(output=done.stdout)
@@ -55,14 +55,14 @@ class Machine:
 )
 def test_any_name_is_written_back(tmp_path: Path, before: str) -> None:
     machine: Any = Machine(tmp_path)
-    boot.set_entries(machine, before, "")
+    entries.set_entries(machine, before, "")
     assert machine.block.read_text(encoding="utf-8") == f"saved_entry={before}\n"
 
 
 def test_a_name_that_would_be_two_lines_is_refused(tmp_path: Path) -> None:
     machine: Any = Machine(tmp_path)
     with pytest.raises(StepError, match="not the name of a boot entry"):
-        boot.set_entries(machine, "0\nnext_entry=1", "")
+        entries.set_entries(machine, "0\nnext_entry=1", "")
     assert "saved_entry=other" in machine.block.read_text(encoding="utf-8")
 
 
@@ -72,9 +72,10 @@ def test_a_kept_kernel_is_noted_with_the_build_that_runs(monkeypatch: pytest.Mon
         target=SimpleNamespace(name="mx2001"),
         clock=FakeClock(),
     )
-    monkeypatch.setattr(boot, "set_entries", lambda _world, _saved, _next, first, timeout: scripts.append(first) or "")
+    noted = lambda _world, _saved, _next, first, timeout: scripts.append(first) or ""  # noqa: E731
+    monkeypatch.setattr(entries, "set_entries", noted)
     host = SimpleNamespace(kernel=RECORD.target.release, build="6.1.192-2")
-    boot.keep(world, SimpleNamespace(record=RECORD, host=host))  # type: ignore[arg-type]
+    entries.keep(world, SimpleNamespace(record=RECORD, host=host))  # type: ignore[arg-type]
     (noted,) = [line for line in scripts[-1].splitlines() if '"release"' in line]
     assert f'"release": "{RECORD.target.release}"' in noted
     assert '"version": "6.1.192-2"' in noted

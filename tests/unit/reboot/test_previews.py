@@ -3,13 +3,13 @@
 from types import SimpleNamespace
 
 from mxlib.mta.find import find
-from mxlib.reboot.steps import boot, ports
+from mxlib.reboot.steps import entries, ports
 
 
 def test_both_boot_entries_are_shown():
     goal = SimpleNamespace(entries_for=lambda _record: ("saved-1", "next-2"))
     world = SimpleNamespace(site=SimpleNamespace(boot=SimpleNamespace(panic=0)), progress=SimpleNamespace(goal=goal))
-    shown = boot._commands_for_entries(world, SimpleNamespace(record="any"))
+    shown = entries._commands_for_entries(world, SimpleNamespace(record="any"))
     assert [line.split()[-1] for line in shown] == ["saved_entry=saved-1", "next_entry=next-2"]
 
 

@@ -18,7 +18,8 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
 from mxlib.reboot import reading
-from mxlib.reboot import run as run_module
+from mxlib.reboot.rehearsal import rehearse
+from mxlib.reboot.steps import guard
 from mxlib.reboot.steps.registry import ACTIONS
 from tests.unit.reboot.test_plan import ABORT, RESUME, died_with_the_machine_off, in_service
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx, Process
@@ -212,9 +213,9 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
             """The claim of another world."""
         return process.mx.record
 
-    monkeypatch.setattr(run_module.guard, "first_record", claimed)
-    monkeypatch.setattr(run_module.guard, "read_facts", lambda _host, _sources: None)
-    result = found.run.rehearse()
+    monkeypatch.setattr(guard, "first_record", claimed)
+    monkeypatch.setattr(guard, "read_facts", lambda _host, _sources: None)
+    result = rehearse(found.world, found.journal)
     assert result.outcome is Outcome.DONE
     shown = [line.split(" ", 1)[1] for line in found.tell.lines if line.startswith("would")]
     assert shown[:3] == ["slot", "claim", "silence"]
@@ -225,7 +226,7 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
 
 def test_a_dry_run_stops_where_the_guard_does(world):
     found = world(mx=MemoryMx(Fate(guard=False)))
-    assert found.run.rehearse().outcome is Outcome.REFUSED
+    assert rehearse(found.world, found.journal).outcome is Outcome.REFUSED
 
 
 STEPS = [step for step in ACTIONS if step not in (Step.POWER_ON, Step.MEND, Step.POWER_CYCLE)]
@@ -409,3 +410,13 @@ def test_a_host_that_falls_silent_while_clients_are_kept_from_it_is_not_called_s
     result = found.execute()
     assert result.outcome is Outcome.INTERRUPTED
     assert "its ports were not closed when it last did" in result.why
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(60.0, 3), (700.0, 2)])
+def test_a_step_that_stays_without_an_answer_is_taken_again_and_a_long_one_only_once(world, seconds, tries):
+    found = world()
+    found.before[Step.DRAIN] = [CommandTimeoutError("no end")] * 9
+    found.moves[Step.DRAIN] = [lambda _mx: found.world.clock.sleep(seconds)] * 9
+    assert found.execute().outcome is Outcome.UNDONE
+    failed = [values for name, values in found.journal.events if name == "failed"]
+    assert [one["step"] for one in failed] == ["drain"] * tries

@@ -10,10 +10,10 @@ from mxlib.model.on_host import Basis
 from mxlib.model.state import Pool, Step
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done, Options
-from mxlib.reboot import reading
+from mxlib.reboot import reading, rehearsal
 from mxlib.reboot import run as run_module
 from mxlib.reboot.run import Run
-from mxlib.reboot.steps import boot as boot_steps
+from mxlib.reboot.steps import await_boot
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
@@ -151,11 +151,12 @@ class MemoryRun:
         if not self.mx.curable:
             self.world.progress.cures |= {Step.MEND, Step.POWER_CYCLE}
         self.run = Run(self.world, self.journal, resting=lambda: self.rested.append(1))
-        self.run._run_guard = self.guard
+        for module in (run_module, rehearsal):
+            monkeypatch.setattr(module, "run_guard", self.guard)
         taken = {step: replace(action, apply=self.action(step)) for step, action in ACTIONS.items()}
         monkeypatch.setattr(run_module, "ACTIONS", taken)
         monkeypatch.setattr(reading, "read_standing", self.standing)
-        monkeypatch.setattr(boot_steps, "read_standing", self.standing)
+        monkeypatch.setattr(await_boot, "read_standing", self.standing)
         monkeypatch.setattr(RebootWorld, "act", lambda _world, script, **given: self.act(script, **given))
 
     def act(self, script, *, record=None, timeout=30.0, look=True):
@@ -182,7 +183,7 @@ class MemoryRun:
         self.world.progress.basis = Basis(self.mx.boot_id, self.mx.kept())
         self.world.progress.record = self.mx.record
 
-    def guard(self, *, rehearsing=False):
+    def guard(self, _world, _events, _reading, *, asks=True):
         self.world.progress.guard = self.mx.fate.guard
 
     def standing(self, _host, _mta):

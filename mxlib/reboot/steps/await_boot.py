@@ -1,0 +1,101 @@
+"""The wait for the boot that follows a reboot, or for a host that does not answer."""
+
+import dataclasses
+import itertools
+
+from mxlib.base.errors import HostError, ParseError
+from mxlib.base.text import duration, one_line
+from mxlib.model.record import Level, Record
+from mxlib.model.state import State, Step, Waited
+from mxlib.mta.standing import Standing, read_standing
+from mxlib.protocols.world import Done
+from mxlib.reboot.steps.step import Action, answers
+from mxlib.reboot.world import RebootWorld
+
+_POLL_S = 3.0
+_ASK_S = 5.0
+_NOT_STOPPING_S = 20.0
+"""A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
+_ASK_CLUSTER = 5
+"""Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
+
+
+def await_boot(world: RebootWorld, state: State) -> Done:
+    """Wait for an answer from a boot that is not the one that was to end."""
+    try:
+        return _await(world, state)
+    finally:
+        world.adapters.rescue.unwatch()
+
+
+def _await(world: RebootWorld, state: State) -> Done:
+    record = state.record
+    begin = world.clock.monotonic()
+    for poll in itertools.count(1):
+        standing, problem = _try_standing(world)
+        waited = world.clock.monotonic() - begin
+        if standing is not None and _another_boot(standing, record):
+            return _booted(world, standing, waited)
+        if standing is not None and not standing.stopping and waited > _NOT_STOPPING_S:
+            world.progress.waited = Waited.SAME_BOOT
+            return Done(f"the host is still in the old boot after {duration(waited)} and is not shutting down")
+        if standing is None and _asks_cluster(record, poll) and world.adapters.rescue.off():
+            world.progress.waited = Waited.OFF
+            return Done(f"the machine is off, {duration(waited)} after the order")
+        if standing is None and poll == 1:
+            world.adapters.rescue.attach()
+        if standing is None and (seen := world.adapters.rescue.stuck()):
+            world.progress.waited = Waited.SILENT
+            return Done(f"no answer after {duration(waited)}, and its console shows {seen}")
+        if waited > world.site.boot.timeout:
+            world.progress.waited = Waited.SILENT
+            return Done(f"no new boot within {duration(waited)}: {problem}")
+        world.operator.live(
+            f"waiting for a new boot, {duration(waited)} of {duration(world.site.boot.timeout)}: {problem}"
+        )
+        world.clock.sleep(_POLL_S)
+    raise AssertionError("a count has no end")
+
+
+def _asks_cluster(record: Record | None, poll: int) -> bool:
+    cold = record is not None and record.awaited is not None and record.awaited.level is Level.COLD
+    return cold or poll % _ASK_CLUSTER == 0
+
+
+def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
+    """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
+    try:
+        world.target.read("# ask whether it answers\ntrue", timeout=_ASK_S)
+        standing = read_standing(world.target, world.mta)
+    except (HostError, ParseError) as error:
+        return None, one_line(str(error), 80)
+    return standing, "shutting down" if standing.stopping else "still the old boot"
+
+
+def _another_boot(standing: Standing, record: Record | None) -> bool:
+    """Whether the boot that was to end has ended; the record on the host knows of an order whose answer was lost."""
+    known = standing.depool.record or record
+    return known is None or known.awaited is None or standing.view.boot != known.awaited.before
+
+
+def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
+    world.progress.waited = Waited.NO
+    world.decide_on(standing)
+    view, record = standing.view, standing.depool.record
+    # Whose run this is, was perhaps not known while the host was silent: then the slot comes first.
+    if record is not None and record.awaited is not None and record.token <= world.adapters.slot.token:
+        booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
+        world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
+        as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
+        return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
+    return Done(f"the host answers again, with {view.kernel}")
+
+
+ACTIONS = (
+    Action(
+        Step.AWAIT,
+        await_boot,
+        answers,
+        lambda world, _state: [f"wait for another boot id, at most {world.site.boot.timeout:g} s"],
+    ),
+)
