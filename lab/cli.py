@@ -21,6 +21,7 @@ from lab.stations import management, outside
 from lab.stations.box import Box
 from lab.stations.infra import OUTSIDE_SENDER
 from lab.stories import incidents as incident
+from lab.world import worlds
 from lab.world.behaviour import MODES
 from lab.world.places import PLACES
 
@@ -59,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("up", _up, "bring the lab up; builds and caches what is missing")
     _install_option(command)
+    command.add_argument(
+        "--world", metavar="NAME", default="", help="what a new lab's exchangers are like: see `worlds`"
+    )
+    add("worlds", _worlds, "the worlds that a lab's exchangers can live in: release, language, zone, habits")
     command = add("down", _down, "end the lab; its disks and queues stay for the next `up`")
     command.add_argument("--purge", action="store_true", help="remove the lab's state too (the cache of images stays)")
     command = add("status", _status, "what is so now")
@@ -151,8 +156,12 @@ def _place(arguments: argparse.Namespace) -> Stations:
 
 def _up(arguments: argparse.Namespace) -> None:
     say = Progress()
-    lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
+    lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages, world=arguments.world)
     say("the lab is up: `lab/mxlab status`, `lab/mxlab run -- -l`, `lab/mxlab faults`")
+
+
+def _worlds(_arguments: argparse.Namespace) -> None:
+    print(worlds.listing())
 
 
 def _down(arguments: argparse.Namespace) -> None:

@@ -61,7 +61,7 @@ def cookbook(host: Box, *words: str) -> list[str]:
 def other_kernel(place: Stations, mx: Exchanger) -> str:
     """The kernel of the image that an exchanger does not run now."""
     running = ssh(place, mx, "uname -r").stdout.strip()
-    kernels = lifecycle.image_facts(place.lab).kernels
+    kernels = lifecycle.image_facts(place.lab, mx).kernels
     if running not in kernels:
         raise LabError(f"{mx.name} runs kernel {running!r}: expected one of {', '.join(kernels)}")
     return next(kernel for kernel in kernels if kernel != running)

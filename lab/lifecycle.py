@@ -14,10 +14,12 @@ from pathlib import Path
 
 from lab import preflight
 from lab.build import acceleration, image, image_host, labroot
+from lab.build import release as releases
 from lab.place import EXCHANGERS, GATEWAY, MANAGEMENT, NODE, REPOSITORY, Exchanger, Lab, cache
 from lab.shell import LabError, wait_for
 from lab.stations import infra, management, network, node, outside, pki
 from lab.stations.box import Box
+from lab.world import worlds
 
 Say = Callable[[str], None]
 # Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once.
@@ -84,8 +86,11 @@ def alone(lab: Lab) -> Iterator[None]:
         yield
 
 
-def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
+def up(lab: Lab, say: Say, *, install_packages: bool = False, world: str = "") -> None:
     """Bring the lab up: build what is not cached, start what does not run. Safe to run again at any time.
+
+    Args:
+        world: the worlds of a new lab's exchangers, by their name; empty: those the lab has, or the default.
 
     Raises:
         LabError: one sentence that says what is missing or did not come up.
@@ -93,9 +98,11 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
     starting = not stations(lab).node.pid
     preflight.check(may_install=install_packages, starting=starting)
     with alone(lab), ThreadPoolExecutor(8) as pool:
+        worlds.settle(lab, world)
         environment = pool.submit(management.virtual_environment)
         root = labroot.build(cache(), say)
-        base = pool.submit(image.build_base, cache(), say)
+        suites = [releases.find(worlds.of(lab, mx).release) for mx in EXCHANGERS]
+        bases = pool.submit(image.build_bases, cache(), say, suites)
         pki.make_all(lab, root)
         place = stations(lab)
         start_stations(place)
@@ -105,11 +112,11 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False) -> None:
         node.configure(place.node)
         node.start_cluster(place.node)
         say("Ganeti cluster up, RAPI answers")
-        _accelerate(place.node, base.result(), say)
+        _accelerate(place.node, bases.result()[suites[0].suite], say)
         for task in (services, *configured):
             task.result()
         pooled = pool.submit(management.pool_everything, place.operator, environment.result())
-        _start_exchangers(place, base.result(), pool, say)
+        _start_exchangers(place, bases.result(), pool, say)
         pooled.result()
 
 
@@ -153,23 +160,22 @@ def _accelerate(box: Box, base: Path, say: Say) -> None:
     )
 
 
-def _start_exchangers(place: Stations, base: Path, pool: ThreadPoolExecutor, say: Say) -> None:
+def _start_exchangers(place: Stations, bases: dict[str, Path], pool: ThreadPoolExecutor, say: Say) -> None:
     known = node.instances(place.node)
-    if not known:
-        shutil.copy(f"{base}.json", place.lab.state / "image.json")
-        (place.lab.state / "image").write_text(base.name)
-    elif (place.lab.state / "image").read_text() != base.name:
-        say("note: the exchangers were made by an older recipe; `down --purge` and `up` make them anew")
     running = [mx for mx in EXCHANGERS if known.get(mx.fqdn) == "running"]
     for mx in EXCHANGERS:
+        base, kept = bases[worlds.of(place.lab, mx).release], _image(place.lab, mx)
         if mx.fqdn not in known:
+            shutil.copy(f"{base}.json", f"{kept}.json")
+            kept.write_text(base.name)
             image_host.make_host_image(base, host_spec(place.lab, mx), place.lab.state / "images" / f"{mx.name}.raw")
             node.add(place.node, mx)
-        elif mx not in running:
+        elif not kept.exists() or kept.read_text() != base.name:
+            say(f"note: {mx.name} was made by an older recipe; `down --purge` and `up` make it again")
+        if mx.fqdn in known and mx not in running:
             node.start(place.node, mx)
-        else:
-            continue
-        say(f"{mx.name} started by Ganeti")
+        if mx not in running:
+            say(f"{mx.name} started by Ganeti")
     for task in [pool.submit(_answering, place, mx, say, was_running=mx in running) for mx in EXCHANGERS]:
         task.result()
 
@@ -181,18 +187,23 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
         wait_ssh(place, mx)
     # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot. To its
     # end, so that no fault finds it at work.
-    fresh = "[ -n \"$(find /etc/exim4/aliases/vrts_aliases -mmin -60)\" ]"
+    fresh = '[ -n "$(find /etc/exim4/aliases/vrts_aliases -mmin -60)" ]'
     ssh(place, mx, f"{fresh} || timeout 60 systemctl start generate_vrts_aliases.service", timeout=90)
     say(f"{mx.name} answers SSH")
 
 
-def image_facts(lab: Lab) -> image.ImageFacts:
-    """What is known of the image this lab's exchangers were made from: their kernels above all.
+def _image(lab: Lab, mx: Exchanger) -> Path:
+    """Where the lab keeps the name of the image an exchanger was made from, and beside it the image's facts."""
+    return lab.state / f"image-{mx.name}"
+
+
+def image_facts(lab: Lab, mx: Exchanger) -> image.ImageFacts:
+    """What is known of the image an exchanger was made from: its kernels above all.
 
     Raises:
-        LabError: there are no exchangers yet.
+        LabError: it was not made yet.
     """
-    return image.read_facts(lab.state / "image")
+    return image.read_facts(_image(lab, mx))
 
 
 def host_spec(lab: Lab, mx: Exchanger) -> image_host.HostSpec:
@@ -202,7 +213,7 @@ def host_spec(lab: Lab, mx: Exchanger) -> image_host.HostSpec:
         name=mx.fqdn,
         v4=str(mx.v4),
         v6=str(mx.v6),
-        firewall=mx.firewall,
+        world=worlds.of(lab, mx),
         ssh_host_key=lab.keys / f"host-{mx.name}",
         authorized_keys=(lab.keys / "root.pub").read_text(),
         tls_cert=key.with_suffix(".crt"),
@@ -289,7 +300,13 @@ def status(lab: Lab) -> dict[str, object]:
     """What is so in the lab now."""
     place = stations(lab)
     up_now = {box.name: bool(box.pid) for box in place.all}
-    report: dict[str, object] = {"lab": lab.name, "state": str(lab.state), "logs": str(lab.logs), "stations": up_now}
+    report: dict[str, object] = {
+        "lab": lab.name,
+        "world": worlds.name_of(lab),
+        "state": str(lab.state),
+        "logs": str(lab.logs),
+        "stations": up_now,
+    }
     if all(up_now.values()):
         report["services"] = infra.running(place.infra)
         report["instances"] = node.instances(place.node)

@@ -61,7 +61,6 @@ class Exchanger(Station):
 
     dc: str
     preference: int
-    firewall: str
 
     @property
     def mac(self) -> str:
@@ -70,7 +69,7 @@ class Exchanger(Station):
 
 
 MANAGEMENT = (ManagementHost("cumin1001", 31, "eqiad"), ManagementHost("cumin2001", 41, "codfw"))
-EXCHANGERS = (Exchanger("mx1001", 11, "eqiad", 10, "nftables"), Exchanger("mx2001", 21, "codfw", 50, "ferm"))
+EXCHANGERS = (Exchanger("mx1001", 11, "eqiad", 10), Exchanger("mx2001", 21, "codfw", 50))
 STATIONS: tuple[Station, ...] = (GATEWAY, NODE, INFRA, CLIENT, VRTS, *MANAGEMENT, *EXCHANGERS)
 
 

@@ -41,10 +41,16 @@ def uris_in(sources: str) -> list[str]:
 
 
 class PrivateApt:
-    """apt with its lists and downloads in a folder of its own."""
+    """apt with the lists and downloads of one Debian release in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        cache: the lab's cache folder.
+        suite: the release's code name.
+    """
+
+    def __init__(self, cache: Path, suite: str = SUITE) -> None:
+        self._folder = cache / ("apt" if suite == SUITE else f"apt-{suite}")
+        self._suite = suite
 
     def _command(self, *words: str) -> list[str]:
         options = {
@@ -59,7 +65,7 @@ class PrivateApt:
         return ["apt-get", *(word for key, value in options.items() for word in ("-o", f"{key}={value}")), *words]
 
     def update(self) -> None:
-        """Fetch the lists of Debian 12.
+        """Fetch the lists of the release.
 
         Raises:
             LabError: they cannot be had.
@@ -67,7 +73,7 @@ class PrivateApt:
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "status").touch()
-        (self._folder / "sources.list").write_text("\n".join(debian_sources()) + "\n")
+        (self._folder / "sources.list").write_text("\n".join(debian_sources(self._suite)) + "\n")
         run(self._command("update", "-qq"), timeout=180)
 
     def names(self, pattern: str) -> list[str]:
@@ -100,7 +106,7 @@ def unpacked(cache: Path, package: str) -> Path:
         # Aside first: half of a package would look like all of it.
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{package}.", dir=folder.parent) as aside:
-            apt = PrivateApt(cache / "apt")
+            apt = PrivateApt(cache)
             apt.update()
             apt.unpack(package, Path(aside, "files"))
             Path(aside, "files").rename(folder)

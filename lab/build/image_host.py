@@ -8,9 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.build.image import PARTITION_OFFSET, PRIVATE, RECIPE, read_facts
+from lab.build.image import PARTITION_OFFSET, PRIVATE, RECIPE, ImageFacts, read_facts
 from lab.place import GATEWAY, INFRA
 from lab.shell import LabError, run
+from lab.world.worlds import World
 
 # Where each firewall's unit is wanted, as `systemctl enable` would link it.
 FIREWALL_LINKS = {
@@ -28,7 +29,7 @@ class HostSpec:
         name: fully qualified name.
         v4: IPv4 address on the /24.
         v6: IPv6 address on the /64.
-        firewall: ``nftables`` or ``ferm`` (iptables-legacy).
+        world: what its system is like.
         ssh_host_key: private Ed25519 host key; the public one lies beside it with ``.pub``.
         authorized_keys: public keys that may log in as root, one a line.
         tls_cert: certificate (chain) in PEM.
@@ -39,7 +40,7 @@ class HostSpec:
     name: str
     v4: str
     v6: str
-    firewall: str
+    world: World
     ssh_host_key: Path
     authorized_keys: str
     tls_cert: Path
@@ -49,8 +50,6 @@ class HostSpec:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+", self.name):
             raise LabError(f"host name {self.name!r}: expected a fully qualified one")
-        if self.firewall not in FIREWALL_LINKS:
-            raise LabError(f"{self.name}: firewall {self.firewall!r}: expected one of {', '.join(FIREWALL_LINKS)}")
 
     @property
     def short(self) -> str:
@@ -102,6 +101,48 @@ def render_puppet_summary(now: float) -> str:
     return f"---\ntime:\n  last_run: {now:.0f}\nresources:\n  failed: 0\nevents:\n  failure: 0\n"
 
 
+def render_exim(spec: HostSpec) -> str:
+    """``/etc/exim4/host.conf``: the first lines of Exim's main section."""
+    world = spec.world
+    lines = [f"primary_hostname = {spec.name}"]
+    lines += [f"timezone = {world.exim_timezone}"] if world.exim_timezone else []
+    lines += [f"log_file_path = {world.exim_log}"] if world.exim_log else []
+    lines += ["split_spool_directory"] if world.split_spool else []
+    return "\n".join(lines) + "\n"
+
+
+def saved_entry(facts: ImageFacts, kernel: str, style: str) -> str:
+    """What GRUB's environment block names a kernel by: all three boot the same entry.
+
+    In the menu the newest kernel is first, and each is followed by its recovery mode.
+    """
+    position = 2 * (len(facts.kernels) - 1 - facts.kernels.index(kernel))
+    return {
+        "id": facts.grub_entry(kernel),
+        "title": f"Advanced options for Debian GNU/Linux>Debian GNU/Linux, with Linux {kernel}",
+        "number": f"1>{position}",
+    }[style]
+
+
+def world_files(world: World) -> dict[str, str]:
+    """Files by which a host has its language, zone, prompt and way of login."""
+    texts = {
+        "etc/timezone": f"{world.timezone}\n",
+        "etc/ssh/sshd_config.d/host.conf": f"UsePAM {'yes' if world.pam else 'no'}\n",
+    }
+    if world.locale:
+        texts |= dict.fromkeys(("etc/locale.conf", "etc/default/locale"), f"LANG={world.locale}\n")
+    if world.prompt:
+        texts["root/.bashrc"] = f"PS1='{world.prompt}'\n"
+    return texts
+
+
+def host_links(world: World) -> dict[str, str]:
+    """Symbolic links of a host, by their path below ``/``."""
+    link, target = FIREWALL_LINKS[world.firewall]
+    return {link: target, "etc/localtime": f"/usr/share/zoneinfo/{world.timezone}"}
+
+
 def host_files(spec: HostSpec, grub_entry: str, now: float) -> dict[str, bytes]:
     """Every file of a host that differs from the base image, by its path below ``/``."""
     texts = {
@@ -111,9 +152,10 @@ def host_files(spec: HostSpec, grub_entry: str, now: float) -> dict[str, bytes]:
         "etc/machine-id": f"{hashlib.sha256(spec.name.encode()).hexdigest()[:32]}\n",
         "etc/network/interfaces": render_interfaces(spec),
         "etc/resolv.conf": f"search lab.test\nnameserver {INFRA.v4}\noptions timeout:2 attempts:2\n",
-        "etc/exim4/host.conf": f"primary_hostname = {spec.name}\n",
+        "etc/exim4/host.conf": render_exim(spec),
         "root/.ssh/authorized_keys": spec.authorized_keys.rstrip("\n") + "\n",
         "var/lib/puppet/state/last_run_summary.yaml": render_puppet_summary(now),
+        **world_files(spec.world),
     }
     copies = {
         "etc/ssh/ssh_host_ed25519_key": spec.ssh_host_key,
@@ -144,17 +186,18 @@ def make_host_image(base: Path, spec: HostSpec, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
         files, image = Path(work) / "files", Path(work) / "disk.raw"
-        _stage(files, host_files(spec, facts.grub_entry(kernel), time.time()), spec.firewall)
+        entry = saved_entry(facts, kernel, spec.world.entry)
+        _stage(files, host_files(spec, entry, time.time()), host_links(spec.world))
         run(["cp", "--sparse=always", "--reflink=auto", base, image], timeout=120)
         run([*PRIVATE, "/bin/sh", RECIPE / "host.sh", image, files, str(PARTITION_OFFSET)], timeout=60)
         shutil.move(image, out)
 
 
-def _stage(folder: Path, files: dict[str, bytes], firewall: str) -> None:
+def _stage(folder: Path, files: dict[str, bytes], links: dict[str, str]) -> None:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    link, target = FIREWALL_LINKS[firewall]
-    (folder / link).parent.mkdir(parents=True, exist_ok=True)
-    (folder / link).symlink_to(target)
+    for name, target in links.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(target)

@@ -49,10 +49,19 @@ def make(
     Raises:
         LabError: it cannot be made; what there is of it stays.
     """
-    tool = unpacked(folder, "mmdebstrap") / "usr" / "bin" / "mmdebstrap"
+    tool = unpacked_tool(folder)
     # It starts programs of its own package by their names.
     variables = {**os.environ, **(env or {}), "PATH": f"{tool.parent}:{os.environ['PATH']}"}
     run([*within, tool, *options, suite, root, *debian_sources(suite)], timeout=timeout, env=variables)
+
+
+def unpacked_tool(folder: Path) -> Path:
+    """The program, unpacked if it is not in the cache.
+
+    Raises:
+        LabError: it cannot be had.
+    """
+    return unpacked(folder, "mmdebstrap") / "usr" / "bin" / "mmdebstrap"
 
 
 if __name__ == "__main__":

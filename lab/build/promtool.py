@@ -30,7 +30,7 @@ def _fetch(cache: Path, unpacked: Path) -> None:
     """Unpack Debian's package aside, then move the one program to its place: a torn copy would look whole."""
     aside = cache / f"promtool.{os.getpid()}"
     try:
-        apt = PrivateApt(cache / "apt")
+        apt = PrivateApt(cache)
         apt.update()
         apt.unpack("prometheus", aside)
         unpacked.parent.mkdir(parents=True, exist_ok=True)

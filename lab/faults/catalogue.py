@@ -12,6 +12,7 @@ from lab.lifecycle import Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, Exchanger, Lab
 from lab.shell import LabError, wait_for
 from lab.stations import infra, node, outside
+from lab.world import worlds
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Fault:
 
 def _guest(script: str) -> Act:
     def act(target: Target) -> None:
-        fields = {"kernel": target.kernel, "firewall": target.mx.firewall, "password": CONSOLE_PASSWORD}
+        fields = {
+            "kernel": target.kernel,
+            "firewall": worlds.of(target.place.lab, target.mx).firewall,
+            "password": CONSOLE_PASSWORD,
+        }
         filled = script
         for key, value in fields.items():
             filled = filled.replace(f"@{key}@", value)
@@ -316,8 +321,8 @@ FAULTS = {
 
 
 def target(place: Stations, mx: Exchanger, kernel: str | None) -> Target:
-    """What a fault is put on; without a kernel named, the newest one of the exchangers' image."""
-    newest = lifecycle.image_facts(place.lab).kernels[-1]
+    """What a fault is put on; without a kernel named, the newest one of the exchanger's image."""
+    newest = lifecycle.image_facts(place.lab, mx).kernels[-1]
     return Target(place, mx, kernel or newest)
 
 

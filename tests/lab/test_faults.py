@@ -126,7 +126,7 @@ def test_bad_kernel_survives_a_reload_of_the_firewall(place: Stations, broken) -
 )
 def test_kernel_that_does_not_boot(place: Stations, broken, name: str, marker: str) -> None:
     other = demo.other_kernel(place, MX2)
-    facts = lifecycle.image_facts(place.lab)
+    facts = lifecycle.image_facts(place.lab, MX2)
     with broken(name, kernel=other):
         with read_console(place, MX2) as console:
             on(place, MX2, f"grub-reboot '{facts.grub_entry(other)}'; sync; systemctl --no-block reboot")

@@ -8,6 +8,7 @@ import pytest
 from lab import demo
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS, Exchanger
+from lab.world import worlds
 from tests.lab.runs import MX2, events, finish, nothing_lost, reaches, run, start, taken
 
 DONE, FELL_BACK, INCONCLUSIVE = 0, 12, 21
@@ -45,14 +46,15 @@ def test_where_the_world_fails_for_everybody_the_new_kernel_is_not_blamed(place:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("mx", EXCHANGERS, ids=lambda mx: mx.firewall)
+@pytest.mark.parametrize("mx", EXCHANGERS, ids=lambda mx: mx.name)
 def test_a_firewall_loaded_anew_opens_no_port(place: Stations, mx: Exchanger) -> None:
     """Debian's nftables.conf flushes every ruleset, the run's own table too: they are loaded together."""
     known = len(taken(place, mx))
     with nothing_lost(place, mx):
         child = start(place.operator, "--kernel", demo.other_kernel(place, mx), *REASON, mx=mx)
         reaches(place, child, "await boot", known, mx)
-        ssh(place, mx, f"systemctl reload {mx.firewall} || systemctl restart {mx.firewall}")
+        firewall = worlds.of(place.lab, mx).firewall
+        ssh(place, mx, f"systemctl reload {firewall} || systemctl restart {firewall}")
         assert "mx_depool" in ssh(place, mx, "nft list tables").stdout
         assert finish(child)[0] == DONE
 

@@ -8,6 +8,10 @@ grep -v '^#' "$recipe/masked-units" | while read -r unit; do ln -sf /dev/null "$
 printf '%s\n' virtio_pci virtio_blk virtio_net ext4 crc32c_generic libcrc32c > "$root/etc/initramfs-tools/modules"
 echo "UUID=$FS_UUID / ext4 errors=remount-ro,noatime 0 1" > "$root/etc/fstab"
 echo "root:$ROOT_PASSWORD" | chroot "$root" chpasswd
+if [ -n "$LOCALES" ]; then
+  for locale in $LOCALES; do echo "$locale ${locale#*.}"; done > "$root/etc/locale.gen"
+  chroot "$root" locale-gen
+fi
 chroot "$root" chown -R root:Debian-exim /etc/exim4
 chmod 640 "$root/etc/exim4/exim4.conf"
 chroot "$root" systemctl --quiet enable serial-getty@ttyS0.service spamd.service generate_vrts_aliases.timer

@@ -7,10 +7,12 @@ mnt=$files.mnt
 umask 022
 mkdir -p "$mnt"
 mount -o "loop,offset=$offset" "$image" "$mnt"
-cp -r "$files/." "$mnt/"
+# What is a link there (the time zone, the language) is replaced, not written through.
+cp -r --remove-destination "$files/." "$mnt/"
 chmod 700 "$mnt/root/.ssh"
 chmod 600 "$mnt/root/.ssh/authorized_keys"
 for key in "$mnt"/etc/ssh/ssh_host_*_key; do chmod 600 "$key"; done
 chroot "$mnt" chgrp Debian-exim /etc/exim4/exim.key /etc/exim4/host.conf
 chmod 640 "$mnt/etc/exim4/exim.key"
+chroot "$mnt" test -e /etc/localtime || { echo "no such time zone: $(readlink "$mnt/etc/localtime")" >&2; exit 1; }
 umount "$mnt"

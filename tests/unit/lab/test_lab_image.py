@@ -1,6 +1,7 @@
 """The image builder's pure parts: what identifies a recipe, which kernels, what a host's files say."""
 
 import os
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -9,9 +10,20 @@ import pytest
 
 from lab.build import image
 from lab.build.image import ImageFacts, choose_kernels, digest, guest_packages, partition_table, read_facts
-from lab.build.image_host import HostSpec, host_files, render_grubenv, render_hosts, render_interfaces
+from lab.build.image_host import (
+    HostSpec,
+    host_files,
+    host_links,
+    render_grubenv,
+    render_hosts,
+    render_interfaces,
+    saved_entry,
+)
+from lab.build.release import RELEASES, Release
 from lab.shell import LabError
+from lab.world.worlds import WORLDS, World
 
+BOOKWORM, TRIXIE = RELEASES["bookworm"], RELEASES["trixie"]
 UUID = "5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
 
 
@@ -28,7 +40,7 @@ def spec(tmp_path: Path) -> HostSpec:
         name="mx1001.lab.test",
         v4="192.0.2.11",
         v6="2001:db8:77::11",
-        firewall="nftables",
+        world=World("bookworm", "nftables"),
         ssh_host_key=tmp_path / "host",
         authorized_keys="ssh-ed25519 AAAA root@mxlab",
         tls_cert=tmp_path / "mx.crt",
@@ -38,50 +50,59 @@ def spec(tmp_path: Path) -> HostSpec:
 
 class TestDigest:
     def test_is_the_same_for_the_same_recipe(self, recipe: Path) -> None:
-        assert digest(recipe) == digest(image.RECIPE)
+        assert digest(BOOKWORM, recipe) == digest(BOOKWORM, image.RECIPE)
 
     def test_changes_with_a_file(self, recipe: Path) -> None:
-        before = digest(recipe)
+        before = digest(BOOKWORM, recipe)
         with (recipe / "rootfs/etc/exim4/exim4.conf").open("a") as file:
             file.write("# a comment\n")
-        assert digest(recipe) != before
+        assert digest(BOOKWORM, recipe) != before
 
     def test_changes_with_a_files_name(self, recipe: Path) -> None:
-        before = digest(recipe)
+        before = digest(BOOKWORM, recipe)
         (recipe / "packages").rename(recipe / "packages2")
-        assert digest(recipe) != before
+        assert digest(BOOKWORM, recipe) != before
 
     def test_changes_when_a_script_becomes_executable(self, recipe: Path) -> None:
         path = recipe / "rootfs/usr/local/sbin/spamd"
-        before = digest(recipe)
+        before = digest(BOOKWORM, recipe)
         path.chmod(0o644)
-        assert digest(recipe) != before
+        assert digest(BOOKWORM, recipe) != before
+
+    def test_releases_have_an_image_each(self) -> None:
+        assert digest(BOOKWORM) != digest(TRIXIE)
 
     def test_changes_with_a_constant(self, recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = digest(recipe)
+        before = digest(BOOKWORM, recipe)
         monkeypatch.setattr(image, "DISK_BYTES", 4 << 30)
-        assert digest(recipe) != before
+        assert digest(BOOKWORM, recipe) != before
 
 
 class TestChooseKernels:
     def test_the_two_newest_by_number_not_by_text(self) -> None:
-        names = [f"linux-image-6.1.0-{abi}-cloud-amd64" for abi in (9, 47, 56, 100, 55)]
+        names = [f"6.1.0-{abi}-cloud-amd64" for abi in (9, 47, 56, 100, 55)]
         assert choose_kernels(names) == ("6.1.0-56-cloud-amd64", "6.1.0-100-cloud-amd64")
 
-    def test_passes_over_what_is_no_cloud_kernel(self) -> None:
-        names = [
-            "linux-image-6.1.0-57-amd64",
-            "linux-image-6.1.0-57-cloud-amd64-dbg",
-            "linux-image-6.1.0-57-cloud-amd64-unsigned",
-            "linux-image-cloud-amd64",
-            "linux-image-6.1.0-55-cloud-amd64",
-            "linux-image-6.1.0-56-cloud-amd64",
-        ]
-        assert choose_kernels(names) == ("6.1.0-55-cloud-amd64", "6.1.0-56-cloud-amd64")
+    def test_without_a_number_of_the_abi(self) -> None:
+        names = [f"6.12.{version}-cloud-amd64" for version in ("117+deb13", "9+deb13", "115+deb13.1", "115+deb13")]
+        assert choose_kernels(names) == ("6.12.115+deb13.1-cloud-amd64", "6.12.117+deb13-cloud-amd64")
 
     def test_the_same_twice_is_not_two(self) -> None:
-        with pytest.raises(LabError, match="different ABI"):
-            choose_kernels(["linux-image-6.1.0-56-cloud-amd64"] * 2)
+        with pytest.raises(LabError, match="different releases"):
+            choose_kernels(["6.1.0-56-cloud-amd64"] * 2)
+
+    @pytest.mark.parametrize(
+        ("release", "kernel"),
+        [
+            (BOOKWORM, "6.1.0-55-cloud-amd64"),
+            (TRIXIE, "6.12.107+deb13-cloud-amd64"),
+            (TRIXIE, "6.12.115+deb13.1-cloud-amd64"),
+        ],
+    )
+    def test_a_release_knows_its_own_cloud_kernels(self, release: Release, kernel: str) -> None:
+        others = (*(kernel + rest for rest in ("-dbg", "-unsigned")), kernel.replace("-cloud", ""), "cloud-amd64")
+        assert re.fullmatch(release.kernel, kernel)
+        assert not [other for other in others if re.fullmatch(release.kernel, other)]
 
 
 class TestFacts:
@@ -103,35 +124,39 @@ class TestFacts:
 
 class TestBuildBase:
     def test_a_cached_image_is_used_as_it_is(self, tmp_path: Path) -> None:
-        cached = tmp_path / "images" / f"base-{digest()}.raw"
+        cached = tmp_path / "images" / f"base-bookworm-{digest(BOOKWORM)}.raw"
         cached.parent.mkdir()
         cached.touch()
-        assert image.build_base(tmp_path, pytest.fail) == cached
+        assert image.build_base(tmp_path, pytest.fail, BOOKWORM) == cached
+        assert image.build_bases(tmp_path, pytest.fail, [BOOKWORM, BOOKWORM]) == {"bookworm": cached}
 
     def test_a_failed_build_leaves_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def broken(_cache: Path, root: Path, _packages: object) -> None:
+        def broken(_cache: Path, root: Path, _release: Release, _packages: object) -> None:
             root.mkdir()
             raise LabError("no mirror")
 
-        monkeypatch.setattr(image, "_available_kernels", lambda _cache: ("a", "b"))
+        monkeypatch.setattr(image, "_available_kernels", lambda _cache, _release: ("a", "b"))
         monkeypatch.setattr(image, "_make_root", broken)
         with pytest.raises(LabError, match="no mirror"):
-            image.build_base(tmp_path, lambda _: None)
-        assert [path.name for path in (tmp_path / "images").iterdir()] == ["lock"]
+            image.build_base(tmp_path, lambda _: None, BOOKWORM)
+        assert [path.name for path in (tmp_path / "images").iterdir()] == ["lock-bookworm"]
 
     def test_what_a_killed_build_left_is_removed(self, tmp_path: Path) -> None:
-        left = tmp_path / "build-dead"
+        left, of_another = tmp_path / "build-bookworm-dead", tmp_path / "build-trixie-alive"
         left.mkdir()
-        with image.building(tmp_path) as work:
+        of_another.mkdir()
+        with image.building(tmp_path, "bookworm") as work:
             assert work.is_dir()
             assert not left.exists()
+            assert of_another.exists(), "images of two releases are built side by side"
         assert not work.exists()
 
 
 def test_packages_are_the_recipes_and_the_kernels() -> None:
-    packages = guest_packages(image.RECIPE, ["6.1.0-55-cloud-amd64"])
+    packages = guest_packages(image.RECIPE, BOOKWORM, ["6.1.0-55-cloud-amd64"])
     assert {"exim4-daemon-heavy", "ferm", "nftables", "conntrack", "linux-image-6.1.0-55-cloud-amd64"} <= set(packages)
     assert not any(name.startswith("#") for name in packages)
+    assert set(guest_packages(image.RECIPE, TRIXIE, ())) - set(packages) == set(TRIXIE.packages)
 
 
 def test_partition_table_is_one_bootable_partition_to_the_end() -> None:
@@ -175,23 +200,46 @@ class TestHostFiles:
         assert len(ids) == 2
         assert all(len(each) == 33 for each in ids)
 
-    @pytest.mark.parametrize(
-        ("field", "value"), [("firewall", "pf"), ("name", "mx1001"), ("name", "mx1001.lab;reboot")]
-    )
+    @pytest.mark.parametrize(("field", "value"), [("name", "mx1001"), ("name", "mx1001.lab;reboot")])
     def test_what_cannot_be_is_refused(self, spec: HostSpec, field: str, value: str) -> None:
         with pytest.raises(LabError, match="expected"):
             HostSpec(**{**vars(spec), field: value})
 
 
-def test_images_of_older_recipes_are_pruned_with_their_facts(tmp_path: Path) -> None:
-    for age, name in enumerate(("new", "older", "old", "oldest")):
-        for path in (tmp_path / f"base-{name}.raw", tmp_path / f"base-{name}.raw.json"):
+class TestWorld:
+    def test_is_laid_over_the_image(self, spec: HostSpec) -> None:
+        files = host_files(HostSpec(**{**vars(spec), "world": WORLDS["two"]["mx2001"]}), "entry", now=0)
+        assert files["etc/locale.conf"] == files["etc/default/locale"] == b"LANG=de_DE.UTF-8\n"
+        assert files["etc/timezone"] == b"Europe/Berlin\n"
+        assert files["etc/ssh/sshd_config.d/host.conf"] == b"UsePAM yes\n"
+        assert files["root/.bashrc"] == b"PS1='\\h \\t \\w> '\n"
+        assert host_links(WORLDS["two"]["mx2001"])["etc/localtime"] == "/usr/share/zoneinfo/Europe/Berlin"
+
+    def test_the_plainest_one_has_no_language_and_no_prompt(self, spec: HostSpec) -> None:
+        files = host_files(spec, "entry", now=0)
+        assert not {"etc/locale.conf", "etc/default/locale", "root/.bashrc"} & files.keys()
+        assert files["etc/ssh/sshd_config.d/host.conf"] == b"UsePAM no\n"
+
+    def test_exim_has_its_own_zone_log_and_spool(self, spec: HostSpec) -> None:
+        world = World("bookworm", "ferm", exim_timezone="Asia/Kolkata", exim_log="/var/log/x-%D", split_spool=True)
+        assert host_files(HostSpec(**{**vars(spec), "world": world}), "entry", now=0)["etc/exim4/host.conf"] == (
+            b"primary_hostname = mx1001.lab.test\ntimezone = Asia/Kolkata\nlog_file_path = /var/log/x-%D\n"
+            b"split_spool_directory\n"
+        )
+
+    def test_the_saved_entry_in_each_style_is_the_same_kernel(self) -> None:
+        facts = ImageFacts(("old", "new"), "u", 1, 2.5)
+        assert saved_entry(facts, "old", "id") == facts.grub_entry("old")
+        assert saved_entry(facts, "old", "title").endswith(">Debian GNU/Linux, with Linux old")
+        assert [saved_entry(facts, kernel, "number") for kernel in facts.kernels] == ["1>2", "1>0"]
+
+
+def test_all_but_the_newest_images_are_pruned_with_their_facts(tmp_path: Path) -> None:
+    kept = image.KEPT_IMAGES
+    for age in range(kept + 2):
+        for path in (tmp_path / f"base-{age}.raw", tmp_path / f"base-{age}.raw.json"):
             path.touch()
             os.utime(path, (1000 - age, 1000 - age))
     image._prune(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "base-new.raw",
-        "base-new.raw.json",
-        "base-older.raw",
-        "base-older.raw.json",
-    ]
+    names = {f"base-{age}.raw{suffix}" for age in range(kept) for suffix in ("", ".json")}
+    assert {path.name for path in tmp_path.iterdir()} == names
