@@ -268,7 +268,10 @@ def _faults(arguments: argparse.Namespace) -> None:
 
 def _break(arguments: argparse.Namespace) -> None:
     fault = faults.find(arguments.fault)
-    faults.apply(faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel), fault)
+    goal = faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel)
+    faults.apply(goal, fault)
+    where = f" on {goal.mx.name} ({worlds.of(goal.place.lab, goal.mx).differs()})" if fault.of_host else ""
+    print(f"{fault.name}: {'took effect' if fault.shows else 'put on'}{where}")
 
 
 def _mend(arguments: argparse.Namespace) -> None:

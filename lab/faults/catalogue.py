@@ -54,6 +54,8 @@ class Fault:
         apply: puts it on.
         undo: takes it off; harmless where it is not on.
         of_host: whether it concerns one exchanger (else a service of the lab).
+        shows: script that succeeds on the exchanger where the fault took effect; empty: it waits for that itself, or
+            nothing shows before the next cold start.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Fault:
     apply: Act
     undo: Act
     of_host: bool = True
+    shows: str = ""
 
 
 def _guest(script: str) -> Act:
@@ -213,18 +216,21 @@ FAULTS = {
             "on one kernel only: replies of outbound SMTP connections lose their conntrack state after a large body",
             _guest(fault_scripts.BAD_KERNEL),
             _guest(fault_scripts.UNDO_BAD_KERNEL),
+            shows=fault_scripts.SHOWS_BAD_KERNEL,
         ),
         Fault(
             "kernel-panic",
             "on one kernel only: panics early in the boot",
             _guest(fault_scripts.KERNEL_PANIC),
             _revived(fault_scripts.undo_unit("lab-kernel-panic")),
+            shows=fault_scripts.shows_unit("lab-kernel-panic"),
         ),
         Fault(
             "kernel-hang",
             "on one kernel only: the boot never gets past its first units, nothing answers",
             _guest(fault_scripts.KERNEL_HANG),
             _revived(fault_scripts.undo_unit("lab-kernel-hang")),
+            shows=fault_scripts.shows_unit("lab-kernel-hang"),
         ),
         Fault(
             "stuck-aliases",
@@ -243,30 +249,35 @@ FAULTS = {
             "Exim's retry hints of provider.test and its v4, v6 hosts are past their cutoff: new mail bounces untried",
             _guest(fault_scripts.STALE_HINTS),
             _guest(fault_scripts.UNDO_STALE_HINTS),
+            shows=fault_scripts.SHOWS_STALE_HINTS,
         ),
         Fault(
             "dead-spamd",
             "the second mail daemon is dead, and its first start after every boot fails",
             _guest(fault_scripts.first_start_fails("spamd", "systemctl kill --signal=KILL spamd.service")),
             _guest(fault_scripts.undo_first_start_fails("spamd")),
+            shows=fault_scripts.shows_stopped("spamd"),
         ),
         Fault(
             "no-ferm",
             "the host's firewall (ferm, or nftables) is not loaded, and its first start after every boot fails",
             _guest(fault_scripts.first_start_fails("@firewall@", "systemctl stop @firewall@.service")),
             _guest(fault_scripts.undo_first_start_fails("@firewall@")),
+            shows=fault_scripts.shows_stopped("@firewall@"),
         ),
         Fault(
             "disk-full",
             "no room for new mail on the spool's file system",
             _guest('fallocate -l "$(df --output=avail -B1 /var/spool | tail -n 1)" /var/tmp/lab-disk-full'),
             _guest("rm -f /var/tmp/lab-disk-full"),
+            shows=fault_scripts.SHOWS_FULL_DISK,
         ),
         Fault(
             "console-password",
             "root's password on the host is not the one the operators have",
             _guest("echo root:changed-by-somebody | chpasswd"),
             _guest("echo root:@password@ | chpasswd"),
+            shows=fault_scripts.SHOWS_CHANGED_ROOT,
         ),
         Fault(
             "console-busy",
@@ -348,11 +359,25 @@ def find(name: str) -> Fault:
 
 
 def apply(goal: Target, fault: Fault) -> None:
-    """Put a fault on. It is remembered before it is put on, so that `mend all` finds it however this ends."""
+    """Put a fault on. It is remembered before it is put on, so that `mend all` finds it however this ends.
+
+    Raises:
+        LabError: it could not be put on, or its symptom does not show: in this world it is none.
+    """
     lab = goal.place.lab
     entry = {"fault": fault.name, "host": goal.mx.name if fault.of_host else "", "kernel": goal.kernel}
     _remember(lab, [known for known in broken(lab) if not _same(known, entry)] + [entry])
     fault.apply(goal)
+    if fault.shows:
+        _must_show(goal, fault)
+
+
+def _must_show(goal: Target, fault: Fault) -> None:
+    try:
+        _guest(fault.shows)(goal)
+    except LabError as error:
+        where = f"{goal.mx.name} ({worlds.of(goal.place.lab, goal.mx).differs()})"
+        raise LabError(f"{fault.name} took no effect on {where}: {error}; `lab/mxlab mend all` takes it off") from error
 
 
 def undo(goal: Target, fault: Fault) -> None:

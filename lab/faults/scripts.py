@@ -114,20 +114,24 @@ systemctl daemon-reload; systemctl reset-failed {unit}.service 2>/dev/null || tr
 systemctl is-active -q {unit}.service || systemctl restart {unit}.service"""
 
 
-# Records as Exim 4.96 keeps them (src/dbstuff.h, dbdata_retry): stamp, first failure, last and next try, expired,
-# errno, more, text; the key's length counts a closing NUL. First failure ten days ago: past every cutoff.
+# Records as Exim 4.96 and 4.98 keep them (src/dbstuff.h, dbdata_retry): stamp, first failure, last and next try,
+# expired, errno, more, text; the key's length counts a closing NUL. First failure ten days ago: past every cutoff.
+# In 4.98 an IPv6 address stands in brackets: a hint under the old key is one that Exim never finds.
 _HINT_KEYS = (
     "T:mx.provider.test:198.51.100.10",
     "T:mx.provider.test:2001:db8:51::10",
     "T:mx4.provider.test:198.51.100.10",
     "T:mx6.provider.test:2001:db8:51::10",
 )
-_HINTS = """cd /var/spool/exim4/db
+_HINTS = r"""cd /var/spool/exim4/db
 perl -MDB_File -MFcntl=:flock -e '
 open(my $lock, ">>", "retry.lockfile") or die "retry.lockfile: $!"; flock($lock, LOCK_EX) or die $!;
 tie(my %%hints, "DB_File", "retry", O_RDWR | O_CREAT, 0640, $DB_HASH) or die "retry: $!";
 my $now = time;
-for my $key (qw(%(keys)s)) {
+my ($minor) = `exim4 -bV` =~ /version 4\.(\d+)/ or die "exim4 -bV: expected version 4.N";
+for my $plain (qw(%(keys)s)) {
+  my $key = $plain;
+  $key =~ s/^(T:[^:]+):(.*:.*)$/$1:[$2]/ if $minor >= 98;
   my $record = pack("q4 I i i Z*", $now, $now - 864000, $now - 60, $now + 21600, 1, 110, 0, "Connection timed out");
   %(act)s;
 }
@@ -135,3 +139,25 @@ untie %%hints'
 chown Debian-exim:Debian-exim retry retry.lockfile; chmod 640 retry retry.lockfile"""
 STALE_HINTS = _HINTS % {"keys": " ".join(_HINT_KEYS), "act": '$hints{"$key\\0"} = $record'}
 UNDO_STALE_HINTS = _HINTS % {"keys": " ".join(_HINT_KEYS), "act": 'delete $hints{"$key\\0"}'}
+
+# What shows on the host that a fault took effect there: each of these succeeds then, and only then.
+HAS_KERNEL = "test -d '/lib/modules/@kernel@' || { echo 'no kernel @kernel@ on this host'; exit 1; }"
+SHOWS_BAD_KERNEL = f"""{HAS_KERNEL}
+systemctl is-enabled -q lab-bad-kernel.service
+[ "$(uname -r)" != '@kernel@' ] || nft list table inet lab_bad_kernel >/dev/null"""
+# Read by Exim's own tool, which marks what is past its cutoff; each family's addresses as this Exim writes them.
+SHOWS_STALE_HINTS = f"""dump=$(exim_dumpdb /var/spool/exim4 retry)
+expired=$(echo "$dump" | grep -c ' [*]$' || true)
+[ "$expired" -ge {len(_HINT_KEYS)} ] || {{ echo "expected {len(_HINT_KEYS)} expired hints: $dump"; exit 1; }}"""
+SHOWS_FULL_DISK = '[ "$(df --output=avail -B1 /var/spool | tail -n 1)" -lt 1048576 ]'
+SHOWS_CHANGED_ROOT = """perl -e 'my $kept = (getpwnam "root")[1]; exit(crypt("changed-by-somebody", $kept) ne $kept)'"""
+
+
+def shows_stopped(unit: str) -> str:
+    """Script that succeeds where a unit does not run."""
+    return f"! systemctl is-active -q {unit}.service"
+
+
+def shows_unit(name: str) -> str:
+    """Script that succeeds where a unit made by these scripts waits for a kernel that the host has."""
+    return f"{HAS_KERNEL}\nsystemctl is-enabled -q {name}.service"

@@ -158,9 +158,10 @@ def test_cut_aliases(place: Stations, broken) -> None:
 
 def test_stale_hints(place: Stations, broken) -> None:
     with broken("stale-hints"):
-        log = deliver(place, MX2, "user1@v4.provider.test")
-        assert "**" in log
-        assert "retry" in log
+        for family in ("v4", "v6"):
+            log = deliver(place, MX2, f"user1@{family}.provider.test")
+            assert "**" in log, family
+            assert "retry" in log, family
     assert " => " in deliver(place, MX2, "user1@v4.provider.test")
 
 

@@ -1,7 +1,10 @@
 """The lab's own pure parts: names, refusals, the zone, the command line."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -160,6 +163,45 @@ def test_a_fault_that_does_not_exist_is_named_with_those_that_do() -> None:
 def test_the_faults_of_one_kernel_are_bound_to_it() -> None:
     for script in (fault_scripts.BAD_KERNEL, fault_scripts.KERNEL_PANIC, fault_scripts.KERNEL_HANG):
         assert "ConditionKernelVersion=@kernel@" in script
+
+
+def test_a_fault_without_a_symptom_in_this_world_is_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is remembered all the same, so that what was put on is taken off."""
+    monkeypatch.setenv("MXLAB_CACHE", str(tmp_path))
+    lab = Lab("unit")
+    lab.state.mkdir(parents=True)
+
+    def shows(target: faults.Target, script: str, timeout: float = 60) -> str:
+        if script == "grep ferm /proc/symptom":
+            raise LabError(f"{target.mx.name}: exit code 1")
+        return ""
+
+    monkeypatch.setattr(faults.Target, "on_host", shows)
+    goal = faults.Target(SimpleNamespace(lab=lab), exchanger("mx2001"), "6.1.0")  # type: ignore[arg-type]
+    fault = faults.Fault("quake", "", lambda _: None, lambda _: None, shows="grep @firewall@ /proc/symptom")
+    with pytest.raises(
+        LabError, match=r"quake took no effect on mx2001 \(Debian 12 \(bookworm\), ferm\): .*exit code 1"
+    ):
+        faults.apply(goal, fault)
+    assert [entry["fault"] for entry in faults.broken(lab)] == ["quake"]
+
+
+@pytest.mark.parametrize(("version", "key"), [("4.96", "2001:db8:51::10"), ("4.98.2", "[2001:db8:51::10]")])
+def test_stale_hints_have_the_keys_that_this_exim_looks_for(version: str, key: str, tmp_path: Path) -> None:
+    (tmp_path / "exim4").write_text(f"#!/bin/sh\necho 'Exim version {version} #2 built 01-Jan-2026'\n")
+    (tmp_path / "exim4").chmod(0o755)
+    program = fault_scripts.STALE_HINTS.split("'")[1]
+    head, _, loop = program.partition("my $now")
+    perl = "my %hints; my $now" + loop.replace("untie %hints", 'print join("|", map { s/\\0//r } sort keys %hints)')
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(["perl", "-e", perl], capture_output=True, text=True, check=True, env={"PATH": path})
+    assert "DB_File" in head
+    assert done.stdout.split("|") == [
+        "T:mx.provider.test:198.51.100.10",
+        f"T:mx.provider.test:{key}",
+        "T:mx4.provider.test:198.51.100.10",
+        f"T:mx6.provider.test:{key}",
+    ]
 
 
 def test_every_command_has_a_summary() -> None:
