@@ -185,10 +185,11 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
         revive(place, mx, say)
     else:
         wait_ssh(place, mx)
-    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot. To its
-    # end, so that no fault finds it at work.
-    fresh = '[ -n "$(find /etc/exim4/aliases/vrts_aliases -mmin -60)" ]'
-    ssh(place, mx, f"{fresh} || timeout 60 systemctl start generate_vrts_aliases.service", timeout=90)
+    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot; on a
+    # busy machine that run may find no name server. To its end, so that no fault finds it at work.
+    unit = "generate_vrts_aliases.service"
+    fresh = f'[ -n "$(find /etc/exim4/aliases/vrts_aliases -mmin -60)" ] && ! systemctl -q is-failed {unit}'
+    ssh(place, mx, f"{{ {fresh}; }} || timeout 60 systemctl start {unit}", timeout=90)
     say(f"{mx.name} answers SSH")
 
 
