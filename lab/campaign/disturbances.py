@@ -13,6 +13,7 @@ from lab.faults import catalogue
 from lab.place import INFRA, NODE
 from lab.shell import LabError
 from lab.stations.box import Box
+from lab.world import worlds
 
 LEASE_S = 90.0
 """Longer than the lease of a run, so that another may take over from a process that is stopped."""
@@ -104,8 +105,9 @@ def _on_exchanger(script: str) -> Act:
     """A script on the exchanger; while it does not answer there is nothing to disturb."""
 
     def begin(scene: Scene) -> None:
+        firewall = worlds.of(scene.place.lab, scene.mx).firewall
         try:
-            lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", scene.mx.firewall), timeout=60)
+            lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
         except LabError as error:
             scene.said.append(f"not done: {error}")
 
