@@ -172,10 +172,33 @@ def test_metrics_tell_ages_limits_and_nothing_that_is_not_known(monkeypatch):
     assert f"mx_aliases_running_seconds{{{labels}}} 43200" in lines
     assert f"mx_aliases_bound_seconds{{{labels}}} 900" in lines
     assert f"mx_aliases_start_timeout{{{labels}}} 0" in lines
+    assert f"mx_aliases_file_whole{{{labels}}} 1" in lines
+    assert f"mx_aliases_timer_armed{{{labels}}} 1" in lines
     assert f"mx_aliases_success_time_seconds{{{labels}}} {NOW.timestamp() - 43200:.0f}" in lines
     assert not [line for line in lines if line.startswith("mx_queue_messages")]
     unread = metrics([HostReport(B, (), NOW, 1.0, facts_of({}, B))], VerifyPolicy(), [GENERATOR])
     assert "mx_aliases" not in unread
+
+
+@pytest.mark.parametrize(
+    ("file", "timer", "whole", "armed"),
+    [
+        ({"malformed": 2}, {}, 0, 1),
+        ({"terminated": False}, {}, 0, 1),
+        ({}, {"active": "inactive"}, 1, 0),
+        ({}, {"file_state": "disabled"}, 1, 0),
+    ],
+)
+def test_metrics_tell_a_broken_file_and_a_timer_that_is_not_armed(monkeypatch, file, timer, whole, armed):
+    found = dataclasses.replace(
+        STUCK, file=dataclasses.replace(STUCK.file, **file), timer=dataclasses.replace(STUCK.timer, **timer)
+    )
+    monkeypatch.setattr(aliases, "parse", lambda text, generator: found)
+    known = facts_of({aliases.section(GENERATOR): "x"}, B)
+    lines = metrics([HostReport(B, (), NOW, 1.0, known)], VerifyPolicy(), [GENERATOR]).splitlines()
+    labels = 'instance="mx2001.lab.test",generator="vrts"'
+    assert f"mx_aliases_file_whole{{{labels}}} {whole}" in lines
+    assert f"mx_aliases_timer_armed{{{labels}}} {armed}" in lines
 
 
 def test_a_look_without_questions_has_no_answers():

@@ -10,10 +10,14 @@ from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.checks import disk
 from mxlib.checks.check import Outside, failed
 from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
-from mxlib.config.verify import VerifyPolicy
+from mxlib.config.verify import QueuePolicy, VerifyPolicy
+from mxlib.facts import depool
 from mxlib.facts.section import build_script
+from mxlib.facts.source import Source
 from mxlib.model.answers import Answer, InboundResult, InboundStage
+from mxlib.model.on_host import Kept
 from mxlib.model.outcome import Outcome
+from mxlib.model.record import Boot
 from mxlib.probes import verdicts as probe
 from mxlib.protocols.host import CommandResult
 from mxlib.verify import request as verify
@@ -21,7 +25,8 @@ from mxlib.verify.fleet import compare, peers_of, verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.report import as_json, outcome_of, table
 from mxlib.verify.request import HostReport, Request, condition
-from tests.unit.support.facts import NOW, fixture
+from tests.unit.support.facts import NOW, facts_of, fixture
+from tests.unit.support.records import RECORD
 
 POLICY = VerifyPolicy(
     required_units=("exim4.service", "ssh.service", "ferm.service|nftables.service", "spamd.service"),
@@ -399,6 +404,45 @@ def test_metrics():
     assert f'mx_verify_time_seconds{{instance="b.lab.test"}} {NOW.timestamp():.0f}' in lines
     odd = report('a"b\\', verdict("x", Status.OK))
     assert 'instance="a\\"b\\\\"' in metrics([odd])
+
+
+def test_metrics_tell_who_did_not_answer():
+    mute = HostReport("m.lab.test", (), NOW, 1.0, None, answered=False)
+    lines = metrics([mute, *REPORTS]).splitlines()
+    assert 'mx_verify_answered{instance="m.lab.test"} 0' in lines
+    assert 'mx_verify_answered{instance="a.lab.test"} 1' in lines
+    assert not [line for line in lines if line.startswith("mx_out_of_service")]
+
+
+STAYS = dataclasses.replace(RECORD, stay=True, baseline=True, boots=(), undoing="")
+ORDERED = Boot(before=RECORD.boot_before, wanted="6.1.0-56")
+
+
+@pytest.mark.parametrize(
+    ("record", "closed", "value"),
+    [
+        (None, None, 0),
+        (None, (25,), 2),
+        (STAYS, (25,), 1),
+        (dataclasses.replace(STAYS, stay=False), (25,), 2),
+        (dataclasses.replace(STAYS, baseline=False), (25,), 2),
+        (dataclasses.replace(STAYS, undoing="asked for"), (25,), 2),
+        (dataclasses.replace(STAYS, boots=(ORDERED,)), (25,), 2),
+    ],
+    ids=["in service", "closed by nobody", "as asked", "a run has it", "not proven", "being undone", "on its way up"],
+)
+def test_metrics_tell_a_host_that_was_taken_out_on_purpose_from_one_that_was_left(monkeypatch, record, closed, value):
+    found = depool.DepoolFacts(record, Kept(None, None), 3, closed is not None, closed is not None, closed)
+    monkeypatch.setattr(depool, "SOURCE", Source("depool", (depool.SECTION,), lambda outputs: found))
+    facts = facts_of({depool.SECTION: "x"}, "a.lab.test")
+    lines = metrics([HostReport("a.lab.test", (), NOW, 1.0, facts)]).splitlines()
+    assert f'mx_out_of_service{{instance="a.lab.test"}} {value}' in lines
+
+
+def test_metrics_tell_the_limit_of_frozen_messages(monkeypatch):
+    report, *_ = verify_hosts([Recorded()], Request(VerifyPolicy(queue=QueuePolicy(frozen=7))))
+    lines = metrics([report], VerifyPolicy(queue=QueuePolicy(frozen=7))).splitlines()
+    assert 'mx_queue_limit_messages{instance="mx1001.lab.test",level="frozen"} 7' in lines
 
 
 def test_the_script_fits_one_command():
