@@ -20,6 +20,7 @@ from typing import Any
 import etcd
 import urllib3
 from wmflib.config import load_yaml_config
+from yaml import YAMLError
 
 from mxlib.adapters.etcd_api import NO_API, Client, cause, without_v2
 from mxlib.base.errors import SlotError, SlotTakenError
@@ -83,12 +84,24 @@ def make_client(etcdrc: Path) -> Client:
     Raises:
         mxlib.base.errors.SlotError: the file or its parameters are wrong.
     """
+    parameters: Mapping[str, Any] = {}
     try:
-        parameters: Mapping[str, Any] = load_yaml_config(etcdrc)
+        parameters = load_yaml_config(etcdrc)
         return etcd.Client(**{"read_timeout": _TIMEOUT_S, **parameters})  # type: ignore[no-any-return]
     except Exception as error:  # whatever python-etcd makes of wrong parameters
-        why = f"etcd has {NO_API}" if without_v2(error) else one_line(str(error))
+        why = f"etcd has {NO_API}" if without_v2(error) else _wrong(error, parameters)
         raise SlotError(f"no etcd client from {etcdrc}: {why}") from None
+
+
+def _wrong(error: Exception, parameters: Mapping[str, Any]) -> str:
+    """What is wrong with the file, without what stands in it: YAML's own words quote the line, and so the password."""
+    if isinstance(broken := error.__cause__ or error, YAMLError):
+        mark = getattr(broken, "problem_mark", None)
+        where = f" from line {mark.line + 1}, column {mark.column + 1} on" if mark is not None else ""
+        return f"it is not YAML{where}: a value with a character such as ! * {{ or a colon stands in quotes"
+    said = one_line(str(error))
+    secret = str(parameters.get("password") or "") if isinstance(parameters, Mapping) else ""
+    return said.replace(secret, "***") if secret else said
 
 
 def reachable(client: Client, key: str) -> None:

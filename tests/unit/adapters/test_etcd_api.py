@@ -192,3 +192,30 @@ def test_a_real_etcd_without_it_is_named(program: str, tmp_path: Path) -> None:
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
     with etcd_server(program, tmp_path) as path, pytest.raises(SlotError, match=rf"etcd {version} at .* no v2 API"):
         reachable(make_client(path), KEY)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password: !hunter2",
+        "password: *hunter2",
+        "password: {hunter2",
+        'password: "hunter2',
+        "password: hunter2: x",
+        "password: hunter2\nno_such_hunter2: 1",
+    ],
+)
+def test_no_password_stands_in_an_error(tmp_path, line):
+    path = tmp_path / "etcdrc"
+    path.write_text(f"username: mx\n{line}\n")
+    with pytest.raises(SlotError) as error:
+        make_client(path)
+    assert str(path) in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_file_that_is_no_yaml_is_told_by_its_line(tmp_path):
+    path = tmp_path / "etcdrc"
+    path.write_text("username: mx\npassword: !hunter2\n")
+    with pytest.raises(SlotError, match=r"it is not YAML from line 2, column 11 on: a value .* stands in quotes"):
+        make_client(path)
