@@ -5,9 +5,11 @@ poweroff hung for a minute). What was read goes, without the password, to a tran
 """
 
 import contextlib
+import errno
 import os
 import re
 import select
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ _TAIL = 16384
 _LOOKS_UP_S = 0.5
 _COLUMNS, _ROWS = 500, 50
 _ENDS_S = 8.0
+_NAMES = 10
 
 
 class ConsoleError(HostError):
@@ -71,8 +74,32 @@ class ConsoleStateError(ConsoleError):
     """The machine is not at a prompt that can be used: see the screen."""
 
 
+def _open_private(path: Path) -> tuple[Path, int]:
+    """Open a file that only its owner reads: this one, or the next one of its name that is ours alone or not there."""
+    for name in (path, *(path.with_name(f"{path.stem}-{number}{path.suffix}") for number in range(2, _NAMES))):
+        try:
+            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                continue
+            raise ConsoleError(f"{name}: the transcript cannot be opened: {error.strerror}") from None
+        found = os.fstat(file)
+        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+            return name, file
+        os.close(file)
+    expected = "expected a file that only its owner may read, or a name that is free"
+    raise ConsoleError(f"{path}: {expected}; {_NAMES - 2} more of its name are neither")
+
+
 class Transcript:
-    """A file of everything seen, without the password. Mode 0600, made anew, never appended to somebody else's."""
+    """A file of everything seen, without the password, for its owner alone.
+
+    It goes on in the file of an earlier session of the same run. One of that name that others may read, or that is not
+    ours, is left alone: another name is taken.
+
+    Attributes:
+        path: the file; None for none.
+    """
 
     def __init__(self, path: Path | None, secret: Secret | None) -> None:
         self.path = path
@@ -80,7 +107,7 @@ class Transcript:
         self._file = -1
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+            self.path, self._file = _open_private(path)
 
     def write(self, piece: bytes) -> None:
         """Note what came."""
@@ -123,9 +150,9 @@ class Console:
     ) -> None:
         self.argv = tuple(argv)
         self.clock = clock or SystemClock()
-        self.transcript = transcript
         self._secret = secret
         self._transcript = Transcript(transcript, secret)
+        self.transcript = self._transcript.path
         self._seen = bytearray()
         self._words = bytearray()
         self._news = threading.Condition()
