@@ -133,13 +133,14 @@ class RollKernel(Command):
     def _roll(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         path = self.open_journal(f"roll-kernel.{self.run_id}", why=self._why, kernel=kernel, hosts=self.hosts)
         self.tell.line(f"roll {self.run_id} of {kernel} over {', '.join(self.hosts)}, journal {path}")
-        if self._request.again:
-            self._memory().remember(kernel, {})
         self.acted = True
         finish = self._make(kernel, fleet, self.journal).execute()
         self.close()
         story = Story(self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.tell)
-        story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
+        try:
+            story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
+        except MxlibError as error:
+            return self.said(finish.end, f"{finish.why} (its story cannot be told: {error})")
         return finish.end
 
     def _make(self, kernel: str, fleet: SpicerackFleet, events: EventLog) -> Roll:
@@ -151,6 +152,7 @@ class RollKernel(Command):
             self._goal(kernel),
             Limits(self._windows, section.soak.seconds, section.slack),
             wanted=self.hosts,
+            again=self._request.again and not self._only_plan,
             run=self.run_id,
             journal=events,
             clock=self.wiring.clock,

@@ -55,6 +55,7 @@ class Roll:
         limits: Limits,
         *,
         wanted: Sequence[str],
+        again: bool = False,
         run: str,
         journal: EventLog,
         clock: Clock,
@@ -69,6 +70,7 @@ class Roll:
             goal: what is wanted.
             limits: what bounds it.
             wanted: names of the hosts of the roll.
+            again: forget which hosts have failed with the kernel, once this run has the right to roll.
             run: id of this run.
             journal: where events go.
             clock: the time to live in.
@@ -77,6 +79,7 @@ class Roll:
         self._fleet, self._memory, self._slot = fleet, memory, slot
         self._goal, self._limits, self._wanted = goal, limits, frozenset(wanted)
         self._run, self._journal, self._clock, self._tell = run, journal, clock, tell
+        self._again = again
         self._failed: dict[str, Failure] = {}
         self._soaked: frozenset[str] = frozenset()
         self._taken: set[Take] = set()
@@ -110,6 +113,9 @@ class Roll:
     def _once(self) -> Finish | None:
         if said := self._fleet.at_work():
             return Finish(Outcome.TAKEN if not self._taken else Outcome.INTERRUPTED, said)
+        if self._again:
+            self._memory.remember(self._goal.kernel, {})
+            self._again = False
         decision = self.decision(self.state())
         if not self._slot.mine():
             return Finish(Outcome.INTERRUPTED, "that this roll still has the right to go on cannot be told")

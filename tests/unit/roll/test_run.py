@@ -57,6 +57,25 @@ def test_a_kernel_that_failed_is_not_tried_again_the_next_night() -> None:
     assert roll(world).execute().end is Outcome.DONE
 
 
+def test_again_forgets_what_failed_only_with_the_right_to_roll() -> None:
+    world = small()
+    world.fate["mx1"] = Outcome.FELL_BACK
+    roll(world).execute()
+    world.fate.clear()
+    known = dict(world.memory[NEW])
+    world.roll_alive = True
+    assert roll(world, again=True).execute().end is Outcome.TAKEN
+    assert world.memory[NEW] == known
+    closed = parse_all(["sat 01:00-02:00"])
+    world.roll_alive = False
+    assert roll(world, windows=closed, again=True).execute().end is Outcome.OUTSIDE
+    fleet = Fleet(world)
+    fleet.at_work = lambda: "a run is at work on mx2"
+    assert roll(world, fleet=fleet, again=True).execute().end is Outcome.TAKEN
+    assert world.memory[NEW] == known
+    assert roll(world, again=True).execute().end is Outcome.DONE
+
+
 def test_max_failed_counts_over_all_nights() -> None:
     world = small()
     goal = RollGoal(NEW, max_failed=1)

@@ -190,7 +190,7 @@ class Lines:
         self.lines.append((event, values))
 
 
-def roll(world, *, goal=None, windows=(), fleet=None, wanted=None, journal=None) -> Roll:
+def roll(world, *, goal=None, windows=(), fleet=None, wanted=None, journal=None, again=False) -> Roll:
     """A run of a roll on that world."""
     return Roll(
         fleet or Fleet(world),
@@ -199,6 +199,7 @@ def roll(world, *, goal=None, windows=(), fleet=None, wanted=None, journal=None)
         goal or RollGoal(NEW, min_in_service=world.min_in_service),
         Limits(windows, soak_s=600.0, slack=1.0),
         wanted=wanted or list(world.mxs),
+        again=again,
         run="r1",
         journal=journal or Lines(),
         clock=world.clock,
