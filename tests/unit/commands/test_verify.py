@@ -26,3 +26,29 @@ def test_where_no_host_answers_the_last_line_points_at_this_side(
     ended = Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
     assert ended is (Outcome.DONE if answered else Outcome.NO_ANSWER)
     assert ("look at this side first" in caplog.messages[-1]) is not answered
+
+
+def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog):
+    """What it does not ask is unknown, and would raise alerts for every host."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
+    files = {"metrics_file": tmp_path / "mx.prom", "json_file": tmp_path / "mx.json"}
+    (tmp_path / "mx.prom").write_text("as it was\n")
+    Verify(MagicMock(dry_run=True), SITE, VerifyRequest(query="", **files)).execute()
+    assert (tmp_path / "mx.prom").read_text() == "as it was\n"
+    assert any("mx.prom is left as it is" in line for line in caplog.messages)
+    assert "mx1001" in (tmp_path / "mx.json").read_text()
+    Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", **files)).execute()
+    assert "mx_verify_answered" in (tmp_path / "mx.prom").read_text()
+
+
+def test_what_was_found_is_told_also_where_it_cannot_be_written(monkeypatch, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
+    place = tmp_path / "gone"
+    place.mkdir()
+    verify = Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", metrics_file=place / "mx.prom"))
+    place.rmdir()
+    assert verify.execute() is not Outcome.DONE
+    assert any("mx1001.example.org" in line for line in caplog.messages)
+    assert "cannot be written" in caplog.messages[-1]
