@@ -139,7 +139,11 @@ class HostRun(Command):
         begin = self.wiring.clock.monotonic()
         self.result = self._loop(world)
         took = self.wiring.clock.monotonic() - begin
-        self._tell_the_end(path, world, self.result, took)
+        try:
+            self._tell_the_end(path, world, self.result, took)
+        except MxlibError as error:
+            # how the run ended is so, whatever becomes of its report
+            return self.said(self.result.outcome, f"{self.result.why} (its report cannot be made: {error})")
         return self.result.outcome
 
     def _loop(self, world: RebootWorld) -> Result:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, ConfigError, ParseError
+from mxlib.base.errors import CommandFailedError, ConfigError, JournalError, ParseError
 from mxlib.commands import reboot
 from mxlib.commands.answers import Silence
 from mxlib.commands.reboot import HostRun
@@ -155,3 +155,15 @@ def test_what_the_guard_found_is_there_for_a_roll_as_values(monkeypatch, tmp_pat
     assert stage.run.objections == ""
     assert stage.run.execute() is Outcome.REFUSED
     assert stage.run.objections == "logins FAILED: somebody is logged in: alice"
+
+
+def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeypatch, tmp_path):
+    """Not "refused, nothing changed": the host was rebooted."""
+    stage = Stage(monkeypatch, tmp_path, events=REBOOT)
+
+    def gone(path):
+        raise JournalError(f"{path}: No such file or directory")
+
+    monkeypatch.setattr(reboot.journal, "read", gone)
+    assert stage.run.execute() is Outcome.DONE
+    assert "done: 6.1.0-56 runs (its report cannot be made: " in stage.tell.lines[-1]
