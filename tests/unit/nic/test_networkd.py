@@ -1,0 +1,88 @@
+"""How the files of systemd-networkd and udev are read and changed."""
+
+import pytest
+
+from mxlib.facts.nic import ConfigFile
+from mxlib.nic import networkd as networkd_files
+from mxlib.nic.networkd import Match, matches, pinned, serving, settings
+from tests.unit.support.networkd import BY_NAME
+from tests.unit.support.nics import (
+    EN_ALL,
+    MAC,
+    MAC2,
+    card,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        ("Name=ens5", Match.YES),
+        ("Name=eth0 en*", Match.YES),
+        ("Name=!ens5", Match.NO),
+        ("Name=!eth0 en*", Match.NO),
+        ("Name=!eth*", Match.YES),
+        ("MACAddress=aa-00-00-77-00-21", Match.YES),
+        (f"PermanentMACAddress={MAC2}", Match.NO),
+        ("Type=ether", Match.YES),
+        ("Type=!ether", Match.NO),
+        ("Driver=virtio_net", Match.UNKNOWN),
+        ("Name=ens5\nHost=mx2001", Match.UNKNOWN),
+        ("Name=ens7\nHost=mx2001", Match.NO),
+        ("Name=ens5 \\\n ens6", Match.UNKNOWN),
+        ("what is this", Match.UNKNOWN),
+    ],
+)
+def test_whether_a_file_is_about_a_card(match: str, fits: Match) -> None:
+    file = ConfigFile("/etc/systemd/network/20.network", f"[Match]\n{match}\n")
+    assert matches(file, "ens5", MAC) is fits
+
+
+def test_files_mask_each_other_and_come_in_the_order_of_their_names() -> None:
+    first, second = "/etc/systemd/network/10-a.network", "/etc/systemd/network/20-b.network"
+    files = [ConfigFile(second, EN_ALL), ConfigFile(first, BY_NAME)]
+    assert serving(files, "ens5", MAC) == first
+    assert serving(files, "ens6", MAC) == second
+    assert serving(files, "wlan0", MAC) == ""
+    masked = [ConfigFile("/run/systemd/network/20-b.network", EN_ALL), ConfigFile(second, ""), files[1]]
+    assert serving(masked, "ens6", MAC) == ""
+    drop_in = ConfigFile("/etc/systemd/network/10-a.network.d/x.conf", "[Match]\nHost=x\n")
+    assert serving([*files, drop_in], "ens5", MAC) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pins"),
+    [
+        ("10-a.link", f"[Match]\nMACAddress={MAC}\nType=ether\n[Link]\nName=ens5\n", True),
+        ("10-a.link", f"[Match]\nPermanentMACAddress={MAC}\n[Link]\nName=ens5\n", True),
+        ("10-a.link", f"[Match]\nMACAddress={MAC2}\n[Link]\nName=ens5\n", False),
+        ("10-a.link", f"[Match]\nMACAddress={MAC}\n[Link]\nName=lan\n", False),
+        ("10-a.link", f"[Match]\nMACAddress={MAC}\n[Link]\nNamePolicy=path\nName=ens5\n", False),
+        ("10-a.link", "[Match]\nOriginalName=*\n[Link]\nName=ens5\n", False),
+        ("10-a.link", "[Link]\nName=ens5\n", False),
+        ("zz.link", f"[Match]\nMACAddress={MAC}\n[Link]\nName=ens5\n", False),
+    ],
+)
+def test_a_name_is_pinned_by_a_mac_address_alone(name: str, text: str, pins: bool) -> None:
+    path = f"/etc/systemd/network/{name}"
+    assert pinned([ConfigFile(path, text)], card()) == (path if pins else "")
+
+
+def test_a_card_is_renamed_in_networkds_files_where_it_certainly_is_one() -> None:
+    text = "# ens5\n[Match]\nName=ens5 ens50 !ens5\n[Network]\nDescription=ens5 uplink\nBindCarrier=ens5\n"
+    rewrite = networkd_files.rename([ConfigFile("/etc/systemd/network/a.network", text)], {"ens5": "ens6"})
+    wanted = text.replace("Name=ens5 ens50 !ens5", "Name=ens6 ens50 !ens6").replace("Carrier=ens5", "Carrier=ens6")
+    assert rewrite.after[0].text == wanted
+    assert [place.text for place in rewrite.uncertain] == ["Description=ens5 uplink"]
+    with pytest.raises(ValueError, match="generated at each boot"):
+        networkd_files.rename([ConfigFile("/run/systemd/network/a.network", text)], {"ens5": "ens6"})
+    with pytest.raises(ValueError, match="configured already: ens50"):
+        networkd_files.rename([ConfigFile("/etc/systemd/network/a.network", text)], {"ens5": "ens50"})
+
+
+def test_settings_of_a_file() -> None:
+    assert [(s.section, s.key, s.value, s.number) for s in settings("[A]\n# x\nb = c d\n") or ()] == [
+        ("A", "b", "c d", 3)
+    ]
+    assert settings("b=c\n") is None
+    assert settings("[A]\nb\n") is None
