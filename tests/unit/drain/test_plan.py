@@ -1,68 +1,16 @@
 """How a drain is judged and ordered: nothing is tried whose failure would be final, unless it was just proven."""
 
-import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxlib.drain.judge import SAFETY, Knowledge, Way, judge, row, verdict
+from mxlib.drain.judge import SAFETY, Way, judge, row, verdict
 from mxlib.drain.plan import CANARIES, may_go_on, order, window
-from mxlib.mta.backlog import Assumed, Backlog, Heap, Hint, Lately, Try
-from mxlib.mta.event import Cause
+from mxlib.mta.backlog import Lately, Try
+from tests.unit.support.destinations import HOST, KNOWLEDGE, NOW, REFUSED, ago, heap, hint, known, only
 
-NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-
-
-class Rules:
-    """Eight hours for the first class of senders, four days for all others."""
-
-    classes = ("wiki@lab.test",)
-
-    def after(self, _domain, senders):
-        return timedelta(hours=8) if senders == "1" else timedelta(days=4)
-
-
-RULES = Rules()
-REFUSED = Lately(None, NOW - timedelta(seconds=30), 1, 1, Cause.REFUSED, "defer (111): Connection refused")
 TOOK = Lately(NOW - timedelta(seconds=20))
-
-
-def ago(**time):
-    return NOW - timedelta(**time)
-
-
-def heap(domain="x.test", count=5, oldest=None, newest=None, senders="-", frozen=0):
-    oldest = oldest or ago(hours=1)
-    return Heap(domain, senders, count, frozen, oldest if count else None, (newest or oldest) if count else None)
-
-
-def hint(key, first=None, last=None, following=None, *, expired=False):
-    first = first or ago(hours=1)
-    following = following or NOW + timedelta(minutes=10)
-    return Hint(key, first, last or ago(minutes=5), following, expired, "refused", **about(key))
-
-
-def about(key):
-    """What a hint called ``host IP``, ``route DOMAIN`` or ``address ADDRESS`` is about."""
-    kind, name = key.split(" ")
-    if kind == "host":
-        return {"ip": name}
-    return {"domain": name} if kind == "route" else {"address": name, "domain": name.rpartition("@")[2]}
-
-
-HOST = "host 192.0.2.7"
-
-
-def known(*heaps, hints=(), lately=None, hosts=None, took=None, rules=RULES):
-    total = sum(one.count + one.frozen for one in heaps)
-    log = Backlog(total, 0, heaps, lately or {}, hosts or {}, took or {}, NOW)
-    return Knowledge(log, tuple(hints), rules)
-
-
-def only(what):
-    (found,) = judge(what)
-    return found
 
 
 def tries(what):
@@ -75,17 +23,6 @@ def test_a_recent_delivery_proves():
     assert tries(what) == (Try("x.test", "-", None, 5),)
 
 
-def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
-    class ForHost(Rules):
-        def after(self, domain, senders):
-            return timedelta(minutes=1) if domain == "mx.provider.test" else super().after(domain, senders)
-
-    what = known(heap(oldest=ago(hours=1)), rules=ForHost())
-    assert only(what).way is Way.UNTRIED
-    named = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.provider.test"})})
-    assert only(dataclasses.replace(what, backlog=named)).way is Way.FINAL
-
-
 def test_a_delivery_in_the_future_proves_nothing():
     later = Lately(NOW + timedelta(hours=1))
     assert only(known(heap(), lately={"x.test": later})).way is Way.UNTRIED
@@ -95,24 +32,6 @@ def test_a_delivery_in_the_future_proves_nothing():
 def test_what_was_just_proven_is_tried_past_its_cutoff_too():
     what = known(heap(oldest=ago(days=9)), lately={"x.test": TOOK})
     assert tries(what) == (Try("x.test", "-", None, 5),)
-
-
-def test_a_failure_after_the_delivery_speaks_against_it():
-    lately = dataclasses.replace(REFUSED, delivered=ago(minutes=3))
-    assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN
-
-
-def test_after_a_minute_a_few_try_again_unless_hints_speak_against_it():
-    lately = {"x.test": dataclasses.replace(REFUSED, failed=ago(minutes=2))}
-    assert only(known(heap(), lately=lately)).way is Way.UNTRIED
-    hosts = {"x.test": frozenset({"192.0.2.7"})}
-    assert only(known(heap(), lately=lately, hosts=hosts, hints=[hint(HOST)])).way is Way.BROKEN
-
-
-def test_a_full_mailbox_is_not_the_destinations_fault():
-    lately = Lately(ago(minutes=3), ago(seconds=30), 2, 0, Cause.REMOTE_4XX, "452 mailbox full")
-    assert only(known(heap(), lately={"x.test": lately})).way is Way.PROVEN
-    assert only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=3)})).way is Way.BROKEN
 
 
 def test_a_broken_one_is_left_alone_and_told():
@@ -145,15 +64,6 @@ def test_the_senders_rule_decides_when_it_is_final():
     what = known(heap(oldest=old, senders="1"), heap(oldest=old))
     assert only(what).deadline == old + timedelta(hours=8)
     assert [one.senders for one in tries(what)] == ["-"], "only those with four days"
-
-
-def test_hints_of_every_host_keep_it_from_being_tried():
-    hosts = {"x.test": frozenset({"192.0.2.7", "2001:db8::7"})}
-    both = [hint(HOST), hint("host 2001:db8::7")]
-    assert only(known(heap(), hints=both, hosts=hosts)).way is Way.HINTED
-    assert only(known(heap(), hints=both[:1], hosts=hosts)).way is Way.UNTRIED
-    due = [hint(HOST, following=ago(minutes=1)), hint("host 2001:db8::7", following=ago(minutes=1))]
-    assert only(known(heap(), hints=due, hosts=hosts)).way is Way.UNTRIED
 
 
 def test_hints_past_their_cutoff_make_an_attempt_final():
@@ -200,21 +110,6 @@ def test_a_young_routing_failure_does_not_hide_that_its_hosts_are_past_their_cut
     assert only(what).deadline == ago(days=5)
 
 
-def test_while_one_of_its_hosts_may_be_tried_a_destination_is():
-    hosts = {"x.test": frozenset({"192.0.2.7", "192.0.2.8"})}
-    other = "host 192.0.2.8"
-    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=ago(minutes=1))])
-    assert only(what).way is Way.UNTRIED
-    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=NOW + timedelta(minutes=4))])
-    assert only(what).way is Way.HINTED
-    assert only(what).why == "not before 12:04 UTC"
-
-
-def test_without_rules_the_sites_cutoff_counts():
-    what = known(heap(oldest=ago(days=1)), rules=Assumed(345600.0))
-    assert only(what).deadline == ago(days=1) + timedelta(days=4)
-
-
 def test_the_window_ends_before_a_broken_way_costs_a_message():
     near = known(heap(oldest=ago(days=3, hours=23, minutes=40)), lately={"x.test": REFUSED})
     seconds, why = window(near, judge(near), 3600)
@@ -234,52 +129,6 @@ def test_another_round():
     under_way = known(heap(oldest=ago(seconds=5)), lately={"x.test": TOOK})
     assert may_go_on(under_way, judge(under_way), 0, 60)
     assert not may_go_on(under_way, judge(under_way), 50, 60), "within the bound, mail under way is no reason"
-
-
-# --- any queue, any hints, any log
-
-DOMAINS = st.sampled_from(["x.test", "y.test"])
-IPS = st.sampled_from(["192.0.2.7", "192.0.2.8", "2001:db8::7"])
-WHEN = st.integers(-7 * 86400, 0).map(lambda seconds: NOW + timedelta(seconds=seconds))
-RECENT = st.integers(-600, 0).map(lambda seconds: NOW + timedelta(seconds=seconds))
-
-
-@st.composite
-def any_heap(draw):
-    count = draw(st.integers(0, 5))
-    first, last = sorted([draw(WHEN), draw(WHEN)])
-    return heap(draw(DOMAINS), count, first, last, draw(st.sampled_from(["-", "1"])), draw(st.integers(0, 2)))
-
-
-@st.composite
-def any_hint(draw):
-    first, last = sorted([draw(WHEN), draw(WHEN)])
-    key = draw(
-        st.one_of(
-            IPS.map("host {}".format), DOMAINS.map("route {}".format), DOMAINS.map("address joe@{}".format)
-        )
-    )
-    following = NOW + timedelta(seconds=draw(st.integers(-3600, 3600)))
-    return Hint(key, first, last, following, draw(st.booleans()), "text", **about(key))
-
-
-LATELY = st.builds(
-    Lately,
-    st.none() | RECENT,
-    RECENT,
-    st.integers(0, 4),
-    st.integers(0, 1),
-    st.sampled_from(list(Cause)),
-    st.just("text"),
-)
-KNOWLEDGE = st.builds(
-    lambda heaps, hints, lately, hosts, took: known(*heaps, hints=hints, lately=lately, hosts=hosts, took=took),
-    st.lists(any_heap(), max_size=4, unique_by=lambda one: (one.domain, one.senders)),
-    st.lists(any_hint(), max_size=6, unique_by=lambda one: one.key),
-    st.dictionaries(DOMAINS, LATELY),
-    st.dictionaries(DOMAINS, st.frozensets(IPS)),
-    st.dictionaries(IPS, RECENT),
-)
 
 
 @given(KNOWLEDGE)
@@ -318,10 +167,3 @@ def test_the_window_never_reaches_a_known_broken_ways_deadline(what, seconds):
     for one in found:
         if not one.way.open and one.count and one.deadline > NOW + SAFETY:
             assert NOW + timedelta(seconds=left) <= one.deadline - SAFETY + timedelta(seconds=1)
-
-
-@given(KNOWLEDGE)
-def test_every_destination_can_be_told(what):
-    for one in judge(what):
-        assert verdict(one, NOW).startswith(f"{one.domain}: ")
-        assert row(one)["way"] == one.way.value

@@ -1,0 +1,82 @@
+"""How destinations are judged: by deliveries, failures and hints, and whether a further failure would be final."""
+
+import dataclasses
+from datetime import timedelta
+
+from hypothesis import given
+
+from mxlib.drain.judge import Way, judge, row, verdict
+from mxlib.mta.backlog import Assumed, Lately
+from mxlib.mta.event import Cause
+from tests.unit.support.destinations import (
+    HOST,
+    KNOWLEDGE,
+    NOW,
+    REFUSED,
+    Rules,
+    ago,
+    heap,
+    hint,
+    known,
+    only,
+)
+
+
+def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
+    class ForHost(Rules):
+        def after(self, domain, senders):
+            return timedelta(minutes=1) if domain == "mx.provider.test" else super().after(domain, senders)
+
+    what = known(heap(oldest=ago(hours=1)), rules=ForHost())
+    assert only(what).way is Way.UNTRIED
+    named = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.provider.test"})})
+    assert only(dataclasses.replace(what, backlog=named)).way is Way.FINAL
+
+
+def test_a_failure_after_the_delivery_speaks_against_it():
+    lately = dataclasses.replace(REFUSED, delivered=ago(minutes=3))
+    assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN
+
+
+def test_after_a_minute_a_few_try_again_unless_hints_speak_against_it():
+    lately = {"x.test": dataclasses.replace(REFUSED, failed=ago(minutes=2))}
+    assert only(known(heap(), lately=lately)).way is Way.UNTRIED
+    hosts = {"x.test": frozenset({"192.0.2.7"})}
+    assert only(known(heap(), lately=lately, hosts=hosts, hints=[hint(HOST)])).way is Way.BROKEN
+
+
+def test_a_full_mailbox_is_not_the_destinations_fault():
+    lately = Lately(ago(minutes=3), ago(seconds=30), 2, 0, Cause.REMOTE_4XX, "452 mailbox full")
+    assert only(known(heap(), lately={"x.test": lately})).way is Way.PROVEN
+    assert only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=3)})).way is Way.BROKEN
+
+
+def test_hints_of_every_host_keep_it_from_being_tried():
+    hosts = {"x.test": frozenset({"192.0.2.7", "2001:db8::7"})}
+    both = [hint(HOST), hint("host 2001:db8::7")]
+    assert only(known(heap(), hints=both, hosts=hosts)).way is Way.HINTED
+    assert only(known(heap(), hints=both[:1], hosts=hosts)).way is Way.UNTRIED
+    due = [hint(HOST, following=ago(minutes=1)), hint("host 2001:db8::7", following=ago(minutes=1))]
+    assert only(known(heap(), hints=due, hosts=hosts)).way is Way.UNTRIED
+
+
+def test_while_one_of_its_hosts_may_be_tried_a_destination_is():
+    hosts = {"x.test": frozenset({"192.0.2.7", "192.0.2.8"})}
+    other = "host 192.0.2.8"
+    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=ago(minutes=1))])
+    assert only(what).way is Way.UNTRIED
+    what = known(heap(), hosts=hosts, hints=[hint(HOST), hint(other, following=NOW + timedelta(minutes=4))])
+    assert only(what).way is Way.HINTED
+    assert only(what).why == "not before 12:04 UTC"
+
+
+def test_without_rules_the_sites_cutoff_counts():
+    what = known(heap(oldest=ago(days=1)), rules=Assumed(345600.0))
+    assert only(what).deadline == ago(days=1) + timedelta(days=4)
+
+
+@given(KNOWLEDGE)
+def test_every_destination_can_be_told(what):
+    for one in judge(what):
+        assert verdict(one, NOW).startswith(f"{one.domain}: ")
+        assert row(one)["way"] == one.way.value

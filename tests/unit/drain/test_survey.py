@@ -1,0 +1,46 @@
+"""One look at the whole queue of a host."""
+
+import pytest
+
+from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
+from mxlib.drain import loop as drain
+from mxlib.drain import runners
+from mxlib.drain.survey import patiently, read_rules, survey, what_is_left
+from tests.unit.support.memory_queue import world
+
+
+def test_a_host_that_is_silent_for_a_while_is_asked_again(monkeypatch):
+    found = world({"x.test": 100})
+    answers, silent = runners.look, [HostUnreachableError("banner"), CommandTimeoutError("slow")]
+
+    def look(context, mark):
+        if silent:
+            raise silent.pop()
+        return answers(context, mark)
+
+    monkeypatch.setattr(runners, "look", look)
+    assert drain.empty(found.context).evidence["after"] == 0
+
+
+def test_a_host_that_stays_silent_is_given_up_after_two_minutes():
+    found = world({})
+
+    def ask():
+        raise HostUnreachableError("no session")
+
+    with pytest.raises(HostUnreachableError):
+        patiently(found.context, ask)
+    assert 120 <= found.clock.monotonic() < 130
+
+
+def test_only_what_is_tried_counts_as_triable():
+    found = world({"x.test": 100, "y.test": 30}, down=["y.test"])
+    found.target.tried.append("y.test")
+    seen = survey(found.context, read_rules(found.context))
+    assert (seen.total, seen.triable) == (130, 100)
+
+
+def test_of_many_destinations_the_rest_is_counted():
+    found = world({f"d{number}.test": 10 for number in range(9)})
+    lines = what_is_left(survey(found.context, read_rules(found.context)))
+    assert (len(lines), lines[-1]) == (7, "3 more destinations, 30 messages")
