@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from docs.ext import api, configuration, cookbooks  # noqa: E402
+from docs.ext import api, configuration, cookbooks, pictures  # noqa: E402
 
 project = "Cookbooks for mail exchangers"
 author = "the authors of mx-cookbooks"
@@ -38,13 +38,18 @@ intersphinx_mapping = (
 # Where files beside docs/ are shown: a forge's address of the tree, with the release's tag.
 repository = os.environ.get("DOCS_REPOSITORY", "")
 
-_GENERATED = {"Operators": ["reference/options"], "Administrators": ["reference/configuration"]}
+_GENERATED = {
+    "Operators": ["reference/run", "reference/options"],
+    "Administrators": ["reference/configuration"],
+    "Developers": ["reference/rooms", "reference/api/index"],
+}
 
 
 def generate(_: Any) -> None:
     """Write the pages that come from the code."""
     folder = ROOT / "docs" / "reference"
-    pages = {"options.md": cookbooks.markdown(), "configuration.md": configuration.markdown(), **api.pages()}
+    pages = {"options.md": cookbooks.markdown(), "configuration.md": configuration.markdown()}
+    pages |= {**pictures.pages(), **api.pages()}
     for name, text in pages.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +64,8 @@ def read(_: Any, page: str, source: list[str]) -> None:
     """Turn what only a forge understands into what Sphinx does."""
     if page == "index":
         source[0] += contents(source[0])
-    source[0] = re.sub(r"\[([^\]]*)\]\(\.\./([^)]*)\)", outside, source[0])
+    if not page.startswith("reference/"):  # those know where they are
+        source[0] = re.sub(r"\[([^\]]*)\]\(\.\./([^)]*)\)", outside, source[0])
 
 
 def outside(link: re.Match[str]) -> str:
@@ -76,8 +82,6 @@ def contents(index: str) -> str:
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
         caption = section.partition("\n")[0]
         pages = [*re.findall(r"^- \[[^\]]*\]\((\S+)\.md\)", section, re.MULTILINE), *_GENERATED.get(caption, [])]
-        if caption == "Developers":
-            pages.append("reference/api/index")
         trees.append("\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```", ""]))
     return "".join(trees)
 

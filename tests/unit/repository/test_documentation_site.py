@@ -1,16 +1,19 @@
 """What the site takes from the code is whole, and every page has its place in the side bar."""
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
-from docs.ext import api, configuration, cookbooks
+from docs.ext import api, configuration, cookbooks, pictures
 from mxlib.config.load import parse
 from mxlib.config.sections import Site
 from mxlib.config.verify import VerifyPolicy
+from mxlib.model.outcome import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
 SECTIONS = {section.path: section for section in configuration.sections()}
@@ -104,3 +107,36 @@ def test_every_page_stands_under_its_readers() -> None:
     listed = re.findall(r"^- \[(\S+)\]\((\S+)\): ", index, re.MULTILINE)
     assert all(name == target for name, target in listed)
     assert len({name for name, _ in listed}) == len(listed) == index.count("\n- ")
+
+
+def told(name: str) -> tuple[list[tuple[str, str]], Outcome]:
+    goal, fate = pictures.STORIES[name]
+    steps, end = pictures.walk(goal, dataclasses.replace(fate, judgements=[*fate.judgements], boots=[*fate.boots]))
+    return steps, end.outcome
+
+
+def test_the_picture_of_a_run_is_what_the_planner_decides() -> None:
+    steps, end = told("The kernel is proven")
+    assert end is Outcome.DONE
+    assert [step for step, _ in steps][:4] == ["guard", "slot", "claim", "silence"]
+    states = [state for state, _ in itertools.groupby(state for _, state in steps)]
+    assert states == ["serves", "out", "held", "out", "serves"]
+    assert dict(steps)["reboot"] == "held"
+    assert told("Nobody can say whose fault it is")[1] is Outcome.INCONCLUSIVE
+    assert told("The host does not come back")[1] is Outcome.LEFT_OUT
+    assert told("It does not boot: GRUB falls back")[1] is Outcome.FELL_BACK
+    assert told("It is to blame: back to the old one")[1] is Outcome.FELL_BACK
+    assert told("The guard refuses") == ([("guard", "serves")], Outcome.REFUSED)
+    assert ("prepare network", "out") in told("A cold start")[0]
+
+
+def test_every_room_is_in_the_picture_in_the_order_of_the_rules() -> None:
+    drawn = [name for name, text in pictures.rooms() if text]
+    assert sorted(drawn) == sorted(path.parent.name for path in (ROOT / "mxlib").glob("*/__init__.py"))
+    assert (drawn[0], drawn[-1]) == ("base", "commands")
+
+
+def test_pictures_are_well_formed() -> None:
+    made = {name: text for name, text in pictures.pages().items() if name.endswith(".svg")}
+    assert len(made) == len(pictures.STORIES) + 2
+    assert all(ElementTree.fromstring(text).tag.endswith("svg") for text in made.values())
