@@ -60,7 +60,7 @@ class HostRun(Command):
         self._silent_run = ""
 
     def work(self) -> Outcome:
-        """Reboot, take out or give back; in a dry run say what would be done."""
+        """Reboot, take out of service or return to it; in a dry run say what would be done."""
         if (ended := self._without_answer()) is not None:
             return ended
         return self._rehearse() if self.spicerack.dry_run else self._run()
@@ -77,7 +77,7 @@ class HostRun(Command):
 
     @property
     def objections(self) -> str:
-        """What the guard found against beginning; empty where it found nothing, or was not asked."""
+        """What the guard found in the way; empty where it found nothing, or was not asked."""
         found = self.report.verdicts if self.report is not None else ()
         bad = [one for one in found if one["stage"] == "guard" and one["status"] != "OK"]
         return "; ".join(one_line(f"{one['check']} {one['status']}: {one['why']}", 160) for one in bad)

@@ -42,7 +42,7 @@ class Wiring:
         """Keep what everything is made from.
 
         Arguments:
-            spicerack: the door to the world.
+            spicerack: the framework.
             site: what the site says.
             stop: whether somebody asked the run to stop.
         """

@@ -27,14 +27,14 @@ _RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class Level(Enum):
-    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots anew."""
+    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots again."""
 
     GUEST = "guest"
     """From inside. The machine's process goes on: slots are kept (unless reboot_behavior=exit)."""
     POWER_CYCLE = "power-cycle"
     """``gnt-instance reboot --type=soft``: a power cut, then the saved command line again; slots are kept."""
     COLD = "cold"
-    """``gnt-instance reboot --type=hard``: built anew; slots are planned anew."""
+    """``gnt-instance reboot --type=hard``: built again; slots are planned again."""
 
 
 class Judgement(Enum):
@@ -185,7 +185,7 @@ class Record:
 
     @property
     def cold_due(self) -> bool:
-        """Whether the machine is still to be built anew."""
+        """Whether the machine is still to be built again."""
         return self.level is Level.COLD and not any(one.level is Level.COLD and one.after for one in self.boots)
 
     @property
@@ -210,7 +210,7 @@ class Record:
 
     @property
     def trial_failed(self) -> bool:
-        """Whether the target did not come up when told to, or came up and is to blame."""
+        """Whether the target did not come up when ordered, or came up and is to blame."""
         return any(boot.after and boot.wanted == self.target.release and self._failed(boot) for boot in self.boots)
 
     def _failed(self, boot: Boot) -> bool:

@@ -94,7 +94,7 @@ class Waited(Enum):
     """The host answers and is in the boot that was to end, with no shutdown under way."""
     SILENT = "silent"
     OFF = "off"
-    """It is silent, and its machine is off though nobody has told the cluster to stop it: a cold start under way."""
+    """It is silent, and its machine is off though nobody has asked the cluster to stop it: a cold start under way."""
 
 
 @dataclass(frozen=True)

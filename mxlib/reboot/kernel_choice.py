@@ -29,7 +29,7 @@ def choose(world: RebootWorld, word: str) -> tuple[str, str]:
         Its release, and why it is this one.
 
     Raises:
-        mxlib.base.errors.MxlibError: there is none, or it cannot be told.
+        mxlib.base.errors.MxlibError: there is none, or it cannot be read.
     """
     sources: tuple[Source[Any], ...] = (kernel.SOURCE, grub.SOURCE, proven.SOURCE, *world.adapters.verifier.sources())
     facts = read_facts(world.target, sources)

@@ -10,8 +10,8 @@ Invariants, held from every state and so after any interruption:
 * Ports that are closed are opened on a proof that is not older than the site lets it be.
 * A kernel becomes the saved entry only after the host was verified with it.
 * A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
-  target, so that no way back plans the PCI slots anew.
-* What somebody else took out is not given back: without our record nothing is opened.
+  target, so that no way back plans the PCI slots again.
+* What somebody else took out is not returned to service: without our record nothing is opened.
 """
 
 from mxlib.base.text import plural
@@ -74,7 +74,7 @@ def _begin(goal: Goal, state: State) -> Decision:
 
 
 def _begin_in_silence(goal: Goal, state: State) -> Decision:
-    """Only who goes on with a run waits for a silent host: it may be on its way up, and its record is on it."""
+    """Only who resumes a run waits for a silent host: it may be on its way up, and its record is on it."""
     if not goal.adopt:
         return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
     if state.waited is Waited.NO:
@@ -161,7 +161,7 @@ def _awaiting(state: State) -> Decision | None:
     if state.waited is Waited.SILENT:
         return _cure(state) or End(Outcome.LEFT_OUT, _with(state, "the host did not come back from the reboot"))
     if state.reordered:
-        return End(Outcome.LEFT_OUT, "the host was told twice to reboot and did not")
+        return End(Outcome.LEFT_OUT, "the host was ordered twice to reboot and did not")
     return None
 
 
@@ -211,7 +211,7 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
     if _renames(goal, record) and record.prepared != host.boot:
         return Do(Step.PREVENT)
     if host.mta is not Mta.HELD:
-        # after a failed trial the way out may be broken: what is on disk stays there
+        # after a failed trial outbound mail may be broken: what is on disk stays there
         drain = record.drained != host.boot and not record.trial_failed
         return Do(Step.DRAIN) if drain else Do(Step.HOLD)
     if record.ledger != host.boot:
@@ -268,7 +268,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     if host.ports is not Ports.OPEN:
         return Do(Step.OPEN)
     if state.pool is Pool.UNKNOWN:
-        return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read and so not be given back")
+        return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")
     if state.pool in (Pool.OUT, Pool.PARTLY):
         return Do(Step.POOL_IN)
     if host.boot != record.boot_before and record.judgements(host.boot).soak is None:

@@ -51,7 +51,7 @@ class Report:
         why: reason and task.
         outcome: how it ended.
         reason: one sentence.
-        next_command: the one command that goes on, undoes or gives back; empty if there is nothing to do.
+        next_command: the one command that resumes, undoes or returns it to service; empty if there is nothing to do.
         timeline: the steps, in order.
         verdicts: what was judged, in order: stage, check, status and why.
         ledger: counts of the ledger's last check; empty if it was not checked.
@@ -184,7 +184,7 @@ def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
 
 
 def terminal(report: Report) -> Iterator[str]:
-    """The last lines an operator sees; what happened in between was told as it happened.
+    """The last lines an operator sees; what happened in between was said as it happened.
 
     Arguments:
         report: the report.

@@ -1,4 +1,4 @@
-"""The guard: everything that stands against beginning, read only, all of it at once; and the claim that follows it."""
+"""The guard: everything that could block a run, read only, all of it at once; and the claim that follows it."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +51,7 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
     """
     lines = outputs[BUSY.name].text().splitlines()
     if not lines or lines[-1] != "end":
-        raise StepError("who is at work on the host cannot be told")
+        raise StepError("who is at work on the host cannot be read")
 
     def of(word: str) -> tuple[str, ...]:
         return tuple(one_line(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} "))
@@ -76,7 +76,7 @@ def guard(world: RebootWorld) -> tuple[Verdict, ...]:
 
 
 def blocking(world: RebootWorld, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """What stands against beginning.
+    """Return what blocks the run.
 
     Arguments:
         verdicts: the guard's findings.
@@ -92,7 +92,7 @@ def ask(world: RebootWorld, against: Sequence[Verdict]) -> bool:
     """Ask whether what was found is accepted; what is accepted holds for the whole run.
 
     Arguments:
-        against: what stands against beginning.
+        against: what blocks the run.
 
     Returns:
         Whether the run may begin.
@@ -104,7 +104,7 @@ def ask(world: RebootWorld, against: Sequence[Verdict]) -> bool:
         "no": "do not begin; nothing is changed",
         "accept": f"begin all the same, as with {' '.join(f'--accept {name}' for name in names)}",
     }
-    if world.ask(f"{plural(len(names), 'finding')} against beginning: {', '.join(names)}.", answers, "no") == "no":
+    if world.ask(f"{plural(len(names), 'finding')} in the way: {', '.join(names)}.", answers, "no") == "no":
         return False
     world.progress.accepted |= frozenset(names)
     return True
@@ -171,7 +171,7 @@ def firing(world: RebootWorld) -> Iterator[Verdict]:
     """Whether an alert about the host, the other MXs or the service fires; no verdict where nobody can be asked.
 
     Raises:
-        mxlib.base.errors.SilenceError: it cannot be told.
+        mxlib.base.errors.SilenceError: it cannot be read.
     """
     known = world.adapters.alerts.firing()
     if known is not None:

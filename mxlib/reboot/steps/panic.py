@@ -31,7 +31,7 @@ fi
 
 
 def disarm_script() -> str:
-    """Take the file away, and the parameter out of GRUB's menu; a run that died in between is gone on with."""
+    """Take the file away, and the parameter out of GRUB's menu; a run that died in between is resumed."""
     return f"""\
 if [ -e {_FILE} ] || [ -e {_FILE}.gone ]; then
 [ ! -e {_FILE} ] || mv {_FILE} {_FILE}.gone

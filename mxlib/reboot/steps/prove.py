@@ -1,4 +1,4 @@
-"""Proving that a boot is well, from the way out to the way in, and judging who is to blame when it is not."""
+"""Proving that a boot is well, outbound first, then inbound, and judging who is to blame when it is not."""
 
 import dataclasses
 from datetime import datetime
@@ -47,7 +47,7 @@ def inbound(world: RebootWorld, state: State) -> Done:
 
 
 def from_outside(world: RebootWorld) -> tuple[Verdict, ...]:
-    """Ask from outside; once more where the way in was shut meanwhile, as whoever loads the firewall anew does."""
+    """Ask from outside; once more where the way in was shut meanwhile, as whoever reloads the firewall does."""
     let_prober_in(world, _LET_IN_S)
     try:
         verdicts = world.adapters.verifier.inbound(world.target)

@@ -74,7 +74,7 @@ def _emptied(world: RebootWorld) -> Done:
                 raise
             if answer == "on":
                 return Done(
-                    f"gone on with what is left, as the operator said: {one_line(str(error), 300)}", error.evidence
+                    f"goes on with what is left, as the operator said: {one_line(str(error), 300)}", error.evidence
                 )
 
 
@@ -89,7 +89,7 @@ def hold(world: RebootWorld, state: State) -> Done:
     if not mta.can.stop_spares:
         world.act(f"# let the MTA begin no delivery\n{mta.quiet_script}", timeout=90, look=False)
         _until(world, "the end of its deliveries", lambda facts: not facts.role(Role.DELIVERY))
-    # whatever was closed before, the MTA has run since: the ledger is closed anew
+    # whatever was closed before, the MTA has run since: the ledger is closed again
     record = dataclasses.replace(record_of(state), ledger="")
     script = f"# stop the MTA and hold it\ntouch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}"
     world.act(script, record=record, timeout=90, look=False)

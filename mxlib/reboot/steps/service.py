@@ -1,4 +1,4 @@
-"""Taking the host out and giving it back, around the ports: claim, silences, Puppet, pool state, release."""
+"""Taking the host out of service and returning it, around the ports: claim, silences, Puppet, pool state, release."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def adopt(world: RebootWorld, state: State) -> Done:
 
 
 def _heard(world: RebootWorld, silence_id: str) -> tuple[str, ...]:
-    """A silence of the run that is gone on with: prolonged, or set anew where it has run out."""
+    """A silence of the run that is resumed: prolonged, or set again where it has run out."""
     minutes = world.site.downtime.minutes
     if silence_id == NO_SILENCE or not minutes:
         return (silence_id,)
@@ -149,7 +149,7 @@ def _write_pool(world: RebootWorld, values: Mapping[str, str]) -> Done:
 
 
 def turn_back(world: RebootWorld, state: State) -> Done:
-    """Decide for good to undo: whoever goes on undoes, too."""
+    """Decide for good to undo: whoever resumes the run undoes, too."""
     record = record_of(state)
     world.remember(dataclasses.replace(record, undoing=world.progress.turning or "turned back"))
     return Done(f"turning back: {world.progress.turning}")
