@@ -27,8 +27,11 @@ END { for (i = 1; i <= n; i++) if (tty[i] != own) print "tty", tty[i], pid[i], n
 """
 _WAITING = frozenset({"agetty", "(agetty)", "getty", "login"})
 """Programs that hold a terminal on which nobody is logged in (yet)."""
-# A line of `who` for a session without a terminal: its second field is the service, and the date follows at once.
-_NO_TERMINAL = re.compile(r"\S+ +(?:sshd|sshd-session) +\d{4}-\d\d-\d\d .*")
+# A line of `who` for a session without a terminal: its second field is the service, and the date follows at once. In
+# the locale C, in which facts are read, that is "Nov 28 06:42", elsewhere "2026-11-28 06:42".
+_NO_TERMINAL = re.compile(
+    r"\S+ +(?:sshd|sshd-session) +(?:\d{4}-\d\d-\d\d|[A-Z][a-z]{2} [ 123]\d) \d\d:\d\d(?: \(.*\))?"
+)
 _PTS, _VT, _SERIAL = 136, 4, 64
 
 

@@ -15,6 +15,9 @@ from tests.unit.support.facts import NOW
 OURS = "who root     sshd         2026-11-27 23:53 (192.0.2.50)"
 PERSON = "who root     sshd pts/0   2026-11-27 23:53 (192.0.2.50)"
 CONSOLE = "who root     ttyS0        2026-11-27 23:55"
+# The same in the locale C, in which facts are read, as seen on a guest of the lab with PAM.
+OURS_IN_C = "who root     sshd         Nov 28 06:42 (2001:db8:77::31)"
+PERSON_IN_C = "who root     sshd pts/0   Nov 28 06:42 (2001:db8:77::31)"
 # `who` of Debian 12
 OLDER = "who root     pts/0        2026-11-27 23:53 (192.0.2.50)"
 PTS0, TTYS0, TTY1 = 136 << 8, 4 << 8 | 64, 4 << 8 | 1
@@ -28,9 +31,12 @@ def busy(*lines: str) -> tuple[str, ...]:
 
 def test_our_own_session_on_debian_13_is_nobody() -> None:
     assert busy(OURS, OURS) == ()
+    assert busy(OURS_IN_C, OURS_IN_C.replace("28", " 8")) == ()
 
 
-@pytest.mark.parametrize("line", [PERSON, CONSOLE, OLDER, "who op :0 2026-11-27 23:53", "who something new"])
+@pytest.mark.parametrize(
+    "line", [PERSON, PERSON_IN_C, CONSOLE, OLDER, "who op :0 2026-11-27 23:53", "who something new"]
+)
 def test_whoever_may_be_a_person_is_one(line: str) -> None:
     (found,) = busy(OURS, line)
     assert found == " ".join(line.removeprefix("who ").split())
