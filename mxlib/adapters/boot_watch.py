@@ -9,6 +9,7 @@ from mxlib.nic.screen import NEW_BOOT, Screen, Waiting
 
 _TRIES_S = 2.0
 _EVERY_S = 1.0
+_EXCERPT = 160
 STANDSTILL_S: Mapping[Waiting, float] = {
     # a prompt: the boot has ended, SSH is due; the rest: nothing goes on by itself, save a panic with panic=20 or less
     Waiting.LOGIN: 12.0,
@@ -51,6 +52,10 @@ class BootWatch:
     def screen(self) -> Screen:
         """What was last seen; safe to show."""
         return self._console.screen()
+
+    def excerpt(self) -> tuple[str, ...]:
+        """The last lines of the boot, as a page shows them; safe to show."""
+        return self._console.excerpt(_EXCERPT)
 
     def standstill(self) -> str:
         """What the console of the new boot has been showing for a while without going on; empty if it goes on."""

@@ -244,6 +244,11 @@ class Console:
             text = bytes(self._words).decode(errors="replace")
         return look(redact(text, self._secret)).last
 
+    def excerpt(self, lines: int) -> tuple[str, ...]:
+        """The last lines of all that was seen, kernel and systemd included; safe to show."""
+        shown = plain(redact(self._raw(_KEPT), self._secret)).splitlines()
+        return tuple([line.rstrip()[:_COLUMNS] for line in shown if line.strip()][-lines:])
+
     def _raw(self, length: int) -> str:
         with self._news:
             return bytes(self._seen[-length:]).decode(errors="replace")

@@ -24,7 +24,8 @@ from spicerack.remote import RemoteExecutionError, RemoteHosts
 
 from mxlib.base.clock import Clock
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostError, HostUnreachableError
-from mxlib.base.text import one_line
+from mxlib.base.journal import EventLog, NoJournal
+from mxlib.base.text import one_line, printable
 from mxlib.protocols.host import CommandResult, purpose
 
 # ClusterShell loads its worker when it is first used, and two threads at once meet it half loaded ("partially
@@ -37,6 +38,8 @@ _TIMED_OUT = (124, 137)
 """Exit codes of timeout(1): by its signal, and killed after it."""
 _LINE = 76
 """Characters of each line that base64(1) prints, but for the last one."""
+_SCRIPT = 6000
+"""Characters of a script that are written down."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9 .,:;/@=+_()-]+")
 """What a name may not have: ClusterShell replaces %hosts in a command line, and a shell is to read it as one word."""
 
@@ -166,6 +169,7 @@ class CuminHost:
         dry_run: bool,
         check: Callable[[float], None] = lambda _seconds: None,
         note: Callable[[float], None] = lambda _seconds: None,
+        events: EventLog | None = None,
     ) -> None:
         """Keep what is needed to reach it.
 
@@ -175,6 +179,7 @@ class CuminHost:
             dry_run: scripts that change the host are only named in the log.
             check: called before each script with the seconds that it may take; raises where the run is to stop.
             note: called after each script with the seconds that it took.
+            events: where each script is written down.
         """
         self._name = name
         self._transport = transport
@@ -182,6 +187,7 @@ class CuminHost:
         self._dry_run = dry_run
         self._check = check
         self._note = note
+        self._events = events or NoJournal()
 
     @property
     def name(self) -> str:
@@ -214,9 +220,16 @@ class CuminHost:
         seconds = self._clock.monotonic() - begin
         self._note(seconds)
         answer = unwrap(printed, mark)
+        self._write_down(script, None if answer is None else answer[0], seconds, is_safe=is_safe)
         if answer is None:
             raise self._silent(printed, mark, seconds, timeout)
         return CommandResult(script, answer[0], answer[1], started, seconds)
+
+    def _write_down(self, script: str, code: int | None, seconds: float, *, is_safe: bool) -> None:
+        """Write down what was run; of what only reads, just what it is for. No script holds a password."""
+        acted = {} if is_safe else {"script": printable(script)[:_SCRIPT]}
+        took = round(seconds, 3)
+        self._events.write("command", host=self._name, what=purpose(script), code=code, seconds=took, **acted)
 
     def _silent(self, printed: str, mark: str, seconds: float, timeout: float) -> HostError:
         said = one_line(printed.replace(f"{mark}-begin", "")) or "no word from ssh"

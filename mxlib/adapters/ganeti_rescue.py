@@ -72,6 +72,10 @@ class NoMachineAccess:
     def unwatch(self) -> None:
         """No console."""
 
+    def shown(self) -> tuple[str, ...]:
+        """No console."""
+        return ()
+
     def stuck(self) -> str:
         """No console."""
         return ""
@@ -215,6 +219,10 @@ class GanetiRescue:
         """Leave the console."""
         self._watch = None
         self._watching.close()
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the last lines of the boot."""
+        return self._watch.excerpt() if self._watch is not None else ()
 
     def stuck(self) -> str:
         """Return what a boot that stands still shows."""

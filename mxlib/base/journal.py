@@ -2,13 +2,17 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from mxlib.base.clock import Clock
 from mxlib.base.errors import JournalError
+
+_EXTRAS = 2_000_000
 
 
 class EventLog(Protocol):
@@ -83,6 +87,36 @@ class NoJournal:
 
     def close(self) -> None:
         """Close nothing."""
+
+
+class Extras:
+    """What a page shows beside the story of a run: bounded, from any thread, and never in the way of the run.
+
+    An event that cannot be written, or that comes when the bound is reached, is left out.
+    """
+
+    def __init__(self, bound: int = _EXTRAS) -> None:
+        """Write nowhere yet.
+
+        Arguments:
+            bound: bytes that all of it may take.
+        """
+        self._to: EventLog = NoJournal()
+        self._left = bound
+        self._lock = threading.Lock()
+
+    def into(self, journal: EventLog) -> None:
+        """Write into a journal from now on."""
+        with self._lock:
+            self._to = journal
+
+    def write(self, event: str, **values: object) -> None:
+        """Add an event, if it can be."""
+        size = len(json.dumps(values, default=str))
+        with self._lock, suppress(JournalError):
+            if size <= self._left:
+                self._left -= size
+                self._to.write(event, **values)
 
 
 def read(path: Path) -> Iterator[Event]:

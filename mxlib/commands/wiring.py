@@ -19,6 +19,7 @@ from mxlib.adapters.machine import means_of
 from mxlib.adapters.operator import TerminalOperator, prompt_for
 from mxlib.adapters.silences import AlertmanagerSilencer, BothSilencers, IcingaSilencer
 from mxlib.adapters.without_slot import WithoutSlot
+from mxlib.base.journal import Extras
 from mxlib.base.meter import Meter
 from mxlib.base.renewal import Renewal
 from mxlib.base.stop import Stop, StoppableClock
@@ -53,6 +54,7 @@ class Wiring:
         self.clock = StoppableClock(stop)
         self.tell = TerminalOperator(self.clock)
         self.meter = Meter()
+        self.extras = Extras()
         self.who = f"{_user()}@{socket.getfqdn()}"
         # each lost connection to etcd is three lines to the terminal there, and one of our own
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -87,6 +89,7 @@ class Wiring:
             run=run_id,
             adapters=adapters,
             progress=Progress(request.goal),
+            events=self.extras,
         )
 
     def host(self, name: str) -> CuminHost:
@@ -96,8 +99,15 @@ class Wiring:
             name: fully qualified.
         """
         transport = cumin_transport(self._spicerack.remote().query(name))
-        dry_run = self._spicerack.dry_run
-        return CuminHost(name, transport, self.clock, dry_run=dry_run, check=self._go_on, note=self.meter.add)
+        return CuminHost(
+            name,
+            transport,
+            self.clock,
+            dry_run=self._spicerack.dry_run,
+            check=self._go_on,
+            note=self.meter.add,
+            events=self.extras,
+        )
 
     def _go_on(self, seconds: float = 0.0) -> None:
         """Give a sign of life before something that may take some seconds; raise where the run is to stop."""

@@ -12,7 +12,7 @@ from mxlib.drain import plan as drain_plan
 from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
-from mxlib.drain.survey import Survey, patiently, read_rules, survey, what_is_left
+from mxlib.drain.survey import Survey, by_destination, patiently, read_rules, survey, what_is_left
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
@@ -116,7 +116,9 @@ class _Drain:
     # --- looking
 
     def _survey(self) -> Survey:
-        return survey(self._context, self._rules)
+        found = survey(self._context, self._rules)
+        self._context.events.write("queue", left=found.total, by=by_destination(found.destinations))
+        return found
 
     def _prove(self, found: Survey) -> bool:
         """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
@@ -188,6 +190,7 @@ class _Drain:
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)
             self._context.operator.live(self._progress(found, left, completed))
+            self._context.events.write("queue", left=left, completed=self._delivered + completed)
             if not now.runs or self._left() <= 0:
                 self._delivered += completed
                 return completed

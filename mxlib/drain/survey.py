@@ -1,6 +1,6 @@
 """One look at the whole queue of a host: what waits, where to, and how the way there stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ _AGAIN_S = 3.0
 _SILENT_S = 120.0
 """A host that does not answer is asked again for so long."""
 _SHOWN = 6
+_NAME = 80
 _T = TypeVar("_T")
 
 
@@ -116,3 +117,14 @@ def what_is_left(found: Survey) -> list[str]:
         rest = found.destinations[_SHOWN:]
         lines[_SHOWN:] = [f"{plural(len(rest), 'more destination')}, {sum(one.count for one in rest)} messages"]
     return lines
+
+
+def by_destination(found: Sequence[Destination]) -> dict[str, int]:
+    """Messages by destination, frozen ones included: the largest by name, the rest in one sum.
+
+    Arguments:
+        found: most messages first, as judged.
+    """
+    counts = {one_line(one.domain, _NAME): one.count + one.frozen for one in found[:_SHOWN]}
+    rest = sum(one.count + one.frozen for one in found[_SHOWN:])
+    return {**counts, **({f"{len(found) - _SHOWN} others": rest} if rest else {})}

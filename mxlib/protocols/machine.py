@@ -70,6 +70,9 @@ class Machine(Protocol):
     def unwatch(self) -> None:
         """Leave the console: it has one reader at a time."""
 
+    def shown(self) -> tuple[str, ...]:
+        """The last lines that the console has shown of the boot; none where it is not read. Safe to show, bounded."""
+
     def stuck(self) -> str:
         """What the console has been showing since the boot came to a standstill; empty while nothing says so."""
 

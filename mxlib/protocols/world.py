@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mxlib.base.clock import Clock
+from mxlib.base.journal import EventLog, NoJournal
 from mxlib.config.sections import Site
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
@@ -52,6 +53,7 @@ class World:
     Attributes:
         peers: the other MXs.
         run: id of the run.
+        events: what only a page shows: how long the queue was when.
     """
 
     site: Site
@@ -61,3 +63,4 @@ class World:
     operator: Operator
     options: Options
     run: str
+    events: EventLog = field(default_factory=NoJournal, kw_only=True)

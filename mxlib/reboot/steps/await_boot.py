@@ -23,7 +23,9 @@ _ASK_CLUSTER = 5
 def await_boot(world: RebootWorld, state: State) -> Done:
     """Wait for an answer from a boot that is not the one that was to end."""
     try:
-        return _await(world, state)
+        done = _await(world, state)
+        console = world.adapters.rescue.shown()
+        return dataclasses.replace(done, evidence={**done.evidence, "console": console}) if console else done
     finally:
         world.adapters.rescue.unwatch()
 

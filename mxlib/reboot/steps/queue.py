@@ -46,9 +46,11 @@ def sample(world: RebootWorld) -> QueueSample:
     """
     length = world.mta.length
     try:
-        return QueueSample(read_facts(world.target, (length,)).get(length), world.clock.monotonic())
+        found = QueueSample(read_facts(world.target, (length,)).get(length), world.clock.monotonic())
     except ParseError as error:
         raise StepError(f"the queue cannot be counted: {one_line(str(error))}") from None
+    world.events.write("queue", left=found.count)
+    return found
 
 
 def drain(world: RebootWorld, state: State) -> Done:

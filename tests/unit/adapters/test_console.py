@@ -297,6 +297,7 @@ def test_the_screen_never_shows_the_password() -> None:
     with console("--show", "mail login: s3cret-on-the-line\\r\\n") as line:
         assert line.wait(lambda text: "line" in text, timeout=5)
         assert "s3cret" not in line.screen().last
+        assert line.excerpt(5) == ("mail login: ***",)
 
 
 @given(

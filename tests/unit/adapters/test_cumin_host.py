@@ -2,6 +2,7 @@ import logging
 import re
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 from ClusterShell.NodeSet import NodeSet
@@ -211,3 +212,20 @@ def test_a_script_may_be_of_any_length(through_spicerack, count):
     keys = "".join(f"T:mx-in.provider.example.net:192.0.2.25:é{number}\n" for number in range(count))
     result = through_spicerack().read(f"# count {plural(count, 'hint')}\nprintf %s '{keys}' | wc -l", timeout=20)
     assert (result.exit_code, result.output.strip()) == (0, str(count))
+
+
+def test_what_was_run_is_written_down_and_a_script_only_where_it_may_change_the_host():
+    kept = []
+    events = SimpleNamespace(write=lambda event, **values: kept.append((event, values)))
+    one = host(events=events)
+    one.read("# read 3 facts\nexit 3", timeout=5)
+    one.act("# close the mail ports\necho \x1b[31m" + "x" * 9000, timeout=5)
+    with pytest.raises(HostUnreachableError):
+        host(lambda *_, **__: "ssh: no route", events=events).read("# ask whether it answers\ntrue", timeout=5)
+    said = [(values["host"], values["what"], values["code"]) for _event, values in kept]
+    name = "mx1001.lab.test"
+    assert said == [
+        (name, "read 3 facts", 3), (name, "close the mail ports", 0), (name, "ask whether it answers", None),
+    ]  # fmt: skip
+    assert [len(values.get("script", "")) for _event, values in kept] == [0, 6000, 0]
+    assert "\x1b" not in kept[1][1]["script"]

@@ -44,3 +44,14 @@ def test_a_dry_run_tries_nothing():
     drain.rehearse(found.context)
     assert found.target.tried == []
     assert any("would try" in line for line in found.tell.lines)
+
+
+def test_each_look_at_the_queue_is_noted_for_the_page():
+    found = world({"x.test": 100, "y.test": 30}, down=["y.test"], bound=50)
+    drain.empty(found.context)
+    assert {event for event, _values in found.events} == {"queue"}
+    surveys = [values for _event, values in found.events if "by" in values]
+    polls = [values for _event, values in found.events if "completed" in values]
+    assert surveys[0] == {"left": 130, "by": {"x.test": 100, "y.test": 30}}
+    assert surveys[-1] == {"left": 30, "by": {"y.test": 30}}
+    assert polls[-1] == {"left": 30, "completed": 100}

@@ -5,7 +5,8 @@ import pytest
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
-from mxlib.drain.survey import patiently, read_rules, survey, what_is_left
+from mxlib.drain.judge import Destination, Way
+from mxlib.drain.survey import by_destination, patiently, read_rules, survey, what_is_left
 from tests.unit.support.memory_queue import world
 
 
@@ -44,3 +45,10 @@ def test_of_many_destinations_the_rest_is_counted():
     found = world({f"d{number}.test": 10 for number in range(9)})
     lines = what_is_left(survey(found.context, read_rules(found.context)))
     assert (len(lines), lines[-1]) == (7, "3 more destinations, 30 messages")
+
+
+def test_a_queue_to_very_many_is_noted_in_bounds():
+    many = [Destination(f"{number}.{'x' * 300}.test", 1, 1, None, Way.UNTRIED, "", None) for number in range(90)]
+    noted = by_destination(many)
+    assert (noted["84 others"], min(noted.values())) == (168, 2)
+    assert max(map(len, noted)) <= 80

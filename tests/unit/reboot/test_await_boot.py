@@ -35,6 +35,7 @@ class World:
                 unwatch=lambda: setattr(self, "left", self.left + 1),
                 off=lambda: bool(machine.get("off")),
                 stuck=lambda: machine.get("stuck", ""),
+                shown=lambda: machine.get("shown", ()),
             )
         )
         self.at, self.mta = at, None
@@ -68,6 +69,17 @@ def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> N
     assert world.record.boots[-1].after == NEW
     assert world.decided_on == NEW, "what is written is sent with the boot that was just seen"
     assert world.left == 1
+
+
+@pytest.mark.parametrize("shown", [("[  OK  ] Started ssh", "mx2001 login:"), ()])
+def test_what_the_console_showed_is_kept_for_the_report(
+    monkeypatch: pytest.MonkeyPatch, shown: tuple[str, ...]
+) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW, shown=shown)
+    state: Any = SimpleNamespace(record=world.record)
+    done = boot.await_boot(world, state)  # type: ignore[arg-type]
+    assert done.evidence.get("console", ()) == shown
+    assert done.evidence["boot"] == NEW
 
 
 def test_a_boot_of_a_run_that_is_not_ours_yet_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,5 +77,7 @@ def world(waiting, down=(), **options):
     clock, tell = FakeClock(), Tell()
     target = Queue(dict(waiting), set(down), clock)
     chosen = Options("why", "who", options.pop("bound", 0), options.pop("timeout", 900.0))
-    context = World(parse(TEN_LINES, "test"), target, (), clock, tell, chosen, "run-1")
-    return SimpleNamespace(context=context, target=target, tell=tell, clock=clock)
+    kept = []
+    events = SimpleNamespace(write=lambda event, **values: kept.append((event, values)))
+    context = World(parse(TEN_LINES, "test"), target, (), clock, tell, chosen, "run-1", events=events)
+    return SimpleNamespace(context=context, target=target, tell=tell, clock=clock, events=kept)

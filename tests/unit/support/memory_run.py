@@ -89,6 +89,9 @@ class MemoryMachine:
     def off(self):
         return self.mx.off
 
+    def shown(self):
+        return ()
+
     def stuck(self):
         return ""
 
