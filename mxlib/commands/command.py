@@ -2,6 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import ClassVar
@@ -22,6 +23,7 @@ from mxlib.base.errors import (
 from mxlib.base.files import replace_file
 from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop, signals
+from mxlib.commands.page import write_page
 from mxlib.commands.wiring import Wiring
 from mxlib.config.sections import Site
 from mxlib.model.outcome import Outcome
@@ -122,6 +124,7 @@ class Command(ABC):
 
     def close(self) -> None:
         """Close the journal and nothing else; harmless when done before."""
+        self.wiring.extras.into(journal.NoJournal())
         self.journal.close()
         self.journal = journal.NoJournal()
 
@@ -147,8 +150,17 @@ class Command(ABC):
         self.journal.write("start", run=self.run_id, who=self.wiring.who, **start)
         return path
 
-    def write_report(self, path: Path, markdown: str, as_json: str) -> None:
-        """Write a report in both forms beside its journal; that it cannot be written changes nothing else."""
+    def write_report(
+        self, path: Path, markdown: str, as_json: str, page: Callable[[], str] | None = None
+    ) -> None:
+        """Write a report in all its forms beside its journal; that one cannot be written changes nothing else.
+
+        Arguments:
+            path: the journal.
+            markdown: the report as Markdown.
+            as_json: the report as JSON.
+            page: makes the report as HTML; None: it has no page.
+        """
         try:
             replace_file(path.with_suffix(".md"), markdown)
             replace_file(path.with_suffix(".json"), as_json)
@@ -156,6 +168,12 @@ class Command(ABC):
             self.tell.line(str(error))
         else:
             self.tell.line(f"report: {path.with_suffix('.md')} (and .json)")
+        if page is None:
+            return
+        try:
+            self.tell.line(f"page: {write_page(path.with_suffix('.html'), page)}")
+        except ReportError as error:
+            self.tell.line(str(error))
 
 
 def log_directory() -> Path:

@@ -1,6 +1,7 @@
 """One run on one mail exchanger: reboot-mx, depool-mx and pool-mx, from the request to the report."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 from spicerack import Spicerack
@@ -20,6 +21,7 @@ from mxlib.config.sections import Site
 from mxlib.facts import past_runs
 from mxlib.model.outcome import Outcome
 from mxlib.mta.standing import read_standing
+from mxlib.pages import run as run_page
 from mxlib.reboot import kernel_choice as choice
 from mxlib.reboot import report, report_markdown
 from mxlib.reboot.rehearsal import rehearse
@@ -133,6 +135,7 @@ class HostRun(Command):
         self._choose_kernel(world)
         host, why = self.request.host, world.options.why
         path = self.open_journal(f"{host}.{self.run_id}", host=host, why=why)
+        self.wiring.extras.into(self.journal)
         self.tell.line(f"run {self.run_id} on {host}, journal {path}")
         if self.request.goal.adopt and isinstance(world.adapters.slot, EtcdSlot):
             wait_for_silence(world.adapters.slot.look, self.wiring.clock, self.tell.line)
@@ -172,11 +175,12 @@ class HostRun(Command):
 
     def _tell_the_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
         command = report.next_command(self.request.host, result.outcome, result.record)
-        why, events = world.options.why, journal.read(path)
+        why, events = world.options.why, tuple(journal.read(path))
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")
         self._note_duration(world, took)
-        self.write_report(path, report_markdown.markdown(made), report.as_json(made))
+        as_page = partial(run_page.page, made, events)
+        self.write_report(path, report_markdown.markdown(made), report.as_json(made), as_page)
         lines = tuple(report.terminal(made))
         comment = "\n".join(lines)
         headline = f"{made.headline} (run {self.run_id})"

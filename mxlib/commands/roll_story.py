@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mxlib.adapters import mail as roll_notify
@@ -9,8 +10,10 @@ from mxlib.base import journal
 from mxlib.base.clock import Clock
 from mxlib.base.errors import MxlibError
 from mxlib.base.files import replace_file
+from mxlib.commands.page import write_page
 from mxlib.config.roll import RollSection
 from mxlib.model.outcome import Outcome
+from mxlib.pages import roll as roll_page
 from mxlib.protocols.operator import Operator
 from mxlib.roll import report as roll_report
 from mxlib.roll.survey import known_bad_entry
@@ -50,6 +53,8 @@ class Story:
         self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
         self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
         self.tell.line(f"summary: {path.with_suffix('.md')} (and .json)")
+        if page := self._tried(lambda: write_page(path.with_suffix(".html"), partial(roll_page.page, summary, events))):
+            self.tell.line(f"page: {page}")
         if summary.end is not Outcome.TAKEN:
             # who is at work tells its own story
             self._spread(summary, announce)

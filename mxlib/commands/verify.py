@@ -1,5 +1,6 @@
 """From the arguments of sre.mail.verify-mx to its table and outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,13 +11,16 @@ from mxlib.adapters.alertmanager import source_of
 from mxlib.adapters.etcd_budget import ProbeBudget
 from mxlib.adapters.etcd_slot import make_client
 from mxlib.adapters.machine import rapi_opener
-from mxlib.base.errors import ConfigError
+from mxlib.base.errors import ConfigError, ReportError
 from mxlib.base.files import COLLECTOR, check_folder, replace_file
+from mxlib.base.verdict import Status
 from mxlib.commands.command import Command
+from mxlib.commands.page import write_page
 from mxlib.commands.request import find_hosts
 from mxlib.config.known_bad import load, overdue
 from mxlib.config.sections import Site
 from mxlib.model.outcome import Outcome
+from mxlib.pages import verify as verify_page
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.outside import alerts_check, nic_check
@@ -33,6 +37,7 @@ class VerifyRequest:
     Attributes:
         query: a cumin query; empty stands for every MX of the site.
         json_file: where everything is written as JSON; None for nowhere.
+        html_file: where everything is written as a page; None for nowhere.
         metrics_file: where metrics for Prometheus are written; None for nowhere.
         only: names of checks; none stands for all.
         skip: names of checks that are left out.
@@ -43,6 +48,7 @@ class VerifyRequest:
 
     query: str
     json_file: Path | None = None
+    html_file: Path | None = None
     metrics_file: Path | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -103,8 +109,9 @@ class Verify(Command):
 
     def _check_files(self) -> None:
         """A verification of minutes must not end with its result nowhere."""
-        if self._request.json_file:
-            check_folder(self._request.json_file)
+        for path in (self._request.json_file, self._request.html_file):
+            if path:
+                check_folder(path)
         if self._request.metrics_file:
             check_folder(self._request.metrics_file, COLLECTOR)
 
@@ -133,3 +140,20 @@ class Verify(Command):
             self.tell.line(f"dry run: {self._request.metrics_file} is left as it is")
         elif self._request.metrics_file:
             replace_file(self._request.metrics_file, measured)
+        if self._request.html_file:
+            self._write_page(self._request.html_file, reports)
+
+    def _write_page(self, path: Path, reports: tuple[HostReport, ...]) -> None:
+        """Write the page; where it cannot be, that is said, and the verification ends as it would without."""
+        outcome = outcome_of(reports)
+        command = _THIS_SIDE.removeprefix("next: ") if outcome is Outcome.NO_ANSWER else _remedy(reports)
+        try:
+            write_page(path, lambda: verify_page.page(reports, outcome, command, self._notes()))
+        except ReportError as error:
+            self.tell.line(str(error))
+
+
+def _remedy(reports: Sequence[HostReport]) -> str:
+    """The command that names what is safe to fix on the worst host; empty where all is well."""
+    host = next((one.host for one in reports if one.status is not Status.OK), "")
+    return f"cookbook sre.mail.remedy-mx {host} --suggest" if host else ""

@@ -6,6 +6,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from mxlib.base.journal import Event
@@ -151,6 +152,37 @@ def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
             yield {key: str(event.values.get(key, "")) for key in ("stage", "check", "status", "why")}
         for one in event.values.get("verdicts", ()) if event.name == "done" else ():
             yield {"stage": str(event.values["step"]), **{key: str(one[key]) for key in ("check", "status", "why")}}
+
+
+@dataclass(frozen=True)
+class Away:
+    """When the host was out of service in a run.
+
+    Attributes:
+        since: when it was taken out, or when a run took it over that it was out already.
+        back: when it served again; None: it was still out when the run ended.
+    """
+
+    since: datetime
+    back: datetime | None
+
+
+_OUT, _BACK = ("pool out", "close ports"), ("pool in", "open ports")
+
+
+def away(timeline: Sequence[Entry]) -> Away | None:
+    """Return when the host was out of service; None where the run did not change that.
+
+    Arguments:
+        timeline: the steps of the run, in order.
+    """
+    done = [entry for entry in timeline if not entry.failed]
+    out = [number for number, entry in enumerate(done) if entry.step in _OUT]
+    back = [entry for entry in done[out[-1] if out else 0 :] if entry.step in _BACK]
+    if not out and not back:
+        return None
+    since = done[out[0]].began if out else done[0].began
+    return Away(datetime.fromisoformat(since), datetime.fromisoformat(back[-1].at) if back else None)
 
 
 _LEDGER = ("must", "spool", "missing", "accepted", "untraced")

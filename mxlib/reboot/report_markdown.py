@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mxlib.base.text import duration, one_line, printable
-from mxlib.reboot.report import Entry, Report, ledger_line
-
-_OUT, _BACK = ("pool out", "close ports"), ("pool in", "open ports")
+from mxlib.reboot.report import Entry, Report, away, ledger_line
 
 
 def markdown(report: Report) -> str:
@@ -36,15 +34,13 @@ def _summary(report: Report) -> str:
         return ""
     first, last = _at(report.timeline[0].began), _at(report.timeline[-1].at)
     said = f"From {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC, {duration((last - first).total_seconds())} in all"
-    out = [number for number, entry in enumerate(report.timeline) if entry.step in _OUT and not entry.failed]
-    if not out:
+    gap = away(report.timeline)
+    if gap is None:
         return f"{said}."
-    since = _at(report.timeline[out[0]].began)
-    back = [entry for entry in report.timeline[out[-1] :] if entry.step in _BACK and not entry.failed]
-    if not back:
-        return f"{said}; out of service since {since:%H:%M:%S} UTC."
-    away = duration((_at(back[-1].at) - since).total_seconds())
-    return f"{said}; out of service for {away}, {since:%H:%M:%S} to {_at(back[-1].at):%H:%M:%S} UTC."
+    if gap.back is None:
+        return f"{said}; out of service since {gap.since:%H:%M:%S} UTC."
+    took = duration((gap.back - gap.since).total_seconds())
+    return f"{said}; out of service for {took}, {gap.since:%H:%M:%S} to {gap.back:%H:%M:%S} UTC."
 
 
 def _at(text: str) -> datetime:

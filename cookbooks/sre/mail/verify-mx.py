@@ -36,6 +36,7 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
             "query", nargs="?", default="", help="Which mail exchangers, as a cumin query; all of the site without it."
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write everything there, with evidence.")
+        parser.add_argument("--html", type=Path, metavar="FILE", help="Write everything there, as a page to look at.")
         parser.add_argument("--metrics", type=Path, metavar="FILE", help="Write metrics for Prometheus there.")
         parser.add_argument(
             "--only",
@@ -64,6 +65,7 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
         request = verify.VerifyRequest(
             query=args.query,
             json_file=args.json,
+            html_file=args.html,
             metrics_file=args.metrics,
             only=tuple(args.only),
             skip=tuple(args.skip),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.errors import CommandFailedError, ConfigError, JournalError, ParseError
+from mxlib.base.journal import Extras
 from mxlib.commands import reboot
 from mxlib.commands.answers import Silence
 from mxlib.commands.reboot import HostRun
@@ -35,6 +36,7 @@ class Stage:
             clock=self.clock,
             who="op@cumin1001",
             mta=None,
+            extras=Extras(),
             world=self.world,
             host=lambda name: None,
             renewals=lambda *_: list,
@@ -167,3 +169,23 @@ def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeyp
     monkeypatch.setattr(reboot.journal, "read", gone)
     assert stage.run.execute() is Outcome.DONE
     assert "done: 6.1.0-56 runs (its report cannot be made: " in stage.tell.lines[-1]
+
+
+def test_the_page_lies_beside_the_report_and_knows_what_was_run(monkeypatch, tmp_path):
+    stage = Stage(monkeypatch, tmp_path, events=REBOOT)
+    stage.run.execute()
+    (page,) = tmp_path.glob("*.html")
+    assert f"page: {page}" in stage.tell.lines
+    assert "ordered" in page.read_text()
+
+
+def test_what_only_the_page_shows_goes_into_the_journal_of_the_run_and_nowhere_after_it(monkeypatch, tmp_path):
+    stage = Stage(monkeypatch, tmp_path, events=REBOOT)
+    extras = stage.run.wiring.extras
+    loop = stage.loop
+    monkeypatch.setattr(stage, "loop", lambda *args, **kw: extras.write("queue", left=7) or loop(*args, **kw))
+    monkeypatch.setattr(reboot, "Run", stage.loop)
+    stage.run.execute()
+    extras.write("queue", left=8)
+    (journal,) = tmp_path.glob("*.jsonl")
+    assert ('"left": 7' in journal.read_text(), '"left": 8' in journal.read_text()) == (True, False)

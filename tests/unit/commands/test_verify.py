@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
@@ -52,3 +53,32 @@ def test_what_was_found_is_told_also_where_it_cannot_be_written(monkeypatch, tmp
     assert verify.execute() is not Outcome.DONE
     assert any("mx1001.example.org" in line for line in caplog.messages)
     assert "cannot be written" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("status", "answered", "next_command"),
+    [
+        (Status.OK, True, "nothing is left to do"),
+        (Status.FAILED, True, "cookbook sre.mail.remedy-mx mx1001.example.org --suggest"),
+        (Status.UNKNOWN, False, "look at this side first"),
+    ],
+)
+def test_the_page_says_what_to_type_next(
+    status: Status, answered: bool, next_command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = dataclasses.replace(MX, verdicts=(Verdict("mta", status, "so it is"),), answered=answered)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (found,))
+    request = VerifyRequest(query="", html_file=tmp_path / "last.html")
+    Verify(MagicMock(dry_run=False), SITE, request).execute()
+    assert next_command in (tmp_path / "last.html").read_text()
+
+
+def test_a_page_that_cannot_be_made_changes_no_outcome(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
+    monkeypatch.setattr("mxlib.pages.verify.page", lambda *_: 1 / 0)
+    request = VerifyRequest(query="", html_file=tmp_path / "last.html")
+    assert Verify(MagicMock(dry_run=False), SITE, request).execute() is Outcome.DONE
+    assert any("the page could not be made" in message for message in caplog.messages)

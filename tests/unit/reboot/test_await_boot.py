@@ -77,7 +77,7 @@ def test_what_the_console_showed_is_kept_for_the_report(
 ) -> None:
     world = World(monkeypatch, lambda now: None if now < 60 else NEW, shown=shown)
     state: Any = SimpleNamespace(record=world.record)
-    done = boot.await_boot(world, state)  # type: ignore[arg-type]
+    done = await_boot.await_boot(world, state)  # type: ignore[arg-type]
     assert done.evidence.get("console", ()) == shown
     assert done.evidence["boot"] == NEW
 

@@ -140,3 +140,20 @@ def test_what_a_host_said_cannot_break_the_report(path):
     found = made(path, ("done", {"step": "drain", "note": "a|b <b>\x1b[31m\nnew line"}))
     row = next(line for line in markdown(found).splitlines() if "drain" in line)
     assert row.endswith("| a\\|b &lt;b> new line |")
+
+
+@pytest.mark.parametrize(
+    ("steps", "out"),
+    [
+        (("guard", "pool out", "close ports", "open ports", "pool in", "soak"), (1, 4)),
+        (("guard", "pool out", "open ports", "close ports", "pool in"), (1, 4)),
+        (("guard", "pool out", "open ports", "close ports"), (1, None)),
+        (("adopt", "puppet on", "open ports"), (0, 2)),
+        (("guard", "drain"), None),
+    ],
+)
+def test_when_a_host_was_out_of_service(steps, out):
+    times = [f"2026-01-01T00:00:{number:02}+00:00" for number in range(len(steps))]
+    found = report.away([report.Entry(at, step, "") for at, step in zip(times, steps, strict=True)])
+    numbers = found and (found.since.second, found.back and found.back.second)
+    assert numbers == out

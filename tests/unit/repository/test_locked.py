@@ -11,6 +11,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[3]
 NEWEST, OLDEST = ROOT / "tests" / "locked.txt", ROOT / "tests" / "locked-oldest.txt"
+IN_BROWSER = ROOT / "tests" / "locked-browser.txt"
 CONFIG = configparser.ConfigParser()
 CONFIG.read(ROOT / "setup.cfg")
 
@@ -21,7 +22,7 @@ def asked(section: str, option: str) -> list[Requirement]:
 
 
 CLAIMED = asked("options", "install_requires")
-TOOLS, LINT = (asked("options.extras_require", option) for option in ("tests", "lint"))
+TOOLS, LINT, BROWSER = (asked("options.extras_require", option) for option in ("tests", "lint", "browser"))
 
 
 def entries(path: Path) -> list[str]:
@@ -39,7 +40,7 @@ def locked(path: Path) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("path", [NEWEST, OLDEST], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [NEWEST, OLDEST, IN_BROWSER], ids=lambda path: path.name)
 def test_every_package_has_one_version_and_hashes_and_comes_from_no_index_of_its_own(path: Path) -> None:
     form = r"[a-z0-9.-]+==[\w.]+ (; [^#]+?)?( *--hash=sha256:[0-9a-f]{64})+"
     assert len(entries(path)) > 40
@@ -47,7 +48,9 @@ def test_every_package_has_one_version_and_hashes_and_comes_from_no_index_of_its
 
 
 @pytest.mark.parametrize(
-    ("path", "wanted"), [(NEWEST, [*CLAIMED, *TOOLS, *LINT]), (OLDEST, [*CLAIMED, *TOOLS])], ids=["newest", "oldest"]
+    ("path", "wanted"),
+    [(NEWEST, [*CLAIMED, *TOOLS, *LINT]), (OLDEST, [*CLAIMED, *TOOLS]), (IN_BROWSER, [*CLAIMED, *TOOLS, *BROWSER])],
+    ids=["newest", "oldest", "browser"],
 )
 def test_what_is_locked_is_what_setup_cfg_allows(path: Path, wanted: list[Requirement]) -> None:
     known = locked(path)

@@ -1,0 +1,113 @@
+"""What was judged, before and after: one row a check, one column a stage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mxlib.pages.tone import of_status
+
+_STAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "guard": "before",
+        "prove outbound": "new boot, MTA held",
+        "prove inbound": "new boot, MTA runs",
+        "soak": "in service again",
+    }
+)
+_MAILS = ("outbound-", "inbound-")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A verdict.
+
+    Attributes:
+        stage: when, in words.
+        status: OK, FAILED or UNKNOWN; empty where it was not judged then.
+        tone: its colour.
+        why: in words.
+    """
+
+    stage: str
+    status: str = ""
+    tone: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A check.
+
+    Attributes:
+        check: its name.
+        cells: one a stage.
+    """
+
+    check: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether it was OK whenever it was judged."""
+        return all(cell.status in ("OK", "") for cell in self.cells)
+
+    @property
+    def told(self) -> Cell:
+        """The verdict that says most: the last one that is not OK, else the last one."""
+        judged = [cell for cell in self.cells if cell.status]
+        return next((cell for cell in reversed(judged) if cell.status != "OK"), judged[-1])
+
+    @property
+    def of_mail(self) -> bool:
+        """Whether a test mail or a session with the MTA decided it."""
+        return self.check.startswith(_MAILS)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All checks of a run.
+
+    Attributes:
+        stages: when they were judged, in words.
+        rows: one a check, those that were not always OK first.
+    """
+
+    stages: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def bad(self) -> tuple[Row, ...]:
+        """Checks that were not OK at some stage."""
+        return tuple(row for row in self.rows if not row.well)
+
+    @property
+    def good(self) -> tuple[Row, ...]:
+        """Checks that were OK at every stage."""
+        return tuple(row for row in self.rows if row.well)
+
+    @property
+    def mails(self) -> tuple[Row, ...]:
+        """Test mails and sessions."""
+        return tuple(row for row in self.rows if row.of_mail)
+
+
+def table(verdicts: Sequence[Mapping[str, str]]) -> Table:
+    """Sort verdicts into a table; of a check that was judged twice at a stage the last verdict counts.
+
+    Arguments:
+        verdicts: stage, check, status and why, in order.
+    """
+    stages = list(dict.fromkeys(one["stage"] for one in verdicts))
+    found = {(one["check"], one["stage"]): one for one in verdicts}
+    rows = [
+        Row(check, tuple(_cell(stage, found.get((check, stage))) for stage in stages))
+        for check in dict.fromkeys(one["check"] for one in verdicts)
+    ]
+    return Table(tuple(_STAGES.get(stage, stage) for stage in stages), tuple(sorted(rows, key=lambda row: row.well)))
+
+
+def _cell(stage: str, verdict: Mapping[str, str] | None) -> Cell:
+    name = _STAGES.get(stage, stage)
+    if verdict is None:
+        return Cell(name)
+    return Cell(name, verdict["status"], of_status(verdict["status"]), verdict["why"])

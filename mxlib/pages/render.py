@@ -1,0 +1,54 @@
+"""The one way from values to HTML: every value is escaped, and a page holds all it needs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mxlib.base.text import duration, one_line, plural, printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_WIDEST = 600
+
+
+def clock(moment: datetime) -> str:
+    """A moment's time of day, UTC."""
+    return f"{moment:%H:%M:%S}"
+
+
+def _text(value: object) -> str:
+    return one_line(str(value), _WIDEST)
+
+
+def _environment() -> "Environment":
+    # Here, not above: a clone that was updated before its libraries were must still reboot a host, if without its page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("mxlib.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(duration=duration, clock=clock, text=_text, lines=printable)
+    made.globals.update(plural=plural)
+    return made
+
+
+def render(template: str, values: Mapping[str, object]) -> str:
+    """A page.
+
+    What a host, a queue or a mail said goes through the filter ``text`` or ``lines``, which take control characters
+    away; markup in it is shown as it is written.
+
+    Arguments:
+        template: its file in ``templates``.
+        values: what it shows.
+
+    Raises:
+        ImportError: Jinja2 is not installed.
+        jinja2.TemplateError: the template is wrong, or lacks a value.
+    """
+    return _environment().get_template(template).render(values)

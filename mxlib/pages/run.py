@@ -1,0 +1,126 @@
+"""The page of one run on one host."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mxlib.base.journal import Event
+from mxlib.base.text import duration, plural
+from mxlib.pages import checks, queue, timeline, tone
+from mxlib.pages.figure import Figure
+from mxlib.pages.render import render
+from mxlib.reboot.report import Report
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A script that was run on a host.
+
+    Attributes:
+        began: when it was started.
+        host: where.
+        what: what it is for.
+        seconds: how long it took.
+        code: its exit code; empty: no answer came.
+        script: its text; empty where it only reads.
+    """
+
+    began: datetime
+    host: str
+    what: str
+    seconds: float
+    code: str
+    script: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether it was one that may change the host."""
+        return bool(self.script)
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What the console showed of a boot.
+
+    Attributes:
+        at: when the wait for it ended.
+        lines: the last ones.
+    """
+
+    at: datetime
+    lines: tuple[str, ...]
+
+
+def page(report: Report, events: Iterable[Event]) -> str:
+    """A run as a page.
+
+    Arguments:
+        report: its report.
+        events: its journal.
+    """
+    known = list(events)
+    judged, drawn = checks.table(report.verdicts), timeline.drawn(report.timeline)
+    values = {
+        "title": f"{report.host}: {report.outcome.phrase}",
+        "report": report,
+        "tone": tone.of_outcome(report.outcome),
+        "figures": tuple(_figures(report, judged, drawn)),
+        "timeline": drawn,
+        "queue": queue.drawn(known),
+        "checks": judged,
+        "ledger": tuple(_ledger(report.ledger)),
+        "boots": tuple(_boots(known)),
+        "commands": tuple(sorted(_commands(known), key=lambda one: one.began)),
+    }
+    return render("run.html", values)
+
+
+def _figures(report: Report, judged: checks.Table, drawn: timeline.Timeline | None) -> Iterator[Figure]:
+    if drawn is not None:
+        yield Figure(duration(drawn.axis.seconds), "from the first step to the last")
+        if drawn.out:
+            yield Figure(drawn.out, "out of service")
+    if judged.rows:
+        bad = len(judged.bad)
+        what = f"of {plural(len(judged.rows), 'check')} not OK at some stage"
+        yield Figure(str(bad), what, tone.DOUBT if bad else tone.GOOD)
+    if report.ledger:
+        missing = report.ledger.get("missing", 0)
+        yield Figure(str(missing), "messages missing", tone.BAD if missing else tone.GOOD)
+
+
+_LEDGER = {
+    "must": "messages to account for",
+    "spool": "of them on disk when it was checked",
+    "missing": "missing",
+    "untraced": "not traceable after a power cut",
+    "accepted": "missing and accepted by the operator",
+}
+
+
+def _ledger(counts: dict[str, int]) -> Iterator[Figure]:
+    for key, what in _LEDGER.items():
+        if key in counts and (counts[key] or key in ("must", "spool", "missing")):
+            bad = key == "missing"
+            yield Figure(str(counts[key]), what, (tone.BAD if counts[key] else tone.GOOD) if bad else tone.PLAIN)
+
+
+def _boots(events: Sequence[Event]) -> Iterator[Boot]:
+    for event in events:
+        if event.name == "done" and event.values.get("console"):
+            yield Boot(timeline.moment(event.at), tuple(str(line) for line in event.values["console"]))
+
+
+def _commands(events: Sequence[Event]) -> Iterator[Ran]:
+    for event in events:
+        if event.name == "command":
+            values, seconds = event.values, float(event.values.get("seconds", 0.0))
+            code = values.get("code")
+            yield Ran(
+                began=timeline.moment(event.at) - timedelta(seconds=seconds),
+                host=str(values.get("host", "")),
+                what=str(values.get("what", "")),
+                seconds=seconds,
+                code="" if code is None else str(code),
+                script=str(values.get("script", "")),
+            )
