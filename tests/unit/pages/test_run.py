@@ -46,6 +46,15 @@ def test_a_script_is_shown_as_it_was_and_one_without_an_answer_says_so():
     assert found.count("no answer") == 1
 
 
+def test_commands_are_in_the_order_in_which_they_began():
+    write = Writer("2026-01-01T00:00:00+00:00")
+    short = write.event("command", 9.0, host=HOST, what="asked in between", code=0, seconds=1.0)
+    long = write.event("command", 1.0, host=HOST, what="begun first", code=0, seconds=9.0)
+    found = words(made((short, long)))
+    first, second = f"00:00:01 {HOST} begun first", f"00:00:08 {HOST} asked in between"
+    assert found.index(first) < found.index(second)
+
+
 def test_markup_from_outside_stays_text():
     found = made(whole(HOSTILE), why=f"T1 {HOSTILE}")
     assert loaded(found) == []
