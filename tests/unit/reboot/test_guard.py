@@ -1,13 +1,11 @@
 """The guard: every question at once, each answer a verdict, and what it has read serves the claim."""
 
 import subprocess
-import threading
 from types import SimpleNamespace
 
 import pytest
 
 from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError
-from mxlib.base.parallel import at_once
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.section import SectionOutput
@@ -119,16 +117,6 @@ def test_what_the_guard_could_not_read_is_read_again_for_the_claim(monkeypatch):
     world = World(monkeypatch)
     world.progress.facts = Facts("grub")
     assert guard.facts_for_claim(world) is not world.progress.facts
-
-
-def test_questions_run_side_by_side_and_answer_in_order():
-    both = threading.Barrier(2, timeout=5)
-
-    def ask(number):
-        both.wait()
-        return number * 10
-
-    assert at_once(ask, (1, 2)) == (10, 20)
 
 
 @pytest.mark.parametrize(

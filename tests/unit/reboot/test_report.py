@@ -2,7 +2,6 @@ import json
 
 import pytest
 
-from mxlib.base.errors import JournalError
 from mxlib.base.journal import Journal, read
 from mxlib.model.outcome import Outcome
 from mxlib.reboot import report
@@ -13,50 +12,6 @@ from tests.unit.support.fakes import FakeClock
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "runs" / "run.jsonl"
-
-
-def test_what_is_written_is_read(path):
-    journal = Journal(path, FakeClock())
-    journal.write("begin", step="drain", why="")
-    journal.close()
-    (event,) = read(path)
-    assert (event.name, event.values) == ("begin", {"step": "drain", "why": ""})
-
-
-def test_a_torn_line_costs_only_itself(path):
-    journal = Journal(path, FakeClock())
-    journal.write("one")
-    journal.close()
-    with path.open("a") as file:
-        file.write('{"event": "torn", "at": "20')
-    again = Journal(path, FakeClock())
-    again.write("two")
-    again.close()
-    assert [event.name for event in read(path)] == ["one", "two"]
-
-
-@pytest.mark.parametrize(
-    "line", ["", "null", "[]", "{}", '{"event": "x"}', "\udce4".encode("utf-8", "replace").decode()]
-)
-def test_lines_of_another_form_are_left_out(path, line):
-    path.parent.mkdir()
-    path.write_text(f"{line}\n")
-    assert list(read(path)) == []
-
-
-def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(JournalError):
-        Journal(tmp_path / "file" / "run.jsonl", FakeClock())
-    with pytest.raises(JournalError):
-        list(read(tmp_path / "nowhere"))
-
-
-def test_writing_after_the_end_is_an_error(path):
-    journal = Journal(path, FakeClock())
-    journal.close()
-    with pytest.raises(JournalError):
-        journal.write("late")
 
 
 def made(path, *events, outcome=Outcome.DONE, why="all is well"):

@@ -1,0 +1,79 @@
+import threading
+
+import pytest
+
+from mxlib.base.errors import ParseError, SlotError
+from mxlib.base.parallel import at_once, once, side_by_side, while_told
+
+
+def test_several_are_asked_at_the_same_time_and_answer_in_order():
+    together = threading.Barrier(3)
+
+    def ask(number):
+        together.wait(timeout=10)
+        return number * 10
+
+    assert at_once(ask, (3, 1, 2)) == (30, 10, 20)
+
+
+def test_one_question_needs_no_thread():
+    assert at_once(lambda number: (number, threading.current_thread()), [5]) == ((5, threading.current_thread()),)
+    assert at_once(str, []) == ()
+
+
+def test_what_a_question_raises_is_raised():
+    def ask(number):
+        if number:
+            raise SlotError(f"no {number}")
+        return number
+
+    with pytest.raises(SlotError, match="no 1"):
+        at_once(ask, (0, 1, 2))
+
+
+def test_two_of_different_kinds_side_by_side():
+    together = threading.Barrier(2)
+
+    def ask(answer):
+        together.wait(timeout=10)
+        return answer
+
+    assert side_by_side(lambda: ask("first"), lambda: ask(2)) == ("first", 2)
+
+
+def test_work_ends_when_it_is_done_and_not_before():
+    shown, done = [], threading.Event()
+
+    def work():
+        assert done.wait(timeout=10)
+        return "worked"
+
+    def tell():
+        shown.append(1)
+        if len(shown) == 3:
+            done.set()
+        done.wait(timeout=0.01)
+
+    assert while_told(work, tell) == "worked"
+    assert len(shown) >= 3
+
+
+def test_a_question_is_asked_once_from_whichever_thread():
+    asked = []
+    answer = once(lambda: asked.append(1) or len(asked))
+    assert at_once(lambda _: answer(), range(8)) == (1,) * 8
+    assert len(asked) == 1
+
+
+def test_only_an_error_that_is_an_answer_is_kept():
+    raised = iter([ParseError("one"), SlotError("two"), SlotError("three")])
+
+    def ask():
+        raise next(raised)
+
+    answer = once(ask, keep=(SlotError,))
+    with pytest.raises(ParseError, match="one"):
+        answer()
+    for _ in range(2):
+        with pytest.raises(SlotError, match="two"):
+            answer()
