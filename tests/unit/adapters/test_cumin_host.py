@@ -15,7 +15,6 @@ from mxlib.base.clock import SystemClock
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError
 from mxlib.base.text import plural
 from mxlib.mta.exim.hints import clear_script
-from mxlib.protocols.host import purpose
 from tests.unit.support.fakes import FakeClock
 
 
@@ -148,11 +147,6 @@ def test_control_characters_do_not_reach_the_error():
 
 def test_damaged_base64_is_no_answer():
     assert unwrap("m-begin\nabc\nm-end", "m") is None
-
-
-def test_the_first_comment_says_what_a_script_is_for():
-    assert purpose("mark=x\n# close the mail ports\n# and more\ntrue") == "close the mail ports"
-    assert purpose("systemctl stop x.service") == "systemctl stop x.service"
 
 
 class OnThisMachine(ExecWorker):

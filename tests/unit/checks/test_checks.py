@@ -10,7 +10,7 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.checks.check import Scope, ok
 from mxlib.checks.registry import select
-from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy, VerifyPolicy
+from mxlib.config.verify import FirewallPolicy, LogPolicy, QueuePolicy
 from mxlib.mta.exim import names as exim
 from tests.unit.support.facts import fixture
 from tests.unit.support.healthy import (
@@ -457,24 +457,6 @@ def test_what_is_asked_of_a_host_whose_mta_is_held():
 def test_selection():
     assert [check.name for check in select(CHECKS.values(), only=["disk", "clock"])] == ["disk", "clock"]
     assert "disk" not in [check.name for check in select(CHECKS.values(), skip=["disk"])]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"families": (5,)},
-        {"families": ()},
-        {"required_units": ("exim4; reboot",)},
-        {"listeners": (0,)},
-        {"conntrack_fullness": 0.0},
-        {"clock_s": float("nan")},
-        {"free_percent": 100.0},
-        {"sysctls": {"net.ipv4; rm": "1"}},
-    ],
-)
-def test_a_wrong_policy_is_refused(values):
-    with pytest.raises(ValueError, match=r".*"):
-        VerifyPolicy(**values)
 
 
 @pytest.mark.parametrize(

@@ -137,14 +137,3 @@ def test_a_list_of_entries_that_is_cut_short_is_none():
     assert alias_file.parse_entries("a: b\nend\n") == {"a": "b"}
     with pytest.raises(ParseError):
         alias_file.parse_entries("a: b\n")
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"name": "No"}, {"unit": "x"}, {"file": "relative"}, {"file": "/etc/../x"}, {"timer": "x.service"}, {"floor": -1},
-     {"interval": float("nan")}, {"max_age": 0.0}, {"max_difference": 2.0}, {"samples": ("x",)}, {"start_timeout": 1}],
-)  # fmt: skip
-def test_a_wrong_configuration_is_refused(wrong):
-    values = {"name": "vrts", "unit": "x.service", "file": "/etc/x"}
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        AliasGenerator(**{**values, **wrong})

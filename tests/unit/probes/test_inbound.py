@@ -7,7 +7,7 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.config.probes import InboundProbe
 from mxlib.config.verify import VerifyPolicy
-from mxlib.model.answers import InboundStage, differences
+from mxlib.model.answers import InboundStage
 from mxlib.probes import inbound as probe_inbound
 from mxlib.probes.inbound import PortRangeClient, ask
 from mxlib.probes.judge import judge_certificate, judge_inbound
@@ -131,16 +131,6 @@ def test_the_certificate_ages(days, status):
 def test_without_a_certificate_its_age_is_unknown():
     result, _ = session(ehlo=502)
     assert judge_certificate([result], VerifyPolicy(), NOW).status is Status.UNKNOWN
-
-
-def test_answers_of_several_hosts_are_compared():
-    one, _ = session()
-    other, _ = session(accepted=550)
-    other = type(other)(
-        "mx2001.lab.test", *[getattr(other, f) for f in ("address", "family", "answers", "certificate_until", "when")]
-    )
-    assert differences([one, one]) == {}
-    assert differences([one, other]) == {"user1@lab.test": {"mx1001.lab.test": 2, "mx2001.lab.test": 5}}
 
 
 def in_use(self, address):
