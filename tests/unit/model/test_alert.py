@@ -51,5 +51,5 @@ def test_what_matters_is_about_the_hosts_or_the_service_and_not_ignored():
 
 
 def test_of_those_that_matter_the_oldest_comes_first():
-    known = parsed(raw("Late", since="2026-11-21T00:54:00Z"), raw("Early", since="2026-11-21T00:40:00+00:00"))
-    assert [one.name for one in relevant(known, ["mx2001.lab.test"], (), ())] == ["Early", "Late"]
+    known = parsed(raw("A late one", since="2026-11-21T00:54:00Z"), raw("Early one", since="2026-11-21T00:40:00+00:00"))
+    assert [one.name for one in relevant(known, ["mx2001.lab.test"], (), ())] == ["Early one", "A late one"]
