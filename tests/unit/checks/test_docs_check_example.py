@@ -10,11 +10,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "adding-a-check.md").read_text(encoding="utf-8")
-MODULES = dict(re.findall(r"`(mxlib/\w+/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
+MODULES = dict(re.findall(r"`((?:mxlib|tests/unit)/\w+/\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 PROGRAMS = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if one not in MODULES.values()]
 DIFFS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
 # A test that reads docs of this repository, or starts a copy of it, would only take time here.
-CONCERNED = ("tests/unit/checks/test_checks.py", "tests/unit/facts/test_unknown_forms.py", "tests/unit/repository")
+CONCERNED = (
+    "tests/unit/checks/test_registry.py",
+    "tests/unit/checks/test_swap.py",
+    "tests/unit/facts/test_unknown_forms.py",
+    "tests/unit/repository",
+)
 LEFT_OUT = ("test_neighbour.py", "test_cookbooks_convention.py", "test_locked.py")
 
 
@@ -38,7 +43,7 @@ def run(repository, *words):
 
 
 def test_the_example_as_pasted_passes_lint_types_and_tests(tmp_path):
-    assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (2, 1, 2)
+    assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (3, 1, 3)
     pytest.importorskip("mypy", reason="lint and types are asked beside the newest libraries only")
     repository = tmp_path / "repository"
     leave = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis")
@@ -52,6 +57,6 @@ def test_the_example_as_pasted_passes_lint_types_and_tests(tmp_path):
     run(repository, "-m", "mypy", "--cache-dir", str(tmp_path / "mypy"), "mxlib/checks/registry.py")
     ignored = [f"--ignore=tests/unit/repository/{name}" for name in LEFT_OUT]
     said = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ignored, *CONCERNED)
-    assert "test_checks.py::" not in said
+    assert "test_registry.py::" not in said
     judged = run(repository, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "swap", "--co", CONCERNED[0])
     assert "[swap]" in judged

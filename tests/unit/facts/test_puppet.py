@@ -9,8 +9,8 @@ import pytest
 
 from mxlib.base.verdict import Status
 from mxlib.facts import puppet
-from tests.unit.checks.test_checks import host, judge
 from tests.unit.support.facts import fact
+from tests.unit.support.healthy import host, judge
 
 SUMMARY = "---\nversion:\n  config: 1700000000\n  puppet: 7.23.0\nresources:\n  changed: 0\n  failed: {failed}\n"
 NO_CATALOGUE = "---\nversion:\n  config:\n  puppet: 7.23.0\ntime:\n  last_run: 1700000000\n"

@@ -9,7 +9,7 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.facts import units
 from mxlib.facts.source import FactUnknownError
-from tests.unit.checks.test_checks import host, judge
+from tests.unit.support.healthy import host, judge
 
 # As journalctl of systemd 252 prints them with -o export: values as they are, no JSON escapes.
 ENTRY = "__CURSOR=s=1f557c93\n__REALTIME_TIMESTAMP={at}000000\n__MONOTONIC_TIMESTAMP=1\nUNIT={unit}\n\n"

@@ -14,9 +14,10 @@ from mxlib.base.verdict import Status
 from mxlib.facts import firewall
 from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import Facts
-from tests.unit.checks.test_checks import CHECKS, FAILING, FERM, NFTABLES, POLICY, host
 from tests.unit.support import filter_box
 from tests.unit.support.facts import fact
+from tests.unit.support.failing import FAILING
+from tests.unit.support.healthy import CHECKS, FERM, NFTABLES, POLICY, host
 
 FORMS: dict[str, Callable[[str], list[str]]] = {
     "another beginning": lambda line: [f"?{line}"],

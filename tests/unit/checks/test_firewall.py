@@ -1,0 +1,173 @@
+"""Whether the mail ports are open, judged by sending a packet through rules of nftables and of iptables."""
+
+import dataclasses
+import json
+
+import pytest
+
+from mxlib.base.verdict import Status
+from mxlib.checks.firewall import CHECK
+from mxlib.config.verify import FirewallPolicy
+from tests.unit.support import filter_box
+from tests.unit.support.failing import NO_NFT
+from tests.unit.support.healthy import FERM, NFTABLES, NO_TABLES, POLICY, host, replaced
+
+
+def judge(facts=None, policy=POLICY):
+    return CHECK.verdict(facts or host(), policy)
+
+
+RULESETS = {name: one["nft"] for name, one in json.loads(filter_box.RECORDED.read_text(encoding="utf-8")).items()}
+STATES = "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("a jump on the port", Status.OK),
+        ("a goto", Status.OK),
+        ("a verdict map", Status.OK),
+        ("a named verdict map", Status.OK),
+        ("a verdict map of intervals", Status.OK),
+        ("a named set of intervals and a limit", Status.OK),
+        ("all but some senders", Status.FAILED),
+        ("a named list of blocked senders", Status.OK),
+        ("a quota", Status.OK),
+        ("a goto that never comes back", Status.FAILED),
+        ("a concatenation", Status.FAILED),
+        ("accepted and dropped", Status.FAILED),
+        ("dropped before it is routed", Status.FAILED),
+        ("one family", Status.FAILED),
+        ("an unknown length", Status.UNKNOWN),
+    ],
+)
+def test_port_25_in_rules_of_nftables(name, status):
+    verdict = judge(host(NFTABLES, firewall_nft=RULESETS[name], firewall_tables=NO_TABLES))
+    assert verdict.status is status, verdict.why
+    assert status is Status.OK or "port 25" in verdict.why
+
+
+def iptables(rules):
+    """A host whose filter of both families has these rules."""
+    body = f"*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n"
+    tables = f"tool iptables-legacy-save\n{body}tool ip6tables-legacy-save\n{body}tool end\n"
+    return host(FERM, firewall_nft="absent\n", firewall_tables=tables)
+
+
+@pytest.mark.parametrize(
+    ("rules", "status"),
+    [
+        ("-A INPUT -p tcp -m tcp --dport 25 -j ACCEPT\n", Status.OK),
+        ("-A INPUT -p tcp -m multiport --dports 20:25,465 -j ACCEPT\n", Status.OK),
+        (":SMTP - [0:0]\n-A INPUT -p tcp -m tcp --dport 25 -j SMTP\n-A SMTP -j ACCEPT\n", Status.OK),
+        (":mail - [0:0]\n-A INPUT -p tcp -m multiport --dports 25,465 -g mail\n-A mail -j ACCEPT\n", Status.OK),
+        (
+            ":SMTP - [0:0]\n-A INPUT -p tcp -m tcp --dport 25 -j SMTP\n-A SMTP -m connlimit --connlimit-above 50"
+            " --connlimit-mask 32 --connlimit-saddr -j REJECT --reject-with icmp-port-unreachable\n-A SMTP -j ACCEPT\n",
+            Status.OK,
+        ),
+        (
+            '-A INPUT -p tcp -m comment --comment "it\'s \\"mail\\" ! -s" -m tcp --dport 25 -j ACCEPT\n',
+            Status.OK,
+        ),
+        ("-A INPUT -p tcp -m tcp ! --dport 26 -j ACCEPT\n", Status.OK),
+        ("-A INPUT -p tcp -m tcp --dport 25 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT\n", Status.OK),
+        ("-A INPUT -i ens+ -p tcp -m tcp --dport 25 -m hashlimit --hashlimit-upto 50/sec --hashlimit-name x"
+         " -j ACCEPT\n", Status.OK),
+        ("-A INPUT -i eth0 -p tcp -m tcp --dport 25 -j ACCEPT\n", Status.FAILED),
+        ("-A INPUT -p tcp -m tcp --dport 26 -j ACCEPT\n", Status.FAILED),
+        ("-A INPUT -p udp -m udp --dport 25 -j ACCEPT\n", Status.FAILED),
+        (":SMTP - [0:0]\n-A INPUT -p tcp -m tcp --dport 25 -j SMTP\n-A SMTP -j RETURN\n", Status.FAILED),
+        ("-A INPUT -p tcp -m tcp --dport 25 -m set --match-set allowed src -j ACCEPT\n", Status.UNKNOWN),
+        ("-A INPUT -p tcp -m tcp --dport 25 -j NFQUEUE --queue-num 0\n", Status.UNKNOWN),
+    ],
+)  # fmt: skip
+def test_port_25_in_rules_of_iptables(rules, status):
+    declared = "".join(line for line in rules.splitlines(keepends=True) if line.startswith(":"))
+    verdict = judge(iptables(declared + STATES + rules.removeprefix(declared)))
+    assert verdict.status is status, verdict.why
+    assert status is Status.OK or "port 25" in verdict.why
+
+
+def test_a_blocklist_before_established_is_no_fault():
+    facts = host(
+        FERM, firewall_tables=replaced("-A INPUT -m state", "-A INPUT -s 203.0.113.0/24 -j DROP\n-A INPUT -m state")
+    )
+    assert judge(facts).status is Status.OK
+
+
+def test_established_in_a_chain_that_is_jumped_to():
+    def change(text):
+        text = text.replace("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "-A INPUT -j base")
+        rule = "-A base -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+        return text.replace(":FORWARD", ":base - [0:0]\n:FORWARD").replace("COMMIT", f"{rule}\nCOMMIT")
+
+    assert judge(host(FERM, firewall_tables=change)).status is Status.OK
+
+
+def test_established_in_a_verdict_map():
+    def change(text):
+        rules = json.loads(text)
+        states = [["established", {"accept": None}], ["related", {"accept": None}], ["invalid", {"drop": None}]]
+        vmap = {"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": states}}}
+        first = next(item["rule"] for item in rules["nftables"] if "rule" in item)
+        first["expr"] = [vmap]
+        return json.dumps(rules)
+
+    assert judge(host(firewall_nft=change)).status is Status.OK
+
+
+def test_rules_that_nft_cannot_show_are_unknown():
+    def change(text):
+        rules = json.loads(text)
+        first = next(item["rule"] for item in rules["nftables"] if "rule" in item)
+        first["expr"] = [{"xt": None}, {"accept": None}]
+        return json.dumps(rules)
+
+    assert judge(host(firewall_nft=change)).status is Status.UNKNOWN
+
+
+def test_our_own_closed_ports_are_no_fault_of_the_firewall():
+    def change(text):
+        rules = json.loads(text)
+        place = {"family": "inet", "table": "mx_depool", "chain": "input"}
+        chain = place | {"name": "input", "type": "filter", "hook": "input", "prio": -10, "policy": "accept"}
+        rules["nftables"] += [{"chain": chain}, {"rule": place | {"expr": [{"drop": None}]}}]
+        return json.dumps(rules)
+
+    assert judge(host(firewall_nft=change)).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("rule", "port", "status"),
+    [
+        ("ip saddr 192.0.2.0/24 tcp dport 22", 22, Status.OK),
+        ("ip saddr 192.0.2.0/24 tcp dport 25", 25, Status.FAILED),
+        ("ip saddr 192.0.2.0/24 tcp dport 23", 22, Status.FAILED),
+    ],
+)
+def test_a_port_that_is_not_for_mail_may_be_open_to_a_named_network_only(rule, port, status):
+    wanted = int(rule.rpartition(" ")[2])
+    net = {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}},
+                     "right": {"prefix": {"addr": "192.0.2.0", "len": 24}}}}  # fmt: skip
+    dport = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": wanted}}
+    answers = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}
+    where = {"family": "inet", "table": "filter", "chain": "input"}
+    chain = {**where, "name": "input", "handle": 1, "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}
+    rules = [
+        {"metainfo": {"version": "1.0.6"}},
+        {"table": {"family": "inet", "name": "filter", "handle": 4}},
+        {"chain": chain},
+        {"rule": {**where, "handle": 2, "expr": [answers, {"accept": None}]}},
+        {"rule": {**where, "handle": 3, "expr": [net, dport, {"accept": None}]}},
+    ]
+    policy = dataclasses.replace(POLICY, families=(4,), firewall=FirewallPolicy(accepted_ports=(port,)))
+    verdict = judge(host(firewall_nft=json.dumps({"nftables": rules})), policy)
+    assert verdict.status is status, verdict.why
+
+
+def test_the_site_decides_what_the_packet_filter_must_do():
+    strict = dataclasses.replace(POLICY, firewall=FirewallPolicy(min_rules=50))
+    assert CHECK.verdict(host(), strict).status is Status.FAILED
+    loose = dataclasses.replace(POLICY, firewall=FirewallPolicy(required=False))
+    assert CHECK.verdict(host(firewall_nft=NO_NFT), loose).status is Status.OK
