@@ -1,4 +1,3 @@
-
 import pytest
 
 from mxlib.base.verdict import Status

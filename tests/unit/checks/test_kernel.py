@@ -1,5 +1,3 @@
-
-
 from mxlib.base.verdict import Status
 from mxlib.checks.kernel import check
 from tests.unit.support.healthy import ENTRIES, POLICY, host, replaced

@@ -1,5 +1,3 @@
-
-
 from mxlib.base.verdict import Status
 from mxlib.checks.relay import CHECK
 from tests.unit.support.healthy import POLICY, host, replaced
