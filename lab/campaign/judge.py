@@ -14,12 +14,13 @@ from lab.shell import LabError
 from lab.stations import infra
 
 SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
-# What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file.
+# What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file, the record
+# of the last run that ended, and what the last repair of aliases found.
 _LEFT = r"""cd /var/lib/mx-cookbooks 2>/dev/null &&
-ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|nic' || :
+ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|run.json.old|aliases|nic' || :
 ls -d /var/lib/mx-cookbooks/nic/*/ 2>/dev/null || :
 nft list tables 2>/dev/null | grep -w mx_depool || :
-systemctl list-units --all --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
+systemctl list-units --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
 ls /run/systemd/system /etc/systemd/system 2>/dev/null | grep '^mx-' || :
 for f in /opt/puppetlabs/puppet/cache/state /var/lib/puppet/state /var/cache/puppet/state; do
 ls $f/agent_disabled.lock 2>/dev/null || :; done"""
