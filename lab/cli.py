@@ -279,10 +279,8 @@ def _mend(arguments: argparse.Namespace) -> None:
     if arguments.fault != "all":
         faults.undo(faults.target(place, exchanger(arguments.host), arguments.kernel), faults.find(arguments.fault))
         return
-    for entry in faults.broken(place.lab):
-        goal = faults.target(place, exchanger(entry["host"] or arguments.host), entry["kernel"])
-        faults.undo(goal, faults.find(entry["fault"]))
-        print(f"mended {entry['fault']} {entry['host']}".rstrip())
+    for mended in faults.undo_all(place, arguments.host):
+        print(f"mended {mended}")
 
 
 def _demo(arguments: argparse.Namespace) -> int:

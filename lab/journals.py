@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from lab.lifecycle import Stations
@@ -12,11 +13,17 @@ from lab.stations import outside
 FOLDER = "spicerack/sre/mail"
 
 
-def events(place: Stations, mx: Exchanger) -> list[dict[str, str]]:
-    """Return everything in the journals of both management hosts about an exchanger, in order of time."""
+def events(place: Stations, mx: Exchanger, since: str = "") -> list[dict[str, str]]:
+    """Return what is in the journals of both management hosts about an exchanger, in order of time.
+
+    Arguments:
+        since: ISO 8601; what was written earlier is left out, and a journal that ended earlier is not read.
+    """
     folders = (box.folder / "log.upper" for box in place.management)
     paths = (path for folder in folders for path in folder.glob(f"{FOLDER}/{mx.fqdn}.*.jsonl"))
-    return sorted((json.loads(line) for path in paths for line in _whole_lines(path)), key=lambda event: event["at"])
+    begin = datetime.fromisoformat(since).timestamp() if since else 0.0
+    found = (json.loads(line) for path in paths if path.stat().st_mtime >= begin for line in _whole_lines(path))
+    return sorted((event for event in found if event["at"] >= since), key=lambda event: event["at"])
 
 
 def _whole_lines(path: Path) -> list[str]:
@@ -24,23 +31,22 @@ def _whole_lines(path: Path) -> list[str]:
     return [line for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
 
 
-def taken(place: Stations, mx: Exchanger) -> list[str]:
-    """Return the steps that were done, in order."""
-    return [event["step"] for event in events(place, mx) if event["event"] == "done"]
+def taken(place: Stations, mx: Exchanger, since: str = "") -> list[str]:
+    """Return the steps that were done, in order; ``since`` as for :func:`events`."""
+    return [event["step"] for event in events(place, mx, since) if event["event"] == "done"]
 
 
-def closed_spans(events: Iterable[Mapping[str, str]], since: str) -> list[tuple[str, str]]:
+def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
     """Return from when until when runs kept the ports closed; the second is empty where they still do.
 
     Arguments:
         events: of journals, in order of time.
-        since: ISO 8601; what was closed earlier does not count.
     """
     spans: list[tuple[str, str]] = []
     for event in events:
         is_closed = bool(spans) and not spans[-1][1]
         what = (event.get("step"), event["event"])
-        if what == ("close ports", "done") and event["at"] >= since and not is_closed:
+        if what == ("close ports", "done") and not is_closed:
             spans.append((event["at"], ""))
         elif what == ("open ports", "begin") and is_closed:
             spans[-1] = (spans[-1][0], event["at"])
@@ -54,7 +60,7 @@ def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[dict
         since: ISO 8601.
     """
     found: list[dict[str, str]] = []
-    for closed, opened in closed_spans(events(place, mx), since):
+    for closed, opened in closed_spans(events(place, mx, since)):
         words = ["query", "--state", "/outside", "--mx", str(mx.v4), "--mx", str(mx.v6), "--from", closed]
         words += ["--to", opened] if opened else []
         query = outside.program(place.world, "observer", *words, "--public-only", "--outcome", "accepted", "--json")

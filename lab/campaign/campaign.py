@@ -14,7 +14,7 @@ from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import STEPS, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
-from lab.place import Lab, exchanger
+from lab.place import Lab
 
 Run = Mapping[str, Any]
 _PHASES = ("any time", *STEPS)
@@ -80,9 +80,7 @@ def _mend(place: Stations) -> None:
     Raises:
         LabError: the service is not whole again.
     """
-    for entry in catalogue.broken(place.lab):
-        goal = catalogue.target(place, exchanger(entry["host"] or "mx2001"), entry["kernel"])
-        catalogue.undo(goal, catalogue.find(entry["fault"]))
+    list(catalogue.undo_all(place))
     lifecycle.up(place.lab, lambda _text: None)
 
 
@@ -121,11 +119,11 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def _grid(runs: Sequence[Run]) -> Iterable[str]:
-    """Each disturbance by the step after which it began: how many runs, and how many of them went wrong."""
+    """Each disturbance that happened, by the step after which it began: how many runs, and how many went wrong."""
     tried: Counter[tuple[str, str]] = Counter()
     wrong: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        for moment in run["scenario"]["moments"]:
+        for moment in _happened(run):
             key = (moment["name"], moment["step"] or _PHASES[0])
             tried[key] += 1
             wrong[key] += bool(run["wrong"])
@@ -138,6 +136,11 @@ def _grid(runs: Sequence[Run]) -> Iterable[str]:
             yield f"| {name} | {' | '.join(cells)} |"
 
 
+def _happened(run: Run) -> list[Mapping[str, Any]]:
+    """Return the moments whose disturbance really began: a run may end before the others, or a host not answer them."""
+    return [one for one in run["scenario"]["moments"] if one["name"] in run["happened"]]
+
+
 def _cell(tried: int, wrong: int) -> str:
     return f"{tried}, {wrong} WRONG" if wrong else str(tried or "")
 
@@ -146,8 +149,9 @@ def _row(run: Run) -> str:
     scenario = run["scenario"]
     happened = "; ".join(
         f"{one['name']} {'after ' + one['step'] if one['step'] else 'at ' + format(one['after'], '.0f') + ' s'}"
-        for one in scenario["moments"]
+        for one in _happened(run)
     )
-    cells = [scenario["seed"], scenario["number"], scenario["mx"], scenario["level"], happened, run["code"]]
-    cells += [len(run["typed"]), f"{run['seconds']:.0f} s", "; ".join(run["wrong"]).replace("|", "/") or "-"]
+    cells = [scenario["seed"], scenario["number"], scenario["mx"], scenario["level"], happened or "nothing"]
+    cells += [run["code"], len(run["typed"]), f"{run['seconds']:.0f} s"]
+    cells += ["; ".join(run["wrong"]).replace("|", "/") or "-"]
     return f"| {' | '.join(map(str, cells))} |"

@@ -18,12 +18,15 @@ from lab.world import worlds
 LEASE_S = 90.0
 """Longer than the lease of a run, so that another may take over from a process that is stopped."""
 
-
 Act = Callable[[Scene], object]
 
 
 def _nothing(_scene: Scene) -> None:
     """Nothing: what has happened needs no end."""
+
+
+class NotDoneError(LabError):
+    """A disturbance that could not begin, as the exchanger does not answer."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,6 @@ class Disturbance:
         begin: makes it happen.
         end: makes it stop; harmless where it never began.
         lasts: seconds until ``end``, at most: a random part of it, at least a third.
-        levels: at which levels of reboot it may be drawn.
     """
 
     name: str
@@ -44,7 +46,6 @@ class Disturbance:
     begin: Act
     end: Act = _nothing
     lasts: float = 60.0
-    levels: tuple[str, ...] = ("guest", "cold")
 
 
 def _tell(*numbers: int) -> Act:
@@ -74,31 +75,9 @@ def _operator(*words: str) -> Act:
     return begin
 
 
-def _cut(box: Callable[[Scene], Box], address: str) -> tuple[Act, Act]:
-    """Packets of a station to an address are thrown away; what comes the other way arrives."""
-    return (
-        lambda scene: cuts.throw_away(box(scene), address),
-        lambda scene: cuts.let_through(box(scene), address),
-    )
-
-
-def _of_run(scene: Scene) -> Box:
-    return scene.host
-
-
-def _cut_exchanger() -> tuple[Act, Act]:
-    return (
-        lambda scene: cuts.throw_away(scene.host, str(scene.mx.v4)),
-        lambda scene: cuts.let_through(scene.host, str(scene.mx.v4)),
-    )
-
-
-def _cut_back() -> tuple[Act, Act]:
-    """What the services station sends to the management host is thrown away."""
-    return (
-        lambda scene: cuts.throw_away(scene.place.infra, cuts.address_of(scene.host)),
-        lambda scene: cuts.let_through(scene.place.infra, cuts.address_of(scene.host)),
-    )
+def _cut(ends: Callable[[Scene], tuple[Box, str]]) -> tuple[Act, Act]:
+    """What a station sends to an address is thrown away; what comes the other way arrives."""
+    return lambda scene: cuts.throw_away(*ends(scene)), lambda scene: cuts.let_through(*ends(scene))
 
 
 def _on_exchanger(script: str) -> Act:
@@ -107,9 +86,11 @@ def _on_exchanger(script: str) -> Act:
     def begin(scene: Scene) -> None:
         firewall = worlds.of(scene.place.lab, scene.mx).firewall
         try:
-            lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
+            done = lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
         except LabError as error:
-            scene.said.append(f"not done: {error}")
+            raise NotDoneError(str(error)) from None
+        if done.returncode:
+            raise NotDoneError(f"{scene.mx.name}: exit code {done.returncode}: {done.stdout.strip()[-300:]}")
 
     return begin
 
@@ -118,14 +99,10 @@ def _on_exchanger(script: str) -> Act:
 _ROTATE = "logrotate --force /etc/logrotate.d/exim4-base"
 # dpkg takes POSIX locks, which flock(1) does not.
 _LOCK_DPKG = """\
-nohup perl -e 'use Fcntl qw(:DEFAULT :flock); open(my $f, "+<", "/var/lib/dpkg/lock-frontend") or die;
+nohup perl -e 'use Fcntl; open(my $f, "+<", "/var/lib/dpkg/lock-frontend") or die;
 fcntl($f, F_SETLKW, pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600' >/dev/null 2>&1 </dev/null &
 echo $! >/run/lab-dpkg.pid"""
 _LATE = "date -s '+10 minutes'"
-
-
-def _disturbance(name: str, summary: str, acts: tuple[Act, Act], lasts: float = 60.0) -> Disturbance:
-    return Disturbance(name, summary, *acts, lasts=lasts)
 
 
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
@@ -142,18 +119,30 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         Disturbance("another-start", "another operator starts the same run elsewhere", _operator()),
         Disturbance("another-resume", "another operator resumes the run elsewhere", _operator("--resume")),
         Disturbance("another-abort", "another operator aborts the run elsewhere", _operator("--abort")),
-        _disturbance("etcd-down", "etcd stands still", _fault("etcd-down")),
+        Disturbance("etcd-down", "etcd stands still", *_fault("etcd-down")),
         Disturbance("etcd-restored", "etcd is put back to what it was when the run began", services.restore_etcd),
-        Disturbance("etcd-emptied", "etcd is built anew, without pool state", services.empty_etcd, services.fill_etcd),
-        _disturbance("alertmanager-down", "Alertmanager stands still", _fault("alertmanager-down")),
-        _disturbance("rapi-down", "Ganeti's remote API stands still", _fault("rapi-down")),
-        _disturbance("provider-4xx", "the big provider defers everything", _fault("provider-4xx")),
-        _disturbance("provider-down", "the big provider refuses connections", _fault("provider-down")),
-        _disturbance("provider-stall", "the big provider stalls after large bodies", _fault("provider-stall")),
-        _disturbance("cut-etcd", "what the management host sends to etcd is lost", _cut(_of_run, str(INFRA.v4))),
-        _disturbance("cut-etcd-answers", "what etcd answers the management host is lost", _cut_back()),
-        _disturbance("cut-exchanger", "what the management host sends to the exchanger is lost", _cut_exchanger()),
-        _disturbance("cut-ganeti", "what the management host sends to Ganeti is lost", _cut(_of_run, str(NODE.v4))),
+        Disturbance("etcd-emptied", "etcd is built again, without pool state", services.empty_etcd, services.fill_etcd),
+        Disturbance("alertmanager-down", "Alertmanager stands still", *_fault("alertmanager-down")),
+        Disturbance("rapi-down", "Ganeti's remote API stands still", *_fault("rapi-down")),
+        Disturbance("provider-4xx", "the big provider defers everything", *_fault("provider-4xx")),
+        Disturbance("provider-down", "the big provider refuses connections", *_fault("provider-down")),
+        Disturbance("provider-stall", "the big provider stalls after large bodies", *_fault("provider-stall")),
+        Disturbance(
+            "cut-etcd", "what the management host sends to etcd is lost",
+            *_cut(lambda scene: (scene.host, str(INFRA.v4))),
+        ),
+        Disturbance(
+            "cut-etcd-answers", "what etcd answers the management host is lost",
+            *_cut(lambda scene: (scene.place.infra, cuts.address_of(scene.host))),
+        ),
+        Disturbance(
+            "cut-exchanger", "what the management host sends to the exchanger is lost",
+            *_cut(lambda scene: (scene.host, str(scene.mx.v4))),
+        ),
+        Disturbance(
+            "cut-ganeti", "what the management host sends to Ganeti is lost",
+            *_cut(lambda scene: (scene.host, str(NODE.v4))),
+        ),
         Disturbance(
             "power-cut", "the exchanger's power is cut, and comes back", services.cut_power, services.power_on, 20.0
         ),
@@ -178,7 +167,7 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
             "dpkg-lock", "dpkg is at work on the exchanger", _on_exchanger(_LOCK_DPKG),
             _on_exchanger("kill $(cat /run/lab-dpkg.pid) 2>/dev/null; rm -f /run/lab-dpkg.pid"), 120.0,
         ),
-        _disturbance("disk-full", "no room for mail on the exchanger's disk", _fault("disk-full")),
+        Disturbance("disk-full", "no room for mail on the exchanger's disk", *_fault("disk-full")),
         Disturbance(
             "logs-full", "no room for journals on the management host", services.fill_logs, services.free_logs
         ),

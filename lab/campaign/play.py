@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab import demo, journals, lifecycle
 from lab.campaign import judge, mail, services
-from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.disturbances import DISTURBANCES, NotDoneError
 from lab.campaign.judge import Verdict
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import Moment, Scenario
@@ -46,7 +46,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
         services.copy_etcd(place)
     kernel = demo.other_kernel(place, mx)
     since, begin = mail.now(), time.monotonic()
-    known, before = len(journals.taken(place, mx)), judge.look(place, mx)
+    before = judge.look(place, mx)
     if scenario.depth:
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
@@ -55,7 +55,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
         child = subprocess.Popen(demo.cookbook(hosts[0], *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
         verdict = Verdict(scenario, 0)
-        _disturb(scene, scenario, known, verdict)
+        _disturb(scene, scenario, since, verdict)
         verdict.code = _end(child, verdict)
         after = judge.look(place, mx)
         said = (folder / "run.log").read_text(errors="replace")
@@ -63,7 +63,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
         verdict.wrong += filter(None, [judge.untrue(verdict.code, scenario, before, after, kernel)])
         said += _make_whole(scene, verdict, said, folder)
         verdict.seconds = round(time.monotonic() - begin, 1)
-    verdict.steps = journals.taken(place, mx)[known:]
+    verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
     verdict.wrong += wrong + both_out + judge.wire(place, scenario, since, mx)
     verdict.wrong += judge.leftovers(place) + judge.secrets(place, said)
@@ -71,9 +71,9 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
     return verdict
 
 
-def _disturb(scene: Scene, scenario: Scenario, known: int, verdict: Verdict) -> None:
+def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: Verdict) -> None:
     """Let the disturbances happen, each in its time, and end all of them when the cookbook has ended or is late."""
-    threads = [threading.Thread(target=_happen, args=(scene, one, known, verdict)) for one in scenario.moments]
+    threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in scenario.moments]
     for one in threads:
         one.start()
     end = time.monotonic() + RUN_S
@@ -84,25 +84,30 @@ def _disturb(scene: Scene, scenario: Scenario, known: int, verdict: Verdict) -> 
         one.join()
 
 
-def _happen(scene: Scene, moment: Moment, known: int, verdict: Verdict) -> None:
+def _happen(scene: Scene, moment: Moment, since: str, verdict: Verdict) -> None:
     disturbance = DISTURBANCES[moment.name]
-    if not _reached(scene, moment, known) or scene.stopped.wait(moment.after):
+    if not _reached(scene, moment, since) or scene.stopped.wait(moment.after):
         return
     try:
         disturbance.begin(scene)
+        verdict.happened.append(moment.name)
         scene.stopped.wait(moment.lasts)
+    except NotDoneError as error:
+        scene.said.append(f"{moment.name} did not happen: {error}")
     except (LabError, subprocess.SubprocessError) as error:
         verdict.wrong.append(f"the lab could not do {moment.name}: {error}")
     finally:
         try:
             disturbance.end(scene)
+        except NotDoneError as error:
+            scene.said.append(f"{moment.name} was not ended, it goes with the boot: {error}")
         except LabError as error:
             verdict.wrong.append(f"the lab could not undo {moment.name}: {error}")
 
 
-def _reached(scene: Scene, moment: Moment, known: int) -> bool:
+def _reached(scene: Scene, moment: Moment, since: str) -> bool:
     """Wait for the step after which it happens; False: the cookbook has ended before."""
-    while moment.step not in ("", "guard") and moment.step not in journals.taken(scene.place, scene.mx)[known:]:
+    while moment.step not in ("", "guard") and moment.step not in journals.taken(scene.place, scene.mx, since):
         if scene.stopped.wait(_POLL_S):
             return False
     return True

@@ -84,7 +84,7 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Sc
     dice = random.Random(f"{seed}/{number}")  # noqa: S311
     level = dice.choice(("guest", "guest", "cold"))
     mx, host, depth = dice.choice(EXCHANGERS).name, dice.randrange(2), dice.choice(DEPTHS)
-    names = [one.name for one in DISTURBANCES.values() if level in one.levels and (not only or one.name in only)]
+    names = [name for name in DISTURBANCES if not only or name in only]
     chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
     moments = tuple(_moment(dice, name, step) for name in chosen)
     return Scenario(seed, number, mx, host, level, depth, moments)

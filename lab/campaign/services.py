@@ -1,7 +1,6 @@
 """Disturbances of what the lab is made of: power, etcd's data, clocks, the room for journals."""
 
 import time
-from pathlib import Path
 
 from lab import lifecycle
 from lab.campaign.scene import Scene
@@ -99,9 +98,15 @@ def management_on(scene: Scene) -> None:
 
 
 def set_clock(scene: Scene) -> None:
-    """Set the exchangers' clocks right."""
+    """Set the exchangers' clocks right.
+
+    Raises:
+        LabError: one of them does not answer.
+    """
     for mx in EXCHANGERS:
-        ssh(scene.place, mx, f"date -s @{time.time():.3f}")
+        done = ssh(scene.place, mx, f"date -s @{time.time():.3f}")
+        if done.returncode:
+            raise LabError(f"the clock of {mx.name} was not set: {done.stdout.strip()[-300:]}")
 
 
 def fill_logs(scene: Scene) -> None:
@@ -115,9 +120,3 @@ def fill_logs(scene: Scene) -> None:
 def free_logs(scene: Scene) -> None:
     """Make room again."""
     scene.host.sh(f"while mountpoint -q {JOURNALS}; do umount -l {JOURNALS}; done", check=False)
-
-
-def secrets_in(path: Path, secrets: tuple[str, ...]) -> bool:
-    """Whether a file holds one of the secrets."""
-    data = path.read_bytes()
-    return any(secret.encode() in data for secret in secrets)

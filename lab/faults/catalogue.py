@@ -2,14 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lab import lifecycle
 from lab.faults import queues
 from lab.faults import scripts as fault_scripts
 from lab.lifecycle import Stations, ssh, wait_ssh
-from lab.place import CONSOLE_PASSWORD, Exchanger, Lab
+from lab.place import CONSOLE_PASSWORD, Exchanger, Lab, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import infra, node, outside
 from lab.world import worlds
@@ -386,6 +386,17 @@ def undo(goal: Target, fault: Fault) -> None:
     lab = goal.place.lab
     entry = {"fault": fault.name, "host": goal.mx.name if fault.of_host else ""}
     _remember(lab, [known for known in broken(lab) if not _same(known, entry)])
+
+
+def undo_all(place: Stations, host: str = "mx2001") -> Iterator[str]:
+    """Take every fault off that is on, and yield what was mended, one after the other.
+
+    Arguments:
+        host: the exchanger by which a fault of a service, which concerns none, is undone.
+    """
+    for entry in broken(place.lab):
+        undo(target(place, exchanger(entry["host"] or host), entry["kernel"]), find(entry["fault"]))
+        yield f"{entry['fault']} {entry['host']}".rstrip()
 
 
 def _same(one: dict[str, str], other: dict[str, str]) -> bool:

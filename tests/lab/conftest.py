@@ -32,9 +32,7 @@ def place() -> Stations:
     lab = Lab(os.environ.get("MXLAB_NAME", DEFAULT_LAB))
     lifecycle.up(lab, Progress())
     stations = lifecycle.stations(lab)
-    for entry in faults.broken(lab):
-        goal = faults.target(stations, exchanger(entry["host"] or "mx2001"), entry["kernel"])
-        faults.undo(goal, faults.find(entry["fault"]))
+    list(faults.undo_all(stations))
     return stations
 
 

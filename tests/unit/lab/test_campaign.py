@@ -1,18 +1,23 @@
 """The campaign's own parts: what is drawn, what an operator is told to type, what counts as wrong, the page."""
 
 import json
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
-from lab import journals
+from lab import journals, lifecycle
 from lab.campaign import judge
 from lab.campaign.campaign import page
-from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.disturbances import DISTURBANCES, NotDoneError
 from lab.campaign.judge import Seen
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Moment, Scenario, draw
+from lab.place import exchanger
 from lab.shell import LabError
+from lab.world import worlds
 
 SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (Moment("kill", "claim", 0.0, 30.0),))
 BEFORE = Seen(True, "6.1.0-55", "b0", False)
@@ -122,15 +127,52 @@ def test_ports_are_closed_from_the_end_of_the_step_to_the_beginning_of_the_next(
         event("01", "done", "close ports"), event("02", "begin", "close ports"), event("03", "done", "close ports"),
         event("04", "begin", "open ports"), event("05", "done", "open ports"), event("06", "done", "close ports"),
     ]  # fmt: skip
-    assert journals.closed_spans(events, "00") == [("01", "04"), ("06", "")]
-    assert journals.closed_spans(events, "02") == [("03", "04"), ("06", "")]
+    assert journals.closed_spans(events) == [("01", "04"), ("06", "")]
+    assert journals.closed_spans(events[1:]) == [("03", "04"), ("06", "")]
 
 
 def test_the_page_counts_runs_mails_and_where_it_went_wrong():
     run = {"scenario": SCENARIO.as_json(), "code": -9, "typed": ["cookbook a"], "seconds": 151.2, "steps": [],
-           "mails": {"sent": 40, "recipients": 60, "missing": 1, "balanced": False}, "wrong": []}  # fmt: skip
+           "happened": ["kill"], "wrong": [],
+           "mails": {"sent": 40, "recipients": 60, "missing": 1, "balanced": False}}  # fmt: skip
     text = page([run, {**run, "wrong": ["1 mails missing: ['a|b']"], "seconds": 90.0}])
     assert "2 runs, 1 good; 80 mails to 120 recipients, 2 missing" in text
     assert "151 s in the middle, 151 s at most" in text
     assert "| kill | 2, 1 WRONG |" in text
     assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 90 s | 1 mails missing: ['a/b'] |" in text
+
+
+def test_what_did_not_happen_is_not_counted_as_tried():
+    run = {"scenario": SCENARIO.as_json(), "code": 0, "typed": [], "seconds": 1.0, "steps": [], "happened": [],
+           "mails": {}, "wrong": []}  # fmt: skip
+    text = page([run])
+    assert "| kill |" not in text
+    assert "| mx2001 | guest | nothing | 0 |" in text
+
+
+def test_a_disturbance_the_exchanger_does_not_take_did_not_happen(monkeypatch):
+    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"))
+    monkeypatch.setattr(worlds, "of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
+    for code, happens in ((0, True), (255, False)):
+        done = SimpleNamespace(returncode=code, stdout="No route to host")
+        monkeypatch.setattr(lifecycle, "ssh", lambda *_args, done=done, **_kw: done)
+        if happens:
+            DISTURBANCES["rotate"].begin(scene)
+        else:
+            with pytest.raises(NotDoneError, match="exit code 255: No route to host"):
+                DISTURBANCES["rotate"].begin(scene)
+
+
+def test_journals_that_ended_before_and_events_of_before_are_left_out(tmp_path):
+    folder = tmp_path / "log.upper" / journals.FOLDER
+    folder.mkdir(parents=True)
+    lines = [{"at": f"2026-01-01T00:00:0{second}.5+00:00", "event": "done", "step": str(second)} for second in (1, 7)]
+    (folder / "mx2001.lab.test.a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "mx2001.lab.test.b.jsonl").write_text("no journal any more\n{")
+    os.utime(folder / "mx2001.lab.test.a.jsonl")
+    place = SimpleNamespace(management=(SimpleNamespace(folder=tmp_path),))
+    assert journals.taken(place, exchanger("mx2001")) == ["1", "7"]
+    assert journals.taken(place, exchanger("mx2001"), "2026-01-01T00:00:05+00:00") == ["7"]
+    old = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+    os.utime(folder / "mx2001.lab.test.a.jsonl", (old, old))
+    assert journals.taken(place, exchanger("mx2001"), "2026-01-01T00:00:05+00:00") == []
