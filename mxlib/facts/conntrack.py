@@ -94,6 +94,8 @@ def parse_text(text: str) -> ConntrackFacts:
     counters = _from_tool(data) if data and data[0].startswith("cpu=") else _from_file(data or [""])
     if "invalid" not in counters:
         raise ParseError("no counters of conntrack")
+    if "max" not in sizes:
+        raise ParseError("conntrack has counters, and how many connections fit cannot be read")
     return ConntrackFacts(counters, sizes.get("count"), sizes.get("max"))
 
 

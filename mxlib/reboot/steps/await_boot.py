@@ -52,8 +52,9 @@ def _await(world: RebootWorld, state: State) -> Done:
         if waited > world.site.boot.timeout:
             world.progress.waited = Waited.SILENT
             return Done(f"no new boot within {duration(waited)}: {problem}")
+        awaited = "a new boot" if record is not None and record.awaited is not None else "an answer"
         world.operator.live(
-            f"waiting for a new boot, {duration(waited)} of {duration(world.site.boot.timeout)}: {problem}"
+            f"waiting for {awaited}, {duration(waited)} of {duration(world.site.boot.timeout)}: {problem}"
         )
         world.clock.sleep(_POLL_S)
     raise AssertionError("a count has no end")

@@ -90,6 +90,17 @@ def test_a_boot_of_a_run_that_is_not_ours_yet_is_not_written_down(monkeypatch: p
     assert (world.decided_on, world.progress.waited) == (NEW, Waited.NO)
 
 
+@pytest.mark.parametrize(("boots", "said"), [((Boot(OLD, "6.1.0-56"),), "a new boot"), ((), "an answer")])
+def test_only_who_has_ordered_a_boot_waits_for_one(monkeypatch: pytest.MonkeyPatch, boots: Any, said: str) -> None:
+    world = World(monkeypatch, lambda now: None if now < 30 else NEW)
+    world.record = replace(world.record, boots=boots)
+    live: list[str] = []
+    monkeypatch.setattr(world.operator, "live", live.append)
+    world.waits()
+    assert live
+    assert all(line.startswith(f"waiting for {said}, ") for line in live)
+
+
 def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: NEW)
     world.waits()
