@@ -44,7 +44,7 @@ def campaign(
     Raises:
         LabError: the lab could not be made whole again.
     """
-    begin, bad = time.monotonic(), 0
+    begin, played, bad = time.monotonic(), 0, 0
     for number in numbers:
         if time.monotonic() - begin > seconds:
             break
@@ -53,12 +53,13 @@ def campaign(
         shutil.rmtree(folder, ignore_errors=True)
         say(f"{number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
         verdict = play.play(place, scenario, folder, say)
+        played += 1
         (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
         if verdict.wrong:
             bad += 1
             _keep(place, folder)
             _mend(place)
-    say(f"{bad or 'no'} bad runs; `lab/mxlab campaign-report` makes the page of all")
+    say(f"{played} played, {bad} bad; `lab/mxlab campaign-report` makes the page of all")
     return 1 if bad else 0
 
 
