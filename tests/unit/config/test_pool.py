@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mxlib.config.load import parse
-from mxlib.config.pool import ConftoolTags
+from mxlib.config.pool import ConftoolTags, MxSection
 from mxlib.config.sections import Site
 from tests.unit.support.site import changed, refusal
 
@@ -49,3 +49,11 @@ def test_tags_that_differ_for_one_mx():
 )
 def test_a_wrong_value_is_refused(key, value, message):
     assert message in refusal(key, value)
+
+
+@pytest.mark.parametrize(
+    ("make", "key"), [(lambda: MxSection(dc="a b"), "dc"), (lambda: MxSection(preference=-1), "preference")]
+)
+def test_an_mx_that_is_made_with_a_wrong_value_names_its_key(make, key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        make()

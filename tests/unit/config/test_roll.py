@@ -1,6 +1,6 @@
 import pytest
 
-from mxlib.config.roll import RollNotify, RollSoak
+from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from tests.unit.support.site import refusal
 
 
@@ -41,3 +41,22 @@ def test_where_a_mail_is_handed_in(server):
 
 def test_a_watch_may_end_when_it_has_lasted_long_enough():
     assert RollSoak(60, 60).limit == 60
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: RollSection(windows=("nights",)), "windows"),
+        (lambda: RollSection(max_failed=-1), "max_failed"),
+        (lambda: RollSection(max_out=0), "max_out"),
+        (lambda: RollSection(slack=0.5), "slack"),
+        (lambda: RollSection(task_url="http://x"), "task_url"),
+        (lambda: RollSoak(seconds=10, limit=5), "limit"),
+        (lambda: RollSoak(seconds=0), "seconds"),
+        (lambda: RollNotify(to=("nobody",)), "to"),
+        (lambda: RollNotify(smtp="a b"), "smtp"),
+    ],
+)
+def test_a_section_that_is_made_with_a_wrong_value_names_its_key(make, key: str) -> None:
+    with pytest.raises(ValueError, match=key):
+        make()

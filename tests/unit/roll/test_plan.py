@@ -2,13 +2,12 @@
 
 import dataclasses
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mxlib.model.outcome import ENDS, Outcome
+from mxlib.model.outcome import Outcome
 from mxlib.roll.plan import decide, expected, order, plan, room
-from mxlib.roll.state import TOLERABLE, Failure, Finish, RollGoal, RollState, Seen, Soak, Stand, Take, end_of
+from mxlib.roll.state import TOLERABLE, Failure, Finish, RollGoal, RollState, Seen, Soak, Stand, Take
 
 GOAL = RollGoal("6.1.0-56")
 A, B, C, D = "mx1001", "mx1002", "mx2001", "mx2002"
@@ -127,14 +126,6 @@ def test_a_plan_has_a_line_for_each_host_and_says_what_does_not_fit() -> None:
         (D, "skipped", None, True),
     ]
     assert not plan(GOAL, state(*hosts, left_s=1500.0, soak_s=300.0))[2].fits
-
-
-@pytest.mark.parametrize("outcome", [one for one in ENDS["reboot-mx"] if one is not Outcome.DONE])
-def test_every_outcome_that_stops_a_roll_has_an_end(outcome: Outcome) -> None:
-    nothing_done = (Outcome.REFUSED, Outcome.NO_ANSWER, Outcome.UNKNOWN)
-    assert end_of(outcome) is (Outcome.BLOCKED if outcome in nothing_done else outcome)
-    assert end_of(outcome) in ENDS["roll-kernel"]
-
 
 
 # --- from every state

@@ -1,0 +1,64 @@
+"""What a roll says of itself: the lines of a terminal, Markdown, JSON, metrics, and the plan before it."""
+
+import json
+
+import pytest
+
+from mxlib.model.outcome import Outcome
+from mxlib.roll.report import as_json, build, first_step, markdown, metrics, plan_lines, terminal
+from mxlib.roll.state import Finish, PlanLine, Soak, Take
+from tests.unit.support.roll_events import events
+
+
+def test_the_first_line_says_how_it_ended_and_each_host_has_one() -> None:
+    summary = build(events(Outcome.FELL_BACK))
+    lines = list(terminal(summary))
+    assert lines[0].startswith("  mx2001.lab.test  to do, fell back to the earlier kernel")
+    assert lines[-1].startswith("roll of 6.1.0-56: stopped, a host: fell back")
+    assert "; next: cookbook sre.mail.roll-kernel --kernel 6.1.0-56 --again" in lines[-1]
+    assert sum("6.1.0-56: stopped" in line for line in lines) == 1, "the outcome is said once, in the last line"
+    page = markdown(summary)
+    assert page.startswith("# roll of 6.1.0-56: stopped")
+    assert "](mx2001.lab.test.r2.md)" in page
+    assert "large &lt;mail> stalls" in page
+    assert "security \\| update" in page
+    assert json.loads(as_json(summary))["exit_code"] == 12
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (Take("mx1"), "would begin by rebooting mx1"),
+        (Take("mx1", resume=True), "would begin by resuming the run on mx1"),
+        (Soak(("mx1", "mx2")), "would begin by watching mx1, mx2 under real mail"),
+        (Finish(Outcome.BLOCKED, "an alert"), "would end at once: blocked, no further host was begun: an alert"),
+    ],
+)
+def test_a_plan_says_in_words_what_comes_first(first, said) -> None:
+    assert first_step(first) == said
+
+
+def test_metrics_say_whether_a_person_has_to_look() -> None:
+    text = metrics(build(events(Outcome.FELL_BACK)), 1000.0)
+    assert 'mx_roll_stopped{kernel="6.1.0-56"} 1\n' in text
+    assert 'mx_roll_host{kernel="6.1.0-56",host="mx1001.lab.test",stands="to do"} 1\n' in text
+    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(Outcome.PAUSED)), 1000.0)
+
+
+def test_a_journal_without_an_end_is_an_interruption() -> None:
+    assert build(events(Outcome.DONE)[:-1]).end is Outcome.INTERRUPTED
+
+
+def test_a_host_that_is_out_gets_the_next_command() -> None:
+    summary = build(events(Outcome.LEFT_OUT, outcome="LEFT_OUT"))
+    assert summary.next_command == "cookbook sre.mail.reboot-mx mx2001.lab.test --status"
+    assert build(events(Outcome.PAUSED)).next_command == ""
+    assert build(events(Outcome.BLOCKED, outcome="REFUSED")).next_command.endswith("--plan")
+
+
+def test_a_plan_names_what_does_not_fit() -> None:
+    lines = list(
+        plan_lines([PlanLine("mx1", "reboot", "runs 55", 60.0, 600.0, False), PlanLine("mx2", "there", "")], 0.0)
+    )
+    assert "DOES NOT FIT THE WINDOW" in lines[0]
+    assert lines[-1] == "no window is open now"

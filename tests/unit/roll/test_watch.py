@@ -1,0 +1,101 @@
+"""The watch between two hosts: how it reads their logs and queues, and how long."""
+
+from mxlib.base.errors import HostUnreachableError
+from mxlib.config.roll import RollSoak
+from mxlib.mta.event import Cause, LogGrowth
+from mxlib.mta.exim import maillog, queue
+from mxlib.mta.exim.adapter import ADAPTER
+from mxlib.mta.exim.logline import parse_lines
+from mxlib.roll.soak import Proof
+from mxlib.roll.watch import Tally, Watch
+from tests.unit.support import facts as facts_support
+from tests.unit.support.fakes import FakeClock
+
+LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=10)
+LOG = """\
+2026-11-21 02:00:01 1tAAAA-000001-00 <= a@b.test H=x [192.0.2.1] P=esmtp S=900 id=mx-probe.12-ab@mx
+2026-11-21 02:00:02 1tAAAA-000001-00 => user1@provider.test R=r T=t H=mx.provider.test [198.51.100.10] C="250 OK"
+2026-11-21 02:00:02 1tAAAA-000001-00 Completed
+2026-11-21 02:00:03 1tAAAA-000002-00 <= a@b.test H=x [192.0.2.1] P=esmtp S=900
+2026-11-21 02:00:04 1tAAAA-000002-00 => user1@provider.test R=r T=t H=mx.provider.test [198.51.100.10] C="250 OK"
+2026-11-21 02:00:04 1tAAAA-000002-00 -> user2@provider.test R=r T=t H=mx.provider.test [198.51.100.10] C="250 OK"
+2026-11-21 02:00:05 1tAAAA-000003-00 == user3@lists.test R=r T=t defer (110): SMTP timeout after end of data
+2026-11-21 02:00:06 1tAAAA-000003-00 == user3@lists.test R=r T=t defer (110): SMTP timeout after end of data
+"""
+
+
+def test_test_mails_are_not_counted_and_a_message_is_hit_once() -> None:
+    tally = Tally("1:0")
+    for event in parse_lines(LOG.splitlines()):
+        tally.count(event)
+    assert tally.delivered == 2
+    assert {cause: len(ids) for cause, ids in tally.hit.items()} == {Cause.TIMEOUT_AFTER_DATA: 1}
+
+
+class World:
+    """Logs and queues of hosts, look by look."""
+
+    def __init__(self, monkeypatch, growths):
+        self.growths, self.recent = list(growths), ""
+        monkeypatch.setattr("mxlib.roll.watch.read_growth", self.growth)
+        monkeypatch.setattr("mxlib.roll.watch.read_facts", self.facts)
+        self.clock = FakeClock()
+
+    def growth(self, _mta, _host, mark):
+        text = self.growths.pop(0) if self.growths else ""
+        if text is None:
+            raise HostUnreachableError("no session")
+        return LogGrowth(parse_lines(text.splitlines()), mark)
+
+    def facts(self, _host, sources):
+        if sources[0] is ADAPTER.mark:
+            return facts_support.facts_of({maillog.MARK: "mark 1 0 4294967295\n"})
+        if sources[0] is ADAPTER.length:
+            return facts_support.facts_of({queue.COUNT: "7\n"})
+        head = "zone +0000\narrived 1\ndelivered 1\ncompleted 1\nwrong 1\n"
+        return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
+
+    def run(self, limit=None, before=frozenset(), alerts=lambda: ""):
+        tell = type("Quiet", (), {"live": lambda self, text: None, "line": lambda self, text: None})()
+        hosts = {"mx2": facts_support.ShellHost()}
+        others = {"mx1": facts_support.ShellHost()}
+        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=tell)
+        return watch.run(limit)
+
+
+def deliveries(count: int) -> str:
+    return "".join(
+        f'2026-11-21 02:00:04 1tAAAA-0001{n:02}-00 => u@p.test R=r T=t H=m [198.51.100.10] C="250 OK"\n'
+        for n in range(count)
+    )
+
+
+def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(2), deliveries(2)])
+    proof, why = world.run()
+    assert (proof, world.clock.seconds) == (Proof.PASSED, 100)
+    assert "4 real deliveries" in why
+
+
+def test_it_ends_at_once_when_large_mail_stalls(monkeypatch) -> None:
+    world = World(monkeypatch, ["", LOG])
+    assert world.run()[0] is Proof.FAILED
+    assert world.clock.seconds == 10
+
+
+def test_what_the_other_mx_has_too_is_not_this_kernels_doing(monkeypatch) -> None:
+    world = World(monkeypatch, [LOG, deliveries(3)])
+    world.recent = LOG.splitlines()[-1] + "\n"
+    assert world.run()[0] is Proof.PASSED
+
+
+def test_a_host_that_cannot_be_read_proves_nothing(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(5), *[None] * 40])
+    proof, why = world.run()
+    assert (proof, "no session" in why) == (Proof.SHORT, True)
+
+
+def test_it_breaks_off_where_the_window_closes(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    assert world.run(limit=50)[0] is Proof.WAIT
+    assert world.clock.seconds == 50
