@@ -22,23 +22,26 @@ _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SUBMIT_S = 30
 
 # The id of a test mail is found by its Message-ID, which the log shows in its "<=" line. Fields are counted from the
-# mark, because the log may carry a zone and a process id before the message id.
+# mark, because the log may carry a zone and a process id before the message id. Only what this script has handed in is
+# ours: test mails of other hosts arrive here as well, and one of ours may be sent back to this host.
 _SCRIPT = r"""
 {functions}
-spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=
+spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=; tried=; forced=
 find_log
 set -- $(mark_at "$log" "$(stat -c %s "$log")"); inode=$2; offset=$3; sum=$4
 scan() {{
-growth | awk -v want="$sent" -v print_lines="$1" '
+growth | awk -v want="$sent" -v tried="$tried" -v host="$host" -v print_lines="$1" '
+BEGIN {{ n = split(tried, tags, " "); for (k = 1; k <= n; k++) tag_of["id=mx-probe." tags[k] "@" host] = tags[k] }}
 {{
 for (i = 2; i <= 6 && i <= NF; i++) if ($i ~ /^(<=|=>|->|==|\*\*|Completed|H=.*|removed|Frozen)$/) break
 id = $(i - 1)
 }}
-$i == "<=" && match($0, / id=mx-probe\.[0-9a-f-]*@/) {{
-ours[id] = substr($0, RSTART + 13, RLENGTH - 14)
+$i == "<=" {{ for (j = i + 1; j <= NF; j++) if ($j in tag_of) {{
+ours[id] = tag_of[$j]
+delete tag_of[$j]
 print "id", ours[id], id
-}}
-$i == "<=" && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
+}} }}
+$i == "<=" && $(i + 1) == "<>" && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
 bounce[id] = 1
 print "bounce", id
 }}
@@ -51,6 +54,7 @@ for (tag in well) print "well", tag }}'
 # Once a mail to a destination did not get through, further ones say nothing new and only burden the remote end.
 mail() {{
 for earlier in $5; do case " $well " in *" $earlier "*) ;; *) return ;; esac; done
+tried="$tried $1"
 error=$({{
 printf 'From: MX test <%s>\nTo: %s\nSubject: [MX test mail, please ignore] %s\n' "$sender" "$2" "$4"
 printf 'Message-ID: <mx-probe.%s@%s>\nX-MX-Probe: %s\nAuto-Submitted: auto-generated\n\n' "$1" "$host" "$1"
@@ -61,7 +65,11 @@ printf 'submitted %s %s %s\n' "$1" "$code" "$(printf %s "$error" | tr '\n' ' ' |
 [ "$code" -ne 0 ] || sent="$sent $1"
 }}
 settle() {{
-[ "$how" = -odb ] || for id in $(scan | sed -n 's/^id [^ ]* //p'); do "$exim" -M "$id" >/dev/null 2>&1 </dev/null & done
+[ "$how" = -odb ] || for id in $(scan | sed -n 's/^id [^ ]* //p'); do
+case " $forced " in *" $id "*) continue ;; esac
+forced="$forced $id"
+"$exim" -M "$id" >/dev/null 2>&1 </dev/null &
+done
 end=$(($(date +%s) + patience))
 while [ "$(scan | sed -n 's/^open //p')" != 0 ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
 well=$(scan | sed -n 's/^well //p' | tr '\n' ' ')
