@@ -137,9 +137,11 @@ def open_script(units: tuple[str, ...]) -> str:
     """Open again, and take away all that kept the ports closed.
 
     The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
-    Its units are read again once, at the end; a table is named before it is deleted, so that a missing one is no error.
+    Its units are read again once, at last; a table is named before it is deleted, so that a missing one is no error.
+    A unit whose file is gone stays in systemd's memory, "not-found" and active or failed, until it is stopped or reset.
+    It is stopped alone: the MTA requires it as long as a link to it is there, and would be stopped with it.
 
-    Arguments:
+    Args:
         units: every unit that may start the MTA.
     """
     gates = [gate(one) for one in units]
@@ -150,6 +152,8 @@ rm -f {HOLD} {" ".join(gates)} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
 rmdir {" ".join(map(_folder, gates))} {_folder(RELOAD_DROP_IN)} 2>/dev/null || :
 nft 'add table {TABLE}; delete table {TABLE}'
 systemctl daemon-reload
+systemctl --quiet --job-mode=ignore-dependencies stop {UNIT} 2>/dev/null || :  # fails where it is not in memory
+systemctl --quiet reset-failed {UNIT} 2>/dev/null || :
 """
 
 
