@@ -10,11 +10,12 @@ import pytest
 
 from lab import demo, lifecycle
 from lab.faults import catalogue as faults
+from lab.faults.fault import Target
 from lab.lifecycle import Progress, Stations
 from lab.place import DEFAULT_LAB, EXCHANGERS, Lab, exchanger
 
 HERE = Path(__file__).parent
-Break = Callable[..., AbstractContextManager[faults.Target]]
+Break = Callable[..., AbstractContextManager[Target]]
 _FAILED = pytest.StashKey[str]()
 
 
@@ -65,7 +66,7 @@ def broken(place: Stations) -> Break:
     """Put a fault on for the length of a `with` block."""
 
     @contextmanager
-    def put_on(name: str, host: str = "mx2001", kernel: str | None = None) -> Iterator[faults.Target]:
+    def put_on(name: str, host: str = "mx2001", kernel: str | None = None) -> Iterator[Target]:
         goal = faults.target(place, exchanger(host), kernel)
         faults.apply(goal, faults.find(name))
         try:
