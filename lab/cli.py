@@ -3,23 +3,19 @@
 import argparse
 import json
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 
-from lab import demo, lifecycle
+from lab import demo, lifecycle, programs, status
 from lab.campaign import campaign
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
-from lab.lifecycle import Progress, Stations
-from lab.place import CLIENT, DEFAULT_LAB, MANAGEMENT, NODE, Lab, exchanger
+from lab.lifecycle import Progress
+from lab.place import DEFAULT_LAB, MANAGEMENT, Lab, exchanger
+from lab.programs import running_stations
 from lab.shell import LabError
-from lab.stations import management, outside
-from lab.stations.box import Box
-from lab.stations.infra import OUTSIDE_SENDER
+from lab.stations import outside
 from lab.stories import incidents as incident
 from lab.world import worlds
 from lab.world.behaviour import MODES
@@ -69,35 +65,39 @@ def parser() -> argparse.ArgumentParser:
     command = add("status", _status, "what is so now")
     command.add_argument("--json", action="store_true", help="as JSON")
     command = add(
-        "run", _run, "run a cookbook as an operator on a management host: mxlab run -- -d sre.mail.reboot-mx ..."
+        "run",
+        programs.run,
+        "run a cookbook as an operator on a management host: mxlab run -- -d sre.mail.reboot-mx ...",
     )
     _host_option(command)
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="arguments of `cookbook`")
-    command = add("exec", _exec, "run any command on a management host")
+    command = add("exec", programs.execute, "run any command on a management host")
     _host_option(command)
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command")
-    command = add("ssh", _ssh, "a shell or a command on a mail exchanger or the Ganeti node")
+    command = add("ssh", programs.ssh, "a shell or a command on a mail exchanger or the Ganeti node")
     command.add_argument("host", help="mx1001, mx2001 or ganeti01")
     command.add_argument("command", nargs=argparse.REMAINDER, help="the command; none: a shell")
-    command = add("console", _console, "the serial console of a mail exchanger, by Ganeti; Ctrl-] leaves it")
+    command = add("console", programs.console, "the serial console of a mail exchanger, by Ganeti; Ctrl-] leaves it")
     command.add_argument("host", help="mx1001 or mx2001")
-    command = add("send", _send, "send mail into the lab; arguments after -- go to the sender (`-- --help`)")
+    command = add("send", programs.send, "send mail into the lab; arguments after -- go to the sender (`-- --help`)")
     command.add_argument("--to", action="append", required=True, help="recipient; several are used in turn")
     command.add_argument("--via", help="this exchanger only, instead of the MX records with failover")
     command.add_argument("--count", type=int, default=1, help="how many messages (default 1)")
     command.add_argument("--size", type=int, default=2048, help="bytes of the body (default 2048)")
     command.add_argument("--internal", action="store_true", help="from the internal client, not from the outside world")
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="more arguments of the sender")
-    command = add("inbox", _inbox, "what has arrived at the outside world's mail servers")
+    command = add("inbox", programs.inbox, "what has arrived at the outside world's mail servers")
     command.add_argument("--json", action="store_true", help="one JSON object a message")
     command = add(
-        "ledger", _ledger, "every message sent against every message arrived; exit code 0 only if it balances"
+        "ledger", programs.ledger, "every message sent against every message arrived; exit code 0 only if it balances"
     )
     command.add_argument("--json", action="store_true", help="as JSON")
     command.add_argument("--since", metavar="TIME", help="only what was sent since (ISO 8601)")
     command.add_argument("--wait", type=int, default=0, metavar="SECONDS", help="for what has not arrived yet")
     command = add(
-        "wire", _wire, "connections to the exchangers' mail ports as seen on the wire; arguments as `-- --help` says"
+        "wire",
+        programs.wire,
+        "connections to the exchangers' mail ports as seen on the wire; arguments as `-- --help` says",
     )
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="arguments of the query")
     command = add("world", _world, "make a mail server of the outside world misbehave, or behave again")
@@ -142,18 +142,6 @@ def _host_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--on", choices=names, default=names[0], help=f"management host (default {names[0]})")
 
 
-def _place(arguments: argparse.Namespace) -> Stations:
-    """The lab's stations, which must be up.
-
-    Raises:
-        LabError: they are not.
-    """
-    place = lifecycle.stations(Lab(arguments.lab))
-    if not all(box.pid for box in place.all):
-        raise LabError(f"lab {arguments.lab} is not up: start it with `lab/mxlab up`")
-    return place
-
-
 def _up(arguments: argparse.Namespace) -> None:
     say = Progress()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages, world=arguments.world)
@@ -169,7 +157,7 @@ def _down(arguments: argparse.Namespace) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    report = lifecycle.status(Lab(arguments.lab))
+    report = status.read(Lab(arguments.lab))
     if arguments.json:
         print(json.dumps(report, indent=1))
     else:
@@ -178,76 +166,6 @@ def _status(arguments: argparse.Namespace) -> int:
             print("\n".join(f"{key:<11} {name:<16} {what}".rstrip() for name, what in shown))
     stations = report["stations"]
     return 0 if isinstance(stations, dict) and all(stations.values()) else 1
-
-
-def _management_host(arguments: argparse.Namespace) -> Box:
-    return next(box for box in _place(arguments).management if box.name == arguments.on)
-
-
-def _rest(words: list[str]) -> list[str]:
-    return words[1:] if words[:1] == ["--"] else words
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    environment = management.virtual_environment()
-    words = [f"{environment}/bin/cookbook", *_rest(arguments.arguments)]
-    return hand_over(management.command(_management_host(arguments), environment, words))
-
-
-def _exec(arguments: argparse.Namespace) -> int:
-    words = _rest(arguments.arguments)
-    if not words:
-        raise LabError("exec: no command given")
-    return hand_over(management.command(_management_host(arguments), management.virtual_environment(), words))
-
-
-def _ssh(arguments: argparse.Namespace) -> int:
-    name = NODE.fqdn if arguments.host in (NODE.name, NODE.fqdn) else exchanger(arguments.host).fqdn
-    words = ["ssh", "-F", "/etc/cumin/ssh_config", *(["-t"] if sys.stdin.isatty() else []), name]
-    return hand_over(_place(arguments).operator.inside([*words, *_rest(arguments.command)]))
-
-
-def _console(arguments: argparse.Namespace) -> int:
-    mx = exchanger(arguments.host)
-    words = [
-        "ssh",
-        "-F",
-        "/etc/cumin/ssh_config",
-        "-tt",
-        "-oEscapeChar=none",
-        NODE.fqdn,
-        "gnt-instance",
-        "console",
-        mx.fqdn,
-    ]
-    return hand_over(_place(arguments).operator.inside(words))
-
-
-def _send(arguments: argparse.Namespace) -> int:
-    place = _place(arguments)
-    words = ["send", "--state", "/outside", "--count", str(arguments.count), "--size", str(arguments.size)]
-    words += [word for to in arguments.to for word in ("--to", to)]
-    if arguments.via:
-        words += ["--via", exchanger(arguments.via).fqdn]
-    # Both families, each from the address that stands for the sender: a station has several.
-    sources = (str(CLIENT.v4), str(CLIENT.v6)) if arguments.internal else OUTSIDE_SENDER
-    words += [word for source in sources for word in ("--source", source)]
-    box = place.infra if arguments.internal else place.world
-    return hand_over(outside.program(box, "sender", *words, *_rest(arguments.arguments)))
-
-
-def _inbox(arguments: argparse.Namespace) -> int:
-    words = ["inbox", "--state", "/outside", *(["--json"] if arguments.json else [])]
-    return hand_over(outside.program(_place(arguments).world, "ledger", *words))
-
-
-def _ledger(arguments: argparse.Namespace) -> int:
-    return hand_over(demo.ledger_command(_place(arguments), arguments.since, arguments.wait, as_json=arguments.json))
-
-
-def _wire(arguments: argparse.Namespace) -> int:
-    words = ["query", "--state", "/outside", *_rest(arguments.arguments)]
-    return hand_over(outside.program(_place(arguments).world, "observer", *words))
 
 
 def _world(arguments: argparse.Namespace) -> None:
@@ -268,14 +186,14 @@ def _faults(arguments: argparse.Namespace) -> None:
 
 def _break(arguments: argparse.Namespace) -> None:
     fault = faults.find(arguments.fault)
-    goal = faults.target(_place(arguments), exchanger(arguments.host), arguments.kernel)
+    goal = faults.target(running_stations(arguments), exchanger(arguments.host), arguments.kernel)
     faults.apply(goal, fault)
     where = f" on {goal.mx.name} ({worlds.of(goal.place.lab, goal.mx).differs()})" if fault.of_host else ""
     print(f"{fault.name}: {'took effect' if fault.shows else 'put on'}{where}")
 
 
 def _mend(arguments: argparse.Namespace) -> None:
-    place = _place(arguments)
+    place = running_stations(arguments)
     if arguments.fault != "all":
         faults.undo(faults.target(place, exchanger(arguments.host), arguments.kernel), faults.find(arguments.fault))
         return
@@ -286,7 +204,7 @@ def _mend(arguments: argparse.Namespace) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     say = Progress()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
-    return demo.run(_place(arguments), say)
+    return demo.run(running_stations(arguments), say)
 
 
 def _incident(arguments: argparse.Namespace) -> int:
@@ -296,7 +214,7 @@ def _incident(arguments: argparse.Namespace) -> int:
     story = incident.find(arguments.name)
     say = Progress()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
-    return incident.replay(_place(arguments), story, say)
+    return incident.replay(running_stations(arguments), story, say)
 
 
 def _campaign(arguments: argparse.Namespace) -> int:
@@ -307,25 +225,10 @@ def _campaign(arguments: argparse.Namespace) -> int:
     numbers = range(arguments.first, arguments.first + arguments.runs)
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything is begun
     return campaign.campaign(
-        _place(arguments), numbers, arguments.seed, Progress(), only=only, step=arguments.at,
+        running_stations(arguments), numbers, arguments.seed, Progress(), only=only, step=arguments.at,
         seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
     )  # fmt: skip
 
 
 def _campaign_report(arguments: argparse.Namespace) -> None:
     print(campaign.page(campaign.results(Lab(arguments.lab))), end="")
-
-
-def hand_over(words: list[str]) -> int:
-    """Run a command on our terminal to its end, passing on the signals that a terminal or a service manager sends."""
-    child = subprocess.Popen(words)
-
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        lifecycle.tell(child, number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, pass_on)
-    # Ctrl-C reaches the whole foreground process group by itself; ours is only to wait.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = child.wait()
-    return code if code >= 0 else 128 - code

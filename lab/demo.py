@@ -116,7 +116,7 @@ def mail_flowing(place: Stations, rate: float, recipients: Sequence[str] = RECIP
     try:
         yield
     finally:
-        lifecycle.tell(sender, signal.SIGTERM)
+        lifecycle.send_signal(sender, signal.SIGTERM)
         sender.wait(timeout=90)
 
 

@@ -1,7 +1,6 @@
 """Bringing the lab up and down."""
 
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -255,7 +254,7 @@ def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None
         wait_ssh(place, mx)
 
 
-def tell(child: "subprocess.Popen[bytes]", number: int) -> None:
+def send_signal(child: "subprocess.Popen[bytes]", number: int) -> None:
     """Send a signal to what runs in a station: the child of ``nsenter``, which passes none on."""
     for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
         os.kill(int(pid), number)
@@ -295,37 +294,3 @@ def _sync(place: Stations, mx: Exchanger) -> None:
         place.operator.run(words, timeout=6, check=False)
     except LabError:
         return
-
-
-def status(lab: Lab) -> dict[str, object]:
-    """What is so in the lab now."""
-    place = stations(lab)
-    up_now = {box.name: bool(box.pid) for box in place.all}
-    report: dict[str, object] = {
-        "lab": lab.name,
-        "world": worlds.name_of(lab),
-        "state": str(lab.state),
-        "logs": str(lab.logs),
-        "stations": up_now,
-    }
-    if all(up_now.values()):
-        report["services"] = infra.running(place.infra)
-        report["instances"] = node.instances(place.node)
-        with ThreadPoolExecutor(len(EXCHANGERS)) as pool:
-            report["exchangers"] = dict(
-                zip((mx.name for mx in EXCHANGERS), pool.map(lambda mx: _look(place, mx), EXCHANGERS), strict=True)
-            )
-    return report
-
-
-LOOK = """printf '{"kernel": "%s", "queue": "%s", "mail": "%s", "listening": "%s", "interface": "%s"}' "$(uname -r)" \
-"$(exim4 -bpc)" "$(systemctl is-active exim4)" "$(ss -Hltn 'sport = :25' | grep -q . && echo yes || echo no)" \
-"$(ip -o -4 route show default | sed 's/.* dev \\([^ ]*\\).*/\\1/')" """
-
-
-def _look(place: Stations, mx: Exchanger) -> dict[str, str]:
-    try:
-        seen = ssh(place, mx, LOOK, timeout=30)
-        return dict(json.loads(seen.stdout))
-    except (LabError, ValueError):
-        return {"ssh": "no answer"}

@@ -34,7 +34,7 @@ def flowing(place: Stations) -> Iterator[None]:
         yield
     finally:
         for sender in senders:
-            lifecycle.tell(sender, signal.SIGTERM)
+            lifecycle.send_signal(sender, signal.SIGTERM)
         for sender in senders:
             sender.wait(timeout=150)
 

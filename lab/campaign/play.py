@@ -118,7 +118,7 @@ def _end(child: "subprocess.Popen[bytes]", verdict: Verdict) -> int:
         code = child.wait(timeout=60)
     except subprocess.TimeoutExpired:
         verdict.wrong.append(f"the cookbook did not end within {RUN_S:.0f} s")
-        lifecycle.tell(child, signal.SIGKILL)
+        lifecycle.send_signal(child, signal.SIGKILL)
         code = child.wait(timeout=20)
     return code if code < 128 else 128 - code
 

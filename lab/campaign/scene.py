@@ -38,4 +38,4 @@ class Scene:
         """Send signals to the cookbook, if it still runs."""
         for number in numbers:
             if self.child.poll() is None:
-                lifecycle.tell(self.child, number)
+                lifecycle.send_signal(self.child, number)

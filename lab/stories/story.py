@@ -111,7 +111,7 @@ class Stage:
             demo.cookbook(host, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace",
         ) as run:  # fmt: skip
-            late = threading.Timer(timeout, lifecycle.tell, (run, signal.SIGKILL))
+            late = threading.Timer(timeout, lifecycle.send_signal, (run, signal.SIGKILL))
             late.start()
             assert run.stdout is not None
             for line in run.stdout:

@@ -94,7 +94,7 @@ def killed_after(place: Stations, box: Box, step: str, *words: str) -> str:
             )
     finally:
         if child.poll() is None:
-            lifecycle.tell(child, signal.SIGKILL)
+            lifecycle.send_signal(child, signal.SIGKILL)
         child.wait(timeout=20)
     return (taken(place)[known:] or [""])[-1]
 

@@ -203,7 +203,7 @@ def test_a_power_cut_in_mid_drain_loses_nothing(place: Stations, way: str, code:
             words = ["sre.mail.reboot-mx", MX2.fqdn, "--kernel", kernel, "--reason", "power cut", *PATIENT]
             child = subprocess.Popen(demo.cookbook(place.management[0], *words), stdin=subprocess.DEVNULL)
             wait_for("the queue to go down", lambda: 0 <= demo.queue(place, MX2) < 250, deadline=900, every=1)
-            lifecycle.tell(child, signal.SIGKILL)
+            lifecycle.send_signal(child, signal.SIGKILL)
             child.wait(timeout=20)
             node.power_cycle(place.node, MX2)
             lifecycle.wait_ssh(place, MX2)
@@ -235,7 +235,7 @@ def test_an_internal_client_with_nowhere_else_to_go_keeps_the_host_in_service(pl
             place, "sre.mail.reboot-mx", MX2.fqdn, "--kernel", kernel, "--reason", "a client stays", *PATIENT
         )
     finally:
-        lifecycle.tell(sender, signal.SIGTERM)
+        lifecycle.send_signal(sender, signal.SIGTERM)
         sender.wait(timeout=90)
     print(done.stdout)
     assert done.returncode == 11, done.stdout

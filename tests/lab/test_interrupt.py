@@ -100,6 +100,6 @@ def test_a_signal_before_the_reboot_undoes_everything(place: Stations, number: s
         )
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         reaches(place, child, "close ports", known)
-        lifecycle.tell(child, number)
+        lifecycle.send_signal(child, number)
         assert child.wait(timeout=RUN_DEADLINE) == 30
     assert ssh(place, MX2, STATE).stdout == before

@@ -110,7 +110,7 @@ def test_while_the_firewall_is_loaded_anew_nobody_gets_in(place: Stations, out_o
     try:
         on(place, MX1, "for i in 1 2 3 4 5 6 7 8 9 10; do systemctl reload nftables; done")
     finally:
-        lifecycle.tell(child, signal.SIGTERM)
+        lifecycle.send_signal(child, signal.SIGTERM)
     outcomes = child.communicate(timeout=20)[0].decode().split()
     assert outcomes.count("refused") > 100
     assert "in" not in outcomes
@@ -173,7 +173,7 @@ def test_a_hole_lets_mail_through_and_closes_without_the_cookbook(place: Station
         for line in run.stdout:
             said.append(line)
             if "outbound-provider-v6" in line:
-                lifecycle.tell(run, signal.SIGKILL)
+                lifecycle.send_signal(run, signal.SIGKILL)
                 break
         run.wait(timeout=60)
         assert "OK      outbound-provider-v6" in said[-1], "".join(said)

@@ -66,7 +66,7 @@ def mail_by_the_canary(place: Stations) -> Iterator[None]:
         try:
             yield
         finally:
-            lifecycle.tell(sender, signal.SIGTERM)
+            lifecycle.send_signal(sender, signal.SIGTERM)
             sender.wait(timeout=120)
 
 
@@ -185,7 +185,7 @@ def test_killed_in_the_middle_it_is_finished_from_the_other_host(place: Stations
             code, said = roll(place.management[1], "--kernel", kernel)
             assert (code, "a roll is under way" in said) == (TAKEN, True)
         finally:
-            lifecycle.tell(child, signal.SIGKILL)
+            lifecycle.send_signal(child, signal.SIGKILL)
             child.wait(timeout=30)
         code, said = roll(place.management[1], "--kernel", kernel, "--reason", "the other timer")
         assert code == DONE, said
