@@ -123,7 +123,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
         raise outputs[SECTION.name].incomplete("the state of the ports")
     lines = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
     loaded = table.rstrip().endswith("code 0")
-    if not loaded and not _ABSENT.search(listing):
+    if not loaded and not (table.rstrip().endswith("code 1") and _ABSENT.search(listing)):
         raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
     has_file, unit = "file" in lines, lines.get("unit", "")
     kept = Kept(_decoded(lines.get("kept-token")), _decoded(lines.get("record")))

@@ -378,3 +378,16 @@ def test_the_error_of_a_damaged_record_says_how_to_get_out():
     damaged = base64.b64encode(RECORD.to_json()[:-5].encode()).decode()
     with pytest.raises(ParseError, match=r"mv /var/lib/mx-cookbooks/run\.json\.old .*run\.json, then --resume"):
         read(head=f"record {damaged}\n{TAKEN}")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sh: 1: nft: not found\ncode 127\n",
+        "sh: /usr/sbin/nft: No such file or directory\ncode 127\n",
+        "Error: Could not process rule: Operation not permitted\ncode 1\n",
+    ],
+)
+def test_an_nft_that_is_missing_or_fails_is_never_taken_for_open_ports(said):
+    with pytest.raises(ParseError, match="nft cannot tell"):
+        read(said)
