@@ -170,6 +170,7 @@ class CuminHost:
         check: Callable[[float], None] = lambda _seconds: None,
         note: Callable[[float], None] = lambda _seconds: None,
         events: EventLog | None = None,
+        within: float | None = None,
     ) -> None:
         """Keep what is needed to reach it.
 
@@ -180,6 +181,8 @@ class CuminHost:
             check: called before each script with the seconds that it may take; raises where the run is to stop.
             note: called after each script with the seconds that it took.
             events: where each script is written down.
+            within: seconds within which any script has to be back, connection included; None: its own time, and some
+                more to get there.
         """
         self._name = name
         self._transport = transport
@@ -188,6 +191,7 @@ class CuminHost:
         self._check = check
         self._note = note
         self._events = events or NoJournal()
+        self._within = within
 
     @property
     def name(self) -> str:
@@ -212,11 +216,13 @@ class CuminHost:
         return result
 
     def _run(self, script: str, timeout: float, *, is_safe: bool) -> CommandResult:
-        self._check(timeout + _GRACE_S)
+        timeout = timeout if self._within is None else min(timeout, self._within)
+        limit = timeout + _GRACE_S if self._within is None else self._within
+        self._check(limit)
         mark = "mx" + secrets.token_hex(8)
         started, begin = self._clock.now(), self._clock.monotonic()
         wrapped = wrap(script, timeout, mark)
-        printed = self._transport(purpose(script), wrapped, timeout=timeout + _GRACE_S, is_safe=is_safe)
+        printed = self._transport(purpose(script), wrapped, timeout=limit, is_safe=is_safe)
         seconds = self._clock.monotonic() - begin
         self._note(seconds)
         answer = unwrap(printed, mark)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 MOST = 32
 
@@ -73,3 +73,44 @@ def once(ask: Callable[[], A], *, keep: tuple[type[Exception], ...] = ()) -> Cal
         return known[0]
 
     return asked
+
+
+class UnderWay(Generic[A]):
+    """A question that is asked in a thread of its own, and that nobody has to wait for to the end.
+
+    The thread is a daemon: what never answers keeps no process from ending.
+    """
+
+    def __init__(self, ask: Callable[[], A]) -> None:
+        """Begin to ask.
+
+        Arguments:
+            ask: answers it; must not touch what another thread touches.
+        """
+        self._ask = ask
+        self._answer: list[A] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="asking", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._answer.append(self._ask())
+        except BaseException as error:  # it is raised where somebody waits for the answer
+            self._error = error
+
+    def answer(self, seconds: float) -> A:
+        """Return the answer, or raise what came instead of it.
+
+        Arguments:
+            seconds: how long it is waited for.
+
+        Raises:
+            TimeoutError: there is none yet.
+        """
+        self._thread.join(timeout=max(0.0, seconds))
+        if self._error is not None:
+            raise self._error
+        if not self._answer:
+            raise TimeoutError(f"no answer within {seconds:g} s")
+        return self._answer[0]

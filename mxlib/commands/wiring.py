@@ -92,11 +92,12 @@ class Wiring:
             events=self.extras,
         )
 
-    def host(self, name: str) -> CuminHost:
+    def host(self, name: str, within: float | None = None) -> CuminHost:
         """A machine behind Spicerack.
 
         Arguments:
             name: fully qualified.
+            within: seconds within which each answer has to be here; None: as long as the question may take.
         """
         transport = cumin_transport(self._spicerack.remote().query(name))
         return CuminHost(
@@ -107,6 +108,7 @@ class Wiring:
             check=self._go_on,
             note=self.meter.add,
             events=self.extras,
+            within=within,
         )
 
     def _go_on(self, seconds: float = 0.0) -> None:

@@ -223,3 +223,15 @@ def test_what_was_run_is_written_down_and_a_script_only_where_it_may_change_the_
     ]  # fmt: skip
     assert [len(values.get("script", "")) for _event, values in kept] == [0, 6000, 0]
     assert "\x1b" not in kept[1][1]["script"]
+
+
+@pytest.mark.parametrize(("within", "asked"), [(None, (60, 70.0)), (5.0, (5.0, 5.0)), (100.0, (60, 100.0))])
+def test_an_answer_can_be_bounded_connection_included(within, asked):
+    seen = []
+
+    def transport(what, script, *, timeout, is_safe):
+        seen.append((float(re.search(r"timeout -k 5 (\S+) sh", script)[1]), timeout))
+        return local(what, script, timeout=timeout, is_safe=is_safe)
+
+    host(transport, within=within).read("true", timeout=60)
+    assert seen == [asked]

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from mxlib.base.errors import ParseError, SlotError
-from mxlib.base.parallel import at_once, once, side_by_side, while_told
+from mxlib.base.parallel import UnderWay, at_once, once, side_by_side, while_told
 
 
 def test_several_are_asked_at_the_same_time_and_answer_in_order():
@@ -77,3 +77,23 @@ def test_only_an_error_that_is_an_answer_is_kept():
     for _ in range(2):
         with pytest.raises(SlotError, match="two"):
             answer()
+
+
+def test_an_answer_that_comes_is_given_and_what_it_raises_is_raised():
+    assert UnderWay(lambda: 5).answer(10) == 5
+
+    def fails():
+        raise SlotError("no")
+
+    with pytest.raises(SlotError, match="no"):
+        UnderWay(fails).answer(10)
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_and_keeps_no_process_alive():
+    never = threading.Event()
+    asked = UnderWay(lambda: never.wait(30))
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.01 s"):
+        asked.answer(0.01)
+    assert [one.daemon for one in threading.enumerate() if one.name == "asking"] == [True]
+    never.set()
+    assert asked.answer(10)
