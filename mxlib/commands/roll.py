@@ -5,6 +5,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from spicerack import Spicerack
 
@@ -19,6 +20,7 @@ from mxlib.base.journal import EventLog
 from mxlib.base.text import plural
 from mxlib.base.windows import closing, opening, parse_all
 from mxlib.commands.command import Command
+from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.request import find_hosts
 from mxlib.commands.roll_fleet import Order, SpicerackFleet, newest_of
 from mxlib.commands.roll_story import Story
@@ -52,6 +54,7 @@ class RollRequest:
         max_failed: failures after which the roll may go on.
         plan: only say what would be done.
         again: forget which hosts have failed with this kernel.
+        json_file: where the plan is written as JSON; ``-`` is the standard output; None for nowhere.
     """
 
     kernel: str
@@ -64,6 +67,7 @@ class RollRequest:
     max_failed: int | None = None
     plan: bool = False
     again: bool = False
+    json_file: Path | None = None
 
 
 class RollKernel(Command):
@@ -87,6 +91,7 @@ class RollKernel(Command):
         self._only_plan = request.plan or bool(spicerack.dry_run)
         self._opens = None if self._only_plan else self._closed_until()
         self.reads_only = self._only_plan or self._opens is not None
+        check_json(request.json_file)
         if self._opens is None and self.site.roll.metrics is not None:
             check_folder(self.site.roll.metrics, COLLECTOR)
 
@@ -121,14 +126,19 @@ class RollKernel(Command):
     def _plan(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         roll = self._make(kernel, fleet, self.journal)
         state = roll.state()
-        for line in roll_report.plan_lines(plan(self._goal(kernel), state), state.left_s):
+        steps = plan(self._goal(kernel), state)
+        for line in roll_report.plan_lines(steps, state.left_s):
             self.tell.line(line)
         first = roll.decision(state)
         if said := fleet.at_work():
             first = Finish(Outcome.TAKEN, said)
-        self.tell.line(f"roll of {kernel} {roll_report.first_step(first)}")
         blocked = isinstance(first, Finish) and first.end is Outcome.BLOCKED
-        return Outcome.BLOCKED if blocked else Outcome.DONE
+        outcome, said = Outcome.BLOCKED if blocked else Outcome.DONE, roll_report.first_step(first)
+        told = {"kernel": kernel, "left_s": state.left_s, "hosts": [dataclasses.asdict(one) for one in steps]}
+        ended = {"outcome": outcome.name, "exit_code": outcome.value, "first": said}
+        write_json(self._request.json_file, {**told, **ended})
+        self.tell.line(f"roll of {kernel} {said}")
+        return outcome
 
     def _roll(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         path = self.open_journal(f"roll-kernel.{self.run_id}", why=self._why, kernel=kernel, hosts=self.hosts)

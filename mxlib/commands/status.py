@@ -2,18 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from spicerack import Spicerack
 
-from mxlib.base.errors import ParseError
+from mxlib.base.errors import ParseError, ReportError
 from mxlib.commands.answers import silence
 from mxlib.commands.command import Command
+from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.request import Request, check_host
 from mxlib.config.sections import Site
 from mxlib.facts import grub
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
+from mxlib.model.state import View
 from mxlib.mta import standing
 from mxlib.reboot.report import next_command
 
@@ -27,30 +31,63 @@ class Status(Command):
     name = "reboot-mx"
     reads_only = True
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request) -> None:
+    def __init__(self, spicerack: Spicerack, site: Site, request: Request, json_file: Path | None = None) -> None:
         """Check what was asked for; nothing is touched.
+
+        Arguments:
+            spicerack: the framework.
+            site: the site's configuration.
+            request: what the operator asked for.
+            json_file: where it is written as JSON; ``-`` is the standard output; None for nowhere.
 
         Raises:
             mxlib.base.errors.ConfigError: the host is no MX of the site.
+            mxlib.base.errors.ReportError: the file could not be written in the end.
         """
         super().__init__(spicerack, site, subject=check_host(site, request.host))
         self._request = request
+        self._json_file = json_file
+        self._found: dict[str, Any] = {}
+        check_json(json_file)
 
     def work(self) -> Outcome:
         """Read and say it."""
         world = self.wiring.world(self._request, self.run_id)
         if (found := silence(world)) is not None:
+            self._found = {"answered": False}
             if found.outcome is not Outcome.UNKNOWN:
                 # where etcd does not answer, that is said already, and costs twenty seconds a time
-                self.tell.line(_slot(world.adapters.slot.describe()))
+                self._found["slot"] = world.adapters.slot.describe() or "free"
+                self.tell.line(_slot(self._found["slot"]))
             return self.said(found.outcome, found.why)
         source = standing.source(world.mta)
         facts = read_facts(world.target, (source, grub.SOURCE))
-        stands = facts.get(source)
+        slot = world.adapters.slot.describe()
+        self._found = {"answered": True, "slot": slot or "free"}
+        try:
+            stands = facts.get(source)
+        except ParseError as error:
+            self.tell.line(_slot(slot))
+            more = f"what else is known of it: cookbook sre.mail.status {self.subject}"
+            return self.said(Outcome.UNKNOWN, f"{error}; {more}")
         stands = dataclasses.replace(stands, view=world.view(stands))
-        for line in lines(self.subject, stands, kernels_of(facts), world.adapters.slot.describe()):
+        self._found |= as_dict(self.subject, stands, kernels_of(facts))
+        for line in lines(self.subject, stands, kernels_of(facts), slot):
             self.tell.line(line)
+        self._write(Outcome.DONE, "")
         return Outcome.DONE
+
+    def said(self, outcome: Outcome, why: str) -> Outcome:
+        """Say the last line, after what was found is written."""
+        self._write(outcome, why)
+        return super().said(outcome, why)
+
+    def _write(self, outcome: Outcome, why: str) -> None:
+        ended = {"host": self.subject, "outcome": outcome.name, "exit_code": outcome.value, "why": why}
+        try:
+            write_json(self._json_file, {**self._found, **ended})
+        except ReportError as error:
+            self.tell.line(str(error))
 
 
 def kernels_of(facts: Facts) -> Callable[[str], str]:
@@ -85,6 +122,39 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
     yield from _run(host, record) if record is not None else ("no run has claimed it",)
 
 
+def as_dict(host: str, found: standing.Standing, kernel_of: Callable[[str], str]) -> dict[str, Any]:
+    """Return where a host stands, for a program.
+
+    Arguments:
+        host: its name.
+        found: what it said.
+        kernel_of: names the kernel of an entry of GRUB's menu.
+    """
+    view, record = found.view, found.depool.record
+    entries = {name: {"entry": one, "kernel": kernel_of(one)} for name, one in _entries(view).items()}
+    return {
+        "kernel": view.kernel,
+        "boot": view.boot,
+        "ports": view.ports.value,
+        "mta": view.mta.value,
+        "puppet_off": view.puppet_off,
+        "boot_entries": entries,
+        "refused": dict(found.depool.knocks),
+        "run": None if record is None else _run_as_dict(host, record),
+    }
+
+
+def _entries(view: View) -> dict[str, str]:
+    """The entries of GRUB's environment that are set."""
+    return {name: one for name, one in (("saved", view.saved), ("next", view.next)) if one}
+
+
+def _run_as_dict(host: str, record: Record) -> dict[str, Any]:
+    told = {key: getattr(record, key) for key in ("run", "who", "since", "why", "stay")}
+    kernels = {"target": record.target.release, "fallback": record.fallback.release}
+    return {**told, **kernels, "progress": _progress(record), "next": _next(host, record)}
+
+
 def _slot(said: str) -> str:
     return f"slot of the service: {said or 'free'}"
 
@@ -111,8 +181,12 @@ def _run(host: str, record: Record) -> Iterator[str]:
     kernels = f"target {record.target.release}, fallback {record.fallback.release}; " if record.target.release else ""
     staying = "; it is to stay out of service" if record.stay else ""
     yield f"{kernels}{_progress(record)}{staying}"
+    yield f"next: {_next(host, record)}"
+
+
+def _next(host: str, record: Record) -> str:
     ended = record.stay and record.awaited is None and not record.undoing
-    yield f"next: {next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)}"
+    return next_command(host, Outcome.DONE if ended else Outcome.LEFT_OUT, record)
 
 
 def _progress(record: Record) -> str:

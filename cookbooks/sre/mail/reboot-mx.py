@@ -1,9 +1,10 @@
 """Reboot a mail exchanger into a kernel of choice without losing a mail."""
 
 import argparse
+from pathlib import Path
 
 from cookbooks.sre.mail import HostRunCookbookBase
-from mxlib.commands import arguments
+from mxlib.commands import arguments, json_out
 from mxlib.commands.command import Command
 from mxlib.commands.status import Status
 from mxlib.config.sections import Site
@@ -56,6 +57,7 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
             choices=("none", "stanzas", "link"),
             help="Before a cold start that renames a network interface: two stanzas, or its name pinned by its MAC.",
         )
+        parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --status: {json_out.HELP}")
         parser.add_argument("--stay-depooled", action="store_true", help="Leave the host out of service in the end.")
 
     def goal(self, args: argparse.Namespace) -> Goal:
@@ -71,5 +73,6 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Look, or do."""
         if args.status:
-            return Status(self.spicerack, site, self.request(args))
+            return Status(self.spicerack, site, self.request(args), args.json)
+        json_out.belongs_to(args.json, "--status")
         return super().command(args, site)

@@ -1,9 +1,10 @@
 """Roll a kernel over the mail exchangers, one after the other, and stop at the first doubt."""
 
 import argparse
+from pathlib import Path
 
 from cookbooks.sre.mail import MailCookbookBase
-from mxlib.commands import arguments, roll
+from mxlib.commands import arguments, json_out, roll
 from mxlib.commands.command import Command
 from mxlib.config.sections import Site
 from mxlib.model.outcome import exit_codes
@@ -55,6 +56,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             "--max-failed", type=arguments.count, metavar="N", help="Failures after which the roll may go on."
         )
         parser.add_argument("--plan", action="store_true", help="Say what would be done and change nothing.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --plan: {json_out.HELP}")
         parser.add_argument(
             "--again", action="store_true", help="Forget which hosts have failed with this kernel: somebody has looked."
         )
@@ -62,6 +64,8 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Return the roll."""
+        if not args.plan:
+            json_out.belongs_to(args.json, "--plan")
         request = roll.RollRequest(
             kernel=args.kernel,
             query=f"A:{args.alias}" if args.alias else args.query or "",
@@ -72,6 +76,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             soak_s=args.soak,
             max_failed=args.max_failed,
             plan=args.plan,
+            json_file=args.json,
             again=args.again,
         )
         return roll.RollKernel(self.spicerack, site, request)

@@ -1,10 +1,22 @@
-"""What the operator of a roll types comes before what the site says."""
+"""What the operator of a roll types comes before what the site says; what ``--plan --json`` says to a program."""
+
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from mxlib.base.errors import ConfigError
-from mxlib.commands.roll import RollRequest, overridden
+from mxlib.commands import roll
+from mxlib.commands.roll import RollKernel, RollRequest, overridden
 from mxlib.config.roll import RollSection, RollSoak
+from mxlib.model.outcome import Outcome
+from mxlib.roll.state import Finish, PlanLine, Take
+from tests.unit.commands.test_metrics_folder import SITE
+
+MX = "mx1001.example.org"
 
 
 def test_the_operator_overrides_the_site() -> None:
@@ -20,3 +32,30 @@ def test_the_operator_overrides_the_site() -> None:
     )
     with pytest.raises(ConfigError, match="windows: expected"):
         overridden(section, RollRequest("x", windows=("at night",)))
+
+
+@pytest.mark.parametrize(
+    ("first", "at_work", "outcome", "said"),
+    [
+        (Take(MX), "", Outcome.DONE, f"would begin by rebooting {MX}"),
+        (Finish(Outcome.BLOCKED, "an alert"), "", Outcome.BLOCKED, "would end at once: blocked"),
+        (Take(MX), "another run", Outcome.DONE, "somebody else is at work: another run"),
+    ],
+)
+def test_a_plan_is_written_for_a_program(monkeypatch, capsys, caplog, first, at_work, outcome, said):
+    caplog.set_level(logging.INFO)
+    steps = (PlanLine(MX, "reboot", "it has to", 0.0, 300.0),)
+    monkeypatch.setattr(RollKernel, "_fleet", lambda *_: MagicMock(at_work=lambda: at_work))
+    made = MagicMock(decision=lambda _: first, state=lambda: SimpleNamespace(left_s=60))
+    monkeypatch.setattr(RollKernel, "_make", lambda *_: made)
+    monkeypatch.setattr(roll, "plan", lambda *_: steps)
+    monkeypatch.setattr(roll.roll_report, "plan_lines", lambda *_: ())
+    request = RollRequest(kernel="6.1.0-56-amd64", plan=True, json_file=Path("-"))
+    assert RollKernel(MagicMock(dry_run=False), SITE, request).execute() is outcome
+    told = json.loads(capsys.readouterr().out)
+    assert told["hosts"] == [
+        {"host": MX, "act": "reboot", "why": "it has to", "begins_s": 0.0, "takes_s": 300.0, "fits": True}
+    ]
+    assert (told["kernel"], told["exit_code"], told["outcome"]) == ("6.1.0-56-amd64", outcome.value, outcome.name)
+    assert said in told["first"]
+    assert caplog.messages[-1].endswith(told["first"])
