@@ -136,6 +136,7 @@ ENDS: Mapping[str, tuple[Outcome, ...]] = MappingProxyType(
             Outcome.UNPROVEN,
             Outcome.BLOCKED,
         ),
+        "status": _CHECK,
         "verify-mx": _CHECK,
     }
 )

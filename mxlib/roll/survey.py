@@ -25,7 +25,8 @@ from mxlib.roll.state import Seen, Stand
 RUN_SUFFIX = "-roll"
 """The id of a run that a roll has begun ends so: its leftovers are told by it from other people's work."""
 KERNEL_CHECK = "kernel"
-_NOT_POOLED = frozenset({"no", "inactive"})
+NOT_POOLED = frozenset({"no", "inactive"})
+"""Values of a pool state with which no client is sent there."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _out(found: standing.Standing, pool: Mapping[str, str]) -> str:
         return f"its mail ports are {found.view.ports.value}, and no run says why"
     if found.view.mta is not Mta.SERVING:
         return f"its MTA does not serve (unit {found.mta_unit}), and no run says why"
-    out = sorted(f"{name}={value}" for name, value in pool.items() if value in _NOT_POOLED)
+    out = sorted(f"{name}={value}" for name, value in pool.items() if value in NOT_POOLED)
     return f"somebody has taken it out of the pool ({', '.join(out)})" if out else ""
 
 

@@ -103,6 +103,10 @@ def test_what_ends_before_anything_begins(run, admin_log, words, outcome, said) 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh client here")
 def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log) -> None:
     assert run("sre.mail.verify-mx", "--no-probes", "--only", "disk").returncode == Outcome.NO_ANSWER.value
+    asked = run("sre.mail.status")
+    assert asked.returncode == Outcome.NO_ANSWER.value, asked.stderr
+    assert "UNKNOWN: it does not answer: no session" in asked.stdout + asked.stderr
+    assert "slot of the service: unknown: etcd" in asked.stdout + asked.stderr
     looked = run("sre.mail.reboot-mx", MX, "--status")
     # etcd is down, so whether a run holds the host is not known
     assert looked.returncode == Outcome.UNKNOWN.value, looked.stderr
@@ -148,6 +152,10 @@ def parse(tmp_path: Path) -> Callable[..., object]:
         (["reboot-mx", "other.lab.test", "--kernel", "newest"], "'other.lab.test' is not one of the MXs"),
         (["drain-queue", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
         (["repair-nic", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
+        (["status", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
+        (["status", "--json", "/nosuch/x.json"], "there is no folder /nosuch"),
+        (["reboot-mx", MX, "--kernel", "newest", "--json", "x"], "--json x: expected together with --status only"),
+        (["roll-kernel", "--kernel", "newest", "--json", "x"], "--json x: expected together with --plan only"),
         (["roll-kernel", "--kernel", "newest", "--canary", "x"], "--canary: 'x' is none of the hosts"),
         (["roll-kernel", "--kernel", "newest", "--window", "never"], "windows: expected"),
         (["depool-mx", MX, "-r", "x", "--accept", "nosuch"], "--accept: there is no check 'nosuch'"),
@@ -183,6 +191,7 @@ def test_what_the_site_does_not_allow_is_refused(parse, caplog, words, said) -> 
         (["repair-nic", MX, "--kernel", "a b"], "--kernel: expected a release"),
         (["repair-nic", MX, "--known", "ens5"], "--known: expected MAC=NAME"),
         (["repair-nic", MX, "--timeout", "-1"], "--timeout: expected a time"),
+        (["status", "--timeout", "0"], "--timeout: expected a time of 1 to 60 seconds"),
         (["verify-mx", "--only", "a b"], "--only: expected the name of a check"),
     ],
 )

@@ -1,14 +1,26 @@
 """What ``--status`` says of a host: which kernel it boots next, who was refused, and the command that goes on."""
 
+import json
+import logging
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
-from mxlib.commands.status import lines
+from mxlib.commands import answers
+from mxlib.commands import status as status_command
+from mxlib.commands.request import Request
+from mxlib.commands.status import Status, lines
+from mxlib.config.load import parse
+from mxlib.model.goal import Goal
+from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Kernel
 from mxlib.model.state import Mta, Ports
+from tests.unit.commands import test_service_table as samples
 from tests.unit.support.records import RECORD
+from tests.unit.support.site import changed
 
 KERNELS = {"menu>old": "6.1.0-55", "menu>new": "6.1.0-56"}
 
@@ -64,3 +76,55 @@ def test_it_says_what_returns_a_host_to_service(changes, progress, command):
     assert said[-2].startswith(progress)
     assert said[-1].startswith("next: cookbook sre.mail.")
     assert command in said[-1]
+
+
+NO_NFT = samples.depool(table=samples.TABLE.format("sh: 1: nft: not found\n", 127))
+
+
+@pytest.fixture
+def look(monkeypatch, caplog, tmp_path):
+    """The whole command, on a host that answers."""
+    caplog.set_level(logging.INFO)
+    site = parse(changed("pool", "none"), "x.yaml")
+
+    def run(silent="", json_file=Path("-"), **answer):
+        monkeypatch.setattr(answers, "unanswered", lambda _: silent)
+        monkeypatch.setattr(status_command, "read_facts", lambda *_: samples.answer(**answer))
+        monkeypatch.setattr("mxlib.commands.wiring.Wiring._slot", lambda *_: MagicMock(describe=lambda: ""))
+        request = Request(samples.ONE, Goal(), "a test")
+        return Status(MagicMock(dry_run=False), site, request, json_file).execute()
+
+    return run
+
+
+def test_for_a_program_it_says_the_same(look, capsys):
+    assert look(depool=samples.depool(RECORD)) is Outcome.DONE
+    told = json.loads(capsys.readouterr().out)
+    assert {key: told[key] for key in ("host", "answered", "kernel", "ports", "mta", "slot", "exit_code")} == {
+        "host": samples.ONE, "answered": True, "kernel": samples.KERNEL, "ports": "open", "mta": "serving",
+        "slot": "free", "exit_code": 0,
+    }  # fmt: skip
+    assert told["boot_entries"] == {"saved": {"entry": "x", "kernel": ""}}
+    assert (told["run"]["run"], told["run"]["target"]) == ("run-1", "6.1.0-56")
+    assert told["run"]["next"].startswith("cookbook sre.mail.reboot-mx mx1001.lab.test --resume")
+
+
+def test_a_host_without_nft_is_unknown_in_one_line_and_says_where_the_rest_is(look, capsys, caplog):
+    assert look(depool=NO_NFT) is Outcome.UNKNOWN
+    assert "nft cannot tell: sh: 1: nft: not found" in caplog.messages[-1]
+    assert f"cookbook sre.mail.status {samples.ONE}" in caplog.messages[-1]
+    assert "Traceback" not in caplog.text
+    assert json.loads(capsys.readouterr().out)["outcome"] == "UNKNOWN"
+
+
+def test_a_silent_host_is_told_to_a_program_too(look, capsys):
+    assert look(silent="no session") is Outcome.NO_ANSWER
+    told = json.loads(capsys.readouterr().out)
+    assert (told["answered"], told["exit_code"]) == (False, Outcome.NO_ANSWER.value)
+
+
+def test_a_file_that_cannot_be_written_changes_no_outcome(look, tmp_path, caplog):
+    place = tmp_path / "x.json"
+    place.mkdir()
+    assert look(json_file=place) is Outcome.DONE
+    assert "x.json: cannot be written" in caplog.text

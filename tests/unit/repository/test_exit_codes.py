@@ -18,6 +18,7 @@ PAGES = {
     "remedy-mx": "remedy-mx.md",
     "repair-nic": "repair-nic.md",
     "roll-kernel": "roll-kernel.md",
+    "status": "status.md",
     "verify-mx": "verify-mx.md",
     "reboot-mx": "reboot-mx.md",
 }
