@@ -297,7 +297,14 @@ def table(found: Sequence[Row]) -> tuple[str, ...]:
     grid = [heads, *((one.status.value, one.host, *(cell.shown for cell in one.cells.values())) for one in found)]
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
     lines = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in grid)
-    return (*lines, *(f"{one.host}: {reason}" for one in found for reason in one.reasons))
+    return (*lines, *_reasons(found))
+
+
+def _reasons(found: Sequence[Row]) -> Iterable[str]:
+    """What is wrong or unknown, a line each; what is so of every host in one line for all."""
+    shared = [one for one in found[0].reasons if len(found) > 1 and all(one in row.reasons for row in found)]
+    yield from (f"every host: {one}" for one in shared)
+    yield from (f"{row.host}: {one}" for row in found for one in row.reasons if one not in shared)
 
 
 _HEADS = {"up since": "up since (UTC)", "verified": "verified (UTC)"}

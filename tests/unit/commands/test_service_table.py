@@ -188,6 +188,12 @@ def test_what_is_known_of_a_silent_host_from_elsewhere_is_said_and_it_stays_unkn
     assert row.reasons == ("UNKNOWN: it does not answer: no session", "FAILED: out of the pool: smtp=no")
 
 
+def test_what_is_so_of_every_host_is_said_once():
+    lines = service_table.table(rows({ONE: answer(listeners=0), TWO: answer()}, verified=ParseError("no file")))
+    assert lines[3:] == ("every host: UNKNOWN: no file", f"{ONE}: FAILED: its MTA does not serve (unit active)")
+    assert service_table.table(rows(verified=ParseError("no file")))[2:] == (f"{ONE}: UNKNOWN: no file",)
+
+
 def test_a_slot_that_cannot_be_read_is_no_success():
     end, why = service_table.outcome(rows(), ("slot of the service: unknown: etcd: refused",))
     assert (end, why) == (Outcome.UNKNOWN, "slot of the service: unknown: etcd: refused")
