@@ -13,7 +13,8 @@ from lab.world.places import FAMILIES, WorldError
 FILE_NAME = "behaviour.json"
 STAGES = ("connect", "mail", "rcpt", "data")
 _DEFAULT_STAGE = {"tempfail": "rcpt", "reject": "rcpt", "stall": "data", "drop": "data"}
-MODES = ("accept", "tempfail", "reject", "refuse", "stall", "drop", "hang")
+MODES = ("accept", "slow", "tempfail", "reject", "refuse", "stall", "drop", "hang")
+SLOW_MS = 1000
 
 
 class BehaviourError(WorldError):
@@ -25,12 +26,13 @@ class Behaviour:
     """What a place does.
 
     Attributes:
-        mode: accept; tempfail (4xx); reject (5xx); refuse (no listener); stall (never answers); drop (keeps the message
-            and drops the connection before the 250); hang (the alias peer only: falls silent).
+        mode: accept; slow (accepts, late); tempfail (4xx); reject (5xx); refuse (no listener); stall (never answers);
+            drop (keeps the message and drops the connection before the 250); hang (the alias peer only: falls silent).
         family: the connections it applies to: v4, v6 or both. The others are accepted.
         above_bytes: at stage data: only messages with a body larger than this, in bytes.
         stage: where it happens: connect, mail, rcpt or data (after the final dot).
         after: the alias peer only: lines sent before it hangs.
+        delay_ms: mode slow only: milliseconds before each answer.
     """
 
     mode: str = "accept"
@@ -38,6 +40,7 @@ class Behaviour:
     above_bytes: int = 0
     stage: str = "data"
     after: int = 0
+    delay_ms: int = SLOW_MS
 
     def at(self, stage: str, family: str, size: int = 0) -> str:
         """Return the mode that applies at a stage, to a connection of a family, for a body of a size in bytes."""
@@ -63,7 +66,7 @@ def parse_behaviour(name: str, value: Mapping[str, Any]) -> Behaviour:
         BehaviourError: an unknown key, or a value that is not one of those expected.
     """
     mode = _one_of(name, "mode", value.get("mode", "accept"), MODES)
-    unknown = set(value) - {"mode", "family", "above_bytes", "stage", "after"}
+    unknown = set(value) - {"mode", "family", "above_bytes", "stage", "after", "delay_ms"}
     if unknown:
         raise BehaviourError(f"{name}: unknown key: {', '.join(sorted(unknown))}")
     return Behaviour(
@@ -72,6 +75,7 @@ def parse_behaviour(name: str, value: Mapping[str, Any]) -> Behaviour:
         _count(name, "above_bytes", value.get("above_bytes", 0)),
         _one_of(name, "stage", value.get("stage") or _DEFAULT_STAGE.get(mode, "data"), STAGES),
         _count(name, "after", value.get("after", 0)),
+        _count(name, "delay_ms", value.get("delay_ms", SLOW_MS)),
     )
 
 

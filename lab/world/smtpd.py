@@ -129,7 +129,10 @@ class Session:
 
     async def _withstand(self, stage: str, size: int = 0) -> bool:
         """Misbehave if this is the stage for it; True: the refusal was answered."""
-        mode = self._site.behaviours.of(self._site.place.name).at(stage, self._family, size)
+        behaviour = self._site.behaviours.of(self._site.place.name)
+        mode = behaviour.at(stage, self._family, size)
+        if mode == "slow":
+            await asyncio.sleep(behaviour.delay_ms / 1000)
         if mode == "stall":
             self._log(f"stalls at {stage} ({size} bytes)")
             await asyncio.sleep(IDLE_LIMIT)

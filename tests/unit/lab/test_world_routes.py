@@ -168,6 +168,7 @@ def test_behaviour_by_stage_family_and_size() -> None:
         ({"mode": "stall", "family": "v5"}, "family: 'v5'"),
         ({"mode": "stall", "above_bytes": -1}, "above_bytes: -1"),
         ({"mode": "stall", "above_bytes": True}, "above_bytes: True"),
+        ({"mode": "slow", "delay_ms": -1}, "delay_ms: -1"),
         ({"mode": "stall", "stage": "later"}, "stage: 'later'"),
         ({"mode": "stall", "sise": 1}, "unknown key: sise"),
     ],

@@ -182,6 +182,16 @@ def test_behaviour_of_one_family_and_above_a_size(world: World) -> None:
     assert world.try_once(mail(100_001), "v6", command_timeout=0.5).outcome == "timeout"
 
 
+def test_a_slow_server_takes_each_message_late_and_whole(world: World) -> None:
+    world.behave(mode="slow", delay_ms=300)
+    begin = time.monotonic()
+    assert world.try_once(mail()).outcome == "ok"
+    assert time.monotonic() - begin >= 0.3
+    assert len(world.arrivals()) == 1
+    world.behave(mode="slow", delay_ms=5000)
+    assert world.try_once(mail(), command_timeout=0.3).outcome == "timeout"
+
+
 def test_refused_until_mended(world: World) -> None:
     held = socket.create_connection(("127.0.0.1", world.v4), 2)
     assert held.recv(100).startswith(b"220 ")
