@@ -202,8 +202,8 @@ class _Drain:
         known = found.known.backlog
         oldest = f", oldest {duration((known.now - known.oldest).total_seconds())}" if known.oldest and left else ""
         kept = f", {found.total - found.triable} of them not tried" if found.total > found.triable else ""
-        given_up = duration(max(0.0, self._left()))
-        return f"drain: {plural(left, 'message')} left{kept}, {rate:.1f}/s{eta}{oldest}; given up in {given_up}"
+        ends = duration(max(0.0, self._left()))
+        return f"drain: {plural(left, 'message')} left{kept}, {rate:.1f}/s{eta}{oldest}; draining ends within {ends}"
 
     # --- telling
 

@@ -131,7 +131,7 @@ def _still_to_end(facts: MtaFacts, waited: float, limit: float) -> str:
     left = limit / 2 - waited
     sessions = facts.role(Role.SESSION) and left > 0
     ask = f"; open SMTP sessions are ended in {duration(left)}" if sessions else ""
-    return f"{said} left after {duration(waited)}, given up in {duration(max(0.0, limit - waited))}{ask}"
+    return f"{said} left after {duration(waited)}, the wait ends within {duration(max(0.0, limit - waited))}{ask}"
 
 
 def _end_sessions(world: RebootWorld, facts: MtaFacts) -> str:
