@@ -2,7 +2,7 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -14,7 +14,11 @@ from lab.stations import management, outside
 from lab.stations.box import Box
 from lab.stations.infra import OUTSIDE_SENDER
 
-QUEUED = 40
+QUEUED = 240  # half of it to each destination: either half alone is more than a drain may leave
+FAST, SLOW = "provider", "lists"
+# One destination takes mail as fast as an exchanger sends it, the other one answers each message late.
+WAITING = {"user7@lab.test": FAST, "list-friends@lab.test": SLOW}
+DELAY_MS = 600
 RATE = 1  # messages a second: at two, an emulated exchanger that takes all of them has no processor time left
 RECIPIENTS = ("user1@lab.test", "v4user2@lab.test", "v6user3@lab.test", "list-friends@lab.test", "support@lab.test")
 
@@ -28,9 +32,10 @@ def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
     mx = exchanger(host)
     kernel = other_kernel(place, mx)
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    queue_up(place, mx, QUEUED)
-    say(f"{QUEUED} messages wait in the queue of {mx.name}; while it goes on mail comes from outside, {RATE} a second")
-    with mail_flowing(place, RATE):
+    queue_up(place, mx, QUEUED, WAITING)
+    say(f"{QUEUED} messages wait in the queue of {mx.name}, half of them for {SLOW}, which answers slowly from now on")
+    say(f"while the cookbook runs mail comes from outside, {RATE} a second")
+    with mail_flowing(place, RATE), slow(place, SLOW, DELAY_MS):
         words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--reason", "demonstration"]
         say(f"on {place.operator.name}: cookbook {' '.join(words)}")
         code = subprocess.run(cookbook(place.operator, *words), check=False, stdin=subprocess.DEVNULL).returncode
@@ -67,20 +72,39 @@ def other_kernel(place: Stations, mx: Exchanger) -> str:
     return next(kernel for kernel in kernels if kernel != running)
 
 
-def queue_up(place: Stations, mx: Exchanger, count: int) -> None:
-    """Put mail into an exchanger's queue: the provider defers it, then is well again.
+@contextmanager
+def slow(place: Stations, server: str, delay_ms: int) -> Iterator[None]:
+    """Within, a server of the outside world answers each message late; afterwards it is well again."""
+    outside.change(place.lab, server, {"mode": "slow", "delay_ms": delay_ms})
+    try:
+        yield
+    finally:
+        outside.change(place.lab, server, None)
+
+
+ONE_DESTINATION = {"user7@lab.test": "provider"}
+
+
+def queue_up(place: Stations, mx: Exchanger, count: int, to: Mapping[str, str] = ONE_DESTINATION) -> None:
+    """Put mail into an exchanger's queue: those who would take it defer it, then are well again.
+
+    Arguments:
+        place: the stations of the lab.
+        mx: the exchanger.
+        count: messages in all.
+        to: recipients, each in its turn, and the server of the outside world that would take their mail.
 
     Raises:
         LabError: the queue did not reach that count.
     """
-    outside.change(place.lab, "provider", {"mode": "tempfail"})
+    for server in to.values():
+        outside.change(place.lab, server, {"mode": "tempfail"})
     try:
         words = [
             "send",
             "--state",
             "/outside",
-            "--to",
-            "user7@lab.test",
+            *(word for recipient in to for word in ("--to", recipient)),
             "--count",
             str(count),
             "--via",
@@ -88,11 +112,13 @@ def queue_up(place: Stations, mx: Exchanger, count: int) -> None:
             *sources(),
         ]
         subprocess.run(outside.program(place.world, "sender", *words), check=True, stdout=subprocess.DEVNULL)
-        wait_for(f"{count} messages in the queue of {mx.name}", lambda: queue(place, mx) >= count, deadline=60, every=1)
+        what = f"{count} messages in the queue of {mx.name}"
+        wait_for(what, lambda: queue(place, mx) >= count, deadline=60 + count, every=1)
     except subprocess.CalledProcessError as error:
         raise LabError(f"the outside sender returned {error.returncode}") from error
     finally:
-        outside.change(place.lab, "provider", None)
+        for server in to.values():
+            outside.change(place.lab, server, None)
 
 
 def queue(place: Stations, mx: Exchanger) -> int:

@@ -1,0 +1,63 @@
+"""The demo's mail: two destinations, of which one is slow while the cookbook runs, and both are well afterwards."""
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from lab import demo
+from lab.shell import LabError
+from lab.world.behaviour import parse_behaviour
+from mxlib.config.sections import DrainSection
+
+MX = SimpleNamespace(name="mx2001", fqdn="mx2001.lab.test")
+PLACE = SimpleNamespace(lab="lab", world="world")
+WELL = [("provider", None), ("lists", None)]
+
+
+@pytest.fixture
+def changes(monkeypatch):
+    """What the servers of the outside world were told, in order."""
+    told = []
+    monkeypatch.setattr(demo.outside, "change", lambda _, server, value: told.append((server, value)))
+    monkeypatch.setattr(demo.outside, "program", lambda *words: list(map(str, words)))
+    monkeypatch.setattr(demo, "wait_for", lambda *_, **__: None)
+    return told
+
+
+def test_both_destinations_put_their_mail_off_and_are_well_again(monkeypatch, changes):
+    sent = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: sent.append((words, list(changes))))
+    demo.queue_up(PLACE, MX, demo.QUEUED, demo.WAITING)
+    ((words, before),) = sent
+    assert [words[at + 1] for at, word in enumerate(words) if word == "--to"] == list(demo.WAITING)
+    assert words[words.index("--count") + 1] == str(demo.QUEUED)
+    assert before == [("provider", {"mode": "tempfail"}), ("lists", {"mode": "tempfail"})]
+    assert changes[2:] == WELL
+
+
+def test_they_are_well_again_also_where_the_mail_could_not_be_sent(monkeypatch, changes):
+    def fails(*_, **__):
+        raise subprocess.CalledProcessError(1, "send")
+
+    monkeypatch.setattr(subprocess, "run", fails)
+    with pytest.raises(LabError, match="the outside sender returned 1"):
+        demo.queue_up(PLACE, MX, 5, demo.WAITING)
+    assert changes[2:] == WELL
+
+
+def test_a_drain_has_to_go_on_whatever_one_destination_takes():
+    assert demo.QUEUED / len(demo.WAITING) > DrainSection().max_residual
+    assert demo.SLOW in demo.WAITING.values()
+
+
+def test_a_server_is_slow_within_and_well_afterwards(changes):
+    def fails():
+        with demo.slow(PLACE, "lists", 600):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    (_, value), *after = changes
+    assert (parse_behaviour("lists", value).mode, parse_behaviour("lists", value).delay_ms) == ("slow", 600)
+    assert after == [("lists", None)]
