@@ -18,6 +18,7 @@ from mxlib.base.windows import closing, opening, parse_all
 from mxlib.commands import service_table as table
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_json
+from mxlib.commands.last_verification import Verified, parse_verified
 from mxlib.commands.request import check_host
 from mxlib.commands.roll_fleet import asked_of
 from mxlib.config.sections import Site
@@ -146,10 +147,10 @@ class ServiceStatus(Command):
 
     # --- on this management host
 
-    def _verified(self) -> dict[str, table.Verified] | MxlibError:
+    def _verified(self) -> dict[str, Verified] | MxlibError:
         path = self._request.last
         try:
-            return table.parse_verified(path.read_text(encoding="utf-8"))
+            return parse_verified(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             return ParseError(f"the last verification is not known here: {path}: {why}")

@@ -3,7 +3,6 @@
 What could not be read is UNKNOWN with its reason, cell by cell: one fact that is missing hides no other.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from mxlib.base.errors import MxlibError, ParseError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status
 from mxlib.checks import hole as hole_check
+from mxlib.commands.last_verification import Verified
 from mxlib.config.sections import Site
 from mxlib.facts import boot, depool, hole, kernel
 from mxlib.facts import proven_kernels as proven
@@ -80,21 +80,6 @@ class Row:
         # of a host that is silent every cell has the same reason
         own = [f"{one.status.value}: {one.why}" for one in bad if one.why != self.why]
         return tuple(dict.fromkeys((*silent, *own)))
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What the last verification by the timer found of one host.
-
-    Attributes:
-        status: its worst check.
-        when: when it was asked (UTC).
-        bad: names of the checks that did not pass.
-    """
-
-    status: Status
-    when: datetime
-    bad: tuple[str, ...]
 
 
 def sources(site: Site) -> tuple[Source[Any], ...]:
@@ -269,26 +254,6 @@ def _verified(read: Read, name: str) -> Cell:
         return Cell(shown, told)
     why = f"the last verification, {duration(age)} ago: {', '.join(last.bad)}"
     return Cell(shown, told, last.status, one_line(why))
-
-
-def parse_verified(text: str) -> dict[str, Verified]:
-    """Read what ``verify-mx --json`` wrote.
-
-    Raises:
-        mxlib.base.errors.ParseError: it is something else.
-    """
-    try:
-        return {one["host"]: _of_host(one) for one in json.loads(text)["hosts"]}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"it is not what verify-mx --json writes: {one_line(repr(error))}") from None
-
-
-def _of_host(raw: Mapping[str, Any]) -> Verified:
-    bad = [str(one["check"]) for one in raw["checks"] if Status(one["status"]) is not Status.OK]
-    when = datetime.fromisoformat(raw["when"])
-    if when.tzinfo is None:
-        raise ValueError(f"a time without a zone: {raw['when']}")
-    return Verified(Status(raw["status"]), when, tuple(map(one_line, bad)))
 
 
 def table(found: Sequence[Row]) -> tuple[str, ...]:

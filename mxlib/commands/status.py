@@ -78,16 +78,18 @@ class Status(Command):
         return Outcome.DONE
 
     def said(self, outcome: Outcome, why: str) -> Outcome:
-        """Say the last line, after what was found is written."""
-        self._write(outcome, why)
+        """Say the last line, after what was found is written: here, that it cannot be changes no outcome."""
+        try:
+            self._write(outcome, why)
+        except ReportError as error:
+            self.tell.line(str(error))
         return super().said(outcome, why)
 
     def _write(self, outcome: Outcome, why: str) -> None:
+        """Write what was found, once."""
+        path, self._json_file = self._json_file, None
         ended = {"host": self.subject, "outcome": outcome.name, "exit_code": outcome.value, "why": why}
-        try:
-            write_json(self._json_file, {**self._found, **ended})
-        except ReportError as error:
-            self.tell.line(str(error))
+        write_json(path, {**self._found, **ended})
 
 
 def kernels_of(facts: Facts) -> Callable[[str], str]:

@@ -11,6 +11,7 @@ import pytest
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseError, PoolError
 from mxlib.base.verdict import Status
 from mxlib.commands import service_table
+from mxlib.commands.last_verification import Verified
 from mxlib.config.load import parse
 from mxlib.facts.proven_kernels import Proof
 from mxlib.facts.section import SectionOutput
@@ -57,7 +58,7 @@ def proof(host=ONE, release=KERNEL, version=BUILD):
 
 
 def last(status=Status.OK, age=600, bad=()):
-    return service_table.Verified(status, NOW - timedelta(seconds=age), bad)
+    return Verified(status, NOW - timedelta(seconds=age), bad)
 
 
 def rows(answers=None, pools=None, verified=None):
@@ -197,21 +198,6 @@ def test_what_is_so_of_every_host_is_said_once():
 def test_a_slot_that_cannot_be_read_is_no_success():
     end, why = service_table.outcome(rows(), ("slot of the service: unknown: etcd: refused",))
     assert (end, why) == (Outcome.UNKNOWN, "slot of the service: unknown: etcd: refused")
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"hosts": [{}]}', '{"hosts": [{"host": "a", "checks": []}]}'])
-def test_a_file_that_is_no_verification_is_unknown(text):
-    with pytest.raises(ParseError, match="not what verify-mx --json writes"):
-        service_table.parse_verified(text)
-
-
-def test_the_file_of_the_timer_is_read():
-    raw = {"host": ONE, "status": "FAILED", "when": NOW.isoformat()}
-    checks = [{"check": "disk", "status": "FAILED"}, {"check": "mta", "status": "OK"}]
-    text = json.dumps({"hosts": [{**raw, "checks": checks}]})
-    assert service_table.parse_verified(text) == {ONE: service_table.Verified(Status.FAILED, NOW, ("disk",))}
-    with pytest.raises(ParseError):
-        service_table.parse_verified(text.replace("+00:00", ""))
 
 
 EXAMPLE = {

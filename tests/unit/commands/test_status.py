@@ -123,8 +123,11 @@ def test_a_silent_host_is_told_to_a_program_too(look, capsys):
     assert (told["answered"], told["exit_code"]) == (False, Outcome.NO_ANSWER.value)
 
 
-def test_a_file_that_cannot_be_written_changes_no_outcome(look, tmp_path, caplog):
+def test_a_file_that_cannot_be_written_is_no_success_and_hides_no_other_end(look, tmp_path, caplog):
     place = tmp_path / "x.json"
     place.mkdir()
-    assert look(json_file=place) is Outcome.DONE
-    assert "x.json: cannot be written" in caplog.text
+    assert look(json_file=place) is Outcome.REFUSED
+    assert "x.json: cannot be written" in caplog.messages[-1]
+    assert caplog.text.count("x.json: cannot be written") == 1
+    assert look(json_file=place, silent="no session") is Outcome.NO_ANSWER
+    assert "x.json: cannot be written" in caplog.messages[-2]
