@@ -4,10 +4,10 @@ Invariants, held from every state and so after any interruption:
 
 * A host is begun only while so many others are in service and well as the site says, no more than ``max_out`` are out
   or unwell with it, and its data centre keeps another MX in service (if it has another one at all).
-* One that somebody else took out is never touched, and counts as out; so does one that cannot be asked.
+* A host that somebody else took out is never touched, and counts as out; so does one that cannot be asked.
 * No host is begun after more than ``max_failed`` have failed with this kernel, in this run or in an earlier one, nor
   before the canary is there, nor before those that are there have proven themselves under real mail.
-* None is begun that is not expected to be finished inside the window.
+* No host is begun that is not expected to be finished inside the window.
 * A roll is done only when every host is there: whatever is left behind is named.
 """
 
@@ -35,13 +35,10 @@ _SHOWN_PAST = 5
 
 
 def order(hosts: Sequence[Seen], canary: str = "") -> tuple[Seen, ...]:
-    """In which order the hosts are done: the canary, the rest of its data centre, then one data centre after the other.
+    """Return the hosts in the order of a roll: the canary, the rest of its data centre, then the other data centres.
 
-    Within a data centre the one that gets the least mail goes first: the highest preference number of its MX record.
-
-    Arguments:
-        hosts: any hosts.
-        canary: name of the one that goes first; empty: none is named.
+    Within a data centre the host that gets the least mail goes first: the one with the highest preference number in its
+    MX record. Without a canary (empty) the data centres come by name.
     """
     first = {one.dc for one in hosts if one.host == canary}
     return tuple(
@@ -50,12 +47,7 @@ def order(hosts: Sequence[Seen], canary: str = "") -> tuple[Seen, ...]:
 
 
 def decide(goal: RollGoal, state: RollState) -> Decision:
-    """What is done next.
-
-    Arguments:
-        goal: what is wanted.
-        state: where things stand, as just read.
-    """
+    """Return what is done next, from a state that was just read."""
     if state.left_s is not None and state.left_s <= 0:
         return _closed(state)
     ours = order([one for one in state.hosts if one.host in state.wanted], goal.canary)
@@ -64,17 +56,17 @@ def decide(goal: RollGoal, state: RollState) -> Decision:
 
 def _closed(state: RollState) -> Finish:
     if state.changed:
-        return Finish(Outcome.PAUSED, "the window has closed; the next run goes on")
+        return Finish(Outcome.PAUSED, "the window has closed; the next run continues")
     return Finish(Outcome.OUTSIDE, "no window is open now")
 
 
 def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | None:
-    """What ends a roll before any host is looked at for being next."""
+    """What ends a roll before the next host is chosen."""
     if state.blockers:
         return Finish(Outcome.BLOCKED, "; ".join(state.blockers))
     failed = failures(state, ours)
     if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
-        # the one that a person has to look at most
+        # the one that needs a person most
         host, worst = max(failed, key=lambda one: one[1].outcome.value)
         said = f"{worst.outcome.phrase}, at {worst.at} (run {worst.run}): {worst.why}"
         return Finish(end_of(worst.outcome), f"{host}: {said}")
@@ -82,23 +74,18 @@ def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | No
 
 
 def failures(state: RollState, ours: Sequence[Seen]) -> list[tuple[str, Failure]]:
-    """The failures that still count: not those of hosts that have got there since.
-
-    Arguments:
-        state: where things stand.
-        ours: the hosts of the roll.
-    """
+    """Return the failures that still count: not those of hosts that run the kernel by now."""
     away = (one.host for one in ours if one.stand is not Stand.THERE)
     return [(host, state.failed[host]) for host in away if host in state.failed]
 
 
 def _leftover(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision | None:
-    """What an earlier run left out of service comes before everything else."""
+    """A host that an earlier run left out of service comes before all others."""
     left = next((one for one in ours if one.stand is Stand.LEFTOVER), None)
     if left is None:
         return None
     if not goal.resume:
-        return Finish(Outcome.LEFT_OUT, f"{left.host}: {left.why}; by policy a roll does not go on with it by itself")
+        return Finish(Outcome.LEFT_OUT, f"{left.host}: {left.why}; a person has to resume it (roll.leftovers)")
     return _too_long(left, state) or Take(left.host, resume=True)
 
 
@@ -127,7 +114,7 @@ def _all_done(state: RollState, ours: Sequence[Seen]) -> Finish:
 
 
 def _canary(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> str:
-    """Why the canary stands in the way of all others; empty if it does not."""
+    """Why no other host may go before the canary; empty if one may."""
     canary = next((one for one in ours if one.host == goal.canary), None)
     if canary is None or canary.stand in (Stand.THERE, Stand.TODO) or canary.host in state.failed:
         return ""
@@ -135,12 +122,10 @@ def _canary(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> str:
 
 
 def room(goal: RollGoal, hosts: Sequence[Seen], host: Seen) -> str:
-    """Why a host may not be taken out now; empty if it may.
+    """Return why a host may not be taken out now; empty if it may.
 
     Arguments:
-        goal: what is wanted.
-        hosts: every MX of the service.
-        host: the one.
+        hosts: every MX of the service, also those that are not part of the roll.
     """
     if host.unwell:
         return f"{host.host} is not well: {host.unwell}"
@@ -159,7 +144,7 @@ def room(goal: RollGoal, hosts: Sequence[Seen], host: Seen) -> str:
 
 
 def _too_long(host: Seen, state: RollState, before_s: float = 0.0) -> Finish | None:
-    """A host that is not expected to be finished in time is not begun."""
+    """Pause where the host is not expected to be finished before the window closes."""
     need = before_s + host.expected_s * state.slack
     if state.left_s is None or need <= state.left_s:
         return None
@@ -168,24 +153,19 @@ def _too_long(host: Seen, state: RollState, before_s: float = 0.0) -> Finish | N
 
 
 def expected(own: Sequence[float], fleet: Sequence[float], bound: float) -> float:
-    """How long the reboot of a host is expected to take.
+    """Seconds that the reboot of a host is expected to take: its slowest of late.
 
     Arguments:
-        own: seconds of its own earlier runs, oldest first.
-        fleet: seconds of all hosts' earlier runs, oldest first.
-        bound: the sum of all time limits, for where there is no earlier run.
+        own: seconds that its own earlier runs took, oldest first.
+        fleet: the same of all hosts, for a host without an earlier run.
+        bound: the sum of all time limits, where no host has had a run.
     """
     known = own or fleet
     return max(known[-_SHOWN_PAST:]) if known else bound
 
 
 def plan(goal: RollGoal, state: RollState) -> tuple[PlanLine, ...]:
-    """What a run would do if all went well, for people; the run itself decides anew after each host.
-
-    Arguments:
-        goal: what is wanted.
-        state: where things stand.
-    """
+    """Return what a run would do if all went well, for people; the run itself decides again after each host."""
     lines, at = [], 0.0
     proven = not any(one.stand is Stand.THERE for one in state.hosts)
     for one in order([one for one in state.hosts if one.host in state.wanted], goal.canary):

@@ -1,4 +1,4 @@
-"""What a roll needs of the world, as small protocols: the MXs, the memory of its nights, the right to roll."""
+"""What a roll is handed, as small protocols: the MXs, the memory of earlier nights, the right to roll."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,46 +32,45 @@ class Fleet(Protocol):
     """The MXs, as a roll sees them."""
 
     def look(self) -> tuple[Seen, ...]:
-        """How every MX of the service stands; one that cannot be asked is UNKNOWN.
+        """Return how every MX of the service stands; one that cannot be asked is UNKNOWN.
 
         Raises:
-            mxlib.base.errors.MxlibError: it cannot be told of any.
+            mxlib.base.errors.MxlibError: of no host it can be read.
         """
 
     def at_work(self) -> str:
-        """Who has an MX out right now with a run that lives; empty: nobody.
+        """Return who has an MX out right now with a run that lives; empty: nobody.
 
         Raises:
             mxlib.base.errors.SlotError: the slot of the service cannot be read.
         """
 
     def blockers(self) -> tuple[str, ...]:
-        """What else stands against beginning a host; what cannot be told does."""
+        """Return what else blocks the next host; what cannot be read does."""
 
     def reboot(self, host: str, *, resume: bool) -> HostEnd:
-        """Take one host all the way, or go on with the run that was left on it."""
+        """Reboot one host, from out of service to back in it, or resume the run that was left on it."""
 
     def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
         """Watch hosts under real mail.
 
         Arguments:
-            hosts: which.
             limit_s: seconds after which it is broken off with WAIT; None: only its own bound holds.
         """
 
 
 class Memory(Protocol):
-    """What the nights of a roll know of each other, wherever they run."""
+    """What the nights of a roll know of each other, on whichever management host they run."""
 
     def failed(self, kernel: str) -> Mapping[str, Failure]:
-        """Hosts that failed with a kernel.
+        """Return the failures with a kernel, by host.
 
         Raises:
             mxlib.base.errors.SlotError: it cannot be read.
         """
 
     def remember(self, kernel: str, failed: Mapping[str, Failure]) -> None:
-        """Write down which hosts failed with a kernel.
+        """Replace what is known of failures with a kernel.
 
         Raises:
             mxlib.base.errors.SlotError: it cannot be written.
@@ -79,22 +78,22 @@ class Memory(Protocol):
 
 
 class RollSlot(Protocol):
-    """One roll at a time, whoever runs it, from wherever."""
+    """The right to roll: one roll at a time, on whichever management host."""
 
     def take(self) -> int:
         """Take it.
 
         Raises:
             mxlib.base.errors.SlotTakenError: another roll lives.
-            mxlib.base.errors.SlotError: it cannot be told.
+            mxlib.base.errors.SlotError: whether one does cannot be read.
         """
 
     def mine(self) -> bool:
-        """Whether it still is ours; what cannot be read is not."""
+        """Whether it still is ours; where that cannot be read, it is not."""
 
     def release(self) -> None:
         """Give it up.
 
         Raises:
-            mxlib.base.errors.SlotError: it cannot be written; it runs out.
+            mxlib.base.errors.SlotError: it cannot be written; it expires by itself.
         """

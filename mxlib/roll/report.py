@@ -1,4 +1,4 @@
-"""The story of a roll, from its journal: for the terminal, as Markdown, as JSON, as metrics for Prometheus."""
+"""The report of a roll, from its journal: for the terminal, as Markdown, as JSON, as metrics for Prometheus."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from mxlib.model.outcome import DELIBERATE, Outcome
 from mxlib.roll.state import LASTING, Decision, Finish, PlanLine, Stand, Take
 
 _OF_A_HOST = frozenset({Outcome.UNDONE, *LASTING})
-"""Ends that a roll takes over from the run of one host."""
+"""Ends of a roll that are the end of the run on one host."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,13 @@ class Summary:
 
     @property
     def headline(self) -> str:
-        """The end, in one line."""
+        """How the roll ended, in one line."""
         stopped = "stopped, a host: " if self.end in _OF_A_HOST else ""
         return f"roll of {self.kernel}: {stopped}{self.end.phrase}: {self.reason}"
 
 
 def build(events: Iterable[Event], known_bad: str = "") -> Summary:
-    """Make the summary of a journal.
-
-    Arguments:
-        events: the journal.
-        known_bad: file with an entry for the list of known-bad kernels.
-    """
+    """Make the summary of a journal; one without an end is that of an interrupted run."""
     known = list(events)
     start = next((event.values for event in known if event.name == "start"), {})
     last = next((event.values for event in reversed(known) if event.name == "end"), None)
@@ -124,13 +119,7 @@ def _soak(values: Mapping[str, Any]) -> str:
 
 
 def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine]) -> str:
-    """What a person types next; empty: nothing.
-
-    Arguments:
-        end: how the roll ended.
-        kernel: its release.
-        hosts: how they stand.
-    """
+    """Return what a person types next; empty: nothing."""
     if end in DELIBERATE:
         return ""
     out = next((one.host for one in hosts if one.stand == Stand.LEFTOVER.value or one.outcome in _LEFT), "")
@@ -145,11 +134,7 @@ _LEFT = frozenset({Outcome.LEFT_OUT.name, Outcome.INCONCLUSIVE.name, Outcome.MAI
 
 
 def terminal(summary: Summary) -> Iterator[str]:
-    """The last lines an operator sees.
-
-    Arguments:
-        summary: the summary.
-    """
+    """Yield the last lines that an operator sees; how it ended is the very last."""
     width = max((len(one.host) for one in summary.hosts), default=0)
     for one in summary.hosts:
         yield f"  {one.host:<{width}}  {_state(one)}{f': {one_line(one.why, 200)}' if one.why else ''}"
@@ -167,11 +152,7 @@ def _state(one: HostLine) -> str:
 
 
 def markdown(summary: Summary) -> str:
-    """The summary as Markdown; each host is linked to its own report.
-
-    Arguments:
-        summary: the summary.
-    """
+    """Return the summary as Markdown; each host is linked to its own report."""
     lines = [f"# {_cell(summary.headline)}", ""]
     lines += [f"Run {summary.run}, by {summary.who}, begun {summary.began}: {_cell(summary.why)}", ""]
     if summary.next_command:
@@ -193,25 +174,20 @@ def _row(one: HostLine) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that cannot break the table, nor speak Markdown of its own."""
+    """A text that neither breaks the table nor is HTML."""
     return one_line(printable(text), 500).replace("|", "\\|").replace("<", "&lt;")
 
 
 def as_json(summary: Summary) -> str:
-    """The summary as JSON.
-
-    Arguments:
-        summary: the summary.
-    """
+    """Return the summary as JSON."""
     raw: dict[str, Any] = {**asdict(summary), "end": summary.end.name, "exit_code": summary.end.value}
     return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
 
 def metrics(summary: Summary, now: float) -> str:
-    """The summary for the node exporter's textfile collector.
+    """Return the summary as metrics for the node exporter's textfile collector.
 
     Arguments:
-        summary: the summary.
         now: seconds since 1970.
     """
     kernel = f'kernel="{_label(summary.kernel)}"'
@@ -237,11 +213,11 @@ def _label(text: str) -> str:
 
 
 def plan_lines(lines: Iterable[PlanLine], left_s: float | None) -> Iterator[str]:
-    """A plan for the terminal.
+    """Yield a plan for the terminal.
 
     Arguments:
         lines: one a host.
-        left_s: seconds until the window closes; None: it does not.
+        left_s: seconds until the window closes; None: it does not; 0: none is open.
     """
     shown = tuple(lines)
     width = max((len(one.host) for one in shown), default=0)
@@ -254,11 +230,7 @@ def plan_lines(lines: Iterable[PlanLine], left_s: float | None) -> Iterator[str]
 
 
 def first_step(first: Decision) -> str:
-    """Return what a roll would begin with, in words.
-
-    Arguments:
-        first: what was decided.
-    """
+    """Return what a roll would begin with, in words."""
     if isinstance(first, Finish):
         return f"would end at once: {first.end.phrase}: {first.why}"
     if isinstance(first, Take):

@@ -1,4 +1,4 @@
-"""The loop of a roll: read how all hosts stand, decide, take one host or watch, write it down, and again."""
+"""The loop of a roll: read how all hosts stand, decide, reboot one host or watch, write that down, and again."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -64,17 +64,9 @@ class Roll:
         """Begin nothing yet.
 
         Arguments:
-            fleet: the MXs.
-            memory: of earlier nights.
-            slot: one roll at a time.
-            goal: what is wanted.
-            limits: what bounds it.
-            wanted: names of the hosts of the roll.
+            wanted: names of the hosts of the roll; the other MXs only count.
             again: forget which hosts have failed with the kernel, once this run has the right to roll.
             run: id of this run.
-            journal: where events go.
-            clock: the time to live in.
-            tell: the operator.
         """
         self._fleet, self._memory, self._slot = fleet, memory, slot
         self._goal, self._limits, self._wanted = goal, limits, frozenset(wanted)
@@ -85,7 +77,7 @@ class Roll:
         self._taken: set[Take] = set()
 
     def execute(self) -> Finish:
-        """Go to the goal, or as far as it is safe and the window lasts."""
+        """Roll the kernel out, as far as it is safe and the window lasts, and return how that ended."""
         if self._left() == 0.0:
             # before anything is asked of anybody
             return self._finish(Finish(Outcome.OUTSIDE, "no window is open now"))
@@ -94,7 +86,7 @@ class Roll:
         except SlotTakenError as error:
             return self._finish(Finish(Outcome.TAKEN, str(error)))
         except SlotError as error:
-            return self._finish(Finish(Outcome.BLOCKED, f"who else rolls cannot be told: {error}"))
+            return self._finish(Finish(Outcome.BLOCKED, f"whether another roll is under way is unknown: {error}"))
         try:
             return self._finish(self._until_the_end())
         finally:
@@ -107,7 +99,7 @@ class Roll:
         except InterruptedRunError as error:
             return Finish(Outcome.INTERRUPTED, f"stopped by {error}")
         except MxlibError as error:
-            return Finish(Outcome.BLOCKED, f"where the hosts stand cannot be told: {one_line(str(error), 400)}")
+            return Finish(Outcome.BLOCKED, f"how the hosts stand is unknown: {one_line(str(error), 400)}")
         return end
 
     def _once(self) -> Finish | None:
@@ -118,16 +110,16 @@ class Roll:
             self._again = False
         decision = self.decision(self.state())
         if not self._slot.mine():
-            return Finish(Outcome.INTERRUPTED, "that this roll still has the right to go on cannot be told")
+            return Finish(Outcome.INTERRUPTED, "whether this roll still has the right to roll is unknown")
         if isinstance(decision, Take):
             return self._take(decision)
         return self._watch(decision) if isinstance(decision, Soak) else self._finished(decision)
 
     def state(self) -> RollState:
-        """Where things stand now.
+        """Read where things stand now.
 
         Raises:
-            mxlib.base.errors.MxlibError: it cannot be told.
+            mxlib.base.errors.MxlibError: that cannot be read.
         """
         hosts = self._fleet.look()
         self._journal.write("seen", hosts=[{**dataclasses.asdict(one), "stand": one.stand.value} for one in hosts])
@@ -145,11 +137,7 @@ class Roll:
         )
 
     def decision(self, state: RollState) -> Decision:
-        """What is done next.
-
-        Arguments:
-            state: where things stand.
-        """
+        """Return what is done next."""
         return decide(self._goal, state)
 
     def _left(self) -> float | None:
@@ -164,10 +152,10 @@ class Roll:
 
     def _take(self, take: Take) -> Finish | None:
         if take in self._taken:
-            return Finish(Outcome.BLOCKED, f"{take.host} was done in this run, and yet is not there")
+            return Finish(Outcome.BLOCKED, f"{take.host} was rebooted in this run, and still is not done")
         self._taken.add(take)
         self._journal.write("take", host=take.host, resume=take.resume)
-        self._tell.line(f"--- {take.host}: {'going on with what an earlier run left' if take.resume else 'next'}")
+        self._tell.line(f"--- {take.host}: {'resuming what an earlier run left' if take.resume else 'next'}")
         end = self._fleet.reboot(take.host, resume=take.resume)
         self._journal.write("host", **{**dataclasses.asdict(end), "outcome": end.outcome.name})
         self._tell.line(f"--- {take.host}: {end.outcome.phrase} ({duration(end.seconds)})")
@@ -178,7 +166,7 @@ class Roll:
         return None if end.outcome in TOLERABLE else Finish(end_of(end.outcome), f"{end.host}: {end.why}")
 
     def _note(self, end: HostEnd) -> None:
-        """Failures of the host or its kernel are remembered; a refusal or a signal is none."""
+        """Remember a failure of the host or its kernel; a refusal or a signal is none."""
         if end.outcome not in LASTING | TOLERABLE:
             return
         at = self._clock.now().isoformat(timespec="seconds")
@@ -186,7 +174,7 @@ class Roll:
         self._keep(self._failed)
 
     def _keep(self, failed: Mapping[str, Failure]) -> None:
-        """Write the memory; where that fails, the roll ends here by the next question to etcd, which fails closed."""
+        """Write the memory; where that fails, the roll ends here at the next question to etcd, which fails closed."""
         try:
             self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in LASTING})
         except SlotError as error:
@@ -210,7 +198,7 @@ class Roll:
     # --- ending
 
     def _finished(self, finish: Finish) -> Finish:
-        """A roll that is done forgets what has failed on its way."""
+        """Forget what has failed on the way of a roll that is done."""
         if finish.end is Outcome.DONE and self._failed:
             self._failed = {}
             self._keep({})
@@ -224,4 +212,4 @@ class Roll:
         try:
             self._slot.release()
         except SlotError as error:
-            self._tell.line(f"the right to roll was not given up, it runs out: {error}")
+            self._tell.line(f"the right to roll was not given up, it expires by itself: {error}")

@@ -1,7 +1,7 @@
 """Judging the watch between two hosts of a roll: whether a kernel has proven itself under real mail. Pure.
 
-It ends by evidence, not by the clock alone: enough recipients got real mail, the queue does not grow, no class of error
-has come up that neither this host knew before nor another MX knows now. The bound only says when waiting is over.
+Evidence ends it, never the clock alone: enough recipients got real mail, the queue does not grow, and no class of error
+has come up that the MXs did not have before the roll and no other MX has now. The bound only says when to stop waiting.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ class Watched:
     """What was seen since the watch began.
 
     Attributes:
-        seconds: how long it lasts.
+        seconds: how long it has lasted.
         delivered: recipients that got real mail, all hosts together.
-        queues: by host the messages in its queue, look by look.
+        queues: for each host the messages in its queue, look by look.
         causes: messages that each class of error hit, all hosts together.
-        known: classes that the hosts had before, or that other MXs have now.
-        alerts: what fires, or why that cannot be told; empty: nothing does, or nobody can be asked.
-        unread: why a host could not be looked at the last time; empty: all could.
+        known: classes that the MXs had before the roll, or that other MXs have now.
+        alerts: what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask.
+        unread: why a host could not be read the last time; empty: all could.
     """
 
     seconds: float
@@ -49,12 +49,7 @@ class Watched:
 
 
 def judge(seen: Watched, limits: RollSoak) -> tuple[Proof, str]:
-    """What the watch says, and why.
-
-    Arguments:
-        seen: what was seen.
-        limits: what the site says.
-    """
+    """Return what the watch says, and why."""
     if wrong := _new_errors(seen, limits):
         return Proof.FAILED, wrong
     missing = [*_missing(seen, limits)]
@@ -91,10 +86,9 @@ def _missing(seen: Watched, limits: RollSoak) -> list[str]:
 
 
 def growth(counts: Sequence[int]) -> float:
-    """By how much a queue has grown: the median of the last third of the looks against that of the first third.
+    """Messages by which a queue has grown: the median of the last third of the looks less that of the first third.
 
-    Arguments:
-        counts: messages, look by look; a spike of one look does not count.
+    A spike in a single look does not count.
     """
     if not counts:
         return 0.0

@@ -19,7 +19,7 @@ class Stand(Enum):
     LEFTOVER = "left out by an earlier roll"
     FOREIGN = "out of service by others"
     UNKNOWN = "unknown"
-    """It cannot be asked, or not told from its answer."""
+    """It cannot be asked, or its answer does not say."""
 
 
 OUT = frozenset({Stand.LEFTOVER, Stand.FOREIGN, Stand.UNKNOWN})
@@ -36,7 +36,7 @@ class Seen:
         stand: how it stands.
         why: what makes it stand so, in words.
         kernel: what it runs; empty where that is not known.
-        unwell: why it is not well; empty: all its checks passed.
+        unwell: which of its checks did not pass, and why; empty: all did.
         expected_s: seconds that its reboot is expected to take.
         newer: the kernel it runs, if that is newer than the one of the roll.
         kernel_bad: why the kernel it runs does not pass its check, where the roll leads away from it.
@@ -55,13 +55,13 @@ class Seen:
 
     @property
     def serves(self) -> bool:
-        """Whether clients can count on it."""
+        """Whether clients can rely on it."""
         return self.stand not in OUT and not self.unwell
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A host that did not get there.
+    """A host whose run failed.
 
     Attributes:
         outcome: how its run ended.
@@ -77,9 +77,9 @@ class Failure:
 
 
 LASTING = frozenset({Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST})
-"""Failures that later nights remember: the kernel, or what nobody has explained yet, was in the way."""
+"""Failures that later nights remember: the kernel caused them, or nobody has explained them yet."""
 TOLERABLE = frozenset({Outcome.FELL_BACK, Outcome.UNDONE})
-"""The host is in service, so a roll with ``max_failed`` may go on. After any other the slot stays with the host."""
+"""The host is in service, so a roll with ``max_failed`` may continue. After any other failure it keeps the slot."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class RollGoal:
         max_failed: failures after which the roll may go on.
         max_out: hosts that may be out or unwell at a time, the one that is rebooted included.
         min_in_service: others that have to be in service and well.
-        resume: whether a host left out by an earlier roll is gone on with; else the roll stops and says so.
+        resume: whether the run on a host that an earlier roll left out is resumed; else the roll stops and says so.
     """
 
     kernel: str
@@ -108,14 +108,14 @@ class RollState:
     """Where things stand.
 
     Attributes:
-        hosts: every host of the roll, and every other MX of the service, too (they count).
+        hosts: every MX of the service; those that are not part of the roll count, too.
         wanted: names of the hosts of the roll.
         failed: hosts that failed with this kernel, in this run or in an earlier one, by name.
         soaked: hosts that have proven themselves under real mail in this run.
         left_s: seconds until the window closes; None: it does not; 0: it is closed.
         soak_s: the least a soak takes.
         slack: by how much the expected time is multiplied before it has to fit.
-        blockers: what stands against going on, beside the hosts.
+        blockers: what blocks the next host, beside the hosts themselves.
         changed: whether this run has begun a host.
     """
 
@@ -134,13 +134,13 @@ _IN_THE_WAY = frozenset({Outcome.REFUSED, Outcome.NO_ANSWER, Outcome.UNKNOWN})
 
 
 def end_of(outcome: Outcome) -> Outcome:
-    """Return how a roll ends that stops at this outcome of a host, which is not DONE."""
+    """Return how a roll ends that stops at this outcome of a host (any but DONE)."""
     return Outcome.BLOCKED if outcome in _IN_THE_WAY else outcome
 
 
 @dataclass(frozen=True)
 class Take:
-    """Reboot this host next, or go on with the run that was left on it."""
+    """Reboot this host next, or resume the run that was left on it."""
 
     host: str
     resume: bool = False

@@ -1,4 +1,4 @@
-"""How one MX stands towards the kernel of a roll: from what it answered to a line of the plan. Pure."""
+"""How one MX stands towards the kernel of a roll, judged from what it answered. Pure."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from mxlib.mta.find import find
 from mxlib.roll.state import Seen, Stand
 
 RUN_SUFFIX = "-roll"
-"""The id of a run that a roll has begun ends so: its leftovers are told by it from other people's work."""
+"""The id of a run that a roll has begun ends so; that sets its leftovers apart from other people's work."""
 KERNEL_CHECK = "kernel"
 NOT_POOLED = frozenset({"no", "inactive"})
 """Values of a pool state with which no client is sent there."""
@@ -37,7 +37,7 @@ class Asked:
         kernel: release of the roll.
         policy: what the site expects.
         entries: kernels known to be bad.
-        accepted: names of checks that do not count.
+        accepted: names of checks whose findings do not count.
     """
 
     kernel: str
@@ -59,26 +59,19 @@ class Asked:
 
 
 def unknown(host: str, place: MxSection, why: str) -> Seen:
-    """A host that could not be asked.
-
-    Arguments:
-        host: its name.
-        place: where it is.
-        why: what was in the way.
-    """
+    """Return how a host stands that could not be asked, and why it could not."""
     unwell = "how it is is unknown"
     return Seen(host, place.data_centre, place.preference, Stand.UNKNOWN, one_line(why), unwell=unwell)
 
 
 def silent(host: str, place: MxSection, why: str, run: str, expected_s: float = 0.0) -> Seen:
-    """A host that does not answer: where a roll's run has it out, it may be on its way up, and its run is gone on with.
+    """Return how a host stands that does not answer.
+
+    Where a run of a roll has it out, it may be on its way up, and that run is resumed.
 
     Arguments:
-        host: its name.
-        place: where it is.
-        why: what was in the way.
-        run: id of the run that the slot of the service is held by for this host; empty: none.
-        expected_s: seconds its reboot is expected to take.
+        run: id of the run that holds the slot of the service for this host; empty: none.
+        expected_s: seconds that its reboot is expected to take.
     """
     seen = unknown(host, place, why)
     if not run.endswith(RUN_SUFFIX):
@@ -88,14 +81,12 @@ def silent(host: str, place: MxSection, why: str, run: str, expected_s: float = 
 
 
 def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str], expected_s: float = 0.0) -> Seen:
-    """How a host stands.
+    """Return how a host stands.
 
     Arguments:
-        asked: what it was asked, and what it is judged by.
         facts: what it answered.
-        place: where it is.
-        pool: its pool state; empty where there is no pool.
-        expected_s: seconds its reboot is expected to take.
+        pool: the value of each of its pool objects; empty where there is no pool.
+        expected_s: seconds that its reboot is expected to take.
     """
     try:
         found = facts.get(standing.source(find(asked.policy.mta)))
@@ -119,11 +110,7 @@ def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str]
 
 
 def left_by_a_roll(record: Record) -> bool:
-    """Whether a roll took the host out, not a person.
-
-    Arguments:
-        record: the memory on the host.
-    """
+    """Whether a roll took the host out, not a person."""
     return record.run.endswith(RUN_SUFFIX) and not record.stay
 
 
@@ -151,7 +138,7 @@ def _saved(asked: Asked, facts: Facts, found: standing.Standing) -> str:
     try:
         menu, kernels = facts.get(grub.SOURCE), facts.get(kernel.SOURCE)
     except ParseError:
-        return "which kernel it would boot next cannot be told"
+        return "which kernel it would boot next is unknown"
     entry = menu.find(found.view.saved)
     if entry is None or entry.release != asked.kernel:
         return "somebody has booted it by hand: GRUB's saved entry is another kernel"
@@ -166,7 +153,7 @@ def _target(asked: Asked, facts: Facts) -> str:
         found = facts.get(kernel.SOURCE).find(asked.kernel)
         entry = facts.get(grub.SOURCE).entry_for(asked.kernel)
     except ParseError as error:
-        return f"whether it has {asked.kernel} cannot be told: {one_line(str(error))}"
+        return f"whether it has {asked.kernel} is unknown: {one_line(str(error))}"
     if found is None:
         return f"{asked.kernel} is not installed"
     if not found.whole:
@@ -183,12 +170,12 @@ def _known_bad(asked: Asked, facts: Facts, found: kernel.InstalledKernel) -> str
         candidate = Candidate(found.release, found.version, asked.policy.mta, version, values)
         bad = about(asked.entries, candidate, asked.policy.allowed_kernels)
     except ParseError as error:
-        return f"whether {asked.kernel} is known to be bad cannot be told: {one_line(str(error))}"
+        return f"whether {asked.kernel} is known to be bad is unknown: {one_line(str(error))}"
     refused = [one.entry_id for one in bad[Applies.YES] if one.action is Action.REFUSE]
     if refused:
         return f"{asked.kernel} is known to be bad: {', '.join(refused)}"
     unsure = [one.entry_id for one in bad[Applies.UNKNOWN] if one.action is not Action.WARN]
-    return f"whether {asked.kernel} is known to be bad cannot be told: {', '.join(unsure)}" if unsure else ""
+    return f"whether {asked.kernel} is known to be bad is unknown: {', '.join(unsure)}" if unsure else ""
 
 
 def _newer(asked: Asked, facts: Facts) -> str:
@@ -204,11 +191,7 @@ def _newer(asked: Asked, facts: Facts) -> str:
 
 
 def newest(found: Sequence[kernel.KernelFacts]) -> str:
-    """The newest kernel that is whole on any of the hosts, of the flavour it runs; empty if there is none.
-
-    Arguments:
-        found: kernels of each host.
-    """
+    """Return the newest kernel that is whole on any of the hosts, of the flavour it runs; empty if there is none."""
     whole = [
         one
         for facts in found
@@ -219,14 +202,14 @@ def newest(found: Sequence[kernel.KernelFacts]) -> str:
 
 
 def known_bad_entry(newer: str, kernel_wanted: str, reason: str, why: str, today: str) -> str:
-    """A ready-made entry for the list of known-bad kernels, for a person to review.
+    """Return a ready-made entry for the list of known-bad kernels, for a person to review.
 
     Arguments:
         newer: the release that the roll led away from.
         kernel_wanted: the older release.
         reason: a URL.
         why: the reason of the roll, in words.
-        today: ISO 8601.
+        today: the date, in ISO 8601.
     """
     said = one_line(why, 120).replace('"', "'").replace("\\", "/")
     return (

@@ -25,11 +25,11 @@ class Tally:
     """What one host's log has shown since the watch began.
 
     Attributes:
-        mark: up to where it was read.
+        mark: where the next look reads on, as the MTA has it.
         delivered: recipients that got real mail.
         hit: ids of the messages that each class of error hit.
         queue: messages in the spool, look by look.
-        ours: ids of test mails, which prove nothing about real mail.
+        ours: ids of the run's own test mails, which prove nothing about real mail.
         unread: why the last look failed; empty: it did not.
     """
 
@@ -41,11 +41,7 @@ class Tally:
     unread: str = ""
 
     def count(self, event: LogEvent) -> None:
-        """Take one line of the log into account.
-
-        Arguments:
-            event: the line.
-        """
+        """Count one line of the log."""
         if event.kind is EventKind.ARRIVED and " id=mx-probe." in event.text:
             self.ours.add(event.message_id)
         if event.message_id in self.ours:
@@ -73,14 +69,10 @@ class Watch:
         """Look at nothing yet.
 
         Arguments:
-            mta: the MXs' MTA.
             hosts: those that are watched, by name.
-            others: the other MXs: what they suffer from, too, is not this kernel's doing.
+            others: MXs without the kernel: an error that they have, too, is not its doing.
             before: classes of error that were there before the roll touched a host.
-            limits: what the site says.
-            alerts: what fires, or why that cannot be told; empty: nothing does.
-            clock: the time to live in.
-            tell: the operator.
+            alerts: what fires, or why that is unknown; empty: nothing does.
         """
         self._mta = mta
         self._hosts, self._others, self._before, self._limits = hosts, others, before, limits
@@ -129,7 +121,7 @@ class Watch:
 
 
 def _read(mta: Mta, host: Host, tally: Tally) -> None:
-    """One look at a host; what cannot be read is said, and read the next time."""
+    """Look at a host once; what cannot be read is named, and read at the next look."""
     try:
         growth = read_growth(mta, host, tally.mark)
         for event in growth.events:
@@ -142,12 +134,7 @@ def _read(mta: Mta, host: Host, tally: Tally) -> None:
 
 
 def causes_of(mta: Mta, hosts: Mapping[str, Host]) -> frozenset[Cause]:
-    """Classes of error in the last quarter of an hour on some hosts; one that cannot be asked adds none.
-
-    Arguments:
-        mta: their MTA.
-        hosts: by name.
-    """
+    """Return the classes of error of the last quarter of an hour on some hosts; one that cannot be asked adds none."""
     return frozenset().union(*at_once(lambda host: _causes(mta, host), hosts.values()))
 
 

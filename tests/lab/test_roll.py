@@ -189,7 +189,7 @@ def test_killed_in_the_middle_it_is_finished_from_the_other_host(place: Stations
             child.wait(timeout=30)
         code, said = roll(place.management[1], "--kernel", kernel, "--reason", "the other timer")
         assert code == DONE, said
-    assert "going on with what an earlier run left" in said
+    assert "resuming what an earlier run left" in said
     assert on_both(place, "uname -r") == [f"{kernel}\n"] * 2
 
 

@@ -139,7 +139,7 @@ def test_a_soak_without_proof_stops_it(proof: Proof, end: Outcome) -> None:
 
 def test_an_alert_blocks() -> None:
     world = small()
-    world.alerts = "whether alerts fire cannot be told"
+    world.alerts = "whether alerts fire is unknown"
     assert roll(world).execute().end is Outcome.BLOCKED
     assert world.taken == []
 
