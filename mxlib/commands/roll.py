@@ -191,7 +191,7 @@ class RollKernel(Command):
 
     def _fleet(self, kernel: str) -> SpicerackFleet:
         entries = load_kernels(self.site.verify.known_bad)
-        asked = Asked(kernel, with_watched(self.site.verify, entries), entries)
+        asked = Asked(kernel, with_watched(self.site.verify, entries), entries, ports=self.site.ports)
         reason = self._request.reason or f"roll of kernel {kernel}"
         order = Order(asked, reason, self._request.task, self.site.roll.soak)
         return SpicerackFleet(

@@ -38,12 +38,14 @@ class Asked:
         policy: what the site expects.
         entries: kernels known to be bad.
         accepted: names of checks whose findings do not count.
+        ports: the mail ports that the site names.
     """
 
     kernel: str
     policy: VerifyPolicy
     entries: tuple[KnownBad, ...] = ()
     accepted: frozenset[str] = frozenset()
+    ports: tuple[int, ...] = ()
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -94,7 +96,7 @@ def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str]
         return unknown(facts.host, place, str(error))
     runs = found.view.kernel
     seen = Seen(facts.host, place.data_centre, place.preference, Stand.FOREIGN, kernel=runs, expected_s=expected_s)
-    if why := _out(found, pool):
+    if why := _out(found, asked.ports, pool):
         ours = found.depool.record is not None and left_by_a_roll(found.depool.record)
         return dataclasses.replace(seen, stand=Stand.LEFTOVER if ours else Stand.FOREIGN, why=why)
     verdicts = [check.verdict(facts, asked.policy) for check in asked.checks]
@@ -114,13 +116,14 @@ def left_by_a_roll(record: Record) -> bool:
     return record.run.endswith(RUN_SUFFIX) and not record.stay
 
 
-def _out(found: standing.Standing, pool: Mapping[str, str]) -> str:
+def _out(found: standing.Standing, wanted: Sequence[int], pool: Mapping[str, str]) -> str:
     """Why it is out of service; empty if it is in service."""
     record = found.depool.record
     if record is not None:
         return f"taken out by run {record.run} ({record.who} since {record.since}): {one_line(record.why)}"
-    if found.view.ports is not Ports.OPEN:
-        return f"its mail ports are {found.view.ports.value}, and no run says why"
+    ports = found.depool.ports_of(wanted)
+    if ports is not Ports.OPEN:
+        return f"its mail ports are {ports.value}, and no run says why"
     if found.view.mta is not Mta.SERVING:
         return f"its MTA does not serve (unit {found.mta_unit}), and no run says why"
     out = sorted(f"{name}={value}" for name, value in pool.items() if value in NOT_POOLED)

@@ -106,6 +106,26 @@ def test_out_of_service(found, pool, stand, why) -> None:
     assert (one.stand, why in one.why) == (stand, True), one.why
 
 
+CLOSED = """\
+file yes
+unit enabled
+table
+table inet mx_depool {
+	chain input {
+		type filter hook input priority -300; policy accept;
+		tcp dport 25 tcp flags syn / fin,syn,rst,ack counter packets 7 bytes 420 reject with tcp reset
+	}
+}
+code 0
+"""
+
+
+@pytest.mark.parametrize(("ports", "said"), [((25,), "closed"), ((25, 587), "partly")])
+def test_the_ports_are_closed_where_all_are_that_the_site_names(ports: tuple[int, ...], said: str) -> None:
+    one = seen(facts(depool=CLOSED), dataclasses.replace(asked(), ports=ports))
+    assert (one.stand, one.why) == (Stand.FOREIGN, f"its mail ports are {said}, and no run says why")
+
+
 def test_a_silent_host_is_a_leftover_only_where_a_roll_has_it_out() -> None:
     one = silent("mx1", PLACE, "no session", f"20261121T010000Z-abc{RUN_SUFFIX}", 600.0)
     assert (one.stand, one.serves, one.expected_s) == (Stand.LEFTOVER, False, 600.0)
