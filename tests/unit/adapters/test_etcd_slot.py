@@ -5,8 +5,7 @@ import etcd
 import pytest
 
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder
-from mxlib.adapters.without_slot import WithoutSlot
-from mxlib.base.errors import HostUnreachableError, SlotError, SlotTakenError
+from mxlib.base.errors import SlotError, SlotTakenError
 from mxlib.model.state import Slot
 from tests.unit.support.etcd import FakeEtcd
 
@@ -127,30 +126,6 @@ def test_a_foreign_value_is_no_holder(client):
         one.take()
 
 
-def test_without_slot_the_operator_vouches():
-    one = WithoutSlot(lambda: 4)
-    assert one.take() == one.token > 4
-    assert one.state() is Slot.MINE
-
-
-def test_without_slot_nobody_is_called_free_unasked():
-    assert "not asked" in WithoutSlot(lambda: 4).describe()
-
-
-def test_without_slot_a_silent_host_has_no_token_yet():
-    answers = [HostUnreachableError("no session"), 7]
-
-    def newest():
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    one = WithoutSlot(newest)
-    assert one.token == 0
-    assert one.token == one.token > 7
-
-
 # --- an etcd that was built again, or restored from a backup
 
 
@@ -235,10 +210,3 @@ def test_a_key_that_is_a_directory_is_named(client, key):
     for said in (one.describe, one.take):
         with pytest.raises(SlotError, match=f"etcd key {key} is a directory, expected"):
             raise SlotError(said())
-
-
-def test_two_operators_without_the_slot_never_have_the_same_token():
-    first, second = WithoutSlot(lambda: 4), WithoutSlot(lambda: 4)
-    assert first.token > 4
-    assert second.token > 4
-    assert first.token != second.token

@@ -1,6 +1,5 @@
 """The machine from outside: what the guard says of a reboot, its cold start, and what helps when it is silent."""
 
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.adapters import ganeti_rescue as rescue_module
-from mxlib.adapters.boot_watch import BootWatch
-from mxlib.adapters.console import Console
-from mxlib.adapters.ganeti import Cluster
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess, judge_names
 from mxlib.adapters.secret import from_file
 from mxlib.base.errors import CommandFailedError
@@ -22,7 +18,6 @@ from mxlib.nic.cause import Cause, Diagnosis
 from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome, without_instance
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.report import RepairReport
-from mxlib.nic.screen import Screen, Waiting
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.nics import EN_ALL, HOST, IRON, card, ifupdown, networkd
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
@@ -266,74 +261,6 @@ def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
     mended = rescue.mend()
     assert (mended.back, mended.power) == (False, power)
     assert mended.note.endswith("(seen). Do this.")
-
-
-class Master:
-    name = "ganeti01.lab.test"
-
-    def __init__(self, output: str) -> None:
-        self.output, self.scripts = output, []  # type: ignore[var-annotated]
-
-    def read(self, script: str, *, timeout: float) -> SimpleNamespace:
-        self.scripts.append(script)
-        return SimpleNamespace(output=self.output)
-
-    act = read
-
-
-def test_the_state_of_a_machine_is_read_on_the_master() -> None:
-    for output, off in (("ERROR_down:ganeti01.lab.test\n", True), ("ADMIN_down:ganeti01.lab.test\n", False)):
-        assert Cluster(lambda output=output: Master(output)).switched_off(NAME) is off  # type: ignore[arg-type]
-    short = Master(f"{NAME.partition('.')[0]}\nother.lab.test\n")
-    assert Cluster(lambda: short).known_as(NAME) == "mx2001"  # type: ignore[arg-type]
-    assert Cluster(lambda: Master(f"mx2001\n{NAME}\n")).known_as(NAME) == NAME  # type: ignore[arg-type]
-    with pytest.raises(GanetiError, match="cannot be read"):
-        Cluster(lambda: Master("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
-    master = Master("VM status: paused (prelaunch)\n")
-    assert Cluster(lambda: master).paused(NAME, "ganeti01.lab.test")  # type: ignore[arg-type]
-    Cluster(lambda: master).start(NAME, paused=True)  # type: ignore[arg-type]
-    assert master.scripts[-1] == f"gnt-instance start --paused {NAME}"
-
-
-class Shown(Console):
-    """A console that shows what it is told to, by a clock of its own."""
-
-    def __init__(self) -> None:
-        super().__init__([sys.executable, "-c", ""], clock=FakeClock())
-        self.waiting, self.new = Waiting.BOOTING, False
-
-    def seen(self, pattern: object) -> bool:
-        return self.new
-
-    def screen(self) -> Screen:
-        return Screen(self.waiting, "detail" if self.waiting is Waiting.PANIC else "", "")
-
-
-def test_a_boot_stands_still_when_its_console_shows_the_same_prompt_for_a_while() -> None:
-    console = Shown()
-    watch = BootWatch(console)
-    console.waiting = Waiting.LOGIN
-    look(watch, console, 60)
-    assert watch.standstill() == ""  # the old boot's prompt
-    console.new = True
-    look(watch, console, 10)
-    assert watch.standstill() == ""
-    look(watch, console, 5)
-    assert watch.standstill() == "a login prompt"
-    console.waiting = Waiting.BOOTING
-    look(watch, console, 1)
-    assert watch.standstill() == ""
-    console.waiting = Waiting.PANIC
-    look(watch, console, 30)
-    assert watch.standstill() == ""  # panic=20 would have it boot again by itself
-    look(watch, console, 30)
-    assert watch.standstill() == "a kernel panic: detail"
-
-
-def look(watch: BootWatch, console: Shown, seconds: int) -> None:
-    for _ in range(seconds):
-        watch._look()
-        console.clock.sleep(1)
 
 
 def test_a_start_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,178 @@
+"""The login on a console, whatever it shows and in whichever language it asks."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mxlib.adapters.console import (
+    ConsoleEndedError,
+    ConsoleError,
+    ConsoleLoginError,
+    ConsoleStateError,
+)
+from mxlib.nic.screen import Waiting
+from tests.unit.support import fake_console
+from tests.unit.support.consoles import PASSWORD, console, shell
+
+
+def test_a_session_left_open_by_somebody_is_used_and_closed(tmp_path: Path) -> None:
+    with console("--logged-in") as line:
+        with shell(line, tmp_path) as host:
+            assert host.found_logged_in
+        assert host.logged_out
+
+
+def test_a_refused_login_ends_after_two_attempts_and_shows_no_password(tmp_path: Path) -> None:
+    with console("--refuse", transcript=tmp_path / "transcript") as line:
+        with pytest.raises(ConsoleLoginError) as caught:
+            shell(line, tmp_path).open()
+        assert "refused twice" in str(caught.value)
+        assert PASSWORD.reveal() not in str(caught.value) + repr(vars(caught.value))
+        assert line.screen().waiting is Waiting.LOGIN
+    assert (tmp_path / "transcript").read_text().count("Login incorrect") == 2
+    assert PASSWORD.reveal() not in (tmp_path / "transcript").read_text()
+
+
+def test_a_silent_console_is_told_as_such(tmp_path: Path) -> None:
+    with console("--show", " ") as line:
+        begin = time.monotonic()
+        with pytest.raises(ConsoleError, match="no prompt on the console within 1 s"):
+            shell(line, tmp_path, timeout=1.0).open()
+        assert time.monotonic() - begin < 8
+        assert line.screen().waiting is Waiting.SILENT
+
+
+@pytest.mark.parametrize(
+    ("shown", "waiting"),
+    [
+        ("Gave up waiting for root file system device.\\r\\n(initramfs) ", Waiting.INITRAMFS),
+        ("Give root password for maintenance\\r\\n(or press Control-D to continue): ", Waiting.EMERGENCY),
+        ("[    1.000000] Kernel panic - not syncing: Attempted to kill init!\\r\\n", Waiting.PANIC),
+        ("grub rescue> ", Waiting.GRUB_RESCUE),
+        ("deploy@mail:~$ ", Waiting.USER_SHELL),
+    ],
+)
+def test_what_is_no_login_is_reported_and_not_typed_at(tmp_path: Path, shown: str, waiting: Waiting) -> None:
+    with console("--show", shown) as line, pytest.raises(ConsoleStateError) as caught:
+        shell(line, tmp_path).open()
+    assert caught.value.screen is not None
+    assert caught.value.screen.waiting is waiting
+
+
+PROMPTS = {
+    "with the time": r"[\t] \u@\h:\w\$ ",
+    "with the role": r"\[\e[1;31m\][PRODUCTION mail] \u@\h:\w\$\[\e[0m\] ",
+    "of two lines": r"\u@\h \w\n\$ ",
+    "with an arrow": r"\u@\h:\w> ",
+    "with a branch": r"\u@\h:\w (main)# ",
+    "of a user": r"\u@\h:~$ ",
+    "that asks": r"what now: ",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_any_prompt_of_the_site_is_logged_in_to_and_left(tmp_path: Path, prompt: str) -> None:
+    with console("--ps1", PROMPTS[prompt]) as line:
+        if prompt == "that asks":
+            # nothing tells it from a question of login: it is not typed at, but left
+            with pytest.raises(ConsoleLoginError, match="the console asks: what now:"):
+                shell(line, tmp_path).open()
+        else:
+            with shell(line, tmp_path) as host:
+                assert not host.found_logged_in
+                assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+            assert host.logged_out
+
+
+@pytest.mark.parametrize("prompt", [name for name in PROMPTS if name not in ("that asks", "empty")])
+def test_any_prompt_of_a_session_left_open_is_found_by_a_command(tmp_path: Path, prompt: str) -> None:
+    with console("--logged-in", "--ps1", PROMPTS[prompt]) as line:
+        with shell(line, tmp_path) as host:
+            assert host.found_logged_in
+            assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+        assert host.logged_out
+
+
+def test_the_shell_of_another_user_is_not_taken(tmp_path: Path) -> None:
+    with console("--logged-in", "--ps1", r"\u@\h> ") as line:
+        host = shell(line, tmp_path)
+        host.UID = "4711"
+        with pytest.raises(ConsoleStateError) as caught:
+            host.open()
+        host.close()
+        assert caught.value.screen is not None
+        assert caught.value.screen.waiting is Waiting.USER_SHELL
+        # it is somebody's: it stands there as it was
+        line.forget()
+        line.send("echo $((40+2))\r")
+        assert line.wait(lambda text: "\n42" in text, timeout=5)
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja"])
+def test_login_in_any_language(tmp_path: Path, language: str) -> None:
+    with console("--language", language, transcript=tmp_path / "transcript") as line:
+        with shell(line, tmp_path) as host:
+            assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+        assert host.logged_out
+    assert PASSWORD.reveal() not in (tmp_path / "transcript").read_text()
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja"])
+def test_a_refusal_in_any_language(tmp_path: Path, language: str) -> None:
+    with console("--language", language, "--refuse", transcript=tmp_path / "transcript") as line:
+        begin = time.monotonic()
+        with pytest.raises(ConsoleLoginError, match="refused twice"):
+            shell(line, tmp_path).open()
+        assert time.monotonic() - begin < 15
+    assert PASSWORD.reveal() not in (tmp_path / "transcript").read_text()
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja"])
+def test_a_name_asked_for_in_another_language_is_got_past(tmp_path: Path, language: str) -> None:
+    """Somebody has mistyped and left: login asks anew, in its own words."""
+    with console("--language", language) as line:
+        assert line.wait(lambda text: "mail login:" in text, timeout=5)
+        line.send("x\r")
+        assert line.wait(lambda text: fake_console.WORDS[language][0].strip() in text, timeout=5)
+        line.send("y\r")
+        assert line.wait(lambda text: fake_console.WORDS[language][2].strip() in text, timeout=5)
+        with shell(line, tmp_path) as host:
+            assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "why"), [("en", "the password of root has expired"), ("de", "the console asks: ")]
+)
+def test_an_expired_password_is_told_at_once_and_the_console_left(tmp_path: Path, language: str, why: str) -> None:
+    with console("--expired", "--language", language) as line:
+        begin = time.monotonic()
+        host = shell(line, tmp_path)
+        with pytest.raises(ConsoleLoginError, match=why) as caught, host:
+            pass
+        assert time.monotonic() - begin < 12
+        assert "change it" in caught.value.advice
+        assert host.logged_out
+
+
+def test_a_getty_that_logs_in_by_itself_is_used_and_told(tmp_path: Path) -> None:
+    with console("--autologin", "--ps1", r"[\t] \u@\h:\w\$ ") as line:
+        with shell(line, tmp_path) as host:
+            assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+        assert host.autologin
+        assert not host.logged_out
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Instance mx2001 has VNC listening on node1:5901 (display 1), URL <vnc://node1:5901/>\\r\\n",
+        "Host key verification failed.\\r\\n",
+        "Failure: prerequisites not met for this operation:\\r\\nThis is not the master node\\r\\n",
+    ],
+)
+def test_a_command_that_only_says_something_is_no_boot(tmp_path: Path, said: str) -> None:
+    with console("--show", said, "--end-after", "0.3") as line, pytest.raises(ConsoleEndedError) as caught:
+        shell(line, tmp_path).open()
+    assert said.split("\\r")[-2].removeprefix("\\n").split("<")[0] in caught.value.why
