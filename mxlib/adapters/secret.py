@@ -74,34 +74,3 @@ def from_prompt(question: str) -> Secret:
 def from_file_or_prompt(path: Path | None, question: str) -> Secret:
     """The password from the file where one is configured, else from the terminal."""
     return from_file(path) if path is not None else from_prompt(question)
-
-
-class Redactor:
-    """Takes a secret out of a stream that comes in pieces cut anywhere."""
-
-    def __init__(self, secret: Secret | None) -> None:
-        self._needle = secret.reveal().encode() if secret is not None else b""
-        self._held = b""
-
-    def feed(self, piece: bytes) -> bytes:
-        """What may be shown now; a tail that might be the secret's beginning is held back."""
-        if not self._needle:
-            return piece
-        data = (self._held + piece).replace(self._needle, b"***")
-        keep = self._overlap(data)
-        self._held = data[len(data) - keep :]
-        return data[: len(data) - keep]
-
-    def flush(self) -> bytes:
-        """What was held back, at the end of the stream: masked if it is long enough to give something away."""
-        held, self._held = self._held, b""
-        return b"***" if len(held) > 2 else held
-
-    def _overlap(self, data: bytes) -> int:
-        longest = min(len(self._needle) - 1, len(data))
-        return next((n for n in range(longest, 0, -1) if self._needle.startswith(data[-n:])), 0)
-
-
-def redact(text: str, secret: Secret | None) -> str:
-    """A finished text without the secret."""
-    return text.replace(secret.reveal(), "***") if secret is not None else text

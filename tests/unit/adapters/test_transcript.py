@@ -1,10 +1,12 @@
-"""A transcript is read by its owner alone."""
+"""A transcript is read by its owner alone, and never holds the password."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from mxlib.adapters.console import ConsoleError, Transcript
+from mxlib.adapters.transcript import Transcript, TranscriptError
+from tests.unit.support.consoles import PASSWORD, console
 
 
 def kept(path):
@@ -42,5 +44,24 @@ def test_a_transcript_without_a_name_is_refused(tmp_path):
     for name in ("mx.log", *(f"mx-{number}.log" for number in range(2, 10))):
         (tmp_path / name).write_text("somebody else's")
         (tmp_path / name).chmod(0o644)
-    with pytest.raises(ConsoleError, match="or a name that is free"):
+    with pytest.raises(TranscriptError, match="or a name that is free"):
         Transcript(tmp_path / "mx.log", None)
+
+
+def test_a_password_that_a_shell_wrapped_at_the_width_of_its_screen_is_in_no_transcript(tmp_path: Path) -> None:
+    """Typed at a real bash, as happens when a prompt is taken for another: it echoes, and breaks the line."""
+    with console("--logged-in", transcript=tmp_path / "transcript") as line:
+        assert line.wait(lambda text: text.endswith("# "), timeout=5)
+        line.forget()
+        line.send("stty rows 24 cols 24\r")
+        assert line.wait(lambda text: text.endswith("# "), timeout=5)
+        line.forget()
+        for letter in PASSWORD.reveal():
+            line.send(letter)
+            line.wait(lambda _: False, timeout=0.03)
+        assert line.wait(lambda text: "ne" in text, timeout=5)
+        assert " \r" in line._raw(1000), "bash has broken the line"
+        assert "on-the-line" not in line.screen().last + "".join(line.excerpt(5))
+    shown = (tmp_path / "transcript").read_text()
+    assert "on-the-line" not in shown
+    assert "***" in shown
