@@ -7,8 +7,8 @@ from spicerack.alertmanager import Alertmanager
 from spicerack.exceptions import SpicerackError
 from wmflib.exceptions import WmflibError
 
+from mxlib.adapters.error_words import words_of
 from mxlib.base.errors import ParseError, SilenceError
-from mxlib.base.text import one_line
 from mxlib.config.alerts import AlertsSection
 from mxlib.model.alert import Alert, parse_alerts
 from mxlib.protocols.service import AlertSource, NoAlerts
@@ -33,7 +33,7 @@ class AlertmanagerAlerts:
             # Spicerack offers no reading; this is what its own silences go through, addresses, login and proxy included
             return parse_alerts(self._make()._api_request("get", _QUERY).json())
         except (SpicerackError, WmflibError, OSError, ValueError, AttributeError, ParseError) as error:
-            raise SilenceError(f"Alertmanager cannot be asked: {one_line(str(error))}") from None
+            raise SilenceError(f"Alertmanager cannot be asked: {words_of(error)}") from None
 
 
 def source_of(spicerack: Spicerack, section: AlertsSection) -> AlertSource:

@@ -1,11 +1,13 @@
 """How a run ended, in the server admin log and on the run's task, both through Spicerack."""
 
+import configparser
 import logging
 
 from spicerack import Spicerack
 from spicerack.exceptions import SpicerackError
 from wmflib.exceptions import WmflibError
 
+from mxlib.adapters.error_words import words_of
 from mxlib.base.text import one_line
 from mxlib.config.sections import AnnounceSection
 
@@ -28,8 +30,8 @@ def announce(spicerack: Spicerack, section: AnnounceSection, headline: str, task
         return
     try:
         spicerack.phabricator(str(section.phabricator)).task_comment(task, comment)
-    except (SpicerackError, WmflibError, OSError) as error:
-        logger.warning("the outcome is not on %s: %s", task, one_line(str(error)))
+    except (SpicerackError, WmflibError, OSError, configparser.Error) as error:
+        logger.warning("the outcome is not on %s: %s", task, words_of(error))
 
 
 def to_admin_log(spicerack: Spicerack, text: str) -> None:

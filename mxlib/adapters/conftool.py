@@ -6,17 +6,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+import etcd
+from conftool.configuration import ConfigurationError
 from conftool.drivers import BackendError
 from spicerack.confctl import ConftoolEntity
 from spicerack.exceptions import SpicerackError
 
+from mxlib.adapters.error_words import words_of
 from mxlib.base.errors import PoolError
-from mxlib.base.text import one_line
 from mxlib.config.pool import ConftoolTags
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_CONFTOOL = (SpicerackError, BackendError, ConfigurationError)
 
 
 class NoPool:
@@ -37,9 +40,15 @@ class NoPool:
 class ConftoolPool:
     """conftool's node objects of one MX, one for each service."""
 
-    def __init__(self, entity: ConftoolEntity, tags: ConftoolTags, host: str):
-        """Look at nothing yet."""
-        self._entity = entity
+    def __init__(self, make: Callable[[], ConftoolEntity], tags: ConftoolTags, host: str):
+        """Look at nothing yet: not even whether conftool has a configuration, or an etcd that answers.
+
+        Arguments:
+            make: returns Spicerack's ``confctl("node")``.
+            tags: of the host's objects.
+            host: fully qualified.
+        """
+        self._make = make
         self._tags = tags
         self._host = host
 
@@ -53,7 +62,7 @@ class ConftoolPool:
         return {service: _guarded(partial(self._read, service)) for service in self._tags.services}
 
     def _read(self, service: str) -> str:
-        found = [str(found.pooled) for found in self._entity.get(**self._select(service))]
+        found = [str(found.pooled) for found in self._make().get(**self._select(service))]
         if len(found) != 1:
             where = f"{self._host} in dc {self._tags.dc}, cluster {self._tags.cluster}"
             raise PoolError(f"conftool: {len(found)} objects for service {service} of {where}: expected one")
@@ -62,7 +71,10 @@ class ConftoolPool:
     def write(self, values: Mapping[str, str]) -> None:
         """Set ``pooled`` by service, and read it back."""
         for service, value in values.items():
-            _guarded(partial(self._entity.set_and_verify, "pooled", value, **self._select(service)))
+            _guarded(partial(self._write, service, value))
+
+    def _write(self, service: str, value: str) -> None:
+        self._make().set_and_verify("pooled", value, **self._select(service))
 
     def command(self, values: Mapping[str, str]) -> list[str]:
         """Return the confctl command lines."""
@@ -109,8 +121,11 @@ class PoolIfReadable:
 
 
 def _guarded(ask: Callable[[], T]) -> T:
-    """Turn what conftool raises into our own error; on a backend that fails it calls sys.exit(3)."""
+    """Turn what conftool raises into our own error; on a backend that fails it calls sys.exit(3).
+
+    Its configuration, schema and client are made at the first question; wrong parameters of the client are a TypeError.
+    """
     try:
         return ask()
-    except (SpicerackError, BackendError, ValueError, KeyError, OSError, SystemExit) as error:
-        raise PoolError(f"conftool: {one_line(str(error)) or type(error).__name__}") from None
+    except (*_CONFTOOL, etcd.EtcdException, ValueError, KeyError, TypeError, OSError, SystemExit) as error:
+        raise PoolError(f"conftool: {words_of(error) or type(error).__name__}") from None

@@ -10,16 +10,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import etcd
-import urllib3
-
-from mxlib.adapters.etcd_api import Client, cause
+from mxlib.adapters.etcd_api import BROKEN, Client, cause
 from mxlib.base.errors import SlotError
 from mxlib.base.text import one_line
 from mxlib.config.probes import OutboundProbe
 
 HOUR_S = 3600
-_BROKEN = (etcd.EtcdException, urllib3.exceptions.HTTPError, OSError)
 
 
 class ProbeBudget:
@@ -55,7 +51,7 @@ class ProbeBudget:
         with self._lock:
             try:
                 return {one.name: why for one in mails if (why := self._one(host, one))}
-            except (SlotError, *_BROKEN) as error:
+            except (SlotError, *BROKEN) as error:
                 told = one_line(str(error)) if self._client is None else cause(self._client, error)
                 why = f"no test mail sent: their budget cannot be read (--over-budget sends): {told}"
                 return {} if self._exceed else {one.name: why for one in mails}

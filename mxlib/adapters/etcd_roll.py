@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import etcd
-import urllib3
 
-from mxlib.adapters.etcd_api import Client, cause
+from mxlib.adapters.etcd_api import BROKEN, Client, cause
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base.clock import Clock
@@ -19,7 +18,6 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.state import Slot
 from mxlib.roll.state import Failure
 
-_BROKEN = (etcd.EtcdException, urllib3.exceptions.HTTPError, OSError)
 ROLL = "roll"
 """In the place of a host's name: whoever rolls, rolls over all of them."""
 
@@ -116,7 +114,7 @@ class EtcdMemory:
             known[kernel] = {host: _raw(failure) for host, failure in failed.items()}
         try:
             self._client.write(self._key, json.dumps(known, sort_keys=True))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
 
     def _all(self) -> dict[str, Any]:
@@ -126,7 +124,7 @@ class EtcdMemory:
             return {}
         except ValueError:
             raise SlotError(f"etcd key {self._key} is not a roll's memory") from None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
         if not isinstance(found, dict):
             raise SlotError(f"etcd key {self._key} is not a roll's memory")

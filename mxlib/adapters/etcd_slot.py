@@ -12,25 +12,17 @@ For the same reason a run knows its own taking by the session in it, not by an i
 import dataclasses
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import etcd
-import urllib3
-from wmflib.config import load_yaml_config
-from yaml import YAMLError
 
-from mxlib.adapters.etcd_api import NO_API, Client, cause, without_v2
+from mxlib.adapters.etcd_api import BROKEN, Client, cause
 from mxlib.base.errors import SlotError, SlotTakenError
 from mxlib.base.text import one_line
 from mxlib.model.state import Slot
 
 logger = logging.getLogger(__name__)
-
-_BROKEN = (etcd.EtcdException, urllib3.exceptions.HTTPError, OSError)
-_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
@@ -73,53 +65,6 @@ class SlotView:
     beat: int = 0
     left_s: int = 0
     index: int = 0
-
-
-def make_client(etcdrc: Path) -> Client:
-    """A client from the file that Spicerack uses for its own locks.
-
-    Arguments:
-        etcdrc: parameters of python-etcd's client.
-
-    Raises:
-        mxlib.base.errors.SlotError: the file or its parameters are wrong.
-    """
-    parameters: Mapping[str, Any] = {}
-    try:
-        parameters = load_yaml_config(etcdrc)
-        return etcd.Client(**{"read_timeout": _TIMEOUT_S, **parameters})  # type: ignore[no-any-return]
-    except Exception as error:  # whatever python-etcd makes of wrong parameters
-        why = f"etcd has {NO_API}" if without_v2(error) else _wrong(error, parameters)
-        raise SlotError(f"no etcd client from {etcdrc}: {why}") from None
-
-
-def _wrong(error: Exception, parameters: Mapping[str, Any]) -> str:
-    """What is wrong with the file, without what stands in it: YAML's own words quote the line, and so the password."""
-    if isinstance(broken := error.__cause__ or error, YAMLError):
-        mark = getattr(broken, "problem_mark", None)
-        where = f" from line {mark.line + 1}, column {mark.column + 1} on" if mark is not None else ""
-        return f"it is not YAML{where}: a value with a character such as ! * {{ or a colon stands in quotes"
-    said = one_line(str(error))
-    secret = str(parameters.get("password") or "") if isinstance(parameters, Mapping) else ""
-    return said.replace(secret, "***") if secret else said
-
-
-def reachable(client: Client, key: str) -> None:
-    """Ask etcd one question, whatever the answer.
-
-    Arguments:
-        client: python-etcd's client.
-        key: any key.
-
-    Raises:
-        mxlib.base.errors.SlotError: it does not answer.
-    """
-    try:
-        client.read(key)
-    except etcd.EtcdKeyNotFound:
-        return
-    except _BROKEN as error:
-        raise SlotError(cause(client, error)) from None
 
 
 class EtcdSlot:
@@ -226,7 +171,7 @@ class EtcdSlot:
         except (etcd.EtcdAlreadyExist, etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
             self._end_lease()
             raise SlotTakenError("somebody else took the slot of the service in this very moment") from None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
         self.token = token
         return token
@@ -237,7 +182,7 @@ class EtcdSlot:
             written = self._client.write(self._lease_key, self._session, ttl=self._lease_s, prevExist=False)
         except etcd.EtcdAlreadyExist:
             raise SlotTakenError(self._taken(view)) from None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
         return int(written.modifiedIndex)
 
@@ -268,7 +213,7 @@ class EtcdSlot:
             # before the taking, or after another run was faster, there is nothing to prolong
             if self._renewed or self.token:
                 raise SlotTakenError("another session has taken the lease of the slot") from None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
 
     def _mine(self, view: SlotView) -> bool:
@@ -296,7 +241,7 @@ class EtcdSlot:
             self._client.delete(self._holder_key, prevIndex=view.index)
         except (etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
             logger.warning("the slot of the service was not ours any more")
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
 
     def leave(self) -> None:
@@ -306,7 +251,7 @@ class EtcdSlot:
     def _end_lease(self) -> None:
         try:
             self._client.delete(self._lease_key, prevValue=self._session)
-        except _BROKEN as error:
+        except BROKEN as error:
             logger.debug("lease not removed, it will run out: %s", error)
 
     def _read(self, key: str) -> Any:
@@ -314,7 +259,7 @@ class EtcdSlot:
             found = self._client.read(key)
         except etcd.EtcdKeyNotFound:
             return None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise SlotError(cause(self._client, error)) from None
         if found.dir:
             raise SlotError(

@@ -18,7 +18,7 @@ from spicerack.exceptions import SpicerackError
 from spicerack.netbox import NetboxHostNotFoundError
 from wmflib.exceptions import WmflibError
 
-from mxlib.base.text import one_line
+from mxlib.adapters.error_words import words_of
 from mxlib.config.sections import GanetiSection
 from mxlib.nic.instance import GanetiError, NotAnInstanceError
 
@@ -76,6 +76,10 @@ class ConfiguredCluster:
         """Return the cluster; whether it knows the host is for its remote API to say."""
         del host
         return self._address
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {words_of(error, 300)}"
 
 
 class NetboxClusters:
@@ -139,12 +143,12 @@ class NetboxClusters:
             return error
         except (WmflibError, KeyError) as error:
             expected = "expected netbox/config.yaml and ganeti/config.yaml in Spicerack's configuration directory"
-            return GanetiError(f"{host}: Spicerack cannot ask Netbox for its Ganeti cluster: {error!r}; {expected}")
+            why = f"Spicerack cannot ask Netbox for its Ganeti cluster: {_words(error)}"
+            return GanetiError(f"{host}: {why}; {expected}")
         except Exception as error:
             # Spicerack lets through what pynetbox, requests and an answer of another form raise, each of its own kind.
             logger.debug("Netbox cannot be asked for %s", host, exc_info=True)
-            why = one_line(f"{type(error).__name__}: {error}", 300)
-            return GanetiError(f"{host}: its Ganeti cluster cannot be had from Netbox: {why}")
+            return GanetiError(f"{host}: its Ganeti cluster cannot be had from Netbox: {_words(error)}")
 
     def _looked_up(self, host: str) -> ClusterAddress:
         short = host.partition(".")[0]

@@ -11,6 +11,7 @@ from spicerack.exceptions import SpicerackError
 from spicerack.icinga import IcingaHosts
 from wmflib.exceptions import WmflibError
 
+from mxlib.adapters.error_words import words_of
 from mxlib.base.errors import SilenceError
 from mxlib.base.text import one_line
 from mxlib.protocols.service import Silencer
@@ -25,7 +26,7 @@ def _errors_of(whom: str) -> Iterator[None]:
     try:
         yield
     except (SpicerackError, WmflibError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise SilenceError(f"{whom}: {one_line(str(error))}") from None
+        raise SilenceError(f"{whom}: {words_of(error)}") from None
 
 
 class AlertmanagerSilencer:

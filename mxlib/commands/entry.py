@@ -15,7 +15,8 @@ from spicerack import Spicerack
 from spicerack.cookbook import ArgparseFormatter
 from spicerack.locking import NoLock
 
-from mxlib.adapters.etcd_slot import make_client, reachable
+from mxlib.adapters.error_words import keep_configuration_out_of_logs, words_of
+from mxlib.adapters.etcd_api import make_client, reachable
 from mxlib.adapters.operator import TerminalOperator
 from mxlib.base.clock import SystemClock
 from mxlib.base.errors import ConfigError, MxlibError, SlotError
@@ -66,6 +67,7 @@ def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Comman
     Returns:
         The command, None where it was refused; and the exit code, None where it is still to be done.
     """
+    keep_configuration_out_of_logs()
     try:
         site = load_site(spicerack)
         command = make(site)
@@ -87,13 +89,21 @@ def check_lock(spicerack: Spicerack, site: Site) -> None:
     Raises:
         mxlib.base.errors.ConfigError: etcd does not answer, and Spicerack's own lock needs it.
     """
-    if spicerack.dry_run or isinstance(spicerack.lock(), NoLock):
+    if spicerack.dry_run or not _locks(spicerack):
         return
     try:
         reachable(make_client(site.slot.etcdrc), site.slot.key)
     except SlotError as error:
         way = "cookbook --no-locks sre.mail.…, and --without-slot where the slot of the service cannot be had either"
         raise ConfigError(f"{error}; Spicerack's own lock needs etcd: where etcd is the incident, {way}") from None
+
+
+def _locks(spicerack: Spicerack) -> bool:
+    """Whether Spicerack takes a lock of its own; it would end in a traceback that quotes the file it cannot read."""
+    try:
+        return not isinstance(spicerack.lock(), NoLock)
+    except Exception as error:  # whatever python-etcd makes of wrong parameters
+        raise ConfigError(f"Spicerack's own lock cannot be had (--no-locks goes without): {words_of(error)}") from None
 
 
 def owner_of(spicerack: Spicerack) -> str:

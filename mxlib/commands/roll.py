@@ -12,8 +12,9 @@ from spicerack import Spicerack
 from mxlib.adapters.alertmanager import source_of
 from mxlib.adapters.announce import to_admin_log
 from mxlib.adapters.conftool import ConftoolPool, NoPool
+from mxlib.adapters.etcd_api import make_client
 from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, EtcdRollSlot, roll_slot
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.base.errors import ConfigError, MxlibError
 from mxlib.base.files import COLLECTOR, check_folder
 from mxlib.base.journal import EventLog
@@ -209,7 +210,7 @@ class RollKernel(Command):
 
     def _pool(self, name: str) -> PoolState:
         tags = self.site.conftool_tags(name)
-        return NoPool() if tags is None else ConftoolPool(self.spicerack.confctl("node"), tags, name)
+        return NoPool() if tags is None else ConftoolPool(lambda: self.spicerack.confctl("node"), tags, name)
 
     def _me(self) -> Holder:
         since = datetime.now(UTC).isoformat(timespec="seconds")

@@ -9,8 +9,9 @@ from typing import TypeVar
 from spicerack import Spicerack
 
 from mxlib.adapters.conftool import ConftoolPool
+from mxlib.adapters.etcd_api import make_client
 from mxlib.adapters.etcd_roll import ROLL, describe
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView, make_client
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView
 from mxlib.base.errors import MxlibError, ParseError, PoolError, SlotError
 from mxlib.base.parallel import UnderWay
 from mxlib.base.text import one_line
@@ -134,7 +135,7 @@ class ServiceStatus(Command):
             if (tags := self.site.conftool_tags(name)) is None:
                 continue
             try:
-                found[name] = ConftoolPool(self.spicerack.confctl("node"), tags, name).read()
+                found[name] = ConftoolPool(lambda: self.spicerack.confctl("node"), tags, name).read()
             except MxlibError as error:
                 found[name] = error
         return found

@@ -8,8 +8,8 @@ from pathlib import Path
 from spicerack import Spicerack
 
 from mxlib.adapters.alertmanager import source_of
+from mxlib.adapters.etcd_api import make_client
 from mxlib.adapters.etcd_budget import ProbeBudget
-from mxlib.adapters.etcd_slot import make_client
 from mxlib.adapters.machine import rapi_opener
 from mxlib.base.errors import ConfigError, ReportError
 from mxlib.base.files import COLLECTOR, check_folder, replace_file

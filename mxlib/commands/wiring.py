@@ -13,7 +13,8 @@ from spicerack import Spicerack
 from mxlib.adapters.alertmanager import source_of
 from mxlib.adapters.conftool import ConftoolPool, NoPool, PoolIfReadable
 from mxlib.adapters.cumin_host import CuminHost, cumin_transport
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
+from mxlib.adapters.etcd_api import make_client
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess
 from mxlib.adapters.machine import means_of
 from mxlib.adapters.operator import TerminalOperator, prompt_for
@@ -178,7 +179,7 @@ class Wiring:
         tags = self._site.conftool_tags(request.host)
         if tags is None:
             return NoPool()
-        pool = ConftoolPool(self._spicerack.confctl("node"), tags, request.host)
+        pool = ConftoolPool(lambda: self._spicerack.confctl("node"), tags, request.host)
         return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
 
     def _slot(self, request: Request, run_id: str, target: CuminHost) -> ServiceSlot:

@@ -62,7 +62,8 @@ SEEN = {
         test "$(stat -c %a /run/cumin-ssh)" = 700
         /srv/mx-cookbooks.venv/bin/python - <<'END'
 from pathlib import Path
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client
+from mxlib.adapters.etcd_api import make_client
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 one, two = (
     EtcdSlot(make_client(Path("/etc/etcd/etcdrc")), "/mx-cookbooks/mail", 60, Holder(host, host, "test", "now"), host)
     for host in ("mx1001.example.org", "mx2001.example.org")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from spicerack.alertmanager import AlertmanagerError
+from wmflib.config import load_yaml_config
 
 from mxlib.adapters.alertmanager import AlertmanagerAlerts
 from mxlib.base.errors import SilenceError
@@ -40,6 +41,13 @@ def test_everything_that_fires_is_asked_for_also_what_is_silenced():
 def test_an_alertmanager_that_cannot_be_asked_says_nothing_is_well(answer):
     with pytest.raises(SilenceError, match="cannot be asked"):
         AlertmanagerAlerts(lambda: FakeAlertmanager(answer)).firing()
+
+
+def test_a_configuration_that_is_no_yaml_shows_no_password(tmp_path):
+    (tmp_path / "config.yaml").write_text("http_password: !hunter2\n")
+    with pytest.raises(SilenceError, match=r"config\.yaml: it is not YAML from line 1") as caught:
+        AlertmanagerAlerts(lambda: load_yaml_config(tmp_path / "config.yaml")).firing()
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_site_without_configuration_for_it_cannot_ask():

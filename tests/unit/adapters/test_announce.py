@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 from spicerack import Spicerack
-from wmflib.phabricator import PhabricatorError
+from wmflib.phabricator import PhabricatorError, create_phabricator
 
 from mxlib.adapters.announce import announce
 from mxlib.config.sections import AnnounceSection
@@ -63,6 +63,15 @@ def test_that_nobody_could_be_told_ends_nothing(spicerack):
     spicerack.phabricator.side_effect = PhabricatorError("no such file")
     announce(spicerack, AnnounceSection(sal=False, phabricator=Path("/x")), "done", "T1", "comment")
     assert kept(spicerack) == []
+
+
+def test_a_configuration_of_the_bot_that_cannot_be_read_ends_nothing_and_shows_no_token(spicerack, tmp_path, caplog):
+    path = tmp_path / "bot.conf"
+    path.write_text("[phabricator_bot]\nhost = x\nusername = bot\ntoken = api-%hunter2\n")
+    spicerack.phabricator.side_effect = lambda file: create_phabricator(file, dry_run=False)
+    announce(spicerack, AnnounceSection(sal=False, phabricator=path), "done", "T1", "comment")
+    assert "the outcome is not on T1: option token in section phabricator_bot" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_the_terminal_does_not_show_it_a_second_time(spicerack, caplog):

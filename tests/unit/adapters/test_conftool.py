@@ -3,7 +3,9 @@
 import re
 from types import SimpleNamespace
 
+import etcd
 import pytest
+from conftool.configuration import ConfigurationError
 
 from mxlib.adapters.conftool import ConftoolPool, PoolIfReadable
 from mxlib.base.errors import PoolError
@@ -56,7 +58,7 @@ EACH_IN_ANOTHER = [
 )
 def test_an_object_is_looked_for_in_the_data_centre_of_its_host(dc, name, pooled):
     entity = Entity(EACH_IN_ANOTHER)
-    pool = ConftoolPool(entity, parse(TEN_LINES, "x.yaml").conftool_tags(name), name)
+    pool = ConftoolPool(lambda: entity, parse(TEN_LINES, "x.yaml").conftool_tags(name), name)
     assert pool.read() == {"smtp": pooled}
     pool.write({"smtp": "inactive"})
     assert entity.set == [("pooled", "inactive", dc, re.escape(name))]
@@ -66,9 +68,26 @@ def test_an_object_is_looked_for_in_the_data_centre_of_its_host(dc, name, pooled
 
 
 def test_an_object_of_another_data_centre_is_none_of_it():
-    pool = ConftoolPool(Entity(EACH_IN_ANOTHER), ConftoolTags("eqiad", "mail", ("smtp",)), "mx2001.lab.test")
+    pool = ConftoolPool(lambda: Entity(EACH_IN_ANOTHER), ConftoolTags("eqiad", "mail", ("smtp",)), "mx2001.lab.test")
     with pytest.raises(PoolError, match=r"0 objects for service smtp of mx2001.lab.test in dc eqiad, cluster mail"):
         pool.read()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TypeError("unexpected keyword argument 'hots'"), etcd.EtcdConnectionFailed("refused"), ConfigurationError("bad")],
+)
+def test_a_conftool_that_cannot_be_made_is_a_pool_that_cannot_be_read(error):
+    def make():
+        raise error
+
+    pool, lines = ConftoolPool(make, ConftoolTags("eqiad", "mail", ("smtp",)), "mx1001.lab.test"), []
+    with pytest.raises(PoolError, match=f"conftool: {error}"):
+        pool.read()
+    with pytest.raises(PoolError):
+        pool.write({"smtp": "no"})
+    assert PoolIfReadable(pool, lines.append).read() == {}
+    assert "left as it is" in lines[0]
 
 
 def test_a_pool_that_can_be_read_is_used():

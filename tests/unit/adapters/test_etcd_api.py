@@ -15,8 +15,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from mxlib.adapters.etcd_api import make_client, reachable
 from mxlib.adapters.etcd_budget import ProbeBudget
-from mxlib.adapters.etcd_slot import EtcdSlot, Holder, make_client, reachable
+from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.base.errors import ConfigError, SlotError
 from mxlib.commands.entry import check_lock
 from mxlib.config.probes import OutboundProbe

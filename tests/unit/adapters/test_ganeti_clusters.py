@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from wmflib.config import load_yaml_config
 from wmflib.exceptions import WmflibError
 
 from mxlib.adapters.ganeti_clusters import ClusterAddress, NetboxClusters, clusters_of
@@ -100,6 +101,14 @@ def test_what_is_not_known_is_told_and_is_never_taken_for_iron(
         NetboxClusters(world, None).of(VM)
     assert not isinstance(caught.value, NotAnInstanceError)
     assert [part for part in (VM, *told) if part not in str(caught.value)] == []
+
+
+def test_a_configuration_of_netbox_that_is_no_yaml_shows_no_token(world: FakeSpicerack, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("api_token_ro: !hunter2\n")
+    world.fails = lambda: load_yaml_config(tmp_path / "config.yaml")
+    with pytest.raises(GanetiError, match=r"WmflibError: .*/config.yaml: it is not YAML from line 1") as caught:
+        NetboxClusters(world, None).of(VM)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_netbox_that_hangs_is_given_up_in_time(world: FakeSpicerack) -> None:

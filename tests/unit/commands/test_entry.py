@@ -71,7 +71,15 @@ def run(spicerack_cli: Run, tmp_path: Path, admin_log: tuple[int, list[str]]) ->
         "cumin_config": file("cumin/config.yaml", cumin),
     }
     main: dict[str, object] = {"tcpircbot_host": "127.0.0.1", "tcpircbot_port": admin_log[0]}
-    return lambda *words: spicerack_cli([ROOT], *words, parameters=parameters, main=main)
+
+    def cookbook(*words: str, conftool: Path | None = None) -> subprocess.CompletedProcess[str]:
+        if conftool is not None:
+            options = {"driver_options": {"etcd_config_file": str(conftool), "suppress_san_warnings": False}}
+            parameters["conftool_config"] = file("conftool/config.yaml", options)
+            parameters["conftool_schema"] = file("conftool/schema.yaml", {})
+        return spicerack_cli([ROOT], *words, parameters=parameters, main=main)
+
+    return cookbook
 
 
 def closed_window() -> str:
@@ -115,6 +123,30 @@ def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log) -> None:
     acted = run("--no-locks", "sre.mail.drain-queue", MX)
     assert acted.returncode == Outcome.UNKNOWN.value, acted.stderr
     assert [re.findall("START|END", line) for line in admin_log[1]] == [["START"], ["END"]]
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh client here")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sre.mail.depool-mx", MX, "-r", "a test"],
+        ["sre.mail.roll-kernel", "--kernel", "6.1.0-1-amd64", "--plan"],
+        ["--no-locks", "sre.mail.depool-mx", MX, "-r", "a test", "--without-slot"],
+    ],
+)
+def test_a_password_of_etcd_in_a_file_that_is_no_yaml_is_shown_nowhere(run, tmp_path, words) -> None:
+    """The file is that of the slot, of Spicerack's own lock and of conftool."""
+    etcdrc = tmp_path / "etcdrc"
+    etcdrc.write_text("host: 127.0.0.1\npassword: !hunter2\n")
+    site = yaml.safe_load((tmp_path / "cookbooks/sre.mail.yaml").read_text())
+    (tmp_path / "cookbooks/sre.mail.yaml").write_text(yaml.safe_dump({**site, "pool": TEN_LINES["pool"]}))
+    ended = run(*words, conftool=etcdrc)
+    shown = ended.stdout + ended.stderr
+    logs = list(tmp_path.rglob("*.log"))
+    assert len(logs) > 1
+    assert "hunter2" not in shown + "".join(path.read_text() for path in logs)
+    assert "Traceback" not in shown
+    assert ended.returncode != 0
 
 
 # --- the same in this process: many at once
