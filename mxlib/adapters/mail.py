@@ -2,6 +2,7 @@
 
 import smtplib
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from email.message import EmailMessage
 
@@ -40,10 +41,19 @@ def send(section: RollNotify, mail: EmailMessage) -> None:
         if section.smtp:
             _by_server(section.smtp, section.sender, section.to, mail)
         else:
-            command = [*SENDMAIL, section.sender, "--", *section.to]
-            subprocess.run(command, input=mail.as_bytes(), check=True, capture_output=True, timeout=_TIMEOUT_S)
-    except (OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
+            _by_sendmail([*SENDMAIL, section.sender, "--", *section.to], mail.as_bytes())
+    except (OSError, smtplib.SMTPException, subprocess.SubprocessError, NotifyError) as error:
         raise NotifyError(f"no mail could be sent to the operators: {one_line(str(error))}") from None
+
+
+def _by_sendmail(command: Sequence[str], mail: bytes) -> None:
+    """Run sendmail; what it says goes to a file: a delivery that it leaves behind may hold a pipe open for long."""
+    with tempfile.TemporaryFile() as said:
+        ended = subprocess.run(command, input=mail, stdout=said, stderr=said, timeout=_TIMEOUT_S, check=False)
+        said.seek(0)
+        if ended.returncode:
+            words = said.read(4096).decode(errors="replace")
+            raise NotifyError(f"{command[0]} ended with exit code {ended.returncode}: {one_line(words)}")
 
 
 def _by_server(server: str, sender: str, to: Sequence[str], mail: EmailMessage) -> None:

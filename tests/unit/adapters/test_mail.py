@@ -1,6 +1,8 @@
 """The mail when a roll stops: who gets one, by which way, and what stands in it."""
 
 import smtplib
+import time
+from pathlib import Path
 
 import pytest
 
@@ -55,13 +57,57 @@ def test_mail_by_a_server(monkeypatch) -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-def test_mail_by_sendmail_has_no_text_of_others_in_its_arguments(monkeypatch) -> None:
-    calls = []
-    monkeypatch.setattr(roll_notify.subprocess, "run", lambda argv, **values: calls.append((argv, values)))
-    section = RollNotify(("ops@example.org",), "roll@example.org")
-    roll_notify.send(section, roll_notify.message(section, build(events(Outcome.FELL_BACK))))
-    assert calls[0][0] == ["/usr/sbin/sendmail", "-i", "-f", "roll@example.org", "--", "ops@example.org"]
-    assert b"large &lt;mail> stalls" in calls[0][1]["input"]
+@pytest.fixture
+def sendmail(tmp_path, monkeypatch):
+    """Installs a sendmail that notes its arguments and its mail, and then does what it is given."""
+
+    def install(then: str = "") -> tuple[Path, Path]:
+        program = tmp_path / "sendmail"
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\ncat >{tmp_path}/mail\n{then}\n')
+        program.chmod(0o755)
+        monkeypatch.setattr(roll_notify, "SENDMAIL", (str(program), *roll_notify.SENDMAIL[1:]))
+        return tmp_path / "words", tmp_path / "mail"
+
+    return install
+
+
+BY_SENDMAIL = RollNotify(("ops@example.org",), "roll@example.org")
+
+
+def by_sendmail() -> None:
+    roll_notify.send(BY_SENDMAIL, roll_notify.message(BY_SENDMAIL, build(events(Outcome.FELL_BACK))))
+
+
+def test_mail_by_sendmail_has_no_text_of_others_in_its_arguments(sendmail) -> None:
+    words, mail = sendmail()
+    by_sendmail()
+    assert words.read_text().split() == ["-i", "-f", "roll@example.org", "--", "ops@example.org"]
+    assert "large &lt;mail> stalls" in mail.read_text()
+
+
+def test_the_program_is_the_management_hosts_own() -> None:
+    assert roll_notify.SENDMAIL == ("/usr/sbin/sendmail", "-i", "-f")
+
+
+def test_a_sendmail_that_refuses_is_an_error_with_its_words(sendmail) -> None:
+    sendmail("echo 'no such relay' >&2; exit 75")
+    with pytest.raises(NotifyError, match=r"operators: .*/sendmail ended with exit code 75: no such relay"):
+        by_sendmail()
+
+
+def test_a_delivery_that_sendmail_leaves_behind_is_not_waited_for(sendmail, monkeypatch) -> None:
+    monkeypatch.setattr(roll_notify, "_TIMEOUT_S", 3)
+    sendmail("sleep 20 &")
+    begin = time.monotonic()
+    by_sendmail()
+    assert time.monotonic() - begin < 2
+
+
+def test_a_sendmail_that_hangs_is_ended_in_time(sendmail, monkeypatch) -> None:
+    monkeypatch.setattr(roll_notify, "_TIMEOUT_S", 0.3)
+    sendmail("exec sleep 20")
+    with pytest.raises(NotifyError, match="timed out after"):
+        by_sendmail()
 
 
 def test_mail_that_nobody_takes_is_an_error_of_its_own(monkeypatch) -> None:
