@@ -1,19 +1,19 @@
 """The login on a console, whatever it shows and in whichever language it asks."""
 
+import contextlib
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mxlib.adapters.console import (
-    ConsoleEndedError,
-    ConsoleError,
-    ConsoleLoginError,
-    ConsoleStateError,
-)
-from mxlib.nic.screen import Waiting
+from mxlib.adapters.console import ConsoleEndedError, ConsoleError, ConsoleLoginError, ConsoleStateError
+from mxlib.adapters.console_login import Entry, Login, Pace
+from mxlib.nic.screen import Screen, Waiting, look
 from tests.unit.support import fake_console
 from tests.unit.support.consoles import PASSWORD, console, shell
+from tests.unit.support.fakes import FakeClock
 
 
 def test_a_session_left_open_by_somebody_is_used_and_closed(tmp_path: Path) -> None:
@@ -176,3 +176,79 @@ def test_a_command_that_only_says_something_is_no_boot(tmp_path: Path, said: str
     with console("--show", said, "--end-after", "0.3") as line, pytest.raises(ConsoleEndedError) as caught:
         shell(line, tmp_path).open()
     assert said.split("\\r")[-2].removeprefix("\\n").split("<")[0] in caught.value.why
+
+
+PACE = Pace(answer_s=2.0, still_s=0.2, leave_s=2.0)
+
+
+def entry(line: object, *, timeout: float = 20.0) -> Entry:
+    return Entry(line, "mail.lab.test", Login("root", PASSWORD, timeout), uid=str(os.getuid()), pace=PACE)  # type: ignore[arg-type]
+
+
+def test_an_entry_knows_how_it_came_in_and_leaves_at_a_login_prompt() -> None:
+    with console() as line:
+        way = entry(line)
+        way.enter()
+        assert (way.passwords, way.entered, way.autologin) == (1, True, False)
+        assert not way.is_over(line.text())
+        way.leave()
+        assert (way.entered, line.screen().waiting) == (False, Waiting.LOGIN)
+        assert way.is_over(line.text())
+
+
+def test_an_entry_into_a_session_left_open_types_no_password() -> None:
+    with console("--logged-in") as line:
+        way = entry(line)
+        way.enter()
+        assert (way.passwords, way.entered) == (0, False)
+
+
+class Asking:
+    """A line at which, after a login prompt, a question stands; what is typed there is echoed or hidden."""
+
+    def __init__(self, question: str, *, echoes: bool) -> None:
+        self.clock = FakeClock()
+        self.alive, self.question, self.echoes = True, question, echoes
+        self.typed: list[str] = []
+        self.shown = "mail login: "
+
+    def text(self) -> str:
+        return self.shown
+
+    def screen(self) -> Screen:
+        return look(self.shown)
+
+    def settle(self, *, still: float, timeout: float) -> Screen:
+        self.clock.sleep(still)
+        return self.screen()
+
+    def forget(self) -> None:
+        self.shown = ""
+
+    def send(self, text: str) -> None:
+        self.typed.append(text)
+        if text == "root\r":
+            self.shown = f"root\n{self.question}"
+        elif self.echoes:
+            self.shown += text.replace("\r", "\nmail login: ").replace("\x15", "")
+
+    def wait(self, met: Callable[[str], bool], *, timeout: float) -> bool:
+        self.clock.sleep(timeout)
+        return met(self.shown)
+
+
+@pytest.mark.parametrize(
+    ("question", "echoes", "typed"),
+    [
+        ("Passwort: ", False, True),
+        ("Passwort: ", True, False),
+        ("Password: ", True, True),
+        ("mail Anmeldung: ", False, False),
+        ("", False, False),
+    ],
+)
+def test_the_password_is_typed_only_at_a_question_that_hides_it(question: str, echoes: bool, typed: bool) -> None:
+    line = Asking(question, echoes=echoes)
+    with contextlib.suppress(ConsoleError):
+        entry(line, timeout=5.0).enter()
+    assert (f"{PASSWORD.reveal()}\r" in line.typed) is typed
