@@ -143,6 +143,8 @@ class Record:
         boots: boots since, oldest first.
         judged: what was judged, by boot id.
         proven: when a boot was last proven to be well, ISO 8601, UTC, by boot id; the guard proves that of the claim.
+        configured: digests of the configuration that a boot was proven with, by boot id; see
+            :mod:`mxlib.mta.configuration`. Absent in a record from before this was kept: such a proof does not hold.
         undoing: why the run turned back; empty while it goes forward.
         silences: ids of the silences set.
         level: how the kernel is tried: by a reboot from inside, or by a cold start.
@@ -173,6 +175,7 @@ class Record:
     boots: tuple[Boot, ...] = ()
     judged: Mapping[str, Judgements] = dataclasses.field(default_factory=dict)
     proven: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    configured: Mapping[str, str] = dataclasses.field(default_factory=dict)
     undoing: str = ""
     silences: tuple[str, ...] = ()
     level: Level = Level.GUEST
@@ -272,9 +275,12 @@ class Record:
         """Return the record with a boot to be verified again."""
         judged = {name: one for name, one in self.judged.items() if name != boot}
         proven = {name: one for name, one in self.proven.items() if name != boot}
+        configured = {name: one for name, one in self.configured.items() if name != boot}
         repaired = "" if self.repaired == boot else self.repaired
         baseline = self.baseline and boot != self.boot_before
-        return dataclasses.replace(self, judged=judged, proven=proven, repaired=repaired, baseline=baseline)
+        return dataclasses.replace(
+            self, judged=judged, proven=proven, configured=configured, repaired=repaired, baseline=baseline
+        )
 
     def to_json(self) -> str:
         """Return the record as one line of JSON."""

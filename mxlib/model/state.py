@@ -42,7 +42,7 @@ class Step(Enum):
     PUPPET_ON = "puppet on"
     UNSILENCE = "unsilence"
     TURN_BACK = "turn back"
-    DOUBT = "proof too old"
+    DOUBT = "doubt proof"
     RELEASE = "release"
 
 
@@ -143,6 +143,7 @@ class State:
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
         stale: whether the host's boot was proven to be well longer ago than the site lets a proof hold.
+        changed: what is another than when the host's boot was proven, as found by the last act; empty: nothing known.
         closed: whether the ports were closed when the host last answered, or it never has.
         uses: which optional parts the site has: "silence", "puppet".
     """
@@ -161,6 +162,7 @@ class State:
     released: Outcome | None = None
     closed: bool = True
     stale: bool = False
+    changed: str = ""
     uses: frozenset[str] = frozenset({"silence", "puppet"})
     outdated: bool = False
 

@@ -65,6 +65,17 @@ class Mta(Protocol):
     def configuration(self) -> tuple[str, ...]:
         """Directories of its configuration."""
 
+    @property
+    def configuration_script(self) -> str:
+        """Print the whole configuration that it reads, but not what it looks up meanwhile; fail where that is unknown.
+
+        What is printed is the same until somebody changes the configuration.
+        """
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Its packages, as patterns for ``dpkg-query``."""
+
     # --- what it is, and how it does
 
     @property

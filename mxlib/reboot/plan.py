@@ -7,7 +7,8 @@ Invariants, held from every state and so after any interruption:
 * A reboot is ordered only when the host is out of service, its MTA is held, its ledger is closed, the boot entries were
   read back, and the slot of the service is held; at most :data:`mxlib.model.record.MAX_BOOTS` times a run.
 * The MTA runs in an unverified boot only after test mails were delivered out of it.
-* Ports that are closed are opened on a proof that is not older than the site lets it be.
+* Ports that are closed are opened on a proof that is not older than the site lets it be, and only where nothing that it
+  rests on has changed since: the MTA's configuration, the loaded packet filter, the packages of both and of the kernel.
 * A kernel becomes the saved entry only after the host was verified with it.
 * A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
   target, so that no way back plans the PCI slots again.
@@ -185,8 +186,11 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
-    if state.stale and host.ports is not Ports.OPEN and not goal.stays_out(record):
-        return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
+    if host.ports is not Ports.OPEN and not goal.stays_out(record):
+        if state.stale:
+            return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
+        if state.changed:
+            return Do(Step.DOUBT, state.changed)
     return _serve(goal, state, record, host)
 
 
@@ -247,6 +251,8 @@ def _verify(state: State, record: Record, host: View) -> Decision:
         return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
     if judged.worst is Judgement.BLAMED:
         return End(Outcome.LEFT_OUT, f"the verification failed with {host.kernel}")
+    if judged.held is not None and state.changed:
+        return Do(Step.DOUBT, state.changed)
     if judged.held is None:
         if host.mta is not Mta.HELD:
             return Do(Step.HOLD)

@@ -42,6 +42,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         lost=progress.lost,
         released=progress.released if gone else None,
         stale=_stale(world, host, record),
+        changed=_changed(world, host),
         closed=progress.standing is None or world.view(progress.standing).ports is Ports.CLOSED,
         uses=_uses(world),
     )
@@ -51,6 +52,11 @@ def _stale(world: RebootWorld, host: View | None, record: Record | None) -> bool
     if host is None or record is None:
         return False
     return record.proof_age(host.boot, world.clock.now()) > world.site.boot.proof_holds
+
+
+def _changed(world: RebootWorld, host: View | None) -> str:
+    found = world.progress.changed
+    return found[1] if found is not None and host is not None and found[0] == host.boot else ""
 
 
 def _uses(world: RebootWorld) -> frozenset[str]:

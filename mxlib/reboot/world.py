@@ -99,6 +99,8 @@ class Progress:
         cures: what was tried on a host that did not come back.
         diagnosis: why it did not come back, as far as that was found out.
         probed_s: seconds that the guard's test mails and sessions took.
+        changed: boot id of a host whose configuration an act has found changed, and what has; None: none has.
+        doubts: how often a proof was dropped.
     """
 
     goal: Goal
@@ -119,6 +121,8 @@ class Progress:
     cures: set[Step] = field(default_factory=set)
     diagnosis: str = ""
     probed_s: float = 0.0
+    changed: tuple[str, str] | None = None
+    doubts: int = 0
 
 
 @dataclass(frozen=True)

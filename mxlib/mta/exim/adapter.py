@@ -39,6 +39,14 @@ class Exim:
     can = Can(hints=True, relay_test=True, refusal_cache=True, stop_spares=True)
     units: tuple[str, ...] = (names.UNIT,)
     configuration: tuple[str, ...] = ("/etc/exim4",)
+    # As it was parsed, included files and all. What Debian's next start makes a configuration of goes along.
+    configuration_script = f"""\
+{names.BINARY} -bP config || return
+for file in /etc/exim4/update-exim4.conf.conf /etc/exim4/exim4.conf.template /etc/exim4/exim4.conf.localmacros; do
+[ ! -e "$file" ] || cat "$file" || return
+done
+[ ! -d /etc/exim4/conf.d ] || find /etc/exim4/conf.d -type f | LC_ALL=C sort | xargs -r cat"""
+    packages: tuple[str, ...] = ("exim4*",)
     paths: tuple[str, ...] = (names.SPOOL, names.MAINLOG.rpartition("/")[0])
 
     service: Source[MtaFacts] = processes.SOURCE

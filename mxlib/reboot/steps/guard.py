@@ -15,13 +15,13 @@ from mxlib.model.alert import relevant
 from mxlib.model.on_host import RECORD
 from mxlib.model.record import Kernel, Level, Prior, Record
 from mxlib.model.state import State, Step
-from mxlib.mta import standing
+from mxlib.mta import configuration, standing
 from mxlib.mta.protocol import Mta as MailAgent
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot import readiness
 from mxlib.reboot.peers import others
-from mxlib.reboot.steps import ledger
+from mxlib.reboot.steps import ledger, proof
 from mxlib.reboot.steps.service import OUT_OF_POOL
 from mxlib.reboot.steps.step import Action, shows
 from mxlib.reboot.world import RebootWorld
@@ -144,12 +144,14 @@ def _timed(world: RebootWorld, name: str, ask: Callable[[Host], Iterable[Verdict
 def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
     """All that the host says of itself, in one round trip."""
     try:
-        facts = read_facts(world.target, (*sources(world.mta), *world.adapters.verifier.sources()))
+        wanted = (*sources(world.mta), configuration.source(world.mta), *world.adapters.verifier.sources())
+        facts = read_facts(world.target, wanted)
     except MxlibError as error:
         yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
         return
     world.progress.facts = facts
     yield from _asked("standing", lambda: _standing(world, facts.get(standing.source(world.mta))))
+    yield from proof.digests_of(facts, world.mta, world.accepted)[1]
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
@@ -250,10 +252,17 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         stay=goal.stay,
         baseline=True,
         proven={view.boot: world.clock.now().isoformat(timespec="seconds")},
+        configured={view.boot: _proven_with(world)},
         accepted=tuple(sorted(world.accepted)),
         level=goal.level,
         prevention=world.options.prevention if goal.level is Level.COLD else "none",
     )
+
+
+def _proven_with(world: RebootWorld) -> str:
+    """The digests that the guard has read: what was read later is not what it has judged."""
+    known = world.progress.facts
+    return "" if known is None else proof.digests_of(known, world.mta, world.accepted)[0]
 
 
 def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:

@@ -12,8 +12,9 @@ from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import Ports, State, Step
 from mxlib.protocols.world import Done
+from mxlib.reboot.steps import proof
 from mxlib.reboot.steps.step import Action, on_host
-from mxlib.reboot.world import RebootWorld
+from mxlib.reboot.world import RebootWorld, record_of
 
 _RULES = """\
 # {note}
@@ -171,9 +172,13 @@ def close(world: RebootWorld, _state: State) -> Done:
     return Done(f"ports {ports} answer with a reset (nft table {TABLE}, {UNIT} keeps it over reboots)")
 
 
-def open_(world: RebootWorld, _state: State) -> Done:
-    """Give the ports back to the host's own firewall."""
-    world.act(open_script(world.mta.units))
+def open_(world: RebootWorld, state: State) -> Done:
+    """Give the ports back to the host's own firewall, where nothing has changed since the host was proven."""
+    record = record_of(state)
+    purpose, script = open_script(world.mta.units).split("\n", 1)
+    said = world.act(f"{purpose}\n{proof.unchanged(world, record)}{script}").output
+    if changed := proof.changed_instead(world, record, said):
+        return Done(f"not opened: {changed}")
     return Done("the mail ports are open again")
 
 

@@ -4,19 +4,21 @@ import dataclasses
 from datetime import datetime
 
 from mxlib.base.clock import wait_for
-from mxlib.base.errors import MxlibError, SilenceError, StepError
-from mxlib.base.text import duration, one_line, plural
+from mxlib.base.errors import HostError, MxlibError, ParseError, SilenceError, StepError
+from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.drain import loop as drain
 from mxlib.facts.depool import HOLD
+from mxlib.facts.source import read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Mta, State, Step
+from mxlib.mta import configuration
 from mxlib.mta.standing import read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
-from mxlib.reboot.steps import ledger, queue
+from mxlib.reboot.steps import ledger, proof, queue
 from mxlib.reboot.steps.ports import let_prober_in, shut_prober_out
 from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, shows
 from mxlib.reboot.world import RebootWorld, record_of
@@ -29,8 +31,21 @@ def outbound(world: RebootWorld, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
     drain.forget_stale(world)
-    verdicts = (*world.adapters.verifier.condition(world.target), *world.adapters.verifier.outbound(world.target))
-    return _judged(world, record, "held", verdicts)
+    digests, condition = _condition(world, record)
+    found = (*condition, *world.adapters.verifier.outbound(world.target))
+    world.progress.changed = None  # what was found before is what it has just been verified with
+    noted = dataclasses.replace(record, configured={**record.configured, record.boot: digests})
+    return _judged(world, noted, "held", found)
+
+
+def _condition(world: RebootWorld, record: Record) -> tuple[str, tuple[Verdict, ...]]:
+    """The host itself, and what it is proven with: read before it is, so that what changes meanwhile is found later."""
+    try:
+        facts = read_facts(world.target, (*world.adapters.verifier.sources(), configuration.source(world.mta)))
+    except (HostError, ParseError) as error:
+        return "", (Verdict("host", Status.UNKNOWN, one_line(str(error))),)
+    digests, verdicts = proof.digests_of(facts, world.mta, world.accepted | set(record.accepted))
+    return digests, (*world.adapters.verifier.judged(facts), *verdicts)
 
 
 def inbound(world: RebootWorld, state: State) -> Done:
@@ -110,10 +125,15 @@ def _passes(world: RebootWorld, peer: Host, checks: set[str]) -> bool:
     return checks <= {one.check for one in verdicts if one.passed}
 
 
-def start(world: RebootWorld, _state: State) -> Done:
-    """Let the MTA run, and wait until it listens."""
-    mta = world.mta
-    world.act(f"# let the MTA start\nrm -f {HOLD}\n{mta.start_script}", timeout=90, look=False)
+def start(world: RebootWorld, state: State) -> Done:
+    """Let the MTA run, where nothing has changed since it was proven, and wait until it listens."""
+    mta, record = world.mta, record_of(state)
+    # who stays out is not given to clients: it only delivers what it has
+    stays = world.progress.goal.stays_out(record) and record.trusted(record.boot)
+    check = "" if stays else proof.unchanged(world, record)
+    said = world.act(f"# let the MTA start\n{check}rm -f {HOLD}\n{mta.start_script}", timeout=90, look=False).output
+    if changed := proof.changed_instead(world, record, said):
+        return Done(f"not started: {changed}")
     if not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
         raise StepError(f"{mta.units[0]} was started and does not listen")
     if not mta.can.stop_spares:
@@ -186,19 +206,6 @@ def _how_started(world: RebootWorld, _state: State) -> list[str]:
     return [f"rm {HOLD}; {mta.start_script}", *([] if mta.can.stop_spares else ["let the parked queue go"])]
 
 
-def doubt(world: RebootWorld, state: State) -> Done:
-    """Take an old proof for none: who was taken out on Friday is verified again before it serves on Monday."""
-    record, boot = record_of(state), host_of(state).boot
-    hours = min(record.proof_age(boot, world.clock.now()), 9e6)
-    world.remember(record.without_proof(boot))
-    holds = duration(world.site.boot.proof_holds)
-    return Done(f"proven {duration(hours)} ago, a proof holds for {holds}: the host is verified again before it serves")
-
-
-def _doubted(_world: RebootWorld, state: State) -> State:
-    return dataclasses.replace(state, record=record_of(state).without_proof(host_of(state).boot), stale=False)
-
-
 ACTIONS = (
     Action(Step.PROVE_OUT, outbound, _passes_stage("held"), _test_mails),
     Action(
@@ -214,7 +221,6 @@ ACTIONS = (
         _passes_stage("serving"),
         shows(f"find every id of {ledger.LEDGER} again", "SMTP session from the prober's source ports"),
     ),
-    Action(Step.DOUBT, doubt, _doubted),
     Action(
         Step.SOAK,
         soak,

@@ -11,6 +11,7 @@ from mxlib.drain import loop as drain
 from mxlib.model.outcome import Outcome
 from mxlib.model.state import Mta, Step
 from mxlib.mta import find as finding
+from mxlib.mta.configuration import UNREAD
 from mxlib.mta.protocol import Mta as MailAgent
 from mxlib.mta.standing import mta_state
 from mxlib.probes.outbound import Outcome as Sent
@@ -149,6 +150,7 @@ class WithToy(MemoryRun):
     def __init__(self, monkeypatch, toy, site, host):
         self.toy = toy
         super().__init__(monkeypatch)
+        self.mx.configuration = UNREAD  # the toy has none, nor is there a packet filter of its own
         self.world = replace(self.world, site=site, target=host)
         self.run._world = self.world
         monkeypatch.setattr(queue.clients, "settled", lambda *_: Done("nobody came"))

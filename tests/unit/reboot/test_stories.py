@@ -73,6 +73,11 @@ def weekend(mx):
     mx.seconds += 3 * 86400.0
 
 
+def reconfigured(mx):
+    """Somebody changes what a proof rests on."""
+    mx.configuration += "x"
+
+
 def waking(mx):
     """The machine starts, and answers only after it was asked for a while; where its ports were open, it serves."""
     cut(mx)
@@ -95,6 +100,7 @@ def sets(**values):
 
 EVENTS = (
     cut, cut, waking, waking, opened, flushed, taken_over, slot_taken, restored, starts, weekend, weekend,
+    reconfigured, reconfigured, reconfigured,
     sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
     sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
     sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),

@@ -70,6 +70,8 @@ class MemoryMx:
     excused: set = field(default_factory=set)
     """Boots in which somebody else has let clients in."""
     proven: dict = field(default_factory=dict)
+    proven_with: dict = field(default_factory=dict)
+    """The configuration that was there when the way out was proven, by boot."""
     reboots: int = 0
     etcd: bool = True
     curable: bool = False
@@ -77,6 +79,8 @@ class MemoryMx:
     nic: str = "ens5"
     stanzas: tuple = ("ens5",)
     prevention: str = "stanzas"
+    configuration: str = "c0"
+    """What a proof rests on, besides the boot."""
     damaged: bool = False
     garbled: int = 0
     pool_odd: Pool | None = None
@@ -168,6 +172,7 @@ class Process:
         self.cures = frozenset()
         self.met = False
         self.lost = 0
+        self.changed = None
         self.blind = False
         self.surprised = False
         """Whether the world has moved since the look that the step under way was decided on."""
@@ -190,6 +195,7 @@ class Process:
         return State(
             mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
             cures=cures, released=self.released, lost=self.lost, stale=mx.stale(),
+            changed=self.changed[1] if self.changed and self.changed[0] == mx.boot_id else "",
             outdated=self.blind and mx.view() is not None and mx.newest() > self.token,
         )  # fmt: skip
 
@@ -255,9 +261,11 @@ class Process:
         prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.verified.add(mx.boot_id)  # by the guard
+        mx.proven_with[mx.boot_id] = mx.configuration
         mx.record = Record(
             "run", "who", "why", "since", self.token, target, fallback, mx.boot_id, prior, "1:0",
             stay=self.goal.stay, baseline=True, proven={mx.boot_id: mx.now().isoformat()}, level=self.goal.level,
+            configured={mx.boot_id: mx.configuration},
             prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip
         yield
@@ -304,12 +312,23 @@ class Process:
             raise UnsafeError("opened unverified")
         if mx.stale() and not self.surprised:
             raise UnsafeError("opened on an old proof")
+        if self.is_changed(mx):
+            return
+        if mx.proven_with.get(mx.boot_id) != mx.configuration:
+            raise UnsafeError("opened with a configuration that was not proven")
         mx.persisted = False
         yield
         mx.held = False
         yield
         mx.loaded = False
         yield
+
+    def is_changed(self, mx):
+        """What the act itself finds, on the host: then nothing is done."""
+        if mx.record.configured.get(mx.boot_id) == mx.configuration:
+            return False
+        self.changed = (mx.boot_id, "changed")
+        return True
 
     def do_drain(self, mx, state):
         mx.spool.discard("a")
@@ -335,6 +354,11 @@ class Process:
     def do_start(self, mx, state):
         if mx.boot_id not in mx.verified and "held" not in mx.proven.get(mx.boot_id, {}):
             raise UnsafeError("the MTA runs before its way out was proven")
+        stays = self.goal.stays_out(mx.record) and mx.record.trusted(mx.boot_id)
+        if not stays and self.is_changed(mx):
+            return
+        if not stays and mx.proven_with.get(mx.boot_id) != mx.configuration:
+            raise UnsafeError("the MTA runs with a configuration whose way out was not proven")
         mx.held = False
         yield
         mx.running = True
@@ -477,6 +501,9 @@ class Process:
     def do_prove_out(self, mx, state):
         if mx.running and not self.surprised:
             raise UnsafeError("the way out is proven with the MTA held")
+        self.changed = None
+        mx.proven_with[mx.boot_id] = mx.configuration
+        mx.record = replace(mx.record, configured={**mx.record.configured, mx.boot_id: mx.configuration})
         yield from self.prove(mx, "held")
 
     def do_prove_in(self, mx, state):
@@ -490,6 +517,7 @@ class Process:
 
     def do_doubt(self, mx, state):
         mx.record = mx.record.without_proof(mx.boot_id)
+        self.changed = None
         mx.proven.pop(mx.boot_id, None)
         mx.verified.discard(mx.boot_id)
         yield

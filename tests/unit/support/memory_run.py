@@ -227,6 +227,7 @@ class MemoryRun:
                     raise HostUnreachableError("the machine is gone in mid-step, and the script with it")
             progress.waited, progress.reordered = self.process.waited, self.process.reordered
             progress.lost, progress.blind = self.process.lost, self.process.blind
+            progress.changed = self.process.changed
             progress.cures |= {Step(one) for one in self.process.cures}
             for error in self.lost.get(step, []) and [self.lost[step].pop(0)]:
                 progress.record, progress.basis = known, None

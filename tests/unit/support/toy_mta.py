@@ -62,6 +62,8 @@ class ToyMta:
     can = Can(hints=False, relay_test=False, refusal_cache=False, stop_spares=False)
     units = ("toy.service",)
     configuration: tuple[str, ...] = ()
+    configuration_script = "echo toy"
+    packages: tuple[str, ...] = ("toy",)
 
     def __init__(self, root: Path) -> None:
         self.root = root
