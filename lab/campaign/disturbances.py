@@ -104,6 +104,10 @@ nohup perl -e 'use Fcntl; open(my $f, "+<", "/var/lib/dpkg/lock-frontend") or di
 fcntl($f, F_SETLKW, pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600' >/dev/null 2>&1 </dev/null &
 echo $! >/run/lab-dpkg.pid"""
 _LATE = "date -s '+10 minutes'"
+# In the exchanger's own kernel, which has netem: the machine's need not. What it sends is late, and some of it is lost.
+_EACH_CARD = "for card in $(ls /sys/class/net | grep -vx lo); do tc qdisc %s dev $card root %s; done"
+_SLOW = _EACH_CARD % ("replace", "netem delay 300ms 100ms loss 5%")
+_QUICK = f"{_EACH_CARD % ('del', '2>/dev/null')} || :"
 
 
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
@@ -162,6 +166,10 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         Disturbance(
             "firewall-reload", "the exchanger's firewall is reloaded",
             _on_exchanger("systemctl reload @firewall@.service"),
+        ),
+        Disturbance(
+            "slow-network", "what the exchanger sends is 0.3 s late, and a twentieth of it is lost", _on_exchanger(_SLOW),
+            _on_exchanger(_QUICK), 120.0,
         ),
         Disturbance("mta-crash", "all processes of the MTA are killed", _on_exchanger("pkill -KILL -x exim4")),
         Disturbance(
