@@ -2,19 +2,21 @@
 
 import json
 import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import lifecycle
-from lab.campaign import play
+from lab import demo, lifecycle
+from lab.campaign import judge, play
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import STEPS, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
-from lab.place import Lab
+from lab.place import EXCHANGERS, Lab
+from lab.shell import wait_for
 
 Run = Mapping[str, Any]
 _PHASES = ("any time", *STEPS)
@@ -76,13 +78,18 @@ def _keep(place: Stations, folder: Path) -> None:
 
 
 def _mend(place: Stations) -> None:
-    """Take the faults off, so that the next run does not begin on the ruins of this one.
+    """Take the faults off and abort what is left claimed, so that the next run does not begin on the ruins of this one.
 
     Raises:
         LabError: the service is not whole again.
     """
     list(catalogue.undo_all(place))
     lifecycle.up(place.lab, lambda _text: None)
+    for mx in EXCHANGERS:
+        if judge.look(place, mx).claimed:
+            words = ("sre.mail.reboot-mx", mx.fqdn, "--abort", "--reason", "left by a bad run of the campaign")
+            subprocess.run(demo.cookbook(place.operator, *words), stdin=subprocess.DEVNULL, check=False, timeout=1200)
+    wait_for("the service to be whole again", lambda: play.is_whole(place), deadline=120)
 
 
 def results(lab: Lab) -> list[Run]:

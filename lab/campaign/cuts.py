@@ -1,5 +1,6 @@
 """Cutting one station off from an address, one way."""
 
+from lab.campaign.scene import must_be_up
 from lab.place import MANAGEMENT
 from lab.stations.box import Box
 
@@ -15,10 +16,20 @@ def twin(v4: str) -> str:
 
 
 def throw_away(box: Box, address: str) -> None:
-    """Throw away what a station sends to an address from now on, over IPv4 and IPv6; sessions are cut as well."""
+    """Throw away what a station sends to an address from now on, over IPv4 and IPv6; sessions are cut as well.
+
+    Raises:
+        NotDoneError: the station is off.
+    """
+    must_be_up(box)
     box.sh(f"ip route replace blackhole {address}/32; ip -6 route replace blackhole {twin(address)}/128")
 
 
 def let_through(box: Box, address: str) -> None:
-    """Undo :func:`throw_away`; harmless where nothing is thrown away."""
+    """Undo :func:`throw_away`; harmless where nothing is thrown away.
+
+    Raises:
+        NotDoneError: the station is off, and its routes went with it.
+    """
+    must_be_up(box)
     box.sh(f"ip route del blackhole {address}/32; ip -6 route del blackhole {twin(address)}/128", check=False)

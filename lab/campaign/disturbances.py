@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from lab import demo, lifecycle
 from lab.campaign import cuts, services
-from lab.campaign.scene import Scene
+from lab.campaign.scene import NotDoneError, Scene
 from lab.faults import catalogue
 from lab.faults.fault import Fault, Target
 from lab.place import INFRA, NODE
@@ -24,10 +24,6 @@ Act = Callable[[Scene], object]
 
 def _nothing(_scene: Scene) -> None:
     """Nothing: what has happened needs no end."""
-
-
-class NotDoneError(LabError):
-    """A disturbance that could not begin, as the exchanger does not answer."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
             _on_exchanger("systemctl reload @firewall@.service"),
         ),
         Disturbance(
-            "slow-network", "what the exchanger sends is 0.3 s late, and a twentieth of it is lost", _on_exchanger(_SLOW),
+            "slow-network", "what the exchanger sends is 0.3 s late, a twentieth is lost", _on_exchanger(_SLOW),
             _on_exchanger(_QUICK), 120.0,
         ),
         Disturbance("mta-crash", "all processes of the MTA are killed", _on_exchanger("pkill -KILL -x exim4")),

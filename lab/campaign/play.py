@@ -10,11 +10,11 @@ from pathlib import Path
 
 from lab import demo, journals, lifecycle
 from lab.campaign import judge, mail, services
-from lab.campaign.disturbances import DISTURBANCES, NotDoneError
+from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Verdict
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import Moment, Scenario
-from lab.campaign.scene import Scene
+from lab.campaign.scene import NotDoneError, Scene
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import LabError, wait_for

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from lab import lifecycle
 from lab.lifecycle import Stations
 from lab.place import Exchanger
+from lab.shell import LabError
 from lab.stations.box import Box
+
+
+class NotDoneError(LabError):
+    """A disturbance that could not begin or be ended, as what it is put on is off or does not answer."""
+
+
+def must_be_up(box: Box) -> None:
+    """Raise :class:`NotDoneError` if the power of a station is off: another disturbance may have cut it."""
+    if box.pid is None:
+        raise NotDoneError(f"{box.name} is off")
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """Disturbances of what the lab is made of: power, etcd's data, clocks, the room for journals."""
 
+import threading
 import time
 
 from lab import lifecycle
-from lab.campaign.scene import Scene
+from lab.campaign.scene import NotDoneError, Scene, must_be_up
 from lab.lifecycle import Stations, ssh
 from lab.place import EXCHANGERS
 from lab.shell import LabError, wait_for
@@ -11,6 +12,8 @@ from lab.stations import infra, management, node
 
 _DATA, _COPY = "/var/lib/etcd-lab", "/var/lib/etcd-lab-copy"
 JOURNALS = "/var/log/spicerack/sre/mail"
+# Two powers may come back in the same moment, and only one `up` of a lab goes on at a time.
+_POWER = threading.Lock()
 
 
 # --- etcd
@@ -72,7 +75,13 @@ def cut_node_power(scene: Scene) -> None:
 
 
 def node_on(scene: Scene) -> None:
-    """Start the node and its machines again."""
+    """Start the node and its machines again, unless another power that came back has."""
+    with _POWER:
+        if scene.place.node.pid is None:
+            _start_node(scene)
+
+
+def _start_node(scene: Scene) -> None:
     others = [box for box in scene.place.all if box.name != scene.place.node.name and box.pid]
     # Their ends of the cables go with the node's, but not at once.
     for box in others:
@@ -90,8 +99,13 @@ def cut_management_power(scene: Scene) -> None:
 
 
 def management_on(scene: Scene) -> None:
-    """Start the management host again."""
-    lifecycle.up(scene.place.lab, lambda _text: None)
+    """Start the management host again, and nothing else, unless another power that came back has."""
+    with _POWER:
+        if scene.place.node.pid is None:
+            _start_node(scene)  # all stations hang on its bridge
+        if scene.host.pid is None:
+            lifecycle.start_stations(scene.place)
+            management.configure(scene.host)
 
 
 # --- clocks and disks
@@ -101,16 +115,24 @@ def set_clock(scene: Scene) -> None:
     """Set the exchangers' clocks right.
 
     Raises:
-        LabError: one of them does not answer.
+        NotDoneError: one of them does not answer; a machine that boots takes its time from the node.
     """
     for mx in EXCHANGERS:
-        done = ssh(scene.place, mx, f"date -s @{time.time():.3f}")
+        try:
+            done = ssh(scene.place, mx, f"date -s @{time.time():.3f}")
+        except LabError as error:
+            raise NotDoneError(str(error)) from None
         if done.returncode:
-            raise LabError(f"the clock of {mx.name} was not set: {done.stdout.strip()[-300:]}")
+            raise NotDoneError(f"the clock of {mx.name} was not set: {done.stdout.strip()[-300:]}")
 
 
 def fill_logs(scene: Scene) -> None:
-    """Leave no room for new journals and reports on the management host."""
+    """Leave no room for new journals and reports on the management host.
+
+    Raises:
+        NotDoneError: it is off.
+    """
+    must_be_up(scene.host)
     scene.host.sh(
         f"mkdir -p {JOURNALS}; mount -t tmpfs -o size=64k full {JOURNALS}; "
         f"head -c 65536 /dev/zero >{JOURNALS}/full 2>/dev/null || true"
@@ -118,5 +140,10 @@ def fill_logs(scene: Scene) -> None:
 
 
 def free_logs(scene: Scene) -> None:
-    """Make room again."""
+    """Make room again.
+
+    Raises:
+        NotDoneError: it is off, and what filled it went with it.
+    """
+    must_be_up(scene.host)
     scene.host.sh(f"while mountpoint -q {JOURNALS}; do umount -l {JOURNALS}; done", check=False)

@@ -9,14 +9,16 @@ from types import SimpleNamespace
 import pytest
 
 from lab import journals, lifecycle
-from lab.campaign import judge
+from lab.campaign import campaign, judge, services
 from lab.campaign.campaign import page
-from lab.campaign.disturbances import DISTURBANCES, NotDoneError
+from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Seen
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Moment, Scenario, draw
-from lab.place import exchanger
+from lab.campaign.scene import NotDoneError
+from lab.place import Lab, exchanger
 from lab.shell import LabError
+from lab.stations.box import Box
 from lab.world import worlds
 
 SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (Moment("kill", "claim", 0.0, 30.0),))
@@ -161,6 +163,72 @@ def test_a_disturbance_the_exchanger_does_not_take_did_not_happen(monkeypatch):
         else:
             with pytest.raises(NotDoneError, match="exit code 255: No route to host"):
                 DISTURBANCES["rotate"].begin(scene)
+
+
+def test_what_is_put_on_a_station_without_power_did_not_happen():
+    off = Box(Lab("nowhere"), "cumin1001", None)
+    scene = SimpleNamespace(host=off, place=SimpleNamespace(infra=off))
+    for name in ("cut-etcd-answers", "logs-full"):
+        for act in (DISTURBANCES[name].begin, DISTURBANCES[name].end):
+            with pytest.raises(NotDoneError, match="cumin1001 is off"):
+                act(scene)
+
+
+def test_a_clock_that_cannot_be_set_goes_with_the_boot(monkeypatch):
+    def silent(*_args):
+        raise LabError("no answer")
+
+    monkeypatch.setattr(services, "ssh", silent)
+    with pytest.raises(NotDoneError, match="no answer"):
+        DISTURBANCES["clock"].end(SimpleNamespace(place=None))
+
+
+def test_two_powers_that_come_back_at_once_start_everything_once(monkeypatch):
+    power = {"node": None, "host": None}
+
+    class Station:
+        def __init__(self, name):
+            self.name = name
+
+        @property
+        def pid(self):
+            return power[self.name]
+
+    node, host = Station("node"), Station("host")
+    scene = SimpleNamespace(host=host, place=SimpleNamespace(node=node, all=(node, host), lab=None))
+    monkeypatch.setattr(lifecycle, "up", lambda _lab, _say: power.update(node=1, host=1) or ups.append("up"))
+    monkeypatch.setattr(lifecycle, "start_stations", lambda _place: power.update(host=1) or ups.append("stations"))
+    monkeypatch.setattr(services.management, "configure", lambda box: ups.append(box.name))
+    for first, second, started in (
+        ("node-power-cut", "management-power-cut", ["up"]),
+        ("management-power-cut", "node-power-cut", ["up"]),
+    ):
+        ups = []
+        power.update(node=None, host=None)
+        DISTURBANCES[first].end(scene)
+        DISTURBANCES[second].end(scene)
+        assert ups == started
+    ups = []
+    power.update(node=1, host=None)
+    DISTURBANCES["management-power-cut"].end(scene)
+    assert ups == ["stations", "host"]
+
+
+def test_after_a_bad_run_what_is_left_claimed_is_aborted(monkeypatch):
+    claimed = {"mx1001.lab.test": False, "mx2001.lab.test": True}
+
+    def aborted(words, **_options):
+        assert words[1:] == ["--abort", "--reason", "left by a bad run of the campaign"]
+        claimed[words[0]] = False
+
+    monkeypatch.setattr(campaign.catalogue, "undo_all", lambda _place: [])
+    monkeypatch.setattr(lifecycle, "up", lambda _lab, _say: None)
+    monkeypatch.setattr(judge, "look", lambda _place, mx: Seen(True, claimed=claimed[mx.fqdn]))
+    monkeypatch.setattr(campaign.demo, "cookbook", lambda _host, _name, *words: list(words))
+    monkeypatch.setattr(campaign.subprocess, "run", aborted)
+    monkeypatch.setattr(campaign.play, "is_whole", lambda _place: not any(claimed.values()))
+    campaign._mend(SimpleNamespace(lab=None, operator=None))
+    assert not any(claimed.values())
 
 
 def test_journals_that_ended_before_and_events_of_before_are_left_out(tmp_path):
