@@ -8,7 +8,7 @@ import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.config.aliases import AliasGenerator
-from mxlib.facts import alias_file, aliases
+from mxlib.facts import aliases
 from tests.unit.support.aliases import GENERATOR
 
 UNIT = """\
@@ -75,9 +75,9 @@ def test_what_cannot_be_understood_is_no_fact(text):
         aliases.parse(text, GENERATOR)
 
 
-def whole_script(path: Path, form: str = "aliases") -> str:
+def whole_script(path: Path) -> str:
     """The section, run by a shell whose systemctl and journalctl answer as above."""
-    generator = AliasGenerator("vrts", GENERATOR.unit, str(path), timer=GENERATOR.timer, format=form)
+    generator = AliasGenerator("vrts", GENERATOR.unit, str(path), timer=GENERATOR.timer)
     shown = UNIT.format(active="inactive", exited=0, code=0)
     stubs = f"LC_ALL=C; export LC_ALL\nsystemctl() {{ cat <<'E'\n{shown}E\n}}\njournalctl() {{ :; }}\n"
     done = subprocess.run(
@@ -86,54 +86,10 @@ def whole_script(path: Path, form: str = "aliases") -> str:
     return done.stdout
 
 
-def entries(path: Path, form: str) -> dict[str, str]:
-    generator = AliasGenerator("vrts", GENERATOR.unit, str(path), format=form)
-    script = "LC_ALL=C; export LC_ALL\n" + alias_file.entries_section(generator).script
-    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
-    return alias_file.parse_entries(done.stdout)
-
-
-def test_order_case_and_space_make_no_difference(tmp_path):
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.write_text("# head\nsupport@lab.test: support@tickets.test\nPress@Lab.test:a@x,\n   b@x\n")
-    other.write_text("press@lab.test:  a@x, b@x\n\nsupport@lab.test:support@tickets.test\n")
-    first, second = (aliases.parse(whole_script(path), GENERATOR).file for path in (one, other))
-    assert first is not None
-    assert second is not None
-    assert (first.entries, first.malformed, first.terminated) == (2, 0, True)
-    assert first.digest == second.digest
-    assert entries(one, "aliases") == {"press@lab.test": "a@x, b@x", "support@lab.test": "support@tickets.test"}
-
-
-@pytest.mark.parametrize(
-    ("form", "text", "count", "malformed"),
-    [
-        ("aliases", "a@x: b@x\nhalf\nonly@x:\n", 1, 2),
-        ("table", "a@x b@x\nhalf\n", 1, 1),
-        ("list", "a@x\nb@x\ntwo words\n", 2, 1),
-        ("aliases", "", 0, 0),
-        ("aliases", "# nothing yet\n", 0, 0),
-    ],
-)
-def test_formats_and_malformed_lines(tmp_path, form, text, count, malformed):
-    path = tmp_path / "file"
-    path.write_text(text)
-    found = aliases.parse(whole_script(path, form), GENERATOR).file
-    assert found is not None
-    assert (found.entries, found.malformed) == (count, malformed)
-    assert bool(found.digest) == bool(count)
-
-
-def test_a_file_that_ends_within_a_line_shows(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("a@x: b@x\nsupport@lab.te")
-    found = aliases.parse(whole_script(path), GENERATOR).file
-    assert found is not None
-    assert not found.terminated
-    assert found.first_malformed == "support@lab.te"
-
-
-def test_a_list_of_entries_that_is_cut_short_is_none():
-    assert alias_file.parse_entries("a: b\nend\n") == {"a": "b"}
-    with pytest.raises(ParseError):
-        alias_file.parse_entries("a: b\n")
+def test_the_section_asks_for_the_unit_the_journal_and_the_file(tmp_path):
+    (tmp_path / "file").write_text("a@x: b@x\nhalf\n")
+    found = aliases.parse(whole_script(tmp_path / "file"), GENERATOR)
+    assert found.file is not None
+    assert (found.file.entries, found.file.first_malformed) == (1, "half")
+    assert (found.active, found.last_success) == ("inactive", None)
+    assert aliases.parse(whole_script(tmp_path / "nothing"), GENERATOR).file is None

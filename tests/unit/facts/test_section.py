@@ -1,3 +1,5 @@
+"""One script for many questions: each has its own output, errors, exit code and time limit."""
+
 import importlib
 import pkgutil
 import re
@@ -7,11 +9,9 @@ import pytest
 
 import mxlib
 from mxlib.base.errors import ParseError
-from mxlib.facts import boot
 from mxlib.facts.section import Section, build_script, read_sections, split_output
-from mxlib.facts.source import FactUnknownError, Source, read_facts, sections_of
 from mxlib.protocols.host import CommandResult
-from tests.unit.support.facts import NOW, ShellHost, facts_of, output
+from tests.unit.support.facts import NOW, ShellHost, output
 
 
 def ask(*sections):
@@ -120,31 +120,6 @@ def test_names_are_unique_words(names):
 def test_evidence_is_printable():
     evidence = output(Section("one", " echo x\n"), "\x1b[31mred\x1b[0m\n").evidence()
     assert (evidence.command, evidence.output, evidence.when) == ("echo x", "red", NOW)
-
-
-def test_facts_that_were_not_asked_for_are_unknown():
-    with pytest.raises(FactUnknownError, match="not read"):
-        facts_of({}).get(boot.SOURCE)
-
-
-def test_a_parser_that_trips_makes_its_fact_unknown():
-    section = Section("odd", "true")
-    source = Source("odd", (section,), lambda outputs: int(outputs["odd"].text()))
-    with pytest.raises(FactUnknownError, match="odd: ValueError") as caught:
-        facts_of({section: "three"}).get(source)
-    assert caught.value.evidence[0].output == "three"
-
-
-def test_two_different_questions_of_one_name_are_refused():
-    one, two = Section("same", "a"), Section("same", "b")
-    assert sections_of([Source("x", (one,), len), Source("y", (one,), len)]) == (one,)
-    with pytest.raises(ValueError, match="same"):
-        sections_of([Source("x", (one,), len), Source("y", (two,), len)])
-
-
-def test_facts_of_this_machine_can_be_read():
-    facts = read_facts(ShellHost(), (boot.SOURCE,))
-    assert facts.get(boot.SOURCE).boot_id.version == 4
 
 
 def test_the_hosts_own_clock_frames_the_script():

@@ -1,14 +1,17 @@
-"""Failures of units in the journal: the section, run against entries of a journal, and what it makes of odd lines."""
+"""Units of systemd: what its own tool shows, and failures in the journal, read by the section itself."""
 
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from mxlib.base.errors import ParseError
 from mxlib.base.verdict import Status
 from mxlib.facts import units
 from mxlib.facts.source import FactUnknownError
+from tests.unit.support.facts import fact, fixture, output
 from tests.unit.support.healthy import host, judge
 
 # As journalctl of systemd 252 prints them with -o export: values as they are, no JSON escapes.
@@ -100,3 +103,63 @@ def test_a_line_that_is_no_property_makes_the_states_unknown(odd: str) -> None:
 def test_a_unit_that_reads_its_configuration_anew_runs(state: str) -> None:
     changed = host(unit_states=lambda text: text.replace("ActiveState=active", f"ActiveState={state}"))
     assert judge("units", changed).status is Status.OK
+
+SHOW = fixture("exim/systemctl-show-exim4.txt")
+
+UNIT = (
+    "Id={name}\nLoadState={load}\nActiveState={active}\nSubState=running\nUnitFileState=enabled\n"
+    "Result=success\nInactiveExitTimestampMonotonic=100000000\n"
+)
+
+
+def show(name, active="active", load="loaded"):
+    return UNIT.format(name=name, active=active, load=load)
+
+
+def read_units(shown, failures="end\n"):
+    return fact(units.source(["exim4.service", "ferm.service"]), f"250.50\n{shown}", failures)
+
+
+def test_units():
+    text = "\n".join([show("exim4.service"), show("ferm.service", "failed"), show("gen.service", "activating")])
+    facts = read_units(text + "\n" + show("ferm.service", "failed"))
+    assert [unit.name for unit in facts.units] == ["exim4.service", "ferm.service", "gen.service"]
+    assert [unit.name for unit in facts.failed] == ["ferm.service"]
+    assert facts.find("gen.service").left_inactive_s == pytest.approx(150.5)
+    assert facts.find("nothing.service") is None
+
+
+def test_failures_in_the_journal():
+    failures = (
+        "ifup@ens5.service failed=1763690781000000 started=\n"
+        "spamd.service failed=1763690781000000 started=1763690790000000\nend\n"
+    )
+    past = read_units(show("exim4.service"), failures).past_failures
+    assert [(failure.unit, failure.recovered) for failure in past] == [
+        ("ifup@ens5.service", False),
+        ("spamd.service", True),
+    ]
+    assert past[0].failed == datetime(2025, 11, 21, 2, 6, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("shown", "failures"), [("", "end\n"), (show("a.service"), ""), (show("a.service"), "x\n")])
+def test_units_that_cannot_be_told_are_unknown(shown, failures):
+    with pytest.raises(FactUnknownError):
+        read_units(shown, failures)
+
+
+@pytest.mark.parametrize("name", ["exim4", "a;reboot.service", "$(x).service", "-x .service"])
+def test_unit_names_are_checked_before_they_are_used(name):
+    with pytest.raises(ParseError):
+        units.source([name])
+
+
+def test_an_unknown_unit_file_state_of_a_generated_unit_is_decided_by_its_wants():
+    assert units.parse_show(SHOW)[0].enabled
+    assert not units.parse_show(SHOW.replace("WantedBy=", "NotWantedBy="))[0].enabled
+
+
+def test_a_missing_systemd_is_unknown():
+    source = units.source(["exim4.service"])
+    with pytest.raises(FactUnknownError, match="exit code 1"):
+        fact(source, output(source.sections[0], "250.5\n", code=1, errors="Failed to connect to bus"), "end\n")

@@ -1,0 +1,33 @@
+"""What a fact is read from: an answer that was not asked for, or has another form, is a fact that is not known."""
+
+import pytest
+
+from mxlib.facts import boot
+from mxlib.facts.section import Section
+from mxlib.facts.source import FactUnknownError, Source, read_facts, sections_of
+from tests.unit.support.facts import ShellHost, facts_of
+
+
+def test_facts_that_were_not_asked_for_are_unknown():
+    with pytest.raises(FactUnknownError, match="not read"):
+        facts_of({}).get(boot.SOURCE)
+
+
+def test_a_parser_that_trips_makes_its_fact_unknown():
+    section = Section("odd", "true")
+    source = Source("odd", (section,), lambda outputs: int(outputs["odd"].text()))
+    with pytest.raises(FactUnknownError, match="odd: ValueError") as caught:
+        facts_of({section: "three"}).get(source)
+    assert caught.value.evidence[0].output == "three"
+
+
+def test_two_different_questions_of_one_name_are_refused():
+    one, two = Section("same", "a"), Section("same", "b")
+    assert sections_of([Source("x", (one,), len), Source("y", (one,), len)]) == (one,)
+    with pytest.raises(ValueError, match="same"):
+        sections_of([Source("x", (one,), len), Source("y", (two,), len)])
+
+
+def test_facts_of_this_machine_can_be_read():
+    facts = read_facts(ShellHost(), (boot.SOURCE,))
+    assert facts.get(boot.SOURCE).boot_id.version == 4
