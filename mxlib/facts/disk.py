@@ -16,14 +16,12 @@ class DiskUse:
         path: the path.
         target: where the file system is mounted.
         free_percent: free space for ordinary users.
-        free_kb: the same in KiB.
         free_inodes_percent: free inodes; None where the file system does not count them.
     """
 
     path: str
     target: str
     free_percent: float
-    free_kb: int
     free_inodes_percent: float | None
 
 
@@ -32,7 +30,7 @@ def _use(line: str) -> DiskUse:
     if int(size) <= 0:
         raise ParseError(f"the file system of {path} has no size")
     share = 100 * int(free_inodes) / int(inodes) if inodes not in ("0", "-") else None
-    return DiskUse(path, target, 100 * int(available) / int(size), int(available), share)
+    return DiskUse(path, target, 100 * int(available) / int(size), share)
 
 
 def source(paths: Sequence[str]) -> Source[tuple[DiskUse, ...]]:

@@ -89,15 +89,14 @@ def passage(table: Table, chain: str, packet: Packet) -> Passage:
 def _through(table: Table, name: str, packet: Packet, way: _Way, depth: int) -> bool:
     """Whether the packet may come out at the end of a chain, undecided."""
     chain = table.chains.get(name)
-    if chain is None or not depth:
-        way.unread.append(f"no chain {name}")
+    if chain is None or not depth:  # what would come of it is unknown, and never that the packet passes
+        _unsure(way, f"no chain {name}" if chain is None else f"chain {name} is nested too deep")
         return True
     for statements, text in chain.rules:
         ends, goes_on = _rule(table, statements, text, packet, way, depth)
         if ends == "return" and not goes_on:
             return True
         if ends == "return":
-            way.unread.append(text)
             rest = LoadedChain(chain.rules[chain.rules.index((statements, text)) + 1 :])
             _through(Table({**table.chains, name: rest}, table.sets), name, packet, way, depth - 1)
             return True
@@ -132,9 +131,16 @@ def _rule(table: Table, statements: Statements, text: str, packet: Packet, way: 
                     return ("return" if back else ""), not sure
                 return "", back or not sure
     if strange:  # what is not understood may be a verdict of its own
-        way.accepted = True
-        way.dropped.append(text)
+        _decide(way, True, text)
+        _decide(way, False, text)
     return "", True
+
+
+def _unsure(way: _Way, why: str) -> None:
+    """The packet may be accepted from here on, or dropped."""
+    way.unread.append(why)
+    _decide(way, True, why)
+    _decide(way, False, why)
 
 
 def _decide(way: _Way, accepts: bool, text: str) -> None:

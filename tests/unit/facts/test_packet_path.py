@@ -1,68 +1,155 @@
-"""The simulation of a packet filter against a real one: connections tried for real, and sent through on paper."""
+"""The way of a packet through chains: verdicts, jumps and returns, and what is not understood on it."""
 
-import json
 from typing import Any
 
 import pytest
 
-from mxlib.facts import firewall
-from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.packet_match import Packet
-from tests.unit.support import filter_box
-from tests.unit.support.facts import fact
+from mxlib.facts.packet_path import LoadedChain, Passage, Table, passage
 
-RECORDED = json.loads(filter_box.RECORDED.read_text(encoding="utf-8"))
-NOTHING = "tool end\n"
-# Rules of which the answer is unknown on paper: what they look at is not known of a packet that has not come yet.
-UNSURE = {"an unknown length"}
-
-
-def read(nft: str, tables: str = NOTHING) -> FirewallFacts:
-    found: FirewallFacts = fact(firewall.SOURCE, nft, tables)
-    return found
+PACKET = Packet("192.0.2.50", "192.0.2.11", 25, "ens5")
+PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+HIT = {"match": {"op": "==", "left": PORT, "right": 25}}
+MISS = {"match": {"op": "==", "left": PORT, "right": 26}}
+MAYBE = {"match": {"op": "==", "left": {"meta": {"key": "length"}}, "right": 60}}
+NEW = {"statement-of-2031": 1}
+ACCEPT, DROP, RETURN = {"accept": None}, {"drop": None}, {"return": None}
 
 
-def on_paper(found: FirewallFacts, family: int, sender: str, port: int) -> bool | None:
-    packet = Packet(sender, filter_box.HOSTS[family], port, filter_box.INTERFACE)
-    ways = [passage.open for _, passage in found.passages(packet)]
-    return False if False in ways else None if None in ways else True
+def jump(target: str) -> dict[str, Any]:
+    return {"jump": {"target": target}}
 
 
-def differences(measured: dict[str, Any]) -> list[str]:
-    """Where the paper says something else than the world."""
-    wrong = []
-    for name, known in measured.items():
-        found = read(known["nft"])
-        for way, reached in zip(filter_box.ways(), known["reached"], strict=True):
-            said = on_paper(found, *way)
-            if said is not reached and not (said is None and name in UNSURE):
-                wrong.append(f"{name}: {way}: reached {reached}, on paper {said}")
-    return wrong
+def goto(target: str) -> dict[str, Any]:
+    return {"goto": {"target": target}}
 
 
-def test_the_paper_says_what_was_measured() -> None:
-    assert set(RECORDED) == set(filter_box.RULESETS)
-    assert differences(RECORDED) == []
+def sent(*rules: Any, policy: bool = False, sets: Any = None, **chains: Any) -> Passage:
+    """Send the packet through these rules; each rule is its statements, its text its number from one."""
+
+    def chain(rules: Any, policy: bool = True) -> LoadedChain:
+        return LoadedChain(tuple((tuple(rule), f"rule {n}") for n, rule in enumerate(rules, 1)), policy)
+
+    others = {name: chain(rules) for name, rules in chains.items()}
+    return passage(Table({"input": chain(rules, policy), **others}, sets or {}), "input", PACKET)
 
 
-def test_what_was_measured_is_not_all_the_same() -> None:
-    answers = {name: tuple(known["reached"]) for name, known in RECORDED.items()}
-    assert len(set(answers.values())) > 12
-    assert all(len(reached) == len(filter_box.ways()) for reached in answers.values())
+ACCEPTED, DROPPED = Passage(True), Passage(False, ("policy drop",))
 
 
-def test_a_rule_that_asks_for_what_is_not_known_is_unsure_where_it_matters() -> None:
-    found = read(RECORDED["an unknown length"]["nft"])
-    assert on_paper(found, 4, "192.0.2.50", 25) is None
-    assert on_paper(found, 4, "192.0.2.50", 26) is True
-    assert on_paper(found, 4, "192.0.2.50", 465) is False
+def dropped(rule: int) -> Passage:
+    return Passage(False, (f"rule {rule}",))
 
 
-@pytest.mark.skipif(bool(filter_box.why_not()), reason=filter_box.why_not())
-def test_the_paper_says_what_the_world_does() -> None:
-    """With the nft of this machine, in namespaces of its own."""
-    measured = filter_box.measure(filter_box.RULESETS)
-    assert differences(measured) == []
-    assert {name: one["reached"] for name, one in measured.items()} == {
-        name: one["reached"] for name, one in RECORDED.items()
-    }
+def unsure(*rules: int) -> Passage:
+    return Passage(None, tuple(f"rule {rule}" for rule in rules))
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([], DROPPED),
+        ([[HIT, ACCEPT]], ACCEPTED),
+        ([[MISS, ACCEPT]], DROPPED),
+        ([[HIT, DROP], [ACCEPT]], dropped(1)),
+        ([[MISS, DROP], [ACCEPT]], ACCEPTED),
+        ([[HIT], [{"counter": None}], [{"reject": {"type": "tcp reset"}}]], dropped(3)),
+        ([[{"log": None}, {"ct helper": "x"}, HIT, ACCEPT]], ACCEPTED),
+        ([[HIT, {"continue": None}], [ACCEPT]], ACCEPTED),
+        ([[RETURN], [ACCEPT]], DROPPED),
+        ([[{"limit": {"rate": 5}}, ACCEPT]], ACCEPTED),
+        ([[{"limit": {"rate": 5, "inv": True}}, DROP], [ACCEPT]], ACCEPTED),
+        ([[{"quota": {"val": 5}}, ACCEPT]], ACCEPTED),
+        ([[{"set": {"op": "add", "stmt": [{"limit": {"inv": True}}]}}, DROP], [ACCEPT]], ACCEPTED),
+        ([[{"set": {"op": "add"}}, DROP]], dropped(1)),
+    ],
+)
+def test_rules_that_are_understood(rules: Any, expected: Passage) -> None:
+    assert sent(*rules) == expected
+
+
+def test_a_policy_that_accepts() -> None:
+    assert sent(policy=True) == ACCEPTED
+    assert sent([HIT, DROP], policy=True) == dropped(1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "smtp", "expected"),
+    [
+        ([[jump("smtp")]], [[ACCEPT]], ACCEPTED),
+        ([[jump("smtp")]], [[HIT, DROP]], dropped(1)),
+        ([[jump("smtp")], [ACCEPT]], [[MISS, DROP]], ACCEPTED),
+        ([[jump("smtp")], [ACCEPT]], [[HIT, RETURN], [DROP]], ACCEPTED),
+        ([[MISS, jump("smtp")]], [[ACCEPT]], DROPPED),
+        ([[goto("smtp")], [ACCEPT]], [[MISS, DROP]], DROPPED),
+        ([[goto("smtp")], [DROP]], [[ACCEPT]], ACCEPTED),
+        ([[MISS, goto("smtp")], [ACCEPT]], [[DROP]], ACCEPTED),
+    ],
+)
+def test_jumps_and_returns(rules: Any, smtp: Any, expected: Passage) -> None:
+    assert sent(*rules, smtp=smtp) == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ([[MAYBE, ACCEPT]], unsure(1)),
+        ([[MAYBE, DROP], [ACCEPT]], unsure(1)),
+        ([[MAYBE, ACCEPT], [ACCEPT]], ACCEPTED),
+        ([[MAYBE, DROP], [HIT, DROP]], Passage(False, ("rule 1", "rule 2"))),
+        ([[MISS, MAYBE, ACCEPT]], DROPPED),
+        ([[HIT, ACCEPT], [MAYBE, DROP]], ACCEPTED),
+        ([[MAYBE, RETURN], [ACCEPT]], unsure(1)),
+        ([[NEW]], unsure(1)),
+        ([[NEW], [ACCEPT]], unsure(1)),
+        ([[MISS, NEW], [ACCEPT]], ACCEPTED),
+        ([[NEW, MISS], [ACCEPT]], ACCEPTED),
+    ],
+)
+def test_what_is_not_understood_leaves_both_ways_open(rules: Any, expected: Passage) -> None:
+    assert sent(*rules) == expected
+
+
+@pytest.mark.parametrize("rule", [[MAYBE, jump("smtp")], [MAYBE, goto("smtp")]])
+def test_a_jump_that_may_be_taken(rule: Any) -> None:
+    assert sent(rule, [MISS, ACCEPT], smtp=[[ACCEPT]]) == unsure(1)
+    assert sent(rule, [HIT, ACCEPT], smtp=[[ACCEPT]]) == ACCEPTED
+
+
+@pytest.mark.parametrize("policy", [True, False])
+def test_a_jump_to_a_chain_that_is_not_there_is_unknown(policy: bool) -> None:
+    assert sent([jump("nothing")], policy=policy) == Passage(None, ("no chain nothing",))
+
+
+def test_chains_that_jump_to_one_another_come_to_an_end_and_are_unknown() -> None:
+    assert sent([jump("a")], policy=True, a=[[jump("b")]], b=[[jump("a")]]).open is None
+
+
+def test_a_drop_behind_more_rules_than_are_followed_is_not_lost() -> None:
+    assert sent(*[[MAYBE, RETURN]] * 40, [HIT, DROP], policy=True).open is None
+
+
+def vmap(key: Any, data: Any) -> dict[str, Any]:
+    return {"vmap": {"key": key, "data": data}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([[25, ACCEPT], [26, DROP]], ACCEPTED),
+        ([["*", DROP], [25, ACCEPT]], ACCEPTED),
+        ([[26, ACCEPT], ["*", DROP]], dropped(1)),
+        ([[{"range": [20, 30]}, jump("smtp")]], ACCEPTED),
+        ([[26, ACCEPT]], DROPPED),
+        ([[{"new": 1}, ACCEPT]], unsure(1)),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_verdict_maps(entries: Any, expected: Passage, named: bool) -> None:
+    data = "@services" if named else {"set": entries}
+    assert sent([vmap(PORT, data)], sets={"services": entries}, smtp=[[ACCEPT]]) == expected
+
+
+@pytest.mark.parametrize("one", [vmap(PORT, "@nothing"), vmap({"meta": {"key": "length"}}, {"set": [[60, ACCEPT]]})])
+def test_a_verdict_map_that_cannot_be_looked_up(one: Any) -> None:
+    assert sent([one]) == unsure(1)

@@ -1,6 +1,5 @@
 """Who listens, and whose connections are open."""
 
-
 from mxlib.facts import sockets
 from tests.unit.support.facts import fact, fixture
 

@@ -5,17 +5,12 @@ a form is put in front of it. The fault may be seen all the same, or be unknown;
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from mxlib.base.verdict import Status
-from mxlib.facts import firewall
-from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import Facts
-from tests.unit.support import filter_box
-from tests.unit.support.facts import fact
 from tests.unit.support.failing import FAILING
 from tests.unit.support.healthy import CHECKS, FERM, NFTABLES, POLICY, host
 
@@ -56,21 +51,3 @@ def test_a_line_more_is_no_fault(check: str, name: str) -> None:
         for line, odd in changed(check, host(name), FORMS["a line before it"])  # type: ignore[no-untyped-call]
     }
     assert [line for line, status in found.items() if status is Status.FAILED] == []
-
-
-@pytest.mark.parametrize("name", sorted(filter_box.RULESETS))
-def test_a_statement_that_is_not_understood_leaves_the_way_of_a_packet_or_makes_it_unknown(name: str) -> None:
-    known = json.loads(filter_box.RECORDED.read_text(encoding="utf-8"))[name]
-    objects = json.loads(known["nft"])["nftables"]
-    for number, item in enumerate(objects):
-        for place in range(len(item["rule"]["expr"]) + 1) if "rule" in item else ():
-            expressions = list(item["rule"]["expr"])
-            expressions.insert(place, {"statement-of-2031": {"with": "value"}})
-            odd = [*objects]
-            odd[number] = {"rule": {**item["rule"], "expr": expressions}}
-            found = fact(firewall.SOURCE, json.dumps({"nftables": odd}), "tool end\n")
-            for (family, sender, port), reached in zip(filter_box.ways(), known["reached"], strict=True):
-                packet = Packet(sender, filter_box.HOSTS[family], port, filter_box.INTERFACE)
-                ways = [way.open for _, way in found.passages(packet)]
-                said = False if False in ways else None if None in ways else True
-                assert said in (reached, None), (name, expressions, family, sender, port)
