@@ -25,19 +25,19 @@ _HOOKS = ("prerouting", "input")
 NFT = Section(
     "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=30
 )
-# The legacy tools are asked only where the kernel has their tables: merely asking would load its modules.
+# The legacy tools are asked only where the kernel has their tables: merely asking would load its modules. There they
+# must be: tables that nothing can show are unknown.
 TABLES = Section(
     "firewall-tables",
     """\
 save() {
-command -v "$1" >/dev/null || return 0
 printf 'tool %s\\n' "$1"
 "$1" || exit
 }
 ! grep -qs . /proc/net/ip_tables_names || save iptables-legacy-save
 ! grep -qs . /proc/net/ip6_tables_names || save ip6tables-legacy-save
-save iptables-nft-save
-save ip6tables-nft-save
+! command -v iptables-nft-save >/dev/null || save iptables-nft-save
+! command -v ip6tables-nft-save >/dev/null || save ip6tables-nft-save
 echo 'tool end'
 """,
     timeout_s=30,

@@ -1,7 +1,7 @@
 """Why a host does not answer, in words that help at night: from its console, or from inside. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -134,17 +134,19 @@ def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diag
         return Diagnosis(
             Cause.NO_ROUTE, seen, f"{_CONSOLE} ip route; ip -6 route; the gateway lines of its configuration"
         )
-    return _outside(seen, access.rules)
+    return _outside(seen, access)
 
 
-def _outside(seen: str, rules: Sequence[str]) -> Diagnosis:
+def _outside(seen: str, access: AccessFacts) -> Diagnosis:
     """All is well inside but perhaps the firewall: without a rule that drops it is not the firewall either."""
-    dropping = [rule for rule in rules if _DROPS.search(rule)]
-    if not dropping:
-        advice = "Look at the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
-        return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule was seen that drops", advice)
-    advice = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then at the network outside the host."
-    return Diagnosis(Cause.FIREWALL, f"{seen}; rules: {'; '.join(rules[:12])}", advice)
+    outside = "Look at the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
+    rules_first = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then at the network outside the host."
+    if any(_DROPS.search(rule) for rule in access.rules):
+        return Diagnosis(Cause.FIREWALL, f"{seen}; rules: {'; '.join(access.rules[:12])}", rules_first)
+    if access.unread:
+        why = f"SSH listens, and the rules of the firewall cannot be read: {'; '.join(access.unread)}"
+        return Diagnosis(Cause.UNKNOWN, f"{seen}; {why}", rules_first)
+    return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule was seen that drops", outside)
 
 
 def _carrying(facts: NicFacts) -> list[str]:

@@ -222,8 +222,17 @@ def asked(folder: Path, script: str, **programs: str) -> str:
 
 
 def test_each_tool_that_is_there_is_asked(tmp_path: Path) -> None:
-    said = asked(tmp_path, firewall.TABLES.script, iptables_legacy_save="echo four", ip6tables_nft_save="echo six")
-    assert said == "tool iptables-legacy-save\nfour\ntool ip6tables-nft-save\nsix\ntool end\ncode 0"
+    legacy = {"iptables_legacy_save": "echo four", "ip6tables_legacy_save": "echo six"}
+    said = asked(tmp_path, firewall.TABLES.script, **legacy, ip6tables_nft_save="echo new")
+    assert said == (
+        "tool iptables-legacy-save\nfour\ntool ip6tables-legacy-save\nsix\n"
+        "tool ip6tables-nft-save\nnew\ntool end\ncode 0"
+    )
+
+
+def test_tables_of_the_kernel_that_no_tool_can_show_are_unknown(tmp_path: Path) -> None:
+    said = asked(tmp_path, firewall.TABLES.script, iptables_nft_save="echo new")
+    assert said == "tool iptables-legacy-save\ncode 127"
 
 
 def test_a_legacy_tool_is_not_asked_where_the_kernel_has_none_of_its_tables(tmp_path: Path) -> None:

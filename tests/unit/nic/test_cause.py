@@ -44,6 +44,17 @@ def test_a_firewall_is_the_cause_only_where_all_else_is_well_and_a_rule_drops(
     assert found.advice or cause in (Cause.NOT_UP, Cause.SSHD)
 
 
+def test_rules_that_cannot_be_read_do_not_send_anybody_to_look_elsewhere() -> None:
+    now = AddressFacts((Interface("ens5", True, MAC, ("192.0.2.1",)),), ROUTES)
+    unread = replace(UP, rules=(), unread=("there is no nft",))
+    found = from_inside(ifupdown(ENS5), now, unread)
+    assert found.cause is Cause.UNKNOWN
+    assert "there is no nft" in found.why
+    assert "nft list ruleset" in found.advice
+    assert from_inside(ifupdown(ENS5), now, replace(unread, rules=UP.rules)).cause is Cause.FIREWALL
+    assert "nft" not in from_inside(ifupdown(ENS5), now, replace(UP, rules=())).advice
+
+
 def test_a_screen_of_no_known_kind_has_no_known_cause() -> None:
     found = from_screen(Screen(Waiting.PASSWORD, "", ""), "mx2001")
     assert (found.cause, "gnt-instance console mx2001" in found.advice) == (Cause.UNKNOWN, True)
