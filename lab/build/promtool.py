@@ -1,4 +1,4 @@
-"""promtool, which checks alert rules: always Debian 12's, unpacked into the cache and not installed."""
+"""Debian 12's promtool, unpacked into the cache and not installed: it checks alert rules and a dashboard's queries."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from lab.build.apt import PrivateApt
 from lab.place import REPOSITORY
 from lab.shell import LabError, run
 
-RULES = REPOSITORY / "alerts"
+FOLDERS = (REPOSITORY / "alerts", REPOSITORY / "dashboards")
 
 
 def promtool(cache: Path) -> Path:
@@ -43,7 +43,7 @@ def _fetch(cache: Path, unpacked: Path) -> None:
 
 
 def check(cache: Path) -> str:
-    """Check the alert rules of this repository and pass their tests.
+    """Check the alert rules of this repository, and pass their tests and those of the dashboard's queries.
 
     Arguments:
         cache: the lab's cache folder.
@@ -55,8 +55,8 @@ def check(cache: Path) -> str:
         LabError: there is no promtool, or the rules or their tests are wrong.
     """
     tool = promtool(cache)
-    tests = sorted(RULES.glob("*_test.yaml"))
-    rules = sorted(path for path in RULES.glob("*.yaml") if path not in tests)
+    tests = sorted(path for folder in FOLDERS for path in folder.glob("*_test.yaml"))
+    rules = sorted(path for folder in FOLDERS for path in folder.glob("*.yaml") if path not in tests)
     said = ""
     for verb, files in (("check", rules), ("test", tests)):
         done = run([tool, verb, "rules", *files], check=False, timeout=120)
