@@ -11,7 +11,6 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import aliases
-from mxlib.probes import everywhere as probe_aliases
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.report import as_json, table
@@ -121,20 +120,6 @@ def test_a_key_that_is_no_plain_address_is_never_asked_for(world, monkeypatch):
     monkeypatch.setitem(NEW_ENTRIES, "x>\x1b[31m <y@lab.test", "z")
     look(HOSTS, [GENERATOR], {}, PROBES, VerifyPolicy())
     assert questions == [("support@lab.test", "newqueue@lab.test")]
-
-
-def test_every_mx_is_asked_at_most_so_many_and_over_a_family_it_has():
-    asked = []
-
-    def question(name, family, probe, sender, *, timeout_s):
-        asked.append((name, family, probe.accepted, probe.relay))
-        found = session(name)
-        return found if family == 6 else dataclasses.replace(found, address="")
-
-    probe_aliases.ask_everywhere([A], [f"q{n}@lab.test" for n in range(30)], PROBES, VerifyPolicy(), question=question)
-    assert [family for _, family, _, _ in asked] == [4, 6]
-    assert len(asked[0][2]) == 20
-    assert asked[0][3] is None
 
 
 def test_the_names_can_be_asked_for():

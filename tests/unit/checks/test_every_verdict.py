@@ -16,12 +16,12 @@ from mxlib.probes import judge_peers as peers
 from mxlib.probes.peer import PeerSession
 from mxlib.verify.outside import alerts_check, nic_check
 from mxlib.verify.request import Request
-from tests.unit.probes.test_outbound import SECTION, recorded
 from tests.unit.support.facts import NOW, facts_of
 from tests.unit.support.failing import FAILING
 from tests.unit.support.healthy import ENTRIES
 from tests.unit.support.healthy import POLICY as STRICT
 from tests.unit.support.healthy import judge as judge_check
+from tests.unit.support.sent_mails import SECTION, recorded
 from tests.unit.verify.test_outside import RENAMED, Alerting, named
 
 POLICY = VerifyPolicy()

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from mxlib.base.errors import ParseError
 from mxlib.config.probes import OutboundProbe
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.probe import build, parse
 from mxlib.mta.mail import Followed, ProbeMail
+from mxlib.probes.outbound import plan_mails
+from tests.unit.support.facts import fixture
+from tests.unit.support.sent_mails import V4, V6, run_of
 
 SENDER = "probe@world.test"
 PROBE = OutboundProbe("provider", "user@provider.test", 4, sizes=(100,), times=2)
@@ -105,3 +109,41 @@ def test_each_round_is_followed_to_its_end(here: Path) -> None:
     seen = sent(here, force=True, mails=mails)
     assert [one.message_id for one in seen] == [OURS, AGAIN]
     assert [[event.delivered for event in one.events] for one in seen] == [[False, True, False]] * 2
+
+
+# --- the script, and accounts that were recorded
+
+
+def test_every_mail_is_submitted_in_rounds_that_are_waited_for() -> None:
+    script = build(plan_mails((V4, V6)), "probe@world.test", "r1", 30).script
+    assert script.count("\nmail ") == 4
+    assert script.count("\nsettle\n") == 2
+    assert script.index("number 2") > script.index("settle\n", script.index("number 1"))
+
+
+@pytest.mark.parametrize(("sender", "tag"), [("a@b; reboot", "r1"), ("probe@world.test", "$(reboot)"), ("", "r1")])
+def test_what_is_not_fit_for_a_command_is_refused(sender: str, tag: str) -> None:
+    with pytest.raises(ParseError):
+        build(plan_mails((V4,)), sender, tag, 30)
+
+
+@pytest.mark.parametrize("text", ["", "submitted x 0\n", "id a b\nopen 0\n"])
+def test_an_account_that_is_cut_short_is_no_account(text: str) -> None:
+    with pytest.raises(ParseError):
+        run_of(text)
+
+
+def test_after_a_failure_no_further_mail_is_sent_to_that_destination() -> None:
+    mails = plan_mails((V4, V6))
+    first, second = [mail.tag for mail in mails if mail.probe == V6]
+    script = build(mails, "probe@world.test", "r1", 30).script
+    calls = [line for line in script.splitlines() if line.startswith("mail ")]
+    (again,) = [line for line in calls if line.startswith(f"mail {second} ")]
+    assert again.endswith(f" '{first}'")
+    assert all(line.endswith(" ''") for line in calls if line != again)
+
+
+def test_a_recording_has_each_mail_in_the_order_it_was_asked_for() -> None:
+    run = run_of(fixture("probe/delivered.txt"))
+    assert [result.mail.probe for result in run.results] == [V4, V4, V6, V6]
+    assert len({result.message_id for result in run.results}) == 4

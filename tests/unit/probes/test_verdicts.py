@@ -1,0 +1,125 @@
+"""Test mails and sessions, asked for and judged."""
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from mxlib.base.errors import CommandTimeoutError
+from mxlib.base.verdict import Status
+from mxlib.config.verify import VerifyPolicy
+from mxlib.model.answers import Answer, InboundResult, InboundStage
+from mxlib.probes import verdicts as probe
+from mxlib.probes.outbound import OutboundRun, Outcome
+from mxlib.protocols.host import CommandResult
+from tests.unit.support.facts import NOW, ShellHost
+from tests.unit.support.sent_mails import SECTION, V4, V6, recorded
+
+
+class Mute(ShellHost):
+    """A host that prints nothing, as in a dry run, or fails."""
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def act(self, script, *, timeout, ok_codes=(0,)):
+        if self.error:
+            raise self.error
+        return CommandResult(script, 0, "", NOW, 0.0)
+
+
+def test_a_dry_run_sends_nothing_and_knows_nothing():
+    verdicts = probe.outbound(Mute(), SECTION, "r1")
+    assert [(verdict.check, verdict.status) for verdict in verdicts] == [
+        ("outbound-provider-v4", Status.UNKNOWN),
+        ("outbound-provider-v6", Status.UNKNOWN),
+    ]
+
+
+def sending(monkeypatch, *answers):
+    """Each time mails are sent, the next of these runs comes of it."""
+    sent, runs = [], iter(answers)
+
+    def send(_mta, host, mails, sender, run_tag, patience_s, *, force=False):
+        sent.append(([mail.probe for mail in mails], force))
+        return next(runs)
+
+    monkeypatch.setattr(probe, "send", send)
+    return sent
+
+
+def test_what_hints_kept_from_being_tried_is_unknown(monkeypatch):
+    sent = sending(monkeypatch, recorded("untried-bounce"))
+    assert Status.UNKNOWN in {one.status for one in probe.outbound(Mute(), SECTION, "r1")}
+    assert len(sent) == 1
+
+
+def test_what_hints_kept_from_being_tried_is_insisted_on_when_asked(monkeypatch):
+    first = recorded("untried-bounce")
+    untried = {result.mail.probe for result in first.results if result.outcome is Outcome.UNTRIED}
+    assert untried
+    sent = sending(monkeypatch, first, recorded("delivered"))
+    verdicts = probe.outbound(Mute(), SECTION, "r1", insist=True)
+    assert {one.status for one in verdicts} == {Status.OK}, "also what was counted meanwhile"
+    assert len(sent) == 2
+    assert sent[-1][1]
+    assert set(sent[-1][0]) == untried
+
+
+def test_what_was_tried_is_not_sent_again(monkeypatch):
+    well, untried = recorded("delivered"), recorded("untried-bounce")
+    first = dataclasses.replace(well, results=(*well.results[:2], *untried.results[2:]))
+    again = dataclasses.replace(well, results=recorded("refused").results[2:])
+    sent = sending(monkeypatch, first, again)
+    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", insist=True)}
+    assert [set(probes) for probes, _ in sent] == [{V4, V6}, {V6}]
+    assert verdicts["outbound-provider-v4"] is Status.OK
+    assert verdicts["outbound-provider-v6"] is Status.FAILED
+
+
+def counting(name, lost, opened):
+    run = recorded(name)
+    return OutboundRun(run.results, lost, run.source, opened)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ({"invalid": 60}, {"drop": 41}, Status.FAILED),
+        ({"invalid": 60}, {"drop": 40}, Status.OK),
+        (None, {"drop": 0}, Status.UNKNOWN),
+        ({"drop": 0}, None, Status.UNKNOWN),
+    ],
+)
+def test_what_both_goes_lost_counts_together(monkeypatch, first, second, status):
+    hole = {"TCPFastOpenBlackhole": 1}
+    sending(monkeypatch, counting("untried-bounce", first, hole), counting("delivered", second, {}))
+    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", insist=True)}
+    assert verdicts["conntrack-growth"] is status
+    assert verdicts["fastopen-growth"] is Status.FAILED
+
+
+def test_a_host_that_does_not_come_back_is_unknown():
+    verdicts = probe.outbound(Mute(CommandTimeoutError("no end in 100 s")), SECTION, "r1")
+    assert {verdict.status for verdict in verdicts} == {Status.UNKNOWN}
+    assert "no end in 100 s" in verdicts[0].why
+
+
+def test_a_session_over_each_family_the_site_serves_and_their_certificate(monkeypatch):
+    asked = []
+
+    def ask(name, family, section, sender, *, timeout_s):
+        asked.append((name, family, sender, timeout_s))
+        known = Answer(InboundStage.ACCEPTED, "user1@lab.test", 250, "OK", right=True)
+        return InboundResult(name, "192.0.2.11", family, (known,), datetime(2020, 1, 1, tzinfo=UTC), NOW)
+
+    monkeypatch.setattr(probe, "ask", ask)
+    verdicts = probe.inbound("mx1001.lab.test", SECTION, VerifyPolicy(families=(6, 4), answer_s=7))
+    assert asked == [("mx1001.lab.test", family, "probe@world.test", 7) for family in (6, 4)]
+    assert [(one.check, one.status) for one in verdicts] == [
+        ("inbound-v6", Status.OK),
+        ("inbound-v4", Status.OK),
+        ("certificate", Status.FAILED),
+    ]
+    probe.inbound("mx1001.lab.test", SECTION)
+    assert [family for _, family, _, _ in asked[2:]] == [4, 6], "both, where the site says nothing"
