@@ -8,13 +8,11 @@ from mxlib.aliases import look as verify_aliases
 from mxlib.aliases import read as alias_read
 from mxlib.aliases.look import AliasLook, look
 from mxlib.base.errors import HostUnreachableError
-from mxlib.base.verdict import Status, Verdict
+from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import aliases
 from mxlib.verify.fleet import verify_hosts
-from mxlib.verify.metrics import metrics
-from mxlib.verify.report import as_json, table
-from mxlib.verify.request import HostReport, Request
+from mxlib.verify.request import Request
 from tests.unit.support.aliases import (
     ENTRIES,
     GENERATOR,
@@ -122,14 +120,6 @@ def test_a_key_that_is_no_plain_address_is_never_asked_for(world, monkeypatch):
     assert questions == [("support@lab.test", "newqueue@lab.test")]
 
 
-def test_the_names_can_be_asked_for():
-    assert {"aliases", "aliases-peers", "aliases-answers"} <= set(
-        Request(VerifyPolicy(), probes=PROBES, aliases=(GENERATOR,)).names
-    )
-    assert "aliases-answers" not in Request(VerifyPolicy(), aliases=(GENERATOR,)).names
-    assert not [name for name in Request(VerifyPolicy()).names if name.startswith("aliases")]
-
-
 def test_a_verification_of_one_host_compares_with_the_others(world, monkeypatch):
     class Answers(Named):
         def read(self, script, *, timeout):
@@ -139,51 +129,6 @@ def test_a_verification_of_one_host_compares_with_the_others(world, monkeypatch)
     request = Request(VerifyPolicy(), aliases=(GENERATOR,), only=("aliases-peers",))
     (report,) = verify_hosts([Answers(B)], request, [Answers(A)])
     assert [(one.check, one.status) for one in report.verdicts] == [("aliases-peers", Status.FAILED)]
-
-
-def test_a_warning_is_shown_and_changes_no_status():
-    warned = Verdict("aliases", Status.OK, "well", (), ("no start timeout",))
-    report = HostReport(A, (warned,), NOW, 1.0)
-    assert "  warning  aliases                no start timeout" in table([report]).splitlines()
-    assert report.status is Status.OK
-    assert '"no start timeout"' in as_json([report])
-
-
-def test_metrics_tell_ages_limits_and_nothing_that_is_not_known(monkeypatch):
-    monkeypatch.setattr(aliases, "parse", lambda text, generator: STUCK)
-    known = facts_of({aliases.section(GENERATOR): "x"}, B)
-    lines = metrics([HostReport(B, (), NOW, 1.0, known)], VerifyPolicy(), [GENERATOR]).splitlines()
-    labels = 'instance="mx2001.lab.test",generator="vrts"'
-    assert f"mx_aliases_running_seconds{{{labels}}} 43200" in lines
-    assert f"mx_aliases_bound_seconds{{{labels}}} 900" in lines
-    assert f"mx_aliases_start_timeout{{{labels}}} 0" in lines
-    assert f"mx_aliases_file_whole{{{labels}}} 1" in lines
-    assert f"mx_aliases_timer_armed{{{labels}}} 1" in lines
-    assert f"mx_aliases_success_time_seconds{{{labels}}} {NOW.timestamp() - 43200:.0f}" in lines
-    assert not [line for line in lines if line.startswith("mx_queue_messages")]
-    unread = metrics([HostReport(B, (), NOW, 1.0, facts_of({}, B))], VerifyPolicy(), [GENERATOR])
-    assert "mx_aliases" not in unread
-
-
-@pytest.mark.parametrize(
-    ("file", "timer", "whole", "armed"),
-    [
-        ({"malformed": 2}, {}, 0, 1),
-        ({"terminated": False}, {}, 0, 1),
-        ({}, {"active": "inactive"}, 1, 0),
-        ({}, {"file_state": "disabled"}, 1, 0),
-    ],
-)
-def test_metrics_tell_a_broken_file_and_a_timer_that_is_not_armed(monkeypatch, file, timer, whole, armed):
-    found = dataclasses.replace(
-        STUCK, file=dataclasses.replace(STUCK.file, **file), timer=dataclasses.replace(STUCK.timer, **timer)
-    )
-    monkeypatch.setattr(aliases, "parse", lambda text, generator: found)
-    known = facts_of({aliases.section(GENERATOR): "x"}, B)
-    lines = metrics([HostReport(B, (), NOW, 1.0, known)], VerifyPolicy(), [GENERATOR]).splitlines()
-    labels = 'instance="mx2001.lab.test",generator="vrts"'
-    assert f"mx_aliases_file_whole{{{labels}}} {whole}" in lines
-    assert f"mx_aliases_timer_armed{{{labels}}} {armed}" in lines
 
 
 def test_a_look_without_questions_has_no_answers():

@@ -21,8 +21,8 @@ from tests.unit.support.failing import FAILING
 from tests.unit.support.healthy import ENTRIES
 from tests.unit.support.healthy import POLICY as STRICT
 from tests.unit.support.healthy import judge as judge_check
+from tests.unit.support.outside import RENAMED, Alerting, named
 from tests.unit.support.sent_mails import SECTION, recorded
-from tests.unit.verify.test_outside import RENAMED, Alerting, named
 
 POLICY = VerifyPolicy()
 HOST = "mx2001.lab.test"

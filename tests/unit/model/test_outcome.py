@@ -11,3 +11,8 @@ def test_the_help_has_a_line_for_each_end_in_order():
     lines = exit_codes("verify-mx").splitlines()
     assert [int(line.split()[0]) for line in lines] == [0, 10, 14, 15, 16, 30]
     assert lines[2] == "        14  Something is wrong, or still wrong: the last lines say what."
+
+
+def test_no_exit_code_is_one_of_spicerack_and_each_has_a_phrase():
+    assert not {one.value for one in Outcome} & {1, 2, *range(90, 100)}
+    assert all(one.phrase for one in Outcome)

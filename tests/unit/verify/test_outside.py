@@ -12,23 +12,14 @@ from mxlib.base.verdict import Status
 from mxlib.config.alerts import AlertsSection
 from mxlib.config.sections import GanetiSection
 from mxlib.facts import nic
-from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
 from mxlib.model.alert import Alert
-from mxlib.nic.forecast import forecast
-from mxlib.nic.instance import GanetiUnreachableError, Instance, NotAnInstanceError
+from mxlib.nic.instance import GanetiUnreachableError, NotAnInstanceError
 from mxlib.nic.twin import twin
-from mxlib.verify.outside import alerts_check, judge_names, nic_check
+from mxlib.verify.outside import alerts_check, nic_check
 from tests.unit.support.facts import NOW, facts_of
-from tests.unit.support.nics import HOST as IFUPDOWN
 from tests.unit.support.nics import NETWORKING
+from tests.unit.support.outside import CARD, FILES, HOST, KEPT, PARAMETERS, RENAMED, Alerting, Cluster, named
 
-HOST = "mx2001.lab.test"
-CARD = GuestNic("ens5", "52:54:00:77:00:10", 5, "/usr/lib/systemd/network/99-default.link")
-STANZAS = "auto lo\niface lo inet loopback\nallow-hotplug ens5\niface ens5 inet static\n address 192.0.2.21/24\n"
-FILES = (ConfigFile("/etc/network/interfaces", STANZAS),)
-PARAMETERS = {"kvm_pci_reservations": 4, "disk_type": "paravirtual", "machine_version": "", "reboot_behavior": "reboot"}
-KEPT = Instance(HOST, "node1", "running", (CARD.mac,), 1, PARAMETERS)
-RENAMED = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"kvm_pci_reservations": 12})
 SECTION = GanetiSection("ops", Path("/nonexistent"), rapi="https://ganeti.lab.test:5080")
 GUEST = facts_of({
     nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend\n",
@@ -40,11 +31,6 @@ GUEST = facts_of({
 IRON = facts_of({
     nic.DEVICES: "end\n", nic.FILES: "end\n", nic.NETWORKING: NETWORKING.replace("virt kvm", "virt none") + "end\n",
 })  # fmt: skip
-
-
-def named(instance, files=FILES, nics=(CARD,)):
-    found = NicFacts(nics, files, (), IFUPDOWN)
-    return judge_names(forecast(HOST, instance, found), found)
 
 
 def test_names_that_stay():
@@ -75,22 +61,6 @@ def test_what_has_no_forecast_is_unknown():
     assert named(KEPT, nics=()).status is Status.UNKNOWN
     full = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"kvm_pci_reservations": 31, "disk_type": "paravirtual"})
     assert (named(full).status, "would not start" in named(full).why) == (Status.FAILED, True)
-
-
-class Cluster:
-    def __init__(self, answer):
-        self.answer = answer
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def instance(self, name):
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
 
 @pytest.mark.parametrize(
@@ -126,17 +96,6 @@ def test_cards_that_cannot_be_read_are_unknown():
 def test_a_site_without_a_cluster_says_so():
     verdict = nic_check(None).verdict(HOST, facts_of({}))
     assert (verdict.status, "no Ganeti cluster" in verdict.why) == (Status.OK, True)
-
-
-class Alerting:
-    def __init__(self, answer):
-        self.answer, self.asked = answer, 0
-
-    def firing(self):
-        self.asked += 1
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
 
 def alert(name, instance="", silences=(), **labels):
