@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from mxlib.aliases.found import Found, HostRefusals, RefreshWorld, Wanted
 from mxlib.aliases.plan import concerned
-from mxlib.aliases.run_anew import Ending
+from mxlib.aliases.rerun import Ending
 from mxlib.base.errors import HostError, MxlibError, ParseError
 from mxlib.base.text import one_line, plural
 from mxlib.config.values import ADDRESS_PATTERN

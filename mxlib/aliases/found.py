@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mxlib.aliases.judge import AliasState
 from mxlib.aliases.look import AliasLook
-from mxlib.aliases.run_anew import Ending
+from mxlib.aliases.rerun import Ending
 from mxlib.base.clock import Clock
 from mxlib.base.journal import EventLog
 from mxlib.config.aliases import AliasGenerator

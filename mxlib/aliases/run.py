@@ -9,7 +9,7 @@ from mxlib.aliases.judge import answers_of
 from mxlib.aliases.look import AliasLook, look
 from mxlib.aliases.plan import Repair, concerned, plan
 from mxlib.aliases.report import describe, rehearse, verdicts
-from mxlib.aliases.run_anew import Ending, RunResult, donation_of, run_anew
+from mxlib.aliases.rerun import Ending, RunResult, donation_of, rerun
 from mxlib.aliases.start_timeout import apply_pin, plan_pin
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import while_told
@@ -129,7 +129,7 @@ class Refresh:
             f"{' and runs it anew' if repair.hangs else ''}, at most {duration(limit)}"
         )
         result = self._while_told(
-            lambda: run_anew(host, repair, limit, donation), f"{repair.host}: {repair.generator.unit} runs"
+            lambda: rerun(host, repair, limit, donation), f"{repair.host}: {repair.generator.unit} runs"
         )
         self._note_run(repair, result)
 

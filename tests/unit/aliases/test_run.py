@@ -10,7 +10,7 @@ from mxlib.aliases.found import Found, HostRefusals, HungRun, RefreshWorld, Want
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.report import as_json, caches, markdown, terminal
 from mxlib.aliases.run import Refresh
-from mxlib.aliases.run_anew import Ending, RunResult
+from mxlib.aliases.rerun import Ending, RunResult
 from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
@@ -67,7 +67,7 @@ class Stage:
             states, results = next(looks)
             return AliasLook((states,), results, NOW)
 
-        def run_anew(host, repair, limit, donation):
+        def rerun(host, repair, limit, donation):
             self.ran.append((host.name, limit, donation))
             return RunResult(next(endings), ("kept a copy",), 3, "new", 2)
 
@@ -78,7 +78,7 @@ class Stage:
                 )
 
         monkeypatch.setattr(alias_run, "look", look)
-        monkeypatch.setattr(alias_run, "run_anew", run_anew)
+        monkeypatch.setattr(alias_run, "rerun", rerun)
         monkeypatch.setattr(alias_run, "read_facts", lambda host, sources: Answer())
         monkeypatch.setattr(alias_aftermath, "read_facts", lambda host, sources: Answer())
 

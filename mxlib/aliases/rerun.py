@@ -162,7 +162,7 @@ def donation_of(host: Host, generator: AliasGenerator) -> str:
     return said if _BASE64.fullmatch(said) and len(said) <= _MAX_DONATION else ""
 
 
-def run_anew(host: Host, repair: Repair, limit_s: float, donation: str = "") -> RunResult:
+def rerun(host: Host, repair: Repair, limit_s: float, donation: str = "") -> RunResult:
     """Run a generator anew; in a dry run the script is only shown.
 
     Arguments:

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from mxlib.aliases import run_anew as aliases
-from mxlib.aliases.run_anew import Ending, parse_run, run_script
+from mxlib.aliases import rerun as aliases
+from mxlib.aliases.rerun import Ending, parse_run, run_script
 from mxlib.aliases.start_timeout import Pin, plan_pin, text_of
 from mxlib.base.errors import StepError
 from mxlib.config.aliases import AliasGenerator
