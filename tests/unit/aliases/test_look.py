@@ -1,94 +1,24 @@
 """Aliases in a verification: every MX is read, compared and asked, also those that were not to be verified."""
 
-import dataclasses
-
-import pytest
-
 from mxlib.aliases import look as verify_aliases
-from mxlib.aliases import read as alias_read
 from mxlib.aliases.look import AliasLook, look
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
-from mxlib.facts import aliases
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.request import Request
 from tests.unit.support.aliases import (
-    ENTRIES,
     GENERATOR,
+    HOSTS,
     INCIDENT,
     NEW_ENTRIES,
-    NEWER,
     NOW,
     PROBES,
-    STUCK,
     A,
     B,
+    Named,
     session,
 )
-from tests.unit.support.facts import facts_of
-
-
-@dataclasses.dataclass
-class Named:
-    """A host that only has a name."""
-
-    name: str
-
-
-HOSTS = [Named(A), Named(B)]
-
-
-@pytest.fixture
-def world(monkeypatch):
-    """Both hosts as in the incident; counts who is asked for what."""
-    asked = []
-    said = {A: NEWER, B: STUCK}
-    lines = {A: NEW_ENTRIES, B: ENTRIES}
-
-    def read(host, sources):
-        asked.append((host.name, [source.name for source in sources]))
-        if isinstance(said[host.name], Exception):
-            raise said[host.name]
-        text = "".join(f"{key}: {value}\n" for key, value in sorted(lines[host.name].items())) + "end\n"
-        answers = {section: host.name for source in sources for section in source.sections}
-        answers.update({section: text for section in answers if section.name.endswith("-entries")})
-        return facts_of(answers, host.name)
-
-    monkeypatch.setattr(alias_read, "read_facts", read)
-    monkeypatch.setattr(aliases, "parse", lambda text, generator: said[text])
-    return said, asked
-
-
-def test_files_that_differ_are_read_in_a_second_round_trip(world):
-    _, asked = world
-    (state,) = alias_read.read_states(HOSTS, [GENERATOR])
-    assert state.differing == ("newqueue@lab.test",)
-    assert sorted(asked) == [
-        (A, ["aliases-vrts"]), (A, ["aliases-vrts-entries"]), (B, ["aliases-vrts"]), (B, ["aliases-vrts-entries"]),
-    ]  # fmt: skip
-
-
-def test_files_that_are_the_same_are_not_read(world):
-    said, asked = world
-    said[B] = NEWER
-    alias_read.read_states(HOSTS, [GENERATOR])
-    assert [names for _, names in asked] == [["aliases-vrts"]] * 2
-
-
-def test_what_a_host_has_already_answered_is_not_asked_again(world):
-    said, asked = world
-    said[B] = NEWER
-    known = {A: facts_of({aliases.section(GENERATOR): A}, A)}
-    alias_read.read_states(HOSTS, [GENERATOR], known)
-    assert [name for name, _ in asked] == [B]
-
-
-def test_a_host_that_cannot_be_reached_is_said(world):
-    said, _ = world
-    said[B] = HostUnreachableError("no session")
-    (state,) = alias_read.read_states(HOSTS, [GENERATOR])
-    assert state.unread == {B: "no session"}
 
 
 def test_samples_and_differing_addresses_are_asked_of_every_mx(world, monkeypatch):

@@ -1,4 +1,4 @@
-"""The script that runs a generator anew, in a real shell, with a systemctl that plays what generators do."""
+"""The script that runs a generator again, in a real shell, with a systemctl that plays what generators do."""
 
 import base64
 import dataclasses
@@ -9,11 +9,8 @@ import pytest
 
 from mxlib.aliases import rerun as aliases
 from mxlib.aliases.rerun import Ending, parse_run, run_script
-from mxlib.aliases.start_timeout import Pin, plan_pin, text_of
 from mxlib.base.errors import StepError
 from mxlib.config.aliases import AliasGenerator
-from mxlib.protocols.host import CommandResult
-from tests.unit.support.facts import NOW
 
 GOOD = "press@lab.test: press@tickets.test\nsupport@lab.test: support@tickets.test\n"
 NEW = GOOD + "newqueue@lab.test: newqueue@tickets.test\n"
@@ -174,33 +171,3 @@ def test_a_second_run_at_the_same_time_is_refused(place):
 def test_a_script_that_did_not_end_is_an_error():
     with pytest.raises(StepError):
         parse_run("said kept a copy\n")
-
-
-# --- the start timeout
-
-
-class Reads:
-    name = "mx1001.lab.test"
-
-    def __init__(self, text):
-        self._text = text
-
-    def read(self, script, *, timeout):
-        return CommandResult(script, 0, self._text, NOW, 0.1)
-
-
-KNOWN = AliasGenerator("vrts", "g.service", "/etc/file")
-
-
-def test_a_pin_is_shown_as_a_difference_and_can_be_undone():
-    pin = plan_pin(Reads(""), KNOWN, 1800)
-    assert "+TimeoutStartSec=1800" in pin.diff
-    assert pin.path == "/etc/systemd/system/g.service.d/90-mx-start-timeout.conf"
-    assert plan_pin(Reads(text_of(1800)), KNOWN, 1800).diff == ()
-    assert "-TimeoutStartSec=1800" in plan_pin(Reads(text_of(1800)), KNOWN, None).diff
-    assert plan_pin(Reads(""), KNOWN, None) == Pin(pin.path, "", "")
-
-
-def test_a_drop_in_of_somebody_else_is_left():
-    with pytest.raises(StepError):
-        plan_pin(Reads("[Service]\nTimeoutStartSec=5\n"), KNOWN, 1800)

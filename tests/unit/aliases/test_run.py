@@ -6,59 +6,44 @@ import pytest
 
 from mxlib.aliases import aftermath as alias_aftermath
 from mxlib.aliases import run as alias_run
-from mxlib.aliases.found import Found, HostRefusals, HungRun, RefreshWorld, Wanted
+from mxlib.aliases.found import RefreshWorld, Wanted
 from mxlib.aliases.look import AliasLook
-from mxlib.aliases.report import as_json, caches, markdown, terminal
-from mxlib.aliases.run import Refresh
+from mxlib.aliases.report import terminal
 from mxlib.aliases.rerun import Ending, RunResult
+from mxlib.aliases.run import Refresh
 from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
 from mxlib.model.outcome import Outcome
 from mxlib.mta.exim.callout import CalloutFacts
-from mxlib.mta.refusal import Refusal
-from mxlib.protocols.host import CommandResult
-from tests.unit.support.aliases import GENERATOR, INCIDENT, NEWER, NOW, PROBES, A, B, facts, minutes, session, state
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.aliases import (
+    GENERATOR,
+    INCIDENT,
+    NEWER,
+    NOW,
+    PROBES,
+    REFUSAL,
+    A,
+    Acts,
+    B,
+    facts,
+    minutes,
+    session,
+    state,
+)
+from tests.unit.support.fakes import FakeClock, Tell
 
 WELL = state(a=NEWER, b=NEWER)
 FINE = {A: session(A, support=250, newqueue=250), B: session(B, support=250, newqueue=250)}
 WRONG = {A: session(A, support=250, newqueue=250), B: session(B, support=250, newqueue=(550, "unknown user"))}
-REFUSAL = Refusal(minutes(30), "user9@world.test", "newqueue@lab.test", "mx.world.test [198.51.100.1]", "unknown user")
 HANG = Hang((), (), ("journal x",))
-
-
-class Says:
-    def __init__(self):
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-    def live(self, text):
-        pass
-
-
-@dataclasses.dataclass
-class Acts:
-    """A host that remembers what was done to it."""
-
-    name: str
-    done: list = dataclasses.field(default_factory=list)
-
-    def act(self, script, *, timeout, ok_codes=(0,)):
-        self.done.append(script)
-        return CommandResult(script, 0, "cleared 1\n", NOW, 0.1)
-
-    def read(self, script, *, timeout):
-        return CommandResult(script, 0, "", NOW, 0.1)
 
 
 class Stage:
     """A site whose looks, runs and logs are given."""
 
     def __init__(self, monkeypatch, looks, endings=(), negative=()):
-        self.says, self.ran, self.asked = Says(), [], []
+        self.says, self.ran, self.asked = Tell(), [], []
         self.hosts = {A: Acts(A), B: Acts(B)}
         looks, endings = iter(looks), iter(endings)
 
@@ -167,29 +152,3 @@ def test_a_start_timeout_is_set_and_taken_away(monkeypatch):
     nothing = Stage(monkeypatch, [])
     assert nothing.play(unpin=True) is Outcome.DONE
     assert nothing.hosts[B].done == []
-
-
-# --- the report
-
-
-@pytest.mark.parametrize(("ago", "words"), [(30, "until 07:30 UTC"), (200, "no sender's cache")])
-def test_how_long_others_may_still_refuse(ago, words):
-    late = dataclasses.replace(REFUSAL, when=minutes(ago))
-    assert words in caches(Found(refusals=[HostRefusals(B, minutes(720), (late,))]), NOW)
-    assert caches(Found(), NOW) == ""
-
-
-def test_the_report_is_proof():
-    found = Found(
-        hung=[HungRun(B, GENERATOR.unit, "bash waits", ("stack 1 tcp_recvmsg",))],
-        endings={(B, "vrts"): Ending.REFRESHED},
-        refusals=[HostRefusals(B, minutes(720), (REFUSAL,) * 25)],
-    )
-    lines = list(terminal(found, Outcome.DONE, NOW))
-    assert lines[0].startswith("mx2001.lab.test refused 25 recipients of 1 sender since 2026-11-20 18:00 UTC")
-    assert any("5 earlier ones" in line for line in lines)
-    text = markdown(found, Outcome.DONE, "r1", "me@here", ["said \x1b[31m"], NOW)
-    assert "stack 1 tcp_recvmsg" in text
-    assert "\x1b" not in text
-    assert text.count("user9@world.test") == 25
-    assert '"exit_code": 0' in as_json(found, Outcome.DONE, "r1", "me@here")

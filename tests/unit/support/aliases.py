@@ -9,6 +9,8 @@ from mxlib.config.aliases import AliasGenerator
 from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.facts.aliases import AliasFacts, AliasFile, TimerState
 from mxlib.model.answers import Answer, InboundResult, InboundStage
+from mxlib.mta.refusal import Refusal
+from mxlib.protocols.host import CommandResult
 
 NOW = datetime(2026, 11, 21, 6, 0, 0, tzinfo=UTC)
 GENERATOR = AliasGenerator(
@@ -76,6 +78,32 @@ def session(name: str, **codes: Any) -> InboundResult:
     return InboundResult(name, "192.0.2.1", 4, tuple(answers), None, NOW)
 
 
+REFUSAL = Refusal(minutes(30), "user9@world.test", "newqueue@lab.test", "mx.world.test [198.51.100.1]", "unknown user")
 PROBES = ProbeSection(
     "probe@world.test", (OutboundProbe("p", "u@provider.test"),), InboundProbe(("user1@lab.test",), relay="a@b.test")
 )
+
+
+@dataclasses.dataclass
+class Named:
+    """A host that only has a name."""
+
+    name: str
+
+
+HOSTS = [Named(A), Named(B)]
+
+
+@dataclasses.dataclass
+class Acts:
+    """A host that remembers what was done to it."""
+
+    name: str
+    done: list[str] = dataclasses.field(default_factory=list)
+
+    def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
+        self.done.append(script)
+        return CommandResult(script, 0, "cleared 1\n", NOW, 0.1)
+
+    def read(self, script: str, *, timeout: float) -> CommandResult:
+        return CommandResult(script, 0, "", NOW, 0.1)
