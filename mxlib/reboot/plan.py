@@ -186,7 +186,8 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
-    if host.ports is not Ports.OPEN and not goal.stays_out(record):
+    served = host.ports is Ports.OPEN and host.mta is Mta.SERVING
+    if not served and not goal.stays_out(record):
         if state.stale:
             return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
         if state.changed:

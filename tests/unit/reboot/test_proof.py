@@ -12,9 +12,10 @@ from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Judgement, Record
-from mxlib.model.state import Step
+from mxlib.model.state import Do, Mta, Pool, Ports, Slot, State, Step, View
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
+from mxlib.reboot.plan import decide
 from mxlib.reboot.steps import guard, ports, proof, prove
 from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock, Tell
@@ -228,6 +229,20 @@ def test_a_record_from_before_this_was_kept_is_verified_again() -> None:
     process.run()
     assert Step.DOUBT in process.steps
     assert not mx.loaded
+
+
+@pytest.mark.parametrize("doubt", [{"changed": CHANGED}, {"stale": True}])
+def test_a_host_whose_mta_is_held_is_not_served_though_its_ports_are_open(doubt: Any) -> None:
+    """Somebody has opened them; the start of the MTA would give it to clients."""
+    record = replace(TRUSTED, target=TRUSTED.fallback)
+    host = View(BOOT, "6.1.0-55", Ports.OPEN, Mta.HELD, "m>a", "", False)
+    held = State(record, host, Pool.IN, Slot.MINE, token=record.token, **doubt)
+    decision = decide(Goal(), held)
+    assert isinstance(decision, Do)
+    assert decision.step is Step.DOUBT
+    serving = decide(Goal(), replace(held, host=replace(host, mta=Mta.SERVING)))
+    assert isinstance(serving, Do)
+    assert serving.step is not Step.DOUBT
 
 
 def test_what_changes_between_two_proofs_makes_both_worthless(monkeypatch: pytest.MonkeyPatch) -> None:

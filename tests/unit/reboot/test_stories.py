@@ -1,13 +1,16 @@
-"""Random stories: an MX, operators one after the other, and a world that moves while their runs live.
+"""Random stories: an MX, operators one after the other or at once, and a world that moves while their runs live.
 
 Each seed is one story. It fails where an unverified boot serves, a host is rebooted too often, an end says more than is
-so, or where no command leads back into service once the world is calm. Look further than a commit does with
+so, or where no command leads back into service once the world is calm. In some, two operators on two management hosts
+are at work on the same MX at once, the lease of one runs out while it lives, or one goes on ``--without-slot``. Look
+further than a commit does with
 ``python -m tests.unit.reboot.test_stories FROM TO``.
 """
 
 import random
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -19,6 +22,7 @@ from mxlib.model.state import Pool, Step
 from tests.unit.reboot.test_plan import ABORT, BAD, COLD, FORWARD, GOOD, RESUME, UNSURE
 from tests.unit.support.memory_mx import NEW, DiedError, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
+from tests.unit.support.side_by_side import Baton
 
 SEEDS = 400
 BACK = Goal(adopt=True, serve=True)
@@ -104,6 +108,7 @@ EVENTS = (
     sets(pooled=True), sets(pool_odd=Pool.PARTLY), sets(saved="menu>6.1.0-57"), sets(next=""), sets(next=NEW.entry),
     sets(held=False), sets(running=False), sets(puppet_off=False), sets(etcd=False), sets(etcd=True),
     sets(silent=True), sets(silent=False), sets(garbled=2), sets(garbled=9), sets(damaged=True),
+    sets(lease=""), sets(lease=""),
 )  # fmt: skip
 EXCUSES = {"waking", "starts", "opened", "flushed", "slot_taken", "restored", "pooled=True", "running=False",
            "held=False", "cut", "etcd=False", "taken_over", "pool_odd=Pool.PARTLY", "silent=True",
@@ -127,9 +132,10 @@ class Told:
     steps: list = field(default_factory=list)
 
 
-def session(monkeypatch, chance, mx, goal, name):
+def session(monkeypatch, chance, mx, goal, name, baton=None):
     """One operator's run, with what happens to it drawn from chance."""
-    run = MemoryRun(monkeypatch, goal, mx, name, chance.choice([None, None, chance.randint(0, 60)]))
+    dies, vouches = chance.choice([None, None, chance.randint(0, 60)]), chance.random() < 0.2
+    run = MemoryRun(monkeypatch, goal, mx, name, dies, without_slot=chance if vouches else None, baton=baton)
     for _ in range(chance.randint(0, 3)):
         run.ticks.setdefault(chance.randint(1, 60), []).append(chance.choice(EVENTS))
     for _ in range(chance.randint(0, 2)):
@@ -138,6 +144,13 @@ def session(monkeypatch, chance, mx, goal, name):
         place = run.lost if chance.random() < 0.7 else run.before
         place.setdefault(chance.choice(list(Step)), []).append(chance.choice(ERRORS)("lost"))
     return run
+
+
+def side_by_side(monkeypatch, chance, mx, goals, name, told):
+    """Two operators on two management hosts, at the same time."""
+    baton = Baton(chance)
+    runs = [session(monkeypatch, chance, mx, goal, f"{name}{which}", baton) for which, goal in enumerate(goals)]
+    baton.run(*(partial(tell, run, one) for run, one in zip(runs, told, strict=True)))
 
 
 def tell(run, told):
@@ -153,17 +166,15 @@ def tell(run, told):
         told.steps = run.journal.steps()[-8:]
     if run.mx.reboots > MAX_BOOTS:
         raise BrokenError(f"{run.mx.reboots} reboots, {boots} of them before")
-    if result is not None:
+    if result is not None and run.baton is None:
         hold(run, result, told, served)
+    if result is not None and run.alone():
+        never(run, result)
 
 
 def hold(run, result, told, served):
     """What the exit code says is so."""
     mx, outcome = run.mx, result.outcome
-    if outcome in SAFE and not mx.loaded and not mx.unreachable:
-        raise BrokenError(f"{outcome.name} and the ports are open")
-    if outcome is Outcome.REFUSED and mx.record is not None and mx.record.token == run.process.token:
-        raise BrokenError("REFUSED and the host is in the run's hands")
     happened = {one for _, one in told.happened}
     if "another operator has taken over" in result.why and not OTHERS & happened:
         raise BrokenError("stopped for another operator, and there is none")
@@ -171,6 +182,15 @@ def hold(run, result, told, served):
         raise BrokenError("REFUSED and the host is out of service")
     if outcome in SERVING and mx.record is None and not serves(mx) and not EXCUSES & happened:
         raise BrokenError(f"{outcome.name} and it does not serve")
+
+
+def never(run, result):
+    """What no end may say, whoever else is at work."""
+    mx, outcome = run.mx, result.outcome
+    if outcome in SAFE and not mx.loaded and not mx.unreachable:
+        raise BrokenError(f"{outcome.name} and the ports are open")
+    if outcome is Outcome.REFUSED and mx.record is not None and mx.record.token == run.process.token:
+        raise BrokenError("REFUSED and the host is in the run's hands")
 
 
 def calm(mx):
@@ -195,9 +215,14 @@ def story(monkeypatch, seed):
     first = chance.choice([FORWARD, FORWARD, COLD, STAY, DEPOOL])
     try:
         for number in range(chance.randint(1, 4)):
-            goal = first if mx.record is None else chance.choice([RESUME, RESUME, ABORT, BACK])
-            sessions.append(Told(NAMES[id(goal)]))
-            tell(session(monkeypatch, chance, mx, goal, f"s{number}"), sessions[-1])
+            goals = [first if mx.record is None else chance.choice([RESUME, RESUME, ABORT, BACK])]
+            if chance.random() < 0.3:
+                goals.append(chance.choice([first, RESUME, RESUME, ABORT, BACK]))
+            sessions += (told := [Told(NAMES[id(goal)]) for goal in goals])
+            if len(goals) > 1:
+                side_by_side(monkeypatch, chance, mx, goals, f"s{number}", told)
+            else:
+                tell(session(monkeypatch, chance, mx, goals[0], f"s{number}"), told[0])
         calm(mx)
         left_out = mx.record is not None
         if mx.off and not mx.holder_token:

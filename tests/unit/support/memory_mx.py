@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from mxlib.base.errors import StepError
+from mxlib.base.errors import SlotError, SlotTakenError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Kept
 from mxlib.model.outcome import Outcome
@@ -81,6 +81,8 @@ class MemoryMx:
     prevention: str = "stanzas"
     configuration: str = "c0"
     """What a proof rests on, besides the boot."""
+    lock: str = ""
+    """Session whose act is under way on the host."""
     damaged: bool = False
     garbled: int = 0
     pool_odd: Pool | None = None
@@ -174,6 +176,8 @@ class Process:
         self.lost = 0
         self.changed = None
         self.blind = False
+        self.without_slot = False
+        """Whether its operator vouches that no other MX is out, instead of the slot."""
         self.surprised = False
         """Whether the world has moved since the look that the step under way was decided on."""
         self.left = die_after
@@ -230,6 +234,10 @@ class Process:
         if self.mx.lease == self.session:
             self.mx.lease = ""
 
+    def has_slot(self, mx):
+        """Whether the slot of the service is this process's, as far as it goes by it."""
+        return self.without_slot or mx.holder_token == self.token
+
     def wrong(self, what):
         """What a step meets that looks itself right before it acts: its own refusal, where it was decided rightly."""
         return StepError(what) if self.surprised else UnsafeError(what)
@@ -246,8 +254,13 @@ class Process:
         yield
 
     def do_slot(self, mx, state):
-        mx.lease = self.session
+        if mx.lease not in ("", self.session):
+            raise SlotTakenError("a run for this host lives")
+        mx.lease, held = self.session, (mx.holder_token, mx.holder_session)
         yield
+        if (mx.holder_token, mx.holder_session) != held or not mx.etcd:
+            self.leave()
+            raise SlotTakenError("somebody else took the slot") if mx.etcd else SlotError("no answer")
         mx.index += 1
         self.blind, newest = mx.view() is None, 0 if mx.view() is None else mx.newest()
         mx.holder_token = self.token = max(mx.index, newest + 1, mx.holder_token + 1)
@@ -258,7 +271,8 @@ class Process:
         named = {one.release: one for one in (OLD, NEW)}
         target = named[self.goal.kernel] if self.goal.kernel else Kernel("", "")
         fallback = OLD if self.goal.kernel else Kernel("", "")
-        prior = Prior({"smtp": "yes"}, mx.saved, mx.puppet_off)
+        pool = {"smtp": "yes"} if mx.etcd else {}
+        prior = Prior(pool, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.verified.add(mx.boot_id)  # by the guard
         mx.proven_with[mx.boot_id] = mx.configuration
@@ -296,7 +310,7 @@ class Process:
         yield
 
     def do_pool_in(self, mx, state):
-        if mx.boot_id not in mx.verified:
+        if mx.boot_id not in mx.verified and not self.surprised:
             raise UnsafeError("pooled unverified")
         mx.pooled, mx.pool_odd = True, None
         yield
@@ -390,8 +404,9 @@ class Process:
         yield
 
     def do_reboot(self, mx, state):
-        safe = mx.held and not mx.running and mx.loaded and mx.persisted and not mx.pooled
-        if not safe or mx.record.ledger != mx.boot_id or mx.holder_token != self.token:
+        in_pool = mx.pooled and mx.record.prior.pool and (mx.etcd or not self.without_slot)
+        safe = mx.held and not mx.running and mx.loaded and mx.persisted and not in_pool
+        if not safe or mx.record.ledger != mx.boot_id or not self.has_slot(mx):
             raise self.wrong("reboot at the wrong time")
         wanted, level = self.goal.kernel_for(mx.record), self.goal.level_for(mx.record)
         if mx.record.awaited is None:
@@ -413,7 +428,7 @@ class Process:
         if not mx.off:
             self.waited = Waited.NO
             return
-        if mx.holder_token != self.token:
+        if not self.has_slot(mx):
             raise self.wrong("somebody else's machine is started")
         self.cures |= {"power on"}
         self.waited = Waited.NO
@@ -530,7 +545,7 @@ class Process:
         self.released = self.goal.outcome(mx.record)
         mx.record = None
         yield
-        if mx.etcd:
+        if mx.etcd and mx.holder_token == self.token:
             mx.holder_token = 0
         yield
 

@@ -1,9 +1,12 @@
 """A whole run over an MX in memory: answers get lost, the world moves between look and act, processes die."""
 
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
-from mxlib.base.errors import HostUnreachableError, MovedError, ParseError, PoolError
+from mxlib.adapters.without_slot import WithoutSlot
+from mxlib.base.errors import HostUnreachableError, LockedError, MovedError, ParseError, PoolError
 from mxlib.config.load import parse
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis
@@ -23,6 +26,13 @@ from tests.unit.support.site import TEN_LINES
 SITE = parse(TEN_LINES, "test")
 # These look at the host themselves, or ask somebody else than the host.
 UNFENCED = {Step.SLOT, Step.AWAIT, Step.POWER_ON, Step.POWER_CYCLE, Step.MEND}
+# Between the acts of these another operator may take over; the others are one act, under the host's lock.
+SEVERAL = {
+    Step.SILENCE, Step.PREVENT, Step.DRAIN, Step.HOLD, Step.LEDGER, Step.FOUND_BOOT, Step.REPAIR, Step.PROVE_OUT,
+    Step.PROVE_IN, Step.SOAK, Step.SETTLE, Step.UNSILENCE,
+}  # fmt: skip
+ELSEWHERE = {Step.POOL_OUT, Step.POOL_IN}
+"""These act on etcd, with no lock of the host."""
 REAL = {Step.AWAIT: ACTIONS[Step.AWAIT].apply}
 """These are the steps themselves: what they decide on in the meantime is not known beforehand."""
 
@@ -63,14 +73,43 @@ class MemorySlot:
         self.process.leave()
 
 
+class NoSlot(WithoutSlot):
+    """In its place where the operator vouches for it."""
+
+    def __init__(self, process, chance=None):
+        super().__init__(self.newest)
+        self.process, self.calls, self.chance = process, [], chance
+
+    def newest(self):
+        mx = self.process.mx
+        if mx.unreachable:
+            raise HostUnreachableError("no session")
+        return mx.newest()
+
+    @property
+    def token(self):
+        if not self.process.token and not self.process.mx.unreachable:
+            # drawn, as the real one does, but by the story's own dice
+            self.process.token = self.newest() + 1 + (self.chance.randrange(1000) if self.chance else 0)
+        return self.process.token
+
+    def release(self):
+        self.calls.append("release")
+
+    def leave(self):
+        self.calls.append("leave")
+
+
 class MemoryPool:
     """The pool state in front of the MX in memory."""
 
-    def __init__(self, mx):
-        self.mx = mx
+    def __init__(self, mx, *, if_readable=False):
+        self.mx, self.if_readable = mx, if_readable
 
     def read(self):
         if not self.mx.etcd:
+            if self.if_readable:
+                return {}
             raise PoolError("etcd")
         if self.mx.pool_odd is not None:
             return {"smtp": "yes", "submission": "no"}
@@ -137,30 +176,55 @@ class MemoryRun:
         moves: by step, what happens to the MX between the look and the act, in turn.
         ticks: by number of an effect, what happens to the MX right after it.
         die_after: number of effects after which the process is killed; None: it lives.
+        baton: who else is at work at the same time; None: nobody.
     """
 
-    def __init__(self, monkeypatch, goal=Goal(NEW.release), mx=None, session="one", die_after=None):  # noqa: B008
+    def __init__(self, monkeypatch, goal=Goal(NEW.release), mx=None, session="one", die_after=None,  # noqa: B008
+                 *, without_slot=None, baton=None):  # fmt: skip
         self.mx = mx or MemoryMx()
         self.process = Process(self.mx, goal, session)
         self.before, self.lost, self.moves, self.ticks = {}, {}, {}, {}
         self.die_after, self.effects, self.happened = die_after, 0, []
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
-        self.slot = MemorySlot(self.process)
+        self.baton, self.seen = baton, 0
+        self.process.without_slot = without_slot is not None
+        self.slot = MemorySlot(self.process) if without_slot is None else NoSlot(self.process, without_slot)
+        pool = MemoryPool(self.mx, if_readable=without_slot is not None)
         self.world = RebootWorld(
             site=SITE, target=MemoryHost(self.mx), peers=(), clock=MxClock(self.mx), operator=self.tell,
             options=Options("why", "who", 50, 900.0), run="run-1", progress=Progress(goal),
-            adapters=Adapters(self.slot, MemoryPool(self.mx), None, None, rescue=MemoryMachine(self.mx)),
+            adapters=Adapters(self.slot, pool, None, None, rescue=MemoryMachine(self.mx)),
         )  # fmt: skip
         if not self.mx.curable:
             self.world.progress.cures |= {Step.MEND, Step.POWER_CYCLE}
         self.run = Run(self.world, self.journal, resting=lambda: self.rested.append(1))
+        self.world.target.owner = self
         for module in (run_module, rehearsal):
-            monkeypatch.setattr(module, "run_guard", self.guard)
-        taken = {step: replace(action, apply=self.action(step)) for step, action in ACTIONS.items()}
+            monkeypatch.setattr(module, "run_guard", lambda world, *given, **options: self.of(world.target).guard())
+        taken = {step: replace(action, apply=partial(self.apply, step)) for step, action in ACTIONS.items()}
         monkeypatch.setattr(run_module, "ACTIONS", taken)
-        monkeypatch.setattr(reading, "read_standing", self.standing)
-        monkeypatch.setattr(await_boot, "read_standing", self.standing)
-        monkeypatch.setattr(RebootWorld, "act", lambda _world, script, **given: self.act(script, **given))
+        for module in (reading, await_boot):
+            monkeypatch.setattr(module, "read_standing", lambda host, _mta: self.of(host).standing(host, None))
+        monkeypatch.setattr(
+            RebootWorld, "act", lambda world, script, **given: self.of(world.target).act(script, **given)
+        )
+
+    def of(self, target):
+        """The run that a target belongs to, of those that are under way side by side."""
+        return getattr(target, "owner", self)
+
+    def apply(self, step, world, state):
+        """Take a step of whichever run it is."""
+        return self.of(world.target).action(step)(world, state)
+
+    def others_first(self):
+        """Another operator may be quicker."""
+        if self.baton is not None:
+            self.baton.switch()
+
+    def alone(self):
+        """Whether nobody else has done anything since the last look."""
+        return self.baton is None or self.baton.passed == self.seen
 
     def act(self, script, *, record=None, timeout=30.0, look=True):
         """What the loop itself writes: the record, and nothing else; a step that is a real one acts on a target."""
@@ -175,7 +239,10 @@ class MemoryRun:
 
     def fence(self):
         """What stands before every act on the host."""
+        self.others_first()
         basis = self.world._basis()
+        if self.mx.lock not in ("", self.process.session):
+            raise LockedError("another command is still at work there")
         if self.mx.unreachable:
             raise HostUnreachableError("no session")
         if basis != Basis(self.mx.boot_id, self.mx.kept()):
@@ -186,11 +253,14 @@ class MemoryRun:
         self.world.progress.basis = Basis(self.mx.boot_id, self.mx.kept())
         self.world.progress.record = self.mx.record
 
-    def guard(self, _world, _events, _reading, *, asks=True):
+    def guard(self):
+        self.others_first()
         self.world.progress.guard = self.mx.fate.guard
 
     def standing(self, _host, _mta):
+        self.others_first()
         self.mx.asked()
+        self.seen = 0 if self.baton is None else self.baton.passed
         view = self.mx.view()
         if view is None:
             raise HostUnreachableError("no session")
@@ -207,7 +277,7 @@ class MemoryRun:
     def action(self, step):
         def act(world, state):
             progress = world.progress
-            self.process.surprised = bool(self.moves.get(step))
+            self.process.surprised = bool(self.moves.get(step)) or not self.alone()
             for move in self.moves.get(step, []) and [self.moves[step].pop(0)]:
                 self.happened.append((step.value, move))
                 move(self.mx)
@@ -217,14 +287,18 @@ class MemoryRun:
                 return self.really(step, world, state)
             if step not in UNFENCED:
                 self.fence()
+            self.process.surprised |= not self.alone()
             self.process.goal, self.process.waited = progress.goal, progress.waited
             known, progress.basis, progress.look = progress.record, None, None
-            for _effect in self.process.effects(step):
-                self.mx.check()
-                boot = self.mx.boot_id
-                self.process.surprised |= self.tick()
-                if self.mx.boot_id != boot and step not in UNFENCED:
-                    raise HostUnreachableError("the machine is gone in mid-step, and the script with it")
+            with self.locked(step):
+                for _effect in self.process.effects(step):
+                    self.mx.check()
+                    boot, kept = self.mx.boot_id, self.mx.kept()
+                    self.process.surprised |= self.tick() or not self.alone()
+                    if self.mx.boot_id != boot and step not in UNFENCED:
+                        raise HostUnreachableError("the machine is gone in mid-step, and the script with it")
+                    if step in SEVERAL and self.mx.kept() != kept:
+                        raise MovedError("its record was changed between two acts")
             progress.waited, progress.reordered = self.process.waited, self.process.reordered
             progress.lost, progress.blind = self.process.lost, self.process.blind
             progress.changed = self.process.changed
@@ -238,6 +312,18 @@ class MemoryRun:
             return Done(step.value)
 
         return act
+
+    @contextmanager
+    def locked(self, step):
+        """What is one act is done under the host's lock."""
+        if step in UNFENCED | SEVERAL | ELSEWHERE:
+            yield
+            return
+        self.mx.lock = self.process.session
+        try:
+            yield
+        finally:
+            self.mx.lock = ""
 
     def really(self, step, world, state):
         """Take the step itself."""
@@ -256,8 +342,9 @@ class MemoryRun:
             self.happened.append((self.effects, what))
             what(self.mx)
         if self.die_after is not None and self.effects > self.die_after:
-            self.mx.lease = ""
+            self.process.leave()
             raise DiedError
+        self.others_first()
         return bool(found)
 
     def execute(self):
