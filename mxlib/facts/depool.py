@@ -76,7 +76,7 @@ class DepoolFacts:
     Attributes:
         record: the run's memory; None where nobody has claimed the host.
         kept: the run's files as they are on the host.
-        token: the highest fencing token that has written here.
+        token: the highest fencing token that has written here, in the token file or in the record.
         persisted: whether rules, unit and its enablement are all there, so that a reboot keeps the ports closed.
         traces: whether any of them is there.
         closed_ports: ports that the loaded table answers with a reset, whoever comes; None where it is not loaded.
@@ -127,10 +127,11 @@ def parse(outputs: Outputs) -> DepoolFacts:
         raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
     has_file, unit = "file" in lines, lines.get("unit", "")
     kept = Kept(_decoded(lines.get("kept-token")), _decoded(lines.get("record")))
+    token, record = kept.number(), _record(kept.record)
     return DepoolFacts(
-        record=_record(kept.record),
+        record=record,
         kept=kept,
-        token=kept.number(),
+        token=max(token, record.token if record is not None else 0),
         persisted=has_file and unit == "enabled",
         traces=has_file or bool(unit),
         closed_ports=_closed(listing) if loaded else None,

@@ -290,6 +290,14 @@ def test_the_token_is_read_byte_for_byte(tmp_path, data):
     assert depool_head(tmp_path) == [f"kept-token {base64.b64encode(data).decode()}"]
 
 
+@pytest.mark.parametrize(("written", "newest"), [(b"0", RECORD.token), (b"9999", 9999)])
+def test_the_newest_token_is_that_of_the_file_or_of_the_record(written, newest):
+    """A person may have set the file to 0: who goes on without the slot is newer than the record all the same."""
+    kept = base64.b64encode(RECORD.to_json().encode()).decode()
+    found = read(head=f"record {kept}\nkept-token {base64.b64encode(written + bytes([10])).decode()}\n")
+    assert found.token == newest
+
+
 def test_a_damaged_token_leaves_nothing_known():
     with pytest.raises(ParseError, match="is damaged"):
         read(head=f"kept-token {base64.b64encode(b'').decode()}\n")

@@ -20,7 +20,7 @@ from mxlib.reboot.steps import await_boot
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
-from tests.unit.support.memory_mx import HOST, NEW, DiedError, MemoryMx, Process
+from tests.unit.support.memory_mx import HOST, NEW, DiedError, MemoryMx, Process, UnsafeError
 from tests.unit.support.site import TEN_LINES
 
 SITE = parse(TEN_LINES, "test")
@@ -247,6 +247,8 @@ class MemoryRun:
             raise HostUnreachableError("no session")
         if basis != Basis(self.mx.boot_id, self.mx.kept()):
             raise MovedError("the host has booted, or its record was changed")
+        if self.mx.newest() > self.process.token:
+            raise UnsafeError("an act with an older token than the host has seen")
         self.mx.token = self.process.token
 
     def answered(self):
