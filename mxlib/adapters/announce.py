@@ -41,7 +41,6 @@ def to_admin_log(spicerack: Spicerack, text: str) -> None:
 
     Arguments:
         spicerack: in a dry run it has no admin log.
-        text: the line.
     """
     log = spicerack.sal_logger
     record = log.makeRecord(log.name, logging.INFO, __file__, 0, text, (), None)

@@ -1,4 +1,4 @@
-"""A console kept attached through a reboot: drained all the time, attached again when a cold start ends it."""
+"""A console that stays attached through a reboot: always read, and attached again when a cold start ends it."""
 
 import threading
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _TRIES_S = 2.0
 _EVERY_S = 1.0
 _EXCERPT = 160
 STANDSTILL_S: Mapping[Waiting, float] = {
-    # a prompt: the boot has ended, SSH is due; the rest: nothing goes on by itself, save a panic with panic=20 or less
+    # At a prompt the boot has ended, and SSH is due. Elsewhere nothing happens by itself, save a panic with panic=20.
     Waiting.LOGIN: 12.0,
     Waiting.ROOT_SHELL: 12.0,
     Waiting.USER_SHELL: 12.0,
@@ -23,7 +23,7 @@ STANDSTILL_S: Mapping[Waiting, float] = {
     Waiting.NO_BOOT_DEVICE: 30.0,
     Waiting.PANIC: 45.0,
 }
-"""Seconds after which a console that shows the same is one where nothing more comes."""
+"""Seconds after which a boot is stuck whose console still shows the same."""
 
 
 class BootWatch:
@@ -50,15 +50,15 @@ class BootWatch:
         self._console.close()
 
     def screen(self) -> Screen:
-        """What was last seen; safe to show."""
+        """Return what was last seen; safe to show."""
         return self._console.screen()
 
     def excerpt(self) -> tuple[str, ...]:
-        """The last lines of the boot, as a page shows them; safe to show."""
+        """Return the last lines of the boot, as a page shows them; safe to show."""
         return self._console.excerpt(_EXCERPT)
 
     def standstill(self) -> str:
-        """What the console of the new boot has been showing for a while without going on; empty if it goes on."""
+        """Return what the console of the new boot has shown for a while; empty while the boot makes progress."""
         shows = self._shows
         if shows is None:
             return ""
@@ -66,7 +66,7 @@ class BootWatch:
         still = self._console.clock.monotonic() - since
         if still < STANDSTILL_S[screen.waiting]:
             return ""
-        # at a login prompt the boot has ended: a unit that failed on the way is not why nothing goes on
+        # at a login prompt the boot has ended: a unit that failed on the way is not what stopped it
         why = "" if screen.waiting is Waiting.LOGIN else screen.detail
         return f"{screen.waiting.value}{f': {why}' if why else ''}"
 
@@ -75,13 +75,13 @@ class BootWatch:
             try:
                 if not self._console.alive:
                     self._console.reattach(timeout=_TRIES_S, every=_EVERY_S)
-            except ConsoleError:  # no ssh to be started: nothing to watch, and no reason to end the run
+            except ConsoleError:  # ssh cannot be started: nothing to watch, and no reason to end the run
                 return
             self._look()
             self._stop.wait(_EVERY_S)
 
     def _look(self) -> None:
-        """Note since when the same is shown; what the old boot has left on the screen says nothing."""
+        """Note since when the same is shown; what the old boot left on the screen does not count."""
         self._booting = self._booting or self._console.seen(NEW_BOOT)
         screen = self._console.screen()
         if not self._booting or screen.waiting not in STANDSTILL_S:

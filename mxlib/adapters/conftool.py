@@ -1,4 +1,4 @@
-"""The pool state in front of the MXs."""
+"""The pool state in front of the MXs, in conftool."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ _CONFTOOL = (SpicerackError, BackendError, ConfigurationError)
 
 
 class NoPool:
-    """No pool state in front: the clients' own failover is the pool."""
+    """A site without a pool state: its clients' own failover takes its place."""
 
     def read(self) -> dict[str, str]:
         """Nothing."""

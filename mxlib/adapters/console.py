@@ -57,7 +57,7 @@ class ConsoleLoginError(ConsoleError):
     """The login was refused, or asks for more than the password.
 
     Attributes:
-        advice: the next right thing for a person; empty where the password itself is to be looked at.
+        advice: what a person should do next; empty where the password itself is to be looked at.
     """
 
     advice = ""
@@ -77,10 +77,9 @@ class Console:
     """One attachment to a serial console, by a command that joins it to a terminal.
 
     Arguments:
-        argv: the command, e.g. ``ssh -tt MASTER gnt-instance console NAME``; holds no secret.
-        secret: the password that is never to be shown.
-        transcript: file for what is seen; None is none.
-        clock: the time to live in.
+        argv: the command, such as ``ssh -tt MASTER gnt-instance console NAME``; holds no secret.
+        secret: the password that is masked in all that is shown.
+        transcript: file for what is seen; None: none is kept.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class Console:
         return self._child is not None and not self._ended
 
     def forget(self) -> None:
-        """Let what comes from now on be all that was seen: to wait for an answer, not for an echo of the past."""
+        """Forget what was seen so far, so that a wait is for an answer and not for an old echo."""
         with self._news:
             self._seen.clear()
 
@@ -170,25 +169,25 @@ class Console:
             raise ConsoleError("the console went away while typing", self.screen()) from None
 
     def text(self) -> str:
-        """What was seen, without what kernel and systemd said in between. Not to be shown: may hold the password."""
+        """Return what was seen, but for what kernel and systemd said. Not to be shown: it may hold the password."""
         return quiet(plain(self._raw(_KEPT)))
 
     def seen(self, pattern: "re.Pattern[str]") -> bool:
-        """Whether a text has come by since the beginning, what kernel and systemd say included."""
+        """Whether a text was seen since :meth:`forget`, in what kernel and systemd say too."""
         return bool(pattern.search(plain(self._raw(_KEPT))))
 
     def screen(self) -> Screen:
-        """What the console waits for; safe to show."""
+        """Return what the console waits for; safe to show."""
         return look(redact(self._raw(_TAIL), self._secret))
 
     def last_words(self) -> str:
-        """The last lines that came at all, also those that were let go of; safe to show."""
+        """Return the last lines that came at all, also before :meth:`forget`; safe to show."""
         with self._news:
             text = bytes(self._words).decode(errors="replace")
         return look(redact(text, self._secret)).last
 
     def excerpt(self, lines: int) -> tuple[str, ...]:
-        """The last lines of all that was seen, kernel and systemd included; safe to show."""
+        """Return the last lines of all that was seen, kernel and systemd included; safe to show."""
         shown = plain(redact(self._raw(_KEPT), self._secret)).splitlines()
         return tuple([line.rstrip()[:_COLUMNS] for line in shown if line.strip()][-lines:])
 
@@ -220,12 +219,12 @@ class Console:
                     self._news.wait(min(left, 1.0))
 
     def wait_for(self, pattern: "re.Pattern[str]", *, timeout: float) -> "re.Match[str] | None":
-        """Wait for a text; None if it did not come in time."""
+        """Wait for a text, and return its match; None if it did not come in time."""
         self.wait(lambda text: bool(pattern.search(text)), timeout=timeout)
         return pattern.search(self.text())
 
     def settle(self, *, still: float, timeout: float) -> Screen:
-        """The screen once nothing has come for a while, or at the timeout.
+        """Return the screen once nothing has come for a while, or at the timeout.
 
         Arguments:
             still: seconds without output that count as rest.
@@ -242,7 +241,7 @@ class Console:
         return self.screen()
 
     def detach(self) -> None:
-        """Leave by Ctrl-], else by hanging up; closes the transcript's session. May be called twice."""
+        """Leave by Ctrl-], else by hanging up, and note it in the transcript. May be called twice."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -250,7 +249,7 @@ class Console:
             with contextlib.suppress(OSError):
                 child.send(DETACH)
             self.wait(lambda _: self._ended, timeout=_ENDS_S)
-        self._leaving = True  # the reader lets go of the descriptor before it is closed
+        self._leaving = True  # the reader leaves the descriptor alone before it is closed
         if self._reader is not None:
             self._reader.join(timeout=4 * _LOOKS_UP_S)
         with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
@@ -263,7 +262,7 @@ class Console:
         self._transcript.close()
 
     def reattach(self, *, timeout: float, every: float = 1.0) -> bool:
-        """Attach again after the virtual machine's process ended, as often as it takes.
+        """Attach again after the virtual machine's process ended, trying until the timeout.
 
         Arguments:
             timeout: seconds until it is given up.

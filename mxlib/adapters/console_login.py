@@ -1,4 +1,4 @@
-"""The way into a root shell on a console, whatever it shows, and out of it again.
+"""How to get into a root shell on a console, whatever it shows, and out of it again.
 
 A prompt is not judged by its look: a site's prompt may be anything, and login asks in the language of the host. A shell
 is what runs a command of ours and shows its result, which is not in what was typed. A password is typed only at a
@@ -43,7 +43,7 @@ _QUESTION = re.compile(r"[:\uff1a]$")
 _KNOWN_PASSWORD = re.compile(r"^Password:$")
 _ECHO_S = 1.2
 _ENDS = ("\x04", "exit\r", "\x04")
-"""What ends a login and a shell: the end of input, also at the prompt of a program; and where a shell ignores that."""
+"""Ends a login or a shell: the end of input, also at a program's prompt; ``exit`` for a shell that ignores that."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ class Entry:
     Arguments:
         console: an attached console.
         name: the host's name.
-        login: who logs in.
         uid: the user id that counts as root's.
-        pace: how long is waited for what.
     """
 
     def __init__(self, console: Console, name: str, login: Login, *, uid: str, pace: Pace) -> None:
@@ -124,7 +122,7 @@ class Entry:
         return ConsoleError(f"no prompt on the console within {self._login.timeout:.0f} s", screen)
 
     def _advance(self, screen: Screen) -> bool:
-        """One step towards a root shell; True when we are in one."""
+        """Take one step towards a root shell, and return whether we are in one."""
         if screen.waiting in _HOPELESS:
             raise ConsoleStateError(f"the console shows {screen.waiting.value}", screen)
         if not self._console.alive:
@@ -142,7 +140,7 @@ class Entry:
         return self._ask_again(screen)
 
     def _ask_again(self, screen: Screen) -> bool:
-        """At what is no known prompt: a fresh line; if the same comes again, it is one, and a command tells more."""
+        """Type a line end at what is no known prompt; if the same comes again, it is one, and a command shows which."""
         line = open_line(self._console.text())
         if line and _shape(line) == _shape(self._strange):
             if not _QUESTION.search(line):
@@ -178,7 +176,7 @@ class Entry:
     # --- the login
 
     def _answer_login(self) -> bool:
-        """Log in; whether the password was taken."""
+        """Log in, and return whether the password was accepted."""
         self._console.forget()
         self._console.send(self._login.user + "\r")
         # Only at a password prompt that answers this very name: typed at a login prompt it would be echoed and logged.
@@ -199,7 +197,7 @@ class Entry:
 
     @staticmethod
     def _question(text: str) -> str:
-        """The line behind the echo of what was typed, if it is a question; else empty."""
+        """Return the line behind the echo of what was typed, if it is a question; else empty."""
         line = open_line(text)
         return line if "\n" in text and _QUESTION.search(line) else ""
 
@@ -220,7 +218,7 @@ class Entry:
         return not echoed
 
     def _came_in(self) -> bool:
-        """Whether the password was taken: then something stands on the line, and it is no question.
+        """Whether the password was accepted: then something stands on the line, and it is no question.
 
         Raises:
             mxlib.adapters.console.ConsoleLoginError: refused twice, or more is asked for.
@@ -263,11 +261,7 @@ class Entry:
             self._console.wait(self.is_over, timeout=self._pace.leave_s)
 
     def is_over(self, text: str) -> bool:
-        """Whether no shell of ours is left: a login prompt shows, or getty has logged in somebody by itself.
-
-        Arguments:
-            text: what was seen.
-        """
+        """Whether no shell of ours is left: a login prompt shows, or getty has logged in somebody by itself."""
         return self._at_login() or self._logs_in_itself(text)
 
     def _at_login(self) -> bool:
@@ -280,5 +274,5 @@ class Entry:
 
 
 def _shape(line: str) -> str:
-    """A prompt without what a clock or a counter in it changes."""
+    """Return a prompt without what a clock or a counter in it changes."""
     return re.sub(r"\d+", "0", line)

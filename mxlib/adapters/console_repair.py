@@ -39,13 +39,13 @@ class Means:
         cluster: its command line.
         ssh_options: options of the ssh that carries a console.
         user: who logs in on a console.
-        password: theirs; asked for only when it is needed.
+        password: their password; asked for only when it is needed.
         transcripts: directory of console transcripts.
         answers: whether a host answers over SSH by an address family.
         families: the address families a host should answer by.
-        clock: the time to live in.
+        clock: what a repair waits by.
         tell: hears each line of the story as it happens.
-        dry_run: look, and do not log in on any console.
+        dry_run: whether to log in on no console.
         password_file: where the password is read from; None: from the terminal.
     """
 
@@ -81,8 +81,6 @@ def forecast_of(name: str, cards: NicFacts, means: Means | None) -> Forecast:
     """Return what each way to reboot does to cards that were read already.
 
     Args:
-        name: the host.
-        cards: its cards.
         means: None when the site has no cluster.
     """
     if means is None:
@@ -132,14 +130,14 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
 
 
 def _left_open(shell: SerialShell) -> tuple[str, ...]:
-    """Warnings about a console that was not left at a login prompt."""
+    """Return warnings about a console that was not left at a login prompt."""
     if shell.autologin:
         return ("its getty logs root in by itself: whoever reaches the console is root",)
     return () if shell.logged_out else ("it could not be left at a login prompt: look whether a shell is open there",)
 
 
 def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:
-    """Return why a console gave no shell, with the next right thing to do."""
+    """Return why a console gave no shell, and what to do next."""
     screen = error.screen or console.screen()
     if isinstance(error, ConsoleLoginError):
         advice = error.advice or "Check the password file; log in by hand: gnt-instance console {name}"
@@ -147,19 +145,19 @@ def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError)
     if error.screen is None:
         return Diagnosis(Cause.NO_ACCESS, error.why)
     known = _known_as(means, name)
-    told = from_screen(screen, known)
-    if not console.alive and told.cause in (Cause.BOOTING, Cause.SILENT):
+    shown = from_screen(screen, known)
+    if not console.alive and shown.cause in (Cause.BOOTING, Cause.SILENT):
         # a command that has ended is at no boot: what it said last is why
         said = one_line(console.last_words(), 400) or "it said nothing"
         return Diagnosis(Cause.NO_ACCESS, f"the console's command ended by itself: {said}", _ENDED.format(name=known))
     if isinstance(error, ConsoleBusyError):
         advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
         return Diagnosis(Cause.BUSY, error.why, advice)
-    return told
+    return shown
 
 
 def _known_as(means: Means, name: str) -> str:
-    """The name that gnt-instance takes, for a command that is advised."""
+    """Return the name that gnt-instance takes, for a command that is advised."""
     try:
         return means.cluster.known_as(name)
     except MxlibError:
@@ -167,7 +165,7 @@ def _known_as(means: Means, name: str) -> str:
 
 
 def refuse_busy(means: Means, name: str, console: Console) -> None:
-    """Tell a console that is silent because somebody else reads it from one that is silent because the machine is.
+    """Refuse a console that is silent because somebody else reads it, and not because the machine is.
 
     Raises:
         mxlib.adapters.console.ConsoleBusyError: others are on it.
@@ -196,9 +194,7 @@ def diagnose_and_repair(
     """Find out why a host does not answer, repair what certainly can be, prove it from outside. Never raises for that.
 
     Args:
-        means: what the site has.
-        name: the host.
-        run: id of the run.
+        run: id of the run, for the transcript and copies of files.
         known: name by MAC from before the reboot (:meth:`mxlib.nic.forecast.Forecast.known`), if it was noted.
         timeout: seconds until a prompt must have come on the console: the machine's own boot is within it.
     """

@@ -1,4 +1,4 @@
-"""A host reached through Spicerack and cumin, with their traps kept behind this wall.
+"""A host reached through Spicerack and cumin; their traps are handled here, and nobody else has to know them.
 
 Cumin reports its own status (1, 2, 4) and never the remote exit code, merges standard error, loses text around lone
 carriage returns, breaks on bytes that are not UTF-8, writes every command line to the log several times (and Spicerack
@@ -33,7 +33,7 @@ from mxlib.protocols.host import CommandResult, purpose
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 10.0
-"""What the local ssh gets beyond the script's own time: to connect, and to bring the answer home."""
+"""Seconds that the local ssh gets beyond the script's own time: to connect, and to return the answer."""
 _TIMED_OUT = (124, 137)
 """Exit codes of timeout(1): by its signal, and killed after it."""
 _LINE = 76
@@ -50,7 +50,7 @@ class _Transport(Protocol):
 
 
 def wrap(script: str, timeout: float, mark: str) -> str:
-    """Wrap a script so that its output and its exit code come home undamaged.
+    """Wrap a script so that its output and its exit code come back undamaged.
 
     A shell reads a whole ``{ }`` before it runs any of it: where the connection breaks on the way, nothing is run. The
     answer is closed after the exit code by sed(1): what the script leaves behind may hold its output open for ever.
@@ -80,7 +80,7 @@ echo {mark}-end
 
 
 def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
-    """Return the exit code and the output out of what the script of :func:`wrap` printed.
+    """Return the exit code and the output from what the script of :func:`wrap` printed.
 
     A machine that goes down takes its connections along, at times between the last line of a script and our own: the
     exit code, whole to its line's end, is what shows that the script came to its end. ssh's own words may stand
@@ -175,9 +175,7 @@ class CuminHost:
         """Keep what is needed to reach it.
 
         Arguments:
-            transport: how a script gets there.
-            clock: when a script is started, and how long it takes.
-            dry_run: scripts that change the host are only named in the log.
+            dry_run: whether scripts that change the host are only named in the log.
             check: called before each script with the seconds that it may take; raises where the run is to stop.
             note: called after each script with the seconds that it took.
             events: where each script is written down.

@@ -25,10 +25,10 @@ class ProbeBudget:
         """Ask nothing yet.
 
         Arguments:
-            connect: gives the client of etcd.
+            connect: returns a client of etcd.
             directory: etcd directory of the service.
             per_hour: test mails to one destination in an hour.
-            exceed: count, and send whatever the count says.
+            exceed: whether to send whatever the count says; it is counted all the same.
         """
         self._connect = connect
         self._directory = f"{directory}/test-mails"
@@ -40,10 +40,6 @@ class ProbeBudget:
     def reserve(self, host: str, mails: Sequence[OutboundProbe]) -> Mapping[str, str]:
         """Ask for the test mails of a host.
 
-        Arguments:
-            host: the MX.
-            mails: its destinations.
-
         Returns:
             The destinations that get none, by name, and why. Without etcd that is all of them: a budget that cannot be
             read is none.
@@ -52,12 +48,12 @@ class ProbeBudget:
             try:
                 return {one.name: why for one in mails if (why := self._one(host, one))}
             except (SlotError, *BROKEN) as error:
-                told = one_line(str(error)) if self._client is None else cause(self._client, error)
-                why = f"no test mail sent: their budget cannot be read (--over-budget sends): {told}"
+                said = one_line(str(error)) if self._client is None else cause(self._client, error)
+                why = f"no test mail sent: their budget cannot be read (--over-budget sends): {said}"
                 return {} if self._exceed else {one.name: why for one in mails}
 
     def _one(self, host: str, mail: OutboundProbe) -> str:
-        """Reserve for one destination; why it gets none, empty if it does."""
+        """Reserve for one destination, and return why it gets none; empty where it does."""
         client = self._client = self._client or self._connect()
         count = len(mail.sizes) * mail.times
         directory = f"{self._directory}/{mail.name}"

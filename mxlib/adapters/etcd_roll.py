@@ -19,7 +19,7 @@ from mxlib.model.state import Slot
 from mxlib.roll.state import Failure
 
 ROLL = "roll"
-"""In the place of a host's name: whoever rolls, rolls over all of them."""
+"""Stands where a host's name would: a roll is over all hosts."""
 
 
 class EtcdRollSlot:
@@ -31,13 +31,12 @@ class EtcdRollSlot:
         Arguments:
             slot: with :data:`ROLL` as its host.
             renewal: of its lease.
-            clock: the time to wait in.
             tell: says what is waited for.
         """
         self._slot, self._renewal, self._clock, self._tell = slot, renewal, clock, tell
 
     def take(self) -> int:
-        """Take it; after a roll that was killed a moment ago, wait until that is certain."""
+        """Take it; where a roll was killed a moment ago, wait until its lease has run out."""
         if not wait_for_silence(self._slot.look, self._clock, self._tell):
             raise SlotTakenError(describe(self._slot.look()))
         try:
@@ -48,7 +47,7 @@ class EtcdRollSlot:
         return token
 
     def mine(self) -> bool:
-        """Whether it still is ours."""
+        """Whether it is still ours."""
         return self._slot.state() is Slot.MINE
 
     def release(self) -> None:
@@ -58,11 +57,7 @@ class EtcdRollSlot:
 
 
 def describe(view: SlotView) -> str:
-    """Who rolls.
-
-    Arguments:
-        view: the roll's slot.
-    """
+    """Return who rolls, in words."""
     if view.holder is None:
         return "another roll is beginning in this very moment"
     return f"a roll is under way: run {view.holder.run} by {view.holder.who} since {view.holder.since}"
@@ -70,15 +65,14 @@ def describe(view: SlotView) -> str:
 
 def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
               tell: Callable[[str], None], lives: Callable[[], bool]) -> EtcdRollSlot:  # fmt: skip
-    """The right to roll.
+    """Return the right to roll, not yet taken.
 
     Arguments:
         clients: python-etcd's clients, one for each thread.
         key: etcd directory of the service's slot.
-        lease_s: time limit of the lease.
+        lease_s: seconds after which the lease runs out.
         me: who would roll.
         session: unique to this process.
-        clock: the time to wait in.
         tell: says what is waited for.
         lives: whether the roll makes progress.
     """
@@ -94,14 +88,13 @@ class EtcdMemory:
         """Read nothing yet.
 
         Arguments:
-            client: python-etcd's client.
             key: etcd directory of the service's slot.
         """
         self._client = client
         self._key = f"{key}-{ROLL}/failed"
 
     def failed(self, kernel: str) -> dict[str, Failure]:
-        """Hosts that failed with a kernel."""
+        """Return the hosts that failed with a kernel, and how."""
         try:
             return {host: _failure(raw) for host, raw in self._all().get(kernel, {}).items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -1,12 +1,12 @@
-"""The one slot of the whole service, in etcd (API version 2): only one MX is out at a time, whoever works on it.
+"""The one slot of the whole service, in etcd (API version 2): only one MX is out of service at a time.
 
 Two keys. ``holder`` has no time limit: it names the host that is out and stays until that host is back, so a run
 that dies does not make room for the next host. ``lease`` has one and is renewed while the run lives: without it anybody
-may take the same host's run over. Every taking changes ``holder`` by compare-and-set.
+may take over the run of the same host. Every taking changes ``holder`` by compare-and-set.
 
 The fencing token stands in ``holder``. It is greater than etcd's index, than the previous holder's token, and than the
 newest one that the host has seen: an etcd that was built again or restored from a backup counts from a lower number.
-For the same reason a run knows its own taking by the session in it, not by an index, which may come twice.
+For the same reason a run recognises its own taking by the session in it, not by an index, which may come twice.
 """
 
 import dataclasses
@@ -74,9 +74,8 @@ class EtcdSlot:
         """Look at nothing yet.
 
         Arguments:
-            client: python-etcd's client.
             directory: etcd directory of the two keys.
-            lease_s: time limit of the lease.
+            lease_s: seconds after which the lease runs out.
             me: who would hold it.
             session: unique to this process; who resumes a run is another session of it.
         """
@@ -90,11 +89,7 @@ class EtcdSlot:
         self.token = 0
 
     def twin(self, client: Client) -> "EtcdSlot":
-        """The same session over another client, for another thread.
-
-        Arguments:
-            client: that thread's own client.
-        """
+        """Return the same session over another client, which belongs to another thread."""
         directory = self._holder_key.removesuffix("/holder")
         return EtcdSlot(client, directory, self._lease_s, self._me, self._session)
 
@@ -119,7 +114,7 @@ class EtcdSlot:
             raise SlotError(f"etcd key {self._holder_key} is not a holder: {one_line(value)}") from None
 
     def state(self) -> Slot:
-        """What the slot means for this run; a slot that cannot be read is UNKNOWN."""
+        """Return what the slot means for this run; a slot that cannot be read is UNKNOWN."""
         try:
             view = self.look()
         except SlotError as error:
@@ -133,14 +128,14 @@ class EtcdSlot:
         return Slot.FREE if view.holder is None else Slot.LEFT
 
     def describe(self) -> str:
-        """Who has it, in words; empty if nobody has."""
+        """Return who has it, in words; empty if nobody has."""
         try:
             view = self.look()
         except SlotError as error:
             return str(error)
         if self.token and view.holder is None:
             return (
-                f"the taking of this run (token {self.token}) is gone from etcd, which was built again or restored"
+                f"the slot that this run took (token {self.token}) is gone from etcd, which was built again or restored"
                 f" meanwhile: cookbook sre.mail.reboot-mx {self._me.host} --resume takes the slot again"
             )
         return self._taken(view) if view.holder is not None or view.alive else ""
@@ -190,7 +185,7 @@ class EtcdSlot:
         if view.holder is None:
             return "another run is taking the slot of the service in this very moment"
         way_on = f"cookbook sre.mail.reboot-mx {view.holder.host} --resume, or --abort, frees it"
-        life = "its run is alive" if view.alive else f"its run lives no more: {way_on}"
+        life = "its run is alive" if view.alive else f"its run is dead: {way_on}"
         return (
             f"the slot of the service is held for {view.holder.host} by {view.holder.who} "
             f"since {view.holder.since} (run {view.holder.run}; {life})"

@@ -1,4 +1,4 @@
-"""Whether the run that is to be taken over is dead: its lease of the slot says so, if one waits for it."""
+"""Whether a run that is to be taken over is dead: its lease of the slot shows it, in time."""
 
 from collections.abc import Callable
 
@@ -15,16 +15,15 @@ _GRACE_S = 5.0
 def wait_for_silence(look: Callable[[], SlotView], clock: Clock, tell: Callable[[str], None]) -> bool:
     """Wait as long as a run may still be alive: until its lease runs out, or is renewed.
 
-    A run that was killed a moment ago cannot be told from a living one by a single look; who wants to go on with it
-    would have to try again and again. A living one renews its lease three times in its length and is known at once.
+    In a single look a run that was killed a moment ago is like one that is alive; who wants to resume it would have to
+    try again and again. A run that is alive renews its lease three times in the lease's length.
 
     Arguments:
         look: reads the slot.
-        clock: the time to wait in.
         tell: says what is waited for.
 
     Returns:
-        Whether nobody lives who has the slot; also where that cannot be asked, which the planner finds by itself.
+        Whether no run is alive that has the slot; True also where etcd does not answer, which the planner finds itself.
     """
     try:
         first = look()

@@ -42,7 +42,6 @@ class Rapi:
     Args:
         url: base URL, ``https://CLUSTER:5080``.
         user: its user; read access is enough.
-        password: theirs.
         ca_file: the authority of the certificate; None is the system's store.
         timeout: seconds a request may take.
         known_by: who says that the machines asked for are this cluster's, as a sentence; empty if nobody does.
@@ -82,7 +81,7 @@ class Rapi:
         raise GanetiError(f"{unknown}, yet {self._known_by}") if self._known_by else NotAnInstanceError(unknown)
 
     def _get(self, path: str) -> dict[str, Any] | None:
-        """The answer; None where there is nothing of this name."""
+        """Return the answer; None where there is nothing of this name."""
         try:
             answer = self._session.get(self._url + path, timeout=self._timeout, allow_redirects=False)
         except (requests.RequestException, OSError) as error:
@@ -100,7 +99,7 @@ class Rapi:
         return content
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._session.close()
 
     def __enter__(self) -> Self:
@@ -111,7 +110,7 @@ class Rapi:
 
 
 def _reason(error: Exception) -> str:
-    """The part of a nested connection error that a person needs."""
+    """Return the part of a nested connection error that a person needs."""
     found = re.search(
         r"\[Errno[^'\")]*|certificate verify failed[^'\")]*|timed out|[Nn]ame or service not known", str(error)
     )
@@ -150,9 +149,8 @@ class Cluster:
         """Return the command that joins this terminal to the serial console of a virtual machine.
 
         Args:
-            name: the instance.
-            ssh_options: options for ssh, e.g. ``-F FILE``.
-            user: who goes to the master.
+            ssh_options: options for ssh, such as ``-F FILE``.
+            user: who logs in on the master.
 
         Raises:
             GanetiError: not a host name, or the master is not known.
@@ -167,8 +165,7 @@ class Cluster:
         """Return who is attached to the serial console now, as the node's process list shows it; needs no console.
 
         Args:
-            name: the instance.
-            node: its primary node; None when not known: every node is asked.
+            node: its primary node; None where it is not known: every node is asked.
 
         Raises:
             mxlib.base.errors.HostError: the master cannot be asked.
@@ -183,7 +180,7 @@ class Cluster:
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 
     def power_cycle(self, name: str) -> CommandResult:
-        """Cut the power and start again with the same slots: the last resort, never gentle."""
+        """Cut the power and start again with the same slots: the last resort."""
         return self._act(f"gnt-instance reboot --type=soft {shlex.quote(self.known_as(name))}")
 
     def status(self, name: str) -> tuple[str, str]:
@@ -214,8 +211,8 @@ class Cluster:
         """Start the machine, built from its configuration: its slots are planned again. One that runs is left alone.
 
         Args:
-            name: the instance.
-            paused: wait with the first instruction until a console is attached: so the whole boot is seen.
+            paused: whether it waits before its first instruction until a console is attached, so that the whole boot is
+                seen.
         """
         return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(self.known_as(name))}")
 
@@ -228,7 +225,7 @@ class Cluster:
         return "VM status: paused" in self._monitor(name, node, "info status")
 
     def unpause(self, name: str, node: str) -> None:
-        """Let a machine that was started paused run, whoever attaches a console to it or does not.
+        """Let a machine run that was started paused, whether a console is attached to it or not.
 
         Raises:
             mxlib.base.errors.HostError: the master cannot be asked.

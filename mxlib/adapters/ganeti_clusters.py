@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _DEADLINE_S = 30.0
 """Some eight requests of a fraction of a second each; Spicerack tries one that gets no answer for about 20 s."""
 _FAILURE_HOLDS_S = 60.0
-"""The questions of one guard wait for a dead Netbox once; a repair some minutes later asks again."""
+"""All questions of one guard wait for a dead Netbox once; a repair some minutes later asks again."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Clusters(Protocol):
 
 
 class ConfiguredCluster:
-    """The one cluster that the site's configuration names, for every host."""
+    """The one cluster that the site's configuration names, the same for every host."""
 
     def __init__(self, rapi: str, master: str | None) -> None:
         """Keep what the configuration says.
 
         Args:
             rapi: base URL of its remote API.
-            master: its master; None is the host in ``rapi``.
+            master: its master; None: the host in ``rapi``.
         """
         self._address = ClusterAddress(rapi, master or urlsplit(rapi).hostname or "")
 
@@ -97,9 +97,8 @@ class NetboxClusters:
 
         Args:
             spicerack: asked read-only.
-            master: the master of every cluster; None is each cluster's own name in Netbox.
+            master: the master of every cluster; None: each cluster's own name in Netbox.
             deadline_s: seconds after which a lookup is given up.
-            monotonic: seconds that never jump.
         """
         self._spicerack = spicerack
         self._master = master
@@ -148,7 +147,7 @@ class NetboxClusters:
         except Exception as error:
             # Spicerack lets through what pynetbox, requests and an answer of another form raise, each of its own kind.
             logger.debug("Netbox cannot be asked for %s", host, exc_info=True)
-            return GanetiError(f"{host}: its Ganeti cluster cannot be had from Netbox: {_words(error)}")
+            return GanetiError(f"{host}: its Ganeti cluster cannot be read from Netbox: {_words(error)}")
 
     def _looked_up(self, host: str) -> ClusterAddress:
         short = host.partition(".")[0]

@@ -44,7 +44,7 @@ class NoMachineAccess:
     """A site without a hypervisor."""
 
     def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
-        """Nothing to ask; and nobody who could make a cold start."""
+        """Nothing to ask, and no way to a cold start."""
         del host, prevention
         why = "no cold start: the site's configuration has no ganeti section"
         return (Verdict("machine", Status.FAILED, why),) if level is Level.COLD else ()
@@ -104,7 +104,6 @@ class GanetiRescue:
         """Touch nothing yet.
 
         Args:
-            means: what the site has to reach it from outside.
             host: the machine from inside.
             run: id of the run, for transcripts and copies of files.
         """
@@ -165,14 +164,14 @@ class GanetiRescue:
         return Verdict("nic-forecast", status, one_line(said, 600))
 
     def renames(self) -> Mapping[str, str]:
-        """Return them by a forecast of now: the machine's parameters may have changed since the guard."""
+        """Return them by a new forecast: the machine's parameters may have changed since the guard."""
         cards = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
         self._forecast = forecast_of(self._host.name, cards, self._means)
         served = advice.served(cards, self._forecast, Level.COLD)
         return {old: new for old, new in self._forecast.renames(Level.COLD).items() if old not in served}
 
     def prevent(self, method: str, kernels: Sequence[str]) -> str:
-        """Two stanzas, or a link file in the initramfs; the change is shown first."""
+        """Write two stanzas, or a link file in the initramfs; the change is shown first."""
         expected = self._forecast or forecast_for(self._host, self._means)
         facts = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
         for line in plan_prevention(facts, expected, method, self._run).splitlines():
@@ -182,7 +181,7 @@ class GanetiRescue:
         return f"{names}: prepared by {method}{f', old files in {done.backup}' if done.backup else ''}"
 
     def settle(self, pinned: Sequence[str], kernels: Sequence[str]) -> str:
-        """One name for each interface; a pin that was never needed is taken away."""
+        """Leave one name for each interface; a pin that was never needed is removed."""
         done = settle_names(self._host, self._run)
         for line in done.diff.splitlines():
             self._means.tell(f"| {line}")
@@ -229,7 +228,7 @@ class GanetiRescue:
         return self._watch.standstill() if self._watch is not None else ""
 
     def off(self) -> bool:
-        """Off, and not by an order to the cluster."""
+        """Whether it is off, and not by an order to the cluster; False where that is not known."""
         try:
             return self._means.cluster.switched_off(self._host.name)
         except (MxlibError, OSError) as error:
@@ -237,7 +236,7 @@ class GanetiRescue:
             return False
 
     def power_on(self) -> str:
-        """Start paused, attach the console, and see that it runs: whoever holds the console, it must not stay so."""
+        """Start paused, attach the console, and see that it runs, also where somebody else has the console."""
         name, cluster = self._host.name, self._means.cluster
         self.unwatch()
         cluster.start(name, paused=True)
@@ -268,13 +267,13 @@ class GanetiRescue:
         )
 
     def _power_may_help(self, report: RepairReport) -> bool:
-        """Nobody got in after a cold start that renames: then its name is the reason, and a power cycle keeps it."""
+        """Whether a power cycle may help: not after a cold start that renames, as it keeps the new name."""
         renamed = self._started and self._forecast is not None and bool(self._forecast.renames(Level.COLD))
         cause = report.diagnosis.cause
         return cause not in _NO_POWER and not (renamed and cause in _NOT_INSIDE)
 
     def power_cycle(self) -> str:
-        """Ganeti's "soft" reboot: a power cut that keeps the slots, whatever its name says."""
+        """Cut the power by Ganeti's "soft" reboot, which keeps the slots."""
         self._means.cluster.power_cycle(self._host.name)
         return "the power was cut and is on again, with the devices in their slots"
 
@@ -293,9 +292,6 @@ def judge_names(
     """Return what the guard says of the network names.
 
     Args:
-        forecast: what each way to reboot does to them.
-        cards: the cards and the files of the host.
-        level: how the host is to be rebooted.
         prevention: what is done before a cold start.
         console: whether the host's console serves, as far as it was tried.
     """

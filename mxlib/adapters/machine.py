@@ -33,11 +33,8 @@ def means_of(
     Nothing is asked yet: where the cluster is not known, each of the means says so when it is used.
 
     Args:
-        spicerack: says whether it is a dry run, and finds the cluster in Netbox.
-        site: its sections on Ganeti and on consoles.
         name: the virtual machine, fully qualified.
-        host_of: a host by its name.
-        clock: what a repair waits by.
+        host_of: returns a host by its name.
         tell: hears each line of a repair's story.
     """
     if site.ganeti is None:
@@ -71,11 +68,6 @@ def rapi_opener(spicerack: Spicerack, section: GanetiSection | None) -> Callable
 def rapi_of(section: GanetiSection, clusters: Clusters, host: str) -> Rapi:
     """Return the remote API of the cluster of a host.
 
-    Args:
-        section: user, password file and authority of the API.
-        clusters: what knows the cluster.
-        host: fully qualified.
-
     Raises:
         mxlib.adapters.secret.SecretError: its password cannot be read.
         mxlib.nic.instance.NotAnInstanceError: the host is certainly no virtual machine.
@@ -101,7 +93,7 @@ def _master(clusters: Clusters, name: str, host_of: Callable[[str], Host]) -> Ho
 
 
 def _once(ask: Callable[[], T]) -> Callable[[], T]:
-    """Ask only once for what was had, a person above all; what could not be had is asked for again."""
+    """Keep an answer, so that nobody is asked for it twice; after an error the question is asked again."""
     known: list[T] = []
 
     def asked() -> T:

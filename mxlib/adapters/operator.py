@@ -19,7 +19,7 @@ logger = logging.getLogger("mx-cookbooks")
 _QUIET_S = 30.0
 """Without a terminal a live line is written this often."""
 DEADLINE_S = 900.0
-"""After this long without an answer the safe one is taken: a host must not stand half-way because somebody has left."""
+"""After so long without an answer the safe one is taken: a host must not wait half-way for somebody who has left."""
 _LOOK_S = 0.5
 
 
@@ -30,7 +30,6 @@ class TerminalOperator:
         """Say nothing yet.
 
         Arguments:
-            clock: gives each line its time.
             stream: where live lines go.
         """
         self._clock = clock
@@ -40,12 +39,12 @@ class TerminalOperator:
         self._last = -_QUIET_S
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Write a line that stays."""
         self._clear()
         logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))
 
     def live(self, text: str) -> None:
-        """A line that the next one replaces."""
+        """Write a line that the next one replaces."""
         if self._terminal:
             shown = printable(text)[:150]
             self._put("\r" + shown.ljust(self._width))
@@ -76,7 +75,7 @@ class Unattended:
         self._tell = tell
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> Reply:
-        """The safe answer; see :meth:`mxlib.protocols.operator.Prompt.ask`."""
+        """Return the safe answer; see :meth:`mxlib.protocols.operator.Prompt.ask`."""
         self._tell(f"not asked (unattended): {question} Taken for answered: {safe} ({answers[safe]})")
         return Reply(question, safe, answers[safe], "not asked: unattended")
 
@@ -89,7 +88,6 @@ class TerminalPrompt:
 
         Arguments:
             tell: shows a line to the operator.
-            clock: measures the deadline.
             check: raises where the run is to stop.
             source: what the operator types.
         """
@@ -116,7 +114,7 @@ class TerminalPrompt:
             self._tell(f"{one_line(word, 40)} is none of {', '.join(answers)}")
 
     def _line(self, end: float) -> str | None:
-        """What was typed; None where nothing was, or nobody is there any more."""
+        """Return what was typed; None where nothing was in time, or the terminal is gone."""
         while "\n" not in self._typed:
             left = end - self._clock.monotonic()
             if left <= 0:
@@ -139,7 +137,6 @@ def prompt_for(
 
     Arguments:
         tell: shows a line to the operator.
-        clock: measures the deadline.
         check: raises where the run is to stop.
         unattended: whether the operator wants no question.
     """

@@ -12,11 +12,11 @@ _OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 
 class SecretError(MxlibError):
-    """A password could not be had: says from where it was wanted and why not, never what was read."""
+    """A password cannot be read: says where it was to come from and why not, never what was read."""
 
 
 class Secret:
-    """A text that prints as stars; only :meth:`reveal` gives it, at the one place that needs it."""
+    """A text that prints as stars; only :meth:`reveal` returns it, at the one place that needs it."""
 
     __slots__ = ("_text",)
 
@@ -26,7 +26,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text itself."""
         return self._text
 
     def __repr__(self) -> str:
@@ -72,5 +72,5 @@ def from_prompt(question: str) -> Secret:
 
 
 def from_file_or_prompt(path: Path | None, question: str) -> Secret:
-    """The password from the file where one is configured, else from the terminal."""
+    """Return the password from the file where one is configured, else from the terminal."""
     return from_file(path) if path is not None else from_prompt(question)

@@ -42,7 +42,7 @@ show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "
 
 
 def cksum(data: bytes) -> int:
-    """What the command cksum prints first for these bytes (POSIX)."""
+    """Return what the command cksum prints first for these bytes (POSIX)."""
     length, register = len(data), 0
     tail = bytearray()
     while length:
@@ -62,7 +62,6 @@ class SerialShell:
     Arguments:
         console: an attached console.
         name: the host's name, for results.
-        login: who logs in.
     """
 
     ANSWER_S, STILL_S, LEAVE_S = 15.0, 0.6, 6.0
@@ -103,7 +102,7 @@ class SerialShell:
 
     @property
     def pace(self) -> Pace:
-        """How long is waited for what."""
+        """How long each wait lasts."""
         return Pace(self.ANSWER_S, self.STILL_S, self.LEAVE_S)
 
     @property
@@ -179,7 +178,7 @@ class SerialShell:
         return self._console.wait(lambda text: bool(self._prompt.search(text)), timeout=timeout)
 
     def _type(self, line: str, timeout: float | None = None) -> str:
-        """Type one line, wait for our prompt; returns what came before it."""
+        """Type one line, wait for our prompt, and return what came before it."""
         self._console.forget()
         self._console.send(line + "\r")
         if not self._at_prompt(timeout or self.ANSWER_S):
@@ -235,7 +234,7 @@ class SerialShell:
 
 
 def _received(shown: str, mark: str) -> tuple[int, str] | None:
-    """The exit code and output between the marks; None when they did not come whole."""
+    """Return the exit code and output between the marks; None when they did not come whole."""
     end = re.search(rf"{mark}=(\d+)=(\d+)=", shown)
     packed = "\n".join(re.findall(rf"^{mark}:([A-Za-z0-9+/=]*) *$", shown, re.MULTILINE))
     if end is None or cksum(f"{end[1]} {packed}".encode()) != int(end[2]):

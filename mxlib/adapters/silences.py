@@ -36,7 +36,7 @@ class AlertmanagerSilencer:
         """Set nothing yet: not even whether Spicerack has a configuration for it is looked at.
 
         Arguments:
-            make: gives Spicerack's ``alertmanager_hosts([host])``: a list, as a text would silence its letters.
+            make: returns Spicerack's ``alertmanager_hosts([host])``: a list, as each letter of a text would be a host.
             reason: what is shown with the silence.
         """
         self._make = make
@@ -48,7 +48,7 @@ class AlertmanagerSilencer:
             return (self._make().downtime(self._reason, duration=timedelta(minutes=minutes)),)
 
     def prolong(self, silence: str, minutes: int) -> None:
-        """Let the same silence last some minutes from now."""
+        """Make the same silence last some minutes from now."""
         with _errors_of("Alertmanager"):
             if not _ID.fullmatch(silence):
                 raise ValueError(f"not the id of a silence: {one_line(silence, 60)}")
@@ -74,7 +74,7 @@ class IcingaSilencer:
         """Set nothing yet.
 
         Arguments:
-            make: gives Spicerack's ``icinga_hosts([host])``.
+            make: returns Spicerack's ``icinga_hosts([host])``.
             reason: what is shown with the downtime.
         """
         self._make = make
@@ -121,7 +121,7 @@ class BothSilencers:
             raise
 
     def prolong(self, silence: str, minutes: int) -> None:
-        """Let one last some minutes from now."""
+        """Make one last some minutes from now."""
         self._of(silence).prolong(silence, minutes)
 
     def remove(self, silence: str) -> None:

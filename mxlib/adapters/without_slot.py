@@ -13,7 +13,7 @@ _APART = 1_000_000
 
 
 class WithoutSlot:
-    """In the place of the slot where etcd itself is the incident and the operator says so."""
+    """Takes the place of the slot where etcd itself is the incident, and the operator says so."""
 
     def __init__(self, newest: Callable[[], int]):
         """Ask nothing yet.
@@ -29,7 +29,7 @@ class WithoutSlot:
         """A token greater than the one on the host; 0 while the host does not answer.
 
         Two operators who begin in the same moment read the same one there, and nobody decides between them: so it is
-        greater by a random number, and each knows the other's record from his own.
+        greater by a random number, and each recognises the other's record.
         """
         if not self._token:
             try:
@@ -43,15 +43,15 @@ class WithoutSlot:
         self._token = value
 
     def state(self) -> Slot:
-        """Always ours: the operator vouches for it."""
+        """Return MINE: the operator vouches for it."""
         return Slot.MINE
 
     def describe(self) -> str:
-        """Nobody is asked."""
+        """Return that nobody was asked."""
         return "not asked (--without-slot)"
 
     def take(self, newest: int = 0) -> int:
-        """Nothing to take."""
+        """Return the token; there is nothing to take."""
         del newest
         return self.token
 

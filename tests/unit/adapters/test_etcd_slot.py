@@ -43,7 +43,7 @@ def test_a_dead_run_keeps_the_slot_for_its_host(client):
     client.expire()
     other = slot(client, "mx1001.lab.test", "run-2")
     assert other.state() is Slot.OTHERS
-    with pytest.raises(SlotTakenError, match=r"lives no more: cookbook .* mx2001.lab.test --resume"):
+    with pytest.raises(SlotTakenError, match=r"its run is dead: cookbook .* mx2001.lab.test --resume"):
         other.take()
 
 

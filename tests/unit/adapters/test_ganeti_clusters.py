@@ -89,8 +89,8 @@ def odd(world: FakeSpicerack) -> None:
         (unknown_group, ("'ganeti99'", "expected a Ganeti cluster that Spicerack can find")),
         (no_configuration, ("No such file", "expected netbox/config.yaml and ganeti/config.yaml")),
         (half_a_configuration, ("api_token_ro", "expected netbox/config.yaml and ganeti/config.yaml")),
-        (dead, ("cannot be had from Netbox", "Connection refused")),
-        (odd, ("cannot be had from Netbox", "nobody foresaw")),
+        (dead, ("cannot be read from Netbox", "Connection refused")),
+        (odd, ("cannot be read from Netbox", "nobody foresaw")),
     ],
 )
 def test_what_is_not_known_is_told_and_is_never_taken_for_iron(

@@ -192,7 +192,7 @@ def test_a_dead_netbox_is_unknown_everywhere_and_no_crash(
         "machine": Status.UNKNOWN,
         "nic-forecast": Status.UNKNOWN,
     }
-    assert all(f"{VM}: its Ganeti cluster cannot be had from Netbox" in one.why for one in said.values())
+    assert all(f"{VM}: its Ganeti cluster cannot be read from Netbox" in one.why for one in said.values())
     assert not rescue.off()
     with pytest.raises(MxlibError):
         rescue.power_on()
@@ -210,4 +210,4 @@ def test_a_repair_ends_with_a_diagnosis_where_netbox_is_dead(
     monkeypatch.setattr("mxlib.probes.ssh.answers", lambda name, family, options: False)
     report = diagnose_and_repair(means(world, section, VM, tmp_path), VM, run="r1")
     assert (report.ok, report.diagnosis.cause) == (False, Cause.NO_ACCESS)
-    assert f"{VM}: its Ganeti cluster cannot be had from Netbox" in report.diagnosis.why
+    assert f"{VM}: its Ganeti cluster cannot be read from Netbox" in report.diagnosis.why
