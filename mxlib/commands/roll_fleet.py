@@ -36,7 +36,7 @@ from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, s
 from mxlib.roll.watch import MAX_PARALLEL, Watch, causes_of
 
 _SPARE_S = 300.0
-"""What is expected beside all time limits."""
+"""Seconds beyond all time limits."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,10 @@ class SpicerackFleet:
         """Touch nothing yet.
 
         Arguments:
-            spicerack: the door to the world, for the hosts' own runs.
-            site: what the site says.
-            order: what was asked for.
             hosts: every MX of the site, by name.
             pools: the pool state of each.
             slot: the slot of the service, to look at.
-            alerts: what fires.
-            stop: whether somebody asked to stop.
-            clock: the time to live in.
-            tell: the operator.
+            stop: stops the roll, and the run of the host it is at.
         """
         self._spicerack, self._site, self._order = spicerack, site, order
         self._hosts, self._pools, self._slot, self._alerts = hosts, pools, slot, alerts
@@ -94,7 +88,7 @@ class SpicerackFleet:
         self._seen: tuple[Seen, ...] = ()
 
     def look(self) -> tuple[Seen, ...]:
-        """How every MX stands: one SSH round trip each, side by side."""
+        """Return how every MX stands: one SSH round trip each, side by side."""
         answers = asked_of(self._hosts, lambda host: read_facts(host, (*self._order.asked.sources, past_runs.SOURCE)))
         holder = self._slot.look().holder
         out = {holder.host: holder.run} if holder is not None else {}
@@ -118,28 +112,28 @@ class SpicerackFleet:
         return expected(took.get(name, ()), fleet, bound(self._site))
 
     def at_work(self) -> str:
-        """Who has an MX out with a run that lives; one killed a moment ago is waited for until that is certain."""
+        """Return who has an MX out with a run that is alive; one that was killed a moment ago is waited for."""
         if self._slot.look().alive and not wait_for_silence(self._slot.look, self._clock, self._tell.line):
             return self._slot.describe() or "another run has taken the slot of the service"
         return ""
 
     def blockers(self) -> tuple[str, ...]:
-        """Alerts about the MXs or the service."""
+        """Return the alerts about the MXs or the service."""
         said = self.alerts()
         return (said,) if said else ()
 
     def alerts(self) -> str:
-        """What fires, or why that cannot be told; empty: nothing does, or the site has nobody to ask."""
+        """Return what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask."""
         try:
             firing = self._alerts.firing()
         except SilenceError as error:
-            return f"whether alerts fire cannot be told: {error}"
+            return f"whether alerts fire is unknown: {error}"
         section = self._site.alerts
         found = relevant(firing or (), self._site.mxs, section.service, section.ignored)
         return f"alerts fire: {'; '.join(one.said for one in found)}" if found else ""
 
     def reboot(self, host: str, *, resume: bool) -> HostEnd:
-        """Take one host all the way."""
+        """Take one host all the way, and return how that ended."""
         self._note_causes()
         goal = Goal(adopt=True) if resume else Goal(self._order.asked.kernel)
         request = Request(
@@ -159,12 +153,12 @@ class SpicerackFleet:
         return HostEnd(host, outcome, one_line(why, 400), str(run.report_file or ""), self._clock.monotonic() - begin)
 
     def _accepted(self) -> frozenset[str]:
-        """A roll away from a kernel that is known to be bad is not blocked by that; the target was judged before."""
+        """Return the findings that block no host; the bad kernel that a roll leads away from is one of them."""
         bad = frozenset({KERNEL_CHECK}) if any(one.kernel_bad for one in self._seen) else frozenset[str]()
         return self._order.asked.accepted | bad
 
     def _note_causes(self) -> None:
-        """What the MXs suffer from before this roll changes any of them."""
+        """Note the errors that the MXs had before this roll changed any of them."""
         if self._before is None:
             self._before = causes_of(find(self._site.mta), self._hosts)
 
@@ -186,7 +180,7 @@ class SpicerackFleet:
 
 
 def _past(answer: Facts | MxlibError) -> tuple[float, ...]:
-    """Seconds that the earlier reboots of a host took, as it keeps them itself; none where it cannot be read."""
+    """Return the seconds that earlier reboots of a host took, as it keeps them; none where it cannot be read."""
     try:
         return answer.get(past_runs.SOURCE) if isinstance(answer, Facts) else ()
     except ParseError:
@@ -202,12 +196,7 @@ def bound(site: Site) -> float:
 
 
 def asked_of(hosts: Mapping[str, Host], ask: Callable[[Host], Facts]) -> dict[str, Facts | MxlibError]:
-    """The answer of each host, or why there is none; they are asked side by side.
-
-    Arguments:
-        hosts: by name.
-        ask: the question.
-    """
+    """Return the answer of each host, by its name, or why there is none; they are asked side by side."""
 
     def answer(host: Host) -> Facts | MxlibError:
         try:
@@ -220,13 +209,10 @@ def asked_of(hosts: Mapping[str, Host], ask: Callable[[Host], Facts]) -> dict[st
 
 
 def newest_of(hosts: Mapping[str, Host]) -> str:
-    """The newest kernel that is whole on any of the hosts.
-
-    Arguments:
-        hosts: by name.
+    """Return the newest kernel that is whole on any of the hosts.
 
     Raises:
-        mxlib.base.errors.ConfigError: there is none, or no host tells.
+        mxlib.base.errors.ConfigError: there is none, or no host can be read.
     """
     answers = asked_of(hosts, lambda host: read_facts(host, (kernel_facts.SOURCE,)))
     found = []
@@ -238,5 +224,5 @@ def newest_of(hosts: Mapping[str, Host]) -> str:
                 continue
     release = newest(found)
     if not release:
-        raise ConfigError("no host has told of a kernel that is whole: say which one to roll out")
+        raise ConfigError("no host reports a kernel that is whole: say which one to roll out")
     return release

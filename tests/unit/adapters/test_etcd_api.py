@@ -1,66 +1,20 @@
 """An etcd without the v2 API is named, with its version; real ones where they are at hand (MX_ETCD: their programs)."""
 
-import json
-import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from unittest.mock import MagicMock
 
 import pytest
 
 from mxlib.adapters.etcd_api import make_client, reachable
 from mxlib.adapters.etcd_budget import ProbeBudget
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder
-from mxlib.base.errors import ConfigError, SlotError
-from mxlib.commands.entry import check_lock
+from mxlib.base.errors import SlotError
 from mxlib.config.probes import OutboundProbe
 from mxlib.model.state import Slot
-
-PROGRAMS = [*filter(None, os.environ.get("MX_ETCD", "").split(":")), *filter(None, [shutil.which("etcd")])]
-real = pytest.mark.skipif(not PROGRAMS, reason="no etcd here: Debian's etcd-server, or MX_ETCD=PROGRAM:PROGRAM")
-KEY = "/mx-cookbooks/mail"
-
-
-class Answers(BaseHTTPRequestHandler):
-    """An etcd as 3.6 answers: its version, and nothing else; with ``cut``, it hangs up on the v2 API."""
-
-    version = json.dumps({"etcdserver": "3.6.1", "etcdcluster": "3.6.0"})
-    cut = False
-
-    def do_GET(self) -> None:
-        if self.path != "/version" and self.cut:
-            return
-        body = (self.version if self.path == "/version" else "404 page not found\n").encode()
-        self.send_response(200 if self.path == "/version" else 404)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-def etcdrc(folder: Path, port: int, **more: object) -> Path:
-    path = folder / "etcdrc"
-    path.write_text(json.dumps({"host": "127.0.0.1", "port": port, "protocol": "http", **more}))
-    return path
-
-
-@contextmanager
-def answering(answers: type[Answers]) -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+from tests.unit.support.etcd_server import KEY, PROGRAMS, Answers, answering, etcd_server, etcdrc, real
 
 
 def test_an_etcd_without_the_v2_api_is_named_with_its_version(tmp_path: Path) -> None:
@@ -98,14 +52,6 @@ def test_an_etcd_that_does_not_answer_is_another_matter(tmp_path: Path) -> None:
             reachable(make_client(etcdrc(tmp_path, port)), KEY)
 
 
-def test_it_is_said_before_spicerack_tries_its_lock(tmp_path: Path) -> None:
-    with answering(Answers) as port:
-        site = MagicMock()
-        site.slot.etcdrc, site.slot.key = etcdrc(tmp_path, port), KEY
-        with pytest.raises(ConfigError, match=r"etcd 3\.6\.1 at .* has no v2 API"):
-            check_lock(MagicMock(dry_run=False), site)
-
-
 def test_the_slot_and_the_budget_say_it_too(tmp_path: Path) -> None:
     """A run with --status, or a verification, is not refused: it has to say what is wrong."""
     with answering(Answers) as port:
@@ -118,31 +64,6 @@ def test_the_slot_and_the_budget_say_it_too(tmp_path: Path) -> None:
 
 def slot(client, host: str = "mx1001.example.org", session: str = "one") -> EtcdSlot:
     return EtcdSlot(client, KEY, 2, Holder(host, f"run of {session}", "op@cumin1001", "now"), session)
-
-
-@contextmanager
-def etcd_server(program: str, folder: Path, *options: str) -> Iterator[Path]:
-    """A real etcd on a port of its own."""
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        ports = one.getsockname()[1], two.getsockname()[1]
-    client, peer = (f"http://127.0.0.1:{port}" for port in ports)
-    words = [program, "--data-dir", str(folder / "data"), "--listen-client-urls", client, *options]
-    words += ["--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
-    words += ["--initial-cluster", f"default={peer}"]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            path = etcdrc(folder, ports[0])
-            for _ in range(100):
-                try:
-                    assert make_client(path).version  # type: ignore[attr-defined]
-                    break
-                except Exception:
-                    time.sleep(0.1)
-            yield path
-        finally:
-            server.terminate()
 
 
 @real

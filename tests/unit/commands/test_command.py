@@ -1,7 +1,6 @@
 """The shell around every cookbook: whatever happens, there is one line and one outcome, and the journal is closed."""
 
 import json
-import logging
 import os
 import signal
 from types import SimpleNamespace
@@ -41,12 +40,6 @@ def raising(error):
         raise error
 
     return do
-
-
-@pytest.fixture
-def lines(caplog):
-    caplog.set_level(logging.INFO, logger="mx-cookbooks")
-    return lambda: [record.getMessage()[9:] for record in caplog.records if record.name == "mx-cookbooks"]
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,12 @@ from unittest import mock
 
 import pytest
 import yaml
+from spicerack.locking import NoLock
 
+from mxlib.base.errors import ConfigError
+from mxlib.commands.entry import begin, check_lock, owner_of
 from mxlib.model.outcome import Outcome
+from tests.unit.support.etcd_server import KEY, Answers, answering, etcdrc
 from tests.unit.support.site import TEN_LINES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -241,3 +245,73 @@ def test_defaults_are_shown_only_where_there_are_any(parse, capsys) -> None:
     assert "(default: None)" not in shown
     assert "(default: guest)" in shown
     assert "proven: the newest" in re.sub(r"\s+", " ", shown)
+
+
+# --- Spicerack's own lock
+
+
+def test_it_is_said_before_spicerack_tries_its_lock(tmp_path: Path) -> None:
+    with answering(Answers) as port:
+        site = mock.MagicMock()
+        site.slot.etcdrc, site.slot.key = etcdrc(tmp_path, port), KEY
+        with pytest.raises(ConfigError, match=r"etcd 3\.6\.1 at .* has no v2 API"):
+            check_lock(mock.MagicMock(dry_run=False), site)
+
+
+def test_what_takes_no_lock_asks_no_etcd(tmp_path) -> None:
+    site = mock.MagicMock()
+    site.slot.etcdrc, site.slot.key = tmp_path / "none", KEY
+    check_lock(mock.MagicMock(dry_run=True), site)
+    check_lock(mock.MagicMock(dry_run=False, lock=NoLock), site)
+    with pytest.raises(ConfigError, match=f"no etcd client from {tmp_path}/none"):
+        check_lock(mock.MagicMock(dry_run=False), site)
+
+
+def test_a_lock_that_cannot_be_made_is_a_refusal_with_the_way_around_it(tmp_path) -> None:
+    def lock():
+        raise TypeError("unexpected keyword argument 'hots'")
+
+    with pytest.raises(ConfigError, match=r"\(--no-locks goes without\): unexpected keyword argument 'hots'"):
+        check_lock(mock.MagicMock(dry_run=False, lock=lock), mock.MagicMock())
+
+
+class Doing:
+    """A command that reads or acts."""
+
+    def __init__(self, *, reads_only: bool) -> None:
+        self.reads_only, self.done = reads_only, 0
+
+    def execute(self) -> Outcome:
+        self.done += 1
+        return Outcome.UNKNOWN
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> mock.MagicMock:
+    """A Spicerack with a site, and without locks."""
+    path = tmp_path / "cookbooks/sre.mail.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump({**TEN_LINES, "owner_team": "mail"}), encoding="utf-8")
+    return mock.MagicMock(config_dir=tmp_path, dry_run=False, lock=NoLock)
+
+
+def test_what_only_reads_is_done_at_once_and_what_acts_is_left_to_spicerack(site) -> None:
+    reading, acting = Doing(reads_only=True), Doing(reads_only=False)
+    assert begin(site, lambda _: reading) == (reading, Outcome.UNKNOWN.value)
+    assert begin(site, lambda _: acting) == (acting, None)
+    assert (reading.done, acting.done) == (1, 0)
+
+
+def test_who_interrupts_it_before_it_begins_changed_nothing(site, lines) -> None:
+    def make(_site):
+        raise KeyboardInterrupt
+
+    assert begin(site, make) == (None, Outcome.INTERRUPTED.value)
+    assert lines() == ["stopped at once; nothing was changed"]
+
+
+def test_the_owner_is_the_sites_and_nobody_where_it_cannot_be_read(site, tmp_path) -> None:
+    assert owner_of(site) == "mail"
+    (tmp_path / "cookbooks/sre.mail.yaml").write_text("mxs: 5")
+    assert owner_of(site) == ""
+    assert owner_of(mock.MagicMock(config_dir=mock.MagicMock())) == ""

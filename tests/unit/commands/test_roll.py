@@ -1,5 +1,6 @@
 """What the operator of a roll types comes before what the site says; what ``--plan --json`` says to a program."""
 
+import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -8,13 +9,13 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from mxlib.base.errors import ConfigError
+from mxlib.base.errors import ConfigError, ReportError
 from mxlib.commands import roll
 from mxlib.commands.roll import RollKernel, RollRequest, overridden
 from mxlib.config.roll import RollSection, RollSoak
 from mxlib.model.outcome import Outcome
 from mxlib.roll.state import Finish, PlanLine, Take
-from tests.unit.commands.test_metrics_folder import SITE
+from tests.unit.support.site import SITE
 
 MX = "mx1001.example.org"
 
@@ -59,3 +60,9 @@ def test_a_plan_is_written_for_a_program(monkeypatch, capsys, caplog, first, at_
     assert (told["kernel"], told["exit_code"], told["outcome"]) == ("6.1.0-56-amd64", outcome.value, outcome.name)
     assert said in told["first"]
     assert caplog.messages[-1].endswith(told["first"])
+
+
+def test_a_roll_refuses_metrics_that_would_go_nowhere(spicerack: MagicMock, tmp_path: Path) -> None:
+    site = dataclasses.replace(SITE, roll=RollSection(metrics=tmp_path / "none" / "mx.prom"))
+    with pytest.raises(ReportError, match=f"there is no folder {tmp_path}/none: expected .* textfile collector"):
+        RollKernel(spicerack, site, RollRequest(kernel="newest"))

@@ -8,11 +8,12 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from mxlib.base.errors import ReportError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.commands.verify import Verify, VerifyRequest
 from mxlib.model.outcome import Outcome
 from mxlib.verify.request import HostReport
-from tests.unit.commands.test_metrics_folder import SITE
+from tests.unit.support.site import SITE
 
 MX = HostReport("mx1001.example.org", (Verdict("mta", Status.OK, "well"),), datetime(2026, 1, 1, tzinfo=UTC), 1.0)
 
@@ -82,3 +83,15 @@ def test_a_page_that_cannot_be_made_changes_no_outcome(
     request = VerifyRequest(query="", html_file=tmp_path / "last.html")
     assert Verify(MagicMock(dry_run=False), SITE, request).execute() is Outcome.DONE
     assert any("the page could not be made" in message for message in caplog.messages)
+
+
+def test_verify_mx_refuses_metrics_that_would_go_nowhere(spicerack: MagicMock, tmp_path: Path) -> None:
+    request = VerifyRequest(query="", metrics_file=tmp_path / "none" / "mx.prom")
+    with pytest.raises(ReportError, match=f"there is no folder {tmp_path}/none: expected .* textfile collector"):
+        Verify(spicerack, SITE, request)
+
+
+def test_verify_mx_refuses_json_that_would_go_nowhere(spicerack: MagicMock, tmp_path: Path) -> None:
+    request = VerifyRequest(query="", json_file=tmp_path / "none" / "mx.json")
+    with pytest.raises(ReportError, match=f"there is no folder {tmp_path}/none"):
+        Verify(spicerack, SITE, request)

@@ -18,6 +18,21 @@ TEN_LINES: dict[str, Any] = {
     },
 }
 
+SITE = parse(
+    {
+        "mxs": ["mx1001.example.org", "mx2001.example.org"],
+        "pool": "none",
+        "alerts": {"source": "none"},
+        "probes": {
+            "sender": "probe@example.org",
+            "outbound": [{"name": "any", "to": "probe@example.net", "family": "any"}],
+            "inbound": {"accepted": ["postmaster@example.org"], "refused": ["nobody@example.org"]},
+        },
+    },
+    "sre.mail.yaml",
+)
+"""A site without pool and alerts."""
+
 
 def changed(key: str, value: Any) -> dict[str, Any]:
     """Return it with another value for a key, such as ``probes.outbound.0.to``; with ``...`` the key is left out."""
