@@ -20,18 +20,18 @@ GUARD = frozenset(
         *("rescue", "console", "machine", "nic-forecast", "outbound", "inbound", "queue-trend"),
     }
 )
-"""What the guard finds beside the checks and the probes, and what the soak does."""
+"""The findings of the guard beside those of checks and probes, and of the soak."""
 
 
 def names(site: Site) -> tuple[str, ...]:
-    """Return every name that can be accepted, but those of single clients."""
+    """Return every name that can be accepted, except those of single clients."""
     checks = (one.name for one in all_checks(load_kernels(site.verify.known_bad), site.aliases))
     probes = (*outbound_names(site.probes), *inbound_names(site.verify))
     return tuple(sorted({*GUARD, *checks, *probes, ledger.ACCEPT, client_judge.ACCEPT}))
 
 
 def check(site: Site, accepted: Iterable[str]) -> None:
-    """Refuse what no finding is called.
+    """Refuse a name that no finding has.
 
     Raises:
         mxlib.base.errors.ConfigError: names it, and what there is.

@@ -23,11 +23,11 @@ class RefreshRequest:
     Attributes:
         query: which MXs may be changed, as a cumin query.
         reason: why, in words; may be empty.
-        addresses: to ask for beside the samples and those that differ.
-        limit: seconds a run may take; None is the generator's bound.
-        check: look and report, change nothing.
-        pin: give the units a start timeout afterwards.
-        unpin: take it away again, and nothing else.
+        addresses: asked for, besides the samples and those that differ.
+        limit: seconds a run may take; None: the generator's own bound.
+        check: whether to look and report, and change nothing.
+        pin: whether to give the units a start timeout afterwards.
+        unpin: whether to take that away again, and do nothing else.
     """
 
     query: str
@@ -40,7 +40,7 @@ class RefreshRequest:
 
 
 class _Story:
-    """The operator, who also remembers what was said."""
+    """An operator who also keeps what was said."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._tell = wiring.tell
@@ -75,7 +75,7 @@ class RefreshAliases(Command):
 
     @property
     def description(self) -> str:
-        """What stands beside the cookbook's name in logs."""
+        """What logs say beside the cookbook's name."""
         return f"for {', '.join(self.targets)}"
 
     def work(self) -> Outcome:
@@ -94,13 +94,13 @@ class RefreshAliases(Command):
         return outcome
 
     def failed(self, error: MxlibError) -> Outcome:
-        """Return how it ends with an error: whether a host was changed before is in the lines above."""
+        """Return how it ends with an error; whether a host was changed before that is in the lines above it."""
         outcome = super().failed(error)
         return Outcome.UNKNOWN if self.acted and outcome is Outcome.FAILED else outcome
 
     def interrupted(self, by: str) -> str:
-        """Return what is left standing: the script on the host bounds itself."""
-        return f"stopped by {by}; a run on a host ends by itself, within its limit; to go on, start this again"
+        """Return what is left: the script on the host ends by itself."""
+        return f"stopped by {by}; a run on a host ends by itself, within its limit; start this again for the rest"
 
     def _wanted(self) -> Wanted:
         asked = self._request

@@ -10,7 +10,7 @@ from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
 
 PROBE_S = 10.0
-"""One question of this length, and the ten seconds that the transport gets on top, tell a host that is down."""
+"""Seconds for one question, besides the ten that the transport gets: a host is down that does not answer in time."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ def unanswered(host: Host) -> str:
 
 
 def silence(world: RebootWorld) -> Silence | None:
-    """Return what a host's silence means; None where it answers.
-
-    Arguments:
-        world: the run's; nothing is claimed yet.
-    """
+    """Return what a host's silence means; None where it answers. Nothing needs to be claimed."""
     why = unanswered(world.target)
     return _silence(world, f"the host does not answer ({why})") if why else None
 
@@ -63,7 +59,7 @@ def _silence(world: RebootWorld, said: str) -> Silence:
 
 
 def _holder(world: RebootWorld) -> str:
-    """The run that the slot of the service is held by for this host; empty: none."""
+    """Return the run that holds the slot of the service for this host; empty: none does."""
     if not isinstance(world.adapters.slot, EtcdSlot):
         return ""
     holder = world.adapters.slot.look().holder

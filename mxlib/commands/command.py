@@ -35,7 +35,7 @@ _BY_ERROR: tuple[tuple[type[MxlibError], Outcome], ...] = (
     (HostError, Outcome.UNKNOWN),
     (ParseError, Outcome.UNKNOWN),
 )
-"""What an error means that comes before anything was changed: the first that fits. Any other one is a refusal."""
+"""What an error means before anything was changed: the first that fits. Any other one is a refusal."""
 
 
 def outcome_of(error: MxlibError) -> Outcome:
@@ -62,10 +62,8 @@ class Command(ABC):
         """Wire what a run works with; nothing is touched yet.
 
         Arguments:
-            spicerack: the framework.
-            site: the site's configuration.
             subject: what the last line is about; empty: the cookbook itself.
-            stop: hears the request to stop, where more than this run is to hear it.
+            stop: gets the request to stop, where more than this run is to be stopped by it.
         """
         self.spicerack = spicerack
         self.site = site
@@ -79,16 +77,16 @@ class Command(ABC):
 
     @property
     def description(self) -> str:
-        """What stands beside the cookbook's name in logs."""
+        """What logs say beside the cookbook's name."""
         return f"for {self.subject}"
 
     def execute(self) -> Outcome:
-        """Do it, and return how it ended: whatever goes wrong is said in one line, not as a traceback."""
+        """Do it, and return how it ended; whatever goes wrong is one line and no traceback."""
         with signals(self.stop):
             try:
                 return self.work()
             except InterruptedRunError as error:
-                # heard: what ends the run now is not interrupted a second time
+                # from here on the run ends: it is not interrupted a second time
                 self.stop.rest()
                 return self.said(Outcome.INTERRUPTED, self.interrupted(str(error)))
             except MxlibError as error:
@@ -98,7 +96,7 @@ class Command(ABC):
 
     @abstractmethod
     def work(self) -> Outcome:
-        """What the cookbook does.
+        """Do what the cookbook is for.
 
         Raises:
             mxlib.base.errors.MxlibError: it could not be done; :meth:`failed` says what that means.
@@ -110,7 +108,7 @@ class Command(ABC):
         return Outcome.FAILED if self.acted else outcome_of(error)
 
     def interrupted(self, by: str) -> str:
-        """Return what is left standing after a request to stop.
+        """Return what is left after a request to stop.
 
         Arguments:
             by: the signal's name.
@@ -132,15 +130,15 @@ class Command(ABC):
 
     @property
     def directory(self) -> Path:
-        """Directory of journals and reports."""
+        """The directory of journals and reports."""
         return self.site.reports or log_directory()
 
     def open_journal(self, stem: str, **start: object) -> Path:
         """Begin the journal of this run.
 
         Arguments:
-            stem: the file's name, without its end.
-            start: what the first event says beside the run and the operator.
+            stem: the file's name, without its suffix.
+            start: what the first event says besides the run and the operator.
 
         Raises:
             mxlib.base.errors.JournalError: it cannot be opened.
@@ -153,12 +151,10 @@ class Command(ABC):
     def write_report(
         self, path: Path, markdown: str, as_json: str, page: Callable[[], str] | None = None
     ) -> None:
-        """Write a report in all its forms beside its journal; that one cannot be written changes nothing else.
+        """Write a report in all its forms beside its journal; one that cannot be written changes nothing else.
 
         Arguments:
             path: the journal.
-            markdown: the report as Markdown.
-            as_json: the report as JSON.
             page: makes the report as HTML; None: it has no page.
         """
         try:
@@ -177,6 +173,6 @@ class Command(ABC):
 
 
 def log_directory() -> Path:
-    """Return the directory of the log that Spicerack writes for the cookbook; without one, the present directory."""
+    """Return the directory of the log that Spicerack writes for the cookbook; without one, the current directory."""
     handlers = [one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler)]
     return Path(handlers[0].baseFilename).parent if handlers else Path.cwd()

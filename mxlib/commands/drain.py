@@ -1,4 +1,4 @@
-"""The queue of one mail exchanger, emptied as far as the remote ends allow; nothing is claimed."""
+"""From the request of sre.mail.drain-queue to what it does and its outcome; nothing is claimed."""
 
 from spicerack import Spicerack
 
@@ -14,7 +14,7 @@ from mxlib.reboot.world import RebootWorld
 
 
 class Drain(Command):
-    """One draining."""
+    """One run of drain-queue."""
 
     name = "drain-queue"
 
@@ -38,13 +38,13 @@ class Drain(Command):
         return self.said(Outcome.DONE, way(world).note)
 
     def failed(self, error: MxlibError) -> Outcome:
-        """Return how it ends: what is left and why was said for each destination."""
+        """Return how it ends with an error; what is left, and why, was said for each destination."""
         if isinstance(error, StepError):
             return Outcome.QUEUE_LEFT if error.evidence else Outcome.UNKNOWN
         return outcome_of(error)
 
     def interrupted(self, by: str) -> str:
-        """Let our own queue runners begin nothing more."""
+        """Have our own queue runners begin nothing more, and return what is left."""
         if not self.spicerack.dry_run:
             runners.stop(self._world())
         return f"stopped by {by}; the queue goes on as the MTA's own runners take it"

@@ -1,8 +1,8 @@
-"""The way in: from parsed arguments to a command, and what is over before Spicerack takes its lock.
+"""From parsed arguments to a command; and what is over before Spicerack takes its lock.
 
 Spicerack parses the arguments before it takes its lock and announces anything, and takes the code that the parser exits
-with for the cookbook's. So what is refused, and what only reads, is done and over by then: it needs no lock, nothing of
-it goes to the server admin log, and its exit code is its own. ``CookbookInitSuccess``, which Spicerack offers for that,
+with for the cookbook's. So what is refused, and what only reads, is over by then: it needs no lock, nothing of it goes
+to the server admin log, and its exit code is its own. ``CookbookInitSuccess``, which Spicerack offers for that,
 knows the code 0 only.
 """
 
@@ -30,10 +30,10 @@ class MailArgumentParser(argparse.ArgumentParser):
     """A parser that hands what it has parsed to the cookbook, which may end here."""
 
     def __init__(self, *, finish: Callable[[argparse.Namespace], int | None], **options: Any) -> None:
-        """Keep what is called with the parsed arguments, and gives the exit code where all is over.
+        """Keep what is called with the parsed arguments.
 
         Arguments:
-            finish: called once all arguments are parsed.
+            finish: called once all arguments are parsed; returns the exit code where all is over, else None.
             options: of :class:`argparse.ArgumentParser`.
         """
         super().__init__(**options)
@@ -59,10 +59,6 @@ class Formatter(ArgparseFormatter):
 
 def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Command | None, int | None]:
     """Make a command, and do it at once where it only reads.
-
-    Arguments:
-        spicerack: the framework.
-        make: makes the command, from the site's configuration.
 
     Returns:
         The command, None where it was refused; and the exit code, None where it is still to be done.
@@ -94,7 +90,7 @@ def check_lock(spicerack: Spicerack, site: Site) -> None:
     try:
         reachable(make_client(site.slot.etcdrc), site.slot.key)
     except SlotError as error:
-        way = "cookbook --no-locks sre.mail.…, and --without-slot where the slot of the service cannot be had either"
+        way = "cookbook --no-locks sre.mail.…, and --without-slot where the slot of the service cannot be read either"
         raise ConfigError(f"{error}; Spicerack's own lock needs etcd: where etcd is the incident, {way}") from None
 
 
@@ -103,7 +99,8 @@ def _locks(spicerack: Spicerack) -> bool:
     try:
         return not isinstance(spicerack.lock(), NoLock)
     except Exception as error:  # whatever python-etcd makes of wrong parameters
-        raise ConfigError(f"Spicerack's own lock cannot be had (--no-locks goes without): {words_of(error)}") from None
+        why = words_of(error)
+        raise ConfigError(f"Spicerack's own lock cannot be made (--no-locks does without it): {why}") from None
 
 
 def owner_of(spicerack: Spicerack) -> str:

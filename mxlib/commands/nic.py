@@ -26,9 +26,9 @@ class NicRequest:
     Attributes:
         host: the MX.
         way: forecast, pin, settle, repair or console.
-        method: stanzas or link; None is the site's.
-        kernels: with link, each release that may boot; none are all that are installed.
-        known: MAC address and name before, of cards that are not certain.
+        method: stanzas or link; None: what the site says.
+        kernels: with link, each release that may boot; none: all that are installed.
+        known: MAC address and earlier name of each card that is not certain.
         timeout: seconds a prompt may take on the console.
     """
 
@@ -68,11 +68,11 @@ class RepairNic(Command):
         return ways[self._request.way]()
 
     def interrupted(self, by: str) -> str:
-        """Return what is left standing, and how to go on."""
+        """Return what is left, and the command for the rest."""
         if not self.acted:
             return f"stopped by {by}; nothing was changed"
         again = f"cookbook sre.mail.repair-nic {self.subject} --{self._request.way}"
-        return f"stopped by {by}; the network configuration may be changed in part, once more does the rest: {again}"
+        return f"stopped by {by}; the network configuration may be changed in part; for the rest: {again}"
 
     # --- the ways
 

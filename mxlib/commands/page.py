@@ -1,4 +1,4 @@
-"""Writing the HTML page of a report: whatever goes wrong with it is said, and costs nothing but the page."""
+"""The HTML page of a report, written to a file: whatever goes wrong costs the page and nothing else."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -44,10 +44,7 @@ class HostRun(Command):
         """Check what was asked for; nothing is touched.
 
         Arguments:
-            spicerack: the framework.
-            site: the site's configuration.
-            request: what the operator asked for.
-            stop: hears the request to stop, where more than this run is to hear it.
+            stop: gets the request to stop, where more than this run is to be stopped by it.
 
         Raises:
             mxlib.base.errors.ConfigError: the host is no MX of the site, or what is accepted is no finding.
@@ -79,7 +76,7 @@ class HostRun(Command):
 
     @property
     def objections(self) -> str:
-        """What the guard found in the way; empty where it found nothing, or was not asked."""
+        """What the guard objected to; empty where it objected to nothing, or was not asked."""
         found = self.report.verdicts if self.report is not None else ()
         bad = [one for one in found if one["stage"] == "guard" and one["status"] != "OK"]
         return "; ".join(one_line(f"{one['check']} {one['status']}: {one['why']}", 160) for one in bad)
@@ -87,9 +84,9 @@ class HostRun(Command):
     # --- before
 
     def _without_answer(self) -> Outcome | None:
-        """How it ends at once where the host is silent and no run is known to hold it; None: it goes on."""
+        """Return how it ends at once where the host is silent and no run is known to hold it; None: it continues."""
         if self.request.without_slot:
-            # nobody can tell: the operator says so, and the planner waits for the host
+            # etcd does not say who holds it: the operator vouches, and the planner waits for the host
             return None
         found = silence(self._world())
         if found is None:
@@ -103,7 +100,7 @@ class HostRun(Command):
         return self.wiring.world(self.request, self.run_id)
 
     def _adopted_run(self) -> str:
-        """The id of the run that is resumed; empty: a new one begins."""
+        """Return the id of the run that is resumed; empty: a new one begins."""
         if not self.request.goal.adopt or self._silent_run:
             return self._silent_run or self.request.run
         try:
@@ -145,7 +142,7 @@ class HostRun(Command):
         try:
             self._tell_the_end(path, world, self.result, took)
         except MxlibError as error:
-            # how the run ended is so, whatever becomes of its report
+            # the run has ended as it has, whatever becomes of its report
             return self.said(self.result.outcome, f"{self.result.why} (its report cannot be made: {error})")
         return self.result.outcome
 
@@ -164,7 +161,7 @@ class HostRun(Command):
         """Keep on the host how long its reboot took, where every management host can read it."""
         steps = {entry.step for entry in self.report.timeline} if self.report is not None else set()
         if self.result is None or self.result.outcome is not Outcome.DONE or "reboot" not in steps or "adopt" in steps:
-            # only a whole reboot in one go says how long the next one takes
+            # only a reboot that nobody interrupted says how long the next one takes
             return
         try:
             world.target.act(past_runs.add_script(seconds), timeout=30)

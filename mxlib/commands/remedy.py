@@ -38,14 +38,14 @@ class RemedyRequest:
 
     Attributes:
         host: the MX.
-        remedy: name of the remedy; empty: only what would help is wanted.
+        remedy: name of the remedy; empty: only say what would help.
         arguments: what it is for; one order each.
         sources: addresses that are let through.
         how_long: seconds until a hole closes; 0 where it is not said.
         reason: why, in words.
         task: the task's id; may be empty.
-        run: id of the run on the host that this operator goes on with; empty for none.
-        prove: name of a destination that is proven afterwards; empty for none.
+        run: id of the run on the host that is this operator's own; empty: there is none.
+        prove: name of a destination that is proven afterwards; empty: none is.
         probes: whether test mails are sent to see what fails.
     """
 
@@ -61,7 +61,7 @@ class RemedyRequest:
     probes: bool = True
 
     def orders(self) -> tuple[Order, ...]:
-        """One for each argument.
+        """Return one for each argument.
 
         Raises:
             mxlib.base.errors.ConfigError: an unknown remedy, or options that do not belong to it.
@@ -97,7 +97,7 @@ class RemedyMx(Command):
 
     @property
     def description(self) -> str:
-        """What stands beside the cookbook's name in logs."""
+        """What logs say beside the cookbook's name."""
         return f"for {self.subject}: {self._request.remedy or 'what would help'}"
 
     def _refuse(self) -> None:
@@ -113,11 +113,11 @@ class RemedyMx(Command):
         return self._remedy() if self._orders else self._suggest()
 
     def failed(self, error: MxlibError) -> Outcome:
-        """Return how it ends with an error: the fence lets nothing through."""
+        """Return how it ends with an error; where the fence refused, nothing was done."""
         return outcome_of(error) if isinstance(error, FencedError) else super().failed(error)
 
     def interrupted(self, by: str) -> str:
-        """Return what is left standing."""
+        """Return what is left."""
         done = "what was begun may be done; look with --suggest" if self.acted else "nothing was changed"
         return f"stopped by {by}: {done}"
 
@@ -142,7 +142,7 @@ class RemedyMx(Command):
         return _BY_STATUS[report.status]
 
     def _remedy(self) -> Outcome:
-        """Each order in turn, as long as they help."""
+        """Apply each order in turn, as far as the host is free for it."""
         remedy, host = REMEDIES[self._request.remedy], self.wiring.host(self.subject)
         record = self._claimed(host, remedy)
         bench = self._bench(host, remedy, record)
@@ -179,11 +179,11 @@ class RemedyMx(Command):
         return verdicts
 
     def _prove(self, bench: Bench) -> tuple[Verdict, ...]:
-        """Test mails to one destination, against the hints that its failures have left."""
+        """Send test mails to one destination, whatever hints its failures have left."""
         wanted = tuple(one for one in self.site.probes.outbound if one.name == self._request.prove)
         section = dataclasses.replace(self.site.probes, outbound=wanted)
         verdicts = probe.outbound(bench.host, section, self.run_id, self.site.verify, force=True)
-        # what conntrack loses meanwhile is the host's fault that a hole goes around, not the destination's
+        # what connection tracking drops meanwhile is the host's own fault, and says nothing of the destination
         return tuple(one for one in verdicts if one.check == outbound_name(self._request.prove))
 
     def _rehearse(self, bench: Bench, remedy: Remedy) -> Outcome:
@@ -196,7 +196,7 @@ class RemedyMx(Command):
     # --- the wiring
 
     def _claimed(self, host: Host, remedy: Remedy) -> Record | None:
-        """The record of the run that this operator goes on with.
+        """Return the record of the run that is this operator's own.
 
         Raises:
             mxlib.base.errors.FencedError: somebody else's run has claimed the host.
@@ -208,7 +208,7 @@ class RemedyMx(Command):
             return record
         raise FencedError(
             f"run {record.run} ({record.who} since {record.since}) has claimed the host: {record.why}; "
-            f"if it is yours to go on with: --run {record.run}"
+            f"if it is yours: --run {record.run}"
         )
 
     def _bench(self, host: Host, remedy: Remedy, record: Record | None) -> Bench:
@@ -225,6 +225,6 @@ class RemedyMx(Command):
 
 
 def list_remedies() -> str:
-    """The remedies, one a line, for the help."""
+    """Return the remedies, one a line, for the help."""
     width = max(len(f"{one.name} {one.argument}") for one in REMEDIES.values())
     return "\n".join(f"        {f'{one.name} {one.argument}':<{width}}  {one.about}" for one in REMEDIES.values())

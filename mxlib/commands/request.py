@@ -24,14 +24,14 @@ class Request:
         goal: what is wanted.
         reason: why, in words.
         task: the task's id; may be empty.
-        max_residual: messages that may stay in the queue; None is the site's.
-        drain_timeout: seconds the queue may take; None is the site's.
+        max_residual: messages that may stay in the queue; None: what the site says.
+        drain_timeout: seconds the queue may take; None: what the site says.
         accept: names of guard findings that do not block.
-        soak: seconds of watching at the end; None is the site's.
-        without_slot: etcd is the incident: go on without the slot of the service.
-        unattended: never ask.
+        soak: seconds of watching at the end; None: what the site says.
+        without_slot: whether to do without the slot of the service, as etcd is the incident.
+        unattended: whether nobody is asked.
         run: id of the run; empty: one is made.
-        prevention: what is done before a cold start that would rename the network interface; None is the site's.
+        prevention: what is done before a cold start that would rename the network interface; None: what the site says.
     """
 
     host: str
@@ -58,7 +58,7 @@ def load_site(spicerack: Spicerack) -> Site:
 
 
 def check_host(site: Site, host: str) -> str:
-    """Return a host that the operator typed.
+    """Return a host that the operator typed, once it is known to be an MX.
 
     Raises:
         mxlib.base.errors.ConfigError: it is not one of the MXs of the site.

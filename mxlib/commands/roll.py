@@ -42,19 +42,19 @@ NEWEST = "newest"
 
 @dataclass(frozen=True)
 class RollRequest:
-    """What the operator asked for; None is the site's.
+    """What the operator asked for; None: what the site says.
 
     Attributes:
-        kernel: release, or "newest": of those that are whole on any of the hosts.
+        kernel: release, or "newest": the newest that is whole on any of the hosts.
         query: a cumin query; empty stands for every MX of the site.
         reason: why, in words.
         task: the task's id; may be empty.
         canary: the host that goes first.
-        windows: when hosts may be begun.
-        soak_s: the least a watch between two hosts takes.
-        max_failed: failures after which the roll may go on.
-        plan: only say what would be done.
-        again: forget which hosts have failed with this kernel.
+        windows: when the reboot of a host may begin.
+        soak_s: seconds that a watch between two hosts takes at least.
+        max_failed: failures that do not end the roll.
+        plan: whether only to say what would be done.
+        again: whether to forget which hosts have failed with this kernel.
         json_file: where the plan is written as JSON; ``-`` is the standard output; None for nowhere.
     """
 
@@ -98,11 +98,11 @@ class RollKernel(Command):
 
     @property
     def description(self) -> str:
-        """What stands beside the cookbook's name in logs."""
+        """What logs say beside the cookbook's name."""
         return f"of {self._request.kernel} over {plural(len(self.hosts), 'host')}"
 
     def _closed_until(self) -> datetime | None:
-        """When the next window opens; None where one is open."""
+        """Return when the next window opens; None where one is open."""
         now = self.wiring.clock.now()
         closed = self._windows and closing(self._windows, now) is None
         return opening(self._windows, now) if closed else None
@@ -119,7 +119,7 @@ class RollKernel(Command):
         return self._plan(kernel, fleet) if self._only_plan else self._roll(kernel, fleet)
 
     def failed(self, error: MxlibError) -> Outcome:
-        """Return how a roll ends that cannot go on; before it began that is a refusal."""
+        """Return how a roll ends that an error stops; before it began that is a refusal."""
         return Outcome.BLOCKED if self.acted else Outcome.REFUSED
 
     # --- the two ways
@@ -151,7 +151,7 @@ class RollKernel(Command):
         try:
             story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
         except MxlibError as error:
-            return self.said(finish.end, f"{finish.why} (its story cannot be told: {error})")
+            return self.said(finish.end, f"{finish.why} (its summary cannot be made: {error})")
         return finish.end
 
     def _make(self, kernel: str, fleet: SpicerackFleet, events: EventLog) -> Roll:
@@ -233,11 +233,7 @@ class RollKernel(Command):
 
 
 def overridden(section: RollSection, request: RollRequest) -> RollSection:
-    """The site's section with what the operator said laid over it.
-
-    Arguments:
-        section: the site's.
-        request: what the operator said.
+    """Return the site's section with what the operator said in its place.
 
     Raises:
         mxlib.base.errors.ConfigError: it cannot be.

@@ -1,4 +1,4 @@
-"""The MXs as a roll sees them: asked side by side, rebooted one by one by the very session of `sre.mail.reboot-mx`."""
+"""The MXs as a roll sees them: asked side by side, rebooted one by one by the run that `sre.mail.reboot-mx` makes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

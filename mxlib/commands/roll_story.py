@@ -1,4 +1,4 @@
-"""What a roll leaves behind: its summary in three forms, metrics, an entry for the known-bad list, and who is told."""
+"""What a roll leaves behind: its summary in three forms, metrics, an entry for the known-bad list, and a mail."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,8 +30,6 @@ class Story:
         directory: of the reports.
         why: reason and task of the roll.
         task: the task's id; may be empty.
-        clock: the time.
-        tell: the operator.
     """
 
     section: RollSection
@@ -42,7 +40,7 @@ class Story:
     tell: Operator
 
     def write(self, path: Path, announce: Callable[[str], None]) -> None:
-        """Write all of it; what cannot be written is said, and takes nothing from the rest.
+        """Write all of it; what cannot be written is said, and the rest is written all the same.
 
         Arguments:
             path: the journal.
@@ -56,13 +54,13 @@ class Story:
         if page := self._tried(lambda: write_page(path.with_suffix(".html"), partial(roll_page.page, summary, events))):
             self.tell.line(f"page: {page}")
         if summary.end is not Outcome.TAKEN:
-            # who is at work tells its own story
+            # the run that is at work has a summary of its own
             self._spread(summary, announce)
         for line in roll_report.terminal(summary):
             self.tell.line(line)
 
     def _spread(self, summary: roll_report.Summary, announce: Callable[[str], None]) -> None:
-        """Metrics, the log of what operators do, the mail."""
+        """Write the metrics, the log of what operators do, and the mail."""
         if (metrics := self.section.metrics) is not None:
             text = roll_report.metrics(summary, self.clock.now().timestamp())
             self._tried(lambda: replace_file(metrics, text))
@@ -84,7 +82,7 @@ class Story:
         return ""
 
     def _known_bad(self, events: Iterable[journal.Event]) -> str:
-        """Where the roll led back to an older kernel: an entry for the list of known-bad ones, to review."""
+        """Where the roll led back to an older kernel, write an entry for the list of known-bad ones, to be reviewed."""
         known = list(events)
         hosts = (one for event in known if event.name == "seen" for one in event.values["hosts"])
         newer = sorted({one["newer"] for one in hosts} - {""})

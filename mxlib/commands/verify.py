@@ -35,15 +35,15 @@ class VerifyRequest:
     """What the operator asked for.
 
     Attributes:
-        query: a cumin query; empty stands for every MX of the site.
-        json_file: where everything is written as JSON; None for nowhere.
-        html_file: where everything is written as a page; None for nowhere.
-        metrics_file: where metrics for Prometheus are written; None for nowhere.
-        only: names of checks; none stands for all.
+        query: a cumin query; empty: every MX of the site.
+        json_file: where everything is written as JSON; None: nowhere.
+        html_file: where everything is written as a page; None: nowhere.
+        metrics_file: where metrics for Prometheus are written; None: nowhere.
+        only: names of checks; none: all.
         skip: names of checks that are left out.
         probes: whether test mails are sent and sessions opened.
         over_budget: whether test mails are sent whatever their budget says.
-        verbose: show a line also for what is OK.
+        verbose: whether a check that is OK gets a line, too.
     """
 
     query: str
@@ -108,7 +108,7 @@ class Verify(Command):
                     raise ConfigError(f"{option}: there is no check {name!r}; there are {', '.join(self._what.names)}")
 
     def _check_files(self) -> None:
-        """A verification of minutes must not end with its result nowhere."""
+        """Refuse files that cannot be written, before minutes are spent on what would go nowhere."""
         for path in (self._request.json_file, self._request.html_file):
             if path:
                 check_folder(path)
@@ -144,7 +144,7 @@ class Verify(Command):
             self._write_page(self._request.html_file, reports)
 
     def _write_page(self, path: Path, reports: tuple[HostReport, ...]) -> None:
-        """Write the page; where it cannot be, that is said, and the verification ends as it would without."""
+        """Write the page; where that fails, it is said, and the verification ends as it would without."""
         outcome = outcome_of(reports)
         command = _THIS_SIDE.removeprefix("next: ") if outcome is Outcome.NO_ANSWER else _remedy(reports)
         try:
@@ -154,6 +154,6 @@ class Verify(Command):
 
 
 def _remedy(reports: Sequence[HostReport]) -> str:
-    """The command that names what is safe to fix on the worst host; empty where all is well."""
+    """Return the command that says what is safe to fix on the worst host; empty where all is well."""
     host = next((one.host for one in reports if one.status is not Status.OK), "")
     return f"cookbook sre.mail.remedy-mx {host} --suggest" if host else ""

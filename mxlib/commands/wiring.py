@@ -1,4 +1,4 @@
-"""The wiring of a run: which adapter stands behind each seam, for one request on one site."""
+"""The wiring of a run: which adapter it works with, for one request on one site."""
 
 import getpass
 import logging
@@ -41,13 +41,7 @@ class Wiring:
     """Makes what a run works with; nothing is touched before it is used."""
 
     def __init__(self, spicerack: Spicerack, site: Site, stop: Stop):
-        """Keep what everything is made from.
-
-        Arguments:
-            spicerack: the framework.
-            site: what the site says.
-            stop: whether somebody asked the run to stop.
-        """
+        """Keep what everything is made from."""
         self._spicerack = spicerack
         self._site = site
         self.mta = find(site.mta)
@@ -57,16 +51,11 @@ class Wiring:
         self.meter = Meter()
         self.extras = Extras()
         self.who = f"{_user()}@{socket.getfqdn()}"
-        # each lost connection to etcd is three lines to the terminal there, and one of our own
+        # it writes three lines to the terminal for each lost connection to etcd, besides our own one
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     def world(self, request: Request, run_id: str) -> RebootWorld:
-        """The world of a run.
-
-        Arguments:
-            request: what the operator asked for.
-            run_id: id of the run.
-        """
+        """Return the world of a run."""
         site = self._site
         hosts = {name: self.host(name) for name in site.mxs}
         target = hosts.pop(request.host)
@@ -94,7 +83,7 @@ class Wiring:
         )
 
     def host(self, name: str, within: float | None = None) -> CuminHost:
-        """A machine behind Spicerack.
+        """Return a machine behind Spicerack.
 
         Arguments:
             name: fully qualified.
@@ -118,11 +107,7 @@ class Wiring:
         self._stop.check()
 
     def silencer(self, request: Request) -> Silencer:
-        """What silences the alerts of the target.
-
-        Arguments:
-            request: what the operator asked for.
-        """
+        """Return what silences the alerts of the target."""
         reason = self._spicerack.admin_reason(request.reason, request.task or None)
         instance, hosts = self._site.alerts.instance, [request.host]
         made = AlertmanagerSilencer(
@@ -136,12 +121,8 @@ class Wiring:
     def renewals(self, request: Request, world: RebootWorld) -> Callable[[], None]:
         """Renew the lease and the silences while the run makes progress, each with clients of its own.
 
-        Arguments:
-            request: what the operator asked for.
-            world: the world of the run.
-
         Returns:
-            What ends it.
+            What ends the renewals.
         """
         site, lives, made = self._site, self._stop.pulse.beats, []
         if isinstance(world.adapters.slot, EtcdSlot):

@@ -1,4 +1,4 @@
-"""Mail exchangers: reboot them, take them out of service and give them back, without losing a mail."""
+"""Mail exchangers: reboot them, take them out of service and return them to it, without losing a mail."""
 
 import argparse
 from abc import abstractmethod
@@ -24,12 +24,12 @@ class MailRunner(CookbookRunnerBase):
 
     @property
     def runtime_description(self) -> str:
-        """What stands in the log beside the cookbook's name."""
+        """What logs say beside the cookbook's name."""
         return self._command.description
 
     @property
     def lock_args(self) -> LockArgs:
-        """Unlimited, as Spicerack's own lock waits for half an hour; only two on one console exclude each other."""
+        """As many at once as there are, since Spicerack's own lock waits for half an hour; but one on a console."""
         return LockArgs(suffix=self._command.subject.split(".")[0], concurrency=int(self._command.alone), ttl=600)
 
     def run(self) -> int:
@@ -42,7 +42,7 @@ class MailRunner(CookbookRunnerBase):
 
 
 class MailCookbookBase(CookbookBase):
-    """What the cookbooks have in common; each adds its options, and makes its command of them."""
+    """What the cookbooks have in common; each adds its options, and makes its command from them."""
 
     argument_reason_required: bool | None = False
     argument_task_required: bool | None = False
@@ -53,7 +53,7 @@ class MailCookbookBase(CookbookBase):
         self.owner_team = owner_of(spicerack) or self.owner_team
 
     def argument_parser(self) -> argparse.ArgumentParser:
-        """What the operator can say."""
+        """Return the parser of all options."""
         parser = MailArgumentParser(
             finish=self._finish,
             description=self.__doc__,
@@ -87,19 +87,19 @@ class MailCookbookBase(CookbookBase):
 
 
 class HostRunCookbookBase(MailCookbookBase):
-    """A cookbook that runs on one mail exchanger; what the others add is their options, their goal and their words."""
+    """A cookbook that runs on one mail exchanger; each adds its own options and its goal."""
 
     default_reason = ""
-    """What stands for the reason where it may be left out."""
+    """The reason where the operator gives none."""
     drains = False
-    """Whether it understands how far and how long the queue is emptied."""
+    """Whether it has options for how far and how long the queue is emptied."""
     claims = True
-    """Whether it takes the host into its hands, or may."""
+    """Whether it claims the host, or may."""
     soaks = False
-    """Whether it watches the host in the end."""
+    """Whether it watches the host at the end."""
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add the host, and what this kind of run understands."""
+        """Add the host, and the options of this kind of run."""
         parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
         self.add_own(parser)
         if self.soaks:
@@ -107,7 +107,7 @@ class HostRunCookbookBase(MailCookbookBase):
                 "--soak",
                 type=arguments.seconds(0),
                 metavar="TIME",
-                help="How long to watch in the end, such as 60 or 5m.",
+                help="How long to watch at the end, such as 60 or 5m.",
             )
         if self.drains:
             _add_drain_options(parser)
@@ -115,7 +115,7 @@ class HostRunCookbookBase(MailCookbookBase):
             _add_run_options(parser)
 
     def add_own(self, parser: argparse.ArgumentParser) -> None:
-        """Add what only this cookbook understands."""
+        """Add what only this cookbook has."""
 
     def goal(self, args: argparse.Namespace) -> Goal:
         """Return what is wanted."""
@@ -139,11 +139,11 @@ class HostRunCookbookBase(MailCookbookBase):
 
 
 _PASSED_ON = frozenset({"max_residual", "drain_timeout", "soak", "without_slot", "unattended", "prevention"})
-"""Options that are called like what they become in the request."""
+"""Options that have the same name in the request."""
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    """What every run understands."""
+    """Add the options of every run."""
     parser.add_argument(
         "--accept",
         action="append",
@@ -154,12 +154,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--unattended", action="store_true", help="Never ask; take the safe answer.")
     parser.add_argument(
-        "--without-slot", action="store_true", help="etcd is the incident: go on without the slot of the service."
+        "--without-slot", action="store_true", help="Do without the slot of the service: etcd is the incident."
     )
 
 
 def _add_drain_options(parser: argparse.ArgumentParser) -> None:
-    """How far and how long the queue is emptied."""
+    """Add the options for how far and how long the queue is emptied."""
     parser.add_argument(
         "--max-residual", type=arguments.count, metavar="N", help="Messages that may stay in the queue."
     )

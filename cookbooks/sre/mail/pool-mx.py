@@ -10,9 +10,9 @@ from mxlib.model.outcome import exit_codes
 class PoolMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Return a mail exchanger to its clients
 
-    Ends what sre.mail.depool-mx or sre.mail.reboot-mx --stay-depooled began: whoever began it, from any management
-    host. A host that has booted since is verified first. What somebody else took out, without these cookbooks, stays
-    out.
+    Ends what sre.mail.depool-mx or sre.mail.reboot-mx --stay-depooled began, whoever began it and from whichever
+    management host. A host that has booted since is verified first. What somebody else took out, without these
+    cookbooks, stays out.
 
     Usage example:
         cookbook sre.mail.pool-mx mx2001.example.org

@@ -34,7 +34,7 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
     drains = soaks = True
 
     def add_own(self, parser: argparse.ArgumentParser) -> None:
-        """Which kernel, or what about a run that was left."""
+        """Add which kernel, or what becomes of a run that was left."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
             "--kernel",
@@ -50,7 +50,7 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
             "--level",
             choices=(Level.GUEST.value, Level.COLD.value),
             default=Level.GUEST.value,
-            help="How to reboot: from inside, or shut down and built anew by Ganeti (for changed machine settings).",
+            help="How to reboot: from inside, or shut down and rebuilt by Ganeti (for changed machine settings).",
         )
         parser.add_argument(
             "--prevention",
@@ -58,10 +58,10 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
             help="Before a cold start that renames a network interface: two stanzas, or its name pinned by its MAC.",
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --status: {json_out.HELP}")
-        parser.add_argument("--stay-depooled", action="store_true", help="Leave the host out of service in the end.")
+        parser.add_argument("--stay-depooled", action="store_true", help="Leave the host out of service at the end.")
 
     def goal(self, args: argparse.Namespace) -> Goal:
-        """The kernel, or the end of a run that was left."""
+        """Return the kernel, or the end of a run that was left."""
         return Goal(
             args.kernel or "",
             stay=args.stay_depooled,
@@ -71,7 +71,7 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
         )
 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
-        """Look, or do."""
+        """Return the look, or the run."""
         if args.status:
             return Status(self.spicerack, site, self.request(args), args.json)
         json_out.belongs_to(args.json, "--status")

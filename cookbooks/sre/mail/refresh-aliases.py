@@ -29,7 +29,7 @@ class RefreshAliases(MailCookbookBase):  # noqa: D101 its docstring is made belo
     """
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this cookbook understands."""
+        """Add the options of this cookbook."""
         parser.add_argument("query", help="Which mail exchangers may be changed, as a cumin query; all are looked at.")
         parser.add_argument(
             "--address",

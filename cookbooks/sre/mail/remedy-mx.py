@@ -28,7 +28,7 @@ class RemedyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
     """
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this cookbook understands."""
+        """Add the options of this cookbook."""
         parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
         parser.add_argument(
             "remedy",

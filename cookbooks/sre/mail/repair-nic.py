@@ -27,7 +27,7 @@ class RepairNic(MailCookbookBase):  # noqa: D101 its docstring is made below, wi
     """
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this cookbook understands."""
+        """Add the options of this cookbook."""
         parser.add_argument("host", help="Fully qualified name of the mail exchanger.")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--forecast", action="store_true", help="Say what each way to reboot does to the names.")
@@ -38,7 +38,7 @@ class RepairNic(MailCookbookBase):  # noqa: D101 its docstring is made below, wi
             "--console", action="store_true", help="Prove that console and password serve: log in and out."
         )
         parser.add_argument(
-            "--method", choices=("stanzas", "link"), help="How to --pin; without it as the site's configuration says."
+            "--method", choices=("stanzas", "link"), help="How to --pin; without it, as the site's configuration says."
         )
         parser.add_argument(
             "--kernel",

@@ -14,9 +14,9 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
     __doc__ = f"""Roll a kernel over the mail exchangers, one at a time, and stop at the first doubt
 
     Each host goes all the way by sre.mail.reboot-mx: the canary first, then one data centre after the other. Between
-    two hosts the new kernel has to prove itself under real mail. Whatever turns out wrong, or cannot be told, ends the
-    roll; the next run goes on from where the hosts stand. Made for a timer: outside the window it does nothing and that
-    is no failure.
+    two hosts the new kernel has to prove itself under real mail. Whatever turns out wrong or unknown ends the roll; the
+    next run continues from where the hosts stand. Made for a timer: outside the window it does nothing, and that is no
+    failure.
 
     Usage example:
         cookbook sre.mail.roll-kernel --kernel newest --plan
@@ -28,7 +28,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
     """
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this cookbook understands."""
+        """Add the options of this cookbook."""
         parser.add_argument(
             "--kernel",
             required=True,
@@ -44,16 +44,16 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             "--window",
             action="append",
             metavar="SPEC",
-            help="When hosts may be begun: DAYS HH:MM-HH:MM [ZONE], or always; can be repeated.",
+            help="When the reboot of a host may begin: DAYS HH:MM-HH:MM [ZONE], or always; can be repeated.",
         )
         parser.add_argument(
             "--soak",
             type=arguments.seconds(0),
             metavar="TIME",
-            help="The least a watch between two hosts takes, such as 30m.",
+            help="How long a watch between two hosts takes at least, such as 30m.",
         )
         parser.add_argument(
-            "--max-failed", type=arguments.count, metavar="N", help="Failures after which the roll may go on."
+            "--max-failed", type=arguments.count, metavar="N", help="Failures that do not end the roll."
         )
         parser.add_argument("--plan", action="store_true", help="Say what would be done and change nothing.")
         parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --plan: {json_out.HELP}")

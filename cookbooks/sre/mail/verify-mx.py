@@ -15,7 +15,7 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
 
     Each check is OK, FAILED or UNKNOWN; what could not be read is UNKNOWN and never passes. Test mails leave through
     the host's own MTA to each configured destination, small and large, over IPv4 and IPv6, and sessions are opened from
-    here. In a dry run no test mail is sent, so what they would tell is UNKNOWN.
+    here. In a dry run no test mail is sent, so what they would show is UNKNOWN.
 
     Usage example:
         cookbook sre.mail.verify-mx
@@ -31,7 +31,7 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
     argument_task_required = None
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this cookbook understands."""
+        """Add the options of this cookbook."""
         parser.add_argument(
             "query", nargs="?", default="", help="Which mail exchangers, as a cumin query; all of the site without it."
         )
