@@ -48,8 +48,10 @@ def answers(name: str, family: int, ssh_options: tuple[str, ...] = (), user: str
     """
     argv = ["ssh", *ssh_options, f"-{family}", *_OPTIONS.split(), f"{user}@{name}", "true"]
     try:
+        # no pipe: a proxy that ssh leaves behind would hold it open, and the answer would come too late
+        nowhere = subprocess.DEVNULL
         result = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * _CONNECT_S, check=False
+            argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, timeout=4 * _CONNECT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return False

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -67,9 +68,9 @@ def test_the_families_of_a_name(monkeypatch, there, expected):
 def client(tmp_path, monkeypatch):
     """An ssh that notes its arguments and ends with the code it was given."""
 
-    def install(code):
+    def install(code, first=":"):
         tool = tmp_path / "ssh"
-        tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/called\nexit {code}\n')
+        tool.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/called\n{first}\nexit {code}\n')
         tool.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
         return tmp_path / "called"
@@ -98,3 +99,19 @@ def test_an_ssh_that_hangs_is_no_answer(monkeypatch):
 
     monkeypatch.setattr(ssh.subprocess, "run", run)
     assert ssh.answers("mx1001.lab.test", 4) is False
+
+
+def test_a_proxy_that_ssh_leaves_behind_is_not_waited_for(client, monkeypatch):
+    monkeypatch.setattr(ssh, "_CONNECT_S", 0.5)
+    client(0, first="sleep 20 &")
+    begin = time.monotonic()
+    assert ssh.answers("mx1001.lab.test", 4)
+    assert time.monotonic() - begin < 1.5
+
+
+def test_an_ssh_that_outlasts_its_limit_is_ended(client, monkeypatch):
+    monkeypatch.setattr(ssh, "_CONNECT_S", 0.1)
+    client(0, first="exec sleep 20")
+    begin = time.monotonic()
+    assert not ssh.answers("mx1001.lab.test", 4)
+    assert time.monotonic() - begin < 5
