@@ -15,8 +15,8 @@ from mxlib.commands import service
 from mxlib.commands.service import LAST, ServiceStatus, StatusRequest
 from mxlib.config.load import parse
 from mxlib.model.outcome import Outcome
-from tests.unit.commands.test_service_table import ONE, TWO, answer
 from tests.unit.support.etcd import FakeEtcd
+from tests.unit.support.service import ONE, TWO, answer
 from tests.unit.support.site import TEN_LINES, changed
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,9 +1,7 @@
 """The table of the whole service: what is wrong, what is unknown, and why; a fact that is missing hides no other."""
 
-import base64
 import dataclasses
 import json
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,54 +9,14 @@ import pytest
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseError, PoolError
 from mxlib.base.verdict import Status
 from mxlib.commands import service_table
-from mxlib.commands.last_verification import Verified
-from mxlib.config.load import parse
-from mxlib.facts.proven_kernels import Proof
-from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import sections_of
 from mxlib.model.outcome import Outcome
-from tests.unit.roll.test_survey import STANDING
 from tests.unit.support import healthy
 from tests.unit.support.records import RECORD
-from tests.unit.support.site import TEN_LINES
+from tests.unit.support.service import IN, KERNEL, NOW, ONE, OPEN, SITE, TABLE, TWO, answer, depool, last, proof, said
 
 ROOT = Path(__file__).resolve().parents[3]
-SITE = parse(TEN_LINES, "x.yaml")
-ONE, TWO = "mx1001.lab.test", "mx2001.lab.test"
-KERNEL, BUILD = "6.1.0-55-cloud-amd64", "6.1.192-1"
-NOW = healthy.host().when + timedelta(minutes=10)
-IN = {"smtp": "yes"}
-TABLE = "table\n{}code {}\n"
-OPEN = TABLE.format("Error: No such file or directory\n", 1)
-
-
-def said(name, text, code=0):
-    return SectionOutput(name, name, code, text, "", NOW, 0.1)
-
-
-def depool(record=None, table=OPEN, head=""):
-    files = {"record": record.to_json(), "kept-token": f"{record.token}\n"} if record else {}
-    kept = "".join(f"{name} {base64.b64encode(text.encode()).decode()}\n" for name, text in files.items())
-    return said("depool", f"{kept}{head}{table}")
-
-
-def answer(name=healthy.NFTABLES, proofs=(), listeners=2, **changed):
-    found = healthy.host(name)
-    sections = {
-        "standing": said("standing", STANDING.format(kernel=KERNEL, listeners=listeners, saved="x")),
-        "proven": said("proven", "".join(f"{one.to_json()}\n" for one in proofs)),
-        "depool": depool(),
-        **changed,
-    }
-    return dataclasses.replace(found, outputs={**found.outputs, **sections})
-
-
-def proof(host=ONE, release=KERNEL, version=BUILD):
-    return Proof(release, host, "2026-11-20T01:12:00+00:00", "20261120T005500Z-0a1b2c", version)
-
-
-def last(status=Status.OK, age=600, bad=()):
-    return Verified(status, NOW - timedelta(seconds=age), bad)
+DAMAGED = "record e30=\nkept-token Mwo=\n"
 
 
 def rows(answers=None, pools=None, verified=None):
@@ -141,6 +99,7 @@ def test_what_is_wrong_is_failed_and_says_why(column, read, shown, why):
         ("in 15 min", {"answers": {ONE: answer(**{"maillog-recent": said("maillog-recent", "")})}}, "maillog"),
         ("up since", {"answers": {ONE: answer(boot=said("boot", ""))}}, "the boot id"),
         ("run", {"answers": {ONE: answer(depool=said("depool", "record e30=\n" + OPEN))}}, "the fencing token"),
+        ("run", {"answers": {ONE: answer(depool=said("depool", DAMAGED + OPEN))}}, "on the host"),
         ("proven", {"answers": {ONE: answer(proven=said("proven", "cat: denied", code=1))}}, "exit code 1"),
         ("holes", {"answers": {ONE: answer(**{"firewall-nft": said("firewall-nft", "")})}}, "nft"),
         ("pool", {"pools": {ONE: PoolError("conftool: no answer")}}, "conftool: no answer"),

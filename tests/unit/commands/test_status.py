@@ -18,7 +18,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Kernel
 from mxlib.model.state import Mta, Ports
-from tests.unit.commands import test_service_table as samples
+from tests.unit.support import service as samples
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import changed
 

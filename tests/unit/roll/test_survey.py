@@ -16,32 +16,13 @@ from mxlib.roll.state import Stand
 from mxlib.roll.survey import RUN_SUFFIX, Asked, known_bad_entry, newest, silent, survey
 from mxlib.verify.request import with_watched
 from tests.unit.support import healthy
+from tests.unit.support.healthy import STANDING
 
 RUNS, OTHER = "6.1.0-55-cloud-amd64", "6.1.0-56-cloud-amd64"
 ENTRY = (
     "gnulinux-advanced-5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11>gnulinux-{0}-advanced-5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
 )
 PLACE = MxSection("one", 10)
-STANDING = """\
-boot 0b6b7a40-64a9-4f0e-8d3b-3f7c1f2ad001
-kernel {kernel}
-processes 2
-listeners {listeners}
-saved {saved}
-next\x20
-puppet on
-units
-Job=
-ActiveState=active
-LoadState=loaded
-UnitFileState=generated
-
-Job=
-ActiveState=inactive
-LoadState=loaded
-UnitFileState=static
-end
-"""
 
 
 def facts(kernel=RUNS, listeners=2, saved=None, **changed) -> Facts:

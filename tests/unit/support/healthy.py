@@ -23,6 +23,27 @@ POLICY = with_watched(
 )
 CHECKS = {check.name: check for check in all_checks(ENTRIES)}
 NFTABLES, FERM = "mx1001", "mx2001"
+STANDING = """\
+boot 0b6b7a40-64a9-4f0e-8d3b-3f7c1f2ad001
+kernel {kernel}
+processes 2
+listeners {listeners}
+saved {saved}
+next\x20
+puppet on
+units
+Job=
+ActiveState=active
+LoadState=loaded
+UnitFileState=generated
+
+Job=
+ActiveState=inactive
+LoadState=loaded
+UnitFileState=static
+end
+"""
+"""Where such a host stands: its kernel, how many sockets listen on port 25, and GRUB's saved entry are left open."""
 
 
 def host(name=NFTABLES, **changed):
