@@ -1,4 +1,4 @@
-"""How a run ended, told through Spicerack."""
+"""How a run ended, announced through Spicerack."""
 
 import logging
 from pathlib import Path
@@ -52,14 +52,14 @@ def test_without_a_task_or_a_bot_nobody_comments(spicerack, section, task):
     spicerack.phabricator.assert_not_called()
 
 
-def test_a_dry_run_tells_nobody(spicerack):
+def test_a_dry_run_announces_nothing(spicerack):
     spicerack.dry_run = True
     announce(spicerack, AnnounceSection(phabricator=Path("/x")), "done", "T1", "comment")
     spicerack.phabricator.assert_not_called()
     assert kept(spicerack) == []
 
 
-def test_that_nobody_could_be_told_ends_nothing(spicerack):
+def test_an_announcement_that_fails_ends_nothing(spicerack):
     spicerack.phabricator.side_effect = PhabricatorError("no such file")
     announce(spicerack, AnnounceSection(sal=False, phabricator=Path("/x")), "done", "T1", "comment")
     assert kept(spicerack) == []

@@ -24,7 +24,7 @@ def test_a_watched_boot_is_drained_and_attached_again_when_a_cold_start_ends_it(
 
 
 class Shown(Console):
-    """A console that shows what it is told to, by a clock of its own."""
+    """A console that shows what a test sets, by a clock of its own."""
 
     def __init__(self) -> None:
         super().__init__([sys.executable, "-c", ""], clock=FakeClock())

@@ -107,7 +107,7 @@ def test_one_that_cannot_is_left_alone_also_when_it_comes_back():
     assert "left as it is" in lines[0]
 
 
-def test_who_goes_on_with_such_a_run_leaves_it_alone_too():
+def test_who_resumes_such_a_run_leaves_it_alone_too():
     record = SimpleNamespace(prior=SimpleNamespace(pool={}))
     context = SimpleNamespace(adapters=SimpleNamespace(pool=Conftool({"smtp": "yes"})))
     assert reading._read_pool(context, None, record) is Pool.NONE

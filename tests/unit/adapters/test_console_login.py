@@ -34,7 +34,7 @@ def test_a_refused_login_ends_after_two_attempts_and_shows_no_password(tmp_path:
     assert PASSWORD.reveal() not in (tmp_path / "transcript").read_text()
 
 
-def test_a_silent_console_is_told_as_such(tmp_path: Path) -> None:
+def test_a_silent_console_is_reported_as_silent(tmp_path: Path) -> None:
     with console("--show", " ") as line:
         begin = time.monotonic()
         with pytest.raises(ConsoleError, match="no prompt on the console within 1 s"):
@@ -76,7 +76,7 @@ PROMPTS = {
 def test_any_prompt_of_the_site_is_logged_in_to_and_left(tmp_path: Path, prompt: str) -> None:
     with console("--ps1", PROMPTS[prompt]) as line:
         if prompt == "that asks":
-            # nothing tells it from a question of login: it is not typed at, but left
+            # it looks like a question of login's: nothing is typed there, and the console is left
             with pytest.raises(ConsoleLoginError, match="the console asks: what now:"):
                 shell(line, tmp_path).open()
         else:
@@ -131,7 +131,7 @@ def test_a_refusal_in_any_language(tmp_path: Path, language: str) -> None:
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja"])
 def test_a_name_asked_for_in_another_language_is_got_past(tmp_path: Path, language: str) -> None:
-    """Somebody has mistyped and left: login asks anew, in its own words."""
+    """Somebody has mistyped and left: login asks again, in its own words."""
     with console("--language", language) as line:
         assert line.wait(lambda text: "mail login:" in text, timeout=5)
         line.send("x\r")
@@ -145,7 +145,7 @@ def test_a_name_asked_for_in_another_language_is_got_past(tmp_path: Path, langua
 @pytest.mark.parametrize(
     ("language", "why"), [("en", "the password of root has expired"), ("de", "the console asks: ")]
 )
-def test_an_expired_password_is_told_at_once_and_the_console_left(tmp_path: Path, language: str, why: str) -> None:
+def test_an_expired_password_is_reported_at_once_and_the_console_left(tmp_path: Path, language: str, why: str) -> None:
     with console("--expired", "--language", language) as line:
         begin = time.monotonic()
         host = shell(line, tmp_path)
@@ -156,7 +156,7 @@ def test_an_expired_password_is_told_at_once_and_the_console_left(tmp_path: Path
         assert host.logged_out
 
 
-def test_a_getty_that_logs_in_by_itself_is_used_and_told(tmp_path: Path) -> None:
+def test_a_getty_that_logs_in_by_itself_is_used_and_reported(tmp_path: Path) -> None:
     with console("--autologin", "--ps1", r"[\t] \u@\h:\w\$ ") as line:
         with shell(line, tmp_path) as host:
             assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"

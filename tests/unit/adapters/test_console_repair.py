@@ -1,4 +1,4 @@
-"""The whole repair, with a make-believe console behind ``ssh`` and a cluster that answers from a table."""
+"""The whole repair, with a simulated console behind ``ssh`` and a cluster that answers from a table."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
 
 
 class FakeCluster:
-    """Its console is the make-believe one, with these options."""
+    """Its console is the simulated one, with these options."""
 
     def __init__(self, *options: str, holders: tuple[str, ...] = ()) -> None:
         self._options = options
@@ -219,10 +219,10 @@ class Guest:
     ],
 )
 def test_a_forecast_without_an_answer(means: Means, answer: Exception, fate: Fate, virtual: bool | None) -> None:
-    told = forecast_for(Guest(), replace(means, rapi=lambda: FakeRapi(answer)))  # type: ignore[arg-type, return-value]
-    assert (told.fate(Level.COLD), told.virtual) == (fate, virtual)
+    found = forecast_for(Guest(), replace(means, rapi=lambda: FakeRapi(answer)))  # type: ignore[arg-type, return-value]
+    assert (found.fate(Level.COLD), found.virtual) == (fate, virtual)
     assert forecast_for(Guest(), None).virtual is None  # type: ignore[arg-type]
-    iron = NicFacts((), (), (), IRON)
+    physical = NicFacts((), (), (), IRON)
     none = replace(means, rapi=lambda: FakeRapi(NotAnInstanceError("no")))  # type: ignore[arg-type, return-value]
-    assert forecast_of(NAME, iron, none).virtual is False
-    assert forecast_of(NAME, iron, None).virtual is False
+    assert forecast_of(NAME, physical, none).virtual is False
+    assert forecast_of(NAME, physical, None).virtual is False

@@ -70,7 +70,7 @@ def test_a_file_that_is_no_ini_is_named_by_its_line(tmp_path, text, said):
     assert words_of(failed(read)).removeprefix(f"{path}: ") == said
 
 
-def test_what_libraries_log_of_a_file_that_they_go_on_without_is_its_line_alone(tmp_path, caplog, monkeypatch):
+def test_what_libraries_log_of_a_file_that_they_do_without_is_its_line_alone(tmp_path, caplog, monkeypatch):
     for name in ("conftool", "wmflib.config"):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
     path = tmp_path / "etcdrc"

@@ -56,9 +56,9 @@ def test_the_slot_and_the_budget_say_it_too(tmp_path: Path) -> None:
     """A run with --status, or a verification, is not refused: it has to say what is wrong."""
     with answering(Answers) as port:
         client = make_client(etcdrc(tmp_path, port))
-        told = slot(client).describe()
+        said = slot(client).describe()
         withheld = ProbeBudget(lambda: client, KEY, 10).reserve("mx", [OutboundProbe("any", "u@example.net")])
-    assert "etcd 3.6.1" in told
+    assert "etcd 3.6.1" in said
     assert "etcd 3.6.1" in withheld["any"]
 
 
@@ -136,7 +136,7 @@ def test_no_password_stands_in_an_error(tmp_path, line):
     assert "hunter2" not in str(error.value)
 
 
-def test_a_file_that_is_no_yaml_is_told_by_its_line(tmp_path):
+def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path):
     path = tmp_path / "etcdrc"
     path.write_text("username: mx\npassword: !hunter2\n")
     with pytest.raises(SlotError, match=r"it is not YAML from line 2, column 11 on: a value .* stands in quotes"):

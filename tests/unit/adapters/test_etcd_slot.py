@@ -71,7 +71,7 @@ def test_of_two_that_take_at_once_one_wins(client):
     assert one.state() is Slot.MINE
 
 
-def test_a_lease_that_ran_out_while_etcd_was_away_is_begun_anew(client):
+def test_a_lease_that_ran_out_while_etcd_was_away_is_begun_again(client):
     one = slot(client)
     one.take()
     client.expire()
@@ -165,7 +165,7 @@ def test_an_index_that_comes_twice_makes_nobody_elses_taking_ours(client):
     assert other.state() is Slot.MINE
 
 
-def test_a_taking_that_etcd_has_forgotten_is_said_with_the_way_to_go_on(client):
+def test_a_taking_that_etcd_has_forgotten_is_named_with_the_command_that_takes_it_again(client):
     one = slot(client)
     one.take(205)
     client.keys.clear()

@@ -26,7 +26,7 @@ def test_a_virtual_machine_is_found_by_its_group_of_clusters(world: FakeSpicerac
     assert (set(world.machines.asked), world.groups.asked) == ({"mx2001"}, ["ganeti02"])
 
 
-def test_a_machine_of_iron_is_no_instance_and_its_cluster_is_not_looked_for(world: FakeSpicerack) -> None:
+def test_a_physical_machine_is_no_instance_and_its_cluster_is_not_looked_for(world: FakeSpicerack) -> None:
     with pytest.raises(NotAnInstanceError, match=f"{IRON} is a physical machine in Netbox"):
         NetboxClusters(world, None).of(IRON)
     assert world.groups.asked == []
@@ -52,7 +52,7 @@ def namesake(world: FakeSpicerack) -> None:
     world.vm.primary_ip4.dns_name = "mx2001.elsewhere.test"
 
 
-def namesake_of_iron(world: FakeSpicerack) -> None:
+def physical_namesake(world: FakeSpicerack) -> None:
     world.devices.rows["mx2001"] = named("mx2001.elsewhere.test", rack="c1")
 
 
@@ -77,11 +77,11 @@ def odd(world: FakeSpicerack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "said"),
     [
         (absent, ("no 'mx2001'", "expected a device or a virtual machine")),
         (namesake, ("'mx2001.elsewhere.test'", f"expected '{VM}'")),
-        (namesake_of_iron, ("'mx2001.elsewhere.test'", f"expected '{VM}'")),
+        (physical_namesake, ("'mx2001.elsewhere.test'", f"expected '{VM}'")),
         (no_name, ("does not have any primary IP with a DNS name",)),
         (other_role, ("invalid role switch",)),
         (no_group, ("row-b", "expected a cluster in a cluster group")),
@@ -93,14 +93,14 @@ def odd(world: FakeSpicerack) -> None:
         (odd, ("cannot be read from Netbox", "nobody foresaw")),
     ],
 )
-def test_what_is_not_known_is_told_and_is_never_taken_for_iron(
-    world: FakeSpicerack, change: Callable[[FakeSpicerack], None], told: tuple[str, ...]
+def test_what_is_not_known_is_named_and_never_taken_for_a_physical_machine(
+    world: FakeSpicerack, change: Callable[[FakeSpicerack], None], said: tuple[str, ...]
 ) -> None:
     change(world)
     with pytest.raises(GanetiError) as caught:
         NetboxClusters(world, None).of(VM)
     assert not isinstance(caught.value, NotAnInstanceError)
-    assert [part for part in (VM, *told) if part not in str(caught.value)] == []
+    assert [part for part in (VM, *said) if part not in str(caught.value)] == []
 
 
 def test_a_configuration_of_netbox_that_is_no_yaml_shows_no_token(world: FakeSpicerack, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class FakeCluster:
 
 
 def made(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, foreseen: Forecast | None = None, **changes: object
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: Forecast | None = None, **changes: object
 ) -> GanetiRescue:
     means = SimpleNamespace(
         rapi=lambda: FakeRapi(MACHINE), cluster=FakeCluster(), clock=FakeClock(), dry_run=False, transcripts=tmp_path,
@@ -85,7 +85,7 @@ def made(
     for name, value in changes.items():
         setattr(means, name, value)
     monkeypatch.setattr(rescue_module, "forecast_of", lambda name, cards, means: told())
-    monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: foreseen or told())
+    monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: expected or told())
     monkeypatch.setattr(
         rescue_module, "read_facts", lambda host, sources: SimpleNamespace(get=lambda _: ifupdown(STANZAS))
     )
@@ -166,18 +166,18 @@ def test_the_guard_names_what_defeats_the_boot(monkeypatch: pytest.MonkeyPatch, 
     assert "rebuilt" in {one.check: one.why for one in said}["machine"]
 
 
-def test_a_dead_remote_api_is_unknown_and_a_host_of_iron_is_not_asked(
+def test_a_dead_remote_api_is_unknown_and_a_physical_host_is_not_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     host = SimpleNamespace(name=NAME)
     dead = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(GanetiUnreachableError("no answer")))
     assert {one.check: one.status for one in dead.ready(host, Level.GUEST, "none")}["machine"] is Status.UNKNOWN  # type: ignore[arg-type]
     for networking, status in ((IRON, Status.OK), (HOST, Status.UNKNOWN)):
-        foreseen = without_instance(NAME, NicFacts((card(),), (), (), networking), "knows no instance")
+        expected = without_instance(NAME, NicFacts((card(),), (), (), networking), "knows no instance")
         none = lambda: FakeRapi(NotAnInstanceError("knows no instance"))  # noqa: E731
-        iron = made(monkeypatch, tmp_path, rapi=none, foreseen=foreseen)
-        assert [one.status for one in iron.ready(host, Level.GUEST, "none")] == [status]  # type: ignore[arg-type]
-        assert [one.status for one in iron.ready(host, Level.COLD, "none")] == [Status.FAILED]  # type: ignore[arg-type]
+        physical = made(monkeypatch, tmp_path, rapi=none, expected=expected)
+        assert [one.status for one in physical.ready(host, Level.GUEST, "none")] == [status]  # type: ignore[arg-type]
+        assert [one.status for one in physical.ready(host, Level.COLD, "none")] == [Status.FAILED]  # type: ignore[arg-type]
 
 
 def test_a_dry_run_does_not_log_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
     assert mended.note.endswith("(seen). Do this.")
 
 
-def test_a_start_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_start_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cluster = FakeCluster()
 
     def fails(name: str, *, paused: bool) -> None:

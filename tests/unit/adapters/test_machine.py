@@ -129,8 +129,8 @@ def test_nothing_is_asked_before_it_is_needed(world: FakeSpicerack, section: Gan
 def test_the_forecast_asks_the_cluster_of_netbox_with_the_sites_password(
     world: FakeSpicerack, section: GanetiSection, tmp_path: Path, remote_api: Answers
 ) -> None:
-    told = forecast_for(Guest(VM), means(world, section, VM, tmp_path))
-    assert told.renames(Level.COLD) == {"ens5": "ens13"}
+    found = forecast_for(Guest(VM), means(world, section, VM, tmp_path))
+    assert found.renames(Level.COLD) == {"ens5": "ens13"}
     assert remote_api.asked == [(f"https://{MASTER}:5080/2/instances/{VM}", ("ops", "pw-of-the-site"))]
 
 
@@ -142,30 +142,30 @@ def test_the_console_goes_to_the_master_of_netbox(world: FakeSpicerack, section:
     assert made == [MASTER]
 
 
-def test_a_master_that_is_no_host_is_told(world: FakeSpicerack, section: GanetiSection, tmp_path: Path) -> None:
+def test_a_master_that_is_no_host_is_named(world: FakeSpicerack, section: GanetiSection, tmp_path: Path) -> None:
     cluster = means(world, section, VM, tmp_path, host_of=failing(RemoteError("No hosts provided"))).cluster
     with pytest.raises(GanetiError, match=f"master {MASTER} of the cluster of {VM} is no host: No hosts provided"):
         cluster.console_argv(VM)
 
 
-def test_a_cluster_that_contradicts_netbox_is_unknown_not_iron(
+def test_a_cluster_that_contradicts_netbox_is_unknown_and_not_physical(
     world: FakeSpicerack, section: GanetiSection, tmp_path: Path, remote_api: Answers
 ) -> None:
     remote_api.status = 404
-    told = forecast_for(Guest(VM), means(world, section, VM, tmp_path))
-    assert (told.fate(Level.COLD), told.virtual) == (Fate.UNKNOWN, None)
-    assert f"knows no instance {VM}, yet Netbox has {VM} in the cluster 'ganeti02'" in told.note
+    found = forecast_for(Guest(VM), means(world, section, VM, tmp_path))
+    assert (found.fate(Level.COLD), found.virtual) == (Fate.UNKNOWN, None)
+    assert f"knows no instance {VM}, yet Netbox has {VM} in the cluster 'ganeti02'" in found.note
     plain = Rapi("https://x:5080", "ops", Secret("pw"), ca_file=None, timeout=1)
     with pytest.raises(NotAnInstanceError):
         plain.instance(VM)
 
 
-def test_iron_is_said_and_gone_on_with(
+def test_a_physical_machine_is_reported_and_no_obstacle(
     world: FakeSpicerack, section: GanetiSection, tmp_path: Path, remote_api: Answers
 ) -> None:
-    told = forecast_for(Guest(IRON, IRON_SAYS), means(world, section, IRON, tmp_path))
-    assert (told.fate(Level.COLD), told.virtual) == (Fate.KEPT, False)
-    assert told.note == f"{IRON} is not a Ganeti machine: {IRON} is a physical machine in Netbox"
+    found = forecast_for(Guest(IRON, IRON_SAYS), means(world, section, IRON, tmp_path))
+    assert (found.fate(Level.COLD), found.virtual) == (Fate.KEPT, False)
+    assert found.note == f"{IRON} is not a Ganeti machine: {IRON} is a physical machine in Netbox"
     rescue = GanetiRescue(means(world, section, IRON, tmp_path), Guest(IRON, IRON_SAYS), "r1")
     (guest,) = rescue.ready(Guest(IRON, IRON_SAYS), Level.GUEST, "none")
     (cold,) = rescue.ready(Guest(IRON, IRON_SAYS), Level.COLD, "none")

@@ -17,7 +17,7 @@ TO = RollNotify(("ops@example.org",), "roll@example.org", "mail.example.org:2525
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "sent"),
     [
         (Outcome.FELL_BACK, True),
         (Outcome.BLOCKED, True),
@@ -26,8 +26,8 @@ TO = RollNotify(("ops@example.org",), "roll@example.org", "mail.example.org:2525
         (Outcome.TAKEN, False),
     ],
 )
-def test_the_operators_are_told_when_it_stops(end: Outcome, told: bool) -> None:
-    assert roll_notify.wanted(TO, build(events(end))) is told
+def test_the_operators_get_a_mail_when_it_stops(end: Outcome, sent: bool) -> None:
+    assert roll_notify.wanted(TO, build(events(end))) is sent
     assert not roll_notify.wanted(RollNotify(), build(events(end)))
     assert roll_notify.wanted(RollNotify(TO.to, success=True), build(events(Outcome.DONE)))
 

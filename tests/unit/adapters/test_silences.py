@@ -130,7 +130,7 @@ def test_beside_the_run_every_silence_of_its_record_is_prolonged():
     assert seen == [("a", 10)]
 
 
-def test_who_goes_on_with_a_run_silences_anew_what_has_run_out():
+def test_who_resumes_a_run_silences_again_what_has_run_out():
     def expired(_silence, _minutes):
         raise SilenceError("expired")
 

@@ -34,8 +34,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def admin_log() -> Iterator[tuple[int, list[str]]]:
-    """The port of a server admin log, and what it was told."""
-    told: list[str] = []
+    """The port of a server admin log, and what it got."""
+    got: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def listen() -> None:
@@ -45,10 +45,10 @@ def admin_log() -> Iterator[tuple[int, list[str]]]:
                 except OSError:
                     return
                 with connection:
-                    told.append(connection.recv(4096).decode())
+                    got.append(connection.recv(4096).decode())
 
         threading.Thread(target=listen, daemon=True).start()
-        yield server.getsockname()[1], told
+        yield server.getsockname()[1], got
         server.shutdown(socket.SHUT_RDWR)
 
 

@@ -14,32 +14,42 @@ from mxlib.config.sections import GanetiSection
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Level
 from mxlib.nic.cause import Cause, Diagnosis
-from mxlib.nic.forecast import Fate, Forecast, NicForecast
-from mxlib.nic.forecast import Outcome as NameOutcome
+from mxlib.nic.forecast import Fate, Forecast, forecast
+from mxlib.nic.instance import Instance
 from mxlib.nic.report import RepairReport
-from tests.unit.support.fake_guest import FakeGuest
-from tests.unit.support.nics import MAC
+from tests.unit.support.fake_guest import TEXT, FakeGuest
+from tests.unit.support.nics import MAC, ifupdown
 from tests.unit.support.site import SITE
 
 MX = "mx1001.example.org"
 FILE = Path("etc/network/interfaces")
 
 
-def foreseen(cold: Fate, guest: Fate = Fate.KEPT) -> Forecast:
-    after = {Fate.RENAMED: "ens13", Fate.KEPT: "ens5"}
-    outcomes = {level: NameOutcome(guest, after.get(guest), "so it is") for level in Level}
-    outcomes[Level.COLD] = NameOutcome(cold, after.get(cold), "PCI slot 5 becomes 13")
-    return Forecast(MX, (NicForecast("ens5", MAC, 5, outcomes),))
+def expected(cold: Fate, guest: Fate = Fate.KEPT) -> Forecast:
+    """A forecast that this is what becomes of the one name."""
+    hvparams = {"kvm_pci_reservations": 12, "disk_type": "paravirtual", "machine_version": "", "acpi": True}
+    machine = Instance(MX, "ganeti01.lab.test", "running", (MAC,), 1, {**hvparams, "reboot_behavior": "reboot"})
+    made = forecast(MX, machine, ifupdown(TEXT))
+    (card,) = made.nics
+    assert made.renames(Level.COLD) == {"ens5": "ens13"}
+    names = {Fate.RENAMED: "ens13", Fate.KEPT: "ens5"}
+    fates = {level: cold if level is Level.COLD else guest for level in Level}
+    by_level = dataclasses.fields(card)[-1].name
+    changed = {
+        level: dataclasses.replace(one, fate=fates[level], name=names.get(fates[level]))
+        for level, one in getattr(card, by_level).items()
+    }
+    return dataclasses.replace(made, nics=(dataclasses.replace(card, **{by_level: changed}),))
 
 
 class Machine:
-    """A host with real files, whose cluster foresees what it is given."""
+    """A host with real files, whose cluster forecasts what it is given."""
 
     def __init__(self, monkeypatch, tmp_path, cold: Fate = Fate.RENAMED, guest: Fate = Fate.KEPT):
         self.guest = FakeGuest(tmp_path, {"ens5": MAC})
         self.repairs: list[dict] = []
         monkeypatch.setattr("mxlib.commands.wiring.Wiring.host", lambda *_: self.guest)
-        monkeypatch.setattr(nic, "forecast_for", lambda host, means: foreseen(cold, guest))
+        monkeypatch.setattr(nic, "forecast_for", lambda host, means: expected(cold, guest))
 
     @property
     def file(self) -> str:
@@ -80,7 +90,7 @@ def test_a_forecast_that_knows_one_way_alone_is_unknown(monkeypatch, spicerack, 
     command = made(spicerack, "forecast")
     assert command.execute() is outcome
     assert (machine.guest.acts, command.acted) == ([], False)
-    assert any("cold: PCI slot 5 becomes 13" in line for line in lines())
+    assert any("cold: " in line and "PCI slot 5 becomes 13" in line for line in lines())
 
 
 def test_a_pin_shows_its_change_makes_it_and_says_how_to_undo_it(monkeypatch, spicerack, lines, tmp_path):

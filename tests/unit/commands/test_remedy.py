@@ -77,7 +77,7 @@ class Stage:
         if self.error:
             raise self.error
         bench.act(f"systemctl restart {order.argument}", 30.0)
-        return f"{order.argument} was started anew"
+        return f"{order.argument} was restarted"
 
 
 def test_what_is_not_within_the_bounds_is_refused_before_the_host_is_asked(monkeypatch, spicerack, tmp_path):
@@ -130,7 +130,7 @@ def test_a_remedy_that_fails_is_in_the_journal_and_its_end_is_a_failure(monkeypa
 
 
 @pytest.mark.parametrize(("run", "outcome"), [("", Outcome.REFUSED), (RECORD.run, Outcome.DONE)])
-def test_a_host_that_a_run_has_claimed_is_left_to_who_goes_on_with_it(
+def test_a_host_that_a_run_has_claimed_is_left_to_whose_run_it_is(
     monkeypatch, spicerack, tmp_path, lines, run, outcome
 ):
     stage = Stage(monkeypatch, spicerack, tmp_path, Status.OK, Status.OK, record=RECORD, run=run)

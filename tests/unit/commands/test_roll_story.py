@@ -22,14 +22,14 @@ def journal(tmp_path: Path) -> Path:
     return path
 
 
-def told(journal: Path) -> list[str]:
+def said(journal: Path) -> list[str]:
     tell = Tell()
     Story(RollSection(), journal.parent, "why", "", FakeClock(), tell).write(journal, lambda _headline: None)
     return list(tell.lines)
 
 
 def test_markdown_json_and_a_page_lie_beside_the_journal(journal: Path) -> None:
-    lines = told(journal)
+    lines = said(journal)
     assert f"page: {journal.with_suffix('.html')}" in lines
     assert "Hosts over time" in journal.with_suffix(".html").read_text()
     assert json.loads(journal.with_suffix(".json").read_text())["exit_code"] == 12
@@ -38,7 +38,7 @@ def test_markdown_json_and_a_page_lie_beside_the_journal(journal: Path) -> None:
 
 def test_a_page_that_cannot_be_made_costs_nothing_else(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mxlib.pages.roll.page", lambda *_: 1 / 0)
-    lines = told(journal)
+    lines = said(journal)
     assert any("the page could not be made" in line for line in lines)
     assert not journal.with_suffix(".html").exists()
     assert lines[-1].startswith("roll of 6.1.0-56: stopped, a host: fell back")

@@ -1,4 +1,4 @@
-"""What ``--status`` says of a host: which kernel it boots next, who was refused, and the command that goes on."""
+"""What ``--status`` says of a host: which kernel it boots next, who was refused, and the next command."""
 
 import json
 import logging
@@ -117,7 +117,7 @@ def test_a_host_without_nft_is_unknown_in_one_line_and_says_where_the_rest_is(lo
     assert json.loads(capsys.readouterr().out)["outcome"] == "UNKNOWN"
 
 
-def test_a_silent_host_is_told_to_a_program_too(look, capsys):
+def test_a_silent_host_is_reported_to_a_program_too(look, capsys):
     assert look(silent="no session") is Outcome.NO_ANSWER
     told = json.loads(capsys.readouterr().out)
     assert (told["answered"], told["exit_code"]) == (False, Outcome.NO_ANSWER.value)

@@ -44,7 +44,7 @@ def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog)
     assert "mx_verify_answered" in (tmp_path / "mx.prom").read_text()
 
 
-def test_what_was_found_is_told_also_where_it_cannot_be_written(monkeypatch, tmp_path, caplog):
+def test_what_was_found_is_shown_also_where_it_cannot_be_written(monkeypatch, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
     place = tmp_path / "gone"

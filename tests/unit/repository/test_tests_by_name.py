@@ -1,6 +1,7 @@
 """A module's test is found by its name: mxlib/ROOM/x.py is tested by tests/unit/ROOM/test_x.py, which imports it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,35 @@ def test_every_module_of_a_room_is_tested_under_its_name(room: str) -> None:
 @pytest.mark.parametrize("room", sorted(TO_BE_DONE))
 def test_a_room_that_is_done_is_taken_off_the_list(room: str) -> None:
     assert untested(ROOT, room)
+
+
+def borrowed(tests: Path) -> list[str]:
+    """The test files that import from another one: what several need belongs into support/."""
+    return sorted(
+        str(path.relative_to(tests))
+        for path in tests.rglob("test_*.py")
+        if any(re.fullmatch(r"tests\.unit\.(?!support\.)(\w+\.)*test_\w+", name) for name in names(path))
+    )
+
+
+def test_no_test_imports_from_another_one() -> None:
+    tests = ROOT / "tests/unit"
+    assert [one for one in borrowed(tests) if one.partition("/")[0] not in TO_BE_DONE] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from tests.unit.checks.test_y import SAMPLE", ["checks/test_x.py"]),
+        ("from tests.unit.checks import test_y", ["checks/test_x.py"]),
+        ("from tests.unit.support.samples import test_y", []),
+        ("from tests.unit.support import samples", []),
+    ],
+)
+def test_what_is_imported_from_another_test_is_found(tmp_path: Path, line: str, found: list[str]) -> None:
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks/test_x.py").write_text(line, encoding="utf-8")
+    assert borrowed(tmp_path) == found
 
 
 @pytest.mark.parametrize(
