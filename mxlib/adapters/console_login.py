@@ -17,6 +17,7 @@ from mxlib.adapters.console import (
     ConsoleLoginError,
     ConsoleStateError,
 )
+from mxlib.adapters.redact import redact
 from mxlib.adapters.secret import Secret
 from mxlib.base.text import one_line
 from mxlib.nic.screen import Screen, Waiting, open_line
@@ -117,9 +118,14 @@ class Entry:
     def _no_prompt(self) -> ConsoleError:
         screen = self._console.screen()
         if self._strange and screen.waiting is Waiting.BOOTING:
-            screen = replace(screen, waiting=Waiting.PROMPT, detail=self._strange)
-            return ConsoleStateError(f"the console shows {screen.waiting.value}: {self._strange}", screen)
+            shown = self._shown(screen, self._strange)
+            screen = replace(screen, waiting=Waiting.PROMPT, detail=shown)
+            return ConsoleStateError(f"the console shows {screen.waiting.value}: {shown}", screen)
         return ConsoleError(f"no prompt on the console within {self._login.timeout:.0f} s", screen)
+
+    def _shown(self, screen: Screen, line: str) -> str:
+        """Return the line that the console stands at, safe to show: a password may have begun on the line before."""
+        return one_line(screen.last.splitlines()[-1] if screen.last else redact(line, self._login.password))
 
     def _advance(self, screen: Screen) -> bool:
         """Take one step towards a root shell, and return whether we are in one."""
@@ -239,7 +245,7 @@ class Entry:
         if _EXPIRED.search(text):
             raise ConsoleExpiredError(f"the password of {self._login.user} has expired", screen)
         if _QUESTION.search(line):
-            asks = one_line(screen.last.splitlines()[-1] if screen.last else line)
+            asks = self._shown(screen, line)
             raise ConsoleExpiredError(f"after the password of {self._login.user} the console asks: {asks}", screen)
         return True
 

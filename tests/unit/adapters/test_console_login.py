@@ -10,7 +10,8 @@ import pytest
 
 from mxlib.adapters.console import ConsoleEndedError, ConsoleError, ConsoleLoginError, ConsoleStateError
 from mxlib.adapters.console_login import Entry, Login, Pace
-from mxlib.nic.screen import Screen, Waiting, look
+from mxlib.adapters.redact import redact
+from mxlib.nic.screen import Screen, Waiting, look, plain
 from tests.unit.support import fake_console
 from tests.unit.support.consoles import PASSWORD, console, shell
 from tests.unit.support.fakes import FakeClock
@@ -213,10 +214,13 @@ class Asking:
         self.shown = "mail login: "
 
     def text(self) -> str:
-        return self.shown
+        return plain(self.shown)
 
     def screen(self) -> Screen:
-        return look(self.shown)
+        return look(redact(self.shown, PASSWORD))
+
+    def wait_for(self, pattern: object, *, timeout: float) -> None:
+        self.clock.sleep(timeout)
 
     def settle(self, *, still: float, timeout: float) -> Screen:
         self.clock.sleep(still)
@@ -252,3 +256,26 @@ def test_the_password_is_typed_only_at_a_question_that_hides_it(question: str, e
     with contextlib.suppress(ConsoleError):
         entry(line, timeout=5.0).enter()
     assert (f"{PASSWORD.reveal()}\r" in line.typed) is typed
+
+
+@pytest.mark.parametrize(
+    "prompt", [f"what now, {PASSWORD.reveal()}> ", f"\nwhat now, {PASSWORD.reveal()[:9]} \r{PASSWORD.reveal()[9:]}> "]
+)
+def test_a_prompt_that_repeats_the_password_is_shown_without_it(prompt: str) -> None:
+    line = Asking("", echoes=False)
+    line.shown = prompt
+    line.forget = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(ConsoleStateError, match="the console shows a prompt that is not known") as caught:
+        entry(line, timeout=20.0).enter()
+    assert caught.value.screen is not None
+    assert "the-line" not in caught.value.why + caught.value.screen.detail
+
+
+def test_a_question_after_the_password_is_shown_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Asking("", echoes=False)
+    way = entry(line)
+    way.passwords = 1
+    line.shown = f"{PASSWORD.reveal()} is old, a new one: "
+    with pytest.raises(ConsoleLoginError, match=r"the console asks: \*\*\* is old, a new one:"):
+        way._came_in()
+
