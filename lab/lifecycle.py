@@ -21,8 +21,9 @@ from lab.stations.box import Box
 from lab.world import worlds
 
 Say = Callable[[str], None]
-# Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once.
-BOOT_DEADLINE = 240
+# Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once on a busy
+# machine: the shutdown and the first 15 s of a kernel were once seen to take more than two minutes.
+BOOT_DEADLINE = 480
 
 
 class Progress:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab import demo
-from lab.lifecycle import Stations, ssh, wait_ssh
+from lab.lifecycle import BOOT_DEADLINE, Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
 from tests.lab.runs import killed_after
@@ -113,7 +113,7 @@ def test_killed_between_prevention_and_cold_start_it_is_reachable_whichever_way_
         assert on_host(place, f"cat {TEXT}") != text
         before = on_host(place, "cat /proc/sys/kernel/random/boot_id").strip()
         ssh(place, MX2, "systemctl --no-block reboot")
-        wait_for("another boot of mx2001", lambda: booted(place) not in ("", before), deadline=240)
+        wait_for("another boot of mx2001", lambda: booted(place) not in ("", before), deadline=BOOT_DEADLINE)
         assert address_on(place) == "ens5"
         code, _ = reboot_mx(place, "--abort")
         assert code in (0, 11)

@@ -10,7 +10,7 @@ import pytest
 
 from lab import demo, lifecycle
 from lab.faults import catalogue as faults
-from lab.lifecycle import Stations, ssh, wait_ssh
+from lab.lifecycle import BOOT_DEADLINE, Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchanger, exchanger
 from lab.shell import wait_for
 from lab.stations import infra, node, outside
@@ -84,7 +84,7 @@ def test_nic_renumber(place: Stations, broken) -> None:
         on(place, MX2, "sync")
         place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=0", MX2.fqdn], timeout=120)
         with read_console(place, MX2) as console:
-            wait_for("the machine itself to come up", lambda: "login:" in console(), deadline=90)
+            wait_for("the machine itself to come up", lambda: "login:" in console(), deadline=BOOT_DEADLINE)
         knock = ["timeout", "3", "bash", "-c", f"exec 3<>/dev/tcp/{MX2.v4}/22"]
         assert place.operator.run(knock, check=False).returncode != 0, "but nobody reaches it"
         assert node.card_slot(place.node, MX2) == 13
@@ -130,7 +130,7 @@ def test_kernel_that_does_not_boot(place: Stations, broken, name: str, marker: s
     with broken(name, kernel=other):
         with read_console(place, MX2) as console:
             on(place, MX2, f"grub-reboot '{facts.grub_entry(other)}'; sync; systemctl --no-block reboot")
-            wait_for(f"{marker!r} on the console", lambda: marker in console(), deadline=120)
+            wait_for(f"{marker!r} on the console", lambda: marker in console(), deadline=BOOT_DEADLINE)
         time.sleep(20 if name == "kernel-hang" else 0)
         assert ssh(place, MX2, "true").returncode != 0
         node.power_cycle(place.node, MX2)

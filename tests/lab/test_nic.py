@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from lab import demo
-from lab.lifecycle import Stations, ssh, wait_ssh
+from lab.lifecycle import BOOT_DEADLINE, Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
 from mxlib.model.outcome import Outcome
@@ -45,7 +45,7 @@ def cold_start(place: Stations) -> None:
 def reboot_warm(place: Stations) -> None:
     before = boot_id(place)
     ssh(place, MX2, "systemctl --no-block reboot")
-    wait_for("another boot of mx2001", lambda: boot_id(place) not in ("", before), deadline=240)
+    wait_for("another boot of mx2001", lambda: boot_id(place) not in ("", before), deadline=BOOT_DEADLINE)
 
 
 def beyond_boot(said: str) -> float:
