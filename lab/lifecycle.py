@@ -263,7 +263,7 @@ def send_signal(child: "subprocess.Popen[bytes]", number: int) -> None:
 
 def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
     """Run a script on an exchanger over SSH from the first management host."""
-    words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=5", mx.fqdn, "--", script]
+    words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=15", mx.fqdn, "--", script]
     return place.operator.run(words, timeout=timeout, check=False)
 
 
