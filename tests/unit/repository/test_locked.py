@@ -11,7 +11,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[3]
 NEWEST, OLDEST = ROOT / "tests" / "locked.txt", ROOT / "tests" / "locked-oldest.txt"
-IN_BROWSER = ROOT / "tests" / "locked-browser.txt"
+IN_BROWSER, MUTATED = ROOT / "tests" / "locked-browser.txt", ROOT / "tests" / "locked-mutants.txt"
 CONFIG = configparser.ConfigParser()
 CONFIG.read(ROOT / "setup.cfg")
 
@@ -22,7 +22,9 @@ def asked(section: str, option: str) -> list[Requirement]:
 
 
 CLAIMED = asked("options", "install_requires")
-TOOLS, LINT, BROWSER = (asked("options.extras_require", option) for option in ("tests", "lint", "browser"))
+TOOLS, LINT, BROWSER, MUTANTS = (
+    asked("options.extras_require", option) for option in ("tests", "lint", "browser", "mutants")
+)
 
 
 def entries(path: Path) -> list[str]:
@@ -40,7 +42,7 @@ def locked(path: Path) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("path", [NEWEST, OLDEST, IN_BROWSER], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [NEWEST, OLDEST, IN_BROWSER, MUTATED], ids=lambda path: path.name)
 def test_every_package_has_one_version_and_hashes_and_comes_from_no_index_of_its_own(path: Path) -> None:
     form = r"[a-z0-9.-]+==[\w.]+ (; [^#]+?)?( *--hash=sha256:[0-9a-f]{64})+"
     assert len(entries(path)) > 40
@@ -49,8 +51,13 @@ def test_every_package_has_one_version_and_hashes_and_comes_from_no_index_of_its
 
 @pytest.mark.parametrize(
     ("path", "wanted"),
-    [(NEWEST, [*CLAIMED, *TOOLS, *LINT]), (OLDEST, [*CLAIMED, *TOOLS]), (IN_BROWSER, [*CLAIMED, *TOOLS, *BROWSER])],
-    ids=["newest", "oldest", "browser"],
+    [
+        (NEWEST, [*CLAIMED, *TOOLS, *LINT]),
+        (OLDEST, [*CLAIMED, *TOOLS]),
+        (IN_BROWSER, [*CLAIMED, *TOOLS, *BROWSER]),
+        (MUTATED, [*CLAIMED, *TOOLS, *MUTANTS]),
+    ],
+    ids=["newest", "oldest", "browser", "mutants"],
 )
 def test_what_is_locked_is_what_setup_cfg_allows(path: Path, wanted: list[Requirement]) -> None:
     known = locked(path)
