@@ -127,7 +127,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
         raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
     has_file, unit = "file" in lines, lines.get("unit", "")
     kept = Kept(_decoded(lines.get("kept-token")), _decoded(lines.get("record")))
-    token, record = kept.number(), _record(kept.record)
+    record, token = _record(kept.record), kept.number()
     return DepoolFacts(
         record=record,
         kept=kept,

@@ -186,7 +186,7 @@ class MemoryRun:
         self.before, self.lost, self.moves, self.ticks = {}, {}, {}, {}
         self.die_after, self.effects, self.happened = die_after, 0, []
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
-        self.baton, self.seen = baton, 0
+        self.baton, self.looked_at = baton, 0
         self.process.without_slot = without_slot is not None
         self.slot = MemorySlot(self.process) if without_slot is None else NoSlot(self.process, without_slot)
         pool = MemoryPool(self.mx, if_readable=without_slot is not None)
@@ -224,7 +224,7 @@ class MemoryRun:
 
     def alone(self):
         """Whether nobody else has done anything since the last look."""
-        return self.baton is None or self.baton.passed == self.seen
+        return self.baton is None or self.baton.passed == self.looked_at
 
     def act(self, script, *, record=None, timeout=30.0, look=True):
         """What the loop itself writes: the record, and nothing else; a step that is a real one acts on a target."""
@@ -262,7 +262,7 @@ class MemoryRun:
     def standing(self, _host, _mta):
         self.others_first()
         self.mx.asked()
-        self.seen = 0 if self.baton is None else self.baton.passed
+        self.looked_at = 0 if self.baton is None else self.baton.passed
         view = self.mx.view()
         if view is None:
             raise HostUnreachableError("no session")
