@@ -1,7 +1,7 @@
 """What a step works with: the world as given, the few values a run changes, and the one way to write to the host."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from mxlib.base.errors import CommandFailedError, CommandTimeoutError, LockedErr
 from mxlib.base.meter import Meter
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
-from mxlib.facts.section import Section, build_script, split_output
+from mxlib.facts.section import build_script, split_output
 from mxlib.facts.source import Facts, Source, sections_of
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import FENCED, RECORD, Basis, answer, refusal, transaction
@@ -219,7 +219,8 @@ class RebootWorld(World):
         if record is not None:
             self.progress.record = record
         if look:
-            self._keep_look(dataclasses.replace(result, output=found.look), sections, mark)
+            looked = split_output(dataclasses.replace(result, output=found.look), sections, mark)
+            self.keep_look(Facts(self.target.name, result.started, looked))
         if found.code:
             said = one_line(found.output) or one_line(script, 80)
             raise CommandFailedError(f"{self.target.name}: exit code {found.code}: {said}")
@@ -238,10 +239,10 @@ class RebootWorld(World):
         changed = f"has booted meanwhile, into {one_line(found)}" if what == "boot" else "has a changed record or token"
         return MovedError(f"{self.target.name} {changed}; nothing was done")
 
-    def _keep_look(self, result: CommandResult, sections: Sequence[Section], mark: str) -> None:
-        outputs = split_output(result, sections, mark)
+    def keep_look(self, facts: Facts) -> None:
+        """Keep where the host stands, as read together with something else, for the next decision."""
         try:
-            self.looked(Facts(self.target.name, result.started, outputs).get(source(self.mta)))
+            self.looked(facts.get(source(self.mta)))
         except ParseError:
             self.looked(None)  # the next decision looks itself
 

@@ -15,7 +15,7 @@ from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Mta, State, Step
 from mxlib.mta import configuration
-from mxlib.mta.standing import read_standing
+from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import ledger, proof, queue
@@ -131,10 +131,12 @@ def start(world: RebootWorld, state: State) -> Done:
     # who stays out is not given to clients: it only delivers what it has
     stays = world.progress.goal.stays_out(record) and record.trusted(record.boot)
     check = "" if stays else proof.unchanged(world, record)
-    said = world.act(f"# let the MTA start\n{check}rm -f {HOLD}\n{mta.start_script}", timeout=90, look=False).output
+    said = world.act(f"# let the MTA start\n{check}rm -f {HOLD}\n{mta.start_script}", timeout=90).output
     if changed := proof.changed_instead(world, record, said):
         return Done(f"not started: {changed}")
-    if not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
+    look = world.progress.look
+    at_once = look is not None and _runs(look[0])
+    if not at_once and not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
         raise StepError(f"{mta.units[0]} was started and does not listen")
     if not mta.can.stop_spares:
         world.act(f"# let the queue go\n{mta.let_go_script}", timeout=90, look=False)
@@ -144,6 +146,10 @@ def start(world: RebootWorld, state: State) -> Done:
 def _listens(world: RebootWorld) -> bool:
     found = read_standing(world.target, world.mta)
     world.looked(found)
+    return _runs(found)
+
+
+def _runs(found: Standing) -> bool:
     return found.mta_unit == "active" and found.listeners > 0
 
 

@@ -13,6 +13,7 @@ from mxlib.facts.depool import HOLD
 from mxlib.facts.source import read_facts
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.state import Mta, State, Step
+from mxlib.mta import standing
 from mxlib.mta.service import MtaFacts, Role
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, on_host, with_record
@@ -108,9 +109,12 @@ def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -
     begin = world.clock.monotonic()
     ended: str | None = None
     while True:
-        facts = read_facts(world.target, (world.mta.service,)).get(world.mta.service)
+        # where the host stands is asked in the same round trip: the next decision then needs no look of its own
+        found = read_facts(world.target, (world.mta.service, standing.source(world.mta)))
+        facts = found.get(world.mta.service)
         waited = world.clock.monotonic() - begin
         if reached(facts):
+            world.keep_look(found)
             return f"at {what} after {duration(waited)}{ended or ''}"
         if waited > limit:
             left = f"{_processes(facts)}{ended or ''}"

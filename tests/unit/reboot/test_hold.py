@@ -35,11 +35,13 @@ def world(monkeypatch):
         context = SimpleNamespace(
             clock=clock, operator=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
             act=lambda script, timeout=30, **given: done.append(script), mta=find("exim"),
+            keep_look=lambda facts: done.append(f"keeps the look at {clock.seconds:.0f} s"),
         )  # fmt: skip
         monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
 
-        def read(_host, _sources):
+        def read(_host, sources):
             asked = any("kill -TERM" in script for script in done)
+            assert [one.name for one in sources] == ["mta", "standing"]
             return SimpleNamespace(get=lambda _source: Facts(*at(clock.seconds, asked)))
 
         monkeypatch.setattr(queue, "read_facts", read)
@@ -60,7 +62,8 @@ def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
     note = queue.hold(found.context, STATE).note
     assert note.endswith("; 1 SMTP session had to be ended, the senders keep what was not taken")
     assert 60 < found.clock.seconds < 63
-    assert found.done[-1].endswith("\nkill -TERM 41 || true")
+    assert found.done[-2].endswith("\nkill -TERM 41 || true")
+    assert found.done[-1].startswith("keeps the look at 6")
 
 
 def test_a_delivery_is_never_ended(world):
@@ -73,3 +76,4 @@ def test_a_delivery_is_never_ended(world):
 def test_a_delivery_that_ends_in_time_is_waited_for(world):
     found = world(lambda seconds, asked: (DELIVERY,) if seconds < 100 else ())
     assert "at rest after 1 min 40 s" in queue.hold(found.context, STATE).note
+    assert found.done[-1] == "keeps the look at 100 s", "and not one of while it was not at rest"

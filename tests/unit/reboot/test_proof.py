@@ -117,6 +117,20 @@ def test_who_stays_out_delivers_what_it_has_whatever_has_changed(
     assert (PROVEN in world.sent[0]) is compared
 
 
+@pytest.mark.parametrize(("unit", "listeners", "looks"), [("active", 2, 0), ("active", 0, 2), ("activating", 2, 2)])
+def test_an_mta_that_listens_by_the_answer_to_its_start_is_not_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, unit: str, listeners: int, looks: int
+) -> None:
+    taken = [SimpleNamespace(mta_unit=unit, listeners=listeners), SimpleNamespace(mta_unit="active", listeners=1)]
+    read = iter(taken)
+    monkeypatch.setattr(prove, "read_standing", lambda *_: taken.append("look") or next(read))
+    world: Any = World()
+    world.looked = lambda _found: None
+    world.progress.look = (taken[0], 0.0)
+    assert prove.start(world, state()).note == "exim4.service runs and listens"
+    assert taken.count("look") == looks
+
+
 # --- what is noted with a proof
 
 
