@@ -11,6 +11,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Judgement, Level
 from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.reboot import plan
 from mxlib.reboot.plan import decide, truthful
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 
@@ -352,6 +353,46 @@ def happen(mx, what):
 def view(**changes):
     base = {"boot": "b", "kernel": OLD.release, "ports": Ports.OPEN, "mta": Mta.SERVING, "saved": "", "next": ""}
     return View(**{**base, "puppet_off": False, **changes})
+
+
+@pytest.mark.parametrize(
+    ("host", "pool", "serves"),
+    [
+        (view(), Pool.IN, True),
+        (view(), Pool.NONE, True),
+        (view(), Pool.OUT, False),
+        (view(), Pool.PARTLY, False),
+        (view(), Pool.UNKNOWN, False),
+        (view(ports=Ports.PARTLY), Pool.IN, False),
+        (view(ports=Ports.CLOSED), Pool.NONE, False),
+        (view(mta=Mta.OTHER), Pool.IN, False),
+        (view(mta=Mta.HELD), Pool.NONE, False),
+        (None, Pool.IN, False),
+    ],
+)
+def test_clients_are_served_where_ports_mta_and_pool_all_let_them(host, pool, serves):
+    assert plan.in_service(State(None, host, pool, Slot.FREE)) is serves
+
+
+@pytest.mark.parametrize("slot", [Slot.LEFT, Slot.MINE, Slot.OTHERS])
+def test_only_the_slot_tells_that_a_run_has_left_a_machine_off(slot):
+    state = State(None, None, Pool.IN, slot, waited=Waited.OFF, cures=frozenset({"power on"}))
+    off = "the machine is off"
+    left = f"{off}, and the slot does not say that a run has left it so: start it, then --resume"
+    wanted = {Slot.LEFT: Do(Step.SLOT, "left behind"), Slot.MINE: Do(Step.POWER_ON, off)}
+    assert decide(RESUME, state) == wanted.get(slot, End(Outcome.LEFT_OUT, left))
+    tried = replace(state, cures=frozenset())
+    if slot is Slot.MINE:
+        assert decide(RESUME, tried) == End(Outcome.LEFT_OUT, f"{off}, and starting it was tried")
+
+
+@pytest.mark.parametrize(("diagnosis", "said"), [("", ""), ("a panic is shown", ": a panic is shown")])
+def test_what_was_found_out_of_a_silent_host_is_said(diagnosis, said):
+    silent = State(None, None, Pool.IN, Slot.FREE, waited=Waited.SILENT, diagnosis=diagnosis)
+    why = "the host does not answer, and what is known of its run is on it"
+    assert decide(RESUME, silent) == End(Outcome.LEFT_OUT, f"{why}{said}")
+    taken = replace(silent, record=claimed_record(), slot=Slot.MINE, token=claimed_record().token)
+    assert decide(FORWARD, taken) == End(Outcome.LEFT_OUT, f"the host does not answer{said}")
 
 
 @pytest.mark.parametrize("slot", [Slot.OTHERS, Slot.UNKNOWN])
