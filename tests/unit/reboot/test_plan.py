@@ -567,3 +567,78 @@ def test_a_blamed_target_is_judged_again_once_no_reboot_is_left_to_return_by():
     assert spent.to_judge_again("b3").judged == {}
     tried = replace(spent, boots=boots[1:])
     assert tried.to_judge_again("b3") == tried
+
+
+def taken(record=None, host=None, **changes):
+    """A host in the hands of this run."""
+    record = record or claimed_record()
+    base = {"pool": Pool.OUT, "slot": Slot.MINE, "token": record.token}
+    return State(record=record, host=host, **{**base, **changes})
+
+
+def proven_out(**changes):
+    """The target's boot, behind closed ports."""
+    boots = (Boot("boot-0", NEW.release, "b1", NEW.release),)
+    return replace(claimed_record(), boots=boots, **changes), view(
+        boot="b1", kernel=NEW.release, ports=Ports.CLOSED, mta=Mta.HELD, saved=OLD.entry
+    )
+
+
+def ends():
+    record, host = proven_out()
+    spent = replace(record, boots=tuple(Boot(f"b{n - 1}", NEW.release, f"b{n}", "6.1.0-57") for n in range(2, 5)))
+    other = view(boot="b4", kernel="6.1.0-57", ports=Ports.CLOSED, mta=Mta.HELD, saved=OLD.entry)
+    awaited = replace(record, boots=(Boot("boot-0", NEW.release),))
+    elsewhere = "with 6.1.0-57, once that is verified, sre.mail.pool-mx returns it to service"
+    stay = replace(claimed_record(), stay=True)
+    return [
+        (FORWARD, State(None, view(), Pool.IN, Slot.FREE, guard=False), Outcome.REFUSED,
+         "the guard found reasons not to begin; nothing was changed"),
+        (FORWARD, State(None, view(), Pool.IN, Slot.OTHERS, guard=True), Outcome.REFUSED,
+         "the slot of the service cannot be had; nothing was changed"),
+        (FORWARD, State(None, None, Pool.IN, Slot.FREE), Outcome.REFUSED,
+         "the host does not answer, so nothing was begun"),
+        (RESUME, State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
+         "no run has left anything on this host: nothing to do"),
+        (Goal(OLD.release), State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
+         f"already there: {OLD.release} is running and the host is in service; nothing was done"),
+        (FORWARD, taken(record, host, token=record.token + 1), Outcome.REFUSED,
+         "the host is in the hands of run run (who since since)"),
+        (FORWARD, taken(record, host, slot=Slot.OTHERS), Outcome.INTERRUPTED,
+         "the slot of the service is not this run's any more; this run stops where it is"),
+        (RESUME, taken(record, host, slot=Slot.UNKNOWN, token=99), Outcome.INTERRUPTED,
+         "the slot of the service cannot be read, so nothing was begun"),
+        (FORWARD, taken(awaited, None, waited=Waited.SILENT), Outcome.LEFT_OUT,
+         "the host did not come back from the reboot"),
+        (FORWARD, taken(awaited, host, waited=Waited.SAME_BOOT, reordered=True), Outcome.LEFT_OUT,
+         "the host was ordered twice to reboot and did not"),
+        (FORWARD, taken(record, host, lost=1), Outcome.MAIL_LOST,
+         "the ledger misses 1 message of those the host had taken"),
+        (FORWARD, taken(record.with_judgement("b1", held=UNSURE), host), Outcome.INCONCLUSIVE,
+         "the verification failed and nothing shows that this host is to blame"),
+        (FORWARD, taken(replace(spent, ledger="b4"), other, uses=frozenset()), Outcome.LEFT_OUT,
+         f"3 reboots did not lead to {OLD.release}; {elsewhere}"),
+        (FORWARD, taken(spent, other, pool=Pool.UNKNOWN), Outcome.LEFT_OUT,
+         "the slot or the pool state cannot be read, and without it no host is rebooted"),
+        (FORWARD, taken(spent, other, slot=Slot.UNKNOWN), Outcome.LEFT_OUT,
+         "the slot or the pool state cannot be read, and without it no host is rebooted"),
+        (Goal(stay=True), taken(replace(stay, target=stay.fallback, baseline=True),
+                                view(boot="boot-0", ports=Ports.CLOSED, saved=OLD.entry),
+                                uses=frozenset()), Outcome.DONE,
+         "out of service as asked; its queue is being delivered"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("goal", "state", "outcome", "why"), ends())
+def test_each_end_says_what_is_so(goal, state, outcome, why):
+    assert decide(goal, state) == End(outcome, why)
+
+
+@pytest.mark.parametrize("pool", [Pool.UNKNOWN, Pool.IN])
+def test_before_the_reboot_what_cannot_be_read_turns_the_run_back(pool):
+    lost = {"pool": pool} if pool is Pool.UNKNOWN else {"slot": Slot.UNKNOWN}
+    state = taken(claimed_record(), view(boot="boot-0", saved=OLD.entry), **lost)
+    what = "the slot or the pool state" if pool is Pool.UNKNOWN else "the slot of the service"
+    assert decide(FORWARD, state) == Do(Step.TURN_BACK, f"{what} cannot be read any more")
+    turned = decide(FORWARD, replace(state, record=replace(state.record, undoing="so")))
+    assert isinstance(turned, End) or turned.step is not Step.TURN_BACK
