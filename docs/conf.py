@@ -41,7 +41,7 @@ repository = os.environ.get("DOCS_REPOSITORY", "")
 _GENERATED = {
     "Operators": ["reference/run", "reference/options"],
     "Administrators": ["reference/configuration"],
-    "Developers": ["reference/rooms", "reference/api/index"],
+    "Developers": ["reference/rooms", "reference/lab", "reference/api/index"],
 }
 
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 done; 1 the lab cannot do it (one sentence on standard error); 2 usage; for `run`, `ssh`, `console` and `send`
-        what they ran returned.
+        the exit code of what they ran.
     """
     arguments = parser().parse_args(argv)
     try:
@@ -39,12 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"mxlab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("mxlab: interrupted; what it had started runs on: `lab/mxlab down` ends it", file=sys.stderr)
+        print("mxlab: interrupted; what it has started keeps running: `lab/mxlab down` ends it", file=sys.stderr)
         return 130
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="mxlab", description=__doc__, epilog=EPILOG)
     top.add_argument("--lab", metavar="NAME", default=os.environ.get("MXLAB_NAME", DEFAULT_LAB), help="name of the lab")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -59,10 +59,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--world", metavar="NAME", default="", help="what a new lab's exchangers are like: see `worlds`"
     )
-    add("worlds", _worlds, "the worlds that a lab's exchangers can live in: release, language, zone, habits")
+    add("worlds", _worlds, "the worlds that a lab's exchangers can live in: release, language, time zone, habits")
     command = add("down", _down, "end the lab; its disks and queues stay for the next `up`")
     command.add_argument("--purge", action="store_true", help="remove the lab's state too (the cache of images stays)")
-    command = add("status", _status, "what is so now")
+    command = add("status", _status, "the state of stations, services and exchangers")
     command.add_argument("--json", action="store_true", help="as JSON")
     command = add(
         "run",
@@ -86,10 +86,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--size", type=int, default=2048, help="bytes of the body (default 2048)")
     command.add_argument("--internal", action="store_true", help="from the internal client, not from the outside world")
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="-- ARGS", help="more arguments of the sender")
-    command = add("inbox", programs.inbox, "what has arrived at the outside world's mail servers")
+    command = add("inbox", programs.inbox, "the mail that has arrived at the outside world's servers")
     command.add_argument("--json", action="store_true", help="one JSON object a message")
     command = add(
-        "ledger", programs.ledger, "every message sent against every message arrived; exit code 0 only if it balances"
+        "ledger",
+        programs.ledger,
+        "compare every message sent with every message that arrived; exit code 0 only if it balances",
     )
     command.add_argument("--json", action="store_true", help="as JSON")
     command.add_argument("--since", metavar="TIME", help="only what was sent since (ISO 8601)")
@@ -105,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("mode", choices=[mode for mode in MODES if mode != "hang"], help="what it does from now on")
     command.add_argument("--family", choices=("v4", "v6", "both"), default="both", help="to which connections")
     command.add_argument("--above", type=int, default=0, metavar="BYTES", help="only to bodies larger than this")
-    command = add("faults", _faults, "what can be broken, and what is")
+    command = add("faults", _faults, "list what can be broken, and what is broken now")
     command.add_argument("--json", action="store_true", help="as JSON")
     for name, function, summary in (("break", _break, "put a fault on"), ("mend", _mend, "take a fault off, or `all`")):
         command = add(name, function, summary)
@@ -127,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--at", default="", metavar="STEP", help="after this step of the run only")
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
-    command = add("incident", _incident, "replay an incident end to end, its timeline beside the one of then")
+    command = add("incident", _incident, "replay an incident end to end, and show its timeline beside the original")
     command.add_argument("name", nargs="?", help="its day, such as 2021-12-03; none: list them")
     _install_option(command)
     return top
@@ -223,7 +225,7 @@ def _campaign(arguments: argparse.Namespace) -> int:
         return 0
     only = [name for name in arguments.only.split(",") if name]
     numbers = range(arguments.first, arguments.first + arguments.runs)
-    draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything is begun
+    draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
     return campaign.campaign(
         running_stations(arguments), numbers, arguments.seed, Progress(), only=only, step=arguments.at,
         seconds=60 * arguments.minutes if arguments.minutes else float("inf"),

@@ -1,4 +1,4 @@
-"""What runs of the cookbooks wrote into their journals on the lab's management hosts."""
+"""The journals that runs of the cookbooks wrote on the lab's management hosts."""
 
 import json
 import subprocess
@@ -14,10 +14,10 @@ FOLDER = "spicerack/sre/mail"
 
 
 def events(place: Stations, mx: Exchanger, since: str = "") -> list[dict[str, str]]:
-    """Return what is in the journals of both management hosts about an exchanger, in order of time.
+    """Return the events about an exchanger in the journals of both management hosts, in order of time.
 
     Arguments:
-        since: ISO 8601; what was written earlier is left out, and a journal that ended earlier is not read.
+        since: ISO 8601; earlier events are left out, and a journal that ended earlier is not read.
     """
     folders = (box.folder / "log.upper" for box in place.management)
     paths = (path for folder in folders for path in folder.glob(f"{FOLDER}/{mx.fqdn}.*.jsonl"))
@@ -37,11 +37,7 @@ def taken(place: Stations, mx: Exchanger, since: str = "") -> list[str]:
 
 
 def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Return from when until when runs kept the ports closed; the second is empty where they still do.
-
-    Arguments:
-        events: of journals, in order of time.
-    """
+    """Return the spans in which runs kept the ports closed; an open end is empty."""
     spans: list[tuple[str, str]] = []
     for event in events:
         is_closed = bool(spans) and not spans[-1][1]
@@ -54,7 +50,7 @@ def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
 
 
 def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[dict[str, str]]:
-    """Return the public's connections that an exchanger took while runs kept its ports closed.
+    """Return the connections from outside that an exchanger accepted while runs kept its ports closed.
 
     Arguments:
         since: ISO 8601.

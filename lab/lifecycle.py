@@ -21,13 +21,13 @@ from lab.stations.box import Box
 from lab.world import worlds
 
 Say = Callable[[str], None]
-# Of a virtual machine started by Ganeti to its SSH banner, under software emulation with both booting at once on a busy
-# machine: the shutdown and the first 15 s of a kernel were once seen to take more than two minutes.
+# Seconds from Ganeti's start of a virtual machine to its SSH banner, emulated, with both booting at once on a busy
+# machine, where the shutdown and the first 15 s of a kernel have taken more than two minutes.
 BOOT_DEADLINE = 480
 
 
 class Progress:
-    """Tells what is going on, with the seconds since the start."""
+    """Prints what is going on, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stations:
-    """Every station of one lab."""
+    """All stations of a lab."""
 
     lab: Lab
     node: Box
@@ -49,17 +49,17 @@ class Stations:
 
     @property
     def all(self) -> tuple[Box, ...]:
-        """In the order they are started in."""
+        """All of them, in the order of their start."""
         return (self.node, self.infra, self.world, *self.management)
 
     @property
     def operator(self) -> Box:
-        """The management host that is used unless another is asked for."""
+        """The management host that is used by default."""
         return self.management[0]
 
 
 def stations(lab: Lab) -> Stations:
-    """The stations, whether they are up or not."""
+    """Return a lab's stations, whether they are up or not."""
     root = cache() / "labroot" / labroot.digest()
     return Stations(
         lab,
@@ -75,7 +75,7 @@ def alone(lab: Lab) -> Iterator[None]:
     """Hold the lab's lock: one `up` or `down` at a time.
 
     Raises:
-        LabError: somebody else holds it.
+        LabError: another process holds it.
     """
     lab.state.mkdir(parents=True, exist_ok=True)
     with (lab.state / "lock").open("w") as handle:
@@ -90,7 +90,7 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False, world: str = "") -
     """Bring the lab up: build what is not cached, start what does not run. Safe to run again at any time.
 
     Args:
-        world: the worlds of a new lab's exchangers, by their name; empty: those the lab has, or the default.
+        world: name of the worlds of a new lab's exchangers; empty: those the lab has, or the default.
 
     Raises:
         LabError: one sentence that says what is missing or did not come up.
@@ -185,8 +185,8 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
         revive(place, mx, say)
     else:
         wait_ssh(place, mx)
-    # The image's alias file is as old as the image, and the timer would only see to it a minute after the boot; on a
-    # busy machine that run may find no name server. To its end, so that no fault finds it at work.
+    # The image's alias file is as old as the image, and the timer would only renew it a minute after the boot; on a
+    # busy machine that run may find no name server. So the unit runs to its end here, before a fault meets it at work.
     unit = "generate_vrts_aliases.service"
     fresh = f'[ -n "$(find /etc/exim4/aliases/vrts_aliases -mmin -60)" ] && ! systemctl -q is-failed {unit}'
     ssh(place, mx, f"{{ {fresh}; }} || timeout 60 systemctl start {unit}", timeout=90)
@@ -194,21 +194,21 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
 
 
 def _image(lab: Lab, mx: Exchanger) -> Path:
-    """Where the lab keeps the name of the image an exchanger was made from, and beside it the image's facts."""
+    """Return the file with the name of the image that an exchanger was made from; the image's facts lie beside it."""
     return lab.state / f"image-{mx.name}"
 
 
 def image_facts(lab: Lab, mx: Exchanger) -> image.ImageFacts:
-    """What is known of the image an exchanger was made from: its kernels above all.
+    """Return the facts of the image that an exchanger was made from, such as its kernels.
 
     Raises:
-        LabError: it was not made yet.
+        LabError: the exchanger was not made yet.
     """
     return image.read_facts(_image(lab, mx))
 
 
 def host_spec(lab: Lab, mx: Exchanger) -> image_host.HostSpec:
-    """What makes an exchanger's disk out of the base image."""
+    """Return what turns the base image into an exchanger's disk."""
     key = lab.keys / mx.name
     return image_host.HostSpec(
         name=mx.fqdn,
@@ -226,10 +226,10 @@ def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) ->
     """Wait until an exchanger runs commands over SSH.
 
     Returns:
-        the seconds it took.
+        The seconds it took.
 
     Raises:
-        LabError: it does not within the deadline (seconds), with the end of its console's log where there is one.
+        LabError: it does not within the deadline (seconds).
     """
     banner = f'exec 3<>/dev/tcp/{mx.v4}/22 && read -t 3 -u 3 line && [ -n "$line" ]'
     knock = ["timeout", "4", "bash", "-c", banner]
@@ -242,7 +242,7 @@ def wait_ssh(place: Stations, mx: Exchanger, deadline: float = BOOT_DEADLINE) ->
 
 
 def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None:
-    """Cut the power of a running exchanger that does not come to answer: its kernel may have panicked, or hang.
+    """Power-cycle an exchanger that does not answer in time: its kernel may have panicked, or hang.
 
     Raises:
         LabError: it does not answer after that either.
@@ -256,7 +256,7 @@ def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None
 
 
 def send_signal(child: "subprocess.Popen[bytes]", number: int) -> None:
-    """Send a signal to what runs in a station: the child of ``nsenter``, which passes none on."""
+    """Send a signal to a program in a station, the child of ``nsenter``, which does not pass signals on."""
     for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
         os.kill(int(pid), number)
 
@@ -270,7 +270,7 @@ def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "su
 def down(lab: Lab, say: Say, *, purge: bool = False) -> None:
     """End the lab; its disks, queues and cluster stay for the next `up` unless ``purge``.
 
-    The exchangers' disks are synced, then the power is cut: a clean shutdown would take longer than anybody waits.
+    The exchangers' disks are synced, then their power is cut: a clean shutdown would take too long.
     """
     if not lab.state.exists():
         say(f"lab {lab.name}: nothing there")
@@ -289,7 +289,7 @@ def down(lab: Lab, say: Say, *, purge: bool = False) -> None:
 
 
 def _sync(place: Stations, mx: Exchanger) -> None:
-    """Write an exchanger's data to its disk, as far as it answers at once."""
+    """Sync an exchanger's disk, if it answers at once."""
     words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=2", mx.fqdn, "--", "timeout 4 sync"]
     try:
         place.operator.run(words, timeout=6, check=False)

@@ -13,7 +13,7 @@ DEFAULT_LAB = "mxlab"
 LAN_V4, LAN_V6 = "192.0.2.0/24", "2001:db8:77::/64"
 BRIDGE = "br-lab"
 CLUSTER, CLUSTER_V4 = "ganeti-lab.lab.test", "192.0.2.3"
-# What only the lab knows: root's password on the consoles and the RAPI users' ones. They open nothing outside the lab.
+# Secrets of the lab: root's password on the consoles, and those of the RAPI users. They open nothing outside the lab.
 CONSOLE_PASSWORD = "lab-console-pw"  # noqa: S105
 RAPI_READ_PASSWORD, RAPI_WRITE_PASSWORD = "lab-rapi-read", "lab-rapi-write"
 
@@ -37,7 +37,7 @@ class Station:
 
     @property
     def v6(self) -> IPv6Address:
-        """IPv6 address: its last group reads like the IPv4 one's last number."""
+        """IPv6 address; its last group looks like the last number of the IPv4 address."""
         return IPv6Address(f"2001:db8:77::{self.number}")
 
 
@@ -74,10 +74,10 @@ STATIONS: tuple[Station, ...] = (GATEWAY, NODE, INFRA, CLIENT, VRTS, *MANAGEMENT
 
 
 def exchanger(name: str) -> Exchanger:
-    """The exchanger of that name, short or fully qualified.
+    """Return the exchanger of a name, short or fully qualified.
 
     Raises:
-        LabError: no such exchanger.
+        LabError: there is no such exchanger.
     """
     for mx in EXCHANGERS:
         if name in (mx.name, mx.fqdn):
@@ -86,14 +86,14 @@ def exchanger(name: str) -> Exchanger:
 
 
 def cache() -> Path:
-    """The one folder on the machine that the lab writes to (``MXLAB_CACHE``, else ``~/.cache/mxlab``)."""
+    """Return the only folder on the machine that the lab writes to (``MXLAB_CACHE``, or ``~/.cache/mxlab``)."""
     given = os.environ.get("MXLAB_CACHE")
     return Path(given).absolute() if given else Path("~/.cache/mxlab").expanduser()
 
 
 @dataclass(frozen=True)
 class Lab:
-    """One lab: its name and its folder. Two labs of different names do not meet."""
+    """One lab: its name and its folder. Labs of different names share nothing."""
 
     name: str
 
@@ -108,7 +108,7 @@ class Lab:
 
     @property
     def outside(self) -> Path:
-        """What the outside world keeps: behaviour, what it sent, what it got, what crossed the wire."""
+        """Folder of the outside world's files: its behaviour, what it sent and received, what crossed the wire."""
         return self.state / "outside"
 
     @property

@@ -1,4 +1,4 @@
-"""What the lab needs of the machine, asked before anything is changed."""
+"""What the lab needs from the machine, checked before anything is changed."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.place import cache
 from lab.shell import LabError, run
 
-# What is in no essential package of Debian, and so must be asked for. Tool → the package that brings it.
+# Tools that no essential package of Debian has. Tool → the package that brings it.
 TOOLS = {
     "git": "git",  # Spicerack's, which does not start without
     "ip": "iproute2",
@@ -17,7 +17,7 @@ TOOLS = {
     "modprobe": "kmod",
     "ssh": "openssh-client",
 }
-# Where a program on PATH says too little. Package → what succeeds only if it is there.
+# Packages that a program on PATH does not prove. Package → a command that succeeds only if it is installed.
 PROOFS = {
     "perl": ("perl", "-MPod::Usage", "-e", 'require "syscall.ph"'),  # mmdebstrap's; a bare perl is in every Debian
     "python3-venv": ("python3", "-c", "import ensurepip, venv"),
@@ -26,18 +26,18 @@ MEMORY_MIB, DISK_MIB = 3500, 9000
 
 
 def missing_packages() -> list[str]:
-    """Debian packages that would bring what is missing."""
+    """Return the Debian packages that would bring what is missing."""
     packages = {package for tool, package in TOOLS.items() if not shutil.which(tool)}
     return sorted(packages | {package for package, proof in PROOFS.items() if run(proof, check=False).returncode})
 
 
 def python() -> str:
-    """The machine's Python."""
+    """Return the path of the machine's Python."""
     return shutil.which("python3") or "/usr/bin/python3"
 
 
 def install(packages: list[str]) -> None:
-    """Install packages on the machine; only ever called when it was asked for by an option."""
+    """Install packages on the machine; only called if an option asks for it."""
     run(["apt-get", "update", "-qq"], timeout=300)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
@@ -45,7 +45,7 @@ def install(packages: list[str]) -> None:
 
 
 def available_mib() -> int:
-    """Memory that can be had without swapping, MiB."""
+    """Return the memory that is available without swapping, in MiB."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024
@@ -53,18 +53,18 @@ def available_mib() -> int:
 
 
 def free_mib(folder: Path) -> int:
-    """Free space where a folder is or will be, MiB."""
+    """Return the free space where a folder is or will be, in MiB."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free // 2**20
 
 
 def check(*, may_install: bool, starting: bool) -> None:
-    """Refuse what cannot work.
+    """Refuse a machine on which the lab cannot work.
 
     Arguments:
         may_install: install missing Debian packages instead of refusing.
-        starting: the lab is not up yet: its memory and disk are still to be had.
+        starting: the lab is not up yet, so its memory and disk space must still be free.
 
     Raises:
         LabError: one sentence that says what is missing.

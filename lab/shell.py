@@ -20,7 +20,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and keep what it printed (both streams in ``stdout``).
+    """Run a command to its end and keep its output (both streams in ``stdout``).
 
     Raises:
         LabError: the command failed (with ``check``) or did not end within ``timeout`` seconds.
@@ -57,16 +57,15 @@ def wait_for(
 
     Arguments:
         what: what is waited for, for the error.
-        condition: asked again and again.
-        deadline: seconds until it is given up.
-        every: seconds between two askings.
-        evidence: called when it is given up: what the next person should see.
+        deadline: seconds until the wait is given up.
+        every: seconds between two checks.
+        evidence: called when the wait is given up; returns what the next person should see.
 
     Returns:
-        the seconds it took.
+        The seconds it took.
 
     Raises:
-        LabError: it did not hold within the deadline.
+        LabError: the condition did not hold within the deadline.
     """
     start = time.monotonic()
     while not condition():

@@ -1,10 +1,12 @@
-"""Pictures, drawn from the code: what a run does in turn, and the rooms of the library."""
+"""Pictures, drawn from the code: the steps of a run, the rooms of the library, and the lab."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from lab.place import BRIDGE, CLIENT, EXCHANGERS, GATEWAY, INFRA, LAN_V4, LAN_V6, MANAGEMENT, NODE, VRTS, Station
+from lab.stations.infra import OUTSIDE_HOSTS
 from mxlib.model.goal import Goal
 from mxlib.model.record import Judgement, Level
 from mxlib.model.state import Do, End, Mta, Pool, Ports, View
@@ -94,9 +96,34 @@ def _first_line(path: Path) -> str:
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
+def lab_page() -> str:
+    """The page of the lab's stations."""
+    return (
+        "# The lab\n\nThe stations of the lab and their addresses, from `lab/place.py`. What is real in each: "
+        "[lab.md](../lab.md#what-is-in-it).\n\n"
+        f"![{', '.join(name for name, _, _ in _stations())}, on one bridge](lab.svg)\n"
+    )
+
+
+def _stations() -> list[tuple[str, list[str], list[str]]]:
+    """Each station with the lines about it, and with what is inside it."""
+    hosts = sorted({name for name, _, _ in OUTSIDE_HOSTS})
+    return [
+        ("world", [f"gateway {GATEWAY.v4}", "mail servers, senders, ledger"], hosts),
+        (NODE.name, [f"{NODE.v4}", "Ganeti, wire observer"], [_line(mx, f", {mx.dc}") for mx in EXCHANGERS]),
+        *((host.name, [f"{host.v4}", f"Spicerack, {host.dc}"], []) for host in MANAGEMENT),
+        (INFRA.name, [f"{INFRA.v4}", "dnsmasq, etcd, Alertmanager"], [_line(CLIENT, ""), _line(VRTS, "")]),
+    ]
+
+
+def _line(station: Station, more: str) -> str:
+    return f"{station.name} {station.v4}{more}"
+
+
 def pages() -> dict[str, str]:
     """The pages and their pictures, by name."""
     found = {"run.md": run_page(), "rooms.md": rooms_page(), "legend.svg": _legend(), "rooms.svg": _rooms()}
+    found |= {"lab.md": lab_page(), "lab.svg": _lab()}
     for number, story in enumerate(STORIES.values()):
         found[f"run-{number}.svg"] = _steps(walk(*_fresh(story))[0])
     return found
@@ -141,6 +168,30 @@ def _rooms() -> str:
         for i, (name, text) in enumerate(rooms())
     ]
     return _svg(1060, len(lines) * 28, lines)
+
+
+def _lab() -> str:
+    """The stations side by side on their bridge; what is inside a station stands in boxes below its name."""
+    stations, width, gap, top = _stations(), 206, 14, 64
+    deepest = max(len(inside) for _, _, inside in stations)
+    height = 70 + 30 * deepest
+    whole = len(stations) * (width + gap) - gap
+    parts = [
+        f'<rect x="1" y="1" width="{whole}" height="30" rx="4" fill="#dbe7f5" stroke="#555"/>',
+        f'<text x="12" y="21">bridge {BRIDGE} in {NODE.name}: {LAN_V4}, {LAN_V6}; nothing is routed out of it</text>',
+    ]
+    for place, (name, lines, inside) in enumerate(stations):
+        x = place * (width + gap) + 1
+        parts.append(f'<path d="M{x + width / 2} 31v{top - 31}" stroke="#555"/>')
+        parts.append(f'<rect x="{x}" y="{top}" width="{width}" height="{height}" rx="4" fill="#f4f4f4" stroke="#555"/>')
+        parts.append(f'<text x="{x + 10}" y="{top + 20}" font-weight="bold">{escape(name)}</text>')
+        parts += [f'<text x="{x + 10}" y="{top + 38 + 17 * i}">{escape(line)}</text>' for i, line in enumerate(lines)]
+        for i, line in enumerate(inside):
+            y = top + 66 + 30 * i
+            box = f'<rect x="{x + 8}" y="{y}" width="{width - 16}" height="24" rx="4"'
+            parts.append(f'{box} fill="#cde8cf" stroke="#555"/>')
+            parts.append(f'<text x="{x + 16}" y="{y + 17}">{escape(line)}</text>')
+    return _svg(len(stations) * (width + gap), top + height + 2, parts)
 
 
 def _svg(width: float, height: float, parts: list[str]) -> str:

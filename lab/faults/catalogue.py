@@ -1,4 +1,4 @@
-"""The lab's faults: what can be broken, on the real hosts and services, and mended again."""
+"""The lab's faults: what can be broken on its real hosts and services, and mended again."""
 
 import json
 from collections.abc import Iterator
@@ -149,13 +149,13 @@ FAULTS = {
 
 
 def target(place: Stations, mx: Exchanger, kernel: str | None) -> Target:
-    """What a fault is put on; without a kernel named, the newest one of the exchanger's image."""
+    """Return what a fault is put on; None for the kernel is the newest one of the exchanger's image."""
     newest = lifecycle.image_facts(place.lab, mx).kernels[-1]
     return Target(place, mx, kernel or newest)
 
 
 def broken(lab: Lab) -> list[dict[str, str]]:
-    """Faults that were put on and not taken off: name, host, kernel."""
+    """Return the faults that were put on and not taken off: name, host, kernel."""
     path = lab.state / "faults.json"
     return list(json.loads(path.read_text())) if path.exists() else []
 
@@ -165,7 +165,7 @@ def _remember(lab: Lab, entries: list[dict[str, str]]) -> None:
 
 
 def find(name: str) -> Fault:
-    """The fault of that name.
+    """Return the fault of a name.
 
     Raises:
         LabError: there is none.
@@ -176,10 +176,10 @@ def find(name: str) -> Fault:
 
 
 def apply(goal: Target, fault: Fault) -> None:
-    """Put a fault on. It is remembered before it is put on, so that `mend all` finds it however this ends.
+    """Put a fault on. It is remembered first, so that `mend all` finds it however this ends.
 
     Raises:
-        LabError: it could not be put on, or its symptom does not show: in this world it is none.
+        LabError: it could not be put on, or its symptom does not show: it has no effect in this world.
     """
     lab = goal.place.lab
     entry = {"fault": fault.name, "host": goal.mx.name if fault.of_host else "", "kernel": goal.kernel}
@@ -206,10 +206,10 @@ def undo(goal: Target, fault: Fault) -> None:
 
 
 def undo_all(place: Stations, host: str = "mx2001") -> Iterator[str]:
-    """Take every fault off that is on, and yield what was mended, one after the other.
+    """Take off every fault that is on, and yield what was mended, one after the other.
 
     Arguments:
-        host: the exchanger by which a fault of a service, which concerns none, is undone.
+        host: the exchanger to name for a fault of a service, which concerns none.
     """
     for entry in broken(place.lab):
         undo(target(place, exchanger(entry["host"] or host), entry["kernel"]), find(entry["fault"]))

@@ -1,4 +1,4 @@
-"""The ticket system's queues: their addresses, as the alias generators of the exchangers get them."""
+"""The ticket system's queues: the addresses that the exchangers' alias generators get."""
 
 import json
 import subprocess
@@ -13,17 +13,17 @@ from lab.stations import outside
 
 UNIT = "generate_vrts_aliases.service"
 FILE = "/etc/exim4/aliases/vrts_aliases"
-# What Exim has learned by callouts holds for hours, also what was well.
+# Exim caches the answers to its callouts for hours, also positive ones.
 _FORGET = "rm -f /var/spool/exim4/db/callout"
 
 
 def known(lab: Lab) -> dict[str, str]:
-    """Target by address, as the generators' peer answers now."""
+    """Return target by address, as the generators' peer answers now."""
     return dict(json.loads((lab.outside / "aliases.json").read_text()))
 
 
 def write(lab: Lab, aliases: Mapping[str, str]) -> None:
-    """Let the peer answer something else from now on."""
+    """Set what the peer answers from now on."""
     path = lab.outside / "aliases.json"
     new = path.with_suffix(".new")
     new.write_text(json.dumps(dict(aliases), indent=1))
@@ -31,12 +31,12 @@ def write(lab: Lab, aliases: Mapping[str, str]) -> None:
 
 
 def address(name: str) -> str:
-    """Mail address of a queue."""
+    """Return the mail address of a queue."""
     return f"{name}@lab.test"
 
 
 def open_queue(lab: Lab, name: str) -> str:
-    """Make a new queue in the ticket system; an exchanger knows its address after its generator's next run."""
+    """Make a new queue in the ticket system; an exchanger learns its address at its generator's next run."""
     write(lab, known(lab) | {address(name): f"{name}@tickets.test"})
     return address(name)
 
@@ -54,7 +54,7 @@ def generate(place: Stations, mx: Exchanger) -> None:
 
 @contextmanager
 def as_found(place: Stations) -> Iterator[None]:
-    """Whatever is done to the queues within, afterwards the peer and both exchangers are as they were."""
+    """Restore the peer and both exchangers at the end of a ``with`` block, whatever was done to the queues."""
     before = known(place.lab)
     for mx in EXCHANGERS:
         ssh(place, mx, _FORGET)
@@ -69,10 +69,10 @@ def as_found(place: Stations) -> Iterator[None]:
 
 
 def send(place: Stations, mx: Exchanger, to: str) -> str:
-    """Send one mail from the outside world to an exchanger, without a second try; returns what became of it.
+    """Send one mail from the outside world to an exchanger, without a second try.
 
     Returns:
-        accepted, refused or unsent.
+        ``accepted``, ``refused`` or ``unsent``.
     """
     words = ["send", "--state", "/outside", "--to", to, "--count", "1", "--via", mx.fqdn, "--no-queue"]
     command = outside.program(place.world, "sender", *words, *demo.sources())
@@ -82,7 +82,7 @@ def send(place: Stations, mx: Exchanger, to: str) -> str:
 
 
 def arrived(lab: Lab, to: str) -> int:
-    """Mails that have arrived for an address of the ticket system."""
+    """Return how many mails have arrived for an address of the ticket system."""
     return sum(to in str(one.get("recipients")) for one in outside.inbox(lab) if one.get("event") == "arrival")
 
 
@@ -99,7 +99,7 @@ def delivers(place: Stations, mx: Exchanger, to: str, target: str) -> bool:
 
 
 def ask_as_client(place: Stations, mx: Exchanger, to: str) -> str:
-    """Ask an exchanger for a recipient as an internal client does; gives the answer."""
+    """Ask an exchanger for a recipient as an internal client does, and return its answer."""
     program = (
         "import smtplib, sys; c = smtplib.SMTP(sys.argv[1], 25, 'wiki.lab.test', 40); c.ehlo(); "
         "c.docmd('MAIL', 'FROM:<wiki@lab.test>'); print(*c.docmd('RCPT', f'TO:<{sys.argv[2]}>')); c.close()"

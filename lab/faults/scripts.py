@@ -19,7 +19,7 @@ systemctl enable --quiet {name}.service
 
 
 def undo_unit(name: str) -> str:
-    """Script that removes a unit made by these scripts."""
+    """Return a script that removes a unit made by these scripts."""
     return f"systemctl disable --quiet {name}.service 2>/dev/null || true; rm -f /etc/systemd/system/{name}.service"
 
 
@@ -38,8 +38,8 @@ KERNEL_HANG = _UNIT.format(
 ).replace("Type=oneshot", "Type=oneshot\nTimeoutStartSec=infinity")
 
 # As in 2021: once a large body has gone out, the replies of that connection have no conntrack state any more, match no
-# "established" rule and fall to the firewall's policy; IPv6 from 100 kB on, IPv4 later. A rule that accepts the peer's
-# address, as then, lets them through. conntrack counts bytes only where told to (nf_conntrack_acct).
+# "established" rule and fall to the firewall's policy; IPv6 from 100 kB on, IPv4 later. As then, a rule that accepts
+# the peer's address lets them through. conntrack counts bytes only with nf_conntrack_acct.
 _BAD_KERNEL_PROGRAM = """cat > /usr/local/sbin/lab-bad-kernel <<'E'
 #!/bin/sh
 set -e
@@ -65,7 +65,7 @@ table inet lab_bad_kernel {
 N
 E
 chmod 755 /usr/local/sbin/lab-bad-kernel
-# A kernel's fault does not go away with `flush ruleset`: it comes back after each load of the host's firewall.
+# `flush ruleset` does not cure a kernel: the fault returns after each load of the host's firewall.
 again='-/bin/sh -c "systemctl -q is-active lab-bad-kernel && /usr/local/sbin/lab-bad-kernel"'
 for unit in nftables ferm; do
   mkdir -p /etc/systemd/system/$unit.service.d
@@ -95,7 +95,7 @@ nft delete table inet lab_bad_kernel 2>/dev/null || true"""
 
 
 def first_start_fails(unit: str, now: str) -> str:
-    """Script that breaks a unit now, and makes its first start after every boot fail; a restart then succeeds."""
+    """Return a script that breaks a unit now and makes its first start after every boot fail; a restart succeeds."""
     return f"""mkdir -p /etc/systemd/system/{unit}.service.d
 cat > /etc/systemd/system/{unit}.service.d/lab-fails.conf <<'E'
 [Service]
@@ -108,7 +108,7 @@ systemctl daemon-reload
 
 
 def undo_first_start_fails(unit: str) -> str:
-    """Script that mends it."""
+    """Return the script that mends such a unit."""
     return f"""rm -f /etc/systemd/system/{unit}.service.d/lab-fails.conf
 systemctl daemon-reload; systemctl reset-failed {unit}.service 2>/dev/null || true
 systemctl is-active -q {unit}.service || systemctl restart {unit}.service"""
@@ -116,7 +116,7 @@ systemctl is-active -q {unit}.service || systemctl restart {unit}.service"""
 
 # Records as Exim 4.96 and 4.98 keep them (src/dbstuff.h, dbdata_retry): stamp, first failure, last and next try,
 # expired, errno, more, text; the key's length counts a closing NUL. First failure ten days ago: past every cutoff.
-# In 4.98 an IPv6 address stands in brackets: a hint under the old key is one that Exim never finds.
+# In 4.98 an IPv6 address is in brackets: Exim never finds a hint under the old form of the key.
 _HINT_KEYS = (
     "T:mx.provider.test:198.51.100.10",
     "T:mx.provider.test:2001:db8:51::10",
@@ -140,12 +140,12 @@ chown Debian-exim:Debian-exim retry retry.lockfile; chmod 640 retry retry.lockfi
 STALE_HINTS = _HINTS % {"keys": " ".join(_HINT_KEYS), "act": '$hints{"$key\\0"} = $record'}
 UNDO_STALE_HINTS = _HINTS % {"keys": " ".join(_HINT_KEYS), "act": 'delete $hints{"$key\\0"}'}
 
-# What shows on the host that a fault took effect there: each of these succeeds then, and only then.
+# Scripts that succeed on the host if, and only if, a fault took effect there.
 HAS_KERNEL = "test -d '/lib/modules/@kernel@' || { echo 'no kernel @kernel@ on this host'; exit 1; }"
 SHOWS_BAD_KERNEL = f"""{HAS_KERNEL}
 systemctl is-enabled -q lab-bad-kernel.service
 [ "$(uname -r)" != '@kernel@' ] || nft list table inet lab_bad_kernel >/dev/null"""
-# Read by Exim's own tool, which marks what is past its cutoff; each family's addresses as this Exim writes them.
+# Exim's own tool marks what is past its cutoff, and writes addresses as this Exim does.
 SHOWS_STALE_HINTS = f"""dump=$(exim_dumpdb /var/spool/exim4 retry)
 expired=$(echo "$dump" | grep -c ' [*]$' || true)
 [ "$expired" -ge {len(_HINT_KEYS)} ] || {{ echo "expected {len(_HINT_KEYS)} expired hints: $dump"; exit 1; }}"""
@@ -154,10 +154,10 @@ SHOWS_CHANGED_ROOT = """perl -e 'my $kept = (getpwnam "root")[1]; exit(crypt("ch
 
 
 def shows_stopped(unit: str) -> str:
-    """Script that succeeds where a unit does not run."""
+    """Return a script that succeeds if a unit does not run."""
     return f"! systemctl is-active -q {unit}.service"
 
 
 def shows_unit(name: str) -> str:
-    """Script that succeeds where a unit made by these scripts waits for a kernel that the host has."""
+    """Return a script that succeeds if a unit made by these scripts waits for a kernel that the host has."""
     return f"{HAS_KERNEL}\nsystemctl is-enabled -q {name}.service"

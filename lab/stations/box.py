@@ -1,7 +1,7 @@
-"""A station: a private set of pid, mount, net, uts and ipc namespaces whose pid 1 is all that holds it together.
+"""A station: a private set of pid, mount, net, uts and ipc namespaces, held together by its pid 1 alone.
 
-Killing that one process ends every process in it and takes its network devices and mounts away: there is nothing to
-clean up afterwards, and nothing of it is ever visible in the machine's own network or mount table.
+Killing that process ends every process in it and removes its network devices and mounts: there is nothing to clean up
+afterwards, and nothing of it ever shows in the machine's own network or mount table.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from lab.place import Lab
 from lab.shell import LabError, run, wait_for
 
-# Reaps orphans until it is told to go; the last argument marks it as ours.
+# Reaps orphans until SIGTERM; the last argument marks it as ours.
 INIT = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -40,9 +40,9 @@ class Box:
     Attributes:
         lab: the lab it belongs to.
         name: host name.
-        labroot: root directory it lives in (with an overlay of its own), or None for the machine's own userland with
-            private ``/etc`` and ``/var/log``.
-        binds: folders of the machine shown in it: (source, target).
+        labroot: its root directory, under an overlay of its own; None for the machine's own userland with a private
+            ``/etc`` and ``/var/log``.
+        binds: folders of the machine that are mounted in it: (source, target).
     """
 
     lab: Lab
@@ -52,7 +52,7 @@ class Box:
 
     @property
     def folder(self) -> Path:
-        """Its overlay and its pid file."""
+        """Folder of its overlay and its pid file."""
         return self.lab.state / "stations" / self.name
 
     @property
@@ -61,7 +61,7 @@ class Box:
 
     @property
     def pid(self) -> int | None:
-        """Process id of its pid 1 as the machine sees it, None if it is not up."""
+        """Process id of its pid 1 as the machine sees it; None if it is not up."""
         try:
             pid = int((self.folder / "pid").read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
@@ -126,7 +126,7 @@ class Box:
     def _machine_root(self) -> str:
         folder = self.folder
         lines = [
-            # Other people's temporary mounts, copied with the namespace, would be kept busy by it.
+            # temporary mounts of others were copied with the namespace, which would keep them busy
             "for m in $(awk '$5 ~ \"^/tmp/\" {print $5}' /proc/self/mountinfo | sort -r); do umount -l $m; done",
             "mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t tmpfs -o mode=755 run /run; mkdir /run/lab",
             "cd /",
@@ -142,7 +142,7 @@ class Box:
         return "\n".join(lines)
 
     def _devices(self) -> list[str]:
-        """Shell lines that give the folder below the current one a ``/dev`` of its own."""
+        """Return shell lines that make a ``/dev`` of its own in the current folder."""
         return [
             "mount -t tmpfs -o mode=755 dev dev; mkdir -p dev/net dev/pts dev/shm",
             *(f"mknod -m 666 dev/{name} c {major} {minor}" for name, major, minor in DEVICES if self._present(name)),
@@ -160,7 +160,7 @@ class Box:
         return f"mkdir -p {shlex.quote(target)}; mount --bind {shlex.quote(str(source))} {shlex.quote(target)}"
 
     def inside(self, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> list[str]:
-        """The command line that runs ``argv`` in this station.
+        """Return the command line that runs ``argv`` in this station.
 
         Raises:
             LabError: the station is not up.

@@ -11,7 +11,7 @@ STANDS_FOR = (INFRA, CLIENT, VRTS)
 ETCD = f"http://{INFRA.v4}:2379"
 ALERTMANAGER = f"http://{INFRA.v4}:9093"
 DNS, ETCD_NAME, ALERTMANAGER_NAME, PEER = "dnsmasq", "etcd", "alertmanager", "aliaspeer"
-# Outside hosts: name, IPv4, IPv6. Names with one address only stand for one address family.
+# Outside hosts: name, IPv4, IPv6. A name with a single address has one address family only.
 OUTSIDE_HOSTS = (
     ("mx.provider.test", "198.51.100.10", "2001:db8:51::10"),
     ("mx4.provider.test", "198.51.100.10", ""),
@@ -32,13 +32,13 @@ OUTSIDE_MAIL = {
 
 
 def box(lab: Lab, labroot: Path, repository: Path) -> Box:
-    """The services station."""
+    """Return the services station."""
     binds = ((lab.logs, "/logs"), (lab.outside, "/outside"), (repository / "lab", "/opt/mxlab/lab"))
     return Box(lab, INFRA.name, labroot, binds)
 
 
 def zone() -> str:
-    """Configuration of dnsmasq: forward, reverse and mail records of everything in the lab, and nothing else."""
+    """Return the configuration of dnsmasq: all forward, reverse and mail records of the lab, and nothing else."""
     lines = ["no-resolv", "no-hosts", "port=53", "bind-interfaces", "user=root", "pid-file=/run/lab/dnsmasq-own.pid"]
     lines += [f"listen-address={INFRA.v4}", f"listen-address={INFRA.v6}", "local=/#/", "cache-size=0"]
     for station in STATIONS:
@@ -59,14 +59,14 @@ def start_dns(infra: Box) -> None:
 
 
 def start_etcd(infra: Box) -> None:
-    """Start etcd, with the v2 interface that Spicerack's locks and conftool speak."""
+    """Start etcd, with the v2 API that Spicerack's locks and conftool use."""
     words = ["/usr/bin/etcd", "--enable-v2", "--data-dir", "/var/lib/etcd-lab", "--log-level", "warn"]
     words += ["--listen-client-urls", ETCD, "--advertise-client-urls", ETCD]
     infra.serve(ETCD_NAME, [*words, "--listen-peer-urls", "http://127.0.0.1:2380"])
 
 
 def start_alertmanager(infra: Box) -> None:
-    """Start Alertmanager with one receiver that tells nobody."""
+    """Start Alertmanager with one receiver that notifies nobody."""
     config = "route: {receiver: none}\nreceivers: [{name: none}]\n"
     infra.run(["tee", "/etc/alertmanager-lab.yml"], input_text=config)
     words = ["/usr/bin/prometheus-alertmanager", "--config.file=/etc/alertmanager-lab.yml", "--cluster.listen-address="]
@@ -75,7 +75,7 @@ def start_alertmanager(infra: Box) -> None:
 
 
 def start_alias_peer(infra: Box) -> None:
-    """Start the peer that the alias generators on the exchangers ask; what it answers can be edited in its file."""
+    """Start the peer that the exchangers' alias generators ask; its answers come from a file that can be edited."""
     aliases = infra.lab.outside / "aliases.json"
     if not aliases.exists():
         queues = ("support", "billing", "legal", "press", "volunteers")
@@ -94,10 +94,10 @@ def start_alias_peer(infra: Box) -> None:
 
 
 def ready(infra: Box) -> None:
-    """Wait until all of them answer.
+    """Wait until etcd and Alertmanager answer.
 
     Raises:
-        LabError: one does not.
+        LabError: one of them does not.
     """
     for what, url in (("etcd", f"{ETCD}/health"), ("Alertmanager", f"{ALERTMANAGER}/-/ready")):
         probe = ["curl", "-sf", "--max-time", "2", "--noproxy", "*", "-o", "/dev/null", url]
@@ -105,7 +105,7 @@ def ready(infra: Box) -> None:
 
 
 def etcd_get(infra: Box, key: str) -> str | None:
-    """Value of a v2 key, None if it is not there.
+    """Return the value of a v2 key; None if it does not exist.
 
     Raises:
         LabError: etcd does not answer.
@@ -120,5 +120,5 @@ def etcd_get(infra: Box, key: str) -> str | None:
 
 
 def running(infra: Box) -> dict[str, bool]:
-    """Which services run."""
+    """Return which services run."""
     return {name: infra.serving(name) for name in (DNS, ETCD_NAME, ALERTMANAGER_NAME, PEER)}

@@ -26,7 +26,7 @@ ETC = REPOSITORY / "lab" / "data" / "management"
 
 
 def virtual_environment() -> Path:
-    """The environment the cookbooks run in; made by the same command as the tests' one.
+    """Return the environment the cookbooks run in; the same command makes it as for the tests.
 
     Raises:
         LabError: it cannot be made.

@@ -1,4 +1,4 @@
-"""The lab's one network segment: a bridge inside the Ganeti node, a pair of virtual devices to every other station.
+"""The lab's one network segment: a bridge inside the Ganeti node, and a veth pair to every other station.
 
 Both ends are made in the namespaces they belong to, so nothing ever shows in the machine's own network.
 """
@@ -19,10 +19,10 @@ def _in_net(box: Box, script: str) -> None:
 
 
 def make_bridge(node: Box, station: Station) -> None:
-    """Make the segment inside the node, with the node's own addresses on it."""
+    """Make the bridge inside the node, with the node's own addresses on it."""
     _in_net(
         node,
-        # A bridge without a set address takes that of a port, and changes it as ports come and go. Without a querier
+        # A bridge without a fixed address takes that of a port, and changes it as ports come and go. Without a querier
         # on the segment, multicast snooping would lose IPv6 neighbour discovery.
         f"""ip link show {BRIDGE} >/dev/null 2>&1 && exit 0
         ip link add {BRIDGE} address aa:00:00:77:00:01 type bridge forward_delay 0 mcast_snooping 0
@@ -55,5 +55,5 @@ def attach(node: Box, box: Box, stations: Sequence[Station]) -> None:
 
 def add_outside(world: Box, addresses: Iterable[str]) -> None:
     """Give the outside world its public addresses, behind the gateway."""
-    # On the loopback device: any kernel has one, which cannot be said of dummy devices.
+    # On the loopback device, which every kernel has, unlike dummy devices.
     _in_net(world, "\n".join(f"ip addr replace {shlex.quote(address)} dev lo" for address in addresses))

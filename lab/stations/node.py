@@ -21,8 +21,8 @@ from lab.stations.box import Box
 # 12 puts it at slot 13, hence ens13 (hv_kvm/__init__.py, _GetBusSlots): that difference is the incident's.
 OLD_RESERVATIONS = 4
 OLD_SLOT = 5
-# One processor: emulated, two of them have met a kernel that patches its own code (a static key of getrandom), and both
-# ran into the same breakpoint for ever: a boot in a hundred or so stood still (qemu 7.2).
+# One processor: with two emulated ones, about one boot in a hundred hung, as both hit the same breakpoint for ever
+# while the kernel was patching its own code (a static key of getrandom; qemu 7.2).
 MEMORY_MIB, CPUS, DISK_MIB = 768, 1, 3072
 BOUNDS = (
     "min:memory-size=64,cpu-count=1,disk-count=1,disk-size=16,nic-count=1,spindle-use=1"
@@ -32,7 +32,7 @@ RAPI = f"https://{CLUSTER}:5080"
 
 
 def box(lab: Lab, labroot: Path) -> Box:
-    """The node's station."""
+    """Return the node's station."""
     binds = (
         (lab.state / "disks", "/srv/ganeti/file-storage"),
         (lab.state / "images", "/srv/ganeti/boot"),
@@ -53,7 +53,7 @@ grep -qf /keys/root.pub /root/.ssh/authorized_keys 2>/dev/null || cat /keys/root
 umask 022
 rm -f /etc/ssh/ssh_host_*; install -m 600 /keys/host-{NODE.name} /etc/ssh/ssh_host_ed25519_key
 install -m 644 /keys/host-{NODE.name}.pub /etc/ssh/ssh_host_ed25519_key.pub
-# Ganeti's own SSH set-up insists on an RSA host key beside.
+# Ganeti's own SSH set-up insists on an RSA host key as well.
 [ -s /keys/host-{NODE.name}-rsa ] || ssh-keygen -q -t rsa -b 2048 -N '' -f /keys/host-{NODE.name}-rsa
 install -m 600 /keys/host-{NODE.name}-rsa /etc/ssh/ssh_host_rsa_key
 install -m 644 /keys/host-{NODE.name}-rsa.pub /etc/ssh/ssh_host_rsa_key.pub
@@ -69,7 +69,7 @@ echo 'RAPI_ARGS="-b 0.0.0.0 --require-authentication"' >> /etc/default/ganeti
 echo /srv/ganeti/file-storage > /etc/ganeti/file-storage-paths; chmod 750 /srv/ganeti/file-storage
 mkdir -p /var/lib/ganeti/rapi /var/log/ganeti
 if [ ! -s /var/lib/ganeti/rapi/users ]; then
-  # The user of the cookbooks may read; the one of the lab's faults may write.
+  # The cookbooks' user may read; that of the lab's faults may write.
   (umask 027; printf 'ops {RAPI_READ_PASSWORD} read\\nlab {RAPI_WRITE_PASSWORD} write\\n' > /var/lib/ganeti/rapi/users)
   chown -R gnt-rapi:gnt-masterd /var/lib/ganeti/rapi
   chmod 750 /var/lib/ganeti/rapi; chmod 640 /var/lib/ganeti/rapi/users
@@ -86,10 +86,10 @@ chmod 755 create import export rename verify
 echo 20 > ganeti_api_version; echo default > variants.list; echo 'image Path of a raw disk image' > parameters.list
 """
 
-# A running daemon makes `daemon-util start-all` fail, hence one by one.
+# One by one, as a running daemon makes `daemon-util start-all` fail.
 DAEMONS = "u=/usr/lib/ganeti/daemon-util; for daemon in $($u list-start-daemons); do $u check-and-start $daemon; done"
-# init makes a certificate for ganeti.example.com, which no client can verify; and it refuses a /var/lib/ganeti with
-# files in it, so ours goes there afterwards.
+# `init` makes a certificate for ganeti.example.com, which no client can verify; and it refuses a /var/lib/ganeti that
+# is not empty, so ours is put there afterwards.
 RAPI_CERTIFICATE = """
 cd /var/lib/ganeti
 cmp -s /keys/rapi.pem rapi.pem 2>/dev/null && exit 0
@@ -124,9 +124,8 @@ def start_cluster(node: Box) -> None:
     node.sh(RAPI_CERTIFICATE)
 
 
-# Without cmpxchg16b: Linux 6.12 uses it in every kmalloc, and double-faults after it sooner or later (qemu 7.2). Ganeti
-# wants the comma escaped.
-# A binary whose name ends in "kvm" tries /dev/kvm whatever kvm_flag says; the plain one does not.
+# Without cmpxchg16b: Linux 6.12 uses it in every kmalloc, and double-faults sooner or later (qemu 7.2). Ganeti wants
+# the comma escaped. A binary whose name ends in "kvm" tries /dev/kvm whatever kvm_flag says; the plain one does not.
 EMULATION = "kvm_flag=disabled,kvm_path=/usr/bin/qemu-system-x86_64,cpu_type=qemu64\\,-cx16"
 HARDWARE = "kvm_flag=enabled,kvm_path=/usr/bin/kvm,cpu_type=host"
 INIT = (
@@ -149,7 +148,7 @@ def set_acceleration(node: Box, accelerated: bool) -> None:
 
 
 def instances(node: Box) -> dict[str, str]:
-    """Instances and their Ganeti status."""
+    """Return the instances and their Ganeti status."""
     listed = node.run(["gnt-instance", "list", "--no-headers", "--separator=|", "-o", "name,status"]).stdout
     return dict(line.split("|", 1) for line in listed.split() if "|" in line)
 
@@ -167,7 +166,7 @@ def start(node: Box, mx: Exchanger) -> None:
     """Start a stopped exchanger.
 
     Raises:
-        LabError: Ganeti could not; with qemu's own words, which Ganeti does not pass on.
+        LabError: Ganeti could not start it; with qemu's error, which Ganeti does not pass on.
     """
     try:
         node.run(["gnt-instance", "start", mx.fqdn], timeout=90)
@@ -176,17 +175,17 @@ def start(node: Box, mx: Exchanger) -> None:
 
 
 def power_cycle(node: Box, mx: Exchanger) -> None:
-    """Cut an exchanger's power and start it again. ``soft`` keeps its cards where they are."""
+    """Cut an exchanger's power and start it again; ``soft`` keeps its cards in their slots."""
     node.run(["gnt-instance", "reboot", "--type=soft", mx.fqdn], timeout=150)
 
 
 def serial_socket(mx: Exchanger) -> str:
-    """Where QEMU offers an exchanger's serial console on the node, to one client at a time."""
+    """Return the socket on the node where QEMU offers an exchanger's serial console, to one client at a time."""
     return f"/var/run/ganeti/kvm-hypervisor/ctrl/{mx.fqdn}.serial"
 
 
 def card_slot(node: Box, mx: Exchanger) -> int | None:
-    """PCI slot of the network card of an exchanger as it runs now; None: it does not run."""
+    """Return the PCI slot of the network card of a running exchanger; None if it does not run."""
     words = f"tr '\\0' '\\n' </proc/$(cat /var/run/ganeti/kvm-hypervisor/pid/{mx.fqdn})/cmdline"
     found = re.search(r"^virtio-net-pci,.*\baddr=(0x[0-9a-f]+)", node.sh(words, check=False), re.MULTILINE)
     return int(found[1], 16) if found else None

@@ -1,4 +1,4 @@
-"""The outside world's station: remote mail servers, senders, and the proofs that do not depend on the product."""
+"""The outside world's station: remote mail servers, senders, and evidence that does not depend on the product."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ PYTHON = {"PYTHONPATH": "/opt/mxlab"}
 
 
 def box(lab: Lab, labroot: Path, repository: Path) -> Box:
-    """The station; it is the segment's gateway, and everything beyond it."""
+    """Return the station, which is the segment's gateway and everything beyond it."""
     binds = ((lab.logs, "/logs"), (lab.outside, "/outside"), (repository / "lab", "/opt/mxlab/lab"))
     return Box(lab, NAME, labroot, binds)
 
@@ -28,7 +28,7 @@ def start(world: Box) -> None:
 
 
 def start_observer(node: Box) -> None:
-    """Start the observer on the wire: on the bridge, where every frame of the segment passes."""
+    """Start the observer on the bridge, where every frame of the segment passes."""
     words = ["/usr/bin/python3", "-m", "lab.world.observer", "watch", "--state", "/outside", "--interface", BRIDGE]
     node.serve(OBSERVER, words, PYTHON)
 
@@ -39,12 +39,12 @@ def change(lab: Lab, place: str, value: dict[str, object] | None) -> None:
 
 
 def program(world: Box, name: str, *arguments: str) -> list[str]:
-    """Command line of one of the outside world's own programs."""
+    """Return the command line of one of the outside world's own programs."""
     words = ["/usr/bin/python3", "-m", f"lab.world.{name}", *arguments]
     return world.inside(words, PYTHON)
 
 
 def inbox(lab: Lab) -> list[dict[str, object]]:
-    """Everything that has arrived, in order."""
+    """Return everything that has arrived, in order."""
     path = lab.outside / "inbox.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

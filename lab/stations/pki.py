@@ -1,4 +1,4 @@
-"""Keys of one lab: its certificate authority, certificates, SSH keys. Made once, opening nothing outside the lab."""
+"""Keys of one lab: its certificate authority, certificates, SSH keys. Made once; they open nothing outside the lab."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from lab.place import CLUSTER, CLUSTER_V4, EXCHANGERS, NODE, Lab, Station
 from lab.shell import run
 
 DAYS = "3650"
-# From Python 3.13 on a client trusts no authority that does not say what its key is for (RFC 5280, 4.2.1.3).
+# From Python 3.13 on a client trusts no authority without a key usage (RFC 5280, 4.2.1.3).
 KEY_USAGE = "keyUsage=critical,keyCertSign,cRLSign"
 
 
@@ -17,7 +17,7 @@ def make_ssh_key(path: Path, comment: str) -> None:
 
 
 def _in_root(labroot: Path, keys: Path, script: str) -> None:
-    """Run openssl of the stations' root directory on the folder of keys, in a mount namespace of its own."""
+    """Run a script with openssl from the stations' root directory in the folder of keys, in its own mount namespace."""
     mount = 'mount --bind "$1" "$2/mnt"; exec chroot "$2" /bin/sh -euc "cd /mnt; $3"'
     words = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-euc", mount, "sh"]
     run([*words, str(keys), str(labroot), script])
@@ -50,7 +50,7 @@ def make_certificate(labroot: Path, keys: Path, name: str, names: list[str]) -> 
 
 
 def station_names(station: Station) -> list[str]:
-    """Subject alternative names of a station."""
+    """Return the subject alternative names of a station."""
     return [f"DNS:{station.fqdn}", f"DNS:{station.name}", f"IP:{station.v4}", f"IP:{station.v6}"]
 
 
@@ -68,7 +68,7 @@ def make_all(lab: Lab, labroot: Path) -> None:
 
 
 def known_hosts(lab: Lab) -> str:
-    """Host keys of everything that has an SSH server, by name and address."""
+    """Return the host keys of all SSH servers, by name and address, for ``known_hosts``."""
     lines = []
     for station in (NODE, *EXCHANGERS):
         key = (lab.keys / f"host-{station.name}.pub").read_text().strip()

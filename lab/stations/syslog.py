@@ -1,6 +1,6 @@
-"""A system log for a management host: what is sent to /dev/log is appended to /var/log/syslog.
+"""A system log for a management host: messages to /dev/log are appended to /var/log/syslog.
 
-Spicerack's and conftool's audit lines go there on a real host; without the socket they would land on the terminal.
+On a real host Spicerack's and conftool's audit lines go there; without the socket they would end up on the terminal.
 """
 
 import socket

@@ -1,1 +1,1 @@
-"""Incidents replayed, their timeline beside the one of then."""
+"""Replays of incidents, each beside the timeline of the original."""

@@ -1,7 +1,7 @@
 """2021-12-03: outgoing mail stuck for about a day after a reboot into a kernel that loses connections.
 
-The history is that of the site's public incident report. Smaller here: the queue (dozens instead of thousands of
-messages) and the times. The kernel's fault is put on by rules of nftables (lab/faults/scripts.py).
+The history is that of the site's public incident report. The queue (dozens instead of thousands of messages) and the
+times are smaller here. Rules of nftables simulate the kernel's fault (lab/faults/scripts.py).
 """
 
 import re
@@ -20,9 +20,9 @@ MX = exchanger("mx2001")
 PROVIDER = "2001:db8:51::10"
 SMALL, LARGE, STUCK = 5, 150_000, 30
 HOLE_S = 300
-RATE = 0.2  # messages a second, in the while: a busy machine's exchangers take no more
+RATE = 0.2  # messages a second during the reboot: exchangers on a busy machine take no more
 _REFUSED, _AGAIN = 10, 2
-# The way out is known to be broken before the reboot, and that it renames the interface is foretold: both accepted.
+# Outbound mail is known to be broken before the reboot, and the reboot is known to rename the interface: accepted.
 ACCEPTED = ("outbound-provider-v4", "outbound-provider-v6", "log", "conntrack-growth", "nic-forecast")
 
 HISTORY = (
@@ -64,7 +64,7 @@ def replay(stage: Stage) -> None:
 
 
 def _forget_hints(stage: Stage) -> None:
-    """They outlive the fault, and would delay what comes after it."""
+    """Remove Exim's hints, which outlive the fault and would delay later mail."""
     stage.on(MX, "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-*")
 
 
@@ -123,8 +123,8 @@ def _hole(stage: Stage) -> None:
     code, said = stage.cookbook("sre.mail.verify-mx", MX.fqdn, "--only", "temporary-hole")
     stage.must(code == 14 and f"open for {PROVIDER}" in said, "verify-mx says that it is open, for whom and until when")
     code, said = stage.cookbook("sre.mail.drain-queue", MX.fqdn, "--max-residual", "0")
-    told = [line.partition(" ")[2][:90] for line in said.splitlines() if re.search(" to go| completed in ", line)]
-    stage.must(code == 0, f"drain-queue tells rate and time: {'; '.join(told[-2:])}", then="12-03 23:28")
+    shown = [line.partition(" ")[2][:90] for line in said.splitlines() if re.search(" to go| completed in ", line)]
+    stage.must(code == 0, f"drain-queue shows rate and time: {'; '.join(shown[-2:])}", then="12-03 23:28")
     _queue_is(stage, MX, 0, 120)
     listing = "ip6tables-legacy-save | grep -c mx-hole || true"
     wait_for(
@@ -147,18 +147,19 @@ def _back_into_the_good_kernel(stage: Stage, good: str) -> None:
             break
 
     def line(step: str) -> str:
-        """What the run said of a step, without its time of day."""
+        """Return the run's last line about a step, without its time of day."""
         found = re.findall(rf"^\S+ ({step}: .*)$", said, re.MULTILINE)
         return found[-1] if found else ""
 
     silent = re.search(r"^\S+ await boot: (no answer .*)$", said, re.MULTILINE)
-    stage.must(bool(silent), f"the host is told to be down: {silent[1] if silent else 'it is not'}", then="12-04 00:55")
+    down = silent[1] if silent else "it is not"
+    stage.must(bool(silent), f"the host is reported to be down: {down}", then="12-04 00:55")
     renamed = re.search(r"^\S+ (ens5 is now ens13: .*)$", said, re.MULTILINE)
     how = f"{renamed[1] if renamed else 'the interface'}, repaired over the console"
     stage.must(bool(renamed), how, then="12-04 01:10")
-    # started by whoever meets it first: the repair of the network, or the one after the boot
+    # whichever comes first starts it: the repair of the network, or the one after the boot
     started = next((one for one in (line("mend"), line("repair")) if "spamd" in one), "")
-    stage.must(bool(started), started or "what did not start is started", then="12-04 01:14")
+    stage.must(bool(started), started or "the service that did not start is started", then="12-04 01:14")
     stage.must(bool(line("prove outbound")), f"with the MTA held: {line('prove outbound')}", then="12-04 01:26")
     stage.must(code == 0, "kept, verified, back in service", then="12-08")
 

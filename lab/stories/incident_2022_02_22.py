@@ -44,7 +44,7 @@ def _new_queue(stage: Stage) -> None:
 
 
 def _bounces(stage: Stage) -> None:
-    """The senders' view: one exchanger takes what the other refuses; a client's callout is remembered as refused."""
+    """The senders' view: one exchanger takes what the other refuses, and a refused callout is cached."""
     new, target = queues.address(QUEUE), f"{QUEUE}@tickets.test"
     fates = {mx.name: queues.send(stage.place, mx, new) for mx in (KNOWS, STUCK)}
     stage.must(fates == {KNOWS.name: "accepted", STUCK.name: "refused"}, f"mail to {new}: {fates}", then="hours 0-12")
@@ -54,7 +54,7 @@ def _bounces(stage: Stage) -> None:
     finally:
         outside.change(stage.place.lab, "tickets", None)
     said = queues.ask_as_client(stage.place, STUCK, target)
-    stage.must("cached" in said, f"{STUCK.name} goes on refusing {target} from its cache: {said}", then="hours 0-12")
+    stage.must("cached" in said, f"{STUCK.name} keeps refusing {target} from its cache: {said}", then="hours 0-12")
 
 
 def _named(stage: Stage, began: float) -> None:
@@ -75,7 +75,7 @@ def _repaired(stage: Stage) -> None:
     begin = time.monotonic()
     code, said = stage.cookbook("sre.mail.refresh-aliases", STUCK.fqdn, "--address", queues.address(QUEUE))
     seconds = time.monotonic() - begin
-    stage.must(code == 0, f"refresh-aliases ends the run, runs it anew and proves it, in {seconds:.0f} s", then="then")
+    stage.must(code == 0, f"refresh-aliases ends the run, runs it again and proves it, in {seconds:.0f} s", then="then")
     stage.must("cached callout refusal" in said, "and forgets the cached refusal", then="then")
     stage.must("somebody should tell them" in said, "and lists whose mail was refused meanwhile", then="then")
     stage.must("why it hangs" in said and "silent for" in said, "why it hung is in its report", then="afterwards")

@@ -1,4 +1,4 @@
-"""The incidents that can be replayed, and how one is."""
+"""The incidents that can be replayed, and their replay."""
 
 from lab.lifecycle import Say, Stations
 from lab.shell import LabError
@@ -10,7 +10,7 @@ STORIES: dict[str, Story] = {story.name: story for story in (incident_2021_12_03
 
 
 def find(name: str) -> Story:
-    """The story of that name.
+    """Return the story of a name.
 
     Raises:
         LabError: there is none.
@@ -21,12 +21,7 @@ def find(name: str) -> Story:
 
 
 def replay(place: Stations, story: Story, say: Say) -> int:
-    """Replay an incident in a lab that is up, and print its timeline beside the one of then.
-
-    Arguments:
-        place: the lab's stations.
-        story: the incident.
-        say: tells what is going on.
+    """Replay an incident in a lab that is up, and print its timeline beside the original's.
 
     Returns:
         0 if everything was as the story promises, 1 otherwise.
@@ -35,8 +30,8 @@ def replay(place: Stations, story: Story, say: Say) -> int:
     try:
         story.replay(stage)
     except LabError as error:
-        stage.must(False, f"the replay goes to its end ({str(error).splitlines()[0]})")
+        stage.must(False, f"the replay reaches its end ({str(error).splitlines()[0]})")
     print(f"\n{side_by_side(story, stage.notes)}\n", flush=True)
     wrong = [note.what for note in stage.notes if not note.good]
-    say(f"incident {story.name}: " + (f"NOT as it must be: {'; '.join(wrong)}" if wrong else "as it must be"))
+    say(f"incident {story.name}: " + (f"NOT as expected: {'; '.join(wrong)}" if wrong else "as expected"))
     return 1 if wrong else 0

@@ -1,4 +1,4 @@
-"""What a replayed incident is made of: its history, and what happens in the lab beside it."""
+"""A replayed incident: its history, and beside it what happens in the lab."""
 
 import signal
 import subprocess
@@ -21,10 +21,10 @@ _COLUMN = 58
 
 @dataclass(frozen=True)
 class Moment:
-    """What happened then.
+    """A moment of the original incident.
 
     Attributes:
-        when: day and time (UTC), as the incident's report gives it; unique within a story.
+        when: day and time (UTC), as in the incident's report; unique within a story.
         what: one sentence.
     """
 
@@ -34,13 +34,13 @@ class Moment:
 
 @dataclass(frozen=True)
 class Note:
-    """What happens now.
+    """A moment of the replay.
 
     Attributes:
-        seconds: since the replay began.
+        seconds: seconds since the replay began.
         what: one sentence.
-        then: ``when`` of the moment it stands beside; empty for one without a counterpart.
-        good: whether it is as it must be.
+        then: ``when`` of its counterpart in the original; empty if it has none.
+        good: whether it is as expected.
     """
 
     seconds: float
@@ -51,11 +51,11 @@ class Note:
 
 @dataclass
 class Stage:
-    """Where a story is replayed: the lab, and the timeline that grows.
+    """Where a story is replayed: the lab and the growing timeline.
 
     Attributes:
         place: the lab's stations, up.
-        say: tells what is going on.
+        say: prints what is going on.
         notes: the timeline so far.
         began: when the replay began (monotonic seconds).
     """
@@ -66,22 +66,19 @@ class Stage:
     began: float = field(default_factory=time.monotonic)
 
     def note(self, what: str, *, then: str = "") -> None:
-        """Write down what has happened.
+        """Add to the timeline what has happened.
 
         Arguments:
-            what: one sentence.
-            then: ``when`` of the historical moment beside which it stands.
+            then: ``when`` of its counterpart in the original.
         """
         self.notes.append(Note(time.monotonic() - self.began, what, then))
         self.say(what)
 
     def must(self, good: bool, what: str, *, then: str = "") -> bool:
-        """Write down whether a promise of the story holds; the replay goes on either way.
+        """Add to the timeline whether a promise of the story holds; the replay continues either way.
 
         Arguments:
-            good: whether it holds.
-            what: the promise, as a sentence.
-            then: ``when`` of the historical moment beside which it stands.
+            then: ``when`` of its counterpart in the original.
 
         Returns:
             ``good``.
@@ -91,15 +88,14 @@ class Stage:
         return good
 
     def cookbook(self, *words: str, on: Box | None = None, timeout: float = 1800) -> tuple[int, str]:
-        """Run a cookbook as an operator without a terminal, showing what it prints.
+        """Run a cookbook as an operator without a terminal, and show its output.
 
         Arguments:
-            words: its arguments.
-            on: the management host; the first one unless named.
+            on: the management host; None is the first one.
             timeout: seconds.
 
         Returns:
-            Its exit code, and what it printed.
+            Its exit code and its output.
 
         Raises:
             LabError: it did not end in time.
@@ -128,7 +124,6 @@ class Stage:
         """Run a script on an exchanger.
 
         Arguments:
-            mx: which.
             script: POSIX sh.
             timeout: seconds.
 
@@ -142,13 +137,7 @@ class Stage:
 
     @contextmanager
     def broken(self, fault: str, mx: Exchanger, kernel: str | None = None) -> Iterator[None]:
-        """A fault for the length of a ``with`` block.
-
-        Arguments:
-            fault: its name.
-            mx: the exchanger concerned.
-            kernel: the release concerned.
-        """
+        """Put a fault on for the length of a ``with`` block."""
         goal = faults.target(self.place, mx, kernel)
         faults.apply(goal, faults.find(fault))
         try:
@@ -165,7 +154,7 @@ class Story:
         name: its day, as in ``mxlab incident NAME``.
         title: one line.
         history: what happened, in order.
-        replay: plays it on a stage, and leaves the lab as it was: both exchangers serving, no fault, empty queues.
+        replay: plays it on a stage and leaves the lab as it was: both exchangers serving, no fault, empty queues.
     """
 
     name: str
@@ -175,10 +164,9 @@ class Story:
 
 
 def side_by_side(story: Story, notes: list[Note]) -> str:
-    """The incident's timeline and the replay's, in two columns; what has no counterpart stands at its own time.
+    """Return the incident's timeline and the replay's, in two columns; notes without a counterpart keep their order.
 
     Arguments:
-        story: the incident.
         notes: what happened in the replay, in order.
     """
     rows = [(f"then: {story.title}", "now: the replay in the lab"), ("", "")]

@@ -20,7 +20,7 @@ _FAILED = pytest.StashKey[str]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # A verification looks back a quarter of an hour in the log: it goes before the tests that fill it with errors.
+    # A verification reads the last 15 minutes of the log, so it comes before the tests that fill it with errors.
     items.sort(key=lambda item: item.path.name not in ("test_verify.py", "test_verify_matrix.py"))
     for item in items:
         if HERE in item.path.parents:
@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def place() -> Stations:
-    """The lab, up; whatever an interrupted run left broken is mended first."""
+    """The lab, up; faults that an interrupted run left are mended first."""
     lab = Lab(os.environ.get("MXLAB_NAME", DEFAULT_LAB))
     lifecycle.up(lab, Progress())
     stations = lifecycle.stations(lab)

@@ -1,4 +1,4 @@
-"""Runs of reboot-mx in the lab that a test kills, follows by their journals, or weighs against what the world saw."""
+"""Runs of reboot-mx in the lab that a test kills, follows in their journals, or compares with what the world saw."""
 
 import signal
 import subprocess
@@ -13,25 +13,25 @@ from lab.shell import wait_for
 from lab.stations.box import Box
 
 MX2 = exchanger("mx2001")
-# What a run does first that goes on with another: killed there for ever it would get no further.
+# The first steps of a run that resumes another one: killed there each time, it would never get further.
 TAKING_OVER = ("slot", "adopt")
-# A step takes this long at most when other labs share the machine.
+# The longest that a step takes when other labs share the machine.
 STEP_DEADLINE = 600
 RUN_DEADLINE = 1200
 
 
 def events(place: Stations, mx: Exchanger = MX2) -> list[dict[str, str]]:
-    """Everything in the journals of both management hosts about an exchanger, in order of time."""
+    """Return the events about an exchanger in the journals of both management hosts, in order of time."""
     return journals.events(place, mx)
 
 
 def taken(place: Stations, mx: Exchanger = MX2) -> list[str]:
-    """The steps that were done, in order."""
+    """Return the steps that were done, in order."""
     return journals.taken(place, mx)
 
 
 def run(box: Box, *words: str, mx: Exchanger = MX2) -> tuple[int, str]:
-    """Run the cookbook to its end; exit code and everything that was said."""
+    """Run the cookbook to its end; return its exit code and output."""
     return finish(start(box, *words, mx=mx))
 
 
@@ -42,7 +42,7 @@ def start(box: Box, *words: str, mx: Exchanger = MX2) -> "subprocess.Popen[bytes
 
 
 def finish(child: "subprocess.Popen[bytes]") -> tuple[int, str]:
-    """Wait for the end of a run; exit code and everything that was said."""
+    """Wait for the end of a run; return its exit code and output."""
     said = child.communicate(timeout=RUN_DEADLINE)[0].decode(errors="replace")
     print(said)
     return child.returncode, said
@@ -101,7 +101,7 @@ def killed_after(place: Stations, box: Box, step: str, *words: str) -> str:
 
 @contextmanager
 def nothing_lost(place: Stations, mx: Exchanger = MX2) -> Iterator[None]:
-    """Mail flows all the while; afterwards the outside ledger balances and both exchangers serve."""
+    """Let mail flow meanwhile; afterwards the outside ledger must balance and both exchangers serve."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     with demo.mail_flowing(place, 1):
         yield

@@ -8,7 +8,7 @@ from lab.place import REPOSITORY, exchanger
 from lab.stations import infra, management
 
 MX2 = exchanger("mx2001")
-# What a run does with the silence of its host, and what it sees before, under and after it.
+# What a run does with the silence of its host, and what it sees before, during and after it.
 PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])

@@ -24,7 +24,7 @@ BOUND_S = 20
 
 
 def refresh(place: Stations, *words: str, options: tuple[str, ...] = ()) -> tuple[Outcome, str]:
-    """The exit code, and what the operator read."""
+    """Return the exit code and the output."""
     done = subprocess.run(
         demo.cookbook(place.operator, *options, "sre.mail.refresh-aliases", *words),
         stdin=subprocess.DEVNULL,
@@ -48,7 +48,7 @@ def served(place: Stations, mx: Exchanger) -> int:
 
 
 def running_s(place: Stations, mx: Exchanger) -> float:
-    """Seconds the run under way has taken; 0 without one."""
+    """Return how many seconds the run under way has taken; 0 without one."""
     show = f"systemctl show -p ActiveState,InactiveExitTimestampMonotonic {queues.UNIT}"
     said = on(place, mx, f"{show}; sed 's/ .*//' /proc/uptime")
     values = dict(line.split("=") for line in said.splitlines() if "=" in line)
@@ -153,7 +153,7 @@ def test_a_file_below_the_floor_is_not_served(place: Stations) -> None:
 
 
 @pytest.mark.nightly
-def test_a_generator_that_is_absent_on_one_host_is_said(place: Stations) -> None:
+def test_a_generator_that_is_absent_on_one_host_is_reported(place: Stations) -> None:
     path = f"/etc/systemd/system/{queues.UNIT}"
     on(place, MX2, f"mv {path} /root/unit && systemctl daemon-reload")
     try:
@@ -169,7 +169,7 @@ def test_a_generator_that_is_absent_on_one_host_is_said(place: Stations) -> None
 
 @contextmanager
 def interval(place: Stations, seconds: int) -> Iterator[None]:
-    """As if the generators ran that often."""
+    """Configure the generators as if they ran that often."""
     place.operator.sh(f"sed -i.before 's/^    bound: 20/    bound: 20\\n    interval: {seconds}/' {SITE}")
     try:
         yield
@@ -192,7 +192,7 @@ def test_files_that_are_equal_and_old_are_found_and_mended(place: Stations) -> N
 
 
 @pytest.mark.nightly
-def test_nothing_to_do_is_said_and_a_start_timeout_is_set_and_taken_away(place: Stations) -> None:
+def test_nothing_to_do_is_reported_and_a_start_timeout_is_set_and_removed(place: Stations) -> None:
     show = f"systemctl show -p TimeoutStartUSec --value {queues.UNIT}"
     assert on(place, MX2, show) == "infinity"
     _, rehearsed = refresh(place, MX2.fqdn, "--pin-timeout", options=("-d",))

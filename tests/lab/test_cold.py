@@ -1,4 +1,4 @@
-"""The cold start that renames the interface: the incident replayed, foretold and prevented, cut short, and refused."""
+"""A cold start that renames the interface: the incident replayed, forecast and prevented, cut short, and refused."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def argv(place: Stations, *words: str) -> list[str]:
 
 
 def reboot_mx(place: Stations, *words: str) -> tuple[int, str]:
-    """Exit code and everything that was said."""
+    """Return the exit code and the output."""
     done = subprocess.run(
         argv(place, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1500, check=False
     )
@@ -34,7 +34,7 @@ def reboot_mx(place: Stations, *words: str) -> tuple[int, str]:
 
 
 def events(place: Stations) -> list[dict[str, Any]]:
-    """The newest journal about the host."""
+    """Return the newest journal about the host."""
     text = place.operator.sh(f"ls -t {LOGS}/{MX2.fqdn}.*.jsonl | head -n 1 | xargs cat")
     return [json.loads(line) for line in text.splitlines()]
 
@@ -86,7 +86,7 @@ def test_the_incident_ends_in_service_with_nobody_at_the_keyboard(place: Station
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("method", ["stanzas", "link"])
-def test_foretold_and_prevented_nothing_has_to_be_repaired(place: Stations, broken, method: str) -> None:
+def test_forecast_and_prevented_nothing_has_to_be_repaired(place: Stations, broken, method: str) -> None:
     text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         code, _ = reboot_mx(place, "--kernel", kernel, "--prevention", method, *COLD)
@@ -104,7 +104,7 @@ def test_foretold_and_prevented_nothing_has_to_be_repaired(place: Stations, brok
 
 
 @pytest.mark.nightly
-def test_killed_between_prevention_and_cold_start_it_is_reachable_whichever_way_it_boots(
+def test_killed_between_prevention_and_cold_start_it_is_reachable_under_either_name(
     place: Stations, broken
 ) -> None:
     text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
@@ -129,10 +129,10 @@ def booted(place: Stations) -> str:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("left", ["off", "paused"])
-def test_a_machine_that_a_killed_run_has_left_off_is_started_by_who_goes_on(
+def test_a_machine_that_a_killed_run_has_left_off_is_started_by_the_run_that_resumes(
     place: Stations, broken, left: str
 ) -> None:
-    """Paused is what it is between its start and the moment in which the console is on it."""
+    """A machine is paused from its start until its console is read."""
     kernel = demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         killed_after(place, place.operator, "reboot", "--kernel", kernel, "--prevention", "stanzas", *COLD)
@@ -161,7 +161,7 @@ def test_a_wrong_password_is_refused_first_and_ends_safe_with_the_reason(place: 
             assert code == 20
             assert "the console's login was refused" in said.splitlines()[-6:][0] or "login was refused" in said
             assert "power cycle" not in steps(place)
-            # nobody can get in: the lab gives the machine its old layout, as an operator would with Ganeti's means
+            # nobody can log in: the lab restores the machine's old layout, as an operator would by Ganeti
             place.node.run(["gnt-instance", "modify", "-H", "kvm_pci_reservations=4", MX2.fqdn])
             place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", MX2.fqdn], timeout=150)
             wait_ssh(place, MX2)
@@ -171,7 +171,7 @@ def test_a_wrong_password_is_refused_first_and_ends_safe_with_the_reason(place: 
 
 
 @pytest.mark.nightly
-def test_without_an_answer_of_the_cluster_nothing_is_begun(place: Stations, broken) -> None:
+def test_without_an_answer_from_the_cluster_nothing_is_begun(place: Stations, broken) -> None:
     kernel = demo.other_kernel(place, MX2)
     with broken("rapi-down"):
         code, said = reboot_mx(place, "--kernel", kernel, *COLD)
@@ -181,7 +181,7 @@ def test_without_an_answer_of_the_cluster_nothing_is_begun(place: Stations, brok
 
 
 @pytest.mark.nightly
-def test_a_second_disk_moves_the_interface_and_is_foretold(place: Stations, broken) -> None:
+def test_a_second_disk_moves_the_interface_as_forecast(place: Stations, broken) -> None:
     text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
     with broken("second-disk"):
         code, said = reboot_mx(place, "--kernel", kernel, *COLD)

@@ -1,4 +1,4 @@
-"""Draining in the lab, mail flowing all the time: what is tried, what is left alone; nothing is lost or bounced."""
+"""The drain in the lab while mail flows: what is tried, what is left alone; nothing is lost or bounced."""
 
 import base64
 import gzip
@@ -25,7 +25,7 @@ BATCH = 400
 SPOOL = "/var/spool/exim4"
 PATIENT = ("--drain-timeout", "1800")
 FLOWING = ("user1@lab.test", "v4user2@lab.test", "v6user3@lab.test", "support@lab.test")
-"""Not to the lists: they are what is down here."""
+"""No mail to the lists, which are down here."""
 
 
 def on(place: Stations, mx: Exchanger, script: str) -> str:
@@ -75,7 +75,7 @@ def stamp() -> str:
 
 
 def bounced(place: Stations, mx: Exchanger, mark: int) -> list[str]:
-    """Recipients given up on since the log was so long."""
+    """Return the recipients given up on since the log had this length."""
     return on(place, mx, f"tail -c +{mark + 1} /var/log/exim4/mainlog | grep -F ' ** ' || true").splitlines()
 
 
@@ -88,14 +88,14 @@ def balanced(place: Stations, since: str, wait: int = 120) -> bool:
 
 
 def lost(place: Stations, since: str) -> list[str]:
-    """What the outside ledger misses. What the power went on in mid-delivery may arrive twice: no MTA can help it."""
+    """Return what the outside ledger misses. A power cut in a delivery may duplicate mail: no MTA can prevent that."""
     listed = subprocess.run(demo.ledger_command(place, since, 120, as_json=True), capture_output=True, check=False)
     ledger = json.loads(listed.stdout)
     return [*ledger["missing"], *ledger["bounced"], *ledger["altered"]]
 
 
 def settle(place: Stations) -> None:
-    """Everything is well again: what waited goes out, and no hint stays behind."""
+    """Restore everything: waiting mail goes out, and no hint stays behind."""
     for name in ("lists", "provider", "tickets"):
         outside.change(place.lab, name, None)
     for mx in EXCHANGERS:
@@ -105,7 +105,7 @@ def settle(place: Stations) -> None:
 
 
 def seed_old_hints(place: Stations, mx: Exchanger, host: str) -> None:
-    """Make the hints about a host look like those of a fault that has lasted for six days."""
+    """Make the hints on a host look like those of a fault that has lasted for six days."""
     old = (datetime.now(UTC) - timedelta(days=6)).strftime("%y%m%d%H%M")
     dump = f"exim_dumpdb {SPOOL} retry | grep -o '^  T:{host}:[^ ]*'"
     change = f"while read -r key; do printf '%s\\n2 {old}\\n5 yes\\n' \"$key\"; done; echo q"
@@ -125,7 +125,7 @@ def fail_once(place: Stations, mx: Exchanger, server: str, host: str, to: str) -
 
 
 def test_what_is_down_is_left_and_nothing_bounces(place: Stations) -> None:
-    """Also past the cutoff of hints: the tickets' server is well again, and the hints say it failed for six days."""
+    """Even past the cutoff of hints: the tickets' server is well again, but hints say that it failed for six days."""
     since, mark = stamp(), log_size(place, MX2)
     try:
         fail_once(place, MX2, "tickets", "mx.tickets.test", "support@lab.test")
@@ -150,7 +150,7 @@ def test_what_is_down_is_left_and_nothing_bounces(place: Stations) -> None:
 
 @pytest.mark.nightly
 def test_past_the_cutoff_of_its_hints_what_cannot_be_proven_is_not_tried(place: Stations) -> None:
-    """No test mail goes to world.test: one more failure there would be final, so its messages stay, and are told."""
+    """No test mail goes to world.test: one more failure there would be final, so its messages stay and are reported."""
     since, mark = stamp(), log_size(place, MX2)
     try:
         fail_once(place, MX2, "world", "sender.world.test", "postmaster@world.test")
@@ -164,7 +164,7 @@ def test_past_the_cutoff_of_its_hints_what_cannot_be_proven_is_not_tried(place: 
         assert bounced(place, MX2, mark) == []
     finally:
         outside.change(place.lab, "world", None)
-        # What refused a moment ago and has no test mail is left alone by a drain: the MTA's own runner takes it.
+        # A drain leaves a destination alone that has just refused and has no test mail: the MTA's own runner delivers.
         on(place, MX2, f"rm -f {SPOOL}/db/retry*; exim4 -q")
         settle(place)
     assert balanced(place, since)
@@ -195,7 +195,7 @@ def test_two_thousand_messages_of_which_two_hundred_wait_for_what_is_down(place:
 @pytest.mark.nightly
 @pytest.mark.parametrize(("way", "code"), [("--resume", 0), ("--abort", 11)])
 def test_a_power_cut_in_mid_drain_loses_nothing(place: Stations, way: str, code: int) -> None:
-    """The run dies together with the machine; another management host goes on, or gives the host back."""
+    """The run dies together with the machine; another management host resumes it, or undoes it."""
     since, mark, kernel = stamp(), log_size(place, MX2), demo.other_kernel(place, MX2)
     try:
         fill(place, MX2, "user7@lab.test", 300)
@@ -222,8 +222,8 @@ def test_a_power_cut_in_mid_drain_loses_nothing(place: Stations, way: str, code:
 
 
 @pytest.mark.nightly
-def test_an_internal_client_with_nowhere_else_to_go_keeps_the_host_in_service(place: Stations) -> None:
-    """It tries mx2001 alone and forever, as a program with a fixed smarthost does."""
+def test_an_internal_client_without_another_exchanger_keeps_the_host_in_service(place: Stations) -> None:
+    """It tries mx2001 only, and for ever, as a program with a fixed smarthost does."""
     since, kernel = stamp(), demo.other_kernel(place, MX2)
     words = ["send", "--state", "/outside", "--to", "user1@lab.test", "--rate", "0.2", "--via", MX2.fqdn]
     words += ["--no-failover", "--drain", "60"]

@@ -26,7 +26,7 @@ def on(place: Stations, mx: Exchanger, script: str) -> str:
 
 
 def deliver(place: Stations, mx: Exchanger, recipient: str, size: int = 2000) -> str:
-    """Submit a mail on the host with immediate delivery; returns its lines of the log."""
+    """Submit a mail on the host with immediate delivery; return its lines of the log."""
     body = f"head -c {size} /dev/zero | tr '\\0' x | fold -w 76"
     submit = (
         f"{{ printf 'Subject: fault test\\n\\n'; {body}; }} | exim4 -odf -f probe@world.test {recipient} 2>/dev/null"
@@ -41,7 +41,7 @@ def deliver(place: Stations, mx: Exchanger, recipient: str, size: int = 2000) ->
 
 
 def forget_hints(place: Stations, mx: Exchanger) -> None:
-    """Clear what Exim keeps of a destination's failures: it outlives the fault and would delay later mail."""
+    """Clear Exim's hints on a destination, which outlive the fault and would delay later mail."""
     on(place, mx, "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-*")
 
 
@@ -51,7 +51,7 @@ def failed_units(place: Stations, mx: Exchanger) -> set[str]:
 
 @contextmanager
 def read_console(place: Stations, mx: Exchanger) -> Iterator[Callable[[], str]]:
-    """Read the serial console from now on: what nobody reads is lost, and a boot may be quicker than who comes late."""
+    """Read the serial console from now on: unread output is lost, and a later reader may miss the boot."""
     name = f"console-read-{mx.name}"
     log = place.lab.logs / f"{place.node.name}-{name}.log"
     log.unlink(missing_ok=True)
@@ -215,7 +215,7 @@ def test_console_password(place: Stations, broken) -> None:
 
 
 def console_answers(place: Stations) -> bool:
-    """Whether Enter on the serial console, typed by a new client, brings anything back."""
+    """Whether Enter on the serial console, typed by a new client, is answered."""
     socket = node.serial_socket(MX2)
     script = f"(sleep 1; printf '\\r'; sleep 5) | timeout 8 socat - UNIX-CONNECT:{socket} | tr -d '\\0' | wc -c"
     return int(place.node.sh(script)) > 0
@@ -267,7 +267,7 @@ def test_service_down(place: Stations, broken, name: str, url: str) -> None:
     ]
 
     def answers() -> bool:
-        # Not from a management host: that has what the machine has, and curl need not be there.
+        # Not from a management host, which has the machine's programs: curl may be missing.
         return place.world.run(ask, check=False).returncode == 0
 
     assert answers()
@@ -291,7 +291,7 @@ def test_every_fault_is_tested(place: Stations) -> None:
         ),
         *("disk-full", "console-password", "console-busy", "provider-4xx", "provider-down", "provider-stall"),
         *("etcd-down", "alertmanager-down", "rapi-down"),
-        # Its symptom is a start of the machine away: in test_cold.py and test_verify_matrix.py.
+        # It shows only after the next start of the machine: in test_cold.py and test_verify_matrix.py.
         "second-disk",
     }
     assert set(faults.FAULTS) == tested

@@ -1,4 +1,4 @@
-"""The incidents, replayed end to end with nobody at the keyboard; what a story promises is asserted by the story."""
+"""The incidents, replayed end to end with nobody at the keyboard; each story asserts what it promises."""
 
 import pytest
 

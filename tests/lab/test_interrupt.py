@@ -12,7 +12,7 @@ from tests.lab.runs import MX2, RUN_DEADLINE, killed_after, nothing_lost, reache
 
 DONE, UNDONE = 0, 11
 REASON = ("--reason", "interrupted on purpose")
-# GRUB leaves an empty next_entry when it has taken one; an undo takes the whole line away.
+# GRUB leaves an empty next_entry when it has used one; an undo removes the whole line.
 ENTRIES = "grub-editenv list | sed '/^next_entry=$/d'"
 STATE = f"cat /proc/sys/kernel/random/boot_id; uname -r; {ENTRIES}; nft list tables; systemctl is-active exim4"
 BEFORE_THE_REBOOT = ("pool out", "close ports", "drain", "stop and hold", "ledger", "boot entries")
@@ -28,7 +28,7 @@ AFTER_THE_REBOOT = (
 )
 
 
-def test_killed_out_of_service_it_is_given_back_from_the_other_host(place: Stations) -> None:
+def test_killed_out_of_service_it_returns_to_service_from_the_other_host(place: Stations) -> None:
     before = ssh(place, MX2, STATE).stdout
     with nothing_lost(place):
         kernel = demo.other_kernel(place, MX2)
@@ -49,7 +49,7 @@ def test_killed_after_the_reboot_order_it_is_finished_from_the_other_host(place:
 
 @pytest.mark.nightly
 def test_killed_after_every_single_step_it_is_still_finished(place: Stations) -> None:
-    """Each process gets one step further; the management hosts take turns. Before the claim there is nothing."""
+    """Each process gets one step further; the management hosts take turns. Before the claim nothing is left."""
     kernel = demo.other_kernel(place, MX2)
     with nothing_lost(place):
         steps = [killed_after(place, place.management[0], "claim", "--kernel", kernel, *REASON)]
@@ -79,7 +79,7 @@ def test_killed_before_the_reboot_it_is_undone(place: Stations, step: str) -> No
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("step", AFTER_THE_REBOOT)
-def test_killed_after_the_reboot_it_goes_back_to_the_kernel_before(place: Stations, step: str) -> None:
+def test_killed_after_the_reboot_it_returns_to_the_previous_kernel(place: Stations, step: str) -> None:
     earlier = ssh(place, MX2, "uname -r").stdout
     with nothing_lost(place):
         kernel = demo.other_kernel(place, MX2)

@@ -17,7 +17,7 @@ MX2 = exchanger("mx2001")
 
 
 def processes_of(lab: Lab) -> list[str]:
-    """Command lines on the machine that name a lab's folder."""
+    """Return the command lines on the machine that name a lab's folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -30,7 +30,7 @@ def processes_of(lab: Lab) -> list[str]:
 
 
 def machine() -> tuple[str, str, str]:
-    """The machine's own network devices, mounts and loop devices."""
+    """Return the machine's own network devices, mounts and loop devices."""
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
     loops = subprocess.run(["losetup", "--list", "--noheadings"], capture_output=True, text=True, check=True).stdout
     return links, Path("/proc/self/mounts").read_text(), loops
@@ -57,7 +57,7 @@ def test_two_at_once_are_refused(place: Stations) -> None:
 
 def test_what_waits_in_a_queue_is_there_after_down_and_up(place: Stations) -> None:
     demo.queue_up(place, MX2, 10)
-    # Still down: retry hints may go with the power, and whoever was tried too early would have what is asked for here.
+    # The provider is still down: hints may be lost with the power, and an early attempt would spoil the test.
     outside.change(place.lab, "provider", {"mode": "tempfail"})
     try:
         waiting = demo.queue(place, MX2)

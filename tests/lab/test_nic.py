@@ -1,4 +1,4 @@
-"""The interface that gets another name: foretold, prevented, repaired over the real serial console."""
+"""An interface that gets another name: forecast, prevented, repaired over the real serial console."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ TEXT = "/etc/network/interfaces"
 
 
 def cookbook(place: Stations, *words: str) -> tuple[int, str]:
-    """Exit code and everything that was said."""
+    """Return the exit code and the output."""
     argv = demo.cookbook(place.operator, "sre.mail.repair-nic", MX2.fqdn, *words)
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, check=False)
     print(done.stdout + done.stderr)
@@ -33,7 +33,7 @@ def on_host(place: Stations, script: str) -> str:
 
 
 def boot_id(place: Stations) -> str:
-    """Empty while the host does not answer."""
+    """Return the output; empty while the host does not answer."""
     done = ssh(place, MX2, "cat /proc/sys/kernel/random/boot_id")
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -49,14 +49,14 @@ def reboot_warm(place: Stations) -> None:
 
 
 def beyond_boot(said: str) -> float:
-    """Seconds from the shell on the console, before which the machine was booting, to its answer over SSH."""
+    """Return the seconds from the shell on the console, when the boot is over, to the answer over SSH."""
     at = [re.search(rf"^(\d\d:\d\d:\d\d) .*{what}", said, re.MULTILINE) for what in ("logged in", "answers over SSH")]
     login, answer = (datetime.strptime(found[1], "%H:%M:%S") for found in at if found)
     return (answer - login).total_seconds() % 86400
 
 
 def no_secret_anywhere(place: Stations) -> None:
-    """In no log or transcript of the management host, no journal of the guest, no command line."""
+    """The password is in no log or transcript of the management host, no journal of the guest, no command line."""
     pattern = f"{CONSOLE_PASSWORD[:6]}[{CONSOLE_PASSWORD[6]}]{CONSOLE_PASSWORD[7:]}"
     logs = place.operator.sh(f"grep -rlE '{pattern}' /var/log 2>/dev/null || true").strip()
     lines = place.operator.sh(
@@ -77,7 +77,7 @@ def test_the_forecast_says_what_a_cold_start_does(place: Stations, broken) -> No
 
 def test_the_console_and_its_password_are_proven_before_they_are_needed(place: Stations, broken) -> None:
     assert cookbook(place, "--console")[0] == 0
-    # The kernel's messages are let onto the console again, and nobody is left logged in there.
+    # The kernel's messages appear on the console again, and nobody is left logged in there.
     assert on_host(place, "cut -f1 /proc/sys/kernel/printk").strip() != "1"
     assert "ttyS0" not in on_host(place, "who")
     with broken("console-password"):
@@ -109,7 +109,7 @@ def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Sta
 
 
 @pytest.mark.nightly
-def test_prevented_it_comes_up_by_itself_whichever_way_it_boots(place: Stations, broken) -> None:
+def test_prevented_it_comes_up_by_itself_under_either_name(place: Stations, broken) -> None:
     text = on_host(place, f"cat {TEXT}")
     with broken("nic-renumber"):
         assert cookbook(place, "--pin")[0] == 0
@@ -124,7 +124,7 @@ def test_prevented_it_comes_up_by_itself_whichever_way_it_boots(place: Stations,
 
 
 @pytest.mark.nightly
-def test_a_prevention_is_taken_back_byte_for_byte(place: Stations, broken) -> None:
+def test_a_prevention_is_undone_byte_for_byte(place: Stations, broken) -> None:
     text = on_host(place, f"cat {TEXT}")
     with broken("nic-renumber"):
         assert cookbook(place, "--pin")[0] == 0

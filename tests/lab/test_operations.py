@@ -1,4 +1,4 @@
-"""What several operators, a lost etcd and curious eyes do to a run."""
+"""What several operators, a lost etcd and curious readers do to a run."""
 
 import subprocess
 import threading
@@ -16,7 +16,7 @@ from lab.stations.box import Box
 
 MX1, MX2 = exchanger("mx1001"), exchanger("mx2001")
 DONE, REFUSED, UNDONE, LEFT_OUT = 0, 10, 11, 20
-# A step takes this long at most when several other labs share the machine.
+# The longest that a step takes when several other labs share the machine.
 DEADLINE = 1500
 
 
@@ -36,7 +36,7 @@ def run(box: Box, *words: str) -> tuple[int, str]:
 
 
 def said_by(child: "subprocess.Popen[str]", marker: str) -> str:
-    """What a run has printed up to a line that begins with the time and the marker."""
+    """Return the output of a run up to a line that begins with the time and the marker."""
     assert child.stdout is not None
     seen = ""
     for line in child.stdout:
@@ -98,7 +98,7 @@ def test_where_etcd_itself_is_the_incident_there_is_a_way_in(place: Stations) ->
 
 
 @pytest.mark.nightly
-def test_etcd_lost_after_the_depool_is_undone_as_far_as_it_goes_and_said(place: Stations) -> None:
+def test_etcd_lost_after_the_depool_is_undone_as_far_as_possible_and_reported(place: Stations) -> None:
     boot = ssh(place, MX2, "cat /proc/sys/kernel/random/boot_id").stdout
     words = ["sre.mail.reboot-mx", MX2.fqdn]
     child = start(place.operator, *words, "--kernel", demo.other_kernel(place, MX2), "--reason", "etcd is lost")
@@ -135,7 +135,7 @@ SECRETS = (CONSOLE_PASSWORD.encode(), RAPI_READ_PASSWORD.encode())
 
 @contextmanager
 def watched_arguments(place: Stations) -> Iterator[list[bytes]]:
-    """Every command line on the management hosts that has a password in it, while the block runs."""
+    """Collect every command line on the management hosts with a password in it, while the block runs."""
     spaces = {Path(f"/proc/{box.pid}/ns/pid").readlink() for box in place.management}
     found: list[bytes] = []
     over = threading.Event()
@@ -162,7 +162,7 @@ def watched_arguments(place: Stations) -> Iterator[list[bytes]]:
 
 
 def logs_with_secrets(place: Stations) -> list[str]:
-    """Files that a run leaves behind, on the management hosts and on the exchangers, with a password in them."""
+    """Return the files that a run leaves behind, on all hosts, with a password in them."""
     paths = [path for box in place.management for path in (box.folder / "log.upper").rglob("*") if path.is_file()]
     found = [str(path) for path in paths if any(secret in path.read_bytes() for secret in SECRETS)]
     patterns = " ".join(f"-e {secret.decode()}" for secret in SECRETS)
@@ -177,7 +177,7 @@ def logs_with_secrets(place: Stations) -> list[str]:
 @pytest.mark.nightly
 def test_no_password_shows_in_an_argument_or_a_log(place: Stations) -> None:
     with watched_arguments(place) as seen:
-        # a depool with a kernel in mind asks the console and the hypervisor, whatever comes of it
+        # a depool that names a kernel asks the console and the hypervisor, whatever the result
         words = ["sre.mail.reboot-mx", MX2.fqdn, "--kernel", demo.other_kernel(place, MX2), "--reason", "secrets"]
         code, said = run(place.operator, "-d", *words)
         assert code == DONE

@@ -57,7 +57,7 @@ def holes(place: Stations, mx: Exchanger) -> int:
 
 
 def left_behind(place: Stations, mx: Exchanger) -> str:
-    """What a closed hole must not leave: notes, timers."""
+    """Return what a closed hole must not leave behind: notes, timers."""
     listed = "ls /run/mx-cookbooks/holes 2>/dev/null; systemctl list-units 'mx-hole-*' --all --plain --no-legend"
     return on(place, mx, f"{listed}; true").strip()
 
@@ -95,15 +95,15 @@ def test_a_reload_of_the_firewall_leaves_the_ports_closed(place: Stations, out_o
     outcome, said = remedy(place, MX1, "reload-firewall", "--run", out_of_service)
     assert outcome is Outcome.DONE
     assert "the mail ports are closed, as before" in said
-    assert "by-hand" not in on(place, MX1, "nft list ruleset"), "it was loaded anew"
+    assert "by-hand" not in on(place, MX1, "nft list ruleset"), "it was reloaded"
     assert "tcp dport { 25, 465, 587 }" in on(place, MX1, "nft list table inet mx_depool")
     assert not demo.is_serving(place, MX1)
     assert on(place, MX1, "systemctl list-units 'mx-firewall-undo*' --all --plain --no-legend") == ""
 
 
 @pytest.mark.nightly
-def test_while_the_firewall_is_loaded_anew_nobody_gets_in(place: Stations, out_of_service: str) -> None:
-    """Somebody knocks without a pause while `flush ruleset` is done over and over."""
+def test_while_the_firewall_is_reloaded_nobody_gets_in(place: Stations, out_of_service: str) -> None:
+    """A client connects without a pause while the ruleset is flushed again and again."""
     knock = f"exec 2>/dev/null; while :; do (exec 3<>/dev/tcp/{MX1.v4}/25) && echo in || echo refused; done"
     knocking = place.world.inside(["timeout", "60", "bash", "-c", knock])
     child = subprocess.Popen(knocking, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
@@ -141,8 +141,8 @@ def knocks(place: Stations) -> int:
 
 
 @pytest.mark.nightly
-def test_a_ruleset_that_locks_everybody_out_is_taken_back_by_the_host(place: Stations) -> None:
-    """A session shares the connection of before, which still passes; so it is asked by a new one."""
+def test_the_host_undoes_a_ruleset_that_locks_everybody_out(place: Stations) -> None:
+    """A session over the old connection would still pass, so a new connection is tested."""
     on(place, MX1, "cp -p /etc/nftables.conf /root/kept; sed -i '/dport 22/d' /etc/nftables.conf")
     try:
         outcome, said = remedy(place, MX1, "reload-firewall")
@@ -216,7 +216,7 @@ def test_hints_are_cleared_once_their_destination_is_proven(place: Stations, bro
     forget_hints(place, MX2)
 
 
-def test_a_kernel_parameter_is_set_and_taken_back(place: Stations) -> None:
+def test_a_kernel_parameter_is_set_and_reset(place: Stations) -> None:
     key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
     before = on(place, MX2, f"sysctl -n {key}").strip()
     assert remedy(place, MX2, "set-sysctl", f"{key}=3600")[0] is Outcome.DONE

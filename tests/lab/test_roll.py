@@ -1,4 +1,4 @@
-"""A kernel rolled over both exchangers as a timer does it: no terminal, mail flowing, judged from outside."""
+"""A kernel rolled over both exchangers as by a timer: no terminal, mail flowing, judged from outside."""
 
 import json
 import signal
@@ -20,14 +20,14 @@ from lab.stations.infra import ETCD
 
 MX1, MX2 = exchanger("mx1001"), exchanger("mx2001")
 DONE, BLOCKED, FELL_BACK, TAKEN = 0, 44, 12, 42
-# Two reboots with all around them, on a machine that four other labs keep busy.
+# Two reboots and everything around them, on a machine that four other labs keep busy.
 ROLL_S = 3600
 LOOK = "cat /proc/sys/kernel/random/boot_id; uname -r; grub-editenv list; nft list tables; systemctl is-active exim4"
 MEMORY = "/v2/keys/mx-cookbooks/mail-roll/failed"
 
 
 def command(box: Box, *words: str) -> list[str]:
-    """As a systemd service runs it: no terminal, a session of its own, hardly any environment."""
+    """Start a roll as a systemd service does: no terminal, a session of its own, hardly any environment."""
     binary = management.virtual_environment() / "bin"
     path = f"{binary}:/usr/sbin:/usr/bin:/sbin:/bin"
     return box.inside(["env", "-i", f"PATH={path}", "USER=root", "PYTHONUNBUFFERED=1", "setsid", "--wait",
@@ -35,7 +35,7 @@ def command(box: Box, *words: str) -> list[str]:
 
 
 def roll(box: Box, *words: str) -> tuple[int, str]:
-    """Exit code and everything that was said."""
+    """Return the exit code and the output."""
     argv = command(box, *words)
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ROLL_S, check=False)
     print(done.stdout + done.stderr)
@@ -58,7 +58,7 @@ def inbox(place: Stations) -> list[dict[str, str]]:
 
 @contextmanager
 def mail_by_the_canary(place: Stations) -> Iterator[None]:
-    """Real mail for mx2001 too: by the MX records it gets none while mx1001 serves, and then nothing is proven."""
+    """Send real mail to mx2001, too: by the MX records it gets none while mx1001 serves, which would prove nothing."""
     words = ["send", "--state", "/outside", "--rate", "0.2", "--via", MX2.fqdn, "--drain", "60", *demo.sources()]
     words += [word for to in demo.RECIPIENTS for word in ("--to", to)]
     with (place.lab.logs / "world-senders.log").open("ab") as log:
@@ -72,7 +72,7 @@ def mail_by_the_canary(place: Stations) -> Iterator[None]:
 
 @contextmanager
 def nothing_lost(place: Stations) -> Iterator[None]:
-    """Mail flows all the while; afterwards the outside ledger balances and both exchangers serve."""
+    """Let mail flow meanwhile; afterwards the outside ledger must balance and both exchangers serve."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     with demo.mail_flowing(place, 0.2), mail_by_the_canary(place):
         yield
@@ -108,7 +108,7 @@ def kernel(place: Stations) -> str:
 
 @pytest.fixture
 def forgetful(place: Stations) -> Iterator[None]:
-    """Afterwards nobody remembers that a host has failed."""
+    """Forget afterwards that a host has failed."""
     yield
     script = f"import urllib.request as r; r.urlopen(r.Request('{ETCD}{MEMORY}', method='DELETE'))"
     place.operator.run(["/usr/bin/python3", "-c", script], check=False)
@@ -116,7 +116,7 @@ def forgetful(place: Stations) -> Iterator[None]:
 
 @contextmanager
 def out_of_the_pool(place: Stations, mx: Exchanger) -> Iterator[None]:
-    """Taken out by hand, as somebody would who knows nothing of these cookbooks."""
+    """Take an exchanger out by hand, as somebody would who does not know these cookbooks."""
     confctl = management.virtual_environment() / "bin" / "confctl"
 
     def put(value: str) -> None:
@@ -211,7 +211,7 @@ def test_killed_in_the_middle_it_is_finished_from_the_other_host(place: Stations
 
 @pytest.mark.nightly
 def test_the_shipped_units_are_right(place: Stations) -> None:
-    """On an exchanger, where a whole systemd is; nothing is enabled there."""
+    """Check them on an exchanger, which has a complete systemd; nothing is enabled there."""
     units = Path(__file__).parents[2] / "systemd"
     for unit in sorted(units.glob("mx-roll-kernel.*")):
         text = unit.read_text().replace("/srv/mx-cookbooks.venv/bin/cookbook", "/bin/true")

@@ -1,4 +1,4 @@
-"""What happens to a host while its new kernel is on trial: the world fails, its firewall is loaded anew, it panics."""
+"""What happens to a host while its new kernel is on trial: the world fails, its firewall is reloaded, it panics."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ PANIC_S = 15
 
 @contextmanager
 def site_says(place: Stations, old: str, new: str) -> Iterator[None]:
-    """A line of the site's configuration, otherwise for the length of a `with` block."""
+    """Change a line of the site's configuration for the length of a `with` block."""
     kept = place.operator.sh(f"cat {CONFIG}")
     assert kept.count(old) == 1
     place.operator.run(["/bin/sh", "-c", f"cat >{CONFIG}"], input_text=kept.replace(old, new))
@@ -47,8 +47,8 @@ def test_where_the_world_fails_for_everybody_the_new_kernel_is_not_blamed(place:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("mx", EXCHANGERS, ids=lambda mx: mx.name)
-def test_a_firewall_loaded_anew_opens_no_port(place: Stations, mx: Exchanger) -> None:
-    """Debian's nftables.conf flushes every ruleset, the run's own table too: they are loaded together."""
+def test_a_firewall_that_is_reloaded_opens_no_port(place: Stations, mx: Exchanger) -> None:
+    """Debian's nftables.conf flushes every table, the run's own too: both are loaded together."""
     known = len(taken(place, mx))
     with nothing_lost(place, mx):
         child = start(place.operator, "--kernel", demo.other_kernel(place, mx), *REASON, mx=mx)

@@ -30,7 +30,7 @@ def test_what_stale_hints_decide_is_unknown(place: Stations, broken) -> None:
 
 @contextmanager
 def budget(place: Stations, per_hour: int) -> Iterator[None]:
-    """Another budget of test mails, with nothing spent of it."""
+    """Set another budget of test mails, with nothing spent of it."""
     spent = f"{infra.ETCD}/v2/keys/mx-cookbooks/mail/test-mails?recursive=true"
     forget = f"curl -s --noproxy '*' -X DELETE '{spent}' >/dev/null"
     for station in (place.operator, place.management[1]):

@@ -1,4 +1,4 @@
-"""Fault x check on the real hosts: each fault is named by its own checks, and no other check cries, on either host."""
+"""Fault x check on the real hosts: its own checks name each fault, and no other check fails, on either host."""
 
 import os
 import shlex
@@ -38,7 +38,7 @@ def both(checks: Mapping[str, str]) -> dict[str, Mapping[str, str]]:
 
 @dataclass(frozen=True)
 class Case:
-    """Faults, each on a host, and what has to be named on which host; whatever is not named there has to be OK."""
+    """Faults, each on a host, and the checks that must name them on each host; all others must be OK."""
 
     faults: tuple[tuple[str, str], ...]
     expected: Mapping[str, Mapping[str, str]]
@@ -50,17 +50,17 @@ class Case:
         return "+".join(f"{name}@{host}" for name, host in self.faults)
 
 
-# A full disk refuses mail at the door and at home, so the questions about mail cannot be answered well: one fault, told
-# first by `disk`. What waits behind the queue's limits shows in the sums and is no check of its own.
+# A full disk refuses mail from outside and from the host itself, so the checks of mail fail as well: one fault, named
+# first by `disk`. Mail that waits within the queue's limits shows in the sums and is no check of its own.
 FULL_DISK = failed("disk", *OUTBOUND, *INBOUND) | unknown("relay", "same-answers", "aliases-answers")
-# Without the firewall the required unit is missing too: two names for one fault, both right.
+# Without the firewall a required unit is missing, too: two names for one fault, both right.
 NO_FIREWALL = failed("units", "firewall")
 
 QUICK = (
     Case((("no-ferm", MX1), ("dead-spamd", MX2)), {MX1: NO_FIREWALL, MX2: failed("units")}, ("--no-probes",)),
     Case((("nic-renumber", MX2),), {MX2: failed("nic")}, ("--no-probes",), say=("ens5 to ens13", "--pin")),
 )
-# One fault a host; those of the two hosts, and of services that no other check needs, are looked at together.
+# One fault a host; those of both hosts, and of services that no other check needs, are tested together.
 BAD_KERNEL = failed("outbound-provider-v4", "outbound-provider-v6")
 SINGLE = (
     Case((("bad-kernel", MX2), ("dead-spamd", MX1)), {MX2: BAD_KERNEL, MX1: failed("units")}, say=("THIS HOST",)),
@@ -83,14 +83,14 @@ SINGLE = (
     Case((("provider-down", MX1), ("rapi-down", MX1)), both(failed(*PROVIDER) | unknown("nic")), say=("REMOTE END",)),
     # Only bodies above 100 kB stall: the small ones pass.
     Case((("provider-stall", MX1),), both(BAD_KERNEL), say=("REMOTE END",)),
-    # The budget of test mails lives in etcd; Spicerack's own locks do too.
+    # The budget of test mails is in etcd; so are Spicerack's own locks.
     Case(
         (("etcd-down", MX1),),
         both(unknown(*OUTBOUND, "conntrack-growth", "fastopen-growth")),
         options=("--no-locks",),
         say=("--over-budget sends",),
     ),
-    # What is no fault of a running host: nobody may cry.
+    # Not a fault of a running host: no check may fail.
     Case(
         (("kernel-panic", MX1), ("kernel-hang", MX2), ("console-password", MX2), ("console-busy", MX2)),
         {},
@@ -111,12 +111,12 @@ PAIRS = (
 
 
 def crowded() -> float:
-    """By how much others slow this machine down: the lab's hosts are emulated, and 60 s are meant for a quiet one."""
+    """Return how much slower this machine is than a quiet one, for which 60 s are meant."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def verify_in_time(place: Stations, case: Case) -> Verification:
-    """Once more where the machine is so busy that a question ran out of its time, which says nothing of the fault."""
+    """Verify once more if a reading timed out on a busy machine, which says nothing about the fault."""
     for _ in range(2):
         found = verify(place, *case.words, options=case.options)
         if found.wrong == case.expected or crowded() < 3 or "no end within its time limit" not in found.said:
@@ -126,7 +126,7 @@ def verify_in_time(place: Stations, case: Case) -> Verification:
 
 @contextmanager
 def broken_by(place: Stations, case: Case) -> Iterator[None]:
-    """All faults of a case, and afterwards no retry hints of them."""
+    """Put on all faults of a case; afterwards clear their retry hints."""
     with ExitStack() as stack:
         for name, host in case.faults:
             running = ssh(place, exchanger(host), "uname -r").stdout.strip()
@@ -160,13 +160,13 @@ def check(place: Stations, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", QUICK, ids=str)
-def test_a_fault_is_named_and_no_other_check_cries(place: Stations, case: Case) -> None:
+def test_a_fault_is_named_and_no_other_check_fails(place: Stations, case: Case) -> None:
     check(place, case)
 
 
 @contextmanager
 def hanging(place: Stations, mx: str, command: str) -> Iterator[None]:
-    """A command of an exchanger that never ends."""
+    """Let a command of an exchanger never end."""
     path = shlex.quote(f"/usr/local/bin/{command}")
     ssh(place, exchanger(mx), f"printf '#!/bin/sh\\nexec sleep 600\\n' > {path}; chmod 755 {path}")
     try:
@@ -196,7 +196,7 @@ def test_two_faults_at_once(place: Stations, case: Case) -> None:
 
 
 @pytest.mark.nightly
-def test_one_host_alone_is_judged_beside_another(place: Stations) -> None:
+def test_a_single_host_is_judged_by_comparison_with_another(place: Stations) -> None:
     case = Case((("provider-4xx", MX1),), {MX1: failed("outbound-provider-v4")})
     with broken_by(place, case):
         found = verify(place, f"{MX1}.lab.test", "--only", "outbound-provider-v4")

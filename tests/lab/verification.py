@@ -30,7 +30,7 @@ class Verification:
 
     @property
     def wrong(self) -> dict[str, dict[str, str]]:
-        """What is not OK, by host; hosts that are well are left out."""
+        """The checks that are not OK, by host; hosts that are well are left out."""
         found = {
             host: {name: status for name, status in checks.items() if status != "OK"}
             for host, checks in self.checks.items()

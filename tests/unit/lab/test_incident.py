@@ -54,7 +54,7 @@ def test_a_replay_that_breaks_off_still_shows_its_timeline(capsys: pytest.Captur
     assert incident.replay(SimpleNamespace(), story(breaks), lambda _: None) == 1  # type: ignore[arg-type]
     printed = capsys.readouterr().out
     assert "begun" in printed
-    assert "NOT SO: the replay goes to its end" in printed
+    assert "NOT SO: the replay reaches its end" in printed
 
 
 def test_every_story_has_its_day_and_a_history_in_order() -> None:

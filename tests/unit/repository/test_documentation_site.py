@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from docs.ext import api, configuration, cookbooks, pictures
+from lab.place import EXCHANGERS, INFRA, MANAGEMENT, NODE, STATIONS
 from mxlib.config.load import parse
 from mxlib.config.sections import Site
 from mxlib.config.verify import VerifyPolicy
@@ -138,5 +139,11 @@ def test_every_room_is_in_the_picture_in_the_order_of_the_rules() -> None:
 
 def test_pictures_are_well_formed() -> None:
     made = {name: text for name, text in pictures.pages().items() if name.endswith(".svg")}
-    assert len(made) == len(pictures.STORIES) + 2
+    assert len(made) == len(pictures.STORIES) + 3
     assert all(ElementTree.fromstring(text).tag.endswith("svg") for text in made.values())
+
+
+def test_the_picture_of_the_lab_has_every_station() -> None:
+    drawn = "".join(ElementTree.fromstring(pictures.pages()["lab.svg"]).itertext())
+    assert [station.name for station in STATIONS if str(station.v4) not in drawn] == []
+    assert [station.name for station in (*EXCHANGERS, *MANAGEMENT, NODE, INFRA) if station.name not in drawn] == []
