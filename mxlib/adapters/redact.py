@@ -16,6 +16,8 @@ _BEGUN = re.compile(rb"(?:\x1b(?:\[[0-?]*[ -/]*)?|\[[ 0-9.]*(?:\][^\r\n]*)?)?\Z"
 """What the next piece may make a part of :data:`_BETWEEN`."""
 _NOTHING = re.compile(b"")
 _BLANKS = bytes([*range(0x21), 0x7F])
+_LONGEST = 8192
+"""Bytes that are held back at most: several screens full of blanks between two characters are no wrapped line."""
 _GIVES_AWAY = 3
 """Characters of a password in a row that are masked though the rest of it never came."""
 
@@ -39,9 +41,10 @@ class Redactor:
         while (start := data.find(self._needle[:1], at)) >= 0:
             shown += data[at:start]
             self._matched, end = self._match(data, start)
-            if end is None:
+            if end is None and len(data) - start <= _LONGEST:
                 self._held = data[start:]
                 return bytes(shown)
+            end = start + 1 if end is None else end
             whole = self._matched == len(self._needle)
             shown += _MASK if whole else data[start:end]
             at = end

@@ -86,3 +86,12 @@ def test_a_password_within_what_looks_like_its_beginning_is_found() -> None:
 
 def test_a_password_of_blanks_alone_is_masked_as_it_is() -> None:
     assert redact("<   >", Secret("   ")) == "<***>"
+
+
+def test_what_is_held_back_is_bounded() -> None:
+    redactor = Redactor(Secret("s3cret"))
+    shown = b"".join(redactor.feed(piece) for piece in (b"s", *20 * [1000 * b" "]))
+    assert len(shown) >= 20_001 - 8192
+    assert shown + redactor.flush() == b"s" + 20_000 * b" "
+    assert redactor.feed(b" s3c\r\nret.") == b" ***."
+
