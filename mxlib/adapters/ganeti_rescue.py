@@ -189,7 +189,7 @@ class GanetiRescue:
             remove_link(self._host, pinned, kernels)
         said = ["the configuration names each interface once"] if done.diff else []
         said += [f"no name is pinned any more: {', '.join(pinned)}"] if pinned else []
-        said += [f"names it too, look at it: {'; '.join(map(str, done.places))}"] if done.places else []
+        said += [f"still has the old name, check it: {'; '.join(map(str, done.places))}"] if done.places else []
         return "; ".join(said) or "each interface has one name"
 
     # --- around the boot

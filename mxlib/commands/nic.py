@@ -107,7 +107,7 @@ class RepairNic(Command):
         done = settle_names(host, self.run_id)
         self.tell.line("would be one name each" if self.spicerack.dry_run else "one name each")
         for place in done.places:
-            self.tell.line(f"names it too, look at it: {place}")
+            self.tell.line(f"still has the old name, check it: {place}")
         return Outcome.DONE
 
     def _repair(self) -> Outcome:

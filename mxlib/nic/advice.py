@@ -1,7 +1,7 @@
-"""What helps a host whose card gets another name: advised only where nothing refuses it. Pure.
+"""What helps a host whose network card gets another name: advised only where nothing rules it out. Pure.
 
-For each way one function says what rules it out, or nothing. Who advises it and who does it ask the same function, so
-that no advice is refused when it is followed.
+For each method one function returns what rules it out. The advice and the act call the same function, so that no
+advice is refused when it is followed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,6 @@ def stanzas(facts: NicFacts, renames: Mapping[str, str]) -> str:
     """Return why the cards cannot be configured under both names in ifupdown's files; empty if they can.
 
     Args:
-        facts: the cards and the files of the host.
         renames: present name to next name.
     """
     host = managed(facts)
@@ -42,7 +41,6 @@ def link(facts: NicFacts, renames: Mapping[str, str]) -> str:
     """Return why the present names cannot be pinned by MAC address; empty if they can.
 
     Args:
-        facts: the cards and the files of the host.
         renames: present name to next name.
     """
     lacking = {"update-initramfs", "lsinitramfs"} - facts.networking.tools
@@ -59,10 +57,9 @@ def link(facts: NicFacts, renames: Mapping[str, str]) -> str:
 
 
 def repair(facts: NicFacts, renames: Mapping[str, str]) -> str:
-    """Return why the files cannot be put right once the cards have their new names; empty if they can.
+    """Return why the files cannot be repaired once the cards have their new names; empty if they can.
 
     Args:
-        facts: the cards and the files of the host.
         renames: name in the files to new name.
     """
     by = managed(facts).by
@@ -79,10 +76,10 @@ def repair(facts: NicFacts, renames: Mapping[str, str]) -> str:
 
 
 def rewritten(facts: NicFacts, renames: Mapping[str, str]) -> Rewrite:
-    """Return the files of what configures the host, with the new names; a second name of a prevention goes with it.
+    """Return the host's network configuration with the new names; a prevention's second name goes away.
 
     Raises:
-        ValueError: they cannot be rewritten with certainty.
+        ValueError: the files cannot be rewritten with certainty.
     """
     if managed(facts).by is Manager.NETWORKD:
         return networkd.rename(facts.networking.files, renames)
@@ -95,17 +92,11 @@ def _whom(facts: NicFacts) -> str:
 
 
 PREVENTIONS: Mapping[str, Refuses] = {"stanzas": stanzas, "link": link}
-"""By method of prevention, what rules it out."""
+"""The function that returns what rules out a prevention, by method."""
 
 
 def prepared(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
-    """Return the cards that come up although they get another name, by their present name, and why.
-
-    Args:
-        facts: the cards and the files of the host.
-        forecast: what a reboot does to its names.
-        level: the way to reboot.
-    """
+    """Return the cards that come up even under another name: present name to the reason."""
     found = served(facts, forecast, level)
     renames, second = forecast.renames(level), pairs(facts.files)
     for nic in (nic for nic in facts.nics if nic.name in renames):
@@ -118,13 +109,7 @@ def prepared(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str
 
 
 def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
-    """Return those of the prepared cards that the host's own configuration brings up under either name.
-
-    Args:
-        facts: the cards and the files of the host.
-        forecast: what a reboot does to its names.
-        level: the way to reboot.
-    """
+    """Return the cards that the host's own configuration brings up under either name: present name to the reason."""
     if managed(facts).by not in (Manager.NETWORKD, Manager.NETPLAN):
         return {}
     renames, files = forecast.renames(level), facts.networking.files
@@ -137,26 +122,16 @@ def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
 
 
 def nothing_to_pin(forecast: Forecast) -> str:
-    """Return why ``--pin`` has nothing to prepare for; empty where a cold start certainly renames.
-
-    Args:
-        forecast: what a reboot does to the host's names.
-    """
+    """Return why ``--pin`` has nothing to prepare for; empty if a cold start certainly renames."""
     fate = forecast.fate(Level.COLD)
     return "" if fate is Fate.RENAMED else f"no cold start renames an interface ({fate.value}): nothing to pin"
 
 
 def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:
-    """Return the command that prepares a host for a reboot that renames, or why none does.
-
-    Args:
-        facts: the cards and the files of the host.
-        forecast: what a reboot does to its names.
-        level: the way to reboot.
-    """
+    """Return the command that prepares a host for a reboot that renames, or why there is none."""
     cold, these = forecast.renames(Level.COLD), forecast.renames(level)
     refused = {method: nothing_to_pin(forecast) or refuses(facts, cold) for method, refuses in PREVENTIONS.items()}
-    # Both names serve for the one next name they are made for; a pin serves for any.
+    # two stanzas serve for the one new name they were made for, a pin for any
     if cold != these:
         refused["stanzas"] = refused["stanzas"] or f"the name after a {level.value} reboot is another one"
     method = next((method for method, why in refused.items() if not why), None)
@@ -166,13 +141,11 @@ def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:
 
 
 def undo_lines(host: str, forecast: Forecast, method: str, kernels: Sequence[str]) -> tuple[str, ...]:
-    """Return how to take a preparation back: the cookbook makes one stanza of two, a pin stays until removed.
+    """Return how to undo a preparation: the cookbook makes one stanza of two, a pin stays until it is removed.
 
     Args:
-        host: fully qualified name.
-        forecast: what it was prepared for.
         method: ``stanzas`` or ``link``.
-        kernels: with link, the releases whose initramfs holds the pin.
+        kernels: for ``link``, the releases whose initramfs holds the pin.
     """
     if method == "stanzas":
         return (f"to undo, or after the boot: cookbook sre.mail.repair-nic {host} --settle",)
@@ -182,18 +155,16 @@ def undo_lines(host: str, forecast: Forecast, method: str, kernels: Sequence[str
 
 
 def guard_advice(facts: NicFacts, forecast: Forecast, *, console: bool) -> str:
-    """Return what the operator of a cold start can ask for instead, as options of the run; or that nothing helps.
+    """Return which options of the run help against the rename of a cold start, or that nothing helps.
 
     Args:
-        facts: the cards and the files of the host.
-        forecast: what a reboot does to its names.
-        console: whether the host's console was proven, or may still be.
+        console: whether the console was proven to work, or may still be.
     """
     renames = forecast.renames(Level.COLD)
     refused = {method: refuses(facts, renames) for method, refuses in PREVENTIONS.items()}
     ways = [f"prevent it with --prevention {' or '.join(m for m, why in refused.items() if not why)}"]
     ways = ways if "" in refused.values() else []
-    refused["repair"] = repair(facts, renames) or ("" if console else "the console does not serve")
+    refused["repair"] = repair(facts, renames) or ("" if console else "the console does not work")
     if not refused["repair"]:
         ways.append("--accept nic-forecast leaves it to a repair over the console")
     return "; ".join(ways) or f"nothing here helps: {'; '.join(f'{way}: {why}' for way, why in refused.items())}"

@@ -1,4 +1,4 @@
-"""Why a host does not answer, in words that help at night: from its console, or from inside. Pure."""
+"""Why a host does not answer, in words that help at night: judged from its console, or from inside. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -15,30 +15,30 @@ from mxlib.nic.screen import Screen, Waiting
 
 
 class Cause(Enum):
-    """What keeps a host from answering. UNKNOWN is what no sign points to: never a guess at the likeliest."""
+    """What keeps a host from answering; UNKNOWN if nothing shows it, never a guess."""
 
     NONE = "it answers"
     RENAMED = "its network interface has another name than its configuration"
-    NOT_UP = "its network interface is there and not up"
+    NOT_UP = "its network interface is there but not up"
     SSHD = "its SSH server is not running"
     NO_ADDRESS = "it has no address that others can reach"
     NO_ROUTE = "it has no default route"
-    FIREWALL = "its network is up and SSH listens: its firewall has rules that drop, one of them may block the way"
-    UNKNOWN = "the reason is not known"
+    FIREWALL = "its network is up and SSH listens: its firewall has rules that drop, and one of them may block SSH"
+    UNKNOWN = "the reason is unknown"
     UNCERTAIN = "its network interfaces do not match its configuration, and which is which is not certain"
     NOT_RUNNING = "the virtual machine is not running"
     PANIC = "its kernel panicked"
     EMERGENCY = "systemd is in emergency mode"
     INITRAMFS = "it hangs in its initramfs"
     GRUB = "it hangs in GRUB"
-    FSCK = "a file system check wants a person"
+    FSCK = "a file system check needs a person"
     NO_BOOT_DEVICE = "it finds no disk to boot from"
     BUSY = "somebody else holds its console"
     SILENT = "its console is silent"
     BOOTING = "it was still booting"
     LOGIN = "the console's login was refused"
-    SESSION = "an ordinary user's session stands on its console"
-    PROMPT = "its console shows a prompt that is not known"
+    SESSION = "an ordinary user is logged in on its console"
+    PROMPT = "its console shows an unknown prompt"
     NO_ACCESS = "its console could not be reached"
 
 
@@ -49,8 +49,8 @@ class Diagnosis:
     Attributes:
         cause: what keeps the host from answering.
         why: what shows it.
-        advice: the next right thing for a person; empty where the repair itself does it.
-        interfaces: with NOT_UP, those to bring up.
+        advice: what a person should do next; empty where the repair itself does it.
+        interfaces: for NOT_UP, those to bring up.
     """
 
     cause: Cause
@@ -72,7 +72,7 @@ _BY_SCREEN: Mapping[Waiting, tuple[Cause, str]] = {
         Cause.INITRAMFS,
         f"The root file system was not found: look with blkid, cat /proc/cmdline. {_POWER}",
     ),
-    Waiting.GRUB_RESCUE: (Cause.GRUB, "GRUB does not find its files: boot a rescue system and run grub-install."),
+    Waiting.GRUB_RESCUE: (Cause.GRUB, "GRUB cannot find its files: boot a rescue system and run grub-install."),
     Waiting.GRUB_SHELL: (Cause.GRUB, "GRUB found no configuration: configfile /boot/grub/grub.cfg, or boot by hand."),
     Waiting.GRUB_MENU: (Cause.GRUB, "GRUB waits in its menu: choose an entry on the console."),
     Waiting.FSCK: (Cause.FSCK, "Log in on the console with the root password and run the named fsck by hand."),
@@ -85,7 +85,7 @@ _BY_SCREEN: Mapping[Waiting, tuple[Cause, str]] = {
     Waiting.PROMPT: (Cause.PROMPT, "Look at it: gnt-instance console {name}; leave it at its login prompt."),
     Waiting.BOOTING: (
         Cause.BOOTING,
-        "Wait, and run this again; if it never ends, the last lines show where it stands.",
+        "Wait, and run this again; if the boot never ends, the last lines show where it hangs.",
     ),
     Waiting.SILENT: (Cause.SILENT, f"It hangs, or its kernel has no console=ttyS0. {_POWER}"),
 }
@@ -100,8 +100,7 @@ def from_screen(screen: Screen, name: str) -> Diagnosis:
     """Diagnose from a console that is at no usable prompt.
 
     Args:
-        screen: the look at it.
-        name: the instance, for the commands that are advised.
+        name: the instance's name, for the commands in the advice.
     """
     cause, advice = _BY_SCREEN.get(screen.waiting, _NO_SIGN)
     why = f"the console shows {screen.waiting.value}" + (f": {screen.detail}" if screen.detail else "")
@@ -109,13 +108,7 @@ def from_screen(screen: Screen, name: str) -> Diagnosis:
 
 
 def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diagnosis:
-    """Diagnose a host whose interfaces have their configured names.
-
-    Args:
-        facts: its cards and configuration.
-        now: its addresses and default routes.
-        access: its SSH server and firewall.
-    """
+    """Diagnose a host whose interfaces have their configured names."""
     holders = {one.name for one in now.interfaces if any(map(is_global, one.addresses))}
     down = tuple(name for name in _carrying(facts) if name not in holders)
     if down:
@@ -138,19 +131,19 @@ def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diag
 
 
 def _outside(seen: str, access: AccessFacts) -> Diagnosis:
-    """All is well inside but perhaps the firewall: without a rule that drops it is not the firewall either."""
-    outside = "Look at the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
-    rules_first = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then at the network outside the host."
+    """Diagnose a host that is well inside, except perhaps its firewall, which needs a rule that drops."""
+    outside = "Check the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
+    rules_first = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then check the network outside the host."
     if any(_DROPS.search(rule) for rule in access.rules):
         return Diagnosis(Cause.FIREWALL, f"{seen}; rules: {'; '.join(access.rules[:12])}", rules_first)
     if access.unread:
         why = f"SSH listens, and the rules of the firewall cannot be read: {'; '.join(access.unread)}"
         return Diagnosis(Cause.UNKNOWN, f"{seen}; {why}", rules_first)
-    return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule was seen that drops", outside)
+    return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule that drops was seen", outside)
 
 
 def _carrying(facts: NicFacts) -> list[str]:
-    """The interfaces that should carry an address themselves, without cards that are not there."""
+    """Return the interfaces that should carry an address of their own, without cards that are not there."""
     there = {nic.name for nic in facts.nics}
     if managed(facts).by is not Manager.IFUPDOWN:
         return list(networkd.addressed(facts.networking.files, facts.nics))

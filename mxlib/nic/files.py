@@ -10,9 +10,9 @@ from mxlib.facts.nic import ConfigFile
 
 BACKUPS = "/var/lib/mx-cookbooks/nic"
 CHANGED = 9
-"""Exit code: a file is not as it was when it was read; nothing was written."""
+"""Exit code: a file has changed since it was read; nothing was written."""
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# A new file beside the old one: its name begins with a dot, so that "source interfaces.d/*" never sees it.
+# The new file is made beside the old one; its name begins with a dot, so that "source interfaces.d/*" never reads it.
 _LIBRARY = """\
 set -eu
 sum() { sha256sum <"$1" | cut -d' ' -f1; }
@@ -30,15 +30,16 @@ esac; }
 
 
 def write_script(changes: Sequence[tuple[ConfigFile, ConfigFile]], run: str, why: str) -> str:
-    """Replace files, if they are still as they were read; prints ``backup DIRECTORY`` with the old ones and ``undo``.
+    """Return a script that replaces files if they are unchanged since they were read.
+
+    It prints ``backup DIRECTORY``, where the old files are, and a script ``undo``.
 
     Args:
         changes: each file before and after.
-        run: id of the run.
         why: one line for whoever finds the copy.
 
     Raises:
-        ValueError: the id is none, or there is nothing to write.
+        ValueError: ``run`` is no id of a run, or there is nothing to write.
     """
     if not _RUN.fullmatch(run) or not changes:
         raise ValueError(f"nothing to write, or not the id of a run: {run!r}")
@@ -64,10 +65,10 @@ def _undo(changes: Sequence[tuple[ConfigFile, ConfigFile]], why: str) -> str:
 
 
 def undo_script(backup: str) -> str:
-    """Put back what :func:`write_script` replaced.
+    """Return a script that puts back what :func:`write_script` replaced.
 
     Raises:
-        ValueError: it is no directory of ours.
+        ValueError: ``backup`` is no directory of ours.
     """
     if not re.fullmatch(rf"{BACKUPS}/{_RUN.pattern}", backup):
         raise ValueError(f"no backup of ours: {backup!r}")
@@ -75,7 +76,7 @@ def undo_script(backup: str) -> str:
 
 
 def parse_backup(output: str) -> str:
-    """Where the copies are, from the output of :func:`write_script`; empty if it was not run (dry run)."""
+    """Return where the copies are, from the output of :func:`write_script`; empty in a dry run."""
     found = re.search(rf"^backup ({BACKUPS}/{_RUN.pattern})$", output, re.MULTILINE)
     return found[1] if found else ""
 

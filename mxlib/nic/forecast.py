@@ -1,10 +1,10 @@
 """What each way to reboot does to the names of a Ganeti machine's network interfaces. Pure.
 
-Ganeti plans PCI slots when it builds a machine: disks first, then NICs, each on the lowest free slot from
-``kvm_pci_reservations`` on (hv_kvm of Ganeti 3.0.2, read and tried: 1 to 3 disks, reservations 4, 5, 11, 12, 32; the
-same in the source of 3.1.0 and 3.1.1). From 2.16 to 3.0.1 the guest agent's device takes the first of those slots (read
-in their source). A running machine keeps its slots whatever is configured meanwhile; the remote API shows only what is
-configured. On pc-i440fx with ACPI the default policy of systemd names the card in slot N ``ensN``.
+Ganeti assigns PCI slots when it builds a machine: disks first, then NICs, each on the lowest free slot from
+``kvm_pci_reservations`` on (hv_kvm of Ganeti 3.0.2, source read and tried with 1 to 3 disks and reservations 4, 5, 11,
+12, 32; the same in the source of 3.1.0 and 3.1.1). From 2.16 to 3.0.1 the guest agent's device takes the first of those
+slots (source). A running machine keeps its slots, whatever is configured meanwhile; the remote API only shows what is
+configured. On pc-i440fx with ACPI, systemd's default policy names the card in slot N ``ensN``.
 """
 
 import re
@@ -19,12 +19,12 @@ from mxlib.nic import networkd
 from mxlib.nic.instance import Instance
 
 PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
-"""Our own file that names a card by its MAC, in the initramfs as well."""
+"""Our own file that names a card by its MAC; it is in the initramfs, too."""
 _SCSI = frozenset({"scsi-generic", "scsi-block", "scsi-hd", "scsi-cd"})
 _PCI_DISKS = frozenset({"paravirtual", "ide"})
 _SLOTS = 32
 _AGENT_WITHOUT_SLOT = (3, 0, 2)
-"""The Ganeti since which the guest agent's device has no slot of its own."""
+"""From this version of Ganeti on the guest agent's device has no slot of its own."""
 _FIRST_FREE = 3  # 0 host bridge, 1 ISA/IDE/USB, 2 VGA
 
 
@@ -38,13 +38,13 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one way to reboot does to one interface.
+class Effect:
+    """What one level of reboot does to one interface.
 
     Attributes:
         fate: what becomes of its name.
-        name: the name after it; None when it cannot be known.
-        why: in one sentence.
+        name: its name afterwards; None if unknown.
+        why: the reason, in one sentence.
     """
 
     fate: Fate
@@ -59,14 +59,14 @@ class NicForecast:
     Attributes:
         name: its name now.
         mac: its MAC address.
-        slot: its PCI slot now; None when not known.
-        outcomes: by level.
+        slot: its PCI slot now; None if unknown.
+        effects: what a reboot does to it, by level.
     """
 
     name: str
     mac: str
     slot: int | None
-    outcomes: Mapping[Level, Outcome]
+    effects: Mapping[Level, Effect]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Forecast:
     Attributes:
         host: fully qualified name.
         nics: its interfaces.
-        note: why there is nothing to forecast, or less than there should be; empty if all is known.
-        virtual: whether it is a Ganeti machine; None when that is not known.
+        note: why there is no forecast, or an incomplete one; empty if all is known.
+        virtual: whether it is a Ganeti machine; None if unknown.
     """
 
     host: str
@@ -86,17 +86,17 @@ class Forecast:
     virtual: bool | None = True
 
     def fate(self, level: Level) -> Fate:
-        """Return the worst that this level does to any interface."""
+        """Return the worst fate of any interface at this level."""
         if self.virtual is False:
             return Fate.KEPT
-        fates = {nic.outcomes[level].fate for nic in self.nics}
+        fates = {nic.effects[level].fate for nic in self.nics}
         order = (Fate.NO_START, Fate.RENAMED, Fate.UNKNOWN, Fate.KEPT)
         return next((fate for fate in order if fate in fates), Fate.UNKNOWN)
 
     def renames(self, level: Level) -> dict[str, str]:
-        """Old name to new name, where this level certainly renames."""
-        outcomes = ((nic.name, nic.outcomes[level]) for nic in self.nics)
-        return {name: o.name for name, o in outcomes if o.fate is Fate.RENAMED and o.name is not None}
+        """Return old name to new name of the interfaces that this level certainly renames."""
+        effects = ((nic.name, nic.effects[level]) for nic in self.nics)
+        return {name: o.name for name, o in effects if o.fate is Fate.RENAMED and o.name is not None}
 
     def sentence(self, level: Level) -> str:
         """Return what this level does to the names, in one sentence."""
@@ -106,57 +106,51 @@ class Forecast:
         if self.fate(level) is Fate.KEPT:
             return f"{how} keeps the network names ({names})"
         if self.fate(level) is not Fate.RENAMED or len(renames) < len(self.nics):
-            whys = "; ".join(dict.fromkeys(nic.outcomes[level].why for nic in self.nics))
+            whys = "; ".join(dict.fromkeys(nic.effects[level].why for nic in self.nics))
             return f"what {how} does to {names}: {whys or 'UNKNOWN'}{f' ({self.note})' if self.note else ''}"
         changes = ", ".join(f"{old} to {new}" for old, new in renames.items())
-        reasons = "; ".join(nic.outcomes[level].why.rpartition(": ")[2] for nic in self.nics)
+        reasons = "; ".join(nic.effects[level].why.rpartition(": ")[2] for nic in self.nics)
         return f"{how} renames {changes} ({reasons})"
 
     def known(self) -> dict[str, str]:
-        """Name by MAC as it is now: the evidence a repair needs afterwards."""
+        """Return the present name by MAC, which a repair needs afterwards."""
         return {nic.mac: nic.name for nic in self.nics}
 
     def lines(self) -> tuple[str, ...]:
         """Return the forecast as text, a line for each interface and level."""
         nics = (
-            f"{nic.name} ({nic.mac}, slot {'UNKNOWN' if nic.slot is None else nic.slot}), {level.value}: {outcome.why}"
+            f"{nic.name} ({nic.mac}, slot {'UNKNOWN' if nic.slot is None else nic.slot}), {level.value}: {effect.why}"
             for nic in self.nics
-            for level, outcome in nic.outcomes.items()
+            for level, effect in nic.effects.items()
         )
         return (*((self.note,) if self.note else ()), *nics)
 
 
 def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
-    """Return the forecast where no cluster knows the host: nothing plans the slots of a machine that is no virtual one.
+    """Return the forecast for a host that no cluster knows: only a physical machine certainly keeps its slots.
 
     Args:
-        host: fully qualified name.
-        cards: its cards, and what it says of itself: a guest of an unknown cluster may be rebuilt at any reboot.
+        cards: its cards, and what it reports of itself: a guest of an unknown cluster may be rebuilt at any reboot.
         why: why it is no instance of a known cluster.
     """
     virt = cards.networking.virt
     if virt != "none":
-        said = f"it is a virtual machine ({virt})" if virt else "whether it is a virtual machine is not known"
-        return unknown(host, cards.nics, f"{why}; yet by its own word {said}")
+        unclear = "and whether it is a virtual machine is unknown"
+        said = f"yet by its own account it is a virtual machine ({virt})" if virt else unclear
+        return unknown(host, cards.nics, f"{why}; {said}")
     kept = "no virtual machine of a known cluster: a reboot does not move its network cards"
-    nics = tuple(_forecast(nic, {level: Outcome(Fate.KEPT, nic.name, kept) for level in Level}) for nic in cards.nics)
+    nics = tuple(_forecast(nic, {level: Effect(Fate.KEPT, nic.name, kept) for level in Level}) for nic in cards.nics)
     return Forecast(host, nics, f"{host} is not a Ganeti machine: {why}", virtual=False)
 
 
 def unknown(host: str, nics: Sequence[GuestNic], why: str) -> Forecast:
-    """Return the forecast when the cluster could not be asked: an in-guest reboot included, it may be a cold start."""
-    outcomes = dict.fromkeys(Level, _unknown("what is configured cannot be read"))
-    return Forecast(host, tuple(_forecast(nic, outcomes) for nic in nics), why, virtual=None)
+    """Return the forecast when the cluster could not be asked: even a reboot from inside may be a cold start."""
+    effects = dict.fromkeys(Level, _unknown("what is configured cannot be read"))
+    return Forecast(host, tuple(_forecast(nic, effects) for nic in nics), why, virtual=None)
 
 
 def forecast(host: str, instance: Instance, cards: NicFacts) -> Forecast:
-    """Return what each level does to each interface.
-
-    Args:
-        host: fully qualified name.
-        instance: what is configured.
-        cards: the cards as the guest sees them, and the files that name them.
-    """
+    """Return what each level does to each interface."""
     nics = tuple(
         _forecast(nic, {level: _outcome(level, instance, nic, cards) for level in Level}) for nic in cards.nics
     )
@@ -165,37 +159,37 @@ def forecast(host: str, instance: Instance, cards: NicFacts) -> Forecast:
     return Forecast(host, nics, note)
 
 
-def _forecast(nic: GuestNic, outcomes: Mapping[Level, Outcome]) -> NicForecast:
-    return NicForecast(nic.name, nic.mac, nic.slot, outcomes)
+def _forecast(nic: GuestNic, effects: Mapping[Level, Effect]) -> NicForecast:
+    return NicForecast(nic.name, nic.mac, nic.slot, effects)
 
 
-def _outcome(level: Level, instance: Instance, nic: GuestNic, cards: NicFacts) -> Outcome:
+def _outcome(level: Level, instance: Instance, nic: GuestNic, cards: NicFacts) -> Effect:
     if level is Level.POWER_CYCLE:
         return _same_slot(nic, "the saved command line is used again")
     behavior = instance.hvparams.get("reboot_behavior")
     if level is Level.GUEST and behavior == "reboot":
-        return _same_slot(nic, "the machine's process goes on")
+        return _same_slot(nic, "the machine's process lives on")
     if level is Level.GUEST and behavior != "exit":
         return _unknown(f"reboot_behavior is {behavior!r}")
     cold = _cold(instance, nic, cards)
     if level is Level.COLD:
         return cold
-    return Outcome(cold.fate, cold.name, f"reboot_behavior=exit makes it a cold start: {cold.why}")
+    return Effect(cold.fate, cold.name, f"reboot_behavior=exit makes it a cold start: {cold.why}")
 
 
-def _same_slot(nic: GuestNic, why: str) -> Outcome:
-    """The card stays where it is: only a udev that was upgraded since may name it otherwise."""
+def _same_slot(nic: GuestNic, why: str) -> Effect:
+    """Return the effect on a card that keeps its slot: only a udev that was upgraded meanwhile may rename it."""
     if nic.by_default_policy and nic.chosen == nic.name and nic.next_name not in (None, nic.name):
         changed = f"the udev that is installed now names it {nic.next_name}"
-        return Outcome(Fate.RENAMED, nic.next_name, f"RENAMES {nic.name} to {nic.next_name}: {changed}")
-    return Outcome(Fate.KEPT, nic.name, f"kept: {why}")
+        return Effect(Fate.RENAMED, nic.next_name, f"RENAMES {nic.name} to {nic.next_name}: {changed}")
+    return Effect(Fate.KEPT, nic.name, f"kept: {why}")
 
 
-def _unknown(why: str) -> Outcome:
-    return Outcome(Fate.UNKNOWN, None, f"UNKNOWN: {why}")
+def _unknown(why: str) -> Effect:
+    return Effect(Fate.UNKNOWN, None, f"UNKNOWN: {why}")
 
 
-def _cold(instance: Instance, nic: GuestNic, cards: NicFacts) -> Outcome:
+def _cold(instance: Instance, nic: GuestNic, cards: NicFacts) -> Effect:
     doubt = _doubt(instance)
     if doubt:
         return _unknown(doubt)
@@ -203,27 +197,27 @@ def _cold(instance: Instance, nic: GuestNic, cards: NicFacts) -> Outcome:
         return _unknown(f"{nic.mac} is not one single NIC both in the cluster's configuration and in the guest")
     first, taken = planned_slots(instance)
     if taken is not None:
-        return Outcome(Fate.NO_START, None, f"the machine would not start: {taken}")
+        return Effect(Fate.NO_START, None, f"the machine would not start: {taken}")
     return _named(nic, first + instance.macs.index(nic.mac), cards)
 
 
 def _doubt(instance: Instance) -> str:
-    """Why the plan cannot be known; empty if it can."""
+    """Return why the assignment of slots is unknown; empty if it is known."""
     hvparams: Mapping[str, Any] = instance.hvparams
     reservations, disk_type = hvparams.get("kvm_pci_reservations"), hvparams.get("disk_type")
     machine = hvparams.get("machine_version") or "pc"
     if not isinstance(reservations, int) or isinstance(reservations, bool):
         return "the cluster says no kvm_pci_reservations (Ganeti before 2.16?)"
     if disk_type not in _SCSI | _PCI_DISKS:
-        return f"disk_type {disk_type!r} is not a known one"
+        return f"disk_type {disk_type!r} is unknown"
     if not re.fullmatch(r"pc(-i440fx)?(-.*)?", str(machine)) or "q35" in str(machine):
-        return f"machine_version {machine}: how it names its slots is not known"
+        return f"machine_version {machine}: how it names its slots is unknown"
     if hvparams.get("acpi") is False:
         return "acpi=false: the guest does not learn slot numbers"
     if re.search(r"-device|-machine|-M\b|addr=", str(hvparams.get("kvm_extra") or "")):
         return "kvm_extra adds devices of its own"
     if hvparams.get("use_guest_agent") and instance.version is None:
-        return "use_guest_agent takes a slot before Ganeti 3.0.2, and the cluster's version is not known"
+        return "use_guest_agent takes a slot before Ganeti 3.0.2, and the cluster's version is unknown"
     return ""
 
 
@@ -233,7 +227,7 @@ def planned_slots(instance: Instance) -> tuple[int, str | None]:
     scsi, agent = hvparams["disk_type"] in _SCSI, bool(hvparams.get("use_guest_agent"))
     planned = agent and instance.version is not None and instance.version < _AGENT_WITHOUT_SLOT
     first = reserved + planned + (0 if scsi else instance.disks)
-    # Devices without an address of their own take the lowest free slots: the balloon, and what else there is.
+    # devices without an address of their own, such as the balloon, take the lowest free slots
     channel = bool(hvparams.get("spice_bind")) and bool(hvparams.get("spice_use_vdagent"))
     unaddressed = 1 + scsi + (agent and not planned) + bool(hvparams.get("soundhw")) + channel
     if reserved < _FIRST_FREE + unaddressed:
@@ -243,19 +237,19 @@ def planned_slots(instance: Instance) -> tuple[int, str | None]:
     return first, None
 
 
-def _named(nic: GuestNic, slot: int, cards: NicFacts) -> Outcome:
+def _named(nic: GuestNic, slot: int, cards: NicFacts) -> Effect:
     pin = networkd.pinned(cards.networking.files, nic) or PIN.format(name=nic.name)
     if slot == nic.slot:
         return _same_slot(nic, f"PCI slot {slot} as now")
     if nic.link_file == pin:
-        return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {pin} names it by its MAC")
+        return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {pin} names it by its MAC")
     if nic.link_file is not None and not nic.by_default_policy:
         return _unknown(f"moves to PCI slot {slot}, and {nic.link_file} names it")
     if re.fullmatch(r"eth\d+", nic.name) and len(cards.nics) == 1:
-        return Outcome(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.name} is not named by its slot")
+        return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.name} is not named by its slot")
     policy = nic.next_name if nic.chosen == nic.name and nic.next_name is not None else nic.name
     for form in ("ens{}", "enp0s{}"):
         if nic.slot is not None and policy == form.format(nic.slot):
             new = form.format(slot)
-            return Outcome(Fate.RENAMED, new, f"RENAMES {nic.name} to {new}: PCI slot {nic.slot} becomes {slot}")
-    return _unknown(f"moves from PCI slot {nic.slot} to {slot}, and what names it is not known")
+            return Effect(Fate.RENAMED, new, f"RENAMES {nic.name} to {new}: PCI slot {nic.slot} becomes {slot}")
+    return _unknown(f"moves from PCI slot {nic.slot} to {slot}, and what names it is unknown")

@@ -1,4 +1,4 @@
-"""A virtual machine as its Ganeti cluster has it configured, and the ways to reboot it. Pure."""
+"""A virtual machine as its Ganeti cluster has it configured. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class GanetiError(MxlibError):
-    """The cluster did not answer or do what was asked: what it knows is UNKNOWN."""
+    """The cluster did not answer, or did not do what was asked: its state is UNKNOWN."""
 
 
 class GanetiUnreachableError(GanetiError):
-    """The remote API does not answer: says nothing about the virtual machine."""
+    """The remote API does not answer; the state of the virtual machine is unknown."""
 
 
 class NotAnInstanceError(GanetiError):
-    """The cluster answers, and knows no virtual machine of this name."""
+    """The cluster answers, but knows no virtual machine of this name."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Instance:
         macs: MAC addresses of its NICs, in order, lower case.
         disks: number of disks.
         hvparams: hypervisor parameters, defaults filled in.
-        version: of the cluster's Ganeti; None where it was not asked for, or is not known.
+        version: version of the cluster's Ganeti; None if it was not asked for, or is unknown.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Instance:
 
     @property
     def obstacles(self) -> tuple[str, ...]:
-        """Parameters that defeat booting a chosen kernel from the machine's own disk, each with what it does."""
+        """Parameters that prevent booting a chosen kernel from the machine's own disk, each with its effect."""
         found = []
         if self.hvparams.get("kernel_path"):
             found.append(
@@ -63,7 +63,7 @@ def parse_instance(answer: Mapping[str, Any]) -> Instance:
     """Read the answer of ``GET /2/instances/NAME``.
 
     Raises:
-        GanetiError: it does not have the known form.
+        GanetiError: the answer does not have the known form.
     """
     try:
         macs = tuple(str(mac).lower() for mac in answer["nic.macs"])
@@ -82,10 +82,10 @@ def parse_instance(answer: Mapping[str, Any]) -> Instance:
 
 
 def instance_name(name: str) -> str:
-    """Return the name, if it is one: before it becomes part of an address or a command.
+    """Return a name that is safe in a URL or a command.
 
     Raises:
-        GanetiError: it is none.
+        GanetiError: it is no host name.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise GanetiError(f"not a host name: {name!r}")
@@ -93,7 +93,7 @@ def instance_name(name: str) -> str:
 
 
 def names_of(name: str) -> tuple[str, ...]:
-    """Return the names a cluster may have a host by: its full name, then its short one.
+    """Return the names by which a cluster may know a host: its full name, then its short one.
 
     Raises:
         GanetiError: it is no host name.
@@ -102,19 +102,19 @@ def names_of(name: str) -> tuple[str, ...]:
 
 
 def parse_version(answer: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """Return the version of Ganeti in the answer of ``GET /2/info``; None where it has none of the known form."""
+    """Return the version of Ganeti in the answer of ``GET /2/info``; None if it does not have the known form."""
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", str(answer.get("software_version", "")))
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 class Instances(Protocol):
-    """What knows the virtual machines of a cluster."""
+    """Where the virtual machines of a cluster are looked up."""
 
     def instance(self, name: str) -> Instance:
-        """Return one of them, by its name."""
+        """Return a virtual machine by its name."""
 
     def __enter__(self) -> Self:
-        """Open it."""
+        """Connect."""
 
     def __exit__(self, *_: object) -> None:
-        """Let go of it."""
+        """Disconnect."""

@@ -19,7 +19,7 @@ MEMBERS = re.compile(
     r"(?:bridge|bond|vlan|vxlan|macvlan|tunnel)[_-](?:ports|slaves|primary|raw[_-]device|physdev)"
     r"|slaves|physdev|ovs_(?:ports|bonds)"
 )
-"""Options whose words are interfaces that the stanza's own one is built on."""
+"""Options whose words are the interfaces that the stanza's own interface is built on."""
 STARTS = re.compile(r"auto|allow-\S+")
 RENAME = re.compile("rename")
 _MAKES = re.compile(
@@ -38,8 +38,8 @@ class LogicalLine:
     """A line with its continuation lines.
 
     Attributes:
-        number: of its first line, from 1.
-        raw: as it stands in the file, line ends included.
+        number: number of its first line, from 1.
+        raw: the text in the file, line ends included.
     """
 
     number: int
@@ -57,7 +57,7 @@ class LogicalLine:
 
     @property
     def opens(self) -> bool:
-        """Whether a stanza begins here, so that the one before ends."""
+        """Whether a stanza begins here, so that the previous one ends."""
         return self.keyword in ("iface", "mapping") or self.includes or bool(SELECTORS.fullmatch(self.keyword))
 
     @property
@@ -72,7 +72,7 @@ class Stanza:
 
     Attributes:
         name: the interface, or the template.
-        method: e.g. static; empty where the line does not say.
+        method: its method, such as ``static``; empty if the line has none.
         options: the words of each line below it.
     """
 
@@ -82,7 +82,7 @@ class Stanza:
 
     @property
     def virtual(self) -> bool:
-        """Whether it makes an interface that is no card: a bridge, a bond, a VLAN, a tunnel or an address label."""
+        """Whether its interface is no card, but a bridge, a bond, a VLAN, a tunnel or an address label."""
         keys = [option[0] for option in self.options]
         bonds = not any(map(_IS_SLAVE.fullmatch, keys)) and any(map(_MAKES_BOND.fullmatch, keys))
         made = any(map(_MAKES.fullmatch, keys)) or (("ovs_type", "OVSPort") not in self.options and "ovs_type" in keys)
@@ -90,7 +90,7 @@ class Stanza:
 
     @property
     def members(self) -> tuple[str, ...]:
-        """The interfaces it is built on, as they are named there; patterns are left out."""
+        """The names of the interfaces it is built on; patterns are left out."""
         slave = any(_IS_SLAVE.fullmatch(option[0]) for option in self.options)
         keyed = [(key, words) for key, *words in self.options if MEMBERS.fullmatch(key)]
         # A slave names the bond's primary among its fellows: it is not built on them.
@@ -101,12 +101,12 @@ class Stanza:
 
 
 def _plain(words: Sequence[str]) -> Iterator[str]:
-    """The words that are names: no expression, and not what stands for none or all."""
+    """Yield the words that are names, not expressions or keywords for none and all."""
     return (word for word in words if word not in _NO_MEMBER and word not in expressions(words))
 
 
 def expressions(words: Sequence[str]) -> list[str]:
-    """Return the regular expressions among the ports of a bridge: what stands between ``regex`` and ``noregex``."""
+    """Return the regular expressions among the ports of a bridge: the words between ``regex`` and ``noregex``."""
     found, inside = [], False
     for word in words:
         found += [word] if inside and word not in _NO_MEMBER else []
@@ -115,7 +115,7 @@ def expressions(words: Sequence[str]) -> list[str]:
 
 
 def logical_lines(text: str) -> Iterator[LogicalLine]:
-    """Return the lines of a file, continued ones in one piece; joined they are the text again."""
+    """Yield the lines of a file, continued lines as one; joined they are the text again."""
     begun, raw = 1, ""
     for number, line in enumerate(LINE.findall(text), 1):
         begun, raw = (begun, raw + line) if raw else (number, line)
@@ -153,7 +153,7 @@ def stanzas(files: Sequence[ConfigFile]) -> tuple[Stanza, ...]:
 
 
 def physical(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """Return the cards that are wanted, in order: with a stanza, or named only by a bridge, a bond or a VLAN."""
+    """Return the configured cards, in order: those with a stanza, or named by a bridge, a bond or a VLAN only."""
     every = stanzas(files)
     virtual = {stanza.name for stanza in every if stanza.virtual}
     named = [name for stanza in every for name in (stanza.name, *stanza.members)]
@@ -170,38 +170,38 @@ def _may_be_card(name: str) -> bool:
 
 
 def _bases(names: Iterable[str], virtual: Collection[str]) -> Iterator[str]:
-    """Each name, or the card under it where it is a VLAN that has no stanza."""
+    """Yield each name, or the card under it if it is a VLAN without a stanza."""
     for name in names:
         base = name.partition(".")[0]
         yield name if name in virtual or not re.fullmatch(r"\.[\d.]+", name[len(base) :]) else base
 
 
 def _card(files: Sequence[ConfigFile], name: str) -> str:
-    """The name the kernel has a card by, where ``NAME=LOGICAL`` or a ``rename`` line gives it the one of its stanza."""
+    """Return the kernel's name of a card whose stanza has another one, by ``NAME=LOGICAL`` or a ``rename`` line."""
     logical = _pairs(files, STARTS)
     found = logical.get(name, name)
     return _pairs(files, RENAME).get(found, found)
 
 
 def _pairs(files: Sequence[ConfigFile], keyword: "re.Pattern[str]") -> dict[str, str]:
-    """What stands after the ``=`` of the words of such lines, to what stands before it; patterns are left out."""
+    """Return right side to left side of the words ``LEFT=RIGHT`` in lines with this keyword; patterns are left out."""
     words = (word for line in _words(files) if line and keyword.fullmatch(line[0]) for word in line[1:])
     pairs = (word.partition("=") for word in words if "=" in word and "/" not in word)
     return {new: old for old, _, new in pairs}
 
 
 def _mapped(files: Sequence[ConfigFile]) -> Iterator[str]:
-    """The names that a ``mapping`` gives to its script."""
+    """Yield the names that a ``mapping`` passes to its script."""
     return (name for words in _words(files) if words[:1] == ["mapping"] for name in words[1:] if NAME.fullmatch(name))
 
 
 def _by_script(files: Sequence[ConfigFile]) -> set[str]:
-    """The stanzas that the script of a ``mapping`` may choose: they are the name of no card."""
+    """Return the stanzas that the script of a ``mapping`` may choose; they are not named after cards."""
     return {words[-1] for words in _words(files) if words[:1] == ["map"]}
 
 
 def given(files: Sequence[ConfigFile]) -> dict[str, str]:
-    """Return the name of a card to the one ifupdown gives it by a ``rename`` line."""
+    """Return the kernel's name of a card to the one that ifupdown gives it by a ``rename`` line."""
     return {old: new for new, old in _pairs(files, RENAME).items()}
 
 
@@ -212,11 +212,10 @@ def starts(files: Sequence[ConfigFile], name: str) -> bool:
 
 
 def selects(word: str, name: str) -> bool:
-    """Whether a word of an ``auto``, ``allow-`` or ``rename`` line stands for the interface.
+    """Whether a word of an ``auto``, ``allow-`` or ``rename`` line selects an interface.
 
     Args:
         word: ``NAME``, ``NAME=LOGICAL`` or ``/PATTERN``; a pattern over anything but names selects nothing here.
-        name: the interface.
     """
     if word.startswith("/"):
         return fnmatch.fnmatchcase(name, word.split("/")[1].partition("=")[0])
@@ -224,11 +223,10 @@ def selects(word: str, name: str) -> bool:
 
 
 def dependents(files: Sequence[ConfigFile], name: str) -> tuple[str, ...]:
-    """Return what is brought up when a card is there: bridges, bonds, VLANs and labels on it, from the card upwards.
+    """Return what comes up on top of a card: bridges, bonds, VLANs and labels, from the card upwards.
 
     Args:
         files: all files that ifupdown reads.
-        name: the card.
     """
     every = stanzas(files)
     virtual = {stanza.name for stanza in every}
@@ -241,7 +239,7 @@ def dependents(files: Sequence[ConfigFile], name: str) -> tuple[str, ...]:
 
 
 def has_stanza(files: Sequence[ConfigFile], name: str) -> bool:
-    """Whether a card can be brought up by itself: under its name, or the one ifupdown gives it."""
+    """Whether a card can be brought up by itself, under its own name or the one that ifupdown gives it."""
     return bool({name, given(files).get(name), *_logical(files, name)} & set(configured(files)))
 
 

@@ -25,8 +25,8 @@ class Managed:
 
     Attributes:
         by: what configures them.
-        wanted: the cards its files name; empty where they are found by a MAC address or a pattern.
-        why: what shows it, or why it is not known.
+        wanted: the cards that its files name; empty if the files select them by MAC address or pattern.
+        why: what shows it, or why it is unknown.
     """
 
     by: Manager
@@ -37,8 +37,8 @@ class Managed:
 def managed(facts: NicFacts) -> Managed:
     """Return what configures the cards of a host.
 
-    A file that was left behind decides nothing: what reads it has to be there and to be on as well. Where ifupdown and
-    networkd may both configure cards, neither is taken. Debian's NetworkManager leaves alone what they configure.
+    A file alone decides nothing, as it may be a leftover: its reader must be installed and enabled as well. If ifupdown
+    and networkd may both configure cards, the answer is UNKNOWN. Debian's NetworkManager leaves their cards alone.
     """
     if facts.unread:
         return Managed(Manager.UNKNOWN, (), f"a line that includes files is not understood: {'; '.join(facts.unread)}")
@@ -54,7 +54,7 @@ def managed(facts: NicFacts) -> Managed:
 
 
 def _ifupdown(facts: NicFacts) -> Managed | None:
-    # A second name from a prevention is no card of its own.
+    # the second name of a prevention is no card of its own
     wanted = physical(settle(facts.files, {}).after)
     if "ifup" not in facts.networking.tools or not wanted:
         return None

@@ -1,4 +1,4 @@
-"""Which interface became which: from MAC addresses, names in the files and names in the guest. Pure."""
+"""Which interface became which, from MAC addresses, names in the files and names in the guest. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from mxlib.mta.find import configurations
 from mxlib.nic import networkd
 from mxlib.nic.interfaces import NAME, given
 from mxlib.nic.manager import Managed, Manager, managed
-from mxlib.nic.rename import Place
+from mxlib.nic.rename import Mention
 from mxlib.nic.twin import pairs
 
 PLACES = (
@@ -17,7 +17,7 @@ PLACES = (
     " /etc/network/if-pre-up.d /etc/network/if-up.d /etc/network/if-down.d /etc/network/if-post-down.d /etc/default"
     " /etc/udev/rules.d /etc/dhcp /etc/radvd.conf /etc/keepalived /etc/cron.d /usr/local/sbin"
 )
-"""Where a name of an interface may stand besides the files of ifupdown and of the MTA."""
+"""Where an interface may be named, besides the files of ifupdown and of the MTA."""
 _MOST = 200
 
 
@@ -26,10 +26,10 @@ class Renames:
     """Which interface became which.
 
     Attributes:
-        names: old name to new name; empty when every configured card is there under its name.
-        why: what makes it certain, or what is in order, in one sentence; empty with a doubt.
-        doubt: why it is not certain; empty when it is. With a doubt nothing may be rewritten.
-        askable: whether somebody who knows which MAC address had which name could settle the doubt.
+        names: old name to new name; empty if every configured card is there under its name.
+        why: what makes it certain, or what is in order, in one sentence; empty if there is a doubt.
+        doubt: why it is not certain; empty if it is. With a doubt nothing may be rewritten.
+        askable: whether a person who knows which MAC address had which name could settle the doubt.
     """
 
     names: Mapping[str, str]
@@ -39,12 +39,11 @@ class Renames:
 
 
 def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, str] | None) -> Renames:
-    """Which interface became which, if that is certain.
+    """Find out which interface became which, if that is certain.
 
     Args:
-        facts: cards and files of the guest.
-        macs: MAC addresses the cluster has configured; None when it could not be asked.
-        known: name by MAC from before the reboot; None when nothing was noted.
+        macs: MAC addresses that the cluster has configured; None if it could not be asked.
+        known: name by MAC from before the reboot; None if nothing was noted.
     """
     host = managed(facts)
     if host.by in (Manager.UNKNOWN, Manager.NETWORK_MANAGER):
@@ -54,7 +53,7 @@ def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, st
         cards = ", ".join(f"{nic.name} ({nic.mac})" for nic in facts.nics) or "none"
         why = f"the cluster's NICs are {', '.join(macs) or 'none'}, the guest's cards {cards}"
         return Renames({}, "", f"{why}. Which is which is not certain")
-    # A card has up to three names: its own, the second one of a prevention, the one ifupdown gives it.
+    # a card has up to three names: its own, a prevention's second one, and the one that ifupdown gives it
     others = (pairs(facts.files), given(facts.files))
     there = {nic.name for nic in facts.nics}
     missing = [name for name in host.wanted if not there & {name, *(other.get(name) for other in others)}]
@@ -78,7 +77,7 @@ def _all_there(facts: NicFacts, host: Managed) -> Renames:
 
 
 def _by_note(nics: Sequence[GuestNic], known: Mapping[str, str], missing: Sequence[str]) -> Renames | None:
-    """By the MAC each name had before; None when the note does not cover every missing name."""
+    """Match cards by the MAC that each name had before; None if the note does not cover every missing name."""
     now = {nic.mac: nic.name for nic in nics if [other.mac for other in nics].count(nic.mac) == 1}
     names = {old: now[mac] for mac, old in known.items() if mac in now and now[mac] != old}
     if not set(missing) <= set(names):
@@ -105,10 +104,10 @@ def _by_elimination(missing: Sequence[str], free: Sequence[GuestNic], macs: Sequ
 
 
 def places_script(names: Sequence[str]) -> str:
-    """Look for names of interfaces outside ifupdown's files; read-only POSIX sh.
+    """Return a read-only script that looks for names of interfaces outside ifupdown's files.
 
     Raises:
-        ValueError: a name is none.
+        ValueError: a name is not valid.
     """
     if not names or not all(NAME.fullmatch(name) for name in names):
         raise ValueError(f"not names of interfaces: {list(names)}")
@@ -119,11 +118,11 @@ def places_script(names: Sequence[str]) -> str:
     return f'{about}{found}\nfor u in {units}; do [ -e "$u" ] && printf \'%s:0:is named after it\\n\' "$u"; done\ntrue'
 
 
-def parse_places(output: str) -> tuple[Place, ...]:
-    """Return the lines :func:`places_script` found; comments are left out."""
+def parse_places(output: str) -> tuple[Mention, ...]:
+    """Return the lines that :func:`places_script` found; comments are left out."""
     found = re.findall(r"^(/[^:\n]+):(\d+):([^\n]*)$", output, re.MULTILINE)
     return tuple(
-        Place(path, int(line), text.strip()) for path, line, text in found if not text.lstrip().startswith(("#", ";"))
+        Mention(path, int(line), text.strip()) for path, line, text in found if not text.lstrip().startswith(("#", ";"))
     )
 
 
@@ -132,8 +131,8 @@ _SYSCTL = re.compile(
 )
 
 
-def is_sysctl(place: Place, names: Mapping[str, str]) -> bool:
-    """Whether the line is a kernel parameter of one of these interfaces: there renaming is certainly right."""
+def is_sysctl(place: Mention, names: Mapping[str, str]) -> bool:
+    """Whether a line is a kernel parameter of one of these interfaces, which certainly has to be renamed with it."""
     found = _SYSCTL.match(place.text)
     return place.path.startswith("/etc/sysctl.") and found is not None and found["name"] in names
 

@@ -1,7 +1,7 @@
-"""The files of systemd-networkd and udev: which card a file configures or names, and how to rename one in them. Pure.
+"""The files of systemd-networkd and udev: which card a file configures or names, and how to rename a card. Pure.
 
-Forms by systemd.network(5) and systemd.link(5) of systemd 247 to 257. A file with a condition that is not read here
-(a driver, a path, a host) may match a card or not: that is unknown, never no.
+Forms by systemd.network(5) and systemd.link(5) of systemd 247 to 257. Whether a file matches is unknown, never no, if
+it has a condition that is not read here (a driver, a path, a host).
 """
 
 import fnmatch
@@ -13,10 +13,10 @@ from enum import Enum
 
 from mxlib.facts.nic import ConfigFile, GuestNic
 from mxlib.nic.interfaces import NAME
-from mxlib.nic.rename import Place, Rewrite
+from mxlib.nic.rename import Mention, Rewrite
 
 DIRECTORIES = ("/etc/systemd/network", "/run/systemd/network", "/usr/local/lib/systemd/network")
-"""From the one that wins over files of the same name in the others."""
+"""In order of precedence: of files with one name, the first directory's counts."""
 DEFAULT_LINK = "99-default.link"
 _WRITABLE = DIRECTORIES[0] + "/"
 _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
@@ -24,7 +24,7 @@ _NETPLAN = re.compile(r"/run/systemd/network/[^/]*netplan[^/]*\Z")
 
 
 class Match(Enum):
-    """Whether a file is about a card."""
+    """Whether a file applies to a card."""
 
     YES = "yes"
     NO = "no"
@@ -36,10 +36,10 @@ class Setting:
     """One line of a file.
 
     Attributes:
-        section: e.g. Match.
-        key: e.g. Name.
-        value: what stands after the ``=``.
-        number: of the line, from 1.
+        section: its section, such as ``Match``.
+        key: its key, such as ``Name``.
+        value: the text after the ``=``.
+        number: number of the line, from 1.
     """
 
     section: str
@@ -49,7 +49,7 @@ class Setting:
 
 
 def settings(text: str) -> tuple[Setting, ...] | None:
-    """Return the settings of a file, in order; None where a line is not of the known form, or is continued."""
+    """Return the settings of a file, in order; None if a line is continued, or does not have the known form."""
     found, section = [], ""
     for number, line in enumerate(text.splitlines(), 1):
         plain = line.strip()
@@ -65,10 +65,9 @@ def settings(text: str) -> tuple[Setting, ...] | None:
 
 
 def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...]:
-    """Return the files of a kind that count, in the order they are tried: none that is masked or empty.
+    """Return the files of a kind that take effect, in the order they are tried; masked and empty ones do not.
 
     Args:
-        files: all of them.
         suffix: ``.network``, ``.link`` or ``.netdev``.
     """
     by_name: dict[str, ConfigFile] = {}
@@ -79,20 +78,19 @@ def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...
 
 
 def matches(file: ConfigFile, name: str, mac: str, files: Sequence[ConfigFile] = ()) -> Match:
-    """Whether a ``.network`` or ``.link`` file is about a card of this name and MAC address.
+    """Whether a ``.network`` or ``.link`` file applies to a card of this name and MAC address.
 
     Args:
-        file: the file.
-        name: the card's name; in a ``.link`` file a condition on it is on the kernel's own name, and not known.
+        name: the card's name. A ``.link`` file matches by the kernel's original name instead, which is unknown.
         mac: its MAC address, lower case.
-        files: all files, for drop-ins of this one.
+        files: all files, to find drop-ins of this one.
     """
     found = settings(file.text)
     drop_ins = f"/{file.path.rpartition('/')[2]}.d/"
     if found is None or any(drop_ins in other.path for other in files):
         return Match.UNKNOWN
     verdicts = [_fits(setting, name, mac) for setting in found if setting.section == "Match"]
-    # Without a condition a .network file is about every card (and udev leaves such a .link file out, with a warning).
+    # without a condition a .network file applies to every card, and udev ignores a .link file, with a warning
     if Match.NO in verdicts or (not verdicts and file.path.endswith(".link")):
         return Match.NO
     return Match.UNKNOWN if Match.UNKNOWN in verdicts else Match.YES
@@ -110,7 +108,7 @@ def _fits(setting: Setting, name: str, mac: str) -> Match:
 
 
 def _one_of(words: Sequence[str], value: str) -> Match:
-    """As systemd matches a list of shell patterns, all of them turned round by one ``!`` before the first."""
+    """Match as systemd does: a list of shell patterns, negated as a whole by a ``!`` before the first."""
     turned = bool(words) and words[0].startswith("!")
     patterns = [words[0][1:], *words[1:]] if turned else words
     found = any(fnmatch.fnmatchcase(value, pattern) for pattern in patterns)
@@ -118,7 +116,7 @@ def _one_of(words: Sequence[str], value: str) -> Match:
 
 
 def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
-    """Return the ``.network`` file that configures a card; empty if none does, None where that is not known."""
+    """Return the ``.network`` file that configures a card; empty if none does, None if unknown."""
     for file in effective(files, ".network"):
         verdict = matches(file, name, mac, files)
         if verdict is not Match.NO:
@@ -127,9 +125,9 @@ def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
 
 
 def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
-    """Return the ``.link`` file that gives a card its present name by its MAC address, in whatever slot; or none.
+    """Return the ``.link`` file that gives a card its present name by its MAC address, in any slot; empty if none does.
 
-    Read from the files, not from udev: it says what the next boot does where the initramfs has the file as well.
+    It is found in the files, not asked from udev: so it holds for the next boot, if the initramfs has the file as well.
     """
     for file in effective(files, ".link"):
         found = settings(file.text) or ()
@@ -145,7 +143,7 @@ def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
 
 
 def wanted(files: Sequence[ConfigFile]) -> tuple[str, ...]:
-    """Return the cards that ``.network`` files want by name; patterns and what ``.netdev`` files make are none."""
+    """Return the cards that ``.network`` files select by name, without patterns and what ``.netdev`` files create."""
     made = {s.value for file in effective(files, ".netdev") for s in settings(file.text) or () if s.key == "Name"}
     names = (word for file in effective(files, ".network") for s in settings(file.text) or () for word in _names(s))
     return tuple(name for name in dict.fromkeys(names) if name not in made and name != "lo")
@@ -157,7 +155,7 @@ def _names(setting: Setting) -> Iterator[str]:
 
 
 def from_netplan(files: Sequence[ConfigFile]) -> bool:
-    """Whether netplan wrote the ``.network`` files that count."""
+    """Whether netplan wrote any of the ``.network`` files that take effect."""
     return any(_NETPLAN.fullmatch(file.path) for file in effective(files, ".network"))
 
 
@@ -177,11 +175,10 @@ def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
     """Give cards other names in the conditions of ``.network`` files, all at once.
 
     Args:
-        files: all files of networkd.
         names: old name to new name.
 
     Raises:
-        ValueError: a name is none, is taken, or stands in a file that something else writes at each boot.
+        ValueError: a name is invalid or taken, or is in a file that something else generates at each boot.
     """
     if not all(NAME.fullmatch(name) for pair in names.items() for name in pair):
         raise ValueError(f"not names of network cards: {dict(names)}")
@@ -209,20 +206,19 @@ def _renamed(file: ConfigFile, names: Mapping[str, str]) -> str:
     return "".join(old.sub(lambda m: names[m[1]], line) if number in certain else line for number, line in lines)
 
 
-def _uncertain(file: ConfigFile, names: Mapping[str, str]) -> Iterator[Place]:
+def _uncertain(file: ConfigFile, names: Mapping[str, str]) -> Iterator[Mention]:
     certain = _certain(file)
     named = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(map(re.escape, names))})(?![A-Za-z0-9_])")
     for number, line in enumerate(file.text.splitlines(), 1):
         if number not in certain and named.search(line) and not line.lstrip().startswith(("#", ";")):
-            yield Place(file.path, number, line.strip())
+            yield Mention(file.path, number, line.strip())
 
 
 def up_script(names: Sequence[str], seconds: int) -> str:
-    """Have networkd read its files again and configure cards; fails where they are not online in time.
+    """Return a script that has networkd reload its files and configure cards; it fails if they are not online in time.
 
     Args:
-        names: the cards.
-        seconds: how long to wait for them.
+        seconds: how long to wait for the cards.
     """
     quoted = " ".join(shlex.quote(name) for name in names)
     waits = " ".join(f"-i {shlex.quote(name)}" for name in names)

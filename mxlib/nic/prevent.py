@@ -1,8 +1,8 @@
-"""Before a cold start: let the interface come up under its next name, or pin its name by MAC; and take that back.
+"""Before a cold start, let the interface come up under its next name, or pin its name by MAC; and undo that.
 
-Two ways. *stanzas*: both names in ifupdown's files, so that the host comes up whichever way it boots; afterwards one is
-taken away. *link*: a .link file of systemd that names the card by its MAC, proven to be in the initramfs of each kernel
-that may boot; it stays until it is taken away.
+Two methods. *stanzas*: both names in ifupdown's files, so that the host comes up under either; afterwards one of them
+is removed. *link*: a .link file of systemd that names the card by its MAC, proven to be in the initramfs of each kernel
+that may boot; it stays until it is removed.
 """
 
 import re
@@ -18,7 +18,7 @@ from mxlib.nic import advice
 from mxlib.nic.files import BACKUPS, undo_script
 from mxlib.nic.forecast import PIN, Forecast
 from mxlib.nic.interfaces import NAME
-from mxlib.nic.rename import Place, Rewrite
+from mxlib.nic.rename import Mention, Rewrite
 from mxlib.nic.repair import apply, other_places
 from mxlib.nic.twin import pairs, settle, twin, twinned
 from mxlib.protocols.host import Host
@@ -38,21 +38,21 @@ class Prevention:
     """What was prepared.
 
     Attributes:
-        diff: the change, as it was shown before it was made; empty if nothing had to be changed.
+        diff: the change; empty if nothing had to be changed.
         backup: directory on the host with the old files and ``undo``; empty if there is none.
-        places: other lines that name an interface that has another name now, left for a person.
+        places: other lines that have the old name of a renamed interface, left for a person.
     """
 
     diff: str
     backup: str = ""
-    places: tuple[Place, ...] = ()
+    places: tuple[Mention, ...] = ()
 
 
 def plan_prevention(facts: nic.NicFacts, forecast: Forecast, method: str, run: str) -> str:
     """Return what :func:`prevent` would change, as text; touches nothing.
 
     Raises:
-        PreventionError: it cannot certainly be done.
+        PreventionError: the method is ruled out.
     """
     if method == "stanzas":
         return plan_stanzas(facts, forecast, run).diff()
@@ -66,20 +66,20 @@ def _refuse(facts: nic.NicFacts, forecast: Forecast, method: str) -> None:
 
 
 def plan_stanzas(facts: nic.NicFacts, forecast: Forecast, run: str) -> Rewrite:
-    """Return the files with both names, for every interface a cold start renames; touches nothing.
+    """Return the files with both names, for every interface that a cold start renames; touches nothing.
 
     Raises:
-        PreventionError: it cannot certainly be done this way.
+        PreventionError: the method is ruled out.
     """
     _refuse(facts, forecast, "stanzas")
     return twin(facts.files, forecast.renames(Level.COLD), f"run {run}")
 
 
 def plan_link(facts: nic.NicFacts, forecast: Forecast) -> dict[str, str]:
-    """Return the ``.link`` files that pin every interface a cold start renames, by path; touches nothing.
+    """Return the ``.link`` files that pin every interface that a cold start renames, by path; touches nothing.
 
     Raises:
-        PreventionError: it cannot certainly be done this way.
+        PreventionError: the method is ruled out.
     """
     _refuse(facts, forecast, "link")
     renames = forecast.renames(Level.COLD)
@@ -97,10 +97,10 @@ def installed_kernels(host: Host) -> tuple[str, ...]:
 
 
 def prevent_by_stanzas(host: Host, forecast: Forecast, run: str) -> Prevention:
-    """Configure every interface a cold start renames under both names; done already is nothing to do.
+    """Configure every interface that a cold start renames under both names, unless that is done already.
 
     Raises:
-        PreventionError: it cannot be done this way, or did not prove itself and was undone.
+        PreventionError: the method is ruled out, or ifupdown did not take the second name and the change was undone.
         mxlib.base.errors.HostError: the host failed.
     """
     rewrite = plan_stanzas(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE), forecast, run)
@@ -112,21 +112,21 @@ def prevent_by_stanzas(host: Host, forecast: Forecast, run: str) -> Prevention:
 
 
 def _prove(host: Host, names: Sequence[str], backup: str) -> None:
-    """That ifupdown reads both names; a second name it does not take is taken away at once."""
+    """Check that ifupdown reads both names; a second name that it does not take is removed at once."""
     queries = " && ".join(f"ifquery {shlex.quote(name)} >/dev/null" for name in names)
     try:
         host.act(f"# ask ifupdown for its names\nifquery --list --allow=hotplug && {queries}", timeout=20)
     except CommandFailedError as error:
         if backup:
             host.act(undo_script(backup), timeout=30, ok_codes=(0, 1))
-        raise PreventionError(f"ifupdown does not take the second name, it was taken away: {error}") from None
+        raise PreventionError(f"ifupdown does not take the second name, so it was removed: {error}") from None
 
 
 def settle_names(host: Host, run: str) -> Prevention:
-    """After the boot: leave only the name the interface has now. Also undoes a prevention when nothing was renamed.
+    """After the boot, leave only the name that the interface has now; if nothing was renamed, undo the prevention.
 
-    Kernel parameters of a renamed interface go with it. The copies that preventions made are of no use then: they go,
-    and the names of today are noted for the next time.
+    Kernel parameters of a renamed interface are renamed with it. The copies that preventions made are no longer needed
+    and are removed; the present names are noted for the next time.
 
     Raises:
         PreventionError: which name is in use is not certain.
@@ -134,7 +134,7 @@ def settle_names(host: Host, run: str) -> Prevention:
     """
     facts = read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)
     rewrite, names = plan_settling(facts), renamed_since(facts)
-    places: tuple[Place, ...] = ()
+    places: tuple[Mention, ...] = ()
     if names:
         other, places = other_places(host, names, rewrite)
         rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
@@ -145,7 +145,7 @@ def settle_names(host: Host, run: str) -> Prevention:
 
 
 def renamed_since(facts: nic.NicFacts) -> dict[str, str]:
-    """Old name to new name of each card that has come up under the second one of its names.
+    """Return old name to new name of each card that has come up under its second name.
 
     Raises:
         PreventionError: neither or both of the two names exist.
@@ -159,7 +159,7 @@ def renamed_since(facts: nic.NicFacts) -> dict[str, str]:
 
 
 def plan_settling(facts: nic.NicFacts) -> Rewrite:
-    """Return the files with one name for each card: the one it has; touches nothing.
+    """Return the files with one name for each card, its present one; touches nothing.
 
     Raises:
         PreventionError: neither or both of the two names exist.
@@ -170,15 +170,13 @@ def plan_settling(facts: nic.NicFacts) -> Rewrite:
 
 
 def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> Prevention:
-    """Pin the present name of every interface a cold start renames by its MAC, in the initramfs of these kernels.
+    """Pin the present name of every interface that a cold start renames, in the initramfs of these kernels.
 
     Args:
-        host: the machine.
-        forecast: what a cold start does.
         kernels: releases that may boot: the one to try and the one to fall back to.
 
     Raises:
-        PreventionError: a name is taken in a chain, or an initramfs does not hold the file; it was taken away again.
+        PreventionError: the method is ruled out, or an initramfs does not hold the file, which was removed again.
         mxlib.base.errors.HostError: the host failed.
     """
     names = list(forecast.renames(Level.COLD))
@@ -191,11 +189,11 @@ def prevent_by_link(host: Host, forecast: Forecast, kernels: Sequence[str]) -> P
         host.act(_link_script(texts, kernels), timeout=_INITRAMFS_S)
     except CommandFailedError as error:
         remove_link(host, names, kernels)
-        raise PreventionError(f"the names are not pinned, the files were taken away: {error}") from None
+        raise PreventionError(f"the names are not pinned, the files were removed: {error}") from None
     except HostError as error:
         left = ", ".join(texts)
         raise PreventionError(
-            f"whether the names are pinned is not known, {left} may be left behind: {error}"
+            f"whether the names are pinned is unknown, {left} may be left behind: {error}"
         ) from None
     return Prevention(_shown(texts))
 
@@ -205,14 +203,14 @@ def _shown(texts: Mapping[str, str]) -> str:
 
 
 def remove_link(host: Host, names: Sequence[str], kernels: Sequence[str]) -> None:
-    """Take a pin away, also from the initramfs of these kernels: the next boot names the card by its slot again.
+    """Remove a pin, also from the initramfs of these kernels: the next boot names the card by its slot again.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.
     """
     paths = " ".join(shlex.quote(_path(name)) for name in names)
     updates = "\n".join(f"update-initramfs -u -k {shlex.quote(kernel)}" for kernel in kernels)
-    host.act(f"# take the pin of a network name away\nset -e\nrm -f {paths}\n{updates}", timeout=_INITRAMFS_S)
+    host.act(f"# remove the pin of a network name\nset -e\nrm -f {paths}\n{updates}", timeout=_INITRAMFS_S)
 
 
 def _path(name: str) -> str:
@@ -242,17 +240,15 @@ def _link_script(texts: dict[str, str], kernels: Sequence[str]) -> str:
 
 
 def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: Sequence[str] = ()) -> Prevention:
-    """Prepare the host for a cold start, by the way the site or the operator chose.
+    """Prepare the host for a cold start, by the method that the site or the operator chose.
 
     Args:
-        host: the machine.
         forecast: what a cold start does; without a rename there is nothing to do.
         method: ``stanzas``, ``link`` or ``none``.
-        run: id of the run.
-        kernels: with link, each release that may boot.
+        kernels: for ``link``, each release that may boot.
 
     Raises:
-        PreventionError: it cannot be done; nothing is left changed.
+        PreventionError: the host cannot be prepared; nothing is left changed.
         mxlib.base.errors.HostError: the host failed.
     """
     if method == "none" or not forecast.renames(Level.COLD):
@@ -261,12 +257,11 @@ def prevent(host: Host, forecast: Forecast, *, method: str, run: str, kernels: S
 
 
 def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None:
-    """Note on the host's own disk which MAC has which name now: what a repair over the console needs afterwards.
+    """Note on the host's own disk which MAC has which name now, for a later repair over the console.
 
     Args:
-        host: the machine.
         known: name by MAC.
-        then: what is done on the host afterwards.
+        then: shell command that is run afterwards.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.

@@ -1,7 +1,7 @@
-"""Interfaces renamed in the files of ifupdown, wherever a name certainly stands. Pure.
+"""Renaming interfaces in the files of ifupdown, wherever a word is certainly a name. Pure.
 
-Layout, comments, continuation lines and everything that is not a name stay byte for byte. A name in a place whose
-meaning is not certain (a file name, an unknown option) is left alone and reported.
+Layout, comments, continuation lines and everything that is not a name stay byte for byte. A name whose meaning is not
+certain (in a file name, after an unknown option) is left alone and reported.
 """
 
 import difflib
@@ -31,7 +31,7 @@ _NAMING_OPTIONS = re.compile(
     r"|bridge[_-](?:portprio|pathcost|portmcrouter|portmcfl)|master|parent|dev|vrf|ovs_bridge"
 )
 _LONGEST = 15
-"""Characters a name or a label may have (IFNAMSIZ - 1)."""
+"""How many characters a name or a label may have (IFNAMSIZ - 1)."""
 # Where a name may end or begin inside a shell command or a list of interfaces.
 _BEFORE = r"(?:(?<=[\s\"';|&()<>=,{}])|(?<=^))"
 _AFTER = r"(?=[\s\"';|&()<>=,{}]|$)"
@@ -42,12 +42,12 @@ _SUFFIX = r"(?:\.\d+)*(?::[^\s\"';|&()<>=,{}/:]+)?"
 
 
 @dataclass(frozen=True)
-class Place:
-    """A line in a file.
+class Mention:
+    """A line of a file that names an interface.
 
     Attributes:
         path: the file.
-        line: its number, from 1.
+        line: number of the line, from 1.
         text: the line, stripped.
     """
 
@@ -61,17 +61,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Files as they are and as they should be.
+    """Files before and after a change.
 
     Attributes:
-        before: every file that was looked at.
+        before: every file that was read.
         after: the same files, in the same order.
-        uncertain: lines that hold an old name where its meaning is not certain; they were left as they are.
+        uncertain: lines with an old name whose meaning is not certain; they were left as they are.
     """
 
     before: tuple[ConfigFile, ...]
     after: tuple[ConfigFile, ...]
-    uncertain: tuple[Place, ...] = ()
+    uncertain: tuple[Mention, ...] = ()
 
     @property
     def changed(self) -> tuple[tuple[ConfigFile, ConfigFile], ...]:
@@ -90,15 +90,15 @@ def _diff(old: ConfigFile, new: ConfigFile) -> Iterator[str]:
 
 
 def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
-    """Give interfaces other names, all at once, wherever they certainly stand.
+    """Rename interfaces, all at once, wherever a word is certainly their name.
 
     Args:
         files: all files that ifupdown reads.
         names: old name to new name; may be a chain or a swap.
 
     Raises:
-        ValueError: a name is none, a new name is configured already and not itself renamed, or a VLAN or a label of
-            the interface would get a longer name than the kernel takes.
+        ValueError: a name is invalid, a new name is configured already and not itself renamed, or the name of a VLAN
+            or a label on the interface would get too long for the kernel.
     """
     if not all(NAME.fullmatch(name) and not _RESERVED.fullmatch(name) for pair in names.items() for name in pair):
         raise ValueError(f"not names of physical interfaces: {dict(names)}")
@@ -116,23 +116,17 @@ def rename(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
 
 
 def loses(word: str, old: str, new: str) -> bool:
-    """Whether a pattern of an ``auto`` or ``allow-`` line stands for an interface by its old name and not by its new.
-
-    Args:
-        word: a word of such a line.
-        old: the name before.
-        new: the name now.
-    """
+    """Whether a pattern of an ``auto`` or ``allow-`` line selects an interface by its old name but not by its new."""
     return word.startswith("/") and selects(word, old) and not selects(word, new)
 
 
 def _nth(word: str) -> bool:
-    """Whether a pattern takes only the n-th interface it matches: which one that is cannot be said."""
+    """Whether a pattern selects only the n-th interface that it matches; which one that is is unknown."""
     return word.count("/") > 1
 
 
 class _Renamer:
-    """Renames in one logical line after the other; the keyword decides which words are names."""
+    """Renames interfaces line by line; the keyword of a logical line decides which words are names."""
 
     def __init__(self, one_of: "re.Pattern[str]", names: Mapping[str, str]) -> None:
         names_of = one_of.pattern
@@ -148,14 +142,14 @@ class _Renamer:
         """Return a whole file with the new names."""
         return "".join(self._line(line) for line in logical_lines(text))
 
-    def uncertain(self, file: ConfigFile) -> Iterator[Place]:
-        """Return the lines that still hold an old name: taken from the old text, so that chains do not confuse."""
+    def uncertain(self, file: ConfigFile) -> Iterator[Mention]:
+        """Yield the lines that still hold an old name; found in the old text, so that chains do not confuse."""
         for line in logical_lines(file.text):
             form = self._form(line)
             rest = form.sub("", line.raw) if form is not None else line.raw
             named = self._anywhere.search(rest) or any(self._by_pattern(line))
             if line.words and not line.includes and named:
-                yield Place(file.path, line.number, " ".join(line.words))
+                yield Mention(file.path, line.number, " ".join(line.words))
 
     def _line(self, line: LogicalLine) -> str:
         form = self._form(line)
@@ -167,7 +161,7 @@ class _Renamer:
         return line.raw[:start] + self._with_lost(line, renamed)
 
     def _with_lost(self, line: LogicalLine, text: str) -> str:
-        """The words after the keyword; beside a pattern that does not match a new name, the new name."""
+        """Return the words after the keyword, with the new name added beside a pattern that does not match it."""
         if not STARTS.fullmatch(line.keyword):
             return text
         for word in line.words[1:]:
@@ -178,14 +172,14 @@ class _Renamer:
         return text
 
     def _by_pattern(self, line: LogicalLine) -> Iterator[str]:
-        """The patterns of a line that an interface loses by its new name, and that are left as they are."""
+        """Yield the patterns of a line that no longer match an interface by its new name, and are left as they are."""
         for word in line.words[1:]:
             for old, new in self._names.items():
                 if _left_pattern(line, word, old, new):
                     yield word
 
     def _form(self, line: LogicalLine) -> "re.Pattern[str] | None":
-        """What a name looks like in a line with this keyword; None where no name is certain."""
+        """Return the form of a name in a line with this keyword; None if no name is certain there."""
         keyword = line.keyword
         if keyword in _COMMANDS:
             return self._command
@@ -205,7 +199,7 @@ def _left_pattern(line: LogicalLine, word: str, old: str, new: str) -> bool:
 
 
 def _loses_by_expression(expression: str, old: str, new: str) -> bool:
-    """Whether a regular expression of bridge_ports matches the old name and not the new; so if it cannot be read."""
+    """Whether a regular expression of bridge_ports matches the old name only; True if it cannot be read."""
     try:
         return bool(re.search(expression, old)) and not re.search(expression, new)
     except re.error:

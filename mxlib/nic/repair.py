@@ -1,7 +1,7 @@
-"""Put a host's network right from inside, over whatever shell there is: files, interfaces, stale units, SSH server.
+"""Repair of a host's network from inside, over any shell: files, interfaces, stale units, SSH server.
 
-Seen: after a rename with ``allow-hotplug`` nothing fails and systemd says "running"; with ``auto``, networking.service
-has failed and stays failed until it is started again.
+Observed: after a rename with ``allow-hotplug`` nothing fails and systemd says "running"; with ``auto``,
+networking.service has failed and stays failed until it is started again.
 """
 
 import shlex
@@ -20,7 +20,7 @@ from mxlib.nic.files import parse_backup, undo_script, write_script
 from mxlib.nic.interfaces import dependents, given, has_stanza
 from mxlib.nic.manager import Manager, managed
 from mxlib.nic.names import Renames, is_sysctl, parse_places, places_script, rename_sysctl, work_out
-from mxlib.nic.rename import Place, Rewrite
+from mxlib.nic.rename import Mention, Rewrite
 from mxlib.protocols.host import Host
 
 _IFUP_S = 60.0
@@ -30,7 +30,7 @@ _ONLINE_S = 30
 
 
 class NicRepairError(MxlibError):
-    """The repair could not be done; what was written was put back."""
+    """The repair failed; the files were put back."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class GuestRepair:
         done: what was done, in order, each with its result.
         renames: old name to new name.
         diff: the change of the files.
-        places: other lines that name the old interface, left for a person.
+        places: other lines with the old name, left for a person.
         backup: directory on the host with the old files and ``undo``.
     """
 
@@ -50,7 +50,7 @@ class GuestRepair:
     done: list[str] = field(default_factory=list)
     renames: Mapping[str, str] = field(default_factory=dict)
     diff: str = ""
-    places: tuple[Place, ...] = ()
+    places: tuple[Mention, ...] = ()
     backup: str = ""
 
 
@@ -62,14 +62,13 @@ def repair_inside(
     run: str,
     tell: Callable[[str], None],
 ) -> GuestRepair:
-    """Find out why a running host is not reachable, and put right what certainly is wrong.
+    """Find out why a running host is not reachable, and repair what is certainly wrong.
 
     Args:
-        host: a root shell on it, e.g. over its console.
-        macs: the MACs its cluster has configured, None when not known.
-        known: name by MAC from before the reboot, None when nothing was noted.
-        run: id of the run.
-        tell: hears each line of the story as it happens.
+        host: a root shell on it, such as one over its console.
+        macs: the MACs that its cluster has configured; None if unknown.
+        known: name by MAC from before the reboot; None if nothing was noted.
+        tell: called with each line of the story as it happens.
 
     Raises:
         NicRepairError: a change did not work; it was undone.
@@ -85,7 +84,7 @@ def repair_inside(
         return GuestRepair(Diagnosis(Cause.UNCERTAIN, renames.doubt, steps))
     if renames.names:
         return _renamed(host, cards, renames, run, tell)
-    # Names are given before anything else starts; all the rest is judged only once the boot has ended, well or not.
+    # Names are assigned before anything else starts; the rest is judged only once the boot has ended, well or not.
     host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (addresses.SOURCE, access.SOURCE))
     repair = GuestRepair(from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE)))
@@ -105,10 +104,10 @@ def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, tell: 
 
 
 def apply(host: Host, rewrite: Rewrite, run: str, why: str) -> str:
-    """Write changed files, all or none; returns the directory of the copies on the host (empty in a dry run).
+    """Write changed files, all or none; return the directory of the copies on the host (empty in a dry run).
 
     Raises:
-        NicRepairError: they were changed since they were read, or cannot be written.
+        NicRepairError: a file has changed since it was read, or cannot be written.
         mxlib.base.errors.HostError: the host failed.
     """
     try:
@@ -147,13 +146,12 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell
         _clear(host, list(repair.renames), repair, tell)
 
 
-def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Place, ...]]:
-    """Kernel parameters of the interface, renamed; and every other line that names it, for a person.
+def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Mention, ...]]:
+    """Rename kernel parameters of interfaces; also return every other line that names them, for a person.
 
     Args:
-        host: a root shell on it.
         names: old name to new name.
-        rewrite: the files of the network's configuration, whose own doubts are reported with the rest.
+        rewrite: the network's configuration, whose uncertain lines are returned as well.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.
@@ -176,7 +174,7 @@ def _read_file(host: Host, path: str) -> ConfigFile:
 def _up(
     host: Host, files: Sequence[ConfigFile], names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]
 ) -> None:
-    """Bring up the cards that have a stanza, and again what is built on them: it came up without them, or half."""
+    """Bring up the cards that have a stanza, and once more what is built on them, as it came up without them."""
     cards = [name for name in names if has_stanza(files, name)]
     above = list(dict.fromkeys(one for name in names for one in dependents(files, name)))
     quoted = " ".join(map(shlex.quote, [*cards, *above]))
@@ -185,7 +183,7 @@ def _up(
         down = " ".join(map(shlex.quote, reversed(above)))
         host.act(f"ifdown --force {down}", timeout=_IFUP_S, ok_codes=(0, 1))
     host.act(f"ifup {quoted}", timeout=_IFUP_S)
-    # Where the kernel makes no VLAN or bond, ifup says "ignoring unknown interface" and ends well (seen with 0.8.41).
+    # if the kernel makes no VLAN or bond, ifup says "ignoring unknown interface" and succeeds (seen with 0.8.41)
     there = " ".join(shlex.quote(given(files).get(name, name)) for name in [*names, *above] if ":" not in name)
     lost = f'for i in {there}; do [ -e "/sys/class/net/$i" ] || echo "no interface $i after ifup"; done'
     missing = host.read(lost, timeout=10).output.strip()
@@ -205,7 +203,7 @@ def _addresses(host: Host, names: Sequence[str]) -> str:
 
 
 def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
-    """Stale units of the old names, and networking.service if it failed for them; what is left is reported."""
+    """Clear stale units of the old names, and restart networking.service if it failed; report its state."""
     stale = " ".join(shlex.quote(f"ifup@{name}.service") for name in names)
     script = (
         "# clear stale units of the old network names\n"

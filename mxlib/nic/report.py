@@ -1,4 +1,4 @@
-"""The story of one repair: what was found, what was done, what is left to do. Pure."""
+"""The report of one repair: what was found, what was done, what is left to do. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -13,19 +13,19 @@ class RepairReport:
 
     Attributes:
         host: fully qualified name.
-        ok: whether the host answers now, by every family it should.
+        ok: whether the host answers now, over every family it should.
         diagnosis: what kept it from answering.
         story: what happened, in order.
-        answers: by address family, whether it answers.
-        inside: what was done in the guest; None if nobody got in.
-        seconds: how long it all took.
-        screen: the last lines of the console; empty if there was none.
-        transcript: file with everything seen on the console; empty if there is none.
+        answers: whether it answers, by address family.
+        inside: what was done in the guest; None if the repair did not get in.
+        seconds: duration of the repair.
+        screen: the last lines of the console; empty if there are none.
+        transcript: file with the whole output of the console; empty if there is none.
     """
 
     host: str
     ok: bool = False
-    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.UNKNOWN, "not looked at"))
+    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.UNKNOWN, "not examined"))
     story: list[str] = field(default_factory=list)
     answers: dict[int, bool] = field(default_factory=dict)
     inside: GuestRepair | None = None
@@ -44,21 +44,21 @@ class RepairReport:
 
     @property
     def sentence(self) -> str:
-        """The outcome with its reason, and what a person should do next."""
+        """The outcome, its reason, and what a person should do next."""
         if self.ok:
             return self.headline
         why = f" ({one_line(self.diagnosis.why, 300)})" if self.diagnosis.why else ""
         return f"{self.headline}{why}. {self.diagnosis.advice}".rstrip()
 
     def lines(self, *, story: bool = True) -> list[str]:
-        """Return the report as text, the outcome first and the one next thing last."""
+        """Return the report as text: the outcome first, what to do next last."""
         text = [self.headline, *(f"  {line}" for line in self.story if story)]
         text += [
             f"  IPv{family}: {'answers' if good else 'NO answer'}" for family, good in sorted(self.answers.items())
         ]
         if self.inside is not None:
             text += [f"  | {line}" for line in self.inside.diff.splitlines()]
-            text += [f"  names it too, look at it: {place}" for place in self.inside.places]
+            text += [f"  still has the old name, check it: {place}" for place in self.inside.places]
         if not self.ok and self.diagnosis.why:
             text.append(f"  why: {self.diagnosis.why}")
         if not self.ok and self.screen:

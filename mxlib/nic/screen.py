@@ -1,14 +1,14 @@
 """What a serial console shows, as plain text, and what it is waiting for. Pure.
 
-The forms recognised here were read from real transcripts of Debian 12 (agetty, systemd 252, GRUB 2.06, SeaBIOS);
-initramfs, emergency and fsck prompts from the sources of initramfs-tools, systemd's sulogin and e2fsprogs.
+The forms come from real transcripts of Debian 12 (agetty, systemd 252, GRUB 2.06, SeaBIOS); prompts of initramfs,
+emergency mode and fsck from the sources of initramfs-tools, systemd's sulogin and e2fsprogs.
 """
 
 import re
 from dataclasses import dataclass
 from enum import Enum
 
-# An unfinished sequence at the end is taken away as well: the rest of it comes with the next piece.
+# An unfinished sequence at the end is removed as well: the rest of it comes with the next piece.
 _MOVES = re.compile(r"\x1b\[[0-9;]*[HJf]")
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC: titles, links
@@ -30,7 +30,7 @@ _LAST_LINES = 24
 
 
 class Waiting(Enum):
-    """What the machine at the other end is doing, as far as its console tells."""
+    """What a machine is doing or waiting for, as its console shows."""
 
     SILENT = "nothing at all"
     BOOTING = "output, but no prompt"
@@ -38,13 +38,13 @@ class Waiting(Enum):
     PASSWORD = "a password prompt"  # noqa: S105
     ROOT_SHELL = "a root shell"
     USER_SHELL = "the shell of an ordinary user"
-    PROMPT = "a prompt that is not known"
+    PROMPT = "an unknown prompt"
     GRUB_MENU = "the GRUB menu"
     GRUB_SHELL = "GRUB's command line: it found no configuration, or somebody pressed c"
-    GRUB_RESCUE = "GRUB's rescue prompt: it does not find its own modules"
+    GRUB_RESCUE = "GRUB's rescue prompt: it cannot find its own modules"
     INITRAMFS = "the initramfs shell: the root file system was not mounted"
     EMERGENCY = "emergency or rescue mode: systemd wants the root password for maintenance"
-    FSCK = "a file system check that wants a person"
+    FSCK = "a file system check that needs a person"
     PANIC = "a kernel panic"
     NO_BOOT_DEVICE = "the firmware finds nothing to boot from"
     NOT_RUNNING = "that the virtual machine is not running"
@@ -52,12 +52,12 @@ class Waiting(Enum):
 
 @dataclass(frozen=True)
 class Screen:
-    """A look at a console.
+    """What a console shows.
 
     Attributes:
-        waiting: what it waits for.
-        detail: the lines that say why (the panic, the failed mounts), empty if there are none.
-        last: the last lines shown, plain text.
+        waiting: what the machine is doing or waiting for.
+        detail: the lines that say why (the panic, the failed mounts); empty if there are none.
+        last: the last lines, plain text.
     """
 
     waiting: Waiting
@@ -66,22 +66,22 @@ class Screen:
 
 
 def plain(raw: str) -> str:
-    """A console's output without escape sequences and control characters; lines end in a line feed."""
+    """Return a console's output without escape sequences and control characters; lines end in a line feed."""
     text = _ESCAPES.sub("", _MOVES.sub("\n", raw))
     return re.sub(r"\r+\n|\r+", "\n", text.replace("\r\r", "\r"))
 
 
 def open_line(text: str) -> str:
-    """The line that a console stands at: what is behind the last line feed; empty at the beginning of a line.
+    """Return the unfinished line of a console: the text after the last line feed.
 
     Arguments:
-        text: what :func:`quiet` leaves.
+        text: text that went through :func:`quiet`.
     """
     return text.rpartition("\n")[2].strip()
 
 
 def quiet(text: str) -> str:
-    """Plain text without what the kernel and systemd say in between, wherever in a line it begins."""
+    """Return plain text without messages of kernel and systemd, wherever in a line they begin."""
     return _STATUS.sub("", _KERNEL.sub("", text))
 
 
@@ -95,13 +95,13 @@ _PROMPTS: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
     (Waiting.ROOT_SHELL, _ROOT_PROMPT),
     (Waiting.USER_SHELL, _USER_PROMPT),
 )
-# Read in the whole text since the last sign of a new boot; the first that is found is the one reported.
+# Searched in the text since the last sign of a new boot; the first one found is reported.
 _STATES: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
     (Waiting.NOT_RUNNING, re.compile(r"Connection to console of instance .*? failed[^\n]*")),
     (Waiting.PANIC, re.compile(r"Kernel panic - not syncing[^\n]*")),
     (Waiting.FSCK, re.compile(r"[^\n]*UNEXPECTED INCONSISTENCY[^\n]*\n?[^\n]*")),
     (Waiting.NO_BOOT_DEVICE, re.compile(r"No bootable device[^\n]*|Boot failed: not a bootable disk[^\n]*")),
-    # sulogin asks in the host's language, systemd says this in English; a login prompt that follows is found first
+    # sulogin asks in the host's language, systemd writes this in English; a login prompt after it is found first
     (Waiting.EMERGENCY, re.compile(r"You are in (?:emergency|rescue) mode")),
 )
 _CAUSES = re.compile(
@@ -138,10 +138,10 @@ def _state(text: str) -> Waiting | None:
 
 
 def look(raw: str) -> Screen:
-    """What a console with this output waits for.
+    """Return what a console shows.
 
     Arguments:
-        raw: what came from it, undecoded escapes and all; the end decides.
+        raw: its output with escape sequences; the end decides.
     """
     text = plain(raw)
     silent = Waiting.BOOTING if text.strip() else Waiting.SILENT

@@ -1,8 +1,8 @@
-"""One interface under two names in the files of ifupdown: it comes up whichever name the next boot gives it. Pure.
+"""One interface under two names in ifupdown's files: it comes up under whichever name the next boot gives it. Pure.
 
-Tried on Debian 12: two ``allow-hotplug`` stanzas with the same addresses, old name and new; the one whose device does
-not exist stays silent. ``auto`` does not serve: networking.service fails for the missing device. What is added stands
-between marks, so that :func:`strip` gives the file back byte for byte.
+Tried on Debian 12: two ``allow-hotplug`` stanzas with the same addresses, for the old and the new name; the one whose
+device does not exist stays silent. ``auto`` does not work: networking.service fails for the missing device. Additions
+lie between marks, so that :func:`strip` restores the file byte for byte.
 """
 
 import re
@@ -22,7 +22,7 @@ _AUTO = re.compile(r"auto|allow-auto")
 
 
 class TwinError(ValueError):
-    """The interface cannot certainly be given a second name this way: says why."""
+    """The interface cannot be given a second name this way with certainty; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ def twin(files: Sequence[ConfigFile], names: Mapping[str, str], note: str) -> Re
     """Let interfaces come up under a second name as well.
 
     Args:
-        files: all files that ifupdown reads; what this added before is replaced.
-        names: the name each is configured under, to the name the next boot may give it.
+        files: all files that ifupdown reads; earlier additions of this function are replaced.
+        names: configured name to the name that the next boot may give.
         note: who did it and why; one line for the file.
 
     Raises:
-        TwinError: nothing starts it by itself, other stanzas build on it, a pattern may match it, or the new name is
-            taken.
+        TwinError: nothing starts an interface by itself, other stanzas build on it, a pattern may match it, or its new
+            name is taken.
     """
     plain = tuple(ConfigFile(file.path, strip(file.text)) for file in files)
     for old, new in names.items():
@@ -55,21 +55,21 @@ def twin(files: Sequence[ConfigFile], names: Mapping[str, str], note: str) -> Re
 
 
 def _unsigned(text: str) -> str:
-    """The text without who added what: a second run adds nothing but its own name."""
+    """Return the text without the notes: those of a second run are not a change."""
     return re.sub(rf"^({_BEGIN}:[^;\n]*);[^\n]*", r"\1", text, flags=re.MULTILINE)
 
 
 def strip(text: str) -> str:
-    """Return a file without what :func:`twin` added: byte for byte as it was."""
+    """Return a file without the additions of :func:`twin`, byte for byte as it was."""
     return _REPLACED.sub(lambda found: found["line"], _BLOCK.sub("", text))
 
 
 def settle(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
-    """Return the files with one name only for each interface.
+    """Return the files with a single name for each interface.
 
     Args:
         files: files that :func:`twin` changed.
-        names: the name before to the name now, for those that have another one now.
+        names: old name to present name, for those that were renamed.
 
     Raises:
         ValueError: as :func:`mxlib.nic.interfaces.rename` does.
@@ -80,12 +80,12 @@ def settle(files: Sequence[ConfigFile], names: Mapping[str, str]) -> Rewrite:
 
 
 def twinned(files: Sequence[ConfigFile]) -> bool:
-    """Whether a file holds what :func:`twin` adds."""
+    """Whether a file has additions of :func:`twin`."""
     return any(_BLOCK.search(file.text) or _REPLACED.search(file.text) for file in files)
 
 
 def pairs(files: Sequence[ConfigFile]) -> dict[str, str]:
-    """Return the name before to the second name, as :func:`twin` noted them."""
+    """Return old name to second name, as noted by :func:`twin`."""
     return {old: new for file in files for new, old in _NOTED.findall(file.text)}
 
 
@@ -130,7 +130,7 @@ def _selects(line: LogicalLine) -> bool:
 
 
 def _stanzas(text: str) -> list[_Stanza]:
-    """The stanzas of a file with their blank lines and comments; lines before the first one are none."""
+    """Return the stanzas of a file with their blank lines and comments, without the lines before the first."""
     stanzas: list[list[LogicalLine]] = []
     for line in logical_lines(text):
         if line.opens:
@@ -165,7 +165,7 @@ def _copy(stanza: _Stanza, old: str, new: str) -> str:
 
 
 def _hotplug(line: LogicalLine, names: Collection[str]) -> str:
-    """An ``auto`` line with the interfaces in an ``allow-hotplug`` line instead; any other line as it is."""
+    """Return an ``auto`` line with the interfaces moved to an ``allow-hotplug`` line; any other line as it is."""
     moved = [word for word in line.words[1:] if word in names]
     if not _AUTO.fullmatch(line.keyword) or not moved:
         return line.raw

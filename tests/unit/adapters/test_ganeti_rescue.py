@@ -15,7 +15,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Cause, Diagnosis
-from mxlib.nic.forecast import Fate, Forecast, NicForecast, Outcome, without_instance
+from mxlib.nic.forecast import Effect, Fate, Forecast, NicForecast, without_instance
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.report import RepairReport
 from tests.unit.support.fakes import FakeClock
@@ -34,9 +34,9 @@ MACHINE = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, HVPARAMS)
 
 
 def told(cold: Fate = Fate.RENAMED, guest: Fate = Fate.KEPT) -> Forecast:
-    def outcome(fate: Fate) -> Outcome:
+    def outcome(fate: Fate) -> Effect:
         name = {Fate.KEPT: "ens5", Fate.RENAMED: "ens13"}.get(fate)
-        return Outcome(fate, name, f"{fate.value}: PCI slot 5 becomes 13")
+        return Effect(fate, name, f"{fate.value}: PCI slot 5 becomes 13")
 
     outcomes = {Level.GUEST: outcome(guest), Level.POWER_CYCLE: outcome(Fate.KEPT), Level.COLD: outcome(cold)}
     return Forecast(NAME, (NicForecast("ens5", MAC, 5, outcomes),))

@@ -39,7 +39,7 @@ def forecast(host: str, machine: Instance, nics: Sequence[GuestNic]) -> Forecast
 )
 def test_a_cold_start_gives_the_measured_slot(reservations: int, disks: int, slot: int) -> None:
     told = forecast("mx", instance(disks=disks, kvm_pci_reservations=reservations), [nic("ens31", slot=31)])
-    assert told.nics[0].outcomes[Level.COLD].name == f"ens{slot}"
+    assert told.nics[0].effects[Level.COLD].name == f"ens{slot}"
 
 
 def test_the_incident_is_forecast() -> None:
@@ -117,7 +117,10 @@ def test_without_the_cluster_it_is_unknown_and_outside_of_it_kept() -> None:
     assert "not a Ganeti machine" in iron.lines()[0]
 
 
-@pytest.mark.parametrize(("virt", "said"), [("kvm", "virtual machine (kvm)"), ("", "not known")])
+UNCLEAR = "whether it is a virtual machine is unknown"
+
+
+@pytest.mark.parametrize(("virt", "said"), [("kvm", "virtual machine (kvm)"), ("", UNCLEAR)])
 def test_a_guest_that_no_cluster_knows_is_unknown_not_iron(virt: str, said: str) -> None:
     networking = replace(HOST, virt=virt)
     found = without_instance("mx", NicFacts((nic(),), (), (), networking), "the cluster knows no instance mx")
@@ -152,5 +155,5 @@ def test_a_guest_agent_under_a_ganeti_of_no_known_version_is_unknown() -> None:
 def test_a_forecast_never_fails_and_never_guesses(changes: dict[str, Any]) -> None:
     told = forecast("mx", instance(**changes), [nic()])
     for level in Level:
-        outcome = told.nics[0].outcomes[level]
+        outcome = told.nics[0].effects[level]
         assert (outcome.name is None) == (outcome.fate in (Fate.UNKNOWN, Fate.NO_START))

@@ -10,7 +10,7 @@ from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
 from mxlib.facts.section import Section
 from mxlib.facts.source import FactUnknownError
 from mxlib.nic.names import is_sysctl, parse_places, places_script, rename_sysctl, work_out
-from mxlib.nic.rename import Place
+from mxlib.nic.rename import Mention
 from mxlib.nic.twin import twin
 from tests.unit.support.facts import facts_of
 from tests.unit.support.guests import INTERFACES, facts, nic
@@ -78,11 +78,11 @@ def test_other_places() -> None:
     with pytest.raises(ValueError, match="not names"):
         places_script(["ens5; reboot"])
     found = parse_places("/etc/ferm/ferm.conf:12:  interface ens5 ACCEPT;\n/etc/sysctl.d/x.conf:1:# ens5\nnoise\n")
-    assert found == (Place("/etc/ferm/ferm.conf", 12, "interface ens5 ACCEPT;"),)
+    assert found == (Mention("/etc/ferm/ferm.conf", 12, "interface ens5 ACCEPT;"),)
     names = {"ens5": "ens13"}
-    assert is_sysctl(Place("/etc/sysctl.d/a.conf", 1, "net.ipv6.conf.ens5.accept_ra = 0"), names)
-    assert not is_sysctl(Place("/etc/sysctl.d/a.conf", 1, "net.ipv6.conf.ens50.accept_ra = 0"), names)
-    assert not is_sysctl(Place("/etc/ferm/a.conf", 1, "net.ipv6.conf.ens5.accept_ra = 0"), names)
+    assert is_sysctl(Mention("/etc/sysctl.d/a.conf", 1, "net.ipv6.conf.ens5.accept_ra = 0"), names)
+    assert not is_sysctl(Mention("/etc/sysctl.d/a.conf", 1, "net.ipv6.conf.ens50.accept_ra = 0"), names)
+    assert not is_sysctl(Mention("/etc/ferm/a.conf", 1, "net.ipv6.conf.ens5.accept_ra = 0"), names)
 
 
 def test_sysctl_lines_are_renamed_and_nothing_else() -> None:

@@ -59,9 +59,9 @@ def test_settling_needs_one_of_the_two_names() -> None:
             plan_settling(NicFacts(cards, two, (), HOST))
 
 
-def test_a_second_name_that_ifupdown_refuses_is_taken_away(tmp_path: Path) -> None:
+def test_a_second_name_that_ifupdown_refuses_is_removed(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, {"ens5": MAC}, {"ifquery --list": (1, "unknown interface")})
-    with pytest.raises(PreventionError, match="taken away"):
+    with pytest.raises(PreventionError, match="removed"):
         prevent(guest, told(), method="stanzas", run="run1")
     assert guest.file() == TEXT
 
@@ -81,9 +81,9 @@ def test_a_pin_by_link_is_proven_in_the_initramfs(tmp_path: Path) -> None:
             prevent(guest, told(), method="link", run="run1", kernels=kernels)
 
 
-def test_a_pin_that_is_not_in_the_initramfs_is_taken_away(tmp_path: Path) -> None:
+def test_a_pin_that_is_not_in_the_initramfs_is_removed(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, {"ens5": MAC}, {"lsinitramfs /boot": (1, ""), "rm -f": (0, "")})
-    with pytest.raises(PreventionError, match="taken away"):
+    with pytest.raises(PreventionError, match="removed"):
         prevent(guest, told(), method="link", run="run1", kernels=("6.1.0-56-amd64",))
     assert "rm -f /etc/systemd/network/10-mx-cookbooks-ens5.link" in guest.acts[-1]
 

@@ -1,7 +1,7 @@
 """The story of a repair as an operator reads it: the outcome first, the one next thing last."""
 
 from mxlib.nic.cause import Cause, Diagnosis
-from mxlib.nic.rename import Place
+from mxlib.nic.rename import Mention
 from mxlib.nic.repair import GuestRepair
 from mxlib.nic.report import RepairReport
 
@@ -39,12 +39,12 @@ def test_without_advice_the_console_is_the_next_thing() -> None:
 
 
 def test_the_change_and_other_places_are_shown() -> None:
-    places = (Place("/etc/ferm/ferm.conf", 7, "interface ens5;"),)
+    places = (Mention("/etc/ferm/ferm.conf", 7, "interface ens5;"),)
     inside = GuestRepair(FIREWALL, diff="-auto ens5\n+auto ens13", places=places)
     lines = RepairReport(HOST, ok=True, diagnosis=FIREWALL, inside=inside, transcript="/var/log/x").lines()
     assert lines[1:] == [
         "  | -auto ens5",
         "  | +auto ens13",
-        "  names it too, look at it: /etc/ferm/ferm.conf:7: interface ens5;",
+        "  still has the old name, check it: /etc/ferm/ferm.conf:7: interface ens5;",
         "  transcript: /var/log/x",
     ]
