@@ -1,1 +1,1 @@
-"""Judging: pure functions from facts and policy to a verdict."""
+"""Checks: pure functions from facts and policy to a verdict."""

@@ -1,4 +1,4 @@
-"""Alias generators on one host: none hangs, each ended well lately, and its file is whole and new enough."""
+"""Alias generators on one host: none hangs, each has recently succeeded, and its file is whole and new enough."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Trouble(Enum):
 
     @property
     def harms(self) -> bool:
-        """Whether the file is such that known addresses are refused now."""
+        """Whether the state of the file makes the MTA refuse known addresses now."""
         return self in (self.FILE_MISSING, self.FILE_EMPTY, self.FILE_CUT, self.FILE_MALFORMED, self.FILE_FLOOR)
 
 
@@ -45,7 +45,6 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        trouble: what kind.
         why: a clause that names the unit or the file.
     """
 
@@ -54,12 +53,7 @@ class Problem:
 
 
 def problems(generator: AliasGenerator, found: AliasFacts) -> tuple[Problem, ...]:
-    """What is wrong with a generator on one host.
-
-    Arguments:
-        generator: what the site expects.
-        found: what the host said.
-    """
+    """Return what is wrong with a generator on one host."""
     if found.load != "loaded":
         there = "but its file is there" if found.file else "nor is its file"
         return (Problem(Trouble.ABSENT, f"{generator.unit} is {found.load} on this host, {there}"),)
@@ -108,12 +102,7 @@ def _of_the_timer(timer: TimerState | None) -> Iterator[Problem]:
 
 
 def file_problems(generator: AliasGenerator, found: AliasFacts) -> Iterator[Problem]:
-    """What is wrong with the file of a generator.
-
-    Arguments:
-        generator: what the site expects.
-        found: what the host said.
-    """
+    """Yield what is wrong with the file of a generator."""
     file = found.file
     if file is None:
         yield Problem(Trouble.FILE_MISSING, f"{generator.file} is missing")
@@ -125,8 +114,8 @@ def file_problems(generator: AliasGenerator, found: AliasFacts) -> Iterator[Prob
     if not file.terminated:
         yield Problem(Trouble.FILE_CUT, f"{generator.file} ends within a line: its writer was cut off")
     if file.malformed:
-        told = f"malformed lines: {file.malformed}, first {file.first_malformed!r}"
-        yield Problem(Trouble.FILE_MALFORMED, f"{generator.file}: {told}")
+        what = f"malformed lines: {file.malformed}, first {file.first_malformed!r}"
+        yield Problem(Trouble.FILE_MALFORMED, f"{generator.file}: {what}")
     age = found.file_age_s or 0.0
     if age > generator.allowed_age:
         yield Problem(
@@ -136,12 +125,7 @@ def file_problems(generator: AliasGenerator, found: AliasFacts) -> Iterator[Prob
 
 
 def warnings(generator: AliasGenerator, found: AliasFacts) -> tuple[str, ...]:
-    """What is not wrong now and can go wrong.
-
-    Arguments:
-        generator: what the site expects.
-        found: what the host said.
-    """
+    """Return what is not wrong yet but can go wrong."""
     if found.load != "loaded" or found.start_timeout not in _UNLIMITED:
         return ()
     return (f"{generator.unit} has no start timeout: it can hang for ever (refresh-aliases --pin-timeout sets one)",)
@@ -160,7 +144,7 @@ def _judge_one(generator: AliasGenerator, found: AliasFacts) -> Finding:
 
 
 def check(generators: Sequence[AliasGenerator]) -> Check:
-    """The check of all generators of a site.
+    """Return the check of all generators of a site.
 
     Arguments:
         generators: at least one.

@@ -1,4 +1,4 @@
-"""The next boot: it must lead where somebody wanted it to lead."""
+"""The next boot: it must lead to an entry that somebody chose."""
 
 from mxlib.base.errors import ParseError
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
@@ -9,7 +9,7 @@ from mxlib.facts.source import Facts
 
 
 def _next(found: GrubFacts) -> Finding | None:
-    """What is wrong with the entries; None if the next boot is the one that was chosen."""
+    """Return what is wrong with the entries; None if the next boot is a chosen one."""
     if found.next_entry:
         return failed(f"a one-time boot is pending: {found.next_entry}")
     if found.default != "saved":
@@ -22,18 +22,18 @@ def _next(found: GrubFacts) -> Finding | None:
 
 
 def _leads(found: GrubFacts, name: str, what: str) -> Finding | None:
-    """What is wrong with where an entry leads."""
+    """Return what is wrong with the target of an entry; None if it is a normal boot of a known kernel."""
     if "$" in name:
-        return unknown(f"{what} is worked out at boot: {name}")
+        return unknown(f"{what} is computed at boot: {name}")
     try:
         entry = found.find(name)
     except ParseError as error:
         return unknown(f"{what} is {name}: {error}")
     if entry is None:
-        return failed(f"{what} is not in the menu, so GRUB boots the newest in silence: {name}")
+        return failed(f"{what} is not in the menu, so GRUB silently boots the newest kernel: {name}")
     if entry.recovery:
-        return failed(f"{what} boots into something else than the normal system: {name}, {entry.arguments}")
-    return None if entry.release else unknown(f"which kernel {what} boots is not known: {name}")
+        return failed(f"{what} does not boot the normal system: {name}, {entry.arguments}")
+    return None if entry.release else unknown(f"which kernel {what} boots is unknown: {name}")
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:

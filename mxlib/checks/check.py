@@ -1,6 +1,6 @@
-"""What a check is: the facts it needs, and a pure function from them and the site's policy to a finding.
+"""A check: the facts it needs, and a pure function from them and the site's policy to a finding.
 
-Adding one: a file in this folder with a :class:`Check` called ``CHECK``, its name in :mod:`mxlib.checks.registry`.
+To add one: a file in this folder with a :class:`Check` called ``CHECK``, and its name in :mod:`mxlib.checks.registry`.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from mxlib.facts.source import Facts, FactUnknownError, Source
 
 
 class Scope(Enum):
-    """When a check has something to say."""
+    """When a check applies."""
 
     CONDITION = "condition"
-    """Always: also while the host is out of service and its MTA is held."""
+    """Always, even while the host is out of service and its MTA is held."""
     SERVICE = "service"
-    """Only of a host that is to be in service."""
+    """Only while the host should be in service."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Finding:
 
     Attributes:
         status: OK, FAILED or UNKNOWN.
-        why: one sentence a person woken at night can act on.
+        why: one sentence that a person woken at night can act on.
         lines: the lines that decided; without any, the evidence is the beginning of what was read.
-        warnings: what is not wrong now and can go wrong; it changes no status.
+        warnings: what is not wrong yet but can go wrong; it changes no status.
     """
 
     status: Status
@@ -40,22 +40,22 @@ class Finding:
 
 
 def ok(why: str, *lines: str) -> Finding:
-    """All is well."""
+    """Return a finding that all is well."""
     return Finding(Status.OK, why, lines)
 
 
 def failed(why: str, *lines: str) -> Finding:
-    """Something is wrong."""
+    """Return a finding that something is wrong."""
     return Finding(Status.FAILED, why, lines)
 
 
 def unknown(why: str, *lines: str) -> Finding:
-    """It cannot be told."""
+    """Return a finding that the state is unknown."""
     return Finding(Status.UNKNOWN, why, lines)
 
 
 def worst(findings: list[Finding]) -> Finding:
-    """All findings of a check in one: the worst decides, and what is as bad is told with it.
+    """Combine the findings of a check: the worst decides, and those equally bad are named with it.
 
     Arguments:
         findings: at least one.
@@ -72,11 +72,11 @@ class Check:
     """A check.
 
     Attributes:
-        name: stable: it stands in options, metrics and reports.
+        name: stable name, for options, metrics and reports.
         about: one line for lists.
-        scope: when it has something to say.
+        scope: when it applies.
         sources: the facts it needs, by the site's policy.
-        judge: the judgement; a fact that could not be read passes through as FactUnknownError and makes it UNKNOWN.
+        judge: returns the finding; FactUnknownError of a fact that could not be read makes the verdict UNKNOWN.
     """
 
     name: str
@@ -86,12 +86,7 @@ class Check:
     judge: Callable[[Facts, VerifyPolicy], Finding]
 
     def verdict(self, facts: Facts, policy: VerifyPolicy) -> Verdict:
-        """Judge one host.
-
-        Arguments:
-            facts: what the host answered.
-            policy: what the site expects.
-        """
+        """Judge one host."""
         try:
             finding = self.judge(facts, policy)
         except FactUnknownError as error:
@@ -108,13 +103,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Outside:
-    """A check that needs more than the host itself: what the hypervisor or the alerting says of it.
+    """A check that needs more than the host itself: what the hypervisor or the alerting says about it.
 
     Attributes:
-        name: stable: it stands in options, metrics and reports.
+        name: stable name, for options, metrics and reports.
         about: one line for lists.
-        sources: the facts of the host it needs beside that.
-        judge: the judgement by the host's name and facts; a fact that could not be read makes it UNKNOWN.
+        sources: the facts of the host that it needs as well.
+        judge: returns the finding by the host's name and facts; a fact that could not be read makes it UNKNOWN.
     """
 
     name: str
@@ -126,8 +121,7 @@ class Outside:
         """Judge one host.
 
         Arguments:
-            host: its name.
-            facts: what it answered; need not hold anything where the check needs nothing of it.
+            facts: its facts; may be empty if the check has no sources.
         """
         try:
             finding = self.judge(host, facts)

@@ -1,4 +1,4 @@
-"""Connection tracking: the table is not full. What it loses shows while test mails are sent (``conntrack-growth``)."""
+"""Connection tracking: the table is not full. Its losses show while test mails are sent (``conntrack-growth``)."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import VerifyPolicy
@@ -13,7 +13,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
         return ok("connections are not tracked")
     full = found.fullness
     if full is None:
-        return unknown("how full the table is cannot be told")
+        return unknown("how full the table is could not be read")
     why = f"{found.count} of {found.limit} connections, {full:.0%}"
     counters = ", ".join(f"{name}={found.counters[name]}" for name in conntrack.BAD if name in found.counters)
     return (failed if full > policy.conntrack_fullness else ok)(why, f"{why}; since boot: {counters}")

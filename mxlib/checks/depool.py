@@ -1,4 +1,4 @@
-"""Leftovers of a run: a host whose ports are closed, or a claim on it that nobody has given up."""
+"""Leftovers of a run: closed ports, or a claim on the host that nobody has released."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
@@ -8,7 +8,7 @@ from mxlib.model.state import Ports
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
-    """Judge whether a host is in service as far as our own doing goes."""
+    """Judge whether these cookbooks keep a host out of service."""
     del policy
     found = facts.get(depool.SOURCE)
     if record := found.record:

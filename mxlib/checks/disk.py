@@ -9,7 +9,7 @@ from mxlib.mta.find import find
 
 
 def source(policy: VerifyPolicy) -> Source[tuple[DiskUse, ...]]:
-    """How the file systems are read that mail and new kernels need."""
+    """Return the source of the file systems that mail and new kernels need."""
     return disk.source((*find(policy.mta).paths, "/boot"))
 
 

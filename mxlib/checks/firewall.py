@@ -1,7 +1,7 @@
-"""The packet filter: loaded, for both families, and never in the way of answers to what the host itself began.
+"""The packet filter: loaded for both families, and never in the way of replies to connections of the host itself.
 
-In the incident of 2021 answers of established connections were dropped. So established and related packets have to be
-accepted before anything drops that could hit them.
+In the incident of 2021, replies of established connections were dropped. So established and related packets have to be
+accepted before any rule that could drop them.
 """
 
 from mxlib.base.text import one_line
@@ -14,12 +14,12 @@ from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import Facts
 
 _HARMLESS_STATES = frozenset({"invalid", "new", "untracked"})
-# A drop that looks at one of these picks out senders, services or openings of connections, not answers in general.
+# A drop with one of these conditions selects senders, services or new connections, not replies in general.
 _NARROW = frozenset({"saddr", "daddr", "iif", "dport", "syn"})
 
 
 def _hits_answers(rule: Rule) -> bool:
-    """Whether a rule may drop answers of connections that the host itself opened."""
+    """Whether a rule may drop replies of connections that the host itself opened."""
     if rule.action is not Action.DROP or rule.conditions & _NARROW:
         return False
     return not (rule.states and rule.states <= _HARMLESS_STATES)
@@ -35,14 +35,14 @@ def _accepts_related(rule: Rule) -> bool:
 
 
 def _drops_by_default(facts: FirewallFacts, chain: Chain) -> bool:
-    """Whether the chain drops what no rule accepts, by its policy or by its last rule."""
+    """Whether a chain drops what no rule accepts, by its policy or by its last rule."""
     rules = facts.flat(chain)
     last = rules[-1] if rules else None
     return chain.policy == "drop" or bool(last and last.action is Action.DROP and not last.conditions)
 
 
 def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:
-    """What in a chain drops answers; None when nothing does."""
+    """Return what drops replies in a chain; None if nothing does."""
     rules = facts.flat(chain)
     accepted = next((index for index, rule in enumerate(rules) if _accepts_answers(rule)), len(rules))
     bad = next((rule for rule in rules[:accepted] if _hits_answers(rule)), None)
@@ -59,7 +59,7 @@ def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:
     return None
 
 
-# Addresses of the Internet, far apart: a port is open that most of them reach. A list of blocked networks has few.
+# Addresses all over the Internet: a port that most of them reach is open. A list of blocked networks holds few of them.
 _SENDERS = {
     4: ("8.8.4.4", "40.92.1.1", "66.102.1.1", "104.47.1.1", "142.250.1.1", "185.70.40.1", "209.85.128.1"),
     6: ("2001:4860::1", "2400:cb00::1", "2607:f8b0::1", "2800:3f0::1", "2a00:1450::1", "2a01:111::1", "2c0f:fb50::1"),
@@ -69,19 +69,17 @@ _SENDERS = {
 def _port(
     found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int, port: int, *, mail: bool
 ) -> Finding | None:
-    """What is wrong with a port that others must reach, by the best of the host's addresses; None if they reach it.
+    """Return what is wrong with a port that others must reach, on the best of the host's addresses; None if it is open.
 
     Arguments:
-        found: the packet filter.
         hosts: the host's own addresses of the family, with their interfaces.
         family: 4 or 6.
-        port: the port.
-        mail: it is for mail, so everybody must reach it; else it is enough that a network reaches it that a rule names.
+        mail: whether it is for mail, so that everybody must reach it; otherwise one network that a rule names will do.
     """
     ask = _from_everywhere if mail else _from_somewhere
     tried = [ask(found, host, interface, family, port) for host, interface in hosts]
     if not tried:
-        return unknown(f"whether port {port} is open over IPv{family} is not known: the host has no address of it")
+        return unknown(f"whether port {port} is open over IPv{family} is unknown: the host has no IPv{family} address")
     return None if None in tried else max((one for one in tried if one), key=lambda one: one.status.severity)
 
 
@@ -99,13 +97,13 @@ def _from_everywhere(found: FirewallFacts, host: str, interface: str, family: in
         return None
     if sum(is_open is not False for is_open, _ in ways) >= most:
         rule = next(rule for is_open, rule in ways if is_open is None)
-        return unknown(f"whether port {port} is open over IPv{family} is not known, a rule is not understood: {rule}")
+        return unknown(f"whether port {port} is open over IPv{family} is unknown, a rule is not understood: {rule}")
     rule = next(rule for is_open, rule in ways if not is_open)
     return failed(f"no rule accepts port {port} over IPv{family}: {rule}")
 
 
 def _reaches(found: FirewallFacts, packet: Packet) -> tuple[bool | None, str]:
-    """Whether a packet gets through all chains, and the chain and rule where it does not."""
+    """Return whether a packet passes all chains (None: unknown), and the chain and rule that stop it."""
     ways = found.passages(packet)
     bad = next(((name, way) for wanted in (False, None) for name, way in ways if way.open is wanted), None)
     if bad is None:
@@ -132,7 +130,7 @@ def _family(facts: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: in
 
 
 def _own(facts: Facts, family: int) -> tuple[tuple[str, str], ...]:
-    """The addresses that others send to, with their interfaces."""
+    """Return the addresses that others send to, with their interfaces."""
     known = facts.get(addresses.SOURCE)
     reachable = known.global_addresses(family)
     return tuple((one, each.name) for each in known.interfaces for one in each.addresses if one in reachable)

@@ -1,4 +1,4 @@
-"""The running kernel: whole on the disk, so that it can boot again, and not known to be bad under what holds here."""
+"""The running kernel: complete on disk, so that it can boot again, and not known to be bad on this host."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,23 +16,17 @@ def _sources(policy: VerifyPolicy) -> tuple[Source[Any], ...]:
     return (kernel.SOURCE, find(policy.mta).version, sysctl.source(policy.read_sysctls))
 
 
-def _tell(entries: list[KnownBad]) -> str:
+def _listed(entries: list[KnownBad]) -> str:
     return "; ".join(f"{entry.entry_id} ({entry.symptom}; {entry.reason})" for entry in entries)
 
 
 def judge(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
-    """Judge the running kernel.
-
-    Arguments:
-        facts: what the host answered.
-        policy: what the site expects.
-        entries: kernels known to be bad.
-    """
+    """Judge the running kernel."""
     found = facts.get(kernel.SOURCE)
     own = found.running_kernel
     if own is None or not own.whole:
         return failed(f"{found.running} runs, but lacks {', '.join(own.missing) if own else 'all'} on the disk")
-    # what runs may be an older build than the one on the disk; where it does not say which, that is not known
+    # what runs may be an older build than the one on disk; if it does not say which, the version is unknown
     judged = _known_bad(own.release, found.build, facts, policy, entries)
     waiting = f"; {found.waiting_build} is installed and not booted yet" if found.waiting_build else ""
     return dataclasses.replace(judged, why=f"{judged.why}{waiting}")
@@ -46,34 +40,27 @@ def _known_bad(
     bad = about(entries, candidate, policy.allowed_kernels)
     serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
     if serious:
-        return failed(f"{release} is known to be bad: {_tell(serious)}")
+        return failed(f"{release} is known to be bad: {_listed(serious)}")
     if bad[Applies.UNKNOWN]:
-        return unknown(f"whether {release} is known to be bad cannot be told: {_tell(bad[Applies.UNKNOWN])}")
-    warned = f"; warning: {_tell(bad[Applies.YES])}" if bad[Applies.YES] else ""
-    return ok(f"{release}, package {version or 'not known'}{warned}")
+        return unknown(f"whether {release} is one of the known-bad kernels is unknown: {_listed(bad[Applies.UNKNOWN])}")
+    warned = f"; warning: {_listed(bad[Applies.YES])}" if bad[Applies.YES] else ""
+    return ok(f"{release}, package {version or 'unknown'}{warned}")
 
 
 def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:
-    """Judge a kernel that is installed and not running: whether it is known to be bad under what holds on this host.
+    """Judge whether a kernel that is installed but not running is known to be bad on this host.
 
     Arguments:
-        release: as ``uname -r`` would say it.
-        facts: what the host answered.
-        policy: what the site expects.
-        entries: kernels known to be bad.
+        release: as ``uname -r`` would print it.
     """
     own = facts.get(kernel.SOURCE).find(release)
     if own is None:
-        return unknown(f"{release} is not installed, so its version is not known")
+        return unknown(f"{release} is not installed, so its version is unknown")
     return _known_bad(own.release, own.version, facts, policy, entries)
 
 
 def check(entries: Sequence[KnownBad]) -> Check:
-    """The check, for a list of known-bad kernels.
-
-    Arguments:
-        entries: the list.
-    """
+    """Return the check for a list of known-bad kernels."""
     return Check(
         "kernel",
         "whole on the disk, not known to be bad here",

@@ -1,4 +1,4 @@
-"""The mail log of the last minutes: what went wrong, by destination and cause."""
+"""The mail log of the last 15 minutes: what went wrong, by destination and cause."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy
@@ -6,7 +6,7 @@ from mxlib.facts.source import Facts
 from mxlib.mta.event import Cause, RecentLog
 from mxlib.mta.find import find
 
-# The first two have limits of their own; hints repeat an earlier error at every queue run.
+# The first two have their own limits; retry hints repeat an earlier error at every queue run.
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})
 
 

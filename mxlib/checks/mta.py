@@ -8,7 +8,7 @@ from mxlib.mta.service import MtaFacts
 
 
 def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:
-    """Ports and families on which nobody can reach the MTA."""
+    """Return the ports and families on which nobody can reach the MTA."""
     heard = {(listener.port, family) for listener in facts.listeners if listener.public for family in listener.families}
     return [
         f"port {port} over IPv{family}"
@@ -19,7 +19,7 @@ def _deaf(facts: MtaFacts, policy: VerifyPolicy) -> list[str]:
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
-    """Judge the MTA of a host that is to be in service."""
+    """Judge the MTA of a host that should be in service."""
     mta = find(policy.mta)
     found = facts.get(mta.service)
     if found.held:

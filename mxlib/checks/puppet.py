@@ -1,4 +1,4 @@
-"""Puppet: enabled and running, or a host drifts away from what its site says."""
+"""Puppet: enabled and running, or the host drifts away from its site's configuration."""
 
 from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
@@ -10,16 +10,16 @@ from mxlib.facts.source import Facts
 
 def _enabled(found: PuppetFacts, policy: VerifyPolicy) -> Finding:
     if found.age_s is None:
-        return unknown("enabled, but when it last ran is not known")
+        return unknown("enabled, but when it last ran is unknown")
     if found.age_s < 0:
-        return unknown(f"enabled, but its last run lies {duration(-found.age_s)} ahead of the host's own clock")
+        return unknown(f"enabled, but by the host's own clock its last run lies {duration(-found.age_s)} in the future")
     ago = duration(found.age_s)
     if found.age_s > policy.puppet_age_s:
         return failed(f"enabled, but it last ran {ago} ago")
     if found.failed:
         return failed(f"{found.failed} failures in the last run, {ago} ago")
     if found.failed is None:
-        return unknown(f"enabled, ran {ago} ago, but the summary does not say how: it may have got no catalogue")
+        return unknown(f"enabled, ran {ago} ago, but its summary has no result: it may have got no catalogue")
     return ok(f"enabled, ran {ago} ago")
 
 

@@ -1,4 +1,4 @@
-"""The queue: how long, how old, how many frozen, and where to; whether it grows; when its mail bounces."""
+"""The queue: its length, age, frozen messages and destinations; whether it grows; when its mail bounces."""
 
 from mxlib.base.text import duration
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
@@ -36,13 +36,13 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
 
 
 def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
-    """Judge whether more mail comes in than goes out. Test mails count neither way."""
+    """Judge whether more mail comes in than goes out. Test mails do not count."""
     found = facts.get(find(policy.mta).recent)
     growth = found.arrived - found.completed
-    told = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
+    counts = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
     if growth >= policy.queue.growth:
-        return failed(f"it grew by {growth}: {told}")
-    return ok(f"{told}{f': it grew by {growth}' if growth > 0 else ''}")
+        return failed(f"it grew by {growth}: {counts}")
+    return ok(f"{counts}{f': it grew by {growth}' if growth > 0 else ''}")
 
 
 def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
@@ -53,10 +53,10 @@ def judge_deadline(facts: Facts, policy: VerifyPolicy) -> Finding:
         return ok("nothing waits that could bounce")
     left, domain = found.left[first], found.domains[first]
     when = f"in {duration(left)}" if left > 0 else f"at its next attempt, {duration(-left)} past its cutoff"
-    told = f"the first to bounce is {first} to {domain}, {when}"
+    earliest = f"the first to bounce is {first} to {domain}, {when}"
     soon = found.within(policy.queue.bounce_s)
-    why = f"{len(soon)} bounce within {duration(policy.queue.bounce_s)} if nothing changes; {told}"
-    return failed(why) if len(soon) >= policy.queue.bouncing else ok(why if soon else told)
+    why = f"{len(soon)} bounce within {duration(policy.queue.bounce_s)} if nothing changes; {earliest}"
+    return failed(why) if len(soon) >= policy.queue.bouncing else ok(why if soon else earliest)
 
 
 TREND = Check(

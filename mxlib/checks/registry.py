@@ -47,22 +47,16 @@ _PLAIN = (
 
 
 def all_checks(entries: Sequence[KnownBad], generators: Sequence[AliasGenerator] = ()) -> tuple[Check, ...]:
-    """Every check.
-
-    Arguments:
-        entries: kernels known to be bad.
-        generators: alias generators of the site; without any there is no check of them.
-    """
+    """Return every check; the one of alias generators only if the site has any."""
     return (*_PLAIN, kernel.check(entries), *((aliases.check(generators),) if generators else ()))
 
 
 def select(checks: Iterable[Check], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks an operator asked for.
+    """Return the checks that an operator asked for.
 
     Arguments:
-        checks: all of them.
-        only: names; none stands for all.
-        skip: names that are left out.
+        only: names of checks; empty selects all.
+        skip: names of checks to leave out.
     """
     wanted, left_out = frozenset(only), frozenset(skip)
     return tuple(check for check in checks if (not wanted or check.name in wanted) and check.name not in left_out)

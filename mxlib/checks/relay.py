@@ -7,10 +7,10 @@ from mxlib.mta.find import find
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
-    """Judge what the MTA answers to a stranger who wants to relay."""
+    """Judge the MTA's answer to a stranger who wants to relay."""
     mta = find(policy.mta)
     if not mta.can.relay_test:
-        return unknown(f"{mta.name} plays no session with a stranger: ask it from outside, or leave this check out")
+        return unknown(f"{mta.name} cannot simulate a stranger's session: test it from outside, or skip this check")
     reply = facts.get(mta.relay)
     if reply.startswith("5"):
         return ok(f"refused: {reply}", reply)
@@ -20,7 +20,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
 
 
 def sources(policy: VerifyPolicy) -> tuple[Source[str], ...]:
-    """What is asked, where the MTA can be asked."""
+    """Return the source of the MTA's answer; none where the MTA cannot simulate a session."""
     mta = find(policy.mta)
     return (mta.relay,) if mta.can.relay_test else ()
 

@@ -1,4 +1,4 @@
-"""Kernel parameters the site requires, such as a mitigation of a known kernel bug."""
+"""Kernel parameters that the site requires, such as a mitigation of a known kernel bug."""
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
 from mxlib.config.verify import VerifyPolicy

@@ -1,4 +1,4 @@
-"""Units: the required ones run, none has failed, none starts for ever, and no failure was merely cleared."""
+"""Units: the required ones run, none has failed, none starts for ever, and none merely had its failure cleared."""
 
 from mxlib.base.text import duration, one_line, plural
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
@@ -13,12 +13,12 @@ def _sources(policy: VerifyPolicy) -> tuple[Source[UnitsFacts], ...]:
     return (units.source(with_mta(policy).unit_names),)
 
 
-# A unit that reads its configuration anew goes on serving; "refreshing" is systemd's word for it since 257.
+# A unit that reloads its configuration keeps serving; since 257 systemd also calls that "refreshing".
 _RUNS = frozenset({"active", "reloading", "refreshing"})
 
 
 def _required(names: str, facts: UnitsFacts) -> str:
-    """What is wrong with a required unit, or with all of its alternatives; empty if it runs."""
+    """Return what is wrong with a required unit, or with all of its alternatives; empty if one runs."""
     states = [facts.find(name) for name in names.split("|")]
     if any(state and state.active in _RUNS for state in states):
         return ""
@@ -32,7 +32,7 @@ def _hung(state: UnitState, policy: VerifyPolicy) -> bool:
 
 
 def _cleared(failure: PastFailure, facts: UnitsFacts) -> bool:
-    """Whether a unit failed in this boot, never started well since, does not show it, and nobody noted why."""
+    """Whether a unit failed in this boot and has not started since, its failure was cleared, and nobody noted why."""
     if failure.unit in facts.cleared:
         return False
     state = facts.find(failure.unit)
@@ -40,11 +40,9 @@ def _cleared(failure: PastFailure, facts: UnitsFacts) -> bool:
 
 
 def problems(facts: UnitsFacts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -> list[str]:
-    """What is wrong with the units.
+    """Return what is wrong with the units.
 
     Arguments:
-        facts: the units.
-        policy: what the site expects.
         ignore: units that are stopped on purpose.
     """
     skipped = {*policy.ignored_units, *ignore}

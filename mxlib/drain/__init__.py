@@ -1,1 +1,1 @@
-"""Emptying a queue: which destinations are tried, and who still comes."""
+"""Emptying a queue: which destinations are tried, and which clients still come."""

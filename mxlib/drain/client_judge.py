@@ -1,7 +1,7 @@
-"""Judging which clients still come to an MX that is out of service, and which may have nowhere else to go. Pure.
+"""Judging which clients still connect to an MX that is out of service, and which may have no other. Pure.
 
-A client that has another MX knocks here, is refused, and hands its mail to that one: seen there it has moved. An
-internal client that was refused and is seen nowhere else may lose what it wanted to send.
+A client with failover is refused here and hands its mail to another MX: once seen there, it has moved. An internal
+client that was refused and is seen nowhere else may lose its mail.
 """
 
 import ipaddress
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from mxlib.base.text import plural
 
 ACCEPT = "clients"
-"""``--accept`` with this name accepts them all; with ``client-ADDRESS`` one."""
+"""``--accept`` with this name accepts all clients, with ``client-ADDRESS`` a single one."""
 _SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Client:
-    """A client that still comes.
+    """A client that still connects.
 
     Attributes:
-        address: where from.
-        name: what it is called; empty if that is not known.
-        refused: connections that were refused lately.
-        live: connections that are open.
-        arrivals: messages it has handed over since the ports are closed, in sessions that were open before.
-        elsewhere: messages it has handed to another MX meanwhile.
+        address: its IP address.
+        name: its host name; empty if unknown.
+        refused: connections that were refused recently.
+        live: open connections.
+        arrivals: messages it has handed over since the ports were closed, in sessions opened before.
+        elsewhere: messages it has handed to other MXs since then.
         internal: whether it may have no failover of its own.
     """
 
@@ -39,16 +39,16 @@ class Client:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing shows that it has somewhere else to go."""
+        """Whether nothing shows that it has another MX."""
         return self.internal and not self.elsewhere
 
     @property
     def accept(self) -> str:
-        """The name by which it is accepted."""
+        """The word after ``--accept`` that accepts it."""
         return f"client-{self.address}"
 
     def __str__(self) -> str:
-        """The client as it is told."""
+        """Return the client in words."""
         who = f"{self.name} ({self.address})" if self.name else self.address
         did = [
             f"{plural(self.refused, 'refused connection')}" if self.refused else "",
@@ -60,15 +60,15 @@ class Client:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was seen of clients, by address.
+class Traffic:
+    """The traffic of clients, by address.
 
     Attributes:
-        refused: connections that were refused lately.
-        live: connections that are open.
-        arrivals: messages handed over since the ports are closed.
-        elsewhere: messages handed to other MXs meanwhile.
-        names: what addresses are called.
+        refused: connections that were refused recently.
+        live: open connections.
+        arrivals: messages handed over since the ports were closed.
+        elsewhere: messages handed to other MXs since then.
+        names: host name of each address.
     """
 
     refused: Mapping[str, int]
@@ -79,22 +79,16 @@ class Seen:
 
 
 def within(address: str, networks: Iterable[str]) -> bool:
-    """Whether an address lies in one of some networks.
-
-    Arguments:
-        address: of either family.
-        networks: or single addresses.
-    """
+    """Whether an address lies in one of some networks."""
     return any(ipaddress.ip_address(address) in ipaddress.ip_network(network) for network in networks)
 
 
-def clients(seen: Seen, internal: Iterable[str], ignored: Iterable[str]) -> tuple[Client, ...]:
-    """Everybody who still comes, internal ones first, then those that come most.
+def clients(seen: Traffic, internal: Iterable[str], ignored: Iterable[str]) -> tuple[Client, ...]:
+    """Return the clients that still connect: internal ones first, then by number of connections.
 
     Arguments:
-        seen: what was seen.
         internal: networks of clients that may have no failover.
-        ignored: networks or addresses of those whose connections carry no mail: monitoring, the other MXs.
+        ignored: networks or addresses whose connections carry no mail: monitoring, the other MXs.
     """
     networks, others = tuple(internal), tuple(ignored)
     addresses = {*seen.refused, *seen.live, *seen.arrivals}
@@ -114,35 +108,30 @@ def clients(seen: Seen, internal: Iterable[str], ignored: Iterable[str]) -> tupl
     return tuple(sorted(found, key=lambda one: (not one.internal, -(one.refused + one.live), one.address)))
 
 
-def _elsewhere(seen: Seen, address: str) -> int:
-    """Messages handed to other MXs, over whichever family: a name stands for all addresses that have it."""
+def _elsewhere(seen: Traffic, address: str) -> int:
+    """Return how many messages a client handed to other MXs, over either family: one host name is one client."""
     name = seen.names.get(address)
     same = {address} | {one for one, called in seen.names.items() if name and called == name}
     return sum(seen.elsewhere.get(one, 0) for one in same)
 
 
 def blocking(found: Iterable[Client], accepted: Iterable[str]) -> tuple[Client, ...]:
-    """Those that stand against stopping the MTA.
+    """Return the clients that block the stop of the MTA.
 
     Arguments:
-        found: who still comes.
-        accepted: names the operator has accepted.
+        accepted: names that the operator has accepted.
     """
     names = frozenset(accepted)
     return tuple(one for one in found if one.stuck and not names & {ACCEPT, one.accept})
 
 
-def told(found: Iterable[Client]) -> str:
-    """Who still comes, in one line.
-
-    Arguments:
-        found: who still comes.
-    """
+def summary(found: Iterable[Client]) -> str:
+    """Return in one line which clients still connect."""
     known = tuple(found)
     if not known:
-        return "no client has come since the ports are closed"
+        return "no client has connected since the ports were closed"
     internal = tuple(one for one in known if one.internal)
-    said = f"{plural(len(known), 'client')} still came"
+    said = f"{plural(len(known), 'client')} still connected"
     if not internal:
         return f"{said}, none internal: {_list(known)}"
     rest = f"; {plural(len(known) - len(internal), 'other')}" if len(known) > len(internal) else ""

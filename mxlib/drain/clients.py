@@ -1,4 +1,4 @@
-"""Watching who still comes after the ports are closed: internal clients with nowhere else to go keep the MTA up."""
+"""Watching which clients still connect once the ports are closed: internal ones without another MX keep the MTA up."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from datetime import datetime
 from mxlib.base.errors import MxlibError, StepError
 from mxlib.base.text import one_line
 from mxlib.drain import client_judge as client_watch
-from mxlib.drain.client_judge import Client, Seen
+from mxlib.drain.client_judge import Client, Traffic
 from mxlib.facts import client_names, depool, sockets
 from mxlib.facts.section import read_sections
 from mxlib.facts.source import read_facts
@@ -17,15 +17,14 @@ from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context
 
 _PATIENCE_S = 60.0
-"""So long a refused client has to show up at another MX."""
+"""Seconds within which a refused client must show up at another MX."""
 _EVERY_S = 10.0
 
 
 def look(context: Context, since: datetime) -> tuple[Client, ...]:
-    """Who came to the target since its ports are closed.
+    """Return the clients that connected to the target since its ports were closed.
 
     Arguments:
-        context: the world.
         since: from when on messages count.
     """
     arrivals = find(context.site.mta).arrivals(since)
@@ -35,7 +34,7 @@ def look(context: Context, since: datetime) -> tuple[Client, ...]:
     arrived = facts.get(arrivals)
     names, mxs = _names(context, {*refused, *live, *arrived})
     elsewhere = _elsewhere(context, since) if refused or live or arrived else {}
-    seen = Seen(refused, live, arrived, elsewhere, names)
+    seen = Traffic(refused, live, arrived, elsewhere, names)
     return client_watch.clients(seen, context.site.clients.internal, (*context.site.clients.monitoring, *mxs))
 
 
@@ -48,27 +47,25 @@ def _names(context: Context, addresses: set[str]) -> tuple[dict[str, str], froze
 
 
 def _elsewhere(context: Context, since: datetime) -> Mapping[str, int]:
-    """Messages that the other MXs took meanwhile, by client; a peer that does not answer has seen nobody."""
+    """Return how many messages the other MXs took since, by client; a peer that does not answer counts none."""
     found: Counter[str] = Counter()
     source = find(context.site.mta).arrivals(since)
     for peer in context.peers:
         try:
             found.update(read_facts(peer, (source,)).get(source))
         except MxlibError as error:
-            context.operator.line(f"which clients {peer.name} serves cannot be told: {one_line(str(error))}")
+            context.operator.line(f"which clients {peer.name} serves is unknown: {one_line(str(error))}")
     return found
 
 
 def settled(context: Context, record: Record, since: datetime) -> Done:
-    """Name who still comes, and wait a while for internal clients to show up at another MX.
+    """Name the clients that still connect, and wait for internal ones to show up at another MX.
 
     Arguments:
-        context: the world.
-        record: the memory.
         since: from when on messages count.
 
     Raises:
-        mxlib.base.errors.StepError: internal clients come, were not seen elsewhere and are not accepted.
+        mxlib.base.errors.StepError: internal clients connect, were not seen elsewhere and are not accepted.
     """
     accepted = context.options.accept | set(record.accepted)
     end = context.clock.monotonic() + _PATIENCE_S
@@ -77,13 +74,13 @@ def settled(context: Context, record: Record, since: datetime) -> Done:
         stuck = client_watch.blocking(found, accepted)
         evidence = {"clients": [str(one) for one in found]}
         if not stuck:
-            return Done(client_watch.told(found), evidence)
+            return Done(client_watch.summary(found), evidence)
         if context.clock.monotonic() >= end:
             named = "; ".join(map(str, stuck))
             raise StepError(
-                f"internal clients still come and were not seen at another MX: {named}. They may have no failover, and "
-                f"lose mail while this host is out. Point them elsewhere, or go on with --accept {stuck[0].accept} "
-                f"for one, --accept {client_watch.ACCEPT} for all",
+                f"internal clients still connect and were not seen at another MX: {named}. They may have no failover, "
+                f"and lose mail while this host is out. Point them elsewhere, or accept it with "
+                f"--accept {stuck[0].accept} for one, --accept {client_watch.ACCEPT} for all",
                 evidence,
             )
         context.operator.live(f"waiting for {stuck[0]} to be seen at another MX")

@@ -1,8 +1,8 @@
-"""Judging how the way to each destination of a queue stands, and when the MTA would give up there. Pure.
+"""Judging the state of each destination of a queue, and when the MTA would give up on its mail. Pure.
 
-A delivery in the log proves a destination, a failure that was really tried speaks against it, and what was not tried
-says nothing. Past the retry cutoff, counted from the arrival of a message or from the first failure of its hosts, a
-failed attempt is final: that moment is a destination's bounce deadline.
+A delivery in the log proves a destination, a real attempt that failed speaks against it, and no attempt proves nothing.
+Past the retry cutoff, counted from the arrival of a message or from the first failure of its hosts, a failed attempt is
+final: that moment is the destination's bounce deadline.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ from mxlib.base.text import duration, plural
 from mxlib.mta.backlog import Backlog, GiveUp, Heap, Hint, Lately
 
 SAFETY = timedelta(minutes=10)
-"""A message this near to its cutoff is not tried where nothing is proven; attempts take their time."""
+"""A message this close to its cutoff is tried at proven destinations only, as an attempt takes time."""
 AGAIN = timedelta(minutes=1)
-"""After this long an end that failed is tried once more by a few, unless retry hints speak against it too."""
+"""After this time a destination that failed is tried again with a few messages, unless retry hints forbid it."""
 _SKEW = timedelta(seconds=5)
 _ADDRESS_FAILS = 3
-"""So many failures about single recipients without a delivery are the other end's fault, not a full mailbox's."""
+"""From this many failures of single recipients without a delivery, the destination is at fault, not a full mailbox."""
 
 
 class Way(Enum):
-    """How the way to a destination stands."""
+    """The state of a destination."""
 
     PROVEN = "delivers"
     UNTRIED = "not tried lately"
@@ -34,13 +34,13 @@ class Way(Enum):
 
     @property
     def open(self) -> bool:
-        """Whether messages are tried there."""
+        """Whether messages to it are tried."""
         return self in (Way.PROVEN, Way.UNTRIED)
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What is known when it is judged.
+    """What destinations are judged by.
 
     Attributes:
         backlog: the queue by destination.
@@ -53,13 +53,13 @@ class Knowledge:
     give_up: GiveUp
 
     def cutoff(self, heap: Heap) -> timedelta:
-        """The least time after which the MTA may give up on messages of a heap: by its domain and by its hosts."""
+        """Return the shortest time after which the MTA may give up on messages of a heap, by its domain and hosts."""
         # rules may be about the remote host, whatever the domain
         about = (heap.domain, *self.backlog.names.get(heap.domain, ()))
         return min(self.give_up.after(one, heap.senders) for one in about)
 
     def heaps(self, domain: str) -> tuple[Heap, ...]:
-        """The heaps of one destination."""
+        """Return the heaps of one destination."""
         return tuple(heap for heap in self.backlog.heaps if heap.domain == domain)
 
 
@@ -71,9 +71,9 @@ class Destination:
         domain: its name.
         count: messages that are not frozen.
         frozen: messages that wait for a person.
-        oldest: when the oldest that is not frozen came in.
-        way: how the way there stands.
-        why: what says so.
+        oldest: arrival of the oldest message that is not frozen.
+        way: its state.
+        why: the reason for that judgement.
         deadline: from when on a failed attempt bounces a message; None where nothing is waiting.
     """
 
@@ -87,11 +87,7 @@ class Destination:
 
 
 def judge(known: Knowledge) -> tuple[Destination, ...]:
-    """Every destination of the queue, most messages first.
-
-    Arguments:
-        known: what is known.
-    """
+    """Return every destination of the queue, most messages first."""
     domains = dict.fromkeys(heap.domain for heap in known.backlog.heaps)
     found = [_destination(known, domain) for domain in domains]
     return tuple(sorted(found, key=lambda one: (-one.count, one.domain)))
@@ -109,7 +105,7 @@ def _destination(known: Knowledge, domain: str) -> Destination:
 def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way, str]:
     now = known.backlog.now
     lately = known.backlog.lately.get(domain, Lately())
-    # a delivery in the future is one whose time is not understood
+    # a delivery in the future has a time that we do not understand
     known_time = lately.delivered is not None and lately.delivered <= now + _SKEW
     if lately.delivered and known_time and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
         return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
@@ -128,7 +124,7 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
 
 
 def _just_now(lately: Lately, now: datetime) -> bool:
-    """Whether a failure is so young that trying again tells nothing new."""
+    """Whether a failure is so recent that another attempt would show nothing new."""
     return lately.failed is not None and now - lately.failed < AGAIN
 
 
@@ -139,14 +135,17 @@ def _said(lately: Lately, now: datetime) -> str:
 
 
 def is_young(known: Knowledge, heap: Heap) -> bool:
-    """Whether the newest message of a heap may fail once more without an end."""
+    """Whether the newest message of a heap may fail once more without a bounce."""
     return heap.newest is not None and heap.newest + known.cutoff(heap) > known.backlog.now + SAFETY
 
 
 def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...]:
-    """Hints by host, of what keeps a destination from being tried: its routing (no host), and all its hosts.
+    """Return the hints that keep a destination from being tried: those on its routing, and those on all its hosts.
 
-    Each of the two stops every message by itself; hints about some of the hosts stop none.
+    Each of the two alone stops every message; hints on only some of the hosts stop none.
+
+    Returns:
+        A mapping for each of the two that applies: hints by host, with "" for the routing.
     """
     routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
     about: dict[str, list[Hint]] = {ip: [] for ip in known.backlog.hosts.get(domain, ())}
@@ -157,7 +156,7 @@ def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...
 
 
 def _waits_until(known: Knowledge, domain: str) -> datetime | None:
-    """Until when the hints let no message be tried; None where one may be."""
+    """Return until when hints keep every message from being tried; None if one may be tried."""
     ends = [
         min(max(hint.next_try for hint in hints) for hints in barrier.values()) for barrier in _barriers(known, domain)
     ]
@@ -165,7 +164,7 @@ def _waits_until(known: Knowledge, domain: str) -> datetime | None:
 
 
 def _hints_final(known: Knowledge, domain: str) -> datetime | None:
-    """From when on hints about its routing, or about all its hosts, make a failure final; None where they do not."""
+    """Return from when on hints on its routing, or on all its hosts, make a failure final; None if none do."""
     heaps = known.heaps(domain)
     if not heaps:
         return None
@@ -194,12 +193,7 @@ def _deadline(known: Knowledge, domain: str, heaps: Sequence[Heap]) -> datetime 
 
 
 def verdict(one: Destination, now: datetime) -> str:
-    """What is left for a destination and why, in one line.
-
-    Arguments:
-        one: the destination.
-        now: the time.
-    """
+    """Return what is left for a destination and why, in one line."""
     parts = []
     if one.count:
         assert one.oldest is not None
@@ -221,11 +215,7 @@ def _bounces(one: Destination, now: datetime) -> str:
 
 
 def row(one: Destination) -> dict[str, str | int]:
-    """A destination as plain values, for the report.
-
-    Arguments:
-        one: the destination.
-    """
+    """Return a destination as plain values, for the report."""
     raw = dataclasses.asdict(one)
     times = {key: raw[key].isoformat(timespec="seconds") if raw[key] else "" for key in ("oldest", "deadline")}
     return {**raw, **times, "way": one.way.value}

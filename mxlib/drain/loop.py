@@ -1,4 +1,4 @@
-"""Draining: look, judge each destination, let queue runners of our own at what may be tried, follow, and again."""
+"""The drain: survey the queue, judge each destination, start our queue runners on what may be tried, watch, repeat."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,17 +21,14 @@ from mxlib.protocols.world import World as Context
 
 _POLL_S = 3.0
 _PAUSE_S = 10.0
-"""Between two rounds of which the first had no effect."""
+"""Pause after a round without effect."""
 _SETTLED_S = 60.0
 _TELLING = 10
-"""So many messages have to be through before their rate says how long the rest takes: the first second said 3 hours."""
+"""How many messages must be completed before their rate says how long the rest takes: the first second said 3 hours."""
 
 
 def empty(context: Context) -> Done:
-    """Empty the queue as far as the remote ends allow; then the bound decides.
-
-    Arguments:
-        context: the world; nothing needs to be claimed.
+    """Empty the queue as far as the remote ends allow; then the bound decides. Needs no claim on the host.
 
     Raises:
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
@@ -40,12 +37,10 @@ def empty(context: Context) -> Done:
 
 
 def forget_stale(context: Context) -> None:
-    """Before the MTA starts: clear the retry hints that a delivery proves stale, as past their cutoff they bounce mail.
+    """Before the MTA starts, clear the retry hints that a delivery proves stale: past their cutoff they bounce mail.
 
-    Where there are hints a small test mail goes to each destination that has one. What is not proven keeps its hints.
-
-    Arguments:
-        context: the world; works while the MTA is held.
+    If there are hints, a small test mail goes to each destination that has a probe. A destination that is not proven
+    keeps its hints. Works while the MTA is held.
     """
     try:
         _Drain(context).forget_stale()
@@ -54,16 +49,12 @@ def forget_stale(context: Context) -> None:
 
 
 def rehearse(context: Context) -> Done:
-    """Look and judge as :func:`empty` does, and say what it would do; no test mail is sent, no hint cleared.
-
-    Arguments:
-        context: the world.
-    """
+    """Survey and judge as :func:`empty` does, and show what it would do; no test mail is sent, no hint cleared."""
     return _Drain(context).rehearse()
 
 
 class _Drain:
-    """One draining."""
+    """One drain."""
 
     def __init__(self, context: Context):
         self._context = context
@@ -113,7 +104,7 @@ class _Drain:
         found = self._survey()
         runners.clear(self._context, drain_plan.order(found.known, found.destinations).clear)
 
-    # --- looking
+    # --- reading
 
     def _survey(self) -> Survey:
         found = survey(self._context, self._rules)
@@ -121,30 +112,30 @@ class _Drain:
         return found
 
     def _prove(self, found: Survey) -> bool:
-        """Send a small test mail to each destination of the queue that has one and is not proven; tell whether any."""
+        """Send a small test mail to each unproven destination that has a probe; return whether any was sent."""
         chosen = self._probes(found)
         if not chosen:
             return False
         names = ", ".join(probe.name for probe in chosen)
-        self._context.operator.line(f"drain: a test mail to each of {names} tells what takes mail now")
+        self._context.operator.line(f"drain: a test mail to each of {names} shows which take mail now")
         self._send(chosen)
         return True
 
     def _send(self, chosen: Sequence[OutboundProbe]) -> None:
-        """Test mails go also against hints: what they tell is in the log afterwards."""
+        """Send test mails, even where hints forbid an attempt: their result is in the log afterwards."""
         section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
         target, run = self._context.target, self._context.run
         try:
             probe_outbound.send(self._mta, target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
-            self._context.operator.line(f"drain: the test mails tell nothing: {one_line(str(error))}")
+            self._context.operator.line(f"drain: the test mails prove nothing: {one_line(str(error))}")
 
     def _probes(self, found: Survey) -> list[OutboundProbe]:
         wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
         outbound = self._context.site.probes.outbound
         return [_small(probe) for probe in outbound if probe.to.rpartition("@")[2].lower() in wanted]
 
-    # --- going on
+    # --- trying
 
     def _rounds(self, found: Survey) -> Survey:
         idle = 0
@@ -170,7 +161,7 @@ class _Drain:
         return self._end - self._context.clock.monotonic()
 
     def _shorten(self, found: Survey) -> None:
-        """Stop earlier where the MTA's own runners would bounce what waits for a broken way."""
+        """Stop earlier if the MTA's own queue runners would bounce mail to a broken destination."""
         seconds, why = drain_plan.window(found.known, found.destinations, self._left())
         if why and why != self._short:
             self._short = why
@@ -181,7 +172,7 @@ class _Drain:
         runners.start(self._context, orders, self._rules, max(1, int(self._left())))
 
     def _follow(self, found: Survey) -> int:
-        """Watch until our runners are done or the time is over; gives how many messages were completed."""
+        """Watch until our runners are done or the time is over; return how many messages were completed."""
         mark, completed, arrived = found.mark, 0, 0
         while True:
             self._context.clock.sleep(min(_POLL_S, max(0.1, self._left())))
@@ -205,7 +196,7 @@ class _Drain:
         ends = duration(max(0.0, self._left()))
         return f"drain: {plural(left, 'message')} left{kept}, {rate:.1f}/s{eta}{oldest}; draining ends within {ends}"
 
-    # --- telling
+    # --- reporting
 
     def _say(self, found: Survey) -> None:
         self._context.operator.line(

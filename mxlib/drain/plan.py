@@ -1,11 +1,11 @@
 """Deciding how a queue is drained: which destinations are tried, which are left alone, and until when. Pure.
 
-What holds for every order:
+Invariants:
 
-* A message is forced by nobody: what is proven has its stale hints cleared, and then an ordinary attempt goes through.
-* A message is tried only if an attempt that fails would leave it in the queue, or if its destination was just proven:
-  past the retry cutoff, counted from the arrival of the message or from the first failure of its hosts, a failed
-  attempt is final.
+* No message is forced: a proven destination has its stale hints cleared, and then an ordinary attempt goes through.
+* A message is tried only if a failed attempt would leave it in the queue, or if its destination was just proven: past
+  the retry cutoff, counted from the arrival of the message or from the first failure of its hosts, a failed attempt is
+  final.
 * Frozen messages are not touched.
 * Hints are cleared only where a delivery after them proves them stale.
 """
@@ -18,7 +18,7 @@ from mxlib.drain.judge import SAFETY, Destination, Knowledge, Way, is_young
 from mxlib.mta.backlog import Hint, Try
 
 CANARIES = 3
-"""So many messages show whether an end that nothing is known of takes mail."""
+"""How many messages are tried at a destination of which nothing is known, to see whether it takes mail."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Orders:
 
     Attributes:
         tries: which messages.
-        spared: recipients whose messages are left alone, as one more failure about them may be final.
+        spared: recipients whose messages are left alone, as one more failure may be final.
         clear: hints that a delivery has proven stale.
     """
 
@@ -37,12 +37,7 @@ class Orders:
 
 
 def order(known: Knowledge, destinations: Iterable[Destination]) -> Orders:
-    """What is tried now, and which hints are cleared before.
-
-    Arguments:
-        known: what is known.
-        destinations: as judged.
-    """
+    """Decide what is tried now, and which hints are cleared before."""
     found = tuple(destinations)
     tries = tuple(one for destination in found if destination.way.open for one in _tries(known, destination))
     clear = tuple(_stale(known, found))
@@ -63,15 +58,15 @@ def _tries(known: Knowledge, destination: Destination) -> Iterator[Try]:
 
 
 def _stale(known: Knowledge, destinations: Iterable[Destination]) -> Iterator[Hint]:
-    """Hints older than a delivery to what they are about.
+    """Yield the hints that are older than a delivery to their destination.
 
-    Those about a single recipient stay where a message is past its cutoff: cleared, the recipient would be tried, and
-    that the destination takes mail does not prove that this recipient does.
+    A hint on a single recipient stays if a message is past its cutoff: without the hint the recipient would be tried,
+    and a destination that takes mail does not prove that this recipient does.
     """
     proven = {one.domain: one for one in destinations if one.way is Way.PROVEN}
     for hint in known.hints:
         took = known.backlog.took.get(hint.ip) if hint.ip else _proof(known, hint, proven.get(hint.domain))
-        # the log tells whole seconds
+        # the log has whole seconds
         if took is not None and hint.last_try <= took:
             yield hint
 
@@ -83,13 +78,13 @@ def _proof(known: Knowledge, hint: Hint, destination: Destination | None) -> dat
 
 
 def _aged(known: Knowledge, domain: str) -> bool:
-    """Whether a message to a destination is near or past its own cutoff."""
+    """Whether a message to a destination is close to its cutoff, or past it."""
     limit = known.backlog.now + SAFETY
     return any(heap.oldest + known.cutoff(heap) <= limit for heap in known.heaps(domain) if heap.oldest)
 
 
 def _near(known: Knowledge, hint: Hint) -> bool:
-    """Whether one more failure about a recipient may be final."""
+    """Whether one more failure of a recipient may be final."""
     if hint.expired or _aged(known, hint.domain):
         return True
     default = known.give_up.after(hint.domain, "-")
@@ -98,17 +93,14 @@ def _near(known: Knowledge, hint: Hint) -> bool:
 
 
 def window(known: Knowledge, destinations: Iterable[Destination], seconds: float) -> tuple[float, str]:
-    """How long may be drained: the MTA's own runners go on meanwhile, and where a way is known to be broken they must
-    be stopped before they give up on a message.
+    """Limit the time of a drain: the MTA's own queue runners must stop before they bounce mail to a broken destination.
 
     Arguments:
-        known: what is known.
-        destinations: as judged.
-        seconds: how long it may take anyway.
+        seconds: the time that is left.
 
     Returns:
-        Seconds from now, and why they are fewer than given; empty if they are not.
-    """  # noqa: D205
+        Seconds from now, and why they are fewer than those left; empty if they are not.
+    """
     now = known.backlog.now
     ahead = [
         (one.deadline, one.domain)
@@ -127,13 +119,11 @@ def window(known: Knowledge, destinations: Iterable[Destination], seconds: float
 def may_go_on(known: Knowledge, destinations: Iterable[Destination], bound: int, settled: float) -> bool:
     """Whether another round has something to do.
 
-    While mail arrives there is always a message under way: within the bound, only those that lie there longer count.
+    While mail arrives, some message is always under way: within the bound, only messages that have settled count.
 
     Arguments:
-        known: what is known.
-        destinations: as judged.
         bound: messages that may stay.
-        settled: seconds after which a message counts as lying there.
+        settled: seconds after which a message counts as settled.
     """
     open_ = [one for one in destinations if one.way.open and one.count]
     if known.backlog.total > bound:

@@ -1,4 +1,4 @@
-"""Attempts of our own: started and stopped, how the queue moves meanwhile, and stale hints cleared."""
+"""Our own queue runners: their start and stop, the flow of the queue meanwhile, and the clearing of stale hints."""
 
 from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.text import one_line, plural
@@ -11,14 +11,13 @@ from mxlib.protocols.world import World as Context
 
 
 def look(context: Context, mark: str) -> Flow:
-    """How the queue moved since a mark.
+    """Return how the queue moved since a mark.
 
-    Args:
-        context: the world.
-        mark: where the last look ended.
+    Arguments:
+        mark: where the previous reading ended.
 
     Raises:
-        mxlib.base.errors.StepError: it is unknown.
+        mxlib.base.errors.StepError: the flow is unknown.
     """
     source = find(context.site.mta).flow(mark)
     try:
@@ -28,13 +27,11 @@ def look(context: Context, mark: str) -> Flow:
 
 
 def start(context: Context, orders: Orders, rules: GiveUp, seconds: int) -> None:
-    """Try what the orders let through, instead of what was tried before; ends by itself.
+    """Start runners on what the orders allow, in place of earlier ones. They end by themselves; needs no claim.
 
-    Args:
-        context: the world; nothing needs to be claimed.
-        orders: what is tried.
-        rules: by which the orders were given.
-        seconds: nothing is begun after them.
+    Arguments:
+        rules: the rules by which the orders were given.
+        seconds: time after which no attempt is begun.
     """
     parallel = context.site.drain.runners
     mta = find(context.site.mta)
@@ -43,11 +40,7 @@ def start(context: Context, orders: Orders, rules: GiveUp, seconds: int) -> None
 
 
 def stop(context: Context) -> None:
-    """Begin no further attempt; deliveries under way end by themselves.
-
-    Args:
-        context: the world; nothing needs to be claimed.
-    """
+    """Begin no further attempts; deliveries under way end by themselves."""
     try:
         context.target.act(find(context.site.mta).stop_attempts_script, timeout=30)
     except MxlibError as error:
@@ -56,12 +49,7 @@ def stop(context: Context) -> None:
 
 
 def clear(context: Context, stale: tuple[Hint, ...]) -> None:
-    """Clear retry hints that a delivery has proven stale; all others stay.
-
-    Args:
-        context: the world; nothing needs to be claimed.
-        stale: which.
-    """
+    """Clear retry hints that a delivery has proven stale; all others stay."""
     if stale:
         context.target.act(find(context.site.mta).forget_script([hint.key for hint in stale]), timeout=60)
         context.operator.line(f"drain: {plural(len(stale), 'stale retry hint')} cleared")

@@ -1,4 +1,4 @@
-"""One look at the whole queue of a host: what waits, where to, and how the way there stands."""
+"""One survey of the whole queue of a host: what waits, for which destinations, and their state."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from mxlib.protocols.world import World as Context
 
 _AGAIN_S = 3.0
 _SILENT_S = 120.0
-"""A host that does not answer is asked again for so long."""
+"""How long a host that does not answer is asked again."""
 _SHOWN = 6
 _NAME = 80
 _T = TypeVar("_T")
@@ -23,13 +23,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Survey:
-    """One look at the whole queue.
+    """One survey of the whole queue.
 
     Attributes:
-        known: what is known.
-        destinations: as judged.
+        known: what the destinations were judged by.
+        destinations: the destinations, judged.
         mark: where the log ended when the queue was counted.
-        at: when, by the monotonic clock.
+        at: when it was taken, by the monotonic clock.
     """
 
     known: Knowledge
@@ -49,27 +49,19 @@ class Survey:
 
 
 def read_rules(context: Context) -> GiveUp:
-    """When the MTA gives up; where that is unknown, which is said, the site's assumption.
-
-    Args:
-        context: the world.
-    """
+    """Read when the MTA gives up; if that is unknown, say so and return the site's assumption."""
     source = find(context.site.mta).give_up
     try:
         return patiently(context, lambda: read_facts(context.target, (source,))).get(source)
     except ParseError as error:
         assumed = context.site.drain.retry_cutoff
         why = one_line(str(error))
-        context.operator.line(f"{why}: {duration(assumed)} is taken for the time until the MTA gives up")
+        context.operator.line(f"{why}: the MTA is assumed to give up after {duration(assumed)}")
         return Assumed(assumed)
 
 
 def survey(context: Context, rules: GiveUp) -> Survey:
-    """Ask for everything; the mark is taken first, so that nothing falls between the count and what follows it.
-
-    Args:
-        context: the world.
-        rules: when the MTA gives up.
+    """Take a survey. The mark is read first, so that nothing is missed between the count and what follows.
 
     Raises:
         mxlib.base.errors.ParseError: something is unknown.
@@ -85,14 +77,10 @@ def survey(context: Context, rules: GiveUp) -> Survey:
 
 
 def patiently(context: Context, ask: Callable[[], _T]) -> _T:
-    """Ask again where the host does not answer: our runners work on, and a host that delivers much is slow.
-
-    Arguments:
-        context: the world.
-        ask: the question.
+    """Ask again if the host does not answer: our runners work on, and a host that delivers much is slow.
 
     Raises:
-        mxlib.base.errors.HostError: it has not answered for two minutes.
+        mxlib.base.errors.HostError: the host has not answered for two minutes.
     """
     end = context.clock.monotonic() + _SILENT_S
     while True:
@@ -106,11 +94,7 @@ def patiently(context: Context, ask: Callable[[], _T]) -> _T:
 
 
 def what_is_left(found: Survey) -> list[str]:
-    """What is left and why, a line for each destination, those with most messages first.
-
-    Arguments:
-        found: the last look.
-    """
+    """Return what is left and why, a line for each destination, those with most messages first."""
     now = found.known.backlog.now
     lines = [drain_judge.verdict(one, now) for one in found.destinations]
     if len(lines) > _SHOWN:
@@ -120,10 +104,10 @@ def what_is_left(found: Survey) -> list[str]:
 
 
 def by_destination(found: Sequence[Destination]) -> dict[str, int]:
-    """Messages by destination, frozen ones included: the largest by name, the rest in one sum.
+    """Return the number of messages by destination, frozen ones included: the largest by name, the rest in one sum.
 
     Arguments:
-        found: most messages first, as judged.
+        found: judged destinations, most messages first.
     """
     counts = {one_line(one.domain, _NAME): one.count + one.frozen for one in found[:_SHOWN]}
     rest = sum(one.count + one.frozen for one in found[_SHOWN:])

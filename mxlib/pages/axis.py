@@ -1,4 +1,4 @@
-"""A span of time drawn to scale: places in per cent of its width, and round marks."""
+"""A time axis drawn to scale: positions in per cent of its width, and round marks."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,36 +22,27 @@ class Tick:
 
 @dataclass(frozen=True)
 class Axis:
-    """A span of time.
-
-    Attributes:
-        begin: its left end.
-        end: its right end.
-    """
+    """A span of time, from its left to its right end."""
 
     begin: datetime
     end: datetime
 
     @property
     def seconds(self) -> float:
-        """Its length; never nothing, as places are parts of it."""
+        """Its length; never 0, as positions are fractions of it."""
         return max(_LEAST_S, (self.end - self.begin).total_seconds())
 
     def place(self, moment: datetime) -> float:
-        """Where a moment lies, in per cent of the width; what lies outside is put at the edge."""
+        """Return the position of a moment, in per cent of the width; outside the axis, that of the nearer edge."""
         part = (moment - self.begin).total_seconds() / self.seconds
         return round(100 * min(1.0, max(0.0, part)), 3)
 
     def width(self, begin: datetime, end: datetime) -> float:
-        """How wide a span is, in per cent of the width."""
+        """Return the width of a span, in per cent."""
         return round(self.place(end) - self.place(begin), 3)
 
     def ticks(self, most: int = 6) -> tuple[Tick, ...]:
-        """Marks at round times.
-
-        Arguments:
-            most: so many at most.
-        """
+        """Return marks at round times."""
         step = next((step for step in _STEPS_S if self.seconds / step <= most), _STEPS_S[-1])
         midnight = self.begin.replace(hour=0, minute=0, second=0, microsecond=0)
         first = -(-(self.begin - midnight).total_seconds() // step) * step

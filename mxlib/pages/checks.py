@@ -1,4 +1,4 @@
-"""What was judged, before and after: one row a check, one column a stage."""
+"""The verdicts of a run, before and after the reboot: one row a check, one column a stage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Cell:
     """A verdict.
 
     Attributes:
-        stage: when, in words.
-        status: OK, FAILED or UNKNOWN; empty where it was not judged then.
+        stage: its stage, in words.
+        status: OK, FAILED or UNKNOWN; empty where the check was not judged at this stage.
         tone: its colour.
-        why: in words.
+        why: its reason.
     """
 
     stage: str
@@ -48,18 +48,18 @@ class Row:
 
     @property
     def well(self) -> bool:
-        """Whether it was OK whenever it was judged."""
+        """Whether it was OK at every stage at which it was judged."""
         return all(cell.status in ("OK", "") for cell in self.cells)
 
     @property
-    def told(self) -> Cell:
-        """The verdict that says most: the last one that is not OK, else the last one."""
+    def decisive(self) -> Cell:
+        """The most telling verdict: the last that is not OK, or else the last."""
         judged = [cell for cell in self.cells if cell.status]
         return next((cell for cell in reversed(judged) if cell.status != "OK"), judged[-1])
 
     @property
     def of_mail(self) -> bool:
-        """Whether a test mail or a session with the MTA decided it."""
+        """Whether a test mail or an SMTP session decided it."""
         return self.check.startswith(_MAILS)
 
 
@@ -68,8 +68,8 @@ class Table:
     """All checks of a run.
 
     Attributes:
-        stages: when they were judged, in words.
-        rows: one a check, those that were not always OK first.
+        stages: the stages, in words.
+        rows: one a check; those that were not always OK come first.
     """
 
     stages: tuple[str, ...]
@@ -87,12 +87,12 @@ class Table:
 
     @property
     def mails(self) -> tuple[Row, ...]:
-        """Test mails and sessions."""
+        """Test mails and SMTP sessions."""
         return tuple(row for row in self.rows if row.of_mail)
 
 
 def table(verdicts: Sequence[Mapping[str, str]]) -> Table:
-    """Sort verdicts into a table; of a check that was judged twice at a stage the last verdict counts.
+    """Sort verdicts into a table; if a check was judged twice at a stage, the last verdict counts.
 
     Arguments:
         verdicts: stage, check, status and why, in order.

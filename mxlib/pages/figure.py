@@ -1,4 +1,4 @@
-"""A number that is seen first."""
+"""A headline number of a page."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from mxlib.pages.tone import PLAIN
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that is seen first.
+    """A headline number of a page.
 
     Attributes:
         value: the number.

@@ -1,4 +1,4 @@
-"""The queue over time: all of it and by destination, as the draining counted it, and how fast it went."""
+"""The queue over time, in all and by destination, as the drain counted it, and the drain's rate."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Line:
 
     Attributes:
         name: a destination, or all messages.
-        number: which of the chart's styles it has.
-        points: as SVG's ``points`` wants them, on 1000 by 100.
-        first: messages when it was counted first.
-        last: messages when it was counted last.
+        number: number of its style in the chart.
+        points: value of SVG's ``points``, on 1000 by 100.
+        first: messages at the first count.
+        last: messages at the last count.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Chart:
     Attributes:
         axis: from the first to the last count.
         top: messages at the upper edge.
-        lines: the sum first, then the destinations, the longest first.
-        rates: how fast it went, a sentence each draining.
+        lines: the sum first, then the destinations, those with most messages first.
+        rates: a sentence on the rate of each drain.
     """
 
     axis: Axis
@@ -59,11 +59,7 @@ class _Count:
 
 
 def drawn(events: Sequence[Event]) -> Chart | None:
-    """Draw the queue; None where it was not counted twice.
-
-    Arguments:
-        events: the journal of a run.
-    """
+    """Draw the queue; None if it was not counted at least twice."""
     counts = [
         _Count(moment(one.at), int(one.values["left"]), one.values.get("by"), one.values.get("completed"))
         for one in events
@@ -94,7 +90,7 @@ def _line(axis: Axis, top: int, number: int, name: str, found: Sequence[tuple[da
 
 
 def _round_up(count: int) -> int:
-    """The next even number with one digit and zeros, so that the middle is whole."""
+    """Return the next even number of one digit and zeros, so that its half is whole."""
     if count <= 2:
         return 2
     step = 10 ** (len(str(count)) - 1)
@@ -119,7 +115,7 @@ def _rate(values: Mapping[str, object], fastest: float) -> str:
 
 
 def _fastest(counts: Sequence[_Count], end: datetime, seconds: float) -> float:
-    """Messages a second between the two counts of a draining where it went fastest."""
+    """Return the greatest rate between two counts of a drain, in messages per second."""
     mine = [
         one for one in counts
         if one.completed is not None and one.at <= end and (not seconds or (end - one.at).total_seconds() <= seconds)

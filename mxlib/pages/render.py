@@ -1,4 +1,4 @@
-"""The one way from values to HTML: every value is escaped, and a page holds all it needs."""
+"""From values to HTML, the only way: every value is escaped, and a page holds all it needs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ _WIDEST = 600
 
 
 def clock(moment: datetime) -> str:
-    """A moment's time of day, UTC."""
+    """Return the time of day."""
     return f"{moment:%H:%M:%S}"
 
 
@@ -22,7 +22,7 @@ def _text(value: object) -> str:
 
 
 def _environment() -> "Environment":
-    # Here, not above: a clone that was updated before its libraries were must still reboot a host, if without its page.
+    # Imported here, not above: a clone that was updated before its libraries must still reboot a host, without a page.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -38,14 +38,13 @@ def _environment() -> "Environment":
 
 
 def render(template: str, values: Mapping[str, object]) -> str:
-    """A page.
+    """Return a page.
 
-    What a host, a queue or a mail said goes through the filter ``text`` or ``lines``, which take control characters
-    away; markup in it is shown as it is written.
+    Text from a host, a queue or a mail goes through the filter ``text`` or ``lines``, which remove control characters;
+    markup in it is shown, not interpreted.
 
     Arguments:
-        template: its file in ``templates``.
-        values: what it shows.
+        template: file name of the template in ``templates``.
 
     Raises:
         ImportError: Jinja2 is not installed.

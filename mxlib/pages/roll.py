@@ -15,7 +15,7 @@ from mxlib.pages.timeline import moment
 from mxlib.roll.report import HostLine, Summary
 
 _AXIS, _NAME, _BAR = 24, 28, 22
-"""Pixels that the labels of the axis, a host's name and a bar with its words take."""
+"""Heights in pixels: the labels of the axis, a host's name, a bar with its words."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Bar:
     """What was done with a host at a time.
 
     Attributes:
-        label: in words.
-        left: where it begins, in per cent.
-        width: in per cent.
-        tone: its colour; ``soak`` for a watch under real mail.
-        to_left: whether its words end at its right end instead of beginning at its left one.
+        label: its words.
+        left: its left end, in per cent.
+        width: its width, in per cent.
+        tone: its colour; ``soak`` for a soak under real mail.
+        to_left: whether its words end at its right end instead of beginning at its left end.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Bar:
 
     @property
     def words(self) -> float:
-        """Where its words are anchored, in per cent."""
+        """Anchor of its words, in per cent."""
         return self.left + self.width if self.to_left else self.left
 
 
@@ -49,7 +49,7 @@ class Lane:
     Attributes:
         host: its name.
         bars: what was done with it, in order.
-        top: where it begins from above, in pixels.
+        top: its upper edge, in pixels from above.
     """
 
     host: str
@@ -58,7 +58,7 @@ class Lane:
 
     @property
     def bottom(self) -> int:
-        """Where it ends from above, in pixels."""
+        """Its lower edge, in pixels from above."""
         return self.top + _NAME + _BAR * len(self.bars)
 
 
@@ -67,11 +67,11 @@ class Line:
     """One host in the table.
 
     Attributes:
-        line: how it stands.
-        said: how its run ended, in words; empty where it had none.
-        tone: the colour of that.
-        took: how long that took, in words.
-        page: the file of its own page, which lies beside this one; empty where there is none.
+        line: its state.
+        said: the outcome of its run, in words; empty where it had none.
+        tone: colour of the outcome.
+        took: how long the run took, in words.
+        page: file name of the run's own page, in the same folder; empty where there is none.
     """
 
     line: HostLine
@@ -82,12 +82,7 @@ class Line:
 
 
 def page(summary: Summary, events: Iterable[Event]) -> str:
-    """A roll as a page.
-
-    Arguments:
-        summary: what it did.
-        events: its journal.
-    """
+    """Return the page of a roll."""
     known = list(events)
     axis = Axis(moment(known[0].at), moment(known[-1].at)) if known else None
     values = {
@@ -151,7 +146,7 @@ def _bar(axis: Axis, since: str, until: str, label: str, colour: str) -> Bar:
 
 
 def _short(outcome: Outcome) -> str:
-    """An end in a word or two, as a bar has no room for its phrase."""
+    """Return an outcome in a word or two, as a bar has no room for its phrase."""
     return outcome.name.lower().replace("_", " ")
 
 

@@ -17,12 +17,10 @@ class Ran:
     """A script that was run on a host.
 
     Attributes:
-        began: when it was started.
-        host: where.
-        what: what it is for.
+        what: its purpose.
         seconds: how long it took.
-        code: its exit code; empty: no answer came.
-        script: its text; empty where it only reads.
+        code: its exit code; empty if no answer came.
+        script: its text; empty if it only reads.
     """
 
     began: datetime
@@ -34,7 +32,7 @@ class Ran:
 
     @property
     def changes(self) -> bool:
-        """Whether it was one that may change the host."""
+        """Whether it may have changed the host."""
         return bool(self.script)
 
 
@@ -43,8 +41,8 @@ class Boot:
     """What the console showed of a boot.
 
     Attributes:
-        at: when the wait for it ended.
-        lines: the last ones.
+        at: when the wait for the boot ended.
+        lines: the last lines.
     """
 
     at: datetime
@@ -52,12 +50,7 @@ class Boot:
 
 
 def page(report: Report, events: Iterable[Event]) -> str:
-    """A run as a page.
-
-    Arguments:
-        report: its report.
-        events: its journal.
-    """
+    """Return the page of a run."""
     known = list(events)
     judged, drawn = checks.table(report.verdicts), timeline.drawn(report.timeline)
     values = {

@@ -10,7 +10,7 @@ from mxlib.pages.tone import BAD, PLAIN
 from mxlib.reboot.report import Away, Entry, away
 
 _LEFT_HALF = 50.0
-"""Up to this place the words of a bar begin at its left end; behind it they end at its right end."""
+"""Up to this position the words of a bar begin at its left end; beyond it they end at its right end."""
 _MARKS = ("asked", "interrupted", "turning back")
 
 
@@ -19,14 +19,14 @@ class Bar:
     """One step, drawn.
 
     Attributes:
-        row: its place from above, counted from 0.
+        row: its row, counted from 0 at the top.
         step: its name.
-        took: how long it took, in words; empty where it has no duration.
-        left: where it begins, in per cent.
-        width: in per cent; 0 for a moment.
+        took: how long it took, in words; empty for a moment.
+        left: its left end, in per cent.
+        width: its width, in per cent; 0 for a moment.
         tone: its colour.
-        words: where its words are anchored, in per cent.
-        to_left: whether they end there instead of beginning there.
+        words: anchor of its words, in per cent.
+        to_left: whether the words end there instead of beginning there.
     """
 
     row: int
@@ -41,13 +41,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of the band above the bars: how the host stood.
+    """A stretch of the band above the bars, which shows the state of the host.
 
     Attributes:
         kind: ``serves``, ``out`` or ``down``.
-        label: in words.
-        left: where it begins, in per cent.
-        width: in per cent.
+        label: its words.
+        left: its left end, in per cent.
+        width: its width, in per cent.
     """
 
     kind: str
@@ -61,10 +61,10 @@ class Timeline:
     """A run, drawn to scale.
 
     Attributes:
-        axis: from its first to its last moment.
-        bars: a step each.
-        band: how the host stood, from left to right, what it did not answer on top.
-        out: how long it was out of service, in words; empty where the run did not change that.
+        axis: from the first to the last moment of the run.
+        bars: one a step.
+        band: the state of the host, from left to right; stretches without an answer are drawn over the others.
+        out: how long the host was out of service, in words; empty if the run did not take it out.
     """
 
     axis: Axis
@@ -74,16 +74,12 @@ class Timeline:
 
 
 def moment(text: str) -> datetime:
-    """A time as a journal has it."""
+    """Parse a time of a journal."""
     return datetime.fromisoformat(text)
 
 
 def drawn(entries: Sequence[Entry]) -> Timeline | None:
-    """Draw a run; None where it has no steps.
-
-    Arguments:
-        entries: its steps, in order.
-    """
+    """Draw a run; None if it has no steps."""
     if not entries:
         return None
     axis = Axis(moment(entries[0].began), max(moment(one.at) for one in entries))
@@ -121,7 +117,7 @@ def _band(axis: Axis, gap: Away) -> Iterator[Stretch]:
 
 
 def _down(axis: Axis, entries: Sequence[Entry]) -> Iterator[Stretch]:
-    """From each order to reboot until the host was seen to answer, or the run gave up waiting."""
+    """Yield a stretch from each order to reboot until the host answered, or the run gave up waiting."""
     ordered: datetime | None = None
     for entry in entries:
         if entry.step == "reboot" and not entry.failed:

@@ -1,4 +1,4 @@
-"""What colour an outcome, a status or a step has: one meaning a colour on all pages."""
+"""The colour of an outcome, a status or a step: a colour means the same on all pages."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -24,10 +24,10 @@ _OUTCOMES: Mapping[Outcome, str] = MappingProxyType(
 
 
 def of_outcome(outcome: Outcome) -> str:
-    """The colour of an end; one that is neither done nor bad is a doubt."""
+    """Return the colour of an outcome; one that is neither done nor bad is a doubt."""
     return _OUTCOMES.get(outcome, DOUBT)
 
 
 def of_status(status: str) -> str:
-    """The colour of a check's status; whatever is neither OK nor FAILED is a doubt."""
+    """Return the colour of a check's status; whatever is neither OK nor FAILED is a doubt."""
     return {"OK": GOOD, "FAILED": BAD}.get(status, DOUBT)

@@ -18,10 +18,9 @@ class Cell:
     """What one check found on one host.
 
     Attributes:
-        host: the host.
-        status: OK, FAILED or UNKNOWN; empty where it was not asked there.
+        status: OK, FAILED or UNKNOWN; empty where the check was not made.
         tone: its colour.
-        why: in words.
+        why: its reason.
         warns: whether the verdict has warnings.
     """
 
@@ -46,7 +45,7 @@ class Row:
 
     @property
     def well(self) -> bool:
-        """Whether it is OK wherever it was asked."""
+        """Whether it is OK wherever it was made."""
         return all(cell.status in (Status.OK.value, "") for cell in self.cells)
 
 
@@ -55,26 +54,23 @@ class Section:
     """One host.
 
     Attributes:
-        report: what was found on it.
         tone: the colour of its worst verdict.
-        told: verdicts that are not OK, then those that are with a warning.
+        notable: verdicts that are not OK, then those that are OK with a warning.
         good: all others.
     """
 
     report: HostReport
     tone: str
-    told: tuple[Verdict, ...]
+    notable: tuple[Verdict, ...]
     good: tuple[Verdict, ...]
 
 
 def page(reports: Sequence[HostReport], outcome: Outcome, next_command: str, notes: Sequence[str] = ()) -> str:
-    """A verification as a page.
+    """Return the page of a verification.
 
     Arguments:
-        reports: what was found, worst first.
-        outcome: how it ended.
-        next_command: what a person types next; empty: nothing.
-        notes: what is to be said about the verification itself.
+        next_command: what to type next; empty if nothing.
+        notes: remarks on the verification itself.
     """
     rows = _rows(reports)
     values = {
@@ -120,10 +116,10 @@ def _section(report: HostReport) -> Section:
 
 
 def _reason(reports: Sequence[HostReport]) -> str:
-    """The worst that was found, in one sentence."""
+    """Return the worst finding, in one sentence."""
     bad = [(report.host, one) for report in reports for one in report.verdicts if not one.passed]
     if not bad:
-        return "every check passed wherever it was asked" if reports else "nothing was found"
+        return "every check passed wherever it was made" if reports else "nothing was found"
     host, worst = min(bad, key=lambda found: found[1].status.severity)
     more = f"; {len(bad) - 1} more not OK" if len(bad) > 1 else ""
     return f"{host}: {worst.check} {worst.status.value}: {one_line(worst.why, 300)}{more}"

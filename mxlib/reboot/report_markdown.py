@@ -64,7 +64,7 @@ def _queue(report: Report) -> Iterator[str]:
             cells = (one.get("domain", ""), f"{one.get('count', 0)}{frozen}", one.get("oldest", ""), why)
             yield "| " + " | ".join(_cell(str(cell)) for cell in (*cells, one.get("deadline", ""))) + " |"
     if report.clients:
-        yield from ("", "## Clients that still came", "", *(f"- {_cell(one)}" for one in report.clients))
+        yield from ("", "## Clients that still connected", "", *(f"- {_cell(one)}" for one in report.clients))
 
 
 def _checks(report: Report) -> Iterator[str]:

@@ -20,9 +20,9 @@ def test_a_site_without_puppet():
     [
         ("enabled\nage 7200\nfailed 0\n", Status.OK, "enabled, ran 2 h 0 min ago"),
         ("enabled\nage 7201\nfailed 0\n", Status.FAILED, "last ran 2 h 0 min ago"),
-        ("enabled\nage 60\n", Status.UNKNOWN, "does not say how"),
-        ("enabled\nage -60\nfailed 0\n", Status.UNKNOWN, "1 min 0 s ahead"),
-        ("enabled\n", Status.UNKNOWN, "when it last ran is not known"),
+        ("enabled\nage 60\n", Status.UNKNOWN, "its summary has no result"),
+        ("enabled\nage -60\nfailed 0\n", Status.UNKNOWN, "1 min 0 s in the future"),
+        ("enabled\n", Status.UNKNOWN, "when it last ran is unknown"),
     ],
 )
 def test_when_it_last_ran_and_how(answer, status, why):

@@ -1,19 +1,19 @@
 """Which clients of an MX that is out of service block, and which have moved."""
 
-from mxlib.drain.client_judge import ACCEPT, blocking, told, within
+from mxlib.drain.client_judge import ACCEPT, blocking, summary, within
 from tests.unit.support.mail_clients import INTERNAL, watch
 
 
 def test_nobody():
-    assert told(watch()) == "no client has come since the ports are closed"
+    assert summary(watch()) == "no client has connected since the ports were closed"
 
 
 def test_an_internal_client_that_is_seen_nowhere_else_blocks():
     found = watch(refused={"192.0.2.51": 3, "198.51.100.7": 9})
     (stuck,) = blocking(found, ())
     assert str(stuck) == "client1001.lab.test (192.0.2.51): 3 refused connections"
-    assert told(found) == (
-        "2 clients still came, 1 internal: client1001.lab.test (192.0.2.51): 3 refused connections; 1 other"
+    assert summary(found) == (
+        "2 clients still connected, 1 internal: client1001.lab.test (192.0.2.51): 3 refused connections; 1 other"
     )
     assert blocking(found, [ACCEPT]) == ()
     assert blocking(found, ["client-192.0.2.51"]) == ()
@@ -23,7 +23,7 @@ def test_an_internal_client_that_is_seen_nowhere_else_blocks():
 def test_one_that_hands_its_mail_to_another_mx_has_moved():
     found = watch(refused={"192.0.2.51": 3}, elsewhere={"192.0.2.51": 2})
     assert blocking(found, ()) == ()
-    assert "2 handed to another MX" in told(found)
+    assert "2 handed to another MX" in summary(found)
 
 
 def test_moving_over_the_other_family_counts():
@@ -42,7 +42,7 @@ def test_other_mxs_and_programs_on_the_host_are_no_clients():
 def test_outside_clients_never_block():
     found = watch(refused={"198.51.100.7": 100})
     assert blocking(found, ()) == ()
-    assert told(found) == "1 client still came, none internal: 198.51.100.7: 100 refused connections"
+    assert summary(found) == "1 client still connected, none internal: 198.51.100.7: 100 refused connections"
 
 
 def test_networks():

@@ -1,4 +1,4 @@
-"""Who still comes to an MX that is out of service, and who blocks."""
+"""Which clients still connect to an MX that is out of service, and which block."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

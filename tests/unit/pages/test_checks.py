@@ -25,10 +25,10 @@ def test_one_row_a_check_and_one_column_a_stage():
 def test_what_was_not_ok_is_told():
     found = table(FOUND)
     (bad,), (good,) = found.bad, found.good
-    assert (bad.told.why, bad.told.tone, good.told.why) == ("refused", "bad", "well")
+    assert (bad.decisive.why, bad.decisive.tone, good.decisive.why) == ("refused", "bad", "well")
     assert found.mails == (bad,)
 
 
 def test_a_status_that_nobody_knows_is_no_ok():
     (row,) = table([verdict("guard", "disk", "FINE")]).rows
-    assert (row.well, row.told.tone) == (False, "doubt")
+    assert (row.well, row.decisive.tone) == (False, "doubt")

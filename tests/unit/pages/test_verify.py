@@ -37,7 +37,7 @@ def test_markup_from_outside_stays_text():
 def test_where_all_is_well_there_is_nothing_to_do():
     found = words(page(verified()[2:], Outcome.DONE, ""))
     assert "nothing is left to do" in found
-    assert "every check passed wherever it was asked" in found
+    assert "every check passed wherever it was made" in found
 
 
 def test_none_is_a_page_too():

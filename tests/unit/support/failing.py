@@ -127,7 +127,7 @@ FAILING = {
     "temporary-hole-open": ("temporary-hole", with_hole(FERM), "open for 2001:db8:51::10 until 05:20:00 UTC"),
     "temporary-hole-without-timer": ("temporary-hole", with_hole(FERM, timer="inactive"), "its timer is gone"),
     "temporary-hole-gone": ("temporary-hole", with_hole(FERM, rule=""), "gone before its time"),
-    "temporary-hole-stray": ("temporary-hole", with_hole(FERM, timer=None), "nobody has written down"),
+    "temporary-hole-stray": ("temporary-hole", with_hole(FERM, timer=None), "no record of it"),
     "conntrack-full": (
         "conntrack",
         host(conntrack=lambda text: re.sub("count .*", "count 6000", text)),
@@ -151,7 +151,7 @@ FAILING = {
     "boot-one-time": ("boot", host(grub_environment=lambda text: text + "next_entry=other\n"), "one-time boot"),
     "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "nothing is saved"),
     "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>9\n"), "not in the menu"),
-    "boot-saved-is-recovery": ("boot", host(grub_environment="saved_entry=1>1\n"), "something else than the normal"),
+    "boot-saved-is-recovery": ("boot", host(grub_environment="saved_entry=1>1\n"), "does not boot the normal system"),
     "kernel-lacks-initrd": (
         "kernel",
         host(kernel=lambda text: re.sub("file /boot/initrd.*\n", "", text)),
