@@ -12,7 +12,7 @@ from mxlib.aliases.report import describe, rehearse, verdicts
 from mxlib.aliases.rerun import Ending, RunResult, donation_of, rerun
 from mxlib.aliases.start_timeout import apply_pin, plan_pin
 from mxlib.base.errors import HostError, ParseError
-from mxlib.base.parallel import while_told
+from mxlib.base.parallel import with_progress
 from mxlib.base.text import duration, one_line
 from mxlib.base.verdict import Status
 from mxlib.config.aliases import AliasGenerator
@@ -128,7 +128,7 @@ class Refresh:
             f"{repair.host}: {'ends' if repair.hangs else 'runs'} {repair.generator.unit}"
             f"{' and runs it anew' if repair.hangs else ''}, at most {duration(limit)}"
         )
-        result = self._while_told(
+        result = self._with_progress(
             lambda: rerun(host, repair, limit, donation), f"{repair.host}: {repair.generator.unit} runs"
         )
         self._note_run(repair, result)
@@ -183,7 +183,7 @@ class Refresh:
     def _limit(self, generator: AliasGenerator) -> float:
         return self._wanted.limit or generator.bound
 
-    def _while_told(self, work: Callable[[], T], what: str) -> T:
+    def _with_progress(self, work: Callable[[], T], what: str) -> T:
         """Work in a thread while the operator sees that time passes."""
         clock, began = self._world.clock, self._world.clock.monotonic()
 
@@ -191,7 +191,7 @@ class Refresh:
             self._world.tell.live(f"{what}: {duration(clock.monotonic() - began)}")
             clock.sleep(0.5)
 
-        return while_told(work, tell)
+        return with_progress(work, tell)
 
     def _pins(self, *, seconds: bool) -> Outcome:
         """Set or take away the start timeouts, each shown as a difference."""

@@ -1,4 +1,4 @@
-"""Time as something that is passed in: tests take none, and no wait is without a condition and a deadline."""
+"""Time as something that is passed in: tests take none, and every wait has a condition and a deadline."""
 
 import time
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the library knows of time."""
+    """A clock."""
 
     def now(self) -> datetime:
-        """The wall clock, aware, in UTC: for records."""
+        """Return the wall clock's time, aware, in UTC: for records."""
 
     def monotonic(self) -> float:
-        """Seconds that never jump: for deadlines and durations."""
+        """Return seconds that never jump: for deadlines and durations."""
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -23,11 +23,11 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        """The wall clock, aware, in UTC."""
+        """Return the wall clock's time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never jump."""
+        """Return seconds that never jump."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -36,16 +36,15 @@ class SystemClock:
 
 
 def wait_for(condition: Callable[[], bool], *, deadline_s: float, every_s: float, clock: Clock) -> bool:
-    """Ask until the answer is yes or the deadline has passed; the condition is asked at least once.
+    """Check a condition until it holds or the deadline has passed; at least once.
 
     Arguments:
-        condition: asked again and again; what it raises passes through.
-        deadline_s: seconds from now after which it is not asked any more.
-        every_s: seconds between the end of one question and the next.
-        clock: the time to live in.
+        condition: checked again and again; an exception of it passes through.
+        deadline_s: seconds from now after which it is no longer checked.
+        every_s: seconds between the end of one check and the next.
 
     Returns:
-        Whether the condition was met within the time.
+        Whether the condition was met in time.
     """
     end = clock.monotonic() + deadline_s
     while not condition():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 
 class MxlibError(Exception):
-    """Base of every error this library raises on purpose."""
+    """Base of every error that this library raises on purpose."""
 
 
 class ConfigError(MxlibError):
@@ -12,77 +12,72 @@ class ConfigError(MxlibError):
 
 
 class HostError(MxlibError):
-    """A host could not be asked, or did not answer as it must."""
+    """A host could not be reached, or did not answer as it must."""
 
 
 class HostUnreachableError(HostError):
-    """No SSH session could be had: says nothing about the state of the host."""
+    """No SSH session could be opened; the state of the host is unknown."""
 
 
 class CommandTimeoutError(HostError):
-    """The command was started and did not end in its time; whether it acted is not known."""
+    """The command was started and did not end in time; whether it acted is unknown."""
 
 
 class CommandFailedError(HostError):
-    """The command ended with an exit code that was not expected."""
+    """The command ended with an unexpected exit code."""
 
 
 class ParseError(MxlibError):
-    """An output does not have the form its command is known to print: the fact is UNKNOWN."""
+    """An output does not have the known form of its command: the fact is UNKNOWN."""
 
 
 class MovedError(HostError):
-    """The host is not as it was when an act was decided on: nothing was done, and it has to be looked at again."""
+    """The host has changed since an act was decided on: nothing was done, and the host has to be read again."""
 
 
 class LockedError(MovedError):
-    """Another command still holds the host's lock, perhaps one of this run whose answer was lost: nothing was done."""
+    """Another command holds the host's lock, perhaps one of this run whose answer was lost: nothing was done."""
 
 
 class FencedError(HostError):
-    """A newer run has taken the host over: this one must not write any more."""
+    """A newer run has taken the host over: this one must no longer write."""
 
 
 class StepError(MxlibError):
-    """A step could not do its work; its message is what the operator reads.
+    """A step could not do its work; the operator reads its message.
 
     Attributes:
         evidence: values for the report.
     """
 
     def __init__(self, message: str, evidence: Mapping[str, object] | None = None):
-        """Say it.
-
-        Arguments:
-            message: what the operator reads.
-            evidence: values for the report.
-        """
+        """Keep message and evidence."""
         super().__init__(message)
         self.evidence = dict(evidence or {})
 
 
 class SlotError(MxlibError):
-    """The slot of the service could not be read or written."""
+    """The slot could not be read or written."""
 
 
 class SlotTakenError(SlotError):
-    """Somebody else holds the slot of the service."""
+    """Another run holds the slot."""
 
 
 class PoolError(MxlibError):
-    """The pool state in front of the MXs could not be read, or is not what was set."""
+    """The pool state could not be read, or is not what was set."""
 
 
 class SilenceError(MxlibError):
-    """Alerts could not be silenced or read."""
+    """Alerts could not be read or silenced."""
 
 
 class ReportError(MxlibError):
-    """What a run has to tell could not be written."""
+    """A report could not be written."""
 
 
 class NotifyError(MxlibError):
-    """The operators could not be told."""
+    """A notification could not be sent."""
 
 
 class JournalError(MxlibError):
@@ -92,6 +87,6 @@ class JournalError(MxlibError):
 class InterruptedRunError(Exception):
     """The operator or the system asked the run to stop.
 
-    It is no :class:`MxlibError`: nothing has failed, and whoever turns a failure into "could not be read" must not turn
-    a request to stop into that, too.
+    It is no :class:`MxlibError`: nothing has failed. Code that turns a failure into "could not be read" must not do so
+    with a request to stop.
     """

@@ -1,4 +1,4 @@
-"""A file that tells how something ended: whoever reads it sees the old or the new one, never half of it."""
+"""Files that are replaced as a whole: a reader sees the old or the new one, never half of it."""
 
 import os
 import tempfile
@@ -7,18 +7,17 @@ from pathlib import Path
 from mxlib.base.errors import ReportError
 
 COLLECTOR = "the directory of the node exporter's textfile collector (in Debian /var/lib/prometheus/node-exporter)"
-"""What the folder of a file of metrics is expected to be."""
+"""The expected folder of a file of metrics."""
 
 
 def check_folder(path: Path, expected: str = "an existing one") -> None:
-    """Refuse a file that could not be written in the end, before anything is done.
+    """Refuse, before anything is done, a file that could not be written at the end.
 
     Arguments:
-        path: its name.
-        expected: what its folder should be.
+        expected: what its folder should be, in words.
 
     Raises:
-        mxlib.base.errors.ReportError: its folder is missing, or this process may not write there.
+        mxlib.base.errors.ReportError: the folder is missing, or this process may not write there.
     """
     if not path.parent.is_dir():
         raise ReportError(f"{path}: there is no folder {path.parent}: expected {expected}")
@@ -31,17 +30,13 @@ def check_folder(path: Path, expected: str = "an existing one") -> None:
 
 
 def replace_file(path: Path, text: str) -> str:
-    """Write a file anew, readable by everybody.
-
-    Arguments:
-        path: its name; the new one is made beside it and takes its place when it is whole.
-        text: what it holds.
+    """Replace a file, readable by everybody: the new one is made beside it and takes its place once it is whole.
 
     Returns:
-        Its name, as it is told.
+        Its name, for a message.
 
     Raises:
-        mxlib.base.errors.ReportError: it cannot be written.
+        mxlib.base.errors.ReportError: the file cannot be written.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

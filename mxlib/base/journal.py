@@ -1,4 +1,4 @@
-"""What happened: append-only, one JSON line an event, on disk before the next thing is done."""
+"""The journal of a run: append-only, one JSON line an event, on disk before the next thing is done."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class EventLog(Protocol):
         """Add an event.
 
         Raises:
-            mxlib.base.errors.JournalError: it could not be put on disk.
+            mxlib.base.errors.JournalError: the event could not be put on disk.
         """
 
 
@@ -31,9 +31,8 @@ class Event:
     """One line of a journal.
 
     Attributes:
-        name: what kind of event.
-        at: when, ISO 8601, UTC.
-        values: what belongs to it.
+        name: its kind.
+        at: its time, ISO 8601, UTC.
     """
 
     name: str
@@ -45,21 +44,17 @@ class Journal:
     """The journal of one run on one management host."""
 
     def __init__(self, path: Path, clock: Clock):
-        """Open it; a run that is resumed here goes on in the same file.
-
-        Arguments:
-            path: its file.
-            clock: the time to live in.
+        """Open the file; a run that is resumed on this management host continues in the same one.
 
         Raises:
-            mxlib.base.errors.JournalError: it cannot be opened.
+            mxlib.base.errors.JournalError: the file cannot be opened.
         """
         self.path = path
         self._clock = clock
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            # a line torn by a kill must not swallow the next one
+            # a line cut short by a kill must not swallow the next one
             if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
                 os.write(self._file, b"\n")
         except OSError as error:
@@ -80,7 +75,7 @@ class Journal:
 
 
 class NoJournal:
-    """The events of a run that leaves nothing behind: a dry run, or one that only looks."""
+    """The journal of a run that leaves nothing behind: a dry run, or one that only reads."""
 
     def write(self, event: str, **values: object) -> None:
         """Write nothing."""
@@ -90,16 +85,16 @@ class NoJournal:
 
 
 class Extras:
-    """What a page shows beside the story of a run: bounded, from any thread, and never in the way of the run.
+    """Events that only a page shows: bounded, accepted from any thread, and never in the way of the run.
 
-    An event that cannot be written, or that comes when the bound is reached, is left out.
+    An event that cannot be written, or that comes once the bound is reached, is dropped.
     """
 
     def __init__(self, bound: int = _EXTRAS) -> None:
-        """Write nowhere yet.
+        """Begin without a journal: events are dropped.
 
         Arguments:
-            bound: bytes that all of it may take.
+            bound: bytes that all events may take together.
         """
         self._to: EventLog = NoJournal()
         self._left = bound
@@ -120,13 +115,10 @@ class Extras:
 
 
 def read(path: Path) -> Iterator[Event]:
-    """The events of a journal, in order; torn lines are left out.
-
-    Arguments:
-        path: its file.
+    """Yield the events of a journal, in order; lines that were cut short are left out.
 
     Raises:
-        mxlib.base.errors.JournalError: it cannot be read.
+        mxlib.base.errors.JournalError: the file cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""What the round trips to the hosts of a run cost."""
+"""What a run's round trips to hosts cost."""
 
 import threading
 from dataclasses import dataclass
@@ -10,18 +10,14 @@ class Reading:
 
     Attributes:
         trips: round trips so far.
-        seconds: how long they took, one after the other; those at the same time add up.
+        seconds: how long they took; those that run side by side add up.
     """
 
     trips: int
     seconds: float
 
     def since(self, before: "Reading") -> "Reading":
-        """What was added since another moment.
-
-        Arguments:
-            before: the earlier one.
-        """
+        """Return what was added since an earlier reading."""
         return Reading(self.trips - before.trips, self.seconds - before.seconds)
 
 
@@ -33,14 +29,10 @@ class Meter:
         self._reading = Reading(0, 0.0)
 
     def add(self, seconds: float) -> None:
-        """Count one round trip.
-
-        Arguments:
-            seconds: how long it took.
-        """
+        """Count one round trip."""
         with self._lock:
             self._reading = Reading(self._reading.trips + 1, self._reading.seconds + seconds)
 
     def read(self) -> Reading:
-        """The counters now."""
+        """Return the counters as they are now."""
         return self._reading

@@ -1,4 +1,4 @@
-"""Several questions at the same time: on a slow host the asking is what takes long, and the answers are independent."""
+"""Several questions side by side: on a slow host the round trips take the time, and the answers are independent."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -13,14 +13,13 @@ B = TypeVar("B")
 
 
 def at_once(ask: Callable[[Q], A], questions: Iterable[Q]) -> tuple[A, ...]:
-    """Ask several questions in threads of their own and wait for all answers.
+    """Ask several questions, each in a thread of its own, and wait for all answers.
 
     Arguments:
-        ask: answers one; must not touch what another one touches.
-        questions: what is asked.
+        ask: answers one question; shares no state with the others.
 
     Returns:
-        The answers, in the order of the questions; the first that raised, raises.
+        The answers, in the order of the questions. The first exception among them is raised instead.
     """
     known = tuple(questions)
     if len(known) < 2:
@@ -30,33 +29,27 @@ def at_once(ask: Callable[[Q], A], questions: Iterable[Q]) -> tuple[A, ...]:
 
 
 def side_by_side(first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-    """Return what two questions answer that are asked at the same time."""
+    """Ask two questions at the same time and return both answers."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="asking") as pool:
         pending = pool.submit(first)
         answer = second()
         return pending.result(), answer
 
 
-def while_told(work: Callable[[], A], tell: Callable[[], None]) -> A:
-    """Work in a thread, and tell again and again that time passes.
-
-    Arguments:
-        work: what takes long.
-        tell: says so, and lets a moment pass.
-    """
+def with_progress(work: Callable[[], A], tick: Callable[[], None]) -> A:
+    """Work in a thread, and call ``tick`` until it is done; a tick shows progress and lets a moment pass."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         future = pool.submit(work)
         while not future.done():
-            tell()
+            tick()
     return future.result()
 
 
 def once(ask: Callable[[], A], *, keep: tuple[type[Exception], ...] = ()) -> Callable[[], A]:
-    """Ask only once, whoever wants to know, from whichever thread.
+    """Return a question that is asked once, from whichever thread, and then remembers its answer.
 
     Arguments:
-        ask: the question.
-        keep: errors that are an answer, too; after any other one it is asked again.
+        keep: errors that count as an answer; after any other error the question is asked again.
     """
     lock = threading.Lock()
     known: list[A | Exception] = []

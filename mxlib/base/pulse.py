@@ -1,22 +1,18 @@
-"""Whether a run makes progress: one that hangs must not keep what is renewed beside it for ever."""
+"""Whether a run makes progress: one that hangs must not keep its lease for ever."""
 
 import time
 from collections.abc import Callable
 from threading import get_ident
 
 QUIET_S = 600.0
-"""Longer than this nothing is done that does not say so: a session from outside, a dialogue on a console."""
+"""Longest time without a sign of life, unless a longer one was announced: an SMTP session, a dialogue on a console."""
 
 
 class Pulse:
-    """The signs of life of a run. Each of its threads says how long it may be quiet; no lock is taken for that."""
+    """Signs of life of a run. Each thread announces how long it may be quiet; that takes no lock."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """The run begins to live now.
-
-        Arguments:
-            now: seconds that never jump.
-        """
+        """Give the first sign of life now."""
         self._now = now
         self._until: dict[int, float] = {}
         self.quiet()
@@ -25,7 +21,7 @@ class Pulse:
         """Give a sign of life.
 
         Arguments:
-            seconds: what is begun now may take this long, beyond :data:`QUIET_S`, before the next sign.
+            seconds: how much longer than :data:`QUIET_S` the next sign may take.
         """
         self._until[get_ident()] = self._now() + seconds + QUIET_S
 

@@ -1,4 +1,4 @@
-"""What has to be renewed while a run makes progress, in a thread beside it: a run that dies or hangs stops renewing."""
+"""Renewal of a lease in a thread beside the run: a run that dies or hangs stops renewing it."""
 
 import logging
 import threading
@@ -15,12 +15,12 @@ class Renewal:
     """A thread that renews something while a run makes progress."""
 
     def __init__(self, renew: Callable[[], None], every_s: float, what: str, lives: Callable[[], bool]):
-        """Not started yet.
+        """Prepare the thread; :meth:`start` starts it.
 
         Arguments:
-            renew: renews it; what it works with must be this thread's own.
+            renew: called in the thread; shares no connection with other threads.
             every_s: seconds between renewals.
-            what: its name, for the log.
+            what: name of what is renewed, for the log.
             lives: whether the run makes progress.
         """
         self._renew = renew
@@ -31,11 +31,11 @@ class Renewal:
         self._thread = threading.Thread(target=self._run, name=f"renewal of {what}", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and wait for it."""
+        """End the thread, and wait for its end."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=_JOIN_S)
@@ -48,5 +48,5 @@ class Renewal:
             try:
                 self._renew()
             except (MxlibError, InterruptedRunError) as error:
-                # the planner looks for itself before each step; a run that ends cleanly needs its lease until then
+                # no reason to stop: the planner reads the slot before each step, and the next renewal may succeed
                 logger.warning("%s was not renewed: %s", self._what, error)

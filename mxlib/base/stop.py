@@ -14,26 +14,22 @@ from mxlib.base.pulse import Pulse
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ONE_S = 2.0
-"""Signals within these seconds are one: where a terminal is closed, both the kernel and the shell send SIGHUP."""
+"""Signals within these seconds count as one: when a terminal is closed, both the kernel and the shell send SIGHUP."""
 _LOOK_S = 0.1
 
 
 class Stop:
-    """Whether somebody asked the run to stop.
+    """A request to stop the run.
 
-    A signal's handler calls :meth:`ask` between any two instructions of the main thread, also where that holds a lock.
-    So nothing here takes one: whoever waits looks again and again.
+    A signal's handler calls :meth:`ask` between any two instructions of the main thread, which may hold a lock. So
+    nothing here takes one: who waits polls.
 
     Attributes:
         pulse: whether the run makes progress.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        """Nobody has asked yet.
-
-        Arguments:
-            now: seconds that never jump.
-        """
+        """Begin without a request."""
         self.pulse = Pulse(now)
         self._now = now
         self._asked = False
@@ -41,14 +37,14 @@ class Stop:
         self._since: float | None = None
 
     def ask(self, what: str, *, insists: bool = True) -> None:
-        """Ask.
+        """Request the run to stop.
 
         Arguments:
             what: who or what asks, such as the signal's name.
-            insists: whether a second request stops the run at once; a terminal that goes away asks, and never insists.
+            insists: whether this stops the run at once if it is the second request; a closed terminal never insists.
 
         Raises:
-            KeyboardInterrupt: it was asked more than :data:`ONE_S` before.
+            KeyboardInterrupt: an earlier request is more than :data:`ONE_S` old.
         """
         now, first = self._now(), self._since is None
         if self._since is not None and (not insists or now - self._since < ONE_S):
@@ -59,23 +55,23 @@ class Stop:
             raise KeyboardInterrupt(what)
 
     def check(self) -> None:
-        """Raise if somebody asked: called where nothing is half done.
+        """Raise if a stop was requested: called where nothing is half done.
 
         Raises:
-            mxlib.base.errors.InterruptedRunError: somebody did.
+            mxlib.base.errors.InterruptedRunError: a stop was requested.
         """
         if self._asked:
             raise InterruptedRunError(self._what)
 
     def rest(self) -> None:
-        """The run has heard; its own clean end goes on undisturbed until it is asked again."""
+        """Take the request as heard: the run's clean end goes on undisturbed until the next request."""
         self._asked = False
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, unless somebody asks.
+        """Let time pass, unless a stop is requested.
 
         Raises:
-            mxlib.base.errors.InterruptedRunError: somebody did.
+            mxlib.base.errors.InterruptedRunError: a stop was requested.
         """
         self.pulse.quiet(seconds)
         end = self._now() + seconds
@@ -89,15 +85,11 @@ class StoppableClock(SystemClock):
     """The machine's clock; its sleep ends when the run is asked to stop."""
 
     def __init__(self, stop: Stop):
-        """Keep who is asked.
-
-        Arguments:
-            stop: whether somebody asked.
-        """
+        """Wrap the machine's clock."""
         self._stop = stop
 
     def now(self) -> datetime:
-        """The wall clock, aware, in UTC."""
+        """Return the wall clock's time, aware, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
@@ -107,11 +99,7 @@ class StoppableClock(SystemClock):
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into a request to stop. Only in the main thread; elsewhere nothing changes.
-
-    Arguments:
-        stop: what hears the request.
-    """
+    """Turn SIGINT, SIGTERM and SIGHUP into a request to stop; in the main thread only, elsewhere nothing changes."""
 
     def handler(number: int, _frame: FrameType | None) -> None:
         stop.ask(signal.Signals(number).name, insists=number != signal.SIGHUP)

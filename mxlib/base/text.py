@@ -1,34 +1,29 @@
-"""Text as people see it: what a remote host prints is data and loses its control characters first."""
+"""Text for people: the output of a remote host is data, and loses its control characters first."""
 
 import re
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-"""C0 and C1 controls but for tab and newline, and the invisible or direction-changing characters of Unicode."""
+"""C0 and C1 controls except tab and newline, and the invisible or direction-changing characters of Unicode."""
 
 
 def printable(text: str) -> str:
-    """Strip terminal escape sequences and control characters; tabs and newlines stay.
-
-    Arguments:
-        text: whatever a host, a queue or a log file said.
-    """
+    """Strip terminal escape sequences and control characters; tabs and newlines stay."""
     return _CONTROL.sub("", _ANSI.sub("", text))
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """The text on one line, printable, cut with an ellipsis.
+    """Return the text on one line, printable, cut with an ellipsis.
 
     Arguments:
-        text: any text.
-        limit: the greatest length in characters.
+        limit: greatest length in characters.
     """
     flat = " ".join(printable(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people read them.
+    """Return a duration as people read it.
 
     Arguments:
         seconds: zero or more.
@@ -47,10 +42,9 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun.
+    """Return a count with its noun.
 
     Arguments:
-        count: how many.
-        noun: the singular; its plural takes an s.
+        noun: the singular, whose plural takes an s.
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

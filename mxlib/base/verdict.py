@@ -1,4 +1,4 @@
-"""Three-valued verdicts with evidence: the currency between reading, judging and telling."""
+"""Three-valued verdicts with evidence: what checks return and reports show."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Status(Enum):
-    """What a check found. The order is the order of a report: worst first."""
+    """The result of a check. The order is that of a report: worst first."""
 
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
@@ -23,9 +23,9 @@ class Evidence:
     """What decided a verdict.
 
     Attributes:
-        command: what was asked, as somebody could ask it again.
+        command: the command, as a person could repeat it.
         output: the lines that decided, control characters removed.
-        when: when it was read (UTC).
+        when: when they were read (UTC).
     """
 
     command: str
@@ -40,9 +40,8 @@ class Verdict:
     Attributes:
         check: stable name of the check, as in ``--only`` and in metrics.
         status: OK, FAILED or UNKNOWN; UNKNOWN never passes.
-        why: one sentence a person woken at night can act on.
-        evidence: what decided it.
-        warnings: what is not wrong now and can go wrong; shown, and part of no status or exit code.
+        why: one sentence that a person woken at night can act on.
+        warnings: what is not wrong yet but can go wrong; shown, and part of no status or exit code.
     """
 
     check: str
@@ -58,5 +57,5 @@ class Verdict:
 
     @property
     def values(self) -> dict[str, str]:
-        """The verdict without its evidence, as a journal and a report keep it."""
+        """The verdict without its evidence, for journal and report."""
         return {"check": self.check, "status": self.status.value, "why": self.why}

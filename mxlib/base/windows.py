@@ -1,12 +1,12 @@
-"""Maintenance windows: on which days, from when to when, in which time zone; pure.
+"""Maintenance windows: days, opening and closing time, time zone. Pure.
 
 A window is written ``DAYS FROM-TO [ZONE]``: ``mon-thu 22:00-05:00 Europe/Berlin``, ``tue,thu 01:00-04:00``,
 ``2tue 22:00-06:00`` (the second Tuesday of the month), ``-1fri ...`` (the last Friday), ``daily ...``, or ``always``.
 The days are those on which the window opens; where TO is not after FROM it closes on the next day. Without a zone: UTC.
 
-Which days those are is worked out by python-dateutil's rules of RFC 5545 (``FREQ=MONTHLY;BYDAY=...``); what the clock
-shows, by zoneinfo. A time of the clock that comes twice (autumn) or not at all (spring) is read so that the window
-gets shorter, never longer: the opening is the later of the two readings, the closing the earlier one.
+python-dateutil finds the days by the rules of RFC 5545 (``FREQ=MONTHLY;BYDAY=...``), zoneinfo what the clock shows. A
+time that comes twice (autumn) or not at all (spring) is read so that the window gets shorter, never longer: the opening
+is the later of the two readings, the closing the earlier one.
 """
 
 import re
@@ -25,7 +25,7 @@ _DAY_LONG = timedelta(days=1)
 
 
 class WindowError(ValueError):
-    """A text that is no window; says what was expected."""
+    """A text that is no window; the message is what was expected."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,8 @@ class Window:
     Attributes:
         text: as it was written.
         days: the days it opens on, as RFC 5545 numbers and counts them: (0 for Monday, n-th of the month or None).
-        opens: what the clock shows when it opens.
-        closes: what the clock shows when it closes; not after ``opens``: on the next day.
-        zone: whose clock.
+        opens: local time at which it opens.
+        closes: local time at which it closes; on the next day unless it is after ``opens``.
     """
 
     text: str
@@ -47,14 +46,13 @@ class Window:
     zone: ZoneInfo
 
     def spans(self, first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
-        """When it is open, by the days on which it opens.
+        """Yield opening and closing (aware, in UTC, in order) for each day on which the window opens.
+
+        A window of which a change of the clock leaves nothing is left out.
 
         Arguments:
-            first: first day to look at, on the zone's calendar.
-            last: last day to look at.
-
-        Returns:
-            Opening and closing, aware, in UTC, in order; a night whose clock change leaves nothing is left out.
+            first: first day, on the zone's calendar.
+            last: last day, included.
         """
         begin = datetime.combine(first, time())
         for day in _rule(self.days, begin.replace(day=1), datetime.combine(last, time())):
@@ -74,21 +72,18 @@ def _rule(days: Iterable[tuple[int, int | None]], since: datetime, until: dateti
 
 
 def _readings(naive: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Both moments a time of the clock may mean: the same but where the clock is changed (PEP 495)."""
+    """Return both moments that a local time may mean; they differ where the clock is changed (PEP 495)."""
     return (naive.replace(tzinfo=zone, fold=0).astimezone(UTC), naive.replace(tzinfo=zone, fold=1).astimezone(UTC))
 
 
 def parse(text: str) -> Window | None:
     """Read one window.
 
-    Arguments:
-        text: as above.
-
     Returns:
-        None for :data:`ALWAYS`.
+        The window; None for :data:`ALWAYS`.
 
     Raises:
-        WindowError: it is no window.
+        WindowError: the text is no window.
     """
     flat = " ".join(text.split())
     if flat == ALWAYS:
@@ -102,13 +97,10 @@ def parse(text: str) -> Window | None:
 
 
 def parse_all(texts: Iterable[str]) -> tuple[Window, ...]:
-    """Read several windows; none at all, or one that is :data:`ALWAYS`, means that it is always open.
-
-    Arguments:
-        texts: as above.
+    """Read several windows; an empty result means always open: no text, or one that is :data:`ALWAYS`.
 
     Raises:
-        WindowError: one of them is no window.
+        WindowError: one of the texts is no window.
     """
     found = [parse(text) for text in texts]
     return () if None in found else tuple(one for one in found if one is not None)
@@ -153,14 +145,12 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def closing(windows: Sequence[Window], at: datetime) -> datetime | None:
-    """When what is open now closes; windows that touch or overlap count as one. Two days ahead are looked at.
+    """Return when the windows that are open now close; None where none is open.
+
+    Windows that touch or overlap count as one. Looks two days ahead.
 
     Arguments:
-        windows: all of them.
         at: now, aware.
-
-    Returns:
-        None: none is open.
     """
     end = None
     for opens, closes in _around(windows, at, days=2):
@@ -170,14 +160,10 @@ def closing(windows: Sequence[Window], at: datetime) -> datetime | None:
 
 
 def opening(windows: Sequence[Window], at: datetime) -> datetime | None:
-    """When the next one opens.
+    """Return when the next window opens; None where none does within a year.
 
     Arguments:
-        windows: all of them.
         at: now, aware.
-
-    Returns:
-        None: not within a year.
     """
     near = (opens for days in (8, 366) for opens, _ in _around(windows, at, days) if opens > at)
     return next(near, None)

@@ -1,4 +1,4 @@
-"""The sections of the site's configuration about alerts: what is asked, and what is silenced."""
+"""The sections ``alerts`` and ``downtime`` of the site's configuration: which alerts block a run, and silences."""
 
 import re
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ _LABELS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=[^,=]+(,[A-Za-z_][A-Za-z0-9_]*=[^,
 
 @dataclass(frozen=True)
 class AlertsSection:
-    """Alerts that speak against touching a host.
+    """Alerts that block a run.
 
     Attributes:
-        source: where they are asked for; "none" where there is no Alertmanager.
-        instance: which one of Spicerack's ``alertmanager/config.yaml``; empty is its default.
-        service: labels of alerts about the whole service, such as ``service=mail``; with commas all must hold.
+        source: where alerts are read; "none" where there is no Alertmanager.
+        instance: the instance of Spicerack's ``alertmanager/config.yaml``; empty is its default.
+        service: labels of alerts about the whole service, such as ``service=mail``; of several, separated by commas,
+            all must match.
         ignored: names of alerts that do not matter.
     """
 
@@ -32,11 +33,11 @@ class AlertsSection:
 
 @dataclass(frozen=True)
 class DowntimeSection:
-    """Silences: short and prolonged while a run lives, so that a host left out of service alerts soon.
+    """Silences: short, and prolonged while the run lives, so that a host left out of service alerts soon.
 
     Attributes:
-        minutes: how long one silence lasts without being prolonged; 0 for none.
-        through: where it is set.
+        minutes: how long a silence lasts unless it is prolonged; 0 sets none.
+        through: where silences are set.
     """
 
     minutes: int = 10

@@ -21,23 +21,23 @@ def _unit(name: str, kind: str) -> bool:
 
 @dataclass(frozen=True)
 class AliasGenerator:
-    """A unit that is started by a timer and writes a file of mail addresses on every MX.
+    """A unit that a timer starts, and that writes a file of mail addresses on every MX.
 
     Attributes:
-        name: what it is called in reports and metrics.
+        name: its name in reports and metrics.
         unit: the service that writes the file.
-        file: the file, by its absolute path.
-        timer: what starts it; None where something else does.
-        format: ``aliases``: lines "ADDRESS: TARGET", as of aliases(5); ``table``: "ADDRESS TARGET",
-            as of Postfix's tables; ``list``: an address a line.
-        floor: entries the file must have at least; the generator of 2022 wrote any number until its authors added one.
+        file: absolute path of the file.
+        timer: the timer that starts it; None where something else does.
+        format: ``aliases``: lines "ADDRESS: TARGET", as in aliases(5); ``table``: "ADDRESS TARGET", as in Postfix's
+            tables; ``list``: an address a line.
+        floor: fewest entries the file must have; without such a floor, the generator of 2022 accepted any number.
         interval: seconds between two runs.
         bound: seconds a run may take; one that takes longer is stuck.
-        max_age: seconds since the file was last written; None is twice the interval. A generator that leaves an
-            unchanged file alone needs more.
-        max_difference: share of the entries by which the number may differ from the peers', 0 to 1.
-        samples: addresses of it that every MX must accept.
-        start_timeout: seconds that ``--pin-timeout`` gives the unit.
+        max_age: greatest age of the file in seconds; None is twice the interval. A generator that does not write an
+            unchanged file again needs more.
+        max_difference: how far the number of entries may differ from the peers', as a share, 0 to 1.
+        samples: addresses in the file that every MX must accept.
+        start_timeout: start timeout in seconds that ``--pin-timeout`` sets for the unit.
     """
 
     name: str
@@ -68,10 +68,10 @@ class AliasGenerator:
 
     @property
     def allowed_age(self) -> float:
-        """Seconds since the file was last written that are not too many."""
+        """Greatest age of the file in seconds."""
         return 2 * self.interval if self.max_age is None else self.max_age
 
     @property
     def success_age(self) -> float:
-        """Seconds since the last run that ended well that are not too many: one run may be missed."""
+        """Greatest age, in seconds, of the last successful run: one run may be missed."""
         return 2 * self.interval

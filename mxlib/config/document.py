@@ -1,4 +1,4 @@
-"""A YAML file as it is written: what stands in it twice is an error, and every error names the file and the line."""
+"""Reading a YAML file: a repeated key is an error, and every error names the file and the line."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader takes the last of two equal keys in silence."""
+    """Refuses repeated keys, of which PyYAML's safe loader silently takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[Any, int] = {}
@@ -31,7 +31,7 @@ def read(path: Path) -> Any:
     """Return the document of a YAML file.
 
     Raises:
-        mxlib.base.errors.ConfigError: it cannot be read, is not YAML, or has a key twice; names the file and the line.
+        mxlib.base.errors.ConfigError: the file cannot be read, is not YAML, or has a key twice.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506

@@ -1,4 +1,4 @@
-"""Kernels that are known to be bad: a version, a condition and what makes it harmless, never a version alone."""
+"""Kernels that are known to be bad: versions, conditions, and what makes them harmless; never versions alone."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from mxlib.config.mta import known
 from mxlib.model.debversion import DebianVersion, satisfies
 
 SHIPPED = tuple(sorted((Path(__file__).parents[1] / "mta").glob("*/known-bad-kernels.yaml")))
-"""What each MTA's adapter brings along."""
+"""The lists that come with the MTAs' adapters."""
 STALE = timedelta(days=365)
 _KEYS = frozenset({"id", "affects", "when", "unless", "symptom", "action", "reason", "reviewed"})
 _REQUIRED = ("id", "affects", "action", "reason", "reviewed")
@@ -26,12 +26,12 @@ class Action(Enum):
 
     REFUSE = "refuse"
     TRIAL = "trial"
-    """Only as a one-time boot with every test mail."""
+    """Boot it once, and verify it with every test mail."""
     WARN = "warn"
 
 
 class Applies(Enum):
-    """Whether an entry is about a kernel as it would run on a host."""
+    """Whether an entry applies to a kernel as it would run on a host."""
 
     YES = "yes"
     NO = "no"
@@ -43,16 +43,15 @@ class KnownBad:
     """An entry of the list.
 
     Attributes:
-        entry_id: stable, as logs and options use it.
-        release: range of upstream versions; empty if it does not matter.
-        package: name of the image package; empty if it does not matter.
-        abi: beginning of the ABI name, such as ``5.10.0-9``; empty if it does not matter.
-        mta: the MTA that is hurt and the range of its upstream version, such as ``NAME>=4.93``; empty if every MTA is.
-        unless: kernel parameters and the values each of which makes it harmless.
-        symptom: how it shows.
-        action: what to do about it.
-        reason: where it is described.
-        reviewed: when somebody last looked whether it still holds.
+        entry_id: stable id, for logs and options.
+        release: range of upstream versions; empty if any.
+        package: name of the image package; empty if any.
+        abi: beginning of the ABI name, such as ``5.10.0-9``; empty if any.
+        mta: the affected MTA and the range of its upstream version, such as ``NAME>=4.93``; empty if every MTA is.
+        unless: kernel parameters with values; each pair alone makes the kernel harmless.
+        symptom: how the fault shows.
+        reason: URL that describes the fault.
+        reviewed: when somebody last checked that the entry still holds.
     """
 
     entry_id: str
@@ -76,10 +75,10 @@ class Candidate:
     """A kernel as it would run on a host.
 
     Attributes:
-        abi: its ABI name, as ``uname -r`` would say it.
-        version: version of its package; empty when it is not known.
-        mta: name of the MTA, as the configuration has it.
-        mta_version: its upstream version; empty when it is not known.
+        abi: its ABI name, as ``uname -r`` would print it.
+        version: version of its package; empty if unknown.
+        mta: name of the MTA, as in the configuration.
+        mta_version: its upstream version; empty if unknown.
         sysctls: kernel parameters of the host; a missing one is not set.
     """
 
@@ -103,7 +102,7 @@ def _affected(entry: KnownBad, kernel: Candidate) -> Applies:
 
 
 def applies(entry: KnownBad, kernel: Candidate) -> Applies:
-    """Whether an entry is about a kernel, under the conditions of the host."""
+    """Whether an entry applies to a kernel, under the conditions of the host."""
     affected = _affected(entry, kernel)
     if affected is Applies.NO or any(kernel.sysctls.get(key) == value for key, value in entry.unless):
         return Applies.NO
@@ -120,14 +119,14 @@ def applies(entry: KnownBad, kernel: Candidate) -> Applies:
 
 
 def _split(mta: str) -> tuple[str, str]:
-    """Name and range of versions of an MTA."""
+    """Return the name of an MTA and its range of versions."""
     name = re.match(r"[a-z]*", mta)
     assert name is not None
     return name[0], mta[name.end() :]
 
 
 def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str] = ()) -> dict[Applies, list[KnownBad]]:
-    """Entries by whether they are about a kernel."""
+    """Return the entries by whether they apply to a kernel."""
     found: dict[Applies, list[KnownBad]] = {state: [] for state in Applies}
     skipped = frozenset(allowed)
     for entry in entries:
@@ -137,7 +136,7 @@ def about(entries: Iterable[KnownBad], kernel: Candidate, allowed: Iterable[str]
 
 
 def parse_entries(raw: Any, source: str) -> tuple[KnownBad, ...]:
-    """Validate a loaded list.
+    """Turn a loaded YAML document into entries.
 
     Raises:
         mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
@@ -207,7 +206,7 @@ def _unless(one: Any, where: str) -> tuple[str, str]:
 
 
 def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
-    """Return all entries; one of the site's own replaces a shipped one of the same id.
+    """Return all entries; one in the site's files replaces a shipped one of the same id.
 
     Raises:
         mxlib.base.errors.ConfigError: names the file, the entry, the key, the value and what was expected.
@@ -220,9 +219,9 @@ def load(files: Iterable[str | Path] = ()) -> tuple[KnownBad, ...]:
 
 
 def overdue(entries: Iterable[KnownBad], today: date) -> tuple[str, ...]:
-    """Return a warning for each entry that was reviewed too long ago; such an entry still holds."""
+    """Return a warning for each entry whose review is overdue; such an entry still holds."""
     return tuple(
-        f"known-bad kernel {entry.entry_id}: last reviewed on {entry.reviewed}; look whether it still holds, "
+        f"known-bad kernel {entry.entry_id}: last reviewed on {entry.reviewed}; check whether it still holds, "
         "then renew the date"
         for entry in entries
         if entry.stale(today)

@@ -16,7 +16,7 @@ from mxlib.config.values import DERIVED, REPEATS
 _MISSING = dataclasses.MISSING
 _SCALARS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", Path: "a file name"}
 _SHOWN = 200
-"""Characters of a wrong value that an error shows."""
+"""How many characters of a wrong value an error shows."""
 
 
 def load(path: Path) -> Site:
@@ -46,7 +46,7 @@ def parse(raw: Any, source: str) -> Site:
 
 
 class _WrongValueError(Exception):
-    """A value that is not what its key expects."""
+    """A value is not what its key expects."""
 
     def __init__(self, key: str, expected: str, found: str):
         super().__init__(f"{key or 'the document'}: expected {expected}, {found}")
@@ -60,7 +60,7 @@ def _got(value: Any) -> str:
 
 
 def _build(cls: type, raw: Any, key: str) -> Any:
-    """Make one dataclass of one mapping."""
+    """Turn a mapping into a dataclass."""
     if not isinstance(raw, Mapping):
         raise _WrongValueError(key, "a mapping", _got(raw))
     hints = typing.get_type_hints(cls)
@@ -81,7 +81,7 @@ def _build(cls: type, raw: Any, key: str) -> Any:
 
 
 def _found(fields: Mapping[str, Any], raw: Any, name: str) -> str:
-    """What stands at a key that a section has refused; where nothing does, its default has been refused."""
+    """Return the value of a key that a section has refused; if the key is not set, its default was refused."""
     value, first = raw, name.partition(".")[0]
     for part in name.split("."):
         if not isinstance(value, Mapping) or part not in value:
@@ -94,7 +94,7 @@ def _found(fields: Mapping[str, Any], raw: Any, name: str) -> str:
 def _refuse_unknown(raw: Mapping[Any, Any], fields: Mapping[str, Any], key: str) -> None:
     for name in raw:
         if name not in fields:
-            # the value is not shown: it may be a password that somebody put into the wrong place
+            # the value is not shown: it may be a password in the wrong place
             near = difflib.get_close_matches(str(name), fields, n=1)
             meant = f" (is {near[0]} meant?)" if near else ""
             raise _WrongValueError(key, f"one of the keys {', '.join(sorted(fields))}", f"got {name!r}{meant}")
@@ -117,7 +117,7 @@ def _join(key: str, name: str) -> str:
 
 
 def _words(hint: Any) -> str:
-    """What a value of this type is called."""
+    """Return what a value of this type is called in a message."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple:
         return "a list"
@@ -131,14 +131,14 @@ def _words(hint: Any) -> str:
 
 
 def _may_be_empty(hint: Any) -> bool:
-    """Whether nothing has to be said of a thing but its name: then a list of names stands for a mapping."""
+    """Whether every key of a mapping is optional: then a list of names may replace a mapping by name."""
     return dataclasses.is_dataclass(hint) and all(
         one.default is not _MISSING or one.default_factory is not _MISSING for one in dataclasses.fields(hint)
     )
 
 
 def _convert(hint: Any, raw: Any, key: str) -> Any:
-    """Turn one value into what the annotation says."""
+    """Turn a value into the annotated type."""
     origin = typing.get_origin(hint)
     if origin is tuple:
         return _convert_tuple(typing.get_args(hint), raw, key)
@@ -181,7 +181,7 @@ def _convert_dict(hint: Any, raw: Any, key: str) -> dict[str, Any]:
 
 
 def _convert_union(hint: Any, raw: Any, key: str) -> Any:
-    """Of the forms a key may take, the one whose shape the value has."""
+    """Turn a value into the one of several types whose shape it has."""
     args = typing.get_args(hint)
     if raw is None and types.NoneType in args:
         return None
@@ -193,7 +193,7 @@ def _convert_union(hint: Any, raw: Any, key: str) -> Any:
 
 
 def _has_shape(hint: Any, raw: Any) -> bool:
-    """Whether a value can be meant as this form: mappings are dataclasses, lists are tuples."""
+    """Whether a value has the shape of a type: mappings are dataclasses, lists are tuples."""
     if typing.get_origin(hint) is typing.Literal:
         return raw in typing.get_args(hint)
     if typing.get_origin(hint) is tuple:

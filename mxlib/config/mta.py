@@ -7,5 +7,5 @@ MTA = "exim"
 
 
 def known() -> tuple[str, ...]:
-    """Return the names of all for which there is an adapter: a folder of ``mxlib/mta`` each."""
+    """Return the names of all MTAs that have an adapter: a folder of ``mxlib/mta`` each."""
     return tuple(sorted(path.parent.name for path in (Path(__file__).parents[1] / "mta").glob("*/adapter.py")))

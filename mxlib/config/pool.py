@@ -1,4 +1,4 @@
-"""Where an MX is, and the conftool objects that put it into service."""
+"""The location of an MX, and the conftool objects that put it into service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from mxlib.config.values import NAME_PATTERN, must
 
 @dataclass(frozen=True)
 class MxSection:
-    """What is known of an MX beside its name.
+    """What the site says of an MX besides its name.
 
     Attributes:
-        dc: its data centre, as conftool's tag has it, or whatever else fails as one; None: one for all.
-        preference: of its MX record, 0 to 65535.
+        dc: its data centre (conftool's tag), or whatever else fails as one; None if all MXs share one.
+        preference: preference of its MX record, 0 to 65535.
     """
 
     dc: str | None = None
@@ -24,7 +24,7 @@ class MxSection:
 
     @property
     def data_centre(self) -> str:
-        """Name of what fails as one with it."""
+        """Name of its data centre."""
         return self.dc or "default"
 
 
@@ -33,8 +33,6 @@ class ConftoolTags:
     """The tags that select the conftool objects of one MX: entity ``node``, named like the host.
 
     Attributes:
-        dc: value of the tag.
-        cluster: value of the tag.
         services: values of the tag ``service``, one object each.
     """
 
@@ -45,11 +43,11 @@ class ConftoolTags:
 
 @dataclass(frozen=True)
 class ConftoolHost:
-    """Tags of one MX that differ from those for all.
+    """Tags of one MX that differ from the common ones.
 
     Attributes:
-        cluster: value of the tag; None: as for all.
-        service: value of the tag, or several; None: as for all.
+        cluster: value of the tag; None for the common one.
+        service: value of the tag, or several; None for the common one.
     """
 
     cluster: str | None = None
@@ -62,12 +60,12 @@ class ConftoolHost:
 
 @dataclass(frozen=True)
 class ConftoolSection:
-    """Which conftool objects put an MX into service: those with its data centre, these tags, and its name.
+    """Which conftool objects put an MX into service: those with its data centre, these tags and its name.
 
     Attributes:
         cluster: value of the tag.
-        service: value of the tag, or several: each object is set, verified and restored by itself.
-        hosts: tags that differ, by the name of the MX.
+        service: value of the tag, or several; each object is set, verified and restored by itself.
+        hosts: tags that differ, by name of the MX.
     """
 
     cluster: str
@@ -78,11 +76,7 @@ class ConftoolSection:
         _exact(self.cluster, self.service)
 
     def tags(self, host: str, mxs: Mapping[str, MxSection]) -> ConftoolTags:
-        """Return the tags of one MX.
-
-        Arguments:
-            mxs: where each MX is.
-        """
+        """Return the tags of one MX."""
         own = self.hosts.get(host, ConftoolHost(self.cluster, self.service))
         services = self.service if own.service is None else own.service
         return ConftoolTags(mxs[host].dc or "", own.cluster or self.cluster, _several(services))
@@ -104,7 +98,7 @@ def _several(service: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _exact(cluster: str | None, service: str | tuple[str, ...] | None) -> None:
-    # Spicerack makes regular expressions of tags, so a pattern might select what nobody meant.
+    # Spicerack takes tags for regular expressions, so a pattern might select objects that nobody meant.
     expected = "an exact name, no pattern"
     must(cluster is None or bool(NAME_PATTERN.fullmatch(cluster)), "cluster", expected)
     services = () if service is None else _several(service)

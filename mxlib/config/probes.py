@@ -1,4 +1,4 @@
-"""The section of the test mails in the site's configuration."""
+"""The section ``probes`` of the site's configuration: test mails and SMTP sessions."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ from mxlib.config.values import ADDRESS_PATTERN, NAME_PATTERN, must, positive
 
 @dataclass(frozen=True)
 class OutboundProbe:
-    """One kind of test mail that leaves through the MX.
+    """A test mail that leaves through the MX.
 
     Attributes:
-        name: what the destination is called in reports.
-        to: recipient whose mail exchanger represents a class of destinations.
-        family: address family the recipient's name server answer allows; "any" reports the one used.
-        sizes: bytes of body, one mail each. Only large bodies showed the fault of 2021.
-        times: how often each; TCP Fast Open needs a cookie from an earlier contact, so twice.
+        name: name of the destination in reports.
+        to: a recipient whose mail exchanger represents a class of destinations.
+        family: the address family to which the recipient's DNS records lead; "any" reports the one used.
+        sizes: sizes of the body in bytes, one mail each. Only large bodies showed the fault of 2021.
+        times: how often each is sent; TCP Fast Open needs a cookie from an earlier contact, hence twice.
     """
 
     name: str
@@ -36,16 +36,16 @@ class OutboundProbe:
 
 @dataclass(frozen=True)
 class InboundProbe:
-    """What the MX has to answer to a sender from outside.
+    """What the MX must answer in an SMTP session from outside.
 
     Attributes:
-        accepted: recipients that get 250.
-        refused: local recipients that get 5xx.
-        relay: a foreign recipient that must be refused; none where management hosts may relay.
-        source_ports: first and last source port of the prober, let through a closed port while probes run.
-        port: where to connect.
-        ca_file: authorities that signed the certificate; none is the system's store.
-        compared: local recipients of which only is known that every MX must answer the same.
+        accepted: recipients that it must accept (250).
+        refused: local recipients that it must refuse (5xx).
+        relay: a foreign recipient that it must refuse; None where management hosts may relay.
+        source_ports: first and last source port of the prober; they pass the closed ports while probes run.
+        port: TCP port to connect to.
+        ca_file: authorities that signed the certificate; None is the system's store.
+        compared: local recipients for which only this is known: every MX must answer the same.
     """
 
     accepted: tuple[str, ...]
@@ -69,13 +69,13 @@ class InboundProbe:
 
 @dataclass(frozen=True)
 class ProbeSection:
-    """The test mails.
+    """Test mails and SMTP sessions.
 
     Attributes:
         sender: envelope sender; bounces of test mails come back to it.
-        outbound: what is sent through the MX.
-        inbound: what the MX is asked from outside.
-        timeout: seconds until a test mail has to be delivered.
+        outbound: test mails that are sent through the MX.
+        inbound: what the MX must answer from outside.
+        timeout: seconds within which a test mail must be delivered.
     """
 
     sender: str

@@ -12,7 +12,7 @@ _PATTERN = re.compile(r"[A-Za-z0-9:_.@*\\-]{1,200}")
 
 
 def _mitigations() -> dict[str, tuple[str, ...]]:
-    """What made the kernel bug of 2021 harmless, by itself each."""
+    """The kernel parameters of which each alone made the kernel bug of 2021 harmless."""
     return {
         "net.ipv4.tcp_fastopen": ("0",),
         "net.ipv4.tcp_fastopen_blackhole_timeout_sec": ("3600",),
@@ -25,12 +25,12 @@ class RemedySection:
     """How far the remedies may go.
 
     Attributes:
-        sysctls: kernel parameters that may be set, each with the values it may be set to; those that ``verify.sysctls``
-            requires may be set to what it requires, too.
-        clearable_units: patterns of units whose failure is stale once it is over, so that it may be cleared.
+        sysctls: kernel parameters that may be set, each with its allowed values; a parameter in ``verify.sysctls`` may
+            also be set to the value required there.
+        clearable_units: patterns of units whose past failure may be cleared.
         unit_timeout: seconds a unit may take to start.
         hole_max: seconds a temporary hole may stay open.
-        firewall_undo: seconds after which a reload of the firewall is taken back unless a new session has proven it.
+        firewall_undo: seconds after which a reload of the firewall is undone unless a new session has proven it.
     """
 
     sysctls: dict[str, tuple[str, ...]] = field(default_factory=_mitigations)

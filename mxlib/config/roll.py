@@ -14,15 +14,15 @@ _SERVER = re.compile(r"[A-Za-z0-9.-]{1,253}(?::(?P<port>\d{1,5}))?")
 
 @dataclass(frozen=True)
 class RollSoak:
-    """The watch between two hosts: it ends by evidence, within a bound.
+    """The soak between two hosts: evidence ends it, within bounds of time.
 
     Attributes:
-        seconds: at least so long.
-        limit: at most so long; without enough evidence by then the roll stops.
-        deliveries: recipients that real mail has to be delivered to in that time, test mails left out.
-        growth: messages by which the queue may have grown.
+        seconds: shortest duration.
+        limit: longest duration in seconds; without enough evidence by then the roll stops.
+        deliveries: recipients to whom real mail must have been delivered; test mails do not count.
+        growth: messages by which the queue may grow.
         errors: messages that one new class of error may hit; "SMTP timeout after end of data" may hit none.
-        every: seconds between two looks.
+        every: seconds between two readings.
     """
 
     seconds: float = 1800.0
@@ -44,10 +44,10 @@ class RollNotify:
     """Who gets a mail when a roll stops.
 
     Attributes:
-        to: mail addresses.
-        sender: from whom.
-        smtp: a mail server, ``host`` or ``host:port``; none: the management host's own sendmail.
-        success: whether a mail is also sent when a roll is done.
+        to: mail addresses of the recipients.
+        sender: mail address of the sender.
+        smtp: a mail server, ``host`` or ``host:port``; None is the management host's own sendmail.
+        success: whether a roll that is done sends a mail, too.
     """
 
     to: tuple[str, ...] = ()
@@ -67,16 +67,16 @@ class RollSection:
     """How a kernel is rolled over the MXs.
 
     Attributes:
-        windows: when a host may be begun, see :mod:`mxlib.base.windows`; none: at any time.
-        canary: the MX that goes first; none: the first in order.
-        max_failed: failures that a roll may go on after, over all its nights.
-        max_out: MXs that may be out of service or not well at a time, the one that is rebooted included.
-        leftovers: what to do with an MX that an earlier run of a roll left out of service.
-        soak: the watch between two hosts.
-        slack: by how much the expected time of a host is multiplied, before it has to fit the window.
+        windows: when a host may be begun, see :mod:`mxlib.base.windows`; without any, at any time.
+        canary: the MX that goes first; None is the first in order.
+        max_failed: failures after which a roll still continues, counted over all its nights.
+        max_out: MXs that may be out of service or unwell at a time, including the one that is rebooted.
+        leftovers: what to do with an MX that an earlier roll left out of service.
+        soak: the soak between two hosts.
+        slack: factor on the expected time of a host, which then must fit the window.
         notify: who gets a mail.
-        metrics: file for the node exporter's textfile collector; none: none is written.
-        task_url: where tasks are found, with ``{task}`` in it: for the known-bad entry of a rollback.
+        metrics: file for the node exporter's textfile collector; None writes none.
+        task_url: URL of a task, with ``{task}`` in it, for the known-bad entry of a rollback.
     """
 
     windows: tuple[str, ...] = ()

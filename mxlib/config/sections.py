@@ -28,9 +28,9 @@ class SlotSection:
     """The one slot of the whole service, in etcd (API version 2).
 
     Attributes:
-        key: etcd directory that holds it.
-        lease: seconds after which a run that has died no longer counts as living.
-        etcdrc: the file with the parameters of python-etcd's client, the one Spicerack uses for its locks.
+        key: etcd directory of the slot.
+        lease: seconds after which a run that has died no longer counts as alive.
+        etcdrc: file with the parameters of python-etcd's client, which Spicerack uses for its locks.
     """
 
     key: str = "/mx-cookbooks/mail"
@@ -47,11 +47,11 @@ class DrainSection:
     """How far a queue is emptied before a reboot: to a bound, not to zero, as queued mail is not lost.
 
     Attributes:
-        timeout: seconds after which draining ends with what is left.
+        timeout: seconds after which the drain ends, whatever is left.
         max_residual: messages that may be left.
         runners: queue runners at the same time.
-        still_timeout: seconds the MTA has to come to rest after its stop.
-        retry_cutoff: seconds until the MTA gives up on a message, where its own retry rules cannot be read.
+        still_timeout: seconds the MTA may take to come to rest after its stop.
+        retry_cutoff: age in seconds at which the MTA gives up on a message, used where its retry rules cannot be read.
     """
 
     timeout: float = 900.0
@@ -73,10 +73,11 @@ class BootSection:
     """The reboot.
 
     Attributes:
-        timeout: seconds from the reboot command to a new boot that answers.
-        panic: seconds after which a panic of the trial kernel becomes a reboot, hence a return to the fallback; 0
-            leaves the command line alone.
-        proof_holds: seconds after which a boot that was verified is verified again before it returns to service.
+        timeout: seconds from the reboot command until the new boot must answer.
+        panic: seconds after which the trial kernel reboots from a panic, into the fallback; 0 leaves the kernel's
+            command line alone.
+        proof_holds: seconds for which the verification of a boot holds; after that it is repeated before the host
+            returns to service.
     """
 
     timeout: float = 300.0
@@ -91,10 +92,10 @@ class BootSection:
 
 @dataclass(frozen=True)
 class SoakSection:
-    """The watch after the MX is back in service.
+    """The soak after the MX is back in service.
 
     Attributes:
-        seconds: how long.
+        seconds: duration.
     """
 
     seconds: float = 60.0
@@ -105,11 +106,11 @@ class SoakSection:
 
 @dataclass(frozen=True)
 class AnnounceSection:
-    """Where the outcome of a run is announced. Spicerack itself logs its beginning and its end.
+    """Where the outcome of a run is announced. Spicerack itself logs the beginning and the end.
 
     Attributes:
         sal: whether the outcome goes to the server admin log, in one line.
-        phabricator: configuration file of the bot that comments on the run's task; none comments nowhere.
+        phabricator: configuration file of the bot that comments on the run's task; None comments nowhere.
     """
 
     sal: bool = True
@@ -122,7 +123,7 @@ class ClientsSection:
 
     Attributes:
         internal: networks of clients that may have no failover of their own.
-        monitoring: networks or addresses whose connections carry no mail that could be lost.
+        monitoring: networks or addresses whose connections carry no mail.
     """
 
     internal: tuple[str, ...] = ()
@@ -142,16 +143,16 @@ class GanetiSection:
     """The hypervisor's remote API.
 
     Attributes:
-        user: its user.
-        password_file: a file only root can read.
-        rapi: base URL of the one cluster that all MXs are in; None where Netbox knows the cluster of each.
-        netbox: whether Netbox is asked, through Spicerack, where there is no ``rapi``.
-        ca_file: authority of its certificate; none is the system's store.
+        user: user of the API.
+        password_file: file with the password, readable by root only.
+        rapi: base URL of the one cluster that holds all MXs; None where Netbox knows the cluster of each.
+        netbox: whether Netbox is asked for the cluster, through Spicerack; only without ``rapi``.
+        ca_file: authority of the API's certificate; None is the system's store.
         timeout: seconds a request may take.
-        master: the cluster's master, for gnt-instance over SSH; none is the host in ``rapi``, or the cluster's own name
-            in Netbox.
-        ssh_options: options of the ssh that carries the console.
-        prevention: what is done before a cold start that would rename the network interface.
+        master: the cluster's master, for gnt-instance over SSH; None is the host in ``rapi``, or the cluster's name in
+            Netbox.
+        ssh_options: options of the ssh command that carries the console.
+        prevention: how a host is prepared for a cold start that would rename its network interface.
     """
 
     user: str
@@ -174,12 +175,12 @@ class GanetiSection:
 
 @dataclass(frozen=True)
 class ConsoleSection:
-    """The serial console's login.
+    """The login on the serial console.
 
     Attributes:
-        password_file: a file only root can read; none asks on a terminal.
-        user: who logs in.
-        transcripts: directory of what was seen on the console.
+        password_file: file with the password, readable by root only; None asks on a terminal.
+        user: user that logs in.
+        transcripts: directory for transcripts of the console.
     """
 
     password_file: Path | None = None
@@ -195,29 +196,29 @@ class Site:
     """The whole configuration of a site.
 
     Attributes:
-        mxs: every MX of the service, by name, with where it is; a list of names where nothing is said of them.
-        probes: test mails.
-        pool: the pool state in front, or "none": then the clients' own failover is the pool.
-        min_in_service: other MXs that have to be in service and verified while one is out.
-        mta: which MTA the hosts run.
-        ports: mail ports, closed at the packet while depooled.
+        mxs: every MX of the service by name, with its location; a list of names will do where there is nothing to add.
+        probes: test mails and SMTP sessions.
+        pool: the pool state, or "none" where the clients' own failover is all there is.
+        min_in_service: other MXs that must be in service and verified while one is out.
+        mta: the MTA of the hosts.
+        ports: mail ports, closed by the packet filter while the host is depooled.
         slot: the one slot of the service.
         drain: how far the queue is emptied.
         boot: the reboot.
-        soak: the watch at the end.
-        alerts: what is asked before and after.
+        soak: the soak at the end.
+        alerts: alerts that block a run.
         announce: where the outcome of a run is announced.
         downtime: silences.
-        puppet: whether Puppet is disabled around a run.
+        puppet: whether Puppet is disabled during a run.
         clients: who sends through the MXs.
-        reports: directory of reports and journals; none is beside Spicerack's log.
+        reports: directory of reports and journals; None is beside Spicerack's log.
         ganeti: the hypervisor, where the MXs are virtual.
         console: the serial console.
-        verify: what the checks judge by.
+        verify: thresholds of the checks.
         aliases: units that write files of mail addresses on every MX.
         roll: how a kernel is rolled over the MXs.
         remedy: how far the remedies may go.
-        owner_team: the team that owns the cookbooks, as ``cookbook -l`` names it; empty: nobody is named.
+        owner_team: the team that owns the cookbooks, for ``cookbook -l``; empty names none.
     """
 
     mxs: dict[str, MxSection]
@@ -264,5 +265,5 @@ class Site:
             must(not without, "mxs", f"a dc for each MX, as conftool's objects are found by it: {', '.join(without)}")
 
     def conftool_tags(self, host: str) -> ConftoolTags | None:
-        """Return the tags of an MX's conftool objects; None where no pool state is in front of it."""
+        """Return the tags of an MX's conftool objects; None where the site has no pool state."""
         return self.pool.conftool.tags(host, self.mxs) if isinstance(self.pool, PoolSection) else None

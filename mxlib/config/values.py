@@ -11,16 +11,15 @@ HOST_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-
 ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]+")
 DERIVED = "derived"
-"""Marks a field that follows from another key, so that its own name is none."""
+"""Marks a field that is derived from another key, so that its own name is no key."""
 REPEATS = "repeats"
-"""Marks a list in which a value may stand twice."""
+"""Marks a list that may repeat a value."""
 
 
 def must(condition: bool, key: str, expected: str) -> None:
     """Refuse a value that is not what it should be.
 
     Arguments:
-        key: the key of the section that has it.
         expected: what it should be, in words.
 
     Raises:
@@ -40,7 +39,7 @@ def positive(value: float, key: str) -> None:
 
 
 def counts(section: object, *keys: str) -> None:
-    """Refuse numbers of things below 0.
+    """Refuse counts below 0.
 
     Raises:
         ValueError: with the key and what was expected.
@@ -50,7 +49,7 @@ def counts(section: object, *keys: str) -> None:
 
 
 def ports(values: Iterable[int], key: str) -> None:
-    """Refuse what is no TCP port.
+    """Refuse values that are no TCP ports.
 
     Raises:
         ValueError: with the key and what was expected.

@@ -1,7 +1,4 @@
-"""What a site expects of its MXs: the thresholds and names the checks judge by, all with defaults.
-
-The keys are those of the section ``verify`` of the site's configuration.
-"""
+"""The section ``verify`` of the site's configuration: thresholds and names for the checks, all with defaults."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,16 +13,16 @@ UNIT_NAME = re.compile(
 
 @dataclass(frozen=True)
 class QueuePolicy:
-    """When a queue is too long. The defaults are those of the site of the 2021 incident.
+    """When a queue is too long. The defaults come from the site of the 2021 incident.
 
     Attributes:
-        warn: messages from which on somebody has to look.
-        critical: messages from which on mail is stuck.
-        old: messages older than ten minutes from which on mail is stuck.
-        frozen: frozen messages from which on somebody has to look.
-        growth: messages by which it may grow in 15 minutes.
-        bounce_s: seconds until its retry cutoff within which a message counts as about to bounce.
-        bouncing: messages about to bounce from which on somebody has to look.
+        warn: queue length from which somebody has to look.
+        critical: queue length from which mail counts as stuck.
+        old: number of messages older than ten minutes from which mail counts as stuck.
+        frozen: number of frozen messages from which somebody has to look.
+        growth: messages by which the queue may grow in 15 minutes.
+        bounce_s: seconds before its retry cutoff within which a message is about to bounce.
+        bouncing: number of messages about to bounce from which somebody has to look.
     """
 
     warn: int = 2000
@@ -46,11 +43,11 @@ class QueuePolicy:
 
 @dataclass(frozen=True)
 class LogPolicy:
-    """How many errors of the last 15 minutes are too many; errors of test mails do not count.
+    """How many errors in 15 minutes are too many; errors of test mails do not count.
 
     Attributes:
         after_data: "SMTP timeout after end of data", the sign of the 2021 fault, over all destinations.
-        per_destination: deferrals and failures of one cause for one destination.
+        per_destination: deferrals and failures with one cause for one destination.
         local: deliveries that failed on the host itself.
     """
 
@@ -67,10 +64,10 @@ class FirewallPolicy:
     """What the packet filter must do.
 
     Attributes:
-        required: whether a host without a packet filter that drops by default has failed.
+        required: whether a host must have a packet filter that drops by default.
         accepted_ports: TCP ports that must be reachable over each family: those in `listeners` from the whole Internet,
             others, such as 22, from some network that the rules name.
-        min_rules: rules each family must have at least; a truncated rule set has fewer.
+        min_rules: fewest rules of each family; a truncated rule set has fewer.
     """
 
     required: bool = True
@@ -84,32 +81,32 @@ class FirewallPolicy:
 
 @dataclass(frozen=True)
 class VerifyPolicy:
-    """What the checks judge by.
+    """Thresholds and names for the checks.
 
     Attributes:
         families: address families an MX serves.
-        required_units: units that must be active; ``a.service|b.service`` is satisfied by any of them.
+        required_units: units that must be active; ``a.service|b.service`` is satisfied by either.
         ignored_units: units whose failure does not matter.
-        activating_s: seconds a unit may be starting; a oneshot that hangs starts for ever.
+        activating_s: seconds a unit may take to start; a hanging oneshot service starts for ever.
         listeners: TCP ports the MTA must listen on, on each family.
         queue: when a queue is too long.
         log: how many errors are too many.
         firewall: what the packet filter must do.
-        conntrack_fullness: share of the connection table, 0 to 1.
-        conntrack_lost: lost or invalid packets counted while test mails are sent.
-        free_percent: free space and inodes of the spool's file system.
-        clock_s: seconds the clock may be off, on top of what the measurement itself takes.
+        conntrack_fullness: greatest share of the connection table in use, 0 to 1.
+        conntrack_lost: most lost or invalid packets while test mails are sent.
+        free_percent: least free space and free inodes of the spool's file system.
+        clock_s: seconds the clock may be off, besides the duration of the measurement.
         puppet: whether Puppet must be enabled.
-        puppet_age_s: seconds since its last run.
-        certificate_days: days a certificate must still be valid.
-        sysctls: keys and the values they must have.
-        watched_sysctls: keys that are read beside them, for the conditions of known-bad kernels.
-        known_bad: files of known-bad kernels, beside the shipped list.
-        allowed_kernels: ids of known-bad entries that are accepted here.
-        answer_s: seconds an answer of an inbound session may take.
-        peers: how many other MXs ask each MX.
-        probes_per_hour: test mails to one destination in an hour, by all MXs and management hosts together.
-        mta: which MTA they run, of the site's key of the same name.
+        puppet_age_s: greatest number of seconds since Puppet's last run.
+        certificate_days: days for which a certificate must still be valid.
+        sysctls: kernel parameters and the values they must have.
+        watched_sysctls: more kernel parameters to read, for the conditions of known-bad kernels.
+        known_bad: files of known-bad kernels, besides the shipped list.
+        allowed_kernels: ids of known-bad entries that this site accepts.
+        answer_s: seconds an answer in an inbound session may take.
+        peers: how many other MXs probe each MX.
+        probes_per_hour: most test mails to one destination in an hour, from all MXs and management hosts together.
+        mta: the MTA, from the site's key of the same name.
     """
 
     families: tuple[int, ...] = (4, 6)
@@ -153,10 +150,10 @@ class VerifyPolicy:
 
     @property
     def read_sysctls(self) -> tuple[str, ...]:
-        """Every kernel parameter that is read for this site."""
+        """All kernel parameters that are read."""
         return tuple(dict.fromkeys((*self.sysctls, *self.watched_sysctls)))
 
     @property
     def unit_names(self) -> tuple[str, ...]:
-        """Every unit named as required, alternatives included."""
+        """All units in ``required_units``, alternatives included."""
         return tuple(dict.fromkeys(name for names in self.required_units for name in names.split("|")))

@@ -11,7 +11,8 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.model.on_host import DIRECTORY, RECORD, RECORD_BEFORE, TOKEN, Kept
-from mxlib.model.record import Record, from_json
+from mxlib.model.record import Record
+from mxlib.model.record_reader import from_json
 from mxlib.model.state import Ports
 
 RULES = f"{DIRECTORY}/depool.nft"

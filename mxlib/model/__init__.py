@@ -1,1 +1,1 @@
-"""The plain values that all others exchange, and what these cookbooks keep on a host."""
+"""Plain values that all folders exchange, and what these cookbooks keep on a host."""

@@ -1,4 +1,4 @@
-"""Alerts as plain values: the parser of Alertmanager's answer, and which of them are about a host or the service."""
+"""Alerts as plain values: the parser of Alertmanager's answer, and which alerts concern a host or the service."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,17 +14,16 @@ _STATES = frozenset({"active", "suppressed", "unprocessed"})
 
 @dataclass(frozen=True)
 class Alert:
-    """An alert that fires, as Alertmanager's API (version 2) lists it.
+    """A firing alert, as Alertmanager's API (version 2) lists it.
 
     Attributes:
-        name: its ``alertname``.
-        instance: its ``instance``, what it is about; may be empty.
-        severity: its ``severity``; may be empty.
-        since: when it began (UTC, by the clock of who raised it).
-        summary: what it says, on one line.
-        labels: all of its labels.
-        silences: ids of the silences that keep it quiet.
-        inhibited: whether another alert keeps it quiet.
+        name: label ``alertname``.
+        instance: label ``instance``: what it concerns; may be empty.
+        severity: label ``severity``; may be empty.
+        since: when it began (UTC, by the clock of the sender).
+        summary: its annotation, on one line.
+        silences: ids of the silences that mute it.
+        inhibited: whether another alert mutes it.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Alert:
 
     @property
     def quiet(self) -> bool:
-        """Whether nobody is told of it."""
+        """Whether it notifies nobody."""
         return bool(self.silences) or self.inhibited
 
     @property
@@ -52,11 +51,8 @@ class Alert:
 def parse_alerts(raw: Any) -> tuple[Alert, ...]:
     """Read the answer to ``GET /api/v2/alerts``.
 
-    Arguments:
-        raw: the JSON document.
-
     Raises:
-        mxlib.base.errors.ParseError: it is not a list of alerts; none of it is believed then.
+        mxlib.base.errors.ParseError: it is not a list of alerts; then none of it is used.
     """
     if not isinstance(raw, list):
         raise ParseError(f"Alertmanager did not answer with a list of alerts, but with {one_line(repr(raw), 80)}")
@@ -91,12 +87,11 @@ def _time(text: str) -> datetime:
 
 
 def is_about(alert: Alert, host: str) -> bool:
-    r"""Whether an alert is about a host: its instance is the name, short or full, with a port or without.
+    r"""Whether an alert concerns a host: its instance is the name, short or full, with or without a port.
 
     Spicerack silences by the same rule (``^(NAME)(\..+)?(:[0-9]+)?$``).
 
     Arguments:
-        alert: the alert.
         host: fully qualified name.
     """
     short = re.escape(host.partition(".")[0])
@@ -107,8 +102,7 @@ def has_labels(alert: Alert, wanted: str) -> bool:
     """Whether an alert has certain labels.
 
     Arguments:
-        alert: the alert.
-        wanted: ``label=value``; several, separated by commas, have to hold together.
+        wanted: ``label=value``; of several, separated by commas, all must match.
     """
     pairs = (pair.partition("=") for pair in wanted.split(","))
     return all(alert.labels.get(key.strip()) == value.strip() for key, _, value in pairs)
@@ -117,10 +111,9 @@ def has_labels(alert: Alert, wanted: str) -> bool:
 def relevant(
     alerts: Iterable[Alert], hosts: Iterable[str], service: Iterable[str], ignored: Iterable[str]
 ) -> tuple[Alert, ...]:
-    """The alerts about some hosts or the service, the oldest first.
+    """Return the alerts that concern some hosts or the service, oldest first.
 
     Arguments:
-        alerts: all that fire.
         hosts: fully qualified names.
         service: labels of alerts about the whole service, each as :func:`has_labels` takes them.
         ignored: names of alerts that do not matter.

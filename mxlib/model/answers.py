@@ -1,4 +1,4 @@
-"""What an MX answered in a session from outside."""
+"""The answers of an MX in an SMTP session from outside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Answer:
 
     Attributes:
         stage: the question.
-        subject: the recipient asked for; empty for the other stages.
-        code: the SMTP reply; None where there was none.
-        text: its text, or why there is none.
-        right: whether it is the answer that an MX in good order gives; None where that cannot be told.
+        subject: the recipient asked for; empty at other stages.
+        code: code of the SMTP reply; None where there was none.
+        text: text of the reply, or why there is none.
+        right: whether a healthy MX gives this answer; None where that is unknown.
     """
 
     stage: InboundStage
@@ -48,8 +48,8 @@ class InboundResult:
         host: its name.
         address: the address that was connected to; empty where there is none.
         family: 4 or 6.
-        answers: what it said; the last one is wrong or unknown when the session ended early.
-        certificate_until: when the certificate ends; None where none was seen.
+        answers: in order; if the session ended early, the last one is wrong or unknown.
+        certificate_until: when the certificate expires; None where none was seen.
         when: when the session began (UTC).
     """
 
@@ -62,23 +62,23 @@ class InboundResult:
 
     @property
     def wrong(self) -> tuple[Answer, ...]:
-        """The answers that are not right."""
+        """The wrong answers."""
         return tuple(answer for answer in self.answers if answer.right is False)
 
     @property
     def unknown(self) -> tuple[Answer, ...]:
-        """The answers of which nothing can be told."""
+        """The answers that are neither right nor wrong."""
         return tuple(answer for answer in self.answers if answer.right is None)
 
 
 def differences(results: Sequence[InboundResult]) -> dict[str, dict[str, int | None]]:
-    """Recipients to which several MXs answer differently: such a recipient is known to some of them only.
+    """Return the recipients about which MXs disagree: such a recipient is known to some of them only.
 
     Arguments:
         results: sessions with different MXs.
 
     Returns:
-        For each such recipient the class of the reply (2, 4 or 5) by host.
+        By recipient, the class of the reply (2, 4 or 5) by host.
     """
     by_recipient: dict[str, dict[str, int | None]] = {}
     for result in results:

@@ -1,7 +1,7 @@
 """Debian versions, compared as dpkg does.
 
-The rules are those of deb-version(7): the epoch as a number; then upstream version and revision, each cut into parts
-that are alternately no digits and digits; ``~`` sorts before everything, also before the end; letters sort before other
+The rules are those of deb-version(7): the epoch as a number; then upstream version and revision, each cut into
+alternating parts without and with digits; ``~`` sorts before everything, even the end; letters sort before other
 characters.
 """
 
@@ -40,9 +40,9 @@ def _weight(character: str) -> int:
 
 
 def _key(text: str) -> _Key:
-    """Pairs of a part without digits and a number, without empty pairs at the end.
+    """Return pairs of a part without digits and a number, without empty pairs at the end.
 
-    The end of a part without digits weighs 0, more than a ``~``; a version that is at its end goes on with empty pairs.
+    The end of a part without digits weighs 0, more than ``~``; a shorter version is padded with empty pairs.
     """
     parts = re.findall(r"(\D*)(\d*)", text)
     pairs = [((*map(_weight, letters), 0), int(digits or 0)) for letters, digits in parts]
@@ -73,7 +73,7 @@ class DebianVersion:
 
     @property
     def _order(self) -> tuple[int, _Key, _Key]:
-        # A missing revision equals 0, as an empty part does.
+        # a missing revision counts as 0, like an empty part
         return self.epoch, _key(self.upstream), _key(self.revision)
 
     def __eq__(self, other: object) -> bool:
@@ -97,7 +97,6 @@ def satisfies(version: str, condition: str) -> bool:
     """Whether a version lies in a range.
 
     Arguments:
-        version: a version.
         condition: one or several comparisons, all of which must hold: ``>=5.10.54, <5.18``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What these cookbooks keep on a host: paths, the one way to put a file there, and the transaction around every act."""
+"""What these cookbooks keep on a host: paths, how a file is put there, and the transaction around every act."""
 
 import hashlib
 import re
@@ -11,44 +11,39 @@ from mxlib.model.record import Record
 DIRECTORY = "/var/lib/mx-cookbooks"
 RECORD = f"{DIRECTORY}/run.json"
 RECORD_BEFORE = f"{RECORD}.old"
-"""The revision before the last one: where the record was damaged, a person can put it back."""
+"""The record's previous revision: if the record is damaged, a person can put it back."""
 TOKEN = f"{DIRECTORY}/token"
 
 FENCED = 75
-"""Exit code of a script that has found something else than it was sent for, and has done nothing (EX_TEMPFAIL)."""
+"""Exit code of a script that found the host changed and did nothing (EX_TEMPFAIL)."""
 LOCK_S = 20
 """Seconds that an act waits for another one on the same host."""
 
 PUT = """\
 put() { printf %s "$2" >"$1.new"; sync "$1.new"; mv -f "$1.new" "$1"; sync "${1%/*}"; }
 """
-"""The shell function ``put PATH TEXT``: the file is there as a whole, and on the disk, or it is as it was."""
+"""The shell function ``put PATH TEXT``: afterwards the whole file is on disk, or the old one is untouched."""
 
 _TOKEN = re.compile(rb"[0-9]{1,18}\n")
 
 
 def quoted(text: str) -> str:
-    """Return a text as one argument for a shell."""
+    """Return a text quoted as one argument for a shell."""
     return shlex.quote(text)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The run's files on a host, byte for byte; None is not there.
-
-    Attributes:
-        token: the fencing token.
-        record: the memory of the run.
-    """
+    """The run's files on a host, byte for byte; None for a file that does not exist."""
 
     token: bytes | None = None
     record: bytes | None = None
 
     def number(self) -> int:
-        """Return the fencing token: the highest one that has written here; 0 where nobody has.
+        """Return the fencing token: the highest that has written to the host, or 0.
 
         Raises:
-            mxlib.base.errors.ParseError: it is damaged, or missing beside a record.
+            mxlib.base.errors.ParseError: the token is damaged, or missing beside a record.
         """
         if self.token is None and self.record is None:
             return 0
@@ -61,25 +56,25 @@ class Kept:
         )
 
     def sums(self) -> str:
-        """Return what sha256sum prints for them in :data:`DIRECTORY`."""
+        """Return what sha256sum prints for the files in :data:`DIRECTORY`."""
         named = (("token", self.token), ("run.json", self.record))
         return "\n".join(f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in named if data is not None)
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What an act was decided on.
+    """What an act was decided on: the host as it was read.
 
     Attributes:
-        boot: boot id of the host when it was looked at.
-        kept: the run's files then.
+        boot: boot id.
+        kept: the run's files.
     """
 
     boot: str
     kept: Kept
 
     def newest(self, record: Record | None) -> int:
-        """Return the newest token that the host has seen, in its token file or in its record.
+        """Return the newest token that the host has seen, from its token file or its record.
 
         Raises:
             mxlib.base.errors.ParseError: the token on the host is damaged.
@@ -87,7 +82,7 @@ class Basis:
         return max(self.kept.number(), record.token if record is not None else 0)
 
     def check(self, token: int, record: Record | None) -> None:
-        """Refuse to act with a token older than the host has seen.
+        """Refuse to act with a token older than the newest that the host has seen.
 
         Raises:
             mxlib.base.errors.FencedError: another operator has taken over.
@@ -103,7 +98,7 @@ class Basis:
         return Basis(self.boot, Kept(b"%d\n" % token, written))
 
 
-# This stands before every act, so it starts as few processes as it can: on a slow host they are what takes the time.
+# This precedes every act, so it starts as few processes as it can: on a slow host they take the time.
 # A step's children must not keep the lock: descriptor 9 is closed for what the step runs.
 _FENCE = f"""\
 set -eu
@@ -119,7 +114,7 @@ kept=$(cd {DIRECTORY} && sha256sum token run.json 2>/dev/null) || :
 """
 _WRITE_TOKEN = f"put {TOKEN} '@TOKEN@\n'\n"
 _WRITE_RECORD = f"[ ! -e {RECORD} ] || ln -f {RECORD} {RECORD_BEFORE}\nput {RECORD} @RECORD@\n"
-# Neither in a list nor in a condition: there the shell would go on after a command that failed.
+# Neither in a list nor in a condition: there the shell would continue after a failed command.
 _ACT = """\
 set +e
 (
@@ -139,18 +134,16 @@ _NOTHING = "# write the record of the run\n:"
 def transaction(
     script: str, basis: Basis, token: int, mark: str, *, record: Record | None = None, look: str = ""
 ) -> str:
-    """Return a script that acts only where all is as it was when that was decided, and says where things stand then.
+    """Return a script that acts only if the host is still as it was when the act was decided, and then reads it.
 
-    Under the host's lock it compares the boot id and the run's files, and does nothing where one of them is another.
-    Then token and record, which holds the undo, are put on the disk; then it acts, then it looks.
+    Under the host's lock it compares the boot id and the run's files, and does nothing if one of them differs. Then it
+    puts token and record, which holds the undo, on disk; then it acts; then it reads.
 
     Arguments:
-        script: what acts; POSIX sh under ``set -eu``.
-        basis: what it was decided on.
-        token: our fencing token.
-        mark: a word that no output can hold by chance.
-        record: the memory to write first; None leaves it.
-        look: what is read afterwards, without the lock.
+        script: the act; POSIX sh under ``set -eu``.
+        mark: a word that no output contains by chance.
+        record: the record to write first; None leaves the one on the host.
+        look: the script that reads afterwards, without the lock.
     """
     head = _FENCE.replace("@BOOT@", quoted(basis.boot)).replace("@SUMS@", basis.kept.sums())
     if basis.kept.token != b"%d\n" % token:
@@ -165,8 +158,8 @@ class Answer:
     """What a transaction answered.
 
     Attributes:
-        code: exit code of what acted.
-        output: what it printed.
+        code: exit code of the act.
+        output: output of the act.
         look: what was read afterwards.
     """
 
@@ -176,12 +169,12 @@ class Answer:
 
 
 def answer(printed: str, mark: str) -> Answer | None:
-    """Read what a transaction printed; None where it did not come to its look, so that what it did is not known."""
+    """Parse the output of a transaction; None where the end of the act is missing, so that its result is unknown."""
     found = re.search(rf"\n{mark} acted (\d+)\n", printed)
     return Answer(int(found[1]), printed[: found.start()], printed[found.end() :]) if found else None
 
 
 def refusal(printed: str) -> tuple[str, str]:
-    """Return why a transaction did nothing: one of ``busy``, ``boot`` and ``kept``, and what it found instead."""
+    """Return why a transaction did nothing: ``busy``, ``boot`` or ``kept``, and what it found instead."""
     found = re.match(r"refused (busy|boot|kept) (.*)", printed, re.DOTALL)
     return (found[1], found[2].strip()) if found else ("", printed.strip())

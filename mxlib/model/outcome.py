@@ -1,4 +1,4 @@
-"""How a cookbook can end: one table of exit codes for all of them, in which a number has one meaning."""
+"""How a cookbook can end: one table of exit codes for all cookbooks, in which a number has one meaning."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -12,7 +12,7 @@ class Outcome(Enum):
     argparse ends with 2, an uncaught error with 1, and Spicerack reserves 90 to 99: none of them is used here.
 
     Attributes:
-        phrase: what the last line says.
+        phrase: its words in the last line.
         meaning: one sentence for ``--help`` and the documentation.
     """
 
@@ -68,7 +68,7 @@ class Outcome(Enum):
         "an alias generator hung again and was ended",
         "An alias generator hung again and was ended; the previous file serves.",
     )
-    INTERRUPTED = 30, "interrupted", "Interrupted: the last line says what is left standing and how to go on."
+    INTERRUPTED = 30, "interrupted", "Interrupted: the last line says what is left standing and how to resume."
     PAUSED = 40, "paused until the next window", "Paused until the next window."
     OUTSIDE = 41, "outside the window, nothing was done", "Outside the window, nothing was done."
     TAKEN = 42, "nothing was done, somebody else is at work", "Nothing was done, somebody else is at work."
@@ -143,7 +143,7 @@ ENDS: Mapping[str, tuple[Outcome, ...]] = MappingProxyType(
 """How each cookbook can end, in order of the codes. Any of them ends with 2 where its arguments are wrong."""
 
 DELIBERATE = frozenset({Outcome.DONE, Outcome.PAUSED, Outcome.OUTSIDE, Outcome.TAKEN})
-"""Ends of a roll that are a success for systemd: nothing is wrong, the rest comes another time."""
+"""Ends of a roll that systemd takes for success: nothing is wrong, and the rest is done another time."""
 
 
 def exit_codes(cookbook: str) -> str:

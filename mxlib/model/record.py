@@ -1,55 +1,49 @@
-"""What a run has to remember, kept on the target itself so that any operator on any management host can go on or undo.
+"""The record of a run, kept on the target itself, so that any operator on any management host can resume or undo it.
 
-Where things stand is read from the world each time. The record holds only what the world cannot tell: who took the
-host out and why, the values to restore, what was proven in which boot.
+The state is read from the world each time. The record holds only what cannot be read there: who took the host out and
+why, the values to restore, what was proven in which boot.
 """
 
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from mxlib.base.errors import ParseError
-
 VERSION = 1
-"""Of the record's form: raised when a field gets another meaning. Fields that are only added need no other version."""
+"""Version of the record's form: raised when a field changes its meaning, not when one is added."""
 
 MAX_BOOTS = 3
-"""Reboots one run may order: the trial, the return, and one more for a boot that went elsewhere."""
-
-_RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
-"""A run's id becomes part of a file's name."""
+"""Reboots one run may order: the trial, the return, and one for a boot that came up in another kernel."""
 
 
 class Level(Enum):
-    """How a virtual machine is rebooted, gentlest first. Tried: which of them plans the PCI slots again."""
+    """How a virtual machine is rebooted, gentlest first; which level assigns PCI slots anew was found by experiment."""
 
     GUEST = "guest"
-    """From inside. The machine's process goes on: slots are kept (unless reboot_behavior=exit)."""
+    """From inside. The machine's process lives on: it keeps its slots (unless reboot_behavior=exit)."""
     POWER_CYCLE = "power-cycle"
     """``gnt-instance reboot --type=soft``: a power cut, then the saved command line again; slots are kept."""
     COLD = "cold"
-    """``gnt-instance reboot --type=hard``: built again; slots are planned again."""
+    """``gnt-instance reboot --type=hard``: the machine is rebuilt, and its slots are assigned again."""
 
 
 class Judgement(Enum):
-    """What a verification says of the kernel of a boot."""
+    """The verdict of a verification on the kernel of a boot."""
 
     PASSED = "passed"
     BLAMED = "blamed"
     """Failed, while the same passed before the reboot and passes on a peer now."""
     INCONCLUSIVE = "inconclusive"
-    """Failed or could not be told, and nothing shows that the host is to blame."""
+    """Failed or unknown, and nothing shows that the host is to blame."""
 
 
 @dataclass(frozen=True)
 class Judgements:
-    """The verification of one boot, in its three stages; None is not judged yet.
+    """The verification of one boot, in its three stages; None for a stage that was not judged yet.
 
     Attributes:
         held: with the MTA held: units, network, outbound test mails.
@@ -77,10 +71,10 @@ class Boot:
     """One boot since the host was taken out.
 
     Attributes:
-        before: boot id when it was ordered, or the last one known where nobody ordered it.
+        before: boot id when it was ordered; the last one known where nobody ordered it.
         wanted: kernel that was to boot; empty where nobody ordered it.
-        after: boot id that came; empty while it is awaited.
-        kernel: kernel that came.
+        after: boot id that came up; empty while the boot is awaited.
+        kernel: kernel that came up.
         level: how it was ordered: from inside, or as a cold start.
     """
 
@@ -96,7 +90,7 @@ class Kernel:
     """A kernel and its entry in the boot menu.
 
     Attributes:
-        release: as ``uname -r`` says it.
+        release: as ``uname -r`` prints it.
         entry: full id of its entry in grub.cfg.
     """
 
@@ -106,7 +100,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Prior:
-    """What was so before the run, to be restored.
+    """What the run found and has to restore.
 
     Attributes:
         pool: value of each pool object, by its name.
@@ -121,39 +115,40 @@ class Prior:
 
 @dataclass(frozen=True)
 class Record:
-    """The memory of a run.
+    """What a run remembers.
 
     Attributes:
         run: its id.
         who: operator and management host.
         why: reason and task.
         since: when the host was claimed, ISO 8601, UTC.
-        token: fencing token: the highest one that has written wins.
-        target: the kernel to boot; empty release where only the service is taken out.
+        token: fencing token; the highest that has written wins.
+        target: the kernel to boot; its release is empty where the host is only depooled.
         fallback: the kernel to return to.
         boot_before: boot id when the host was claimed.
         prior: what to restore.
         log_mark: where the mail log ended when the host was claimed, in the MTA's own form.
-        stay: whether the host is to stay out of service in the end.
-        baseline: whether this run verified the host before it took it out.
+        stay: whether the host is to stay out of service at the end.
+        baseline: whether this run verified the host before taking it out.
         accepted: names of findings that the operator has accepted.
         drained: boot id in which the queue was drained.
-        repaired: boot id in which known failures were repaired, or begun to be.
+        repaired: boot id in which the repair of known failures was begun.
         ledger: boot id in which the ledger was closed.
-        boots: boots since, oldest first.
-        judged: what was judged, by boot id.
-        proven: when a boot was last proven to be well, ISO 8601, UTC, by boot id; the guard proves that of the claim.
-        configured: digests of the configuration that a boot was proven with, by boot id; see
-            :mod:`mxlib.mta.configuration`. Absent in a record from before this was kept: such a proof does not hold.
+        boots: boots since the claim, oldest first.
+        judged: the judgements, by boot id.
+        proven: when a boot was last verified, ISO 8601, UTC, by boot id; the guard verifies the boot of the claim.
+        configured: digests of the configuration with which a boot was verified, by boot id; see
+            :mod:`mxlib.mta.configuration`. A verification without one, in an older record, does not hold.
         undoing: why the run turned back; empty while it goes forward.
-        silences: ids of the silences set.
+        silences: ids of the silences it has set.
         level: how the kernel is tried: by a reboot from inside, or by a cold start.
-        prevention: what is done before a cold start that would rename the network interface: none, stanzas or link.
-        unsettled: whether the host may hold what prepares it for another name; noted before it is prepared.
-        prepared: boot id in which that was done and proven.
-        pinned: names that this run has pinned by their MAC, to be let go of where the cold start never came.
-        host: the host it is of, fully qualified: a disk may be cloned. Empty in a record from before this was kept.
-        unknown: fields of these cookbooks in another release; kept as they are.
+        prevention: how the host is prepared for a cold start that would rename its network interface: none, stanzas or
+            link.
+        unsettled: whether the host may still be prepared for another name; noted before it is prepared.
+        prepared: boot id in which it was prepared, and the preparation proven.
+        pinned: names that this run has pinned by their MAC; released if the cold start never came.
+        host: the host's fully qualified name, as a disk may be cloned; empty in a record older than this field.
+        unknown: fields of another release of these cookbooks; kept as they are.
     """
 
     run: str
@@ -188,17 +183,17 @@ class Record:
 
     @property
     def cold_due(self) -> bool:
-        """Whether the machine is still to be built again."""
+        """Whether the cold start is still to come."""
         return self.level is Level.COLD and not any(one.level is Level.COLD and one.after for one in self.boots)
 
     @property
     def awaited(self) -> Boot | None:
-        """The reboot that was ordered and has not been seen to end."""
+        """The reboot that was ordered and has not come up yet."""
         return self.boots[-1] if self.boots and not self.boots[-1].after else None
 
     @property
     def boot(self) -> str:
-        """The boot id the record knows of."""
+        """The last boot id that the record knows."""
         return self.boots[-1].after or self.boots[-1].before if self.boots else self.boot_before
 
     @property
@@ -208,7 +203,7 @@ class Record:
 
     @property
     def spent(self) -> bool:
-        """Whether the run may order no reboot any more; one that is awaited may be ordered again."""
+        """Whether the run may order no further reboot; one that is awaited may be ordered again."""
         return self.ordered - (self.awaited is not None) >= MAX_BOOTS
 
     @property
@@ -220,28 +215,23 @@ class Record:
         return boot.kernel != self.target.release or self.judgements(boot.after).worst is Judgement.BLAMED
 
     def judgements(self, boot: str) -> Judgements:
-        """What was judged in a boot.
-
-        Arguments:
-            boot: its id.
-        """
+        """Return what was judged in a boot."""
         return self.judged.get(boot, Judgements())
 
     def with_judgement(self, boot: str, **stages: Judgement) -> "Record":
-        """The record with a stage judged.
+        """Return the record with a stage judged.
 
         Arguments:
-            boot: boot id.
             stages: the judgement by the stage's name.
         """
         judged = dataclasses.replace(self.judgements(boot), **stages)
         return dataclasses.replace(self, judged={**self.judged, boot: judged})
 
     def to_judge_again(self, boot: str) -> "Record":
-        """Return the record without the judgements that may turn out otherwise when somebody resumes the run.
+        """Return the record without the judgements that may differ when somebody resumes the run.
 
-        What was inconclusive; and what the boot of now was blamed for, where no other kernel is left to return to: what
-        was wrong may be mended. A target that was to blame stays to blame.
+        Those are the inconclusive ones, and the present boot's blame where no other kernel is left to return to: the
+        cause may have been repaired. A target that was blamed stays blamed.
 
         Arguments:
             boot: boot id of the host now.
@@ -253,26 +243,22 @@ class Record:
         return dataclasses.replace(self, judged={name: one for name, one in self.judged.items() if name not in again})
 
     def kernel_of(self, boot: str) -> str:
-        """Return the kernel of a boot since the claim; empty where the record does not know it."""
+        """Return the kernel of a boot since the claim; empty where it is unknown."""
         return next((one.kernel for one in self.boots if one.after == boot), "")
 
     def trusted(self, boot: str) -> bool:
-        """Whether the host, in this boot, may be given to clients.
-
-        Arguments:
-            boot: boot id.
-        """
+        """Whether the host may serve in this boot."""
         return (self.baseline and boot == self.boot_before) or self.judgements(boot).verified
 
     def proof_age(self, boot: str, now: datetime) -> float:
-        """Return how many seconds ago a boot was proven to be well; infinite where that is not known."""
+        """Return how many seconds ago a boot was verified; infinite where that is unknown."""
         try:
             return (now - datetime.fromisoformat(self.proven[boot])).total_seconds()
         except (KeyError, ValueError, TypeError):
             return math.inf
 
     def without_proof(self, boot: str) -> "Record":
-        """Return the record with a boot to be verified again."""
+        """Return the record without what was verified in a boot."""
         judged = {name: one for name, one in self.judged.items() if name != boot}
         proven = {name: one for name, one in self.proven.items() if name != boot}
         configured = {name: one for name, one in self.configured.items() if name != boot}
@@ -287,48 +273,3 @@ class Record:
         fields = dataclasses.asdict(self)
         values = {**fields.pop("unknown"), **fields, "version": VERSION}
         return json.dumps(values, default=lambda value: value.value, sort_keys=True)
-
-
-def from_json(text: str) -> Record:
-    """Read a record.
-
-    Arguments:
-        text: what :meth:`Record.to_json` wrote.
-
-    Raises:
-        mxlib.base.errors.ParseError: it is not a record.
-    """
-    try:
-        return _decode(json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ParseError(f"the run's record cannot be read: {error!r}") from None
-
-
-def _decode(raw: dict[str, Any]) -> Record:
-    values = dict(raw)
-    if (version := int(values.pop("version", VERSION))) > VERSION:
-        raise ParseError(f"the run's record has version {version}, these cookbooks know {VERSION}: use the newer ones")
-    if not _RUN.fullmatch(raw["run"]):
-        raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
-    values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
-    values["prior"] = Prior(**raw["prior"])
-    # an older run has written a pair of numbers
-    mark = raw["log_mark"]
-    values["log_mark"] = ":".join(str(int(one)) for one in mark) if isinstance(mark, list) else str(mark)
-    values["boots"] = tuple(_boot(boot) for boot in raw["boots"])
-    values["judged"] = {boot: _judgements(stages) for boot, stages in raw["judged"].items()}
-    values["accepted"] = tuple(raw.get("accepted", ()))
-    values["silences"] = tuple(raw["silences"])
-    values["level"] = Level(raw.get("level", Level.GUEST.value))
-    values["pinned"] = tuple(raw.get("pinned", ()))
-    known = {one.name for one in dataclasses.fields(Record)} - {"unknown"}
-    unknown = {name: value for name, value in values.items() if name not in known}
-    return Record(**{name: value for name, value in values.items() if name in known}, unknown=unknown)
-
-
-def _boot(raw: dict[str, Any]) -> Boot:
-    return Boot(**{**raw, "level": Level(raw.get("level", Level.GUEST.value))})
-
-
-def _judgements(raw: dict[str, str | None]) -> Judgements:
-    return Judgements(**{stage: Judgement(value) if value else None for stage, value in raw.items()})

@@ -1,4 +1,4 @@
-"""Where things stand, as plain values: what the planner reads and what it answers."""
+"""The state of a run as plain values: what the planner reads, and what it decides."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from mxlib.model.record import Record
 
 
 class Step(Enum):
-    """Everything a run can do; the value is its name for people."""
+    """The steps of a run; the value is the name for people."""
 
     GUARD = "guard"
     SLOT = "slot"
@@ -47,7 +47,7 @@ class Step(Enum):
 
 
 class Ports(Enum):
-    """The mail ports as the packet filter of our own leaves them."""
+    """The mail ports, by this project's own packet filter table."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -66,7 +66,7 @@ class Mta(Enum):
 
 
 class Pool(Enum):
-    """The pool state in front, compared with the one before the run."""
+    """The pool state, compared with the one before the run."""
 
     IN = "in"
     OUT = "out"
@@ -81,20 +81,20 @@ class Slot(Enum):
     MINE = "mine"
     FREE = "free"
     LEFT = "left"
-    """Held for this very host by a run that lives no more: it may be taken over."""
+    """Held for this host by a run that no longer lives: it may be taken over."""
     OTHERS = "others"
     UNKNOWN = "unknown"
 
 
 class Waited(Enum):
-    """What the last wait for a boot ended with, in this process."""
+    """How the last wait for a boot ended, in this process."""
 
     NO = "no"
     SAME_BOOT = "same boot"
-    """The host answers and is in the boot that was to end, with no shutdown under way."""
+    """The host answers, is still in the old boot, and no shutdown is under way."""
     SILENT = "silent"
     OFF = "off"
-    """It is silent, and its machine is off though nobody has asked the cluster to stop it: a cold start under way."""
+    """Silent, and the machine is off although nobody asked the cluster to stop it: a cold start is under way."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class View:
         saved: GRUB's saved entry.
         next: GRUB's entry for the next boot only.
         puppet_off: whether Puppet is disabled.
-        build: version of the package that the running kernel was built as; empty when it does not say.
-        replaced: whether the image of the running kernel on the disk is another build of it: the next boot takes that.
+        build: package version that the running kernel reports; empty if it reports none.
+        replaced: whether the running kernel's image on disk is another build, which the next boot takes.
     """
 
     boot: str
@@ -126,25 +126,23 @@ class View:
 
 @dataclass(frozen=True)
 class State:
-    """Where things stand.
+    """The state of host, pool and slot, and what this process knows besides.
 
     Attributes:
-        record: the memory on the host; None: nobody has claimed it, or it does not answer and we do not know.
-        host: None: it does not answer.
-        pool: the pool state in front.
-        slot: the slot of the service.
+        record: the record on the host; None if nobody has claimed the host, or it does not answer.
+        host: None if it does not answer.
         token: our fencing token.
-        outdated: whether it was taken before the host answered, and the host has seen a newer one.
-        guard: whether the guard has passed; None: not asked yet.
+        outdated: whether the token was taken before the host answered, and the host has seen a newer one.
+        guard: whether the guard has passed; None before it has run.
         waited: how the last wait for a boot ended.
-        reordered: whether a reboot that did not happen was ordered once more.
+        reordered: whether a reboot that did not happen was ordered a second time.
         cures: what is left to try on a host that did not come back: "mend", "power on", "power cycle".
-        diagnosis: why it did not come back, as far as that was found out.
+        diagnosis: why it did not come back, as far as known.
         lost: how many messages the ledger misses, once it was checked in this process.
         released: how the run ended, once its record is gone.
-        stale: whether the host's boot was proven to be well longer ago than the site lets a proof hold.
-        changed: what is another than when the host's boot was proven, as found by the last act; empty: nothing known.
-        closed: whether the ports were closed when the host last answered, or it never has.
+        stale: whether the host's boot was verified longer ago than the site lets a verification hold.
+        changed: what differs from when the host's boot was verified, as found by the last act; empty if unknown.
+        closed: whether the ports were closed when the host last answered; True if it never has.
         uses: which optional parts the site has: "silence", "puppet".
     """
 

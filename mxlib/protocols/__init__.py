@@ -1,1 +1,1 @@
-"""What a run is handed: a host, the operator, the slot, the pool, silences, the machine from outside."""
+"""Protocols of what a run is given: a host, the operator, the slot, the pool, silences, the machine from outside."""

@@ -1,4 +1,4 @@
-"""A machine as everything else sees it: run a script there, get a typed result."""
+"""A host: run a script there, get a typed result."""
 
 import re
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from mxlib.base.text import one_line
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a script on a host did.
+    """The result of a script on a host.
 
     Attributes:
         command: the script as it was run.
-        exit_code: its exit code on the host (never the transport's).
-        output: its standard output and error as they came, decoded as UTF-8 with replacement, unsafe characters kept
-            (strip them with :func:`mxlib.base.text.printable` before showing).
+        exit_code: the script's own exit code, never the transport's.
+        output: standard output and error in the order they came, decoded as UTF-8 with replacement. Unsafe characters
+            are kept: strip them with :func:`mxlib.base.text.printable` before showing them.
         started: when it was started (UTC).
         seconds: how long it took.
     """
@@ -29,7 +29,7 @@ class CommandResult:
 
 
 def purpose(script: str) -> str:
-    """Return what a script is for, in words: its first comment, or else its beginning.
+    """Return what a script is for, in words: its first comment, or its beginning if it has none.
 
     Arguments:
         script: POSIX sh.
@@ -39,10 +39,10 @@ def purpose(script: str) -> str:
 
 
 class Host(Protocol):
-    """A machine that can be read and acted on.
+    """A host that can be read and changed.
 
-    A script says what it does in its first comment, such as ``# read 31 facts`` or ``# close the mail ports``: a dry
-    run and the log show that, and never the script.
+    The first comment of a script says what it is for, such as ``# read 31 facts`` or ``# close the mail ports``. Dry
+    runs and logs show that comment, never the script.
     """
 
     @property
@@ -50,27 +50,27 @@ class Host(Protocol):
         """Fully qualified name."""
 
     def read(self, script: str, *, timeout: float) -> CommandResult:
-        """Run a read-only POSIX sh script; also in dry run.
+        """Run a read-only POSIX sh script, also in a dry run.
 
         Arguments:
-            script: the script, as one text; its standard input is empty.
-            timeout: seconds until it is given up.
+            script: the script as one text; its standard input is empty.
+            timeout: seconds until it is abandoned.
 
         Raises:
-            mxlib.base.errors.HostUnreachableError: no session.
-            mxlib.base.errors.CommandTimeoutError: no end within the time.
+            mxlib.base.errors.HostUnreachableError: no session could be opened.
+            mxlib.base.errors.CommandTimeoutError: the script did not end in time.
         """
 
     def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
-        """Run a POSIX sh script that changes the host; only shown in dry run (then exit code 0 and empty output).
+        """Run a POSIX sh script that changes the host; a dry run only shows it (exit code 0, no output).
 
         Arguments:
-            script: the script, as one text; its standard input is empty.
-            timeout: seconds until it is given up.
+            script: the script as one text; its standard input is empty.
+            timeout: seconds until it is abandoned.
             ok_codes: exit codes that are expected.
 
         Raises:
-            mxlib.base.errors.HostUnreachableError: no session.
-            mxlib.base.errors.CommandTimeoutError: no end within the time; it may have acted.
-            mxlib.base.errors.CommandFailedError: another exit code.
+            mxlib.base.errors.HostUnreachableError: no session could be opened.
+            mxlib.base.errors.CommandTimeoutError: the script did not end in time; it may have acted.
+            mxlib.base.errors.CommandFailedError: the exit code is not among ``ok_codes``.
         """

@@ -1,4 +1,4 @@
-"""The machine under an exchanger, seen from outside: its hypervisor and its console."""
+"""The machine under a mail exchanger, from outside: its hypervisor and its console."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from mxlib.protocols.host import Host
 
 @dataclass(frozen=True)
 class Recovery:
-    """What came of the look at a host that does not answer.
+    """The result of trying to repair a host that does not answer.
 
     Attributes:
         note: what was found and done, in one line.
-        back: whether it answers now.
-        wait: whether it is still on its way up.
-        power: whether a power cycle may help it.
+        back: whether the host answers now.
+        wait: whether it is still booting.
+        power: whether a power cycle may help.
         lines: the whole story, for the report.
     """
 
@@ -29,30 +29,30 @@ class Recovery:
 
 
 class Machine(Protocol):
-    """The machine from outside: its cold start, its network names, and what helps when it does not come back."""
+    """The machine from outside: cold start, network names, and repair when it does not come back."""
 
     def ready(self, host: Host, level: Level, prevention: str) -> tuple[Verdict, ...]:
-        """Whether it could be reached from outside, and what a reboot at this level does to its network names."""
+        """Judge whether the machine can be reached from outside, and what a reboot at this level does to its names."""
 
     def renames(self) -> Mapping[str, str]:
-        """Old name to new name of each network interface that a cold start renames.
+        """Return old name to new name of each network interface that a cold start renames.
 
         Raises:
             mxlib.base.errors.MxlibError: there is no forecast.
         """
 
     def prevent(self, method: str, kernels: Sequence[str]) -> str:
-        """Prepare the host so that a cold start which renames its interface leaves it reachable.
+        """Prepare the host, so that it stays reachable when a cold start renames its interface.
 
         Returns:
             What was done, in one line.
 
         Raises:
-            mxlib.base.errors.MxlibError: it cannot be done; nothing is left changed.
+            mxlib.base.errors.MxlibError: the host cannot be prepared; nothing is left changed.
         """
 
     def settle(self, pinned: Sequence[str], kernels: Sequence[str]) -> str:
-        """Leave one name for each interface, the one it has; let go of names that were pinned for nothing.
+        """Leave each interface one name, its present one, and release names that were pinned needlessly.
 
         Returns:
             What was done, in one line.
@@ -62,42 +62,42 @@ class Machine(Protocol):
         """
 
     def watch(self) -> None:
-        """Begin to read the console: an unread one stalls the guest. Harmless where there is none."""
+        """Begin to read the console, as an unread one stalls the guest. Harmless where there is none."""
 
     def attach(self) -> None:
-        """Read the console from now on, where this run does not yet: what a dead one has left paused goes on."""
+        """Read the console if this run does not yet; a machine that a dead run left paused continues."""
 
     def unwatch(self) -> None:
-        """Leave the console: it has one reader at a time."""
+        """Stop reading the console: it has one reader at a time."""
 
     def shown(self) -> tuple[str, ...]:
-        """The last lines that the console has shown of the boot; none where it is not read. Safe to show, bounded."""
+        """Return the console's last lines since the boot, printable and bounded; empty where it is not read."""
 
     def stuck(self) -> str:
-        """What the console has been showing since the boot came to a standstill; empty while nothing says so."""
+        """Return what the console shows of a boot that has come to a standstill; empty if nothing says so."""
 
     def off(self) -> bool:
-        """Whether the machine is off though nobody has told its cluster to stop it; False where that is not known."""
+        """Whether the machine is off although nobody told its cluster to stop it; False where that is unknown."""
 
     def power_on(self) -> str:
-        """Start the machine, with the console on it from its first instruction on.
+        """Start the machine, with its console read from the first instruction on.
 
         Returns:
             What was done, in one line.
 
         Raises:
-            mxlib.base.errors.MxlibError: it could not be started.
+            mxlib.base.errors.MxlibError: the machine could not be started.
         """
 
     def mend(self) -> Recovery:
-        """Find out why it does not answer and repair what certainly can be."""
+        """Find out why the host does not answer, and repair what can be repaired with certainty."""
 
     def power_cycle(self) -> str:
-        """Cut its power and start it again, with the devices where they were.
+        """Cut the machine's power and start it again, with its devices in the same slots.
 
         Returns:
-            What was done, in one line; empty where there is no way to.
+            What was done, in one line; empty where the site has no means to.
 
         Raises:
-            mxlib.base.errors.MxlibError: it could not be done.
+            mxlib.base.errors.MxlibError: the power cycle failed.
         """

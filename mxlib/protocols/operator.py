@@ -1,4 +1,4 @@
-"""The operator, as a run meets them: lines to read, and now and then a question."""
+"""The operator: lines to read, and now and then a question."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ class Operator(Protocol):
     """Where lines for the operator go."""
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Show a line that stays."""
 
     def live(self, text: str) -> None:
-        """A line that the next one replaces; where there is no terminal, one now and then."""
+        """Show a line that the next one replaces; without a terminal, only one now and then."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Reply:
 
     Attributes:
         question: what was asked.
-        answer: the word.
-        effect: what it does.
-        by: who has answered, or why nobody was asked.
+        answer: the word that was chosen.
+        effect: what the word does.
+        by: who answered, or why nobody was asked.
     """
 
     question: str
@@ -39,7 +39,6 @@ class Prompt(Protocol):
         """Ask the operator.
 
         Arguments:
-            question: one sentence.
             answers: what each word does.
             safe: the word that is taken where nobody answers.
 

@@ -1,4 +1,4 @@
-"""What stands in front of the service: its one slot, the pool state, silences, alerts."""
+"""The service around an MX: its one slot, the pool state, silences, alerts."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,92 +13,92 @@ class ServiceSlot(Protocol):
     token: int
 
     def state(self) -> Slot:
-        """What it means for this run; what cannot be read is UNKNOWN."""
+        """Return what the slot means for this run; UNKNOWN if it cannot be read."""
 
     def describe(self) -> str:
-        """Who has it, in words; empty if nobody has."""
+        """Return who holds the slot, in words; empty if nobody does."""
 
     def take(self, newest: int = 0) -> int:
-        """Take it, and return the fencing token.
+        """Take the slot, and return the fencing token.
 
         Arguments:
-            newest: the newest token that the host has seen, as far as it is known: the new one is greater.
+            newest: the newest token that the host is known to have seen; the new one is greater.
 
         Raises:
-            mxlib.base.errors.SlotTakenError: somebody else has it.
+            mxlib.base.errors.SlotTakenError: another run holds it.
             mxlib.base.errors.SlotError: it cannot be written.
         """
 
     def release(self) -> None:
-        """Give it up: the host is back.
+        """Release the slot: the host is back.
 
         Raises:
-            mxlib.base.errors.SlotError: it cannot be written; it stays held for the host.
+            mxlib.base.errors.SlotError: it cannot be written, and stays held for the host.
         """
 
     def leave(self) -> None:
-        """Stop living in it: the host keeps it, anybody may take the run over."""
+        """End the lease: the slot stays held for the host, and any run may take it over."""
 
 
 class PoolState(Protocol):
-    """The pool state of one MX: a value for each object it consists of."""
+    """The pool state of one MX: a value for each of its pool objects."""
 
     def read(self) -> dict[str, str]:
-        """The present values; empty where there is no pool.
+        """Return the present values; empty where there is no pool.
 
         Raises:
-            mxlib.base.errors.PoolError: they cannot be read.
+            mxlib.base.errors.PoolError: the values cannot be read.
         """
 
     def write(self, values: Mapping[str, str]) -> None:
         """Set values and read them back.
 
         Raises:
-            mxlib.base.errors.PoolError: they cannot be set, or are not what was set.
+            mxlib.base.errors.PoolError: the values cannot be set, or were not read back as set.
         """
 
     def command(self, values: Mapping[str, str]) -> list[str]:
-        """What an operator would type to set these values."""
+        """Return the command by which an operator would set these values."""
 
 
 class Silencer(Protocol):
-    """What can silence the alerts of one MX."""
+    """Silences the alerts of one MX."""
 
     def add(self, minutes: int) -> tuple[str, ...]:
-        """Silence for some minutes and give the ids of what was set.
+        """Silence the alerts for some minutes, and return the ids of the silences.
 
         Raises:
-            mxlib.base.errors.SilenceError: it was not set.
+            mxlib.base.errors.SilenceError: no silence was set.
         """
 
     def prolong(self, silence: str, minutes: int) -> None:
         """Let a silence last some minutes from now.
 
         Raises:
-            mxlib.base.errors.SilenceError: it runs out as it was, or has run out.
+            mxlib.base.errors.SilenceError: the silence keeps its old end, or has expired.
         """
 
     def remove(self, silence: str) -> None:
         """End a silence.
 
         Raises:
-            mxlib.base.errors.SilenceError: it was not ended; it will run out.
+            mxlib.base.errors.SilenceError: the silence was not ended; it will expire.
         """
 
 
 class AlertSource(Protocol):
-    """What fires."""
+    """Where firing alerts are read."""
 
     def firing(self) -> tuple[Alert, ...] | None:
-        """Every alert that fires now, also those nobody is told of; None where the site has no such source.
+        """Return every alert that fires now, muted ones too; None where the site has no source of alerts.
 
         Raises:
-            mxlib.base.errors.SilenceError: it cannot be told.
+            mxlib.base.errors.SilenceError: the alerts cannot be read.
         """
 
 
 class NoAlerts:
-    """A site whose alerts nobody here can ask for."""
+    """The source of a site without alerts."""
 
     def firing(self) -> None:
-        """Nothing is asked."""
+        """Return None: there is nothing to read."""

@@ -1,4 +1,4 @@
-"""What a command is handed, whatever it is after."""
+"""What every command is given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ class Options:
         why: reason and task, for everybody who meets this run.
         who: operator and management host.
         max_residual: messages that may stay in the queue.
-        drain_timeout: seconds the queue may take.
-        accept: names of guard findings that do not block.
-        soak_s: seconds of watching at the end.
-        prevention: what is done before a cold start that would rename the network interface.
+        drain_timeout: seconds the drain may take.
+        accept: names of the guard's findings that do not block.
+        soak_s: seconds of soak at the end.
+        prevention: how the host is prepared for a cold start that would rename its network interface.
     """
 
     why: str
@@ -35,7 +35,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Done:
-    """What a step says for itself.
+    """The result of a step.
 
     Attributes:
         note: one line for the operator.
@@ -48,12 +48,12 @@ class Done:
 
 @dataclass(frozen=True)
 class World:
-    """What is given, and stays as it is.
+    """What a command is given, and does not change.
 
     Attributes:
         peers: the other MXs.
         run: id of the run.
-        events: what only a page shows: how long the queue was when.
+        events: events that only a page shows, such as the length of the queue over time.
     """
 
     site: Site

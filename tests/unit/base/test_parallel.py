@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from mxlib.base.errors import ParseError, SlotError
-from mxlib.base.parallel import UnderWay, at_once, once, side_by_side, while_told
+from mxlib.base.parallel import UnderWay, at_once, once, side_by_side, with_progress
 
 
 def test_several_are_asked_at_the_same_time_and_answer_in_order():
@@ -54,7 +54,7 @@ def test_work_ends_when_it_is_done_and_not_before():
             done.set()
         done.wait(timeout=0.01)
 
-    assert while_told(work, tell) == "worked"
+    assert with_progress(work, tell) == "worked"
     assert len(shown) >= 3
 
 

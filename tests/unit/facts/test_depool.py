@@ -10,7 +10,7 @@ from mxlib.base.errors import ParseError
 from mxlib.config.load import parse as parse_site
 from mxlib.facts import depool
 from mxlib.facts.section import SectionOutput
-from mxlib.model.record import from_json
+from mxlib.model.record_reader import from_json
 from mxlib.model.state import Mta, Ports
 from mxlib.mta import standing
 from mxlib.mta.find import find

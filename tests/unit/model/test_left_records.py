@@ -8,7 +8,8 @@ import pytest
 from mxlib.base.errors import ParseError
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import VERSION, Record, from_json
+from mxlib.model.record import VERSION, Record
+from mxlib.model.record_reader import from_json
 from mxlib.model.state import Pool, Slot, State
 from mxlib.reboot.plan import decide
 from tests.unit.support.left_records import FOLDER, STORIES, restored

@@ -8,7 +8,7 @@ import pytest
 
 from mxlib.base.errors import FencedError, ParseError
 from mxlib.model.on_host import DIRECTORY, FENCED, PUT, Basis, Kept, answer, refusal, transaction
-from mxlib.model.record import from_json
+from mxlib.model.record_reader import from_json
 from tests.unit.support.records import RECORD
 
 BOOT = "6a2c0a9e-0000-4000-8000-000000000001"

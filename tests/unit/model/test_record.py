@@ -1,10 +1,8 @@
-import json
 from dataclasses import replace
 
 import pytest
 
-from mxlib.base.errors import ParseError
-from mxlib.model.record import MAX_BOOTS, Boot, Judgement, Judgements, Level, from_json
+from mxlib.model.record import MAX_BOOTS, Boot, Judgement, Judgements, Level
 from tests.unit.support.records import RECORD
 
 PASSED, BLAMED, UNSURE = Judgement.PASSED, Judgement.BLAMED, Judgement.INCONCLUSIVE
@@ -13,63 +11,6 @@ FRESH = replace(RECORD, boots=(), judged={}, baseline=False)
 
 def came(kernel, boot="b1", wanted=FRESH.target.release):
     return replace(FRESH, boots=(Boot("b0", wanted, boot, kernel),))
-
-
-def test_what_was_written_is_read():
-    assert from_json(RECORD.to_json()) == RECORD
-
-
-def test_a_field_of_another_release_is_kept():
-    raw = json.loads(RECORD.to_json()) | {"of_2031": [5]}
-    assert from_json(json.dumps(raw)).unknown == {"of_2031": [5]}
-    assert json.loads(from_json(json.dumps(raw)).to_json()) == raw
-
-
-def test_a_record_from_before_its_newer_fields_were_kept_has_the_values_that_change_nothing():
-    raw = json.loads(FRESH.to_json())
-    for name in ("version", "accepted", "level", "pinned", "proven", "configured", "host"):
-        del raw[name]
-    raw["boots"] = [{"before": "b0", "wanted": "6.1.0-56", "after": "b1", "kernel": "6.1.0-56"}]
-    raw["log_mark"] = [12, 34]
-    found = from_json(json.dumps(raw))
-    assert (found.accepted, found.level, found.pinned, found.proven) == ((), Level.GUEST, (), {})
-    assert (found.configured, found.host, found.log_mark) == ({}, "", "12:34")
-    assert found.boots == (Boot("b0", "6.1.0-56", "b1", "6.1.0-56", Level.GUEST),)
-
-
-def test_each_of_its_fields_is_read_as_it_was_written():
-    whole = replace(RECORD, level=Level.COLD, pinned=("ens5",), accepted=("a", "b"), host="mx2001.lab.test",
-                    proven={"b1": "now"}, configured={"b1": "x"}, unsettled=True, prepared="b1")  # fmt: skip
-    whole = replace(whole, boots=(Boot("b0", "w", "b1", "k", Level.COLD),))
-    assert from_json(whole.to_json()) == whole
-
-
-def test_a_field_that_is_called_as_what_keeps_unknown_ones_is_kept_like_any_other():
-    raw = json.loads(RECORD.to_json()) | {"unknown": 5}
-    assert json.loads(from_json(json.dumps(raw)).to_json()) == raw
-
-
-def test_the_same_record_is_the_same_text():
-    """The host compares it byte for byte."""
-    keys = list(json.loads(RECORD.to_json()))
-    assert keys == sorted(keys)
-    assert from_json(RECORD.to_json()).to_json() == RECORD.to_json()
-
-
-def test_what_is_wrong_with_it_is_said():
-    raw = json.loads(RECORD.to_json())
-    with pytest.raises(ParseError, match=r"record cannot be read: .*expected letters, digits and dashes, got '\.\./x'"):
-        from_json(json.dumps({**raw, "run": "../x"}))
-    with pytest.raises(ParseError, match="has version 99, these cookbooks know 1: use the newer ones"):
-        from_json(json.dumps({**raw, "version": 99}))
-
-
-@pytest.mark.parametrize(
-    "change", [{"run": "../x"}, {"version": 99}, {"level": "warm"}, {"judged": {"b1": {"x": "y"}}}]
-)
-def test_what_is_no_record_of_this_version(change):
-    with pytest.raises(ParseError):
-        from_json(json.dumps(json.loads(RECORD.to_json()) | change))
 
 
 @pytest.mark.parametrize(
