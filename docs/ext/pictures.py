@@ -28,7 +28,7 @@ STORIES = {
 COLOURS = {"serves": "#cde8cf", "out": "#f7e3b5", "held": "#f2c4bd", "silent": "#d9d9d9"}
 LEGEND = {"serves": "clients are served", "out": "out of service", "held": "and its MTA is held", "silent": "no answer"}
 WIDE, HIGH, ACROSS = 118, 30, 8
-"""Of a box, and how many stand in a row."""
+"""Size of a box, and how many boxes there are in a row."""
 
 
 def walk(goal: Goal, fate: Fate) -> tuple[list[tuple[str, str]], End]:
@@ -171,7 +171,7 @@ def _rooms() -> str:
 
 
 def _lab() -> str:
-    """The stations side by side on their bridge; what is inside a station stands in boxes below its name."""
+    """The stations side by side on their bridge; what is inside a station is in boxes below its name."""
     stations, width, gap, top = _stations(), 206, 14, 64
     deepest = max(len(inside) for _, _, inside in stations)
     height = 70 + 30 * deepest

@@ -65,7 +65,7 @@ class AliasPeer:
 
 
 async def run(state: Path, addresses: list[str], port: int, stop: asyncio.Event) -> None:
-    """Serve on all addresses until told to stop.
+    """Serve on all addresses until ``stop`` is set.
 
     Raises:
         WorldError: an address cannot be bound.

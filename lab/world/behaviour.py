@@ -92,7 +92,7 @@ def _count(name: str, key: str, value: object) -> int:
 
 
 class BehaviourFile:
-    """The file as it is now; what cannot be read leaves the last good reading in force, and is said once."""
+    """The file as it is now; if it cannot be read, the last good version stays in force, which is logged once."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         """Keep the path; `say` takes one line for the log."""

@@ -52,7 +52,7 @@ class Stop:
         return self.due != float("inf")
 
     def wait(self, seconds: float) -> None:
-        """Wait for a signal, or as long as told."""
+        """Wait for a signal, for at most some seconds."""
         select.select([self._woken], [], [], max(0.0, seconds))
 
 
@@ -81,7 +81,7 @@ def feed(courier: Courier, args: argparse.Namespace, stop: Stop) -> int:
 
 
 def _hold(courier: Courier, stop: Stop, due: float) -> bool:
-    """Wait until the message is due and the queue has room; True: told to stop."""
+    """Wait until the message is due and the queue has room; True if a signal came."""
     stop.wait(due - time.monotonic())
     while courier.waiting() >= QUEUE_LIMIT and not stop.came():
         stop.wait(0.05)

@@ -117,7 +117,7 @@ class Sinks:
         ]
 
     async def serve(self, stop: asyncio.Event) -> None:
-        """Serve until told to stop.
+        """Serve until ``stop`` is set.
 
         Raises:
             WorldError: an address cannot be bound.

@@ -189,7 +189,7 @@ def _deadline(known: Knowledge, domain: str, heaps: Sequence[Heap]) -> datetime 
     return min([*ends, final] if final else ends)
 
 
-# --- what is said
+# --- in words
 
 
 def verdict(one: Destination, now: datetime) -> str:

@@ -21,7 +21,7 @@ MAX_BOOTS = 3
 
 
 class Level(Enum):
-    """How a virtual machine is rebooted, gentlest first; which level assigns PCI slots anew was found by experiment."""
+    """How a virtual machine is rebooted, gentlest first; experiments showed which level assigns PCI slots again."""
 
     GUEST = "guest"
     """From inside. The machine's process lives on: it keeps its slots (unless reboot_behavior=exit)."""

@@ -178,7 +178,7 @@ def test_a_hole_lets_mail_through_and_closes_without_the_cookbook(place: Station
         run.wait(timeout=60)
         assert "OK      outbound-provider-v6" in said[-1], "".join(said)
         assert holes(place, mx) >= 1
-        assert verify(place, mx, "temporary-hole") is Outcome.FAILED, "an open hole is told"
+        assert verify(place, mx, "temporary-hole") is Outcome.FAILED, "an open hole is reported"
         wait_for("the hole to close", lambda: holes(place, mx) == 0, deadline=180, every=3)
         wait_for("nothing of it to be left", lambda: left_behind(place, mx) == "", deadline=30, every=3)
     assert verify(place, mx, "temporary-hole", "firewall", "units") is Outcome.DONE
@@ -193,7 +193,7 @@ def test_a_hole_is_closed_by_a_reload_of_the_firewall_and_by_its_command(place: 
     assert remedy(place, MX1, "allow", "--from", PEER, "--for", "20m")[0] is Outcome.DONE
     on(place, MX1, "systemctl reload nftables")
     assert holes(place, MX1) == 0
-    assert verify(place, MX1, "temporary-hole") is Outcome.FAILED, "mail may be stuck again, and that is told"
+    assert verify(place, MX1, "temporary-hole") is Outcome.FAILED, "mail may be stuck again, and that is reported"
     assert remedy(place, MX1, "close-hole")[0] is Outcome.DONE
     assert left_behind(place, MX1) == ""
 
