@@ -265,7 +265,7 @@ def test_a_prompt_that_repeats_the_password_is_shown_without_it(prompt: str) -> 
     line = Asking("", echoes=False)
     line.shown = prompt
     line.forget = lambda: None  # type: ignore[method-assign]
-    with pytest.raises(ConsoleStateError, match="the console shows a prompt that is not known") as caught:
+    with pytest.raises(ConsoleStateError, match="the console shows an unknown prompt") as caught:
         entry(line, timeout=20.0).enter()
     assert caught.value.screen is not None
     assert "the-line" not in caught.value.why + caught.value.screen.detail
