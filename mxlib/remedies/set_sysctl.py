@@ -69,7 +69,7 @@ def script_back(key: str) -> str:
     file = shlex.quote(file_of(key))
     return f"""\
 # set {key} to what it was
-before=$(sed -n 's/^# before: //p' {file})
+before=$(sed -n 's/^# before: //p' {file} 2>/dev/null || :)
 [ "$before" ] || {{ echo 'this remedy has not set it'; exit 1; }}
 printf '%s\\n' "$before" >{_path(key)}
 rm {file}

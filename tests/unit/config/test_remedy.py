@@ -13,6 +13,8 @@ from tests.unit.support.site import refusal
         ("remedy.clearable_units", [""], "remedy.clearable_units: expected names of units, with * for any"),
         ("remedy.unit_timeout", 29.0, "remedy.unit_timeout: expected 30 or more seconds, got 29.0"),
         ("remedy.firewall_undo", float("inf"), "remedy.firewall_undo: expected 30 or more seconds, got inf"),
+        ("remedy.unit_timeout", 1, "remedy.unit_timeout: expected 30 or more seconds, got 1"),
+        ("remedy.hole_max", 1, "remedy.hole_max: expected 30 or more seconds, got 1"),
         ("remedy.hole_max", 86401.0, "remedy.hole_max: expected a day at most, got 86401.0"),
     ],
 )

@@ -1,0 +1,72 @@
+"""A unit restarted, and seen to stay up."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mxlib.base.errors import ParseError
+from mxlib.remedies import restart_unit
+from mxlib.remedies.bounds import Order
+from tests.unit.support.aliases import GENERATOR
+from tests.unit.support.remedy_host import SITE, called, sh
+
+UNIT = "spamd.service"
+STAYS_UP = '[ "$1 $2" != "-q is-failed" ]'
+
+
+def run(tmp_path: Path, systemctl: str) -> Any:
+    return sh(f"set -eu\n{restart_unit.script(UNIT, 5)}", tmp_path, systemctl=systemctl, journalctl="echo its words")
+
+
+def test_how_it_failed_is_shown_before_it_is_restarted(tmp_path: Path) -> None:
+    assert run(tmp_path, STAYS_UP).returncode == 0
+    lines = called(tmp_path)
+    assert [line.split()[1] for line in lines] == ["show", "-b", "reset-failed", "restart", "-q"]
+    assert lines[0].endswith(f" -- {UNIT}")
+
+
+@pytest.mark.parametrize(
+    ("systemctl", "word"),
+    [('[ "$1" != restart ]', ""), (":", "it has failed again")],
+    ids=["it does not start", "it starts, and fails"],
+)
+def test_a_unit_that_fails_again_is_no_success(tmp_path: Path, systemctl: str, word: str) -> None:
+    done = run(tmp_path, systemctl)
+    assert done.returncode == 1
+    assert word in done.stdout
+
+
+def test_a_unit_that_hangs_costs_its_limit(tmp_path: Path) -> None:
+    script = restart_unit.script(UNIT, 0.2)
+    done = sh(f"set -eu\n{script}", tmp_path, systemctl='case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac')
+    assert done.returncode == 1, "it is stopped, and that it did not start is no success"
+
+
+def test_what_is_no_unit_never_reaches_a_command() -> None:
+    with pytest.raises(ParseError):
+        restart_unit.script("x; reboot", 90)
+
+
+def test_the_session_lasts_longer_than_the_unit_may() -> None:
+    acts: list[float] = []
+
+    def act(_script: str, timeout: float) -> Any:
+        acts.append(timeout)
+        return SimpleNamespace(output="ActiveState=failed\nno space left\n")
+
+    site = replace(SITE, remedy=replace(SITE.remedy, unit_timeout=45.0))
+    bench: Any = SimpleNamespace(site=site, act=act)
+    said = restart_unit.apply(bench, Order("restart-unit", UNIT))
+    assert said == f"{UNIT} restarted; before: ActiveState=failed no space left"
+    assert acts == [75.0]
+
+
+def test_only_what_the_site_names_and_no_firewall() -> None:
+    site = replace(SITE, aliases=(GENERATOR,))
+    assert restart_unit.refuse(site, Order("restart-unit", UNIT)) == ""
+    assert restart_unit.refuse(site, Order("restart-unit", GENERATOR.unit)) == ""
+    assert "use reload-firewall" in restart_unit.refuse(site, Order("restart-unit", "nftables.service"))
+    assert GENERATOR.unit in restart_unit.refuse(site, Order("restart-unit", "cron.service"))
