@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +74,34 @@ class Journal:
         os.close(self._file)
 
 
+class SparingJournal:
+    """A journal that, when it cannot be written, costs the journal and not the run: that is said once."""
+
+    def __init__(self, journal: EventLog, say: Callable[[str], None]) -> None:
+        """Write nothing yet.
+
+        Arguments:
+            say: hears, once, that events are being lost.
+        """
+        self._journal = journal
+        self._say = say
+        self._lost = False
+
+    def write(self, event: str, **values: object) -> None:
+        """Add an event, if it can be; later ones are tried again, as the disk may have room then."""
+        try:
+            self._journal.write(event, **values)
+        except JournalError as error:
+            if not self._lost:
+                self._say(f"NOT in the journal from here on, the run goes on without: {error}")
+            self._lost = True
+
+
 class NoJournal:
     """The journal of a run that leaves nothing behind: a dry run, or one that only reads."""
 
     def write(self, event: str, **values: object) -> None:
         """Write nothing."""
-
-    def close(self) -> None:
-        """Close nothing."""
 
 
 class Extras:

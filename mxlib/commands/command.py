@@ -73,7 +73,8 @@ class Command(ABC):
         self.tell = self.wiring.tell
         self.run_id = new_run()
         self.acted = False
-        self.journal: journal.Journal | journal.NoJournal = journal.NoJournal()
+        self.journal: journal.EventLog = journal.NoJournal()
+        self._file: journal.Journal | None = None
 
     @property
     def description(self) -> str:
@@ -123,8 +124,10 @@ class Command(ABC):
     def close(self) -> None:
         """Close the journal and nothing else; harmless when done before."""
         self.wiring.extras.into(journal.NoJournal())
-        self.journal.close()
         self.journal = journal.NoJournal()
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
     # --- what is kept
 
@@ -134,18 +137,19 @@ class Command(ABC):
         return self.site.reports or log_directory()
 
     def open_journal(self, stem: str, **start: object) -> Path:
-        """Begin the journal of this run.
+        """Begin the journal of this run. Later events that cannot be written are said, and change no outcome.
 
         Arguments:
             stem: the file's name, without its suffix.
             start: what the first event says besides the run and the operator.
 
         Raises:
-            mxlib.base.errors.JournalError: it cannot be opened.
+            mxlib.base.errors.JournalError: it cannot be opened, or not even begun: nothing was done yet.
         """
         path = self.directory / f"{stem}.jsonl"
-        self.journal = journal.Journal(path, self.wiring.clock)
-        self.journal.write("start", run=self.run_id, who=self.wiring.who, **start)
+        self._file = journal.Journal(path, self.wiring.clock)
+        self._file.write("start", run=self.run_id, who=self.wiring.who, **start)
+        self.journal = journal.SparingJournal(self._file, self.tell.line)
         return path
 
     def write_report(

@@ -3,33 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mxlib.base.errors import JournalError
-from mxlib.base.journal import EventLog
+from mxlib.base.journal import EventLog, SparingJournal
 from mxlib.protocols.operator import Operator
 from mxlib.reboot.world import RebootWorld
 
 
-class Events:
+class Events(SparingJournal):
     """The journal of a run; one that cannot be written costs the journal, not the run."""
 
     def __init__(self, journal: EventLog, operator: Operator):
-        """Write nothing yet.
-
-        Arguments:
-            operator: who hears that the journal cannot be written.
-        """
-        self._journal = journal
-        self._operator = operator
-        self._lost = False
-
-    def write(self, event: str, **values: object) -> None:
-        """Write an event, as :meth:`mxlib.base.journal.EventLog.write` does."""
-        try:
-            self._journal.write(event, **values)
-        except JournalError as error:
-            if not self._lost:
-                self._operator.line(f"NOT in the journal from here on, the run goes on without: {error}")
-            self._lost = True
+        """Write nothing yet."""
+        super().__init__(journal, operator.line)
 
     def answers(self, world: RebootWorld) -> None:
         """Write what was asked, and what was answered."""

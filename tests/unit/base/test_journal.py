@@ -1,7 +1,7 @@
 import pytest
 
 from mxlib.base.errors import JournalError
-from mxlib.base.journal import Journal, NoJournal, read
+from mxlib.base.journal import Journal, NoJournal, SparingJournal, read
 from tests.unit.support.fakes import FakeClock
 
 
@@ -67,5 +67,24 @@ def test_no_journal_takes_everything_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     journal = NoJournal()
     journal.write("begin", step="drain")
-    journal.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_said_once_and_tried_again():
+    said, written, full = [], [], [False]
+
+    class Disk:
+        def write(self, event, **values):
+            if full[0]:
+                raise JournalError("x.jsonl: No space left on device")
+            written.append((event, values))
+
+    journal = SparingJournal(Disk(), said.append)
+    journal.write("one", host="mx")
+    full[0] = True
+    journal.write("two")
+    journal.write("three")
+    full[0] = False
+    journal.write("four")
+    assert written == [("one", {"host": "mx"}), ("four", {})]
+    assert said == ["NOT in the journal from here on, the run goes on without: x.jsonl: No space left on device"]

@@ -87,6 +87,41 @@ def test_a_bug_is_not_swallowed_and_the_journal_is_closed_all_the_same(tmp_path)
     assert len(command.path.read_text().splitlines()) == 1
 
 
+def fill_the_disk(command):
+    """Whatever the command writes into its journal from now on finds no space left."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, command._file._file)
+    os.close(full)
+
+
+@pytest.mark.parametrize("end", [Outcome.DONE, Outcome.HUNG_AGAIN])
+def test_a_full_disk_costs_the_journal_and_not_the_outcome(tmp_path, lines, end):
+    def do(command):
+        command.path = command.open_journal("mx.run", host="mx")
+        fill_the_disk(command)
+        command.acted = True
+        command.journal.write("run", host="mx")
+        command.journal.write("end", outcome=end.name)
+        return end
+
+    command = Doing(do, tmp_path)
+    assert command.execute() is end
+    assert lines() == [
+        f"NOT in the journal from here on, the run goes on without: {command.path}: No space left on device"
+    ]
+
+
+def test_a_journal_that_cannot_be_begun_is_a_refusal_before_anything_is_done(tmp_path, lines):
+    (tmp_path / "mx.run.jsonl").symlink_to("/dev/full")
+
+    def do(command):
+        command.open_journal("mx.run", host="mx")
+        raise AssertionError("nothing may be done without it")
+
+    assert Doing(do, tmp_path).execute() is Outcome.REFUSED
+    assert "No space left on device" in lines()[0]
+
+
 def test_a_report_that_cannot_be_written_changes_nothing_else(tmp_path, lines):
     def do(command):
         command.write_report(tmp_path / "gone" / "mx.jsonl", "# text", "{}")
