@@ -1,1 +1,1 @@
-"""Alias generators that hang: found, run anew, proven on every exchanger."""
+"""Alias generators that hang: found, run again, proven on every exchanger."""

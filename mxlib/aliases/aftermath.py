@@ -23,8 +23,6 @@ class Aftermath:
         """Touch nothing yet.
 
         Arguments:
-            world: what the run works with.
-            wanted: what the operator asked for.
             found: what the run found; what is found here goes there too.
         """
         self._world = world

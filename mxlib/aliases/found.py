@@ -55,9 +55,9 @@ class Wanted:
 
     Attributes:
         targets: MXs that may be changed.
-        addresses: to ask for beside the samples and those that differ.
+        addresses: to ask for in addition to the samples and those that differ.
         limit: seconds a run may take; None is the generator's bound.
-        check: look and tell, change nothing.
+        check: look and report, change nothing.
         pin: give the units a start timeout afterwards.
         unpin: take it away again, and nothing else.
     """
@@ -79,7 +79,7 @@ class RefreshWorld:
         generators: of the site.
         probes: how an MX is asked from outside.
         policy: what the site expects.
-        clock: the time to live in.
+        clock: the time of the run.
         tell: the operator.
         journal: where events go.
         dry_run: print each action instead of doing it.
@@ -106,7 +106,7 @@ class Found:
         refusals: mail that was refused meanwhile.
         cleared: negative callout hints that were removed, by host.
         wrong: what is still wrong, a sentence each.
-        unknown: what could not be told.
+        unknown: what is not known, a sentence each.
     """
 
     looks: list[AliasLook] = field(default_factory=list)

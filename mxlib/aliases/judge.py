@@ -108,7 +108,6 @@ def judge_peers(states: Iterable[AliasState], host: str) -> Finding:
 
     Arguments:
         states: each generator of the site; at least one.
-        host: which host.
     """
     return worst([_judge_state(state, host) for state in states])
 
@@ -186,7 +185,6 @@ def judge_answers(results: Mapping[str, InboundResult], host: str, samples: Iter
 
     Arguments:
         results: a session with each MX, by its name.
-        host: which MX.
         samples: addresses that must be accepted whatever the others say.
     """
     asked = answers_of(results[host]) if host in results else {}
@@ -201,11 +199,7 @@ def judge_answers(results: Mapping[str, InboundResult], host: str, samples: Iter
 
 
 def answers_of(result: InboundResult) -> dict[str, Answer]:
-    """What was answered, by recipient.
-
-    Arguments:
-        result: a session.
-    """
+    """Return what was answered, by recipient."""
     return {answer.subject: answer for answer in result.answers if answer.subject}
 
 

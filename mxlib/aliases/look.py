@@ -22,10 +22,9 @@ OWN = own.NAME
 
 
 def names(generators: Sequence[AliasGenerator], probes: ProbeSection | None) -> tuple[str, ...]:
-    """Names of the verdicts that take a look at every MX.
+    """Return the names of the verdicts that take a look at every MX.
 
     Arguments:
-        generators: of the site.
         probes: how an MX is asked from outside; None where it is not.
     """
     return (NAME, *((ANSWERS,) if probes else ())) if generators else ()
@@ -46,19 +45,14 @@ class AliasLook:
     when: datetime
 
     def verdicts(self, host: str, wanted: Collection[str]) -> tuple[Verdict, ...]:
-        """What is to be said of one host.
-
-        Arguments:
-            host: its name.
-            wanted: names of verdicts.
-        """
-        told = []
+        """Return the verdicts on one host."""
+        found = []
         if NAME in wanted:
-            told.append(self._verdict(NAME, judge_peers(self.states, host), "the alias files of every MX"))
+            found.append(self._verdict(NAME, judge_peers(self.states, host), "the alias files of every MX"))
         if ANSWERS in wanted:
             finding = judge_answers(self.results, host, self._samples)
-            told.append(self._verdict(ANSWERS, finding, "RCPT, from the management host, to every MX"))
-        return tuple(told)
+            found.append(self._verdict(ANSWERS, finding, "RCPT, from the management host, to every MX"))
+        return tuple(found)
 
     @property
     def asked(self) -> tuple[str, ...]:
@@ -86,11 +80,9 @@ def look(
 
     Arguments:
         hosts: every MX of the site.
-        generators: of the site.
         known: what hosts have already answered.
         probes: how an MX is asked from outside; None for not at all.
-        policy: what the site expects.
-        addresses: recipients to ask for beside the samples and those that differ.
+        addresses: recipients to ask for in addition to the samples and those that differ.
     """
     when = datetime.now(UTC)
     states = read_states(hosts, generators, known)

@@ -12,7 +12,7 @@ _A_RUN_HELPS = frozenset(Trouble) - {Trouble.ABSENT, Trouble.TIMER}
 
 @dataclass(frozen=True)
 class Repair:
-    """One generator run anew on one host.
+    """One generator run again on one host.
 
     Attributes:
         host: where.
@@ -102,14 +102,14 @@ def _can_be_armed(state: AliasState, host: str) -> bool:
 
 
 def concerned(looks: Sequence[Sequence[AliasState]], asked: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Addresses that some MX answered wrongly, or may have.
+    """Return the addresses that some MX answered wrongly, or may have.
 
     Arguments:
         looks: each generator on every MX, before, between and after the repairs.
         asked: addresses the operator named.
 
     Returns:
-        The targets of each address, as far as a file that was read tells them.
+        The targets of each address, as far as the files that were read have them.
     """
     states = [state for look in looks for state in look]
     addresses = dict.fromkeys((*asked, *(address for state in states for address in state.differing)))

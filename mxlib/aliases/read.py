@@ -23,7 +23,6 @@ def read_states(
 
     Arguments:
         hosts: every MX of the site.
-        generators: what to read.
         known: what hosts have already answered, by name.
 
     Returns:

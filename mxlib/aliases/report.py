@@ -25,12 +25,7 @@ def last_refusal(found: Found) -> datetime | None:
 
 
 def caches(found: Found, now: datetime) -> str:
-    """How long others may still refuse from their own caches; empty where nobody was refused.
-
-    Arguments:
-        found: what the run found.
-        now: the time.
-    """
+    """Return how long others may still refuse from their own caches; empty where nobody was refused."""
     last = last_refusal(found)
     if last is None:
         return ""
@@ -41,13 +36,7 @@ def caches(found: Found, now: datetime) -> str:
 
 
 def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
-    """The last lines an operator sees.
-
-    Arguments:
-        found: what the run found.
-        outcome: how it ended.
-        now: the time.
-    """
+    """Yield the last lines an operator sees."""
     for host in found.refusals:
         if host.refusals:
             since = f"{host.since:%Y-%m-%d %H:%M} UTC"
@@ -78,12 +67,8 @@ def markdown(found: Found, outcome: Outcome, run: str, who: str, story: list[str
     """The report as Markdown.
 
     Arguments:
-        found: what the run found.
-        outcome: how it ended.
-        run: id of the run.
         who: operator and management host.
-        story: what was said on the way, a line each.
-        now: the time.
+        story: what was said during the run, a line each.
     """
     lines = [f"# refresh-aliases: {outcome.phrase}", "", f"Run {run}, by {who}, {now:%Y-%m-%d %H:%M} UTC", ""]
     for hung in found.hung:
@@ -102,9 +87,6 @@ def as_json(found: Found, outcome: Outcome, run: str, who: str) -> str:
     """The report as JSON.
 
     Arguments:
-        found: what the run found.
-        outcome: how it ended.
-        run: id of the run.
         who: operator and management host.
     """
     raw: dict[str, Any] = {
@@ -123,12 +105,7 @@ def as_json(found: Found, outcome: Outcome, run: str, who: str) -> str:
 
 
 def verdicts(seen: AliasLook, hosts: Sequence[str]) -> list[Verdict]:
-    """Every judgement of one look, with the host in its sentence.
-
-    Arguments:
-        seen: the look.
-        hosts: every MX.
-    """
+    """Return every verdict of one look, with the host in its sentence."""
     found = []
     for host in hosts:
         for state in seen.states:
@@ -140,12 +117,10 @@ def verdicts(seen: AliasLook, hosts: Sequence[str]) -> list[Verdict]:
 
 
 def describe(seen: AliasLook, hosts: Sequence[str], *, warned: bool = False) -> list[str]:
-    """What an operator reads of a look: all that is wrong, a line each; what is well only where nothing is wrong.
+    """Return what an operator reads of a look: what is wrong, a line each; what is well only where nothing is wrong.
 
     Arguments:
-        seen: the look.
-        hosts: every MX.
-        warned: the warnings were told before.
+        warned: the warnings were shown before.
     """
     judged = verdicts(seen, hosts)
     lines = [f"{one.status.value:<8}{one.why}" for one in judged if one.status is not Status.OK]
@@ -157,14 +132,13 @@ def describe(seen: AliasLook, hosts: Sequence[str], *, warned: bool = False) -> 
 
 
 def rehearse(repair: Repair, limit: float) -> list[str]:
-    """What a repair would do, in order, with its commands.
+    """Return what a repair would do, in order, with its commands.
 
     Arguments:
-        repair: which.
         limit: seconds the run may take.
     """
     unit, file, host = repair.generator.unit, repair.generator.file, repair.host
-    lines = [f"{host}: would run {unit} anew: {'; '.join(repair.why)}"]
+    lines = [f"{host}: would run {unit} again: {'; '.join(repair.why)}"]
     if repair.hangs:
         lines.append(f"{host}:   look into it: ps, ss -ntpi, /proc/PID/stack, journalctl -u {unit}")
     lines.append(f"{host}:   keep a copy of {file} if it is whole")

@@ -1,4 +1,4 @@
-"""Running an alias generator anew: what hangs is ended, and whatever happens a whole file serves.
+"""Run an alias generator again: what hangs is ended, and whatever happens a whole file serves.
 
 The script runs on the host to its own end: it bounds the run, and puts the file back, also if the management host dies.
 """
@@ -26,7 +26,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 
 
 class Ending(Enum):
-    """How a run ended. In every case but REFRESHED the file is the whole one of before, if there was any."""
+    """How a run ended. In every case but REFRESHED the previous whole file serves, if there was one."""
 
     REFRESHED = "refreshed"
     FAILED = "failed"
@@ -56,10 +56,9 @@ class RunResult:
 
 
 def run_script(generator: AliasGenerator, limit_s: float, *, hangs: bool, arm: bool, donation: str = "") -> str:
-    """The script that runs a generator anew on its host.
+    """Return the script that runs a generator again on its host.
 
     Arguments:
-        generator: which one.
         limit_s: seconds its run may take.
         hangs: end the run that is under way.
         arm: start the timer too.
@@ -148,11 +147,10 @@ def parse_run(text: str) -> RunResult:
 
 
 def donation_of(host: Host, generator: AliasGenerator) -> str:
-    """The file of a host that is whole, for one whose file is not; empty where it is too large for a command.
+    """Return the whole file of a host, for one whose file is not whole; empty where it is too large for a command.
 
     Arguments:
         host: the donor.
-        generator: which file.
 
     Raises:
         mxlib.base.errors.HostError: it does not answer.
@@ -163,11 +161,9 @@ def donation_of(host: Host, generator: AliasGenerator) -> str:
 
 
 def rerun(host: Host, repair: Repair, limit_s: float, donation: str = "") -> RunResult:
-    """Run a generator anew; in a dry run the script is only shown.
+    """Run a generator again; in a dry run the script is only shown.
 
     Arguments:
-        host: where.
-        repair: what is wrong there.
         limit_s: seconds the run may take.
         donation: see :func:`run_script`.
 

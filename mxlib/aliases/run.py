@@ -1,4 +1,4 @@
-"""The loop of refresh-aliases: look at every MX, repair one generator at a time, look again, tidy up, tell."""
+"""The loop of refresh-aliases: look at every MX, repair one generator at a time, look again, tidy up, report."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,12 +34,7 @@ class Refresh:
     """One run."""
 
     def __init__(self, world: RefreshWorld, wanted: Wanted) -> None:
-        """Touch nothing yet.
-
-        Arguments:
-            world: what it works with.
-            wanted: what the operator asked for.
-        """
+        """Touch nothing yet."""
         self._world = world
         self._wanted = wanted
         self._say = world.tell.line
@@ -49,7 +44,7 @@ class Refresh:
         """Do it.
 
         Raises:
-            mxlib.base.errors.MxlibError: a host that was to be changed failed on the way.
+            mxlib.base.errors.MxlibError: a host that was to be changed failed meanwhile.
         """
         if self._wanted.unpin:
             return self._pins(seconds=False)
@@ -70,7 +65,7 @@ class Refresh:
     # --- looking
 
     def _look(self) -> tuple[Repair, ...]:
-        """Look at every MX from inside and outside, tell what is wrong, and decide."""
+        """Look at every MX from inside and outside, say what is wrong, and decide."""
         known = tuple(concerned(self.found.states, self._wanted.addresses)) if self.found.looks else ()
         asked = tuple(dict.fromkeys((*self._wanted.addresses, *known)))
         world = self._world
@@ -126,7 +121,7 @@ class Refresh:
         limit = self._limit(repair.generator)
         self._say(
             f"{repair.host}: {'ends' if repair.hangs else 'runs'} {repair.generator.unit}"
-            f"{' and runs it anew' if repair.hangs else ''}, at most {duration(limit)}"
+            f"{' and runs it again' if repair.hangs else ''}, at most {duration(limit)}"
         )
         result = self._with_progress(
             lambda: rerun(host, repair, limit, donation), f"{repair.host}: {repair.generator.unit} runs"

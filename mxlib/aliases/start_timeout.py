@@ -35,16 +35,12 @@ class Pin:
 
 
 def path_of(generator: AliasGenerator) -> str:
-    """Where the drop-in lies.
-
-    Arguments:
-        generator: of which unit.
-    """
+    """Return the path of the drop-in."""
     return f"/etc/systemd/system/{generator.unit}.d/{_NAME}"
 
 
 def text_of(seconds: int) -> str:
-    """The drop-in.
+    """Return the text of the drop-in.
 
     Arguments:
         seconds: after which systemd ends a run.
@@ -53,11 +49,9 @@ def text_of(seconds: int) -> str:
 
 
 def plan_pin(host: Host, generator: AliasGenerator, seconds: int | None) -> Pin:
-    """What would change; read only.
+    """Return what would change; read only.
 
     Arguments:
-        host: where.
-        generator: which unit.
         seconds: after which systemd ends a run; None removes the limit again.
 
     Raises:
@@ -74,10 +68,6 @@ def plan_pin(host: Host, generator: AliasGenerator, seconds: int | None) -> Pin:
 
 def apply_pin(host: Host, pin: Pin) -> None:
     """Write or remove the drop-in; systemd then knows it.
-
-    Arguments:
-        host: where.
-        pin: what changes.
 
     Raises:
         mxlib.base.errors.HostError: the host failed.

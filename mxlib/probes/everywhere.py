@@ -25,7 +25,6 @@ def ask_everywhere(
     """Ask every MX for the same recipients, at the same time, over the first address family it has.
 
     Arguments:
-        names: the MXs.
         addresses: recipients; those beyond :data:`MAX_ADDRESSES` are left out.
         section: envelope sender, source ports and authorities.
         policy: families, and how long an answer may take.

@@ -32,11 +32,11 @@ class _Session(Protocol):
 
 
 class _StoppedError(Exception):
-    """The session cannot go on; the last answer says why."""
+    """The session cannot continue; the last answer says why."""
 
 
 class _CannotAskError(OSError):
-    """This side cannot ask: that says nothing of the other one."""
+    """This side cannot ask, which says nothing about the other one."""
 
 
 class PortRangeClient(smtplib.SMTP):
@@ -80,10 +80,9 @@ class PortRangeClient(smtplib.SMTP):
 
 
 def resolve(name: str, family: int) -> str | None:
-    """An address of a name.
+    """Return an address of a name.
 
     Arguments:
-        name: the host's name.
         family: 4 or 6.
 
     Returns:
@@ -98,10 +97,7 @@ def resolve(name: str, family: int) -> str | None:
 
 
 def tls_context(probe: InboundProbe) -> ssl.SSLContext:
-    """What a certificate is verified against.
-
-    Arguments:
-        probe: names the authorities.
+    """Return what a certificate is verified against.
 
     Raises:
         OSError: the file of authorities cannot be read.
@@ -111,7 +107,7 @@ def tls_context(probe: InboundProbe) -> ssl.SSLContext:
 
 @dataclass
 class _Conversation:
-    """A session as it goes on."""
+    """A session under way."""
 
     session: _Session
     probe: InboundProbe
@@ -119,21 +115,21 @@ class _Conversation:
     certificate_until: datetime | None = None
 
     def ask(self, stage: InboundStage, subject: str, question: Callable[[], tuple[int, bytes]], right: str) -> None:
-        """Put a question; what it raises ends the session with a wrong answer."""
+        """Put a question; an error ends the session, with a wrong answer."""
         try:
             code, text = question()
         except (OSError, smtplib.SMTPException) as error:
-            # Once connected, smtplib tells every end of the connection by an error of its own.
+            # Once connected, smtplib reports a connection that ends as an error of its own.
             reached = stage is not InboundStage.BANNER or isinstance(error, smtplib.SMTPException)
-            told = None if isinstance(error, _CannotAskError) else False
+            judged = None if isinstance(error, _CannotAskError) else False
             said = one_line(str(error) or type(error).__name__)
-            self.answers.append(Answer(stage if reached else InboundStage.CONNECT, subject, None, said, right=told))
+            self.answers.append(Answer(stage if reached else InboundStage.CONNECT, subject, None, said, judged))
             raise _StoppedError from None
         shown = one_line(text.decode(errors="replace"))
         self.answers.append(Answer(stage, subject, code, shown, re.fullmatch(right, str(code)) is not None))
 
     def must(self, stage: InboundStage, question: Callable[[], tuple[int, bytes]], right: str) -> None:
-        """Put a question without whose right answer the session cannot go on."""
+        """Put a question that has to be answered right for the session to continue."""
         self.ask(stage, "", question, right)
         if not self.answers[-1].right:
             raise _StoppedError

@@ -23,7 +23,7 @@ CERTIFICATE = "certificate"
 
 
 def outbound_name(probe: str) -> str:
-    """The check's name for a destination."""
+    """Return the name of a destination's check."""
     return f"outbound-{probe}"
 
 
@@ -71,12 +71,7 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
 
 
 def judge_outbound(run: OutboundRun, policy: VerifyPolicy) -> tuple[Verdict, ...]:
-    """Judge the test mails of one go, by destination, and what conntrack lost meanwhile.
-
-    Arguments:
-        run: the test mails.
-        policy: what the site expects.
-    """
+    """Judge test mails sent together, by destination, and what conntrack lost meanwhile."""
     source = run.source.evidence("")
     evidence = Evidence("test mails through the MTA of the host, then its log (mxlib/mta)", "", source.when)
     names = dict.fromkeys(result.mail.probe.name for result in run.results)
@@ -100,7 +95,7 @@ def _judge_growth(run: OutboundRun, policy: VerifyPolicy) -> Verdict:
 
 
 def _judge_fast_open(run: OutboundRun) -> Verdict:
-    """A black hole is the kernel's own word for connections that died by Fast Open; single failures only tell."""
+    """A black hole is the kernel's own word for connections that died by Fast Open; a single failure proves nothing."""
     if run.fastopen is None:
         return Verdict(
             FAST_OPEN, Status.UNKNOWN, "the counters of TCP Fast Open could not be read around the test mails"
@@ -114,7 +109,7 @@ def _judge_fast_open(run: OutboundRun) -> Verdict:
 
 
 def unsent(probes: Iterable[str], why: str) -> tuple[Verdict, ...]:
-    """The verdicts when no test mail could be sent.
+    """Return the verdicts where no test mail could be sent.
 
     Arguments:
         probes: names of the destinations.
@@ -124,11 +119,7 @@ def unsent(probes: Iterable[str], why: str) -> tuple[Verdict, ...]:
 
 
 def judge_inbound(result: InboundResult) -> Verdict:
-    """Judge a session from outside.
-
-    Arguments:
-        result: the session.
-    """
+    """Judge a session from outside."""
     name = f"inbound-v{result.family}"
     shown = "\n".join(map(tell_answer, result.answers))
     evidence = (Evidence(f"SMTP session with [{result.address}] from the management host", shown, result.when),)
@@ -142,11 +133,7 @@ def judge_inbound(result: InboundResult) -> Verdict:
 
 
 def tell_answer(answer: Answer) -> str:
-    """An answer on one line.
-
-    Arguments:
-        answer: of an MX.
-    """
+    """Return an answer on one line."""
     of = f" {answer.subject}" if answer.subject else ""
     return f"{answer.stage.value}{of}: {answer.code or ''} {answer.text}".replace(":  ", ": ")
 
@@ -156,8 +143,6 @@ def judge_certificate(results: Sequence[InboundResult], policy: VerifyPolicy, no
 
     Arguments:
         results: sessions with one MX.
-        policy: what the site expects.
-        now: the time.
     """
     ends = [result.certificate_until for result in results if result.certificate_until]
     if not ends:

@@ -24,9 +24,9 @@ def judge_peers(sessions: Sequence[PeerSession], silent: Mapping[str, str], outs
     evidence = tuple(_evidence(one) for one in sessions)
     wrong = [one for one in sessions if one.result.wrong]
     if wrong:
-        told = "; ".join(_tell(one) for one in wrong)
+        said = "; ".join(_tell(one) for one in wrong)
         hint = " [right from the management host: the way between the two?]" if outside_ok else ""
-        return Verdict(PEERS, Status.FAILED, f"{told}{hint}", evidence)
+        return Verdict(PEERS, Status.FAILED, f"{said}{hint}", evidence)
     right = [one for one in sessions if not one.result.unknown and any(a.subject for a in one.result.answers)]
     blind = [*(f"{name}: {why}" for name, why in silent.items()), *(_tell(o) for o in sessions if o not in right)]
     if not right:
@@ -52,10 +52,8 @@ def judge_same(host: str, results: Sequence[InboundResult], prescribed: Mapping[
     """Judge whether an MX answers as the others do.
 
     Arguments:
-        host: the MX.
         results: the sessions of all MXs with recipients that all were asked for.
         prescribed: class of the right reply (2 or 5) by recipient, where the site says so.
-        now: the time.
     """
     asked = {result.host for result in results for answer in result.answers if answer.subject and answer.code}
     if host not in asked or len(asked) < 2:
@@ -84,7 +82,7 @@ def _wrong(host: str, codes: Mapping[str, int | None], prescribed: int | None) -
 
 
 def tell_differences(found: Mapping[str, Mapping[str, int | None]]) -> list[str]:
-    """One line a recipient.
+    """Return one line for each recipient.
 
     Arguments:
         found: class of the reply by recipient and host.

@@ -71,7 +71,7 @@ class OutboundResult:
 
 @dataclass(frozen=True)
 class OutboundRun:
-    """All test mails of one go.
+    """Test mails that were sent together.
 
     Attributes:
         results: what became of each.
@@ -87,11 +87,7 @@ class OutboundRun:
 
 
 def plan_mails(probes: Iterable[OutboundProbe]) -> tuple[ProbeMail, ...]:
-    """Which test mails are sent: each size of each probe, as often as it says.
-
-    Arguments:
-        probes: the destinations.
-    """
+    """Return the test mails to send: each size of each probe, as often as it says."""
     return tuple(
         ProbeMail(str(uuid.uuid4()), probe, size, number)
         for probe in probes
@@ -101,7 +97,7 @@ def plan_mails(probes: Iterable[OutboundProbe]) -> tuple[ProbeMail, ...]:
 
 
 def judge(mail: ProbeMail, seen: Followed) -> OutboundResult:
-    """What became of a test mail, by what was seen of it."""
+    """Return what became of a test mail, by what was seen of it."""
     if seen.code is None:
         return OutboundResult(mail, Outcome.UNKNOWN, Stage.SUBMIT, "not sent: one before it did not get through")
     if seen.code != 0:
@@ -144,7 +140,6 @@ def send(
 
     Args:
         mta: the MX's MTA.
-        host: the MX.
         mails: the test mails, from :func:`plan_mails`.
         sender: their envelope sender.
         run_tag: named in their subject.

@@ -5,14 +5,14 @@ import subprocess
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _CONNECT_S = 5
-# A connection of before the reboot must not answer for the host.
+# A connection from before the reboot must not answer for the host.
 _OPTIONS = (
     f"-oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout={_CONNECT_S} -oControlMaster=no -oControlPath=none"
 )
 
 
 def families(name: str) -> tuple[int, ...]:
-    """The address families the name resolves to from here: 4, 6, both or none."""
+    """Return the address families the name resolves to from here: 4, 6, both or none."""
     return tuple(family for family, number in _FAMILIES.items() if _resolves(name, number))
 
 
@@ -24,12 +24,7 @@ def _resolves(name: str, family: int) -> bool:
 
 
 def greets(address: str, port: int) -> bool:
-    """Whether an SSH server greets a new connection; what carries the session of before is not asked.
-
-    Arguments:
-        address: of the host.
-        port: of its SSH server.
-    """
+    """Whether an SSH server greets a new connection; an existing one proves nothing."""
     try:
         with socket.create_connection((address, port), timeout=2 * _CONNECT_S) as connection:
             return connection.recv(4) == b"SSH-"
@@ -43,8 +38,6 @@ def answers(name: str, family: int, ssh_options: tuple[str, ...] = (), user: str
     Arguments:
         name: the host, a validated name.
         family: 4 or 6.
-        ssh_options: options for ssh.
-        user: who goes there.
     """
     argv = ["ssh", *ssh_options, f"-{family}", *_OPTIONS.split(), f"{user}@{name}", "true"]
     try:

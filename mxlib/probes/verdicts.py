@@ -28,16 +28,13 @@ def outbound(
     """Send every configured test mail through an MX and judge what became of them; works while the MTA is held.
 
     Arguments:
-        host: the MX.
-        section: the test mails.
         run_tag: named in their subject.
-        policy: what the site expects.
         force: deliver also against retry hints.
         insist: what retry hints kept from being tried is sent once more against them.
 
     Returns:
-        One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing can be told, as
-        in a dry run, which sends nothing.
+        One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing is known, as in
+        a dry run, which sends nothing.
     """
     policy = policy or VerifyPolicy()
     mta = find(policy.mta)
@@ -71,9 +68,7 @@ def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None
     """Ask an MX from this machine what a sender would ask it, on each family.
 
     Arguments:
-        name: the MX's name.
         section: what it has to answer, and from which source ports it is asked.
-        policy: what the site expects.
 
     Returns:
         ``inbound-v4``, ``inbound-v6`` (as far as the site serves them) and ``certificate``.
@@ -86,9 +81,7 @@ def sessions(name: str, section: ProbeSection, policy: VerifyPolicy) -> tuple[In
     """A session with an MX over each family.
 
     Arguments:
-        name: the MX's name.
         section: what it has to answer, and from which source ports it is asked.
-        policy: what the site expects.
     """
     return tuple(
         ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s) for family in policy.families
@@ -100,7 +93,6 @@ def judge_sessions(results: Sequence[InboundResult], policy: VerifyPolicy) -> tu
 
     Arguments:
         results: one a family.
-        policy: what the site expects.
     """
     certificate = checks.judge_certificate(results, policy, datetime.now(UTC))
     return (*map(checks.judge_inbound, results), certificate)

@@ -66,7 +66,7 @@ def apply(bench: Bench, order: Order) -> str:
 
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
-    """Whether it stands, and its timer is armed: that it is open is what was asked for."""
+    """Judge whether its rule is there and its timer armed: that it is open is what was asked for."""
     facts = read_facts(bench.host, (hole.SOURCE,))
     name = hole_id(_network(order))
     one = next((one for one in facts.get(hole.SOURCE).holes if one.hole_id == name), None)

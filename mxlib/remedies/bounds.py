@@ -47,7 +47,6 @@ def is_stale(site: Site, unit: str) -> bool:
     """Whether a failure of this unit may be cleared: it is not required, and the site counts it among the leftovers.
 
     Arguments:
-        site: what the site says.
         unit: full name of the unit.
     """
     patterns = site.remedy.clearable_units
@@ -55,29 +54,16 @@ def is_stale(site: Site, unit: str) -> bool:
 
 
 def restartable(site: Site) -> tuple[str, ...]:
-    """The units that may be started anew: the required ones, and the generators of alias files, which run now and then.
-
-    Arguments:
-        site: what the site says.
-    """
+    """Return the units that may be restarted: the required ones, and the generators of alias files."""
     return (*with_mta(site.verify).unit_names, *(generator.unit for generator in site.aliases))
 
 
 def firewalls(site: Site) -> list[str]:
-    """The firewalls that the site requires and that are known here.
-
-    Arguments:
-        site: what the site says.
-    """
+    """Return the firewalls that the site requires and that are known here."""
     return [name for name in site.verify.unit_names if name in FIREWALLS]
 
 
 def allowed(site: Site, key: str) -> tuple[str, ...]:
-    """The values a parameter may be set to.
-
-    Arguments:
-        site: what the site says.
-        key: the kernel parameter.
-    """
+    """Return the values a parameter may be set to."""
     required = site.verify.sysctls.get(key)
     return (*site.remedy.sysctls.get(key, ()), *([" ".join(required.split())] if required else []))

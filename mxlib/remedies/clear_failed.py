@@ -19,7 +19,7 @@ def refuse(site: Site, order: Order) -> str:
 def script(unit: str, said: str) -> str:
     """Note on the host that and why the failure was cleared, then clear it.
 
-    The note keeps the check of the units from calling the missing failure a riddle; it is gone with the next boot.
+    The note explains the missing failure to the check of the units; the next boot removes it.
 
     Arguments:
         unit: full name of the unit.

@@ -41,7 +41,6 @@ def act(host: Host, script: str, timeout: float) -> CommandResult:
     """Run a guarded script.
 
     Arguments:
-        host: the MX.
         script: from :func:`guarded`.
         timeout: seconds.
 

@@ -50,20 +50,12 @@ def network_of(text: str) -> Network | None:
 
 
 def shown(network: Network) -> str:
-    """As people write it: an address without its prefix length.
-
-    Arguments:
-        network: the network.
-    """
+    """Return it as people write it: an address without its prefix length."""
     return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 def hole_id(network: Network) -> str:
-    """The id of the hole for a network: one hole each.
-
-    Arguments:
-        network: the network.
-    """
+    """Return the id of the hole for a network: one hole each."""
     return re.sub(r"[^0-9a-f]", "-", shown(network))
 
 
@@ -71,7 +63,6 @@ def places(found: FirewallFacts, version: int) -> tuple[Place, ...]:
     """The chains that may drop packets of a family, and what writes to them.
 
     Arguments:
-        found: the packet filter.
         version: 4 or 6.
 
     Raises:
@@ -129,9 +120,7 @@ def open_lines(place: Place, network: Network, site: Site) -> str:
     """What puts the rule into a chain; $end is the time of its end, in seconds.
 
     Arguments:
-        place: the chain.
         network: who is let through.
-        site: what the site says.
     """
     rule = _rule(place, network, site)
     if place.tool == "nft":
@@ -161,7 +150,6 @@ def close_text(found: tuple[Place, ...], network: Network, site: Site) -> str:
     Arguments:
         found: where the rules are.
         network: who is let through.
-        site: what the site says.
     """
     lines = "".join(_close_lines(place, network, site) for place in found)
     base = f"{DIRECTORY}/{hole_id(network)}"
@@ -175,7 +163,6 @@ def open_script(found: tuple[Place, ...], network: Network, site: Site, seconds:
     Arguments:
         found: where the rules go.
         network: who is let through.
-        site: what the site says.
         seconds: how long.
         said: who, and why.
     """

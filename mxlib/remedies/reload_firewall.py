@@ -88,11 +88,7 @@ def refuse(site: Site, order: Order) -> str:
 
 
 def script(site: Site) -> str:
-    """Try the files, keep what is loaded, arm the undoing, load, and load our own table again.
-
-    Arguments:
-        site: what the site says.
-    """
+    """Try the files, keep what is loaded, arm the undoing, load, and load our own table again."""
     known = firewalls(site)
     return _SCRIPT.format(
         candidates=" ".join(known),
@@ -125,7 +121,7 @@ def apply(bench: Bench, _order: Order) -> str:
 
 
 def _ports(bench: Bench) -> Ports:
-    """How the mail ports stand that the site names."""
+    """Return the state of the mail ports that the site names."""
     return read_facts(bench.host, (depool.SOURCE,)).get(depool.SOURCE).ports_of(bench.site.ports)
 
 

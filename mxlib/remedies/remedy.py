@@ -1,4 +1,4 @@
-"""What a remedy is: bounded, told on the host before it acts, and judged again by the checks it is for.
+"""What a remedy is: bounded, logged on the host before it acts, and judged again by the checks it is for.
 
 Adding one: a file in this folder with a :class:`Remedy` called ``REMEDY``, its name in :mod:`mxlib.remedies.registry`.
 """
@@ -50,10 +50,10 @@ class Remedy:
         name: as an operator types it.
         about: one line for lists.
         argument: what its argument is called; empty where it takes none.
-        undo: how it is taken back, in a sentence.
+        undo: how it is undone, in a sentence.
         refuse: why an order is not within the bounds; empty where it is.
         commands: what it does, as the dry run shows it.
-        apply: does it, and gives one line for the journal; raises MxlibError where it could not be done.
+        apply: does it, and returns one line for the journal; raises MxlibError where it could not be done.
         judge: judges again what it is for.
         automatic: whether reboot-mx may use it by itself.
         harmless: whether it may be done while somebody else's run has claimed the host.
@@ -72,11 +72,7 @@ class Remedy:
 
 
 def by_checks(*names: str) -> Callable[[Bench, Order], tuple[Verdict, ...]]:
-    """Judge by checks of ``verify-mx``, in one round trip.
-
-    Arguments:
-        names: of the checks.
-    """
+    """Judge by checks of ``verify-mx``, in one round trip."""
 
     def judge(bench: Bench, _order: Order) -> tuple[Verdict, ...]:
         policy = verify.with_watched(bench.site.verify, bench.entries)
@@ -88,10 +84,6 @@ def by_checks(*names: str) -> Callable[[Bench, Order], tuple[Verdict, ...]]:
 
 
 def note(bench: Bench) -> str:
-    """Who does it and why, on one line without quotes, for files on the host.
-
-    Arguments:
-        bench: what the remedy works with.
-    """
+    """Return who does it and why, on one line without quotes, for files on the host."""
     kept = "".join(character for character in f"{bench.who}: {bench.why}" if character not in "'\"\\`$")
     return " ".join(kept.split())[:200]

@@ -13,11 +13,7 @@ from mxlib.remedies.remedy import Bench, Remedy, by_checks, note
 
 
 def file_of(key: str) -> str:
-    """Where it is kept for later boots.
-
-    Arguments:
-        key: the kernel parameter.
-    """
+    """Return the path of the file that keeps it for later boots."""
     return f"/etc/sysctl.d/90-mx-remedy-{key}.conf"
 
 
@@ -40,10 +36,9 @@ def _path(key: str) -> str:
 
 
 def script(key: str, value: str, said: str) -> str:
-    """Keep the value of before, write the file, set the value, and read it back.
+    """Keep the previous value, write the file, set the value, and read it back.
 
     Arguments:
-        key: the kernel parameter.
         value: what it is set to.
         said: who and why.
     """
@@ -61,11 +56,7 @@ printf 'before: %s\\n' "$before"
 
 
 def script_back(key: str) -> str:
-    """Set the value of before, and remove the file.
-
-    Arguments:
-        key: the kernel parameter.
-    """
+    """Set the previous value, and remove the file."""
     file = shlex.quote(file_of(key))
     return f"""\
 # set {key} to what it was
@@ -85,7 +76,7 @@ def apply(bench: Bench, order: Order) -> str:
 
 
 def apply_back(bench: Bench, order: Order) -> str:
-    """Take it back."""
+    """Undo it."""
     result = bench.act(script_back(order.argument), 30.0)
     return f"{order.argument} is {one_line(result.output)}"
 
@@ -107,7 +98,7 @@ REMEDY = Remedy(
     name=SET_SYSCTL,
     about="set a kernel parameter that makes a known kernel bug harmless, now and for later boots",
     argument="KEY=VALUE",
-    undo=f"{UNSET_SYSCTL} KEY sets the value of before and removes the file",
+    undo=f"{UNSET_SYSCTL} KEY sets the previous value and removes the file",
     refuse=refuse,
     commands=lambda _bench, order: [
         f"sysctl -w {order.argument}",
@@ -118,7 +109,7 @@ REMEDY = Remedy(
 )
 REMEDY_BACK = Remedy(
     name=UNSET_SYSCTL,
-    about="take set-sysctl back: the value of before, and no file",
+    about="undo set-sysctl: the previous value, and no file",
     argument="KEY",
     undo=f"{SET_SYSCTL} KEY=VALUE",
     refuse=refuse_back,

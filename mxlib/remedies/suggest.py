@@ -39,25 +39,18 @@ class Suggestion:
 
 
 def sources(policy: VerifyPolicy) -> tuple[Source[object], ...]:
-    """The facts that the choice needs, beside the verdicts.
-
-    Arguments:
-        policy: what the site expects.
-    """
+    """Return the facts that the choice needs in addition to the verdicts."""
     return (units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls))
 
 
 def suggest(
     verdicts: Sequence[Verdict], facts: Facts, site: Site, policy: VerifyPolicy, entries: Iterable[KnownBad] = ()
 ) -> tuple[Suggestion, ...]:
-    """The remedies for what fails now, each once; what is merely unknown gets one only for stale hints.
+    """Return the remedies for what fails now, each once; what is merely unknown gets one only for stale hints.
 
     Arguments:
-        verdicts: what the checks said.
         facts: the answers to :func:`sources`.
-        site: what the site says.
         policy: what the checks judged by.
-        entries: kernels known to be bad.
     """
     failing = {one.check: one for one in verdicts if one.status is Status.FAILED}
     found: list[Suggestion] = []

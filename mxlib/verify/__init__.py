@@ -1,1 +1,1 @@
-"""One verification of several hosts: asked, judged, told."""
+"""One verification of several hosts: asked, judged, reported."""

@@ -1,4 +1,4 @@
-"""Verifying several hosts at the same time, each by what it says, by what others hear of it, and beside the others."""
+"""Verify several hosts at the same time: by what each says, by what others hear from it, and by comparison."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,9 @@ A = TypeVar("A")
 
 
 def peers_of(name: str, names: Sequence[str], count: int) -> tuple[str, ...]:
-    """The MXs that ask an MX: the next ones after it, round and round, so that the work is shared.
+    """The MXs that ask an MX: the next ones after it, in a circle, so that the work is shared.
 
     Arguments:
-        name: the MX.
-        names: all MXs.
         count: how many ask each.
     """
     place = names.index(name)
@@ -39,8 +37,6 @@ def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host]
     """Verify several hosts at the same time.
 
     Arguments:
-        hosts: the machines.
-        request: what is to be verified.
         others: the site's other MXs: some of them ask the hosts, answer for comparison, and serve as a control.
 
     Returns:
@@ -72,7 +68,7 @@ def _looks(
 
 
 def _aliases(hosts: Sequence[Host], looks: Mapping[str, Look], request: Request) -> verify_aliases.AliasLook | None:
-    """What only a look at every MX tells about generated aliases; None if nothing was asked for that needs it."""
+    """Return what only a look at every MX shows about generated aliases; None if nothing asked for needs it."""
     wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
     if not wanted:
         return None
@@ -117,8 +113,8 @@ class _Findings:
         if self.aliases:
             names = frozenset(verify_aliases.names(self.request.aliases, self.request.probes))
             verdicts += self.aliases.verdicts(name, names)
-        told = {one.check for one in verdicts}
-        lacking = [check for check in self.request.names if self.request.wants(check) and check not in told]
+        judged = {one.check for one in verdicts}
+        lacking = [check for check in self.request.names if self.request.wants(check) and check not in judged]
         verdicts += [Verdict(check, Status.UNKNOWN, "it was not asked") for check in lacking]
         wanted = [one for one in verdicts if self.request.wants(one.check)]
         order = sorted(wanted, key=lambda verdict: verdict.status.severity)
@@ -180,18 +176,18 @@ def _is_failed_mail(verdict: Verdict) -> bool:
 
 
 def _with_control(verdict: Verdict, others: Mapping[str, Status]) -> Verdict:
-    """A failed test mail with what it means beside those of other hosts."""
+    """A failed test mail, with what it means next to those of other hosts."""
     if not _is_failed_mail(verdict) or not others:
         return verdict
     passed = sorted(name for name, status in others.items() if status is Status.OK)
     failed = sorted(name for name, status in others.items() if status is Status.FAILED)
     if passed:
-        told = f"THIS HOST is at fault, it passes on {', '.join(passed)}"
+        cause = f"THIS HOST is at fault, it passes on {', '.join(passed)}"
     elif failed:
-        told = f"the REMOTE END or the way to it, it fails on {', '.join(failed)} too"
+        cause = f"the REMOTE END or the way to it, it fails on {', '.join(failed)} too"
     else:
-        told = f"whose fault is not known, {', '.join(sorted(others))} could not tell"
-    return dataclasses.replace(verdict, why=f"{told}: {verdict.why}")
+        cause = f"whose fault is not known, {', '.join(sorted(others))} could not tell"
+    return dataclasses.replace(verdict, why=f"{cause}: {verdict.why}")
 
 
 def _with_controls(reports: Sequence[HostReport], everybody: Sequence[Host], request: Request) -> list[HostReport]:

@@ -24,11 +24,11 @@ from mxlib.verify.request import Request, with_watched
 
 @dataclass(frozen=True)
 class Look:
-    """What one host told in its round trips.
+    """What one host said in its round trips.
 
     Attributes:
         verdicts: of the checks and the test mails.
-        sessions: what it heard of other MXs.
+        sessions: what it heard from other MXs.
         silent: why it could not ask them; empty if it could, or had none to ask.
         when: when it was asked (UTC).
         seconds: how long it took.
@@ -56,11 +56,8 @@ def look(
     """Ask a host everything.
 
     Arguments:
-        host: the machine.
-        request: what is to be verified.
         targets: other MXs it is to ask.
         verified: whether it is verified itself, or only asks others.
-        now: the time.
     """
     began = now()
     policy = with_watched(request.policy, request.entries)
@@ -114,13 +111,7 @@ def _heard(facts: Facts, sessions: probe_peer.Sessions) -> tuple[tuple[InboundRe
 
 
 def outbound(host: Host, section: ProbeSection, request: Request) -> list[Verdict]:
-    """Send the test mails that were asked for, as far as the budget goes.
-
-    Arguments:
-        host: the MX.
-        section: the test mails.
-        request: what is to be verified.
-    """
+    """Send the test mails that were asked for, as far as the budget goes."""
     wanted = tuple(one for one in section.outbound if request.wants(probes.outbound_name(one.name)))
     counters = (probes.LOST, probes.FAST_OPEN)
     if not wanted and request.wants_any(counters):

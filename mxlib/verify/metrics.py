@@ -53,8 +53,8 @@ class _Metrics:
     samples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, name: str, labels: dict[str, str], value: float) -> None:
-        told = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
-        self.samples.setdefault(name, []).append(f"{name}{{{told}}} {value:.10g}")
+        shown = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+        self.samples.setdefault(name, []).append(f"{name}{{{shown}}} {value:.10g}")
 
     def text(self) -> str:
         lines: list[str] = []
@@ -70,8 +70,7 @@ def metrics(
     """Metrics of one verification.
 
     Arguments:
-        reports: what was found.
-        policy: whose limits are told; None for the defaults.
+        policy: whose limits are reported; None for the defaults.
         generators: alias generators of the site.
     """
     gathered = _Metrics()

@@ -53,12 +53,7 @@ def _without_instance(forecast: Forecast) -> Finding:
 
 
 def judge_names(expected: Forecast, found: NicFacts) -> Finding:
-    """Judge what the ways to reboot do to the names.
-
-    Args:
-        expected: the forecast.
-        found: the cards and files of the host.
-    """
+    """Judge what the ways to reboot do to the names."""
     lines = expected.lines()
     if not expected.nics:
         return unknown("no network card of the host was found", *lines)
@@ -91,7 +86,6 @@ def alerts_check(
     Args:
         source: where they are asked for, once for all hosts.
         section: which of them matter.
-        now: the time.
     """
     ask = once(source.firing, keep=(SilenceError,))
 

@@ -28,7 +28,7 @@ def outcome_of(reports: Sequence[HostReport]) -> Outcome:
 
 
 def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:
-    """A table that a person can read in ten seconds: worst first, what is OK counted.
+    """Return a table that a person can read in ten seconds: worst first, what is OK only counted.
 
     Arguments:
         reports: what was found, worst first.
@@ -47,8 +47,8 @@ def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:
 def _sum(reports: Sequence[HostReport]) -> str:
     counts = [(status, sum(report.status is status for report in reports)) for status in Status]
     took = max(report.seconds for report in reports)
-    told = ", ".join(f"{count} {status.value}" for status, count in counts if count)
-    return f"{plural(len(reports), 'host')}: {told}  ({took:.1f} s)"
+    counted = ", ".join(f"{count} {status.value}" for status, count in counts if count)
+    return f"{plural(len(reports), 'host')}: {counted}  ({took:.1f} s)"
 
 
 def _counted(reports: Sequence[HostReport]) -> str:
@@ -80,10 +80,9 @@ def _lines(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def as_json(reports: Sequence[HostReport], notes: Sequence[str] = ()) -> str:
-    """Everything, with evidence.
+    """Return everything, with evidence.
 
     Arguments:
-        reports: what was found.
         notes: what is to be said about the verification itself.
     """
     everything = {"hosts": [_report(report) for report in reports], "notes": list(notes)}

@@ -23,7 +23,7 @@ from mxlib.probes import judge_peers as peers
 from mxlib.protocols.host import Host
 
 Reserve = Callable[[str, Sequence[OutboundProbe]], Mapping[str, str]]
-"""Asks for test mails of a host; gives the destinations that get none, by name, and why."""
+"""Asks for test mails of a host; returns the destinations that get none, by name, and why."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Request:
         entries: kernels known to be bad.
         probes: test mails and sessions; None for none.
         run_tag: named in the test mails.
-        only: names of checks; none stands for all.
+        only: names of checks; empty for all.
         skip: names of checks that are left out.
         outside: checks that need more than the host itself.
         reserve: the budget of test mails; by default there is none.
@@ -96,44 +96,32 @@ class HostReport:
 
 
 def probe_names(section: ProbeSection, policy: VerifyPolicy) -> tuple[str, ...]:
-    """Names of the verdicts that come from test mails and sessions.
-
-    Arguments:
-        section: the test mails.
-        policy: what the site expects.
-    """
+    """Return the names of the verdicts that come from test mails and sessions."""
     among = (peers.PEERS, peers.SAME) if policy.peers else ()
     return (*outbound_names(section), *inbound_names(policy), *among)
 
 
 def outbound_names(section: ProbeSection) -> tuple[str, ...]:
-    """Names of the verdicts that come from test mails."""
+    """Return the names of the verdicts that come from test mails."""
     return (*(probes.outbound_name(one.name) for one in section.outbound), probes.LOST, probes.FAST_OPEN)
 
 
 def inbound_names(policy: VerifyPolicy) -> tuple[str, ...]:
-    """Names of the verdicts that come from sessions from the management host."""
+    """Return the names of the verdicts that come from sessions from the management host."""
     return (*(f"inbound-v{family}" for family in policy.families), probes.CERTIFICATE)
 
 
 def with_watched(policy: VerifyPolicy, entries: Iterable[KnownBad]) -> VerifyPolicy:
-    """The policy with the kernel parameters that the conditions of known-bad kernels need.
-
-    Arguments:
-        policy: what the site expects.
-        entries: kernels known to be bad.
-    """
+    """Return the policy with the kernel parameters that the conditions of known-bad kernels need."""
     keys = (key for entry in entries for key, _ in entry.unless)
     return dataclasses.replace(policy, watched_sysctls=tuple(dict.fromkeys((*policy.watched_sysctls, *keys))))
 
 
 def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Verdict, ...]:
-    """The checks that say something also of a host out of service: read only, one round trip.
+    """Judge what can be judged of a host out of service too: read only, one round trip.
 
     Arguments:
         host: the machine; its MTA may be held.
-        policy: what the site expects.
-        entries: kernels known to be bad.
     """
     try:
         facts = read_facts(host, condition_sources(policy, entries))
@@ -143,23 +131,16 @@ def condition(host: Host, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()
 
 
 def condition_sources(policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Source[Any], ...]:
-    """What :func:`judge_condition` has to know, for who reads it together with something else.
-
-    Arguments:
-        policy: what the site expects.
-        entries: kernels known to be bad.
-    """
+    """Return what :func:`judge_condition` has to know, for a caller that reads it together with something else."""
     narrowed = without_mta(with_watched(policy, entries))
     return tuple(source for check in _conditions(entries) for source in check.sources(narrowed))
 
 
 def judge_condition(facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad] = ()) -> tuple[Verdict, ...]:
-    """The checks that say something also of a host out of service.
+    """Judge what can be judged of a host out of service too.
 
     Arguments:
         facts: what the host answered to :func:`condition_sources`.
-        policy: what the site expects.
-        entries: kernels known to be bad.
     """
     narrowed = without_mta(with_watched(policy, entries))
     return tuple(check.verdict(facts, narrowed) for check in _conditions(entries))
@@ -174,7 +155,7 @@ def _not_asked(error: Exception) -> str:
 
 
 def without_mta(policy: VerifyPolicy) -> VerifyPolicy:
-    """The policy for a host whose MTA may be stopped on purpose.
+    """Return the policy for a host whose MTA may be stopped on purpose.
 
     Arguments:
         policy: what the site expects of a host in service.

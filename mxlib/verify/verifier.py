@@ -20,10 +20,7 @@ class HostVerifier:
         """Send nothing yet.
 
         Arguments:
-            site: what the site says.
-            entries: kernels known to be bad.
             run: id of the run, named in the test mails.
-            dry_run: send nothing at all.
         """
         self._site = site
         self._entries = entries
@@ -31,19 +28,19 @@ class HostVerifier:
         self._dry_run = dry_run
 
     def condition(self, host: Host) -> tuple[Verdict, ...]:
-        """The host itself, read only."""
+        """Judge the host itself, read only."""
         return verify.condition(host, self._site.verify, self._entries)
 
     def sources(self) -> tuple[Source[Any], ...]:
-        """What the host itself is judged by, for who reads it together with something else."""
+        """Return what the host itself is judged by, for a caller that reads it together with something else."""
         return verify.condition_sources(self._site.verify, self._entries)
 
     def judged(self, facts: Facts) -> tuple[Verdict, ...]:
-        """The host itself, from facts that are known."""
+        """Judge the host itself, from facts that are known."""
         return verify.judge_condition(facts, self._site.verify, self._entries)
 
     def known_bad(self, facts: Facts, release: str) -> Verdict:
-        """Whether an installed kernel is known to be bad under what holds on its host."""
+        """Judge whether an installed kernel is known to be bad under the settings of its host."""
         policy = verify.with_watched(self._site.verify, self._entries)
         try:
             found = kernel.judge_installed(release, facts, policy, self._entries)
@@ -52,11 +49,11 @@ class HostVerifier:
         return Verdict("known-bad", found.status, found.why)
 
     def outbound(self, host: Host) -> tuple[Verdict, ...]:
-        """The site's test mails through the host's MTA. None in a dry run."""
+        """Send the site's test mails through the host's MTA, and judge them. None in a dry run."""
         if self._dry_run:
             return ()
         return probe.outbound(host, self._site.probes, self._run, self._site.verify, insist=True)
 
     def inbound(self, host: Host) -> tuple[Verdict, ...]:
-        """A session with the host over each address family."""
+        """Hold a session with the host over each address family, and judge them."""
         return probe.inbound(host.name, self._site.probes, self._site.verify)

@@ -55,7 +55,7 @@ def test_without_a_whole_file_anywhere_there_is_no_donor():
     assert [one.donor for one in repairs] == ["", ""]
 
 
-def test_equally_stale_files_are_both_made_anew():
+def test_equally_stale_files_are_both_made_again():
     stale = facts(last_success=minutes(300), file=file(written=minutes(300)))
     assert [one.host for one in plan([state(a=stale, b=stale)], BOTH, {})] == [A, B]
 

@@ -80,11 +80,11 @@ def test_every_verdict_of_a_look_names_its_host():
     ]
 
 
-def test_what_is_wrong_is_told_and_what_is_well_only_alone():
+def test_what_is_wrong_is_shown_and_what_is_well_only_alone():
     lines = describe(LOOK, (A, B))
     assert [line[:8] for line in lines] == ["FAILED  ", "FAILED  ", "FAILED  ", "warning "]
     assert "no start timeout" in lines[-1]
-    assert describe(LOOK, (A, B), warned=True) == lines[:-1], "a warning is told once"
+    assert describe(LOOK, (A, B), warned=True) == lines[:-1], "a warning is shown once"
     well = AliasLook((state(a=NEWER, b=NEWER),), FINE, NOW)
     assert [line[:8] for line in describe(well, (A, B))] == ["OK      "] * 4
 

@@ -110,7 +110,7 @@ def test_where_it_just_hung_elsewhere_a_serving_file_is_left(monkeypatch):
     assert any("left alone" in line for line in stage.says.lines)
 
 
-def test_a_dry_run_and_a_check_only_tell(monkeypatch):
+def test_a_dry_run_and_a_check_only_report(monkeypatch):
     stage = Stage(monkeypatch, [(INCIDENT, WRONG)])
     assert stage.play(dry_run=True) is Outcome.DONE
     assert any("systemctl stop generate_vrts_aliases.service" in line for line in stage.says.lines)

@@ -70,7 +70,7 @@ def test_a_session_by_a_plain_perl():
     assert result.answers[-1].text == "no such person"
 
 
-def test_families_are_asked_at_the_same_time_and_told_apart():
+def test_families_are_asked_at_the_same_time_and_kept_apart():
     v4, v6 = ask(Server(), (4, 6))
     assert not v4.unknown
     assert (v6.family, v6.unknown[0].stage) == (6, InboundStage.RESOLVE)

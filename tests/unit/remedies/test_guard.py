@@ -35,7 +35,7 @@ def acts(tmp_path: Path, **how: Any) -> bool:
     return "acted" in done.stdout
 
 
-def test_on_a_host_that_nobody_has_claimed_it_acts_and_tells_the_host(tmp_path: Path) -> None:
+def test_on_a_host_that_nobody_has_claimed_it_acts_and_notes_it_there(tmp_path: Path) -> None:
     assert acts(tmp_path)
     assert "logger -t mx-cookbooks -- op's remedy" in called(tmp_path)
 

@@ -92,7 +92,7 @@ def test_a_proven_reload_is_what_the_next_one_is_taken_back_to(tmp_path: Path) -
 
 
 class Wall:
-    """A host whose firewall is loaded anew; sessions share a connection that always passes, new ones may not."""
+    """A host whose firewall is loaded again; sessions share a connection that always passes, new ones may not."""
 
     name = "mx1001.example.org"
 

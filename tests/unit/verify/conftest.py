@@ -15,7 +15,7 @@ def said(host, family, codes):
 
 
 class World:
-    """Test mails and sessions that give what they are told."""
+    """Test mails and sessions that answer as they were set up to."""
 
     def __init__(self):
         self.mails = []

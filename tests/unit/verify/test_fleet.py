@@ -64,7 +64,7 @@ def test_a_neighbour_asks_and_is_no_report_of_its_own(world):
     assert world.mails == [(MX1, ["provider", "lists"], "verify")]
 
 
-def test_a_peer_that_is_refused_is_told_beside_the_management_host(world):
+def test_a_peer_that_is_refused_is_reported_with_what_the_management_host_heard(world):
     (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001", hears="550")])
     told = found_on(found, "inbound-peers")
     assert told.status is Status.FAILED
@@ -154,7 +154,7 @@ def test_a_check_from_outside(world):
     assert silent.status is Status.UNKNOWN
 
 
-def test_hosts_are_told_worst_first():
+def test_hosts_are_listed_worst_first():
     hosts = [Recorded("mx1001.lab.test"), Recorded("mx2001.lab.test", "mx2001", HostUnreachableError("no session"))]
     found = verify_hosts(hosts, Request(POLICY))
     assert [(one.host, one.status) for one in found] == [
@@ -163,7 +163,7 @@ def test_hosts_are_told_worst_first():
     ]
 
 
-def test_a_control_tells_the_world_from_the_host():
+def test_a_control_separates_the_world_from_the_host():
     bad, good = verdict("outbound-x", Status.FAILED), verdict("outbound-x", Status.OK)
     blind = verdict("outbound-x", Status.UNKNOWN)
     here, there = compare([report("a", bad), report("b", good)])

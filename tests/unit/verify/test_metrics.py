@@ -29,7 +29,7 @@ def test_metrics():
     assert 'instance="a\\"b\\\\"' in metrics([odd])
 
 
-def test_metrics_tell_who_did_not_answer():
+def test_metrics_show_who_did_not_answer():
     mute = HostReport("m.lab.test", (), NOW, 1.0, None, answered=False)
     lines = metrics([mute, *REPORTS]).splitlines()
     assert 'mx_verify_answered{instance="m.lab.test"} 0' in lines
@@ -54,7 +54,7 @@ ORDERED = Boot(before=RECORD.boot_before, wanted="6.1.0-56")
     ],
     ids=["in service", "closed by nobody", "as asked", "a run has it", "not proven", "being undone", "on its way up"],
 )
-def test_metrics_tell_a_host_that_was_taken_out_on_purpose_from_one_that_was_left(monkeypatch, record, closed, value):
+def test_metrics_show_a_host_that_was_taken_out_on_purpose_from_one_that_was_left(monkeypatch, record, closed, value):
     found = depool.DepoolFacts(record, Kept(None, None), 3, closed is not None, closed is not None, closed)
     monkeypatch.setattr(depool, "SOURCE", Source("depool", (depool.SECTION,), lambda outputs: found))
     facts = facts_of({depool.SECTION: "x"}, "a.lab.test")
@@ -62,13 +62,13 @@ def test_metrics_tell_a_host_that_was_taken_out_on_purpose_from_one_that_was_lef
     assert f'mx_out_of_service{{instance="a.lab.test"}} {value}' in lines
 
 
-def test_metrics_tell_the_limit_of_frozen_messages(monkeypatch):
+def test_metrics_show_the_limit_of_frozen_messages(monkeypatch):
     report, *_ = verify_hosts([Recorded()], Request(VerifyPolicy(queue=QueuePolicy(frozen=7))))
     lines = metrics([report], VerifyPolicy(queue=QueuePolicy(frozen=7))).splitlines()
     assert 'mx_queue_limit_messages{instance="mx1001.lab.test",level="frozen"} 7' in lines
 
 
-def test_metrics_tell_ages_limits_and_nothing_that_is_not_known(monkeypatch):
+def test_metrics_show_ages_limits_and_nothing_that_is_not_known(monkeypatch):
     monkeypatch.setattr(aliases, "parse", lambda text, generator: STUCK)
     known = facts_of({aliases.section(GENERATOR): "x"}, B)
     lines = metrics([HostReport(B, (), NOW, 1.0, known)], VerifyPolicy(), [GENERATOR]).splitlines()
@@ -93,7 +93,7 @@ def test_metrics_tell_ages_limits_and_nothing_that_is_not_known(monkeypatch):
         ({}, {"file_state": "disabled"}, 1, 0),
     ],
 )
-def test_metrics_tell_a_broken_file_and_a_timer_that_is_not_armed(monkeypatch, file, timer, whole, armed):
+def test_metrics_show_a_broken_file_and_a_timer_that_is_not_armed(monkeypatch, file, timer, whole, armed):
     found = dataclasses.replace(
         STUCK, file=dataclasses.replace(STUCK.file, **file), timer=dataclasses.replace(STUCK.timer, **timer)
     )

@@ -37,7 +37,7 @@ def test_names_that_stay():
     assert named(KEPT).status is Status.OK
 
 
-def test_a_name_that_changes_is_told_with_what_to_do():
+def test_a_name_that_changes_is_reported_with_what_to_do():
     found = named(RENAMED)
     assert found.status is Status.FAILED
     assert "cold reboot renames ens5 to ens13" in found.why
