@@ -17,6 +17,7 @@ DIFFS = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
 CONCERNED = (
     "tests/unit/checks/test_registry.py",
     "tests/unit/checks/test_swap.py",
+    "tests/unit/facts/test_memory.py",
     "tests/unit/facts/test_unknown_forms.py",
     "tests/unit/repository",
 )
@@ -43,7 +44,7 @@ def run(repository, *words):
 
 
 def test_the_example_as_pasted_passes_lint_types_and_tests(tmp_path):
-    assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (3, 1, 3)
+    assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (4, 1, 3)
     pytest.importorskip("mypy", reason="lint and types are asked beside the newest libraries only")
     repository = tmp_path / "repository"
     leave = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis")
