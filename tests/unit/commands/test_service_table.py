@@ -98,7 +98,7 @@ def test_what_is_wrong_is_failed_and_says_why(column, read, shown, why):
         ("queue", {"answers": {ONE: answer(**{"queue-count": said("queue-count", "find: denied")})}}, "not a count"),
         ("in 15 min", {"answers": {ONE: answer(**{"maillog-recent": said("maillog-recent", "")})}}, "maillog"),
         ("up since", {"answers": {ONE: answer(boot=said("boot", ""))}}, "the boot id"),
-        ("run", {"answers": {ONE: answer(depool=said("depool", "record e30=\n" + OPEN))}}, "the fencing token"),
+        ("run", {"answers": {ONE: answer(depool=said("depool", "record e30=\n" + OPEN))}}, "record cannot be read"),
         ("run", {"answers": {ONE: answer(depool=said("depool", DAMAGED + OPEN))}}, "on the host"),
         ("proven", {"answers": {ONE: answer(proven=said("proven", "cat: denied", code=1))}}, "exit code 1"),
         ("holes", {"answers": {ONE: answer(**{"firewall-nft": said("firewall-nft", "")})}}, "nft"),
