@@ -1,22 +1,17 @@
+"""The closed ports, what keeps them closed, and the run's record, as a host has them."""
+
 import base64
-import dataclasses
-import json
 import subprocess
 from datetime import UTC, datetime
 
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.config.load import parse as parse_site
 from mxlib.facts import depool
 from mxlib.facts.section import SectionOutput
 from mxlib.model.record_reader import from_json
-from mxlib.model.state import Mta, Ports
-from mxlib.mta import standing
-from mxlib.mta.find import find
-from mxlib.reboot.steps.ports import rules
+from mxlib.model.state import Ports
 from tests.unit.support.records import RECORD
-from tests.unit.support.site import TEN_LINES
 
 # nft 1.0.6 on Debian 12, after the table was loaded and somebody had knocked
 TABLE = """table inet mx_depool {
@@ -115,141 +110,6 @@ def test_a_damaged_record_is_unknown_and_not_absent(text):
         read(head=f"record {base64.b64encode(text.encode()).decode()}\n{TAKEN}")
 
 
-@pytest.mark.parametrize("run", ["", "../../../etc/cron.d/x", "a b", "x" * 65, 7])
-def test_a_run_id_that_could_name_another_file_is_refused(run):
-    raw = json.dumps({**json.loads(RECORD.to_json()), "run": run})
-    with pytest.raises(ParseError, match="run"):
-        from_json(raw)
-
-
-def test_a_record_of_another_version_is_read_as_far_as_it_is_known():
-    raw = RECORD.to_json().replace('"accepted": ["log"], ', '"to_come": 1, ')
-    assert from_json(raw).accepted == ()
-
-
-def test_the_rules_say_who_and_close_what_the_site_says():
-    text = rules(parse_site(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
-    assert "dport { 25, 465, 587 }" in text
-    assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
-
-
-@pytest.mark.parametrize(
-    ("unit", "listeners", "processes", "held", "state"),
-    [
-        ("active", 2, 1, False, Mta.SERVING),
-        ("active", 2, 1, True, Mta.OTHER),
-        ("active", 0, 1, False, Mta.OTHER),
-        ("inactive", 0, 0, False, Mta.OTHER),
-        ("inactive", 0, 1, True, Mta.OTHER),
-        ("inactive", 0, 0, True, Mta.HELD),
-        ("failed", 0, 0, True, Mta.HELD),
-    ],
-)
-def test_state_of_the_mta(unit, listeners, processes, held, state):
-    assert standing.mta_state(unit, listeners, processes, held=held) is state
-
-
-STANDING = """boot 5534e602-94c4-4888-bb26-d0eba37b8181
-kernel 6.1.0-55-cloud-amd64
-listeners 2
-processes 1
-saved gnulinux-advanced-1>gnulinux-6.1.0-55-cloud-amd64-advanced-1
-puppet on
-units
-Job=
-LoadState=loaded
-ActiveState=active
-UnitFileState=generated
-
-Job=
-LoadState=loaded
-ActiveState=inactive
-UnitFileState=static
-end
-"""
-
-
-def stand(text):
-    return standing.parse({**output(text, "standing"), **output(f"table\n{ABSENT}")})
-
-
-def test_a_host_whose_queue_a_run_has_parked_is_not_in_service():
-    assert stand(STANDING.replace("puppet on", "parked yes\npuppet on")).view.mta is Mta.OTHER
-
-
-def test_where_a_host_stands():
-    found = stand(STANDING)
-    assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
-    assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
-
-
-def test_a_host_whose_systemd_does_not_answer_is_unknown_with_the_cause():
-    text = STANDING[: STANDING.index("units\n")] + "units\nend\n"
-    why = "Failed to connect to bus: No such file or directory"
-    answer = {"standing": dataclasses.replace(output(text, "standing")["standing"], errors=f"{why}\n")}
-    with pytest.raises(ParseError, match=f"where the host stands is not all there: {why}"):
-        standing.parse({**answer, **output(f"token 0\ntable\n{ABSENT}")})
-
-
-@pytest.mark.parametrize("cut", [2, 4, 40, 200])
-def test_a_cut_answer_is_unknown(cut):
-    with pytest.raises((ParseError, KeyError, ValueError)):
-        stand(STANDING[:-cut])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "stopping"),
-    [
-        ("", "", False),
-        ("Job=\nLoadState=loaded\nActiveState=inactive", "Job=812\nLoadState=loaded\nActiveState=inactive", True),
-        ("ActiveState=inactive", "ActiveState=activating", True),
-        ("Job=\nLoadState=loaded\nActiveState=active", "Job=7\nLoadState=loaded\nActiveState=active", False),
-    ],
-)
-def test_a_shutdown_is_under_way_when_its_target_is_to_start(old, new, stopping):
-    assert stand(STANDING.replace(old, new)).stopping is stopping
-
-
-@pytest.mark.parametrize(
-    "lost", ["processes 1\n", "listeners 2\n", "ActiveState=active\n", "\nJob=\nLoadState", "puppet on\n"]
-)
-def test_what_could_not_be_read_is_not_taken_for_nothing(lost):
-    with pytest.raises((ParseError, KeyError, ValueError)):
-        stand(STANDING.replace(lost, ""))
-
-
-def test_the_build_that_runs_and_the_one_on_the_disk():
-    assert (stand(STANDING).view.build, stand(STANDING).view.replaced) == ("", False)
-    said = "build #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-10-27)\nimage replaced\nlisteners"
-    view = stand(STANDING.replace("listeners", said)).view
-    assert (view.build, view.replaced) == ("6.1.192-1", True)
-
-
-@pytest.mark.parametrize(
-    ("image", "replaced"),
-    [
-        # the head of Debian's image of 6.1.0-56-cloud-amd64
-        ("6.1.0-56 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)", False),
-        ("6.1.0-56 (debian-kernel@lists.debian.org) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-11-20)", True),
-        ("nothing that is known", False),
-        (None, False),
-    ],
-)
-def test_an_image_of_another_build_is_found_on_the_disk(tmp_path, image, replaced):
-    if image is not None:
-        (tmp_path / "vmlinuz-6.1.0-56").write_bytes(b"\0MZ\xff\n" + image.encode() + b"\0\xff")
-    script = standing.section(find("exim")).script
-    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{tmp_path}/")
-    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
-    argv = ["sh", "-c", f"kernel=6.1.0-56; build='{build}'\n{known}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
-    assert (done.stdout == "image replaced\n") is replaced
-
-
-def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
-    assert stand(STANDING.replace("saved gnulinux", "saved a\\\\b>gnulinux")).view.saved.startswith("a\\b>gnulinux")
-
-
 @pytest.mark.parametrize(
     ("there", "said"),
     [
@@ -311,33 +171,6 @@ def depool_head(place):
     return done.stdout.partition("table\n")[0].splitlines()
 
 
-def count(*places):
-    """What awk makes of the lists."""
-    argv = ["awk", standing._COUNT, *map(str, places)]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.splitlines()
-
-
-TCP = """  sl  local_address rem_address   st tx_queue rx_queue
-   0: 00000000:0019 00000000:0000 0A 00000000:00000000
-   1: 00000000:0016 00000000:0000 0A 00000000:00000000
-   2: 0100007F:0019 0100007F:D2A4 01 00000000:00000000
-   3: 00000000:1900 00000000:0019 0A 00000000:00000000
-"""
-
-
-def test_listeners_and_entries_are_counted_in_one_go(tmp_path):
-    (tmp_path / "tcp").write_text(TCP)
-    (tmp_path / "env").write_text("# GRUB Environment Block\nsaved_entry=a>b\nnext_entry=\nother=1\n#####")
-    places = ("what=tcp", tmp_path / "tcp", tmp_path / "tcp", "what=grub", tmp_path / "env")
-    assert count(*places) == ["saved a>b", "next ", "listeners 2"]
-
-
-def test_a_list_that_is_not_there_counts_nothing(tmp_path):
-    (tmp_path / "env").write_text("damaged\nsaved_entry=a>b\n")
-    assert count("what=grub", tmp_path / "env") == []
-
-
 RULES = "\t\tiif \"lo\" accept\n\t\ttcp sport @prober accept\n"
 REJECTS = "tcp flags syn / fin,syn,rst,ack counter packets 0 bytes 0 reject with tcp reset\n"
 EVERY = "\t\ttcp dport { 25, 465, 587 } " + REJECTS
@@ -373,13 +206,6 @@ def test_only_what_stands_in_the_way_of_every_sender_counts_as_closed(rules, hea
 def test_rules_in_a_chain_that_no_packet_comes_to_close_nothing():
     empty = listed("").removesuffix("}\ncode 0\n")
     assert read(f"{empty}\tchain other {{\n{EVERY}\t}}\n}}\ncode 0\n").closed_ports == ()
-
-
-def test_what_another_release_has_added_is_kept_and_what_it_has_changed_is_refused():
-    values = {**json.loads(RECORD.to_json()), "later": [1, 2]}
-    assert json.loads(from_json(json.dumps(values)).to_json()) == values
-    with pytest.raises(ParseError, match="version 2, these cookbooks know 1: use the newer ones"):
-        from_json(json.dumps({**values, "version": 2}))
 
 
 def test_the_error_of_a_damaged_record_says_how_to_get_out():

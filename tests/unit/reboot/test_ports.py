@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.verdict import Status, Verdict
+from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
 from mxlib.model.on_host import PUT
 from mxlib.mta.exim import names as exim
 from mxlib.reboot.steps import ports, prove
 from tests.unit.support.fakes import Tell
+from tests.unit.support.site import TEN_LINES
 
 DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
 SHOWN = "{ path=/usr/sbin/nft ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }"
@@ -179,3 +181,9 @@ def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
     assert door.ports == ()
     assert door.fates == []
     assert ("asking once more" in "".join(door.operator.lines)) is (len(fates) > 1)
+
+
+def test_the_rules_say_who_and_close_what_the_site_says():
+    text = ports.rules(parse(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
+    assert "dport { 25, 465, 587 }" in text
+    assert text.splitlines()[0] == "# run 1: me nft flush ruleset"

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 # Rooms whose tests still have other names.
 TO_BE_DONE = {
-    "mta", "reboot",
+    "reboot",
 }  # fmt: skip
 
 

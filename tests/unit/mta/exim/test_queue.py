@@ -85,12 +85,3 @@ def test_lists_that_are_cut_short_are_unknown():
         queue.parse_messages(f"{DEFERRED} -- a@b a.test\n")
     with pytest.raises(ParseError):
         queue.parse_messages("../../etc/passwd -- a@b a.test\nnow 1\nend\n")
-
-
-def test_ids():
-    assert exim.received_at("1xUaVg-00006Y-1v") == datetime(2026, 11, 21, 2, 7, 24, tzinfo=UTC)
-    assert exim.is_message_id(YOUNG)
-    for bad in ("", "1xUaVg-00006Y-1v\n", "1xUaVg-00006Y-1v; reboot", "1xUaVg"):
-        assert not exim.is_message_id(bad)
-        with pytest.raises(ParseError):
-            exim.check_message_id(bad)

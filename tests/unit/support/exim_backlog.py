@@ -1,0 +1,79 @@
+"""A spool and a log of Exim's that tests make up, with a router of their own; the scripts run on it for real."""
+
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from mxlib.mta.backlog import Backlog
+from mxlib.mta.exim import backlog, backlog_script
+from mxlib.mta.exim import names as exim
+from tests.unit.support.exim_spool import header
+from tests.unit.support.facts import output
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+ROUTER = """#!/bin/sh
+shift
+for address; do
+case $address in
+user*@lab.test|postmaster@provider.test) name=${address%@*}
+echo "$name@provider.test"; echo "    <-- $address"; echo "  router = dnslookup, transport = remote_smtp"
+echo "  host mx.provider.test [2001:db8:51::10] MX=10"; echo "  host mx.provider.test [198.51.100.10] MX=10";;
+postmaster@lists.test) echo "$address"; echo "  router = dnslookup, transport = remote_smtp"
+echo "  host mx.lists.test [198.51.100.30] MX=10";;
+*) echo "$address is undeliverable: Unrouteable address";;
+esac
+done
+"""
+
+
+class Spool:
+    """A spool and a log below a directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.input = path / "input"
+        self.input.mkdir()
+        self.log = path / "mainlog"
+        self.log.write_text("")
+        self.exim = path / "exim4"
+        self.exim.write_text(ROUTER)
+        self.exim.chmod(0o755)
+        self.count = 0
+
+    def put(
+        self,
+        *recipients: str,
+        age: float = 60,
+        sender: str = "alice@lab.test",
+        frozen: bool = False,
+        tree: str = "XX",
+    ) -> str:
+        """Queue a message of this age in seconds; its id."""
+        self.count += 1
+        message_id = f"{exim.id_time(NOW - timedelta(seconds=age))}-{self.count:06d}-0A"
+        options = "-frozen 1763690988\n" if frozen else ""
+        text = header(message_id, recipients, sender=sender, options=options, tree=tree)
+        (self.input / f"{message_id}-H").write_text(text)
+        return message_id
+
+    def say(self, message_id: str, text: str, ago: float = 30) -> None:
+        """Add a line to the log."""
+        when = (datetime.now() - timedelta(seconds=ago)).strftime("%Y-%m-%d %H:%M:%S")
+        with self.log.open("a") as file:
+            file.write(f"{when} {message_id} {text}\n")
+
+    def run(self, script: str) -> str:
+        for real, ours in ((exim.SPOOL, self.path), (exim.MAINLOG, self.log), (exim.BINARY, self.exim)):
+            script = script.replace(str(real), str(ours))
+        script = script.replace("mktemp -d /run/", f"mktemp -d {self.path}/")
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def backlog(self, patterns: Sequence[str] = ()) -> Backlog:
+        asked = backlog_script.section(patterns)
+        return backlog.parse(output(asked, self.run(asked.script)))
+
+    def choose(self, orders: str, patterns: Sequence[str] = ()) -> list[str]:
+        return self.run(backlog_script.choose_script(patterns, orders)).split()
