@@ -155,7 +155,7 @@ class WithToy(MemoryRun):
         self.run._world = self.world
         monkeypatch.setattr(queue.clients, "settled", lambda *_: Done("nobody came"))
         monkeypatch.setattr("mxlib.reboot.steps.prove.read_standing", self.unit)
-        self.seen = []
+        self.queues = []
 
     def unit(self, _host, _mta):
         running = (self.toy.root / "running").exists()
@@ -167,7 +167,7 @@ class WithToy(MemoryRun):
         def act(world, state):
             if step in self.REAL:
                 ACTIONS_BEFORE[step].apply(world, state)
-                self.seen.append((step, self.toy.names("spool"), self.toy.names("parked")))
+                self.queues.append((step, self.toy.names("spool"), self.toy.names("parked")))
             if step is Step.PROVE_IN:
                 assert ledger.check(world, self.mx.record).evidence["missing"] == 0
             done = pretend(world, state)
@@ -191,7 +191,7 @@ def test_a_whole_run_parks_the_queue_and_lets_go_only_what_it_parked(monkeypatch
     found = WithToy(monkeypatch, toy, site, host)
     result = found.execute()
     assert result.outcome is Outcome.DONE, result.why
-    assert found.seen == [
+    assert found.queues == [
         (Step.DRAIN, ["b1"], ["c1"]),
         (Step.HOLD, [], ["b1", "c1"]),
         (Step.LEDGER, [], ["b1", "c1"]),
