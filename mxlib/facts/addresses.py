@@ -20,9 +20,9 @@ class Interface:
 
     Attributes:
         name: its name.
-        up: whether it is switched on and has a carrier.
+        up: whether it is up and has a carrier.
         mac: its hardware address; empty when it has none.
-        addresses: its addresses, with those of local scope left out.
+        addresses: its usable addresses, without those of host scope.
     """
 
     name: str
@@ -33,18 +33,18 @@ class Interface:
 
 @dataclass(frozen=True)
 class AddressFacts:
-    """How a host stands in the network.
+    """The addresses and default routes of a host.
 
     Attributes:
-        interfaces: all but the loopback interface.
-        gateways: address family, gateway and interface of each default route; an empty gateway is on the link.
+        interfaces: every interface except loopback.
+        gateways: address family, gateway and interface of each default route; no gateway (empty) on a direct link.
     """
 
     interfaces: tuple[Interface, ...]
     gateways: tuple[tuple[int, str, str], ...]
 
     def global_addresses(self, family: int) -> tuple[str, ...]:
-        """Addresses of a family that others can reach."""
+        """Return the addresses of a family that other hosts can reach."""
         return tuple(
             address
             for interface in self.interfaces
@@ -53,21 +53,21 @@ class AddressFacts:
         )
 
     def routes(self, family: int) -> tuple[tuple[int, str, str], ...]:
-        """Default routes of a family."""
+        """Return the default routes of a family."""
         return tuple(gateway for gateway in self.gateways if gateway[0] == family)
 
     def find(self, name: str) -> Interface | None:
-        """Return the interface of this name."""
+        """Return the interface of this name; None without one."""
         return next((interface for interface in self.interfaces if interface.name == name), None)
 
 
 def is_global(address: str) -> bool:
-    """Whether others than the neighbours on the link can reach an address; private networks count."""
+    """Whether more than the neighbours on the link can reach an address; private networks count."""
     return not ipaddress.ip_address(address).is_link_local
 
 
 def _interface(data: dict[str, Any]) -> Interface:
-    # A tentative address is not usable yet, a failed duplicate detection never will be.
+    # A tentative address is not usable yet; one whose duplicate detection failed never will be.
     usable = [
         str(ipaddress.ip_address(info["local"]))
         for info in data.get("addr_info", [])
@@ -91,7 +91,7 @@ def parse(outputs: Outputs) -> AddressFacts:
     links = json.loads(outputs[ADDRESSES.name].text())
     if not links:
         raise ParseError("ip showed no interface")
-    # An empty answer to the question for routes is one: there is none.
+    # An empty answer about routes is a valid one: there is no default route.
     routes = _routes(outputs[ROUTES4.name].text().strip(), 4) + _routes(outputs[ROUTES6.name].text().strip(), 6)
     interfaces = tuple(_interface(link) for link in links if link and "LOOPBACK" not in link["flags"])
     return AddressFacts(interfaces, tuple(routes))

@@ -1,4 +1,4 @@
-"""A file of mail addresses, as generators write it: its figures, and its entries in one form."""
+"""A file of mail addresses, as generators write it: its figures, and its entries in a normal form."""
 
 import re
 import shlex
@@ -23,12 +23,11 @@ if (match($0, /^[^ \\t:#"]+[ \\t]*:/)) { key = substr($0, 1, RLENGTH - 1); rest 
 
 
 def _normal(generator: AliasGenerator, each: str, end: str = "") -> str:
-    """The awk program that brings every entry into one form, so that order, case and space make no difference.
+    """Return the awk program that normalizes every entry, so that order, case and space make no difference.
 
-    Arguments:
-        generator: whose file.
-        each: what is done with an entry in ``entry``.
-        end: what is done at the end.
+    Args:
+        each: awk statements for each entry, which is in ``entry``.
+        end: awk statements for the end.
     """
     return f"""\
 function give() {{ if (entry != "") {{ total++; {each} }} entry = "" }}
@@ -49,13 +48,13 @@ class AliasFile:
     """The file that a generator writes.
 
     Attributes:
-        written: when (UTC, by the host's clock).
-        size: bytes.
-        entries: how many.
-        malformed: lines that are no entry.
+        written: when it was last written (UTC, by the host's clock).
+        size: in bytes.
+        entries: number of entries.
+        malformed: number of lines that are no entry.
         first_malformed: the first of them.
-        terminated: whether the last line is whole; a writer that was ended leaves a part of one.
-        digest: of the sorted entries; empty without any.
+        terminated: whether the last line ends with a newline; a writer that was killed leaves a part of a line.
+        digest: SHA-256 of the sorted entries; empty without any.
     """
 
     written: datetime
@@ -68,13 +67,9 @@ class AliasFile:
 
 
 def figures_script(generator: AliasGenerator) -> str:
-    """What tells a file's age, size, number of entries and their digest; nothing where there is no file.
-
-    Arguments:
-        generator: whose file.
-    """
-    told = 'close(sort); printf "entries %d\\nmalformed %d\\nfirst %s\\n", total, bad, first'
-    program = _normal(generator, "print entry | sort", told)
+    """Return the script that prints a file's age, size, number of entries and their digest; nothing without a file."""
+    figures = 'close(sort); printf "entries %d\\nmalformed %d\\nfirst %s\\n", total, bad, first'
+    program = _normal(generator, "print entry | sort", figures)
     return f"""\
 f={shlex.quote(generator.file)}
 if [ -e "$f" ]; then
@@ -85,21 +80,16 @@ fi"""
 
 
 def entries_section(generator: AliasGenerator) -> Section:
-    """The question for every entry of the file, in order and in one form.
-
-    Arguments:
-        generator: whose file.
-    """
+    """Return the section that prints every entry of the file, sorted and normalized."""
     program = _normal(generator, "print entry")
     read = f"awk {shlex.quote(program)} {shlex.quote(generator.file)} | sort | head -c {_MAX_ENTRIES_BYTES}"
     return Section(f"aliases-{generator.name}-entries", f"{{ {read}; }} && echo end", timeout_s=20)
 
 
 def whole_script(generator: AliasGenerator) -> str:
-    """A shell function ``whole FILE``: true, and the number of entries printed, if the file may serve mail.
+    """Return a shell function ``whole FILE``: it succeeds and prints the number of entries if the file may serve mail.
 
-    Arguments:
-        generator: what its file must be.
+    The file has no malformed line, ends with a newline and has at least as many entries as the generator's ``floor``.
     """
     program = _normal(generator, "", f"if (bad || !total || total < {generator.floor}) exit 1; print total")
     return f"""\
@@ -148,10 +138,6 @@ def parse_entries(text: str) -> dict[str, str]:
 
 
 def entries_source(generator: AliasGenerator) -> Source[dict[str, str]]:
-    """How every entry of its file is read.
-
-    Arguments:
-        generator: which one.
-    """
+    """Return the source of every entry of its file."""
     asked = entries_section(generator)
     return Source(asked.name, (asked,), lambda outputs: parse_entries(outputs[asked.name].text()))

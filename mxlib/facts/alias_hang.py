@@ -1,4 +1,4 @@
-"""Why a unit that starts for ever does not end: its processes, what they wait in, and whom they wait for."""
+"""Why a generator's run does not end: its processes, what they wait in, and whom they wait for."""
 
 import re
 import shlex
@@ -15,11 +15,7 @@ _STACK_LINES = 12
 
 
 def script(generator: AliasGenerator) -> str:
-    """What looks into a run that is under way, read only; lines of ss are long, those of other processes left out.
-
-    Arguments:
-        generator: whose run.
-    """
+    """Return the read-only script that looks into a run under way; other processes' lines of ss are left out."""
     unit = shlex.quote(generator.unit)
     return f"""\
 g=$(systemctl show -p ControlGroup --value -- {unit})
@@ -41,10 +37,10 @@ class Process:
 
     Attributes:
         pid: its id.
-        parent: its parent's.
-        state: as ps says it: S waits, D waits in the kernel, R runs.
-        seconds: how long it has lived.
-        waits_in: the kernel's function it sleeps in; "-" for none.
+        parent: its parent's id.
+        state: as ps shows it: S sleeps, D sleeps in the kernel, R runs.
+        seconds: its age.
+        waits_in: the kernel function it sleeps in; "-" for none.
         command: its command line.
     """
 
@@ -64,8 +60,8 @@ class Socket:
         state: ESTAB, SYN-SENT, CLOSE-WAIT, ...
         peer: address and port of the other end.
         pid: of the first process that holds it.
-        silent_s: seconds since the other end last said anything; None where that is not told.
-        keepalive: whether a timer will find out that the other end is gone.
+        silent_s: seconds since the other end last sent anything; None where that is unknown.
+        keepalive: whether a keepalive timer will notice that the other end is gone.
     """
 
     state: str
@@ -77,11 +73,11 @@ class Socket:
 
 @dataclass(frozen=True)
 class Hang:
-    """What was found.
+    """What was found about a run that hangs.
 
     Attributes:
-        processes: of the unit.
-        sockets: their connections.
+        processes: processes of the unit.
+        sockets: their TCP connections.
         lines: everything that was read, for the journal and the report.
     """
 
@@ -91,25 +87,25 @@ class Hang:
 
     @property
     def why(self) -> str:
-        """One sentence for whoever has to find out why it hung."""
+        """One sentence about why it hangs."""
         if not self.processes:
             return "no process of it is left"
         deepest = self._deepest
         name = deepest.command.split(" ")[0].rpartition("/")[2]
         who = f"{name} (pid {deepest.pid}, {deepest.command}) has run for {duration(deepest.seconds)}"
         waits = f", waits in {deepest.waits_in}" if deepest.waits_in not in ("-", "0", "") else ""
-        told = "; ".join(_tell(socket) for socket in self.sockets) or "it has no TCP connection"
-        return f"{who}{waits}; {told}"
+        connections = "; ".join(map(_connection, self.sockets)) or "it has no TCP connection"
+        return f"{who}{waits}; {connections}"
 
     @property
     def _deepest(self) -> Process:
-        """The process the others wait for: one that holds a connection, else the youngest without a child."""
+        """The process that the others wait for: one that holds a connection, else the youngest without a child."""
         holders = {socket.pid for socket in self.sockets}
         parents = {one.parent for one in self.processes}
         return min(self.processes, key=lambda one: (one.pid not in holders, one.pid in parents, one.seconds, -one.pid))
 
 
-def _tell(socket: Socket) -> str:
+def _connection(socket: Socket) -> str:
     silent = f", silent for {duration(socket.silent_s)}" if socket.silent_s is not None else ""
     blind = "" if socket.keepalive else ", no keepalive to notice that it is gone"
     return f"connection to {socket.peer} ({socket.state}){silent}{blind}"
@@ -156,11 +152,7 @@ def _socket(line: str) -> Socket | None:
 
 
 def source(generator: AliasGenerator) -> Source[Hang]:
-    """How a run is looked into.
-
-    Arguments:
-        generator: whose run.
-    """
+    """Return the source of a look into a run."""
     section = Section(f"alias-hang-{generator.name}", script(generator), timeout_s=20)
 
     def read(outputs: Outputs) -> Hang:

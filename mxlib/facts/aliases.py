@@ -1,4 +1,4 @@
-"""Alias generators: the unit, its timer, the file it writes, and when it last ended well."""
+"""Alias generators: the unit, its timer, the file it writes, and when it last succeeded."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from mxlib.facts.alias_file import AliasFile, parse_figures
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# sd-messages.h: SD_MESSAGE_UNIT_STARTED (of a oneshot: it ended well) and SD_MESSAGE_UNIT_FAILURE_RESULT.
+# sd-messages.h: SD_MESSAGE_UNIT_STARTED (of a oneshot: it succeeded) and SD_MESSAGE_UNIT_FAILURE_RESULT.
 _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
 _FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
 _SHOWN = (
@@ -23,7 +23,8 @@ _SHOWN = (
     "ExecMainExitTimestampMonotonic,ExecMainCode,ExecMainStatus,NextElapseUSecMonotonic,NextElapseUSecRealtime"
 )
 _RUNS = 40
-_CLD_EXITED = "1"
+# How a process ends that succeeds: CLD_EXITED of waitid(2), its status, and systemd's own word.
+_SUCCESS = ("1", "0", "success")
 
 
 def _section_name(generator: AliasGenerator) -> str:
@@ -31,11 +32,7 @@ def _section_name(generator: AliasGenerator) -> str:
 
 
 def section(generator: AliasGenerator) -> Section:
-    """The question how a generator and its file are.
-
-    Arguments:
-        generator: which one.
-    """
+    """Return the section about a generator, its journal and its file."""
     unit = shlex.quote(generator.unit)
     timer = shlex.quote(generator.timer) if generator.timer else ""
     return Section(
@@ -80,16 +77,16 @@ class AliasFacts:
     """A generator on one host.
 
     Attributes:
-        now: the host's clock.
-        load: loaded, not-found, masked, ...: whether the unit is there.
-        active: activating while it runs; inactive or failed between two runs.
+        now: the host's clock (UTC).
+        load: load state of the unit: loaded, not-found, masked, ...
+        active: activating while it runs, inactive or failed between two runs.
         result: what ended the last run: success, exit-code, signal, timeout, ...
-        running_s: seconds this run has taken; None when none is under way.
-        start_timeout: as systemd says it; "infinity" for none.
-        last_success: when a run last ended well; None when nothing tells.
-        last_failure: when a run last failed; None when the journal knows of none.
+        running_s: seconds that this run has taken; None when none is under way.
+        start_timeout: as systemd shows it; "infinity" for none.
+        last_success: when a run last succeeded; None when that is unknown.
+        last_failure: when a run last failed; None when the journal has no failure.
         timer: its timer; None where the site names none.
-        file: the file; None when it is not there.
+        file: its file; None when there is none.
     """
 
     now: datetime
@@ -105,21 +102,17 @@ class AliasFacts:
 
     @property
     def success_age_s(self) -> float | None:
-        """Seconds since a run last ended well."""
+        """Seconds since a run last succeeded; None when that is unknown."""
         return None if self.last_success is None else (self.now - self.last_success).total_seconds()
 
     @property
     def file_age_s(self) -> float | None:
-        """Seconds since the file was last written."""
+        """Seconds since the file was last written; None without a file."""
         return None if self.file is None else (self.now - self.file.written).total_seconds()
 
 
 def parse(text: str, generator: AliasGenerator) -> AliasFacts:
     """Read the answer to :func:`section`.
-
-    Arguments:
-        text: the answer.
-        generator: of which generator.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short or has another form.
@@ -155,11 +148,11 @@ def _blocks(shown: str) -> dict[str, dict[str, str]]:
 
 
 def _exit_of(unit: dict[str, str], now: datetime, uptime: float) -> datetime | None:
-    """When the last run of this boot ended well, by systemd itself: a journal may be short."""
+    """When the last run of this boot succeeded, by systemd itself: the journal may not reach back so far."""
     ended = int(unit.get("ExecMainExitTimestampMonotonic") or 0)
-    well = (unit.get("ExecMainCode"), unit.get("ExecMainStatus"), unit.get("Result")) == (_CLD_EXITED, "0", "success")
-    # To whole seconds, as the journal's own time of the same event must not seem to be another one.
-    return now - timedelta(seconds=round(uptime - ended / 1e6)) if ended and well else None
+    how = (unit.get("ExecMainCode"), unit.get("ExecMainStatus"), unit.get("Result"))
+    # To whole seconds: the journal's time of the same event must not look like another event.
+    return now - timedelta(seconds=round(uptime - ended / 1e6)) if ended and how == _SUCCESS else None
 
 
 def _timer(blocks: dict[str, dict[str, str]], generator: AliasGenerator) -> TimerState | None:
@@ -190,11 +183,7 @@ def _runs(lines: Iterable[str]) -> dict[str, datetime]:
 
 
 def source(generator: AliasGenerator) -> Source[AliasFacts]:
-    """How a generator is read.
-
-    Arguments:
-        generator: which one.
-    """
+    """Return the source of a generator's state."""
     name = _section_name(generator)
 
     def read(outputs: Outputs) -> AliasFacts:

@@ -1,4 +1,4 @@
-"""Which boot this is: the only proof of a reboot is another boot id."""
+"""The current boot: only another boot id proves a reboot."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ printf 'cmdline %s\\n' "$(cat /proc/cmdline)"
 
 @dataclass(frozen=True)
 class BootFacts:
-    """This boot of a host.
+    """The current boot of a host.
 
     Attributes:
         boot_id: the kernel's random id of this boot (/proc/sys/kernel/random/boot_id).
@@ -35,22 +35,16 @@ class BootFacts:
     booted_at: datetime
     cmdline: str
 
-    @property
-    def panic_s(self) -> int | None:
-        """Seconds after which a panic reboots, by the command line; None when it hangs for ever."""
-        found = re.findall(r"(?:^|\s)panic=(-?\d+)(?=\s|$)", self.cmdline)
-        return int(found[-1]) if found and int(found[-1]) != 0 else None
-
 
 def parse(outputs: Outputs) -> BootFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.base.errors.ParseError: it is not three known lines with a UUID and a time.
+        mxlib.base.errors.ParseError: it does not consist of the three known lines.
     """
     found = _ANSWER.fullmatch(outputs[SECTION.name].text())
     if found is None:
-        raise ParseError("the boot id, the boot time and the command line are not all there")
+        raise ParseError("boot id, boot time or kernel command line is missing")
     return BootFacts(UUID(found["id"]), datetime.fromtimestamp(int(found["at"]), tz=UTC), found["cmdline"].strip())
 
 

@@ -1,4 +1,4 @@
-"""What the addresses of clients are called, and which addresses the other MXs have, as an MX resolves them."""
+"""Names of clients' addresses, and addresses of the other MXs, as an MX resolves them."""
 
 import ipaddress
 import re
@@ -8,13 +8,13 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 
 NAMED = 20
-"""So many addresses are looked up at most."""
+"""Most addresses that are looked up."""
 
 
 def names_section(addresses: Iterable[str], hosts: Iterable[str]) -> Section:
-    """The question how addresses are called, and which addresses some hosts have, as the MX resolves them.
+    """Return the section that resolves names of addresses, and addresses of hosts, on the MX.
 
-    Arguments:
+    Args:
         addresses: as :mod:`ipaddress` writes them.
         hosts: fully qualified names.
     """
@@ -31,13 +31,13 @@ echo end
 
 
 def parse_names(text: str) -> tuple[dict[str, str], frozenset[str]]:
-    """Read its answer: names by address as far as they are known, and the addresses of the hosts.
+    """Read its answer: the known names by address, and the addresses of the hosts.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
-        raise ParseError("what clients are called is unknown: the answer is cut short")
+        raise ParseError("the names of clients are unknown: the answer is cut short")
     names = dict(re.findall(r"^name (\S+) ([A-Za-z0-9._-]{1,253})$", "\n".join(lines), re.MULTILINE))
     return names, frozenset(re.findall(r"^host (\S+)$", "\n".join(lines), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""How far a host's clock is off, by the clock of the asking side, and whether it is kept right."""
+"""A host's clock: its offset from the clock of the management host, and whether it is synchronized."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section, SectionOutput
 from mxlib.facts.source import Outputs, Source
 
-# timedatectl starts a service first, which takes its time on a busy host; the clock itself is known without it.
+# timedatectl starts a service first, which is slow on a busy host; the clock itself is known without it.
 SECTION = Section(
     "clock",
     """\
@@ -23,9 +23,9 @@ class ClockFacts:
     """A host's clock.
 
     Attributes:
-        offset_s: seconds it is ahead of the asking side at the least, negative for behind; 0 when it may be right.
-        uncertainty_s: the true offset may be that much larger: the time spent on the way.
-        synchronized: whether systemd says that the clock is kept right; None when it does not say.
+        offset_s: seconds by which it is at least ahead of the management host; negative: behind; 0: it may be right.
+        uncertainty_s: seconds by which the true offset may be larger: the time on the way.
+        synchronized: whether systemd reports it as synchronized; None when that is unknown.
     """
 
     offset_s: float
@@ -43,7 +43,7 @@ def parse(outputs: Outputs) -> ClockFacts:
     text = output.text()
     now = re.search(r"^now (\d+\.\d+)$", text, re.MULTILINE)
     if now is None:
-        raise ParseError("the host does not say what time it is")
+        raise ParseError("the host did not print its time")
     lowest, highest = _bounds(output, float(now[1]))
     offset = lowest if lowest > 0 else min(highest, 0.0)
     synchronized = re.search(r"^NTPSynchronized=(yes|no)$", text, re.MULTILINE)

@@ -12,7 +12,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# Counters that say that packets or connections were lost.
+# Counters of lost packets or connections.
 BAD = ("invalid", "insert_failed", "drop", "early_drop", "chaintoolong")
 
 # The file is hexadecimal, a line a CPU; its columns differ between kernels, so they are read by name.
@@ -38,7 +38,7 @@ class ConntrackFacts:
     Attributes:
         counters: its counters, summed over the CPUs; empty when the module is not loaded.
         count: connections in the table; None when the module is not loaded.
-        limit: how many fit; None when the module is not loaded.
+        limit: size of the table; None when the module is not loaded.
     """
 
     counters: Mapping[str, int]
@@ -52,13 +52,13 @@ class ConntrackFacts:
 
     @property
     def fullness(self) -> float | None:
-        """Share of the table in use, 0 to 1; None when it is not known."""
+        """Share of the table in use, 0 to 1; None when it is unknown."""
         return self.count / self.limit if self.count is not None and self.limit else None
 
     def growth(self, before: "ConntrackFacts") -> dict[str, int]:
-        """By how much each counter in :data:`BAD` rose.
+        """Return by how much each counter in :data:`BAD` rose.
 
-        Arguments:
+        Args:
             before: the same host earlier in the same boot.
         """
         return {name: self.counters[name] - before.counters.get(name, 0) for name in BAD if name in self.counters}
@@ -68,7 +68,7 @@ def _from_file(lines: list[str]) -> dict[str, int]:
     names = lines[0].split()
     rows = [[int(value, 16) for value in line.split()] for line in lines[1:]]
     if not rows or any(len(row) != len(names) for row in rows):
-        raise ParseError("the counters of conntrack do not fit their names")
+        raise ParseError("conntrack has more or fewer counters than names")
     return {name: sum(row[index] for row in rows) for index, name in enumerate(names) if name != "entries"}
 
 
@@ -93,9 +93,9 @@ def parse_text(text: str) -> ConntrackFacts:
     data = [line for line in lines if not line.startswith(("count ", "max "))]
     counters = _from_tool(data) if data and data[0].startswith("cpu=") else _from_file(data or [""])
     if "invalid" not in counters:
-        raise ParseError("no counters of conntrack")
+        raise ParseError("conntrack shows no counters")
     if "max" not in sizes:
-        raise ParseError("conntrack has counters, and how many connections fit cannot be read")
+        raise ParseError("conntrack has counters, but the size of its table cannot be read")
     return ConntrackFacts(counters, sizes.get("count"), sizes.get("max"))
 
 

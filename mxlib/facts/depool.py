@@ -1,4 +1,4 @@
-"""Whether the host is out of service by our doing: the closed ports, what keeps them closed, and the run's record."""
+"""Whether a run has taken the host out of service: the closed ports, what keeps them closed, and the run's record."""
 
 import base64
 import binascii
@@ -21,18 +21,17 @@ UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 TABLE = "inet mx_depool"
 RELOAD_DROP_IN = "/etc/systemd/system/nftables.service.d/mx-depool.conf"
 HOLD = f"{DIRECTORY}/hold"
-"""While this file exists a drop-in called :data:`GATE` keeps the unit that it is about from being started."""
+"""While this file exists, the drop-in :data:`GATE` of a unit keeps that unit from being started."""
 GATE = "90-mx-hold.conf"
 
 
-
 def gate(unit: str) -> str:
-    """The drop-in that keeps a unit from being started while :data:`HOLD` exists."""
+    """Return the path of the drop-in that keeps a unit from being started while :data:`HOLD` exists."""
     return f"/etc/systemd/system/{unit}.d/{GATE}"
 
 
 def links(unit: str) -> tuple[str, ...]:
-    """What the enablement of :data:`UNIT` consists of on disk, and so what the next boot goes by.
+    """Return the links that enable :data:`UNIT` on disk: the next boot goes by them.
 
     Args:
         unit: the unit of the MTA, which requires it; ``*`` for any.
@@ -40,8 +39,8 @@ def links(unit: str) -> tuple[str, ...]:
     return f"/etc/systemd/system/multi-user.target.wants/{UNIT}", f"/etc/systemd/system/{unit}.requires/{UNIT}"
 
 
-# nft's exit code is 1 both for "no such table" and for "cannot tell": only the first may count as open.
-# All but nft is the shell's own: this is read before each step, and a process more is what costs on a slow host.
+# nft's exit code is 1 both for "no such table" and for any other error: only the first may count as open.
+# Only shell builtins beside nft: this is read before each step, and on a slow host each further process costs time.
 SECTION = Section(
     "depool",
     f"""\
@@ -72,19 +71,19 @@ _CHAIN = re.compile(r"^\s*chain \S+ \{\n(?P<rules>\s*type filter hook input .*?)
 
 @dataclass(frozen=True)
 class DepoolFacts:
-    """What keeps clients away.
+    """What keeps clients away from a host.
 
     Attributes:
-        record: the run's memory; None where nobody has claimed the host.
+        record: the run's record; None where no run has claimed the host.
         kept: the run's files as they are on the host.
         token: the highest fencing token that has written here, in the token file or in the record.
-        persisted: whether rules, unit and its enablement are all there, so that a reboot keeps the ports closed.
+        persisted: whether rules, unit and enablement are all there, so that the ports stay closed over a reboot.
         traces: whether any of them is there.
-        closed_ports: ports that the loaded table answers with a reset, whoever comes; None where it is not loaded.
-        refused: packets it has answered so far.
-        held: whether the MTA cannot be started by our doing.
+        closed_ports: ports that the loaded table resets for every source; None where it is not loaded.
+        refused: packets that it has reset so far.
+        held: whether a run keeps the MTA from being started.
         prober_ports: source ports that are let through now.
-        knocks: how many connections were refused, by address, of those refused in the last ten minutes.
+        knocks: refused connections of the last ten minutes, by address.
     """
 
     record: Record | None
@@ -100,14 +99,13 @@ class DepoolFacts:
 
     @property
     def ports(self) -> Ports:
-        """Whether the ports are open, closed for good, or something between."""
+        """Whether the ports are open, closed for good, or anything between."""
         if self.closed_ports and self.persisted:
             return Ports.CLOSED
         return Ports.PARTLY if self.traces or self.closed_ports is not None else Ports.OPEN
 
-
     def ports_of(self, wanted: Iterable[int]) -> Ports:
-        """Return the same for the ports that a site names: closed is said only where each of them is."""
+        """Return the same for the ports of a site: they are closed only if each of them is."""
         open_still = set(wanted) - set(self.closed_ports or ())
         return Ports.PARTLY if self.ports is Ports.CLOSED and open_still else self.ports
 
@@ -116,7 +114,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.base.errors.ParseError: nft could not tell, or the record is damaged.
+        mxlib.base.errors.ParseError: nft failed, or the record is damaged.
     """
     head, found, table = outputs[SECTION.name].text().partition("table\n")
     listing, code, _ = table.rpartition("code ")
@@ -125,7 +123,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
     lines = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
     loaded = table.rstrip().endswith("code 0")
     if not loaded and not (table.rstrip().endswith("code 1") and _ABSENT.search(listing)):
-        raise ParseError(f"nft cannot tell: {listing.strip()[:200]}")
+        raise ParseError(f"nft cannot show the table {TABLE}: {listing.strip()[:200]}")
     has_file, unit = "file" in lines, lines.get("unit", "")
     kept = Kept(_decoded(lines.get("kept-token")), _decoded(lines.get("record")))
     record, token = _record(kept.record), kept.number()
@@ -144,7 +142,7 @@ def parse(outputs: Outputs) -> DepoolFacts:
 
 
 def _elements(listing: str, name: str) -> tuple[str, ...]:
-    """The elements of a set, each as it is printed; nft wraps long lists over lines."""
+    """The elements of a set, each as nft prints it; nft wraps long lists."""
     found = re.search(rf"set {name} {{[^{{}}]*elements = {{([^}}]*)}}", listing)
     return tuple(element.strip() for element in found[1].split(",") if element.strip()) if found else ()
 
@@ -162,7 +160,7 @@ def _decoded(encoded: str | None) -> bytes | None:
     try:
         return None if encoded is None else base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        raise ParseError("the run's files on the host are not all there") from None
+        raise ParseError("the run's files on the host did not come whole") from None
 
 
 def _record(kept: bytes | None) -> Record | None:
@@ -171,14 +169,14 @@ def _record(kept: bytes | None) -> Record | None:
     try:
         return from_json(kept.decode())
     except (ParseError, UnicodeDecodeError) as error:
-        back = f"or put back what it was before: mv {RECORD_BEFORE} {RECORD}, then --resume"
+        back = f"or restore the previous one: mv {RECORD_BEFORE} {RECORD}, then --resume"
         raise ParseError(f"{RECORD} on the host: {error}. Look at it; {back}") from None
 
 
 def _closed(listing: str) -> tuple[int, ...]:
-    """Return the ports closed by a table that really stands in the way of packets, for every source.
+    """Return the ports that the table closes for every source.
 
-    Only rules are read that the table has when we load it; what follows any other one may never be reached.
+    Only the rules that a run loads are known. What follows any other rule may never be reached, so it is not counted.
     """
     chain = _CHAIN.search(listing)
     if chain is None or re.search(r"^\s*flags dormant", listing, re.MULTILINE):

@@ -1,4 +1,4 @@
-"""Space and inodes of the file systems mail needs."""
+"""Space and inodes of the file systems that mail needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from mxlib.facts.source import Outputs, Source
 
 @dataclass(frozen=True)
 class DiskUse:
-    """The file system a path lies on.
+    """The file system of a path.
 
     Attributes:
         path: the path.
         target: where the file system is mounted.
-        free_percent: free space for ordinary users.
-        free_inodes_percent: free inodes; None where the file system does not count them.
+        free_percent: free space for ordinary users, in percent.
+        free_inodes_percent: free inodes, in percent; None where the file system does not count them.
     """
 
     path: str
@@ -28,16 +28,16 @@ class DiskUse:
 def _use(line: str) -> DiskUse:
     path, target, size, available, inodes, free_inodes = line.split()
     if int(size) <= 0:
-        raise ParseError(f"the file system of {path} has no size")
+        raise ParseError(f"the file system of {path} has size {size}, expected more than 0")
     share = 100 * int(free_inodes) / int(inodes) if inodes not in ("0", "-") else None
     return DiskUse(path, target, 100 * int(available) / int(size), share)
 
 
 def source(paths: Sequence[str]) -> Source[tuple[DiskUse, ...]]:
-    """How the file systems of some paths are read; an answer that leaves one out is not known.
+    """Return the source of the file systems of some paths; an answer that leaves one out is unknown.
 
     Args:
-        paths: absolute, fit for a command as they are.
+        paths: absolute, safe in a command without quotes.
     """
     asked = Section(
         "disk",

@@ -1,4 +1,4 @@
-"""TCP Fast Open: what the kernel counted of it. The fault of 2021 needed it, and a black hole shows here first."""
+"""The kernel's counters of TCP Fast Open. The fault of 2021 needed it, and a black hole shows here first."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 
 SECTION = Section("fastopen", "cat /proc/net/netstat")
-# Connections it was tried on, those where it failed, and black holes found (it is then switched off for a while).
+# Attempts, failed attempts, and black holes found (after one the kernel disables it for a while).
 COUNTED = ("TCPFastOpenActive", "TCPFastOpenActiveFail", "TCPFastOpenBlackhole")
 
 
@@ -14,11 +14,11 @@ def parse_text(text: str) -> dict[str, int]:
     """Read ``/proc/net/netstat``: a line of names, a line of values, each with its group in front.
 
     Raises:
-        mxlib.base.errors.ParseError: it has none of the counters.
+        mxlib.base.errors.ParseError: it does not have the counters.
     """
     lines = [line.split() for line in text.splitlines() if line.startswith("TcpExt:")]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):
-        raise ParseError("no counters of TCP in /proc/net/netstat")
+        raise ParseError("/proc/net/netstat has no TCP counters")
     found = {name: int(value) for name, value in zip(*lines, strict=True) if name in COUNTED}
     if not found:
         raise ParseError("this kernel does not count TCP Fast Open")
@@ -26,10 +26,10 @@ def parse_text(text: str) -> dict[str, int]:
 
 
 def growth(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """By how much each counter rose.
+    """Return by how much each counter rose.
 
-    Arguments:
+    Args:
         before: the same host earlier in the same boot.
-        after: the host later.
+        after: the same host later.
     """
     return {name: value - before.get(name, 0) for name, value in after.items()}

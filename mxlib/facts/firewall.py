@@ -1,7 +1,7 @@
-"""The packet filter as the kernel has it, by whichever tool it was loaded.
+"""The packet filter as the kernel has it, whichever tool loaded it.
 
-On Debian 12 ferm loads through iptables-legacy: there plain ``iptables-save`` prints a warning with exit code 0 and
-``nft list ruleset`` is empty, so a filter that is well looks absent to whoever asks one tool only. All are asked.
+On Debian 12 ferm loads through iptables-legacy. There plain ``iptables-save`` prints a warning with exit code 0, and
+``nft list ruleset`` is empty: to one tool alone a healthy filter looks absent. So all tools are asked.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ NFT = Section(
     "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=30
 )
 # The legacy tools are asked only where the kernel has their tables: merely asking would load its modules. There they
-# must be: tables that nothing can show are unknown.
+# must be: tables that no tool can show are unknown.
 TABLES = Section(
     "firewall-tables",
     """\
@@ -50,18 +50,14 @@ class FirewallFacts:
 
     Attributes:
         chains: every chain of every tool.
-        tables: the same, as they are passed by a packet.
+        tables: the same, in the form in which a packet is sent through them.
     """
 
     chains: tuple[Chain, ...]
     tables: tuple[LoadedTable, ...] = ()
 
     def passages(self, packet: Packet) -> tuple[tuple[str, Passage], ...]:
-        """How a packet to the host fares in each chain on its way, in their order, but for our own tables.
-
-        Arguments:
-            packet: the packet.
-        """
+        """Return what becomes of a packet in each chain on its way to the host, in order, except in our own tables."""
         found = [
             (_HOOKS.index(hook), priority, loaded.name, chain, loaded.table)
             for loaded in self.tables
@@ -72,12 +68,12 @@ class FirewallFacts:
         return tuple((f"{name} {chain}", passage(table, chain, packet)) for _, _, name, chain, table in on_the_way)
 
     def named_senders(self, family: int) -> tuple[str, ...]:
-        """An address of each network that the rules and sets name, whatever they do with it."""
+        """Return one address of each network that any rule or set names."""
         texts = (text for loaded in self.tables for text in _texts(loaded.table))
         return tuple(dict.fromkeys(text for text in texts if _family(text) == family))
 
     def input_chains(self, family: int) -> tuple[Chain, ...]:
-        """Chains that packets to the host pass, in their order, but for our own tables."""
+        """Return the chains that packets to the host pass, in order; our own tables are left out."""
         found = [
             chain
             for chain in self.chains
@@ -86,11 +82,7 @@ class FirewallFacts:
         return tuple(sorted(found, key=lambda chain: chain.priority))
 
     def flat(self, chain: Chain) -> tuple[Rule, ...]:
-        """The rules of a chain with those of the chains it jumps to in their place, under the jump's conditions.
-
-        Arguments:
-            chain: the chain.
-        """
+        """Return the rules of a chain; for a jump, those of its target under the jump's conditions."""
         return tuple(self._flat(chain, frozenset(), frozenset(), _DEPTH))
 
     def _flat(self, chain: Chain, conditions: frozenset[str], states: frozenset[str], depth: int) -> Iterable[Rule]:
@@ -106,7 +98,7 @@ class FirewallFacts:
 
 
 def _texts(table: Table) -> Iterable[str]:
-    """Every text in the statements and sets of a table; of a network its address."""
+    """Every text in the statements and sets of a table; for a network its address."""
     rest: list[object] = [statement for chain in table.chains.values() for rule in chain.rules for statement in rule[0]]
     rest += table.sets.values()
     while rest:
@@ -130,7 +122,7 @@ def parse(outputs: Outputs) -> FirewallFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: a tool did not answer.
+        mxlib.base.errors.ParseError: a tool failed, or the output is cut short.
     """
     nft = outputs[NFT.name].text()
     chains = [] if nft.strip() == "absent" else parse_nft(nft)
@@ -159,7 +151,7 @@ def _tools(text: str) -> dict[str, str]:
 
 
 def _prefer_saved(chains: list[Chain], saved: list[Chain], family: str) -> list[Chain]:
-    """Where nft cannot show what iptables-nft has loaded, take what iptables-nft says of it itself."""
+    """Where nft cannot show what iptables-nft has loaded, prefer the output of iptables-nft."""
     table = f"{family} filter"
     if not saved or all(chain.readable for chain in chains if chain.table == table):
         return chains

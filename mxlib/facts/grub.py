@@ -1,4 +1,4 @@
-"""What GRUB will boot: its real menu, its environment block, and whether it can write that block."""
+"""What GRUB will boot: its menu, its environment block, and whether GRUB can write that block."""
 
 import itertools
 import re
@@ -10,7 +10,7 @@ from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# Only the lines that decide: the whole file is long, and its icons and searches say nothing here.
+# Only the lines that decide what is booted: the whole file is long.
 CONFIG = Section(
     "grub-config",
     r"""
@@ -54,9 +54,9 @@ class GrubEntry:
     """An entry of the menu.
 
     Attributes:
-        full_id: what ``grub-reboot`` must be given: the ids of its submenus and its own, joined with ``>``.
+        full_id: what ``grub-reboot`` needs: the ids of its submenus and its own, joined with ``>``.
         release: the kernel it boots; empty for an entry without one.
-        recovery: whether it boots into something else than the normal system.
+        recovery: whether it boots anything but the normal system.
         arguments: the kernel's command line.
     """
 
@@ -68,12 +68,12 @@ class GrubEntry:
 
 @dataclass(frozen=True)
 class MenuItem:
-    """What stands in a line of GRUB's menu: an entry or a submenu.
+    """An item of GRUB's menu: an entry or a submenu.
 
     Attributes:
         title: its title.
         item_id: its id; empty for one without.
-        certain: whether it is there whatever GRUB finds at boot: not inside an ``if``.
+        certain: whether it is there in any case: it is not inside an ``if``.
         entry: the entry; None for a submenu.
         submenu: the items of the submenu.
     """
@@ -95,12 +95,12 @@ class GrubFacts:
     """What GRUB will do at the next boots.
 
     Attributes:
-        default: ``saved`` when the menu boots the saved entry, else the fixed entry that it names.
-        savedefault: whether an entry, once booted, makes itself the saved one: then no fallback stays armed.
+        default: ``saved`` when GRUB boots the saved entry, else the fixed entry.
+        savedefault: whether an entry makes itself the saved one when it is booted: then no fallback stays armed.
         saved_entry: the saved entry, empty without one: then GRUB boots the first, the newest kernel.
         next_entry: the entry of the next boot only, empty without one.
-        menu: the real menu, in its order.
-        environment_writable: whether GRUB itself can clear ``next_entry``: else a one-time entry stays for ever.
+        menu: the items of the menu, in order.
+        environment_writable: whether GRUB can clear ``next_entry`` at boot: if not, a one-time entry is permanent.
         environment_problem: why it cannot; empty if it can.
     """
 
@@ -114,13 +114,13 @@ class GrubFacts:
 
     @property
     def entries(self) -> tuple[GrubEntry, ...]:
-        """All entries of the menu, in its order."""
+        """All entries of the menu, in order."""
         return tuple(entry for item in self.menu for entry in item.entries)
 
     def entry_for(self, release: str) -> GrubEntry | None:
-        """The entry that boots a kernel release normally; never a recovery entry, nor one of another meaning.
+        """Return the entry that boots a kernel release normally: no recovery entry, and none with another purpose.
 
-        Arguments:
+        Args:
             release: ABI name of the kernel.
         """
         own = re.compile(rf"(?:.*>)?gnulinux-{re.escape(release)}-advanced-[^>]+")
@@ -129,19 +129,19 @@ class GrubFacts:
         )
 
     def find(self, name: str) -> GrubEntry | None:
-        """The entry that GRUB boots by a name; None when it knows none and silently boots the first.
+        """Return the entry that GRUB boots for a name; None if there is none, and GRUB would silently boot the first.
 
-        Arguments:
+        Args:
             name: ids, titles or numbers of the submenus and of the entry, joined with ``>``.
 
         Raises:
-            mxlib.base.errors.ParseError: it is a number, and whether entries before it are there is known at boot only.
+            mxlib.base.errors.ParseError: it is a number, and an entry before it is conditional.
         """
         return _named(self.menu, name)
 
 
 def _named(menu: tuple[MenuItem, ...], name: str) -> GrubEntry | None:
-    """As GRUB does: a number first, else the first item with this title or id; a submenu without more is its first."""
+    """As GRUB does: a number first, else the first item with this title or id; a bare submenu means its first item."""
     number, component = _NUMBER.fullmatch(name), _COMPONENT.fullmatch(name)
     if number:
         index = _number(number["digits"])
@@ -165,7 +165,7 @@ def _number(digits: str) -> int:
 
 
 class _Menu:
-    """A menu on its way to be read: the items of each open submenu, and what else is open around them."""
+    """A menu while it is read: the items of each open submenu, and the blocks that are open around them."""
 
     def __init__(self) -> None:
         self._levels: list[list[MenuItem]] = [[]]
@@ -185,7 +185,7 @@ class _Menu:
                 self._end()
         elif _BLOCK.search(line):
             if not _FUNCTION.match(line):
-                raise ParseError(f"not a part of GRUB's menu that is known: {line.strip()[:100]!r}")
+                raise ParseError(f"unknown kind of block in GRUB's menu: {line.strip()[:100]!r}")
             self._open.append(None)
         elif re.match(r"\s*\}\s*$", line):
             self._end()
@@ -220,8 +220,8 @@ class _Menu:
 def parse_menu(text: str) -> tuple[MenuItem, ...]:
     """Read the menu of a grub.cfg.
 
-    Arguments:
-        text: grub.cfg, whole or only its entries' lines.
+    Args:
+        text: grub.cfg, whole or only the lines about entries.
 
     Raises:
         mxlib.base.errors.ParseError: the title of an entry or the kind of a block is not understood.
@@ -256,7 +256,7 @@ def _default(text: str) -> str:
         if value != "${next_entry}"
     ]
     if not found:
-        raise ParseError("grub.cfg does not say what is booted by default")
+        raise ParseError("grub.cfg does not set a default entry")
     return "saved" if found[-1] == "${saved_entry}" else found[-1]
 
 
@@ -277,9 +277,9 @@ def _environment_problem(text: str) -> str:
     """Why GRUB could not write its environment block; empty if it can."""
     known = {key: value for key, _, value in (line.partition(" ") for line in text.splitlines())}
     if known.get("abstraction", "?").strip():
-        return f"/boot/grub lies on {known.get('abstraction', 'something unknown')}"
+        return f"/boot/grub is on {known.get('abstraction', 'something unknown')}"
     if known.get("filesystem", "") in _UNWRITABLE | {""}:
-        return f"/boot/grub lies on the file system {known.get('filesystem') or 'unknown'}"
+        return f"/boot/grub is on the file system {known.get('filesystem') or 'unknown'}"
     if known.get("size") != "1024" or _SIGNATURE not in text:
         return "/boot/grub/grubenv is not an environment block of 1024 bytes"
     return ""
@@ -289,14 +289,14 @@ def parse(outputs: Outputs) -> GrubFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: no menu, no environment block, or its medium is not known.
+        mxlib.base.errors.ParseError: no menu, no environment block, or the file system of the block is unknown.
     """
     config = outputs[CONFIG.name].text()
     environment = _environment(outputs[ENVIRONMENT.name].text())
     problem = _environment_problem(outputs[MEDIUM.name].text())
     menu = parse_menu(config)
     if not any(item.entries for item in menu):
-        raise ParseError("no entry in grub.cfg")
+        raise ParseError("grub.cfg has no entry")
     return GrubFacts(
         default=_default(config),
         savedefault=any(line.strip() == "savedefault" for line in config.splitlines()),

@@ -1,6 +1,6 @@
 """Temporary holes in the host's packet filter, as ``remedy-mx allow`` makes them.
 
-All that belongs to one lives in memory (/run, a transient timer, the kernel's rules), so a reboot leaves nothing of it.
+Everything of a hole is in memory (/run, a transient timer, the kernel's rules), so a reboot removes it.
 """
 
 import base64
@@ -17,8 +17,7 @@ from mxlib.facts.source import Outputs, Source
 
 DIRECTORY = "/run/mx-cookbooks/holes"
 MARK = "mx-hole-"
-"""Begins the comment of each rule of a hole, and the name of its timer; the hole's id follows."""
-ID = re.compile(r"[0-9a-f-]{1,80}")
+"""The comment of each rule of a hole, and the name of its timer, begin with this; the hole's id follows."""
 _MARKED = re.compile(rf"{MARK}([0-9a-f-]+)")
 
 SECTION = Section(
@@ -44,10 +43,10 @@ class Hole:
         hole_id: its id.
         source: address or network that is let through.
         until: when it closes (UTC).
-        who: who opened it.
-        why: what for.
+        who: operator who opened it.
+        why: reason for it.
         timer: whether the timer that closes it is armed.
-        rules: whether rules of it stand in the packet filter.
+        rules: whether the packet filter has rules of it.
     """
 
     hole_id: str
@@ -64,9 +63,9 @@ class HoleFacts:
     """The temporary holes of a host.
 
     Attributes:
-        holes: those that are written down.
-        strays: ids of rules that no hole is written down for.
-        now: the host's own clock (UTC).
+        holes: those that the host has a record of.
+        strays: ids in rules of which the host has no record.
+        now: the host's clock (UTC).
     """
 
     holes: tuple[Hole, ...]
@@ -78,12 +77,12 @@ def parse(outputs: Outputs) -> HoleFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: the packet filter or the list of holes is not all there.
+        mxlib.base.errors.ParseError: the packet filter or the list of holes is incomplete.
     """
     lines = outputs[SECTION.name].text().splitlines()
     if not lines or lines[-1] != "end" or not re.fullmatch(r"now \d+", lines[0]):
         raise outputs[SECTION.name].incomplete("the list of temporary holes")
-    firewall.parse(outputs)  # what is no ruleset must not pass for one without holes
+    firewall.parse(outputs)  # an unreadable ruleset must not pass for one without holes
     marked = {name for section in (firewall.NFT, firewall.TABLES) for name in _ids(outputs[section.name].text())}
     holes = tuple(_hole(line, marked) for line in lines[1:-1])
     strays = tuple(sorted(marked - {hole.hole_id for hole in holes}))
@@ -101,13 +100,13 @@ def _time(seconds: str) -> datetime:
 def _hole(line: str, marked: set[str]) -> Hole:
     found = re.fullmatch(r"hole (?P<id>[0-9a-f-]+) (?P<timer>\S*) (?P<record>\S+)", line)
     if found is None:
-        raise ParseError(f"not a temporary hole: {line[:100]!r}")
+        raise ParseError(f"not a line about a temporary hole: {line[:100]!r}")
     try:
         text = base64.b64decode(found["record"], validate=True).decode()
         values = dict(entry.split("=", 1) for entry in text.splitlines() if "=" in entry)
         until = _time(values["until"])
     except (binascii.Error, UnicodeDecodeError, KeyError, ValueError):
-        raise ParseError(f"what is written down of the temporary hole {found['id']} cannot be read") from None
+        raise ParseError(f"the record of the temporary hole {found['id']} cannot be read") from None
     shown = {key: one_line(values.get(key, "")) for key in ("from", "who", "why")}
     return Hole(
         found["id"], shown["from"], until, shown["who"], shown["why"], found["timer"] == "active", found["id"] in marked

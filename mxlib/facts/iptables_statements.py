@@ -1,4 +1,4 @@
-"""Rules of iptables in the form of nftables: one form is enough to send a packet through. Pure."""
+"""Rules of iptables as statements of nftables, so that a packet is sent through one form only. Pure."""
 
 import re
 import shlex
@@ -9,10 +9,10 @@ from mxlib.facts.netfilter import LoadedTable
 from mxlib.facts.packet_path import LoadedChain, Statements, Table
 
 Statement = Mapping[str, Any]
-# Matches that are told by options of their own, or that change nothing about what is matched.
+# Matches whose meaning is in their options, or that match everything.
 _SILENT = frozenset({"tcp", "udp", "state", "conntrack", "multiport", "comment", "limit", "hashlimit", "connlimit"})
 _NO_EFFECT = frozenset({"LOG", "NFLOG", "TCPMSS", "CONNMARK", "MARK", ""})
-# Options that say nothing about whether a packet matches.
+# Options that do not decide whether a packet matches.
 _REMARKS = frozenset({"--log-prefix", "--log-level", "--reject-with", "--limit-burst", "--nflog-group"})
 _ENDS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
@@ -20,10 +20,8 @@ _ENDS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return
 def legacy_table(text: str, family: int, name: str) -> LoadedTable | None:
     """Read the table ``filter`` of a tool such as ``iptables-legacy-save``; None where there is none.
 
-    Arguments:
-        text: the output.
+    Args:
         family: 4 or 6.
-        name: what the table is called.
     """
     found = re.search(r"^\*filter\n(.*?)^COMMIT$", text, re.DOTALL | re.MULTILINE)
     if found is None:
@@ -39,12 +37,12 @@ def legacy_table(text: str, family: int, name: str) -> LoadedTable | None:
 
 
 def statements(words: list[str], family: int, chains: Mapping[str, str]) -> Iterator[Statement]:
-    """The statements of a rule.
+    """Yield the statements of a rule.
 
-    Arguments:
-        words: its words, behind the name of the chain.
+    Args:
+        words: its words after the name of the chain.
         family: 4 or 6.
-        chains: names of the chains that can be jumped to.
+        chains: chains of the table, by name.
     """
     left, target = list(words), ""
     negated = False

@@ -1,4 +1,4 @@
-"""The running kernel and the installed ones, and whether each of those is whole."""
+"""The running kernel and the installed ones, and whether each of these is complete."""
 
 import re
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# A release as `uname -r` says it, safe in commands and file names.
+# A release as `uname -r` prints it, safe in commands and file names.
 RELEASE = r"[0-9][0-9A-Za-z.+~_-]{0,99}"
 _PACKAGE = re.compile(rf"linux-image-(?P<release>{RELEASE}?)(?:-unsigned)?")
 _DEBUG = re.compile(r".*-dbg")
 _FILE = re.compile(rf"/(?:boot/(?P<kind>vmlinuz|initrd\.img)-|lib/modules/)(?P<release>{RELEASE}?)(?:/modules\.dep)?")
 
-# Debian's kernels say in `uname -v` from which version of the package they were built.
+# `uname -v` of Debian's kernels has the version of the package they were built as.
 _BUILD = re.compile(r"#\d+ .*\bDebian (?P<version>[0-9][0-9A-Za-z.+~:-]*)(?: .*)?")
 _PART_OF_VERSION = re.compile(r"\d.*|rc\d+")
 _KEYWORDS = ("running ", "build ", "package ", "file ")
@@ -34,10 +34,10 @@ done
 
 @dataclass(frozen=True)
 class InstalledKernel:
-    """A kernel of which something is on the host.
+    """A kernel of which the host has a package or a file.
 
     Attributes:
-        release: its ABI name, as ``uname -r`` would say it.
+        release: its ABI name, as ``uname -r`` prints it.
         package_installed: whether dpkg has its image package installed.
         version: version of the package (``6.1.170-3``), empty without one.
         vmlinuz: whether /boot/vmlinuz-RELEASE has content.
@@ -56,7 +56,7 @@ class InstalledKernel:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What it lacks to be booted and trusted; empty when it is whole."""
+        """Parts that it lacks to be booted and trusted; empty when it is complete."""
         parts = {
             "package": self.package_installed,
             "vmlinuz": self.vmlinuz,
@@ -73,12 +73,12 @@ class InstalledKernel:
 
 @dataclass(frozen=True)
 class KernelFacts:
-    """Kernels of a host.
+    """The kernels of a host.
 
     Attributes:
         running: ABI name of the running kernel (``uname -r``).
-        installed: every kernel of which a package or a file is there, by release.
-        build: version of the package that the running kernel was built as (``uname -v``); empty when it does not say.
+        installed: every kernel of which there is a package or a file, sorted by release.
+        build: version of the package that the running kernel was built as (``uname -v``); empty when unknown.
     """
 
     running: str
@@ -86,39 +86,39 @@ class KernelFacts:
     build: str = ""
 
     def find(self, release: str) -> InstalledKernel | None:
-        """The installed kernel of a release, whole or not."""
+        """Return the kernel of a release, complete or not; None when there is nothing of it."""
         return next((kernel for kernel in self.installed if kernel.release == release), None)
 
     @property
     def running_kernel(self) -> InstalledKernel | None:
-        """What is installed of the running kernel."""
+        """What is installed of the running kernel; None when nothing is."""
         return self.find(self.running)
 
     @property
     def waiting_build(self) -> str:
-        """Version of another build of the running release, installed and not booted yet; empty if there is none.
+        """Version of another build of the running release that is installed but not booted; empty if there is none.
 
-        A security update keeps the release where it keeps the ABI: the same name is then another kernel.
+        A security update that keeps the ABI keeps the release: the same name is then another kernel.
         """
         own = self.running_kernel
         return own.version if own is not None and self.build and own.version not in ("", self.build) else ""
 
 
 def build_of(version: str) -> str:
-    """Version of the package that a running kernel was built as; empty where it does not say.
+    """Return the version of the package that a kernel was built as; empty when unknown.
 
-    Arguments:
-        version: what ``uname -v`` or /proc/sys/kernel/version says.
+    Args:
+        version: text of ``uname -v`` or /proc/sys/kernel/version.
     """
     found = _BUILD.fullmatch(version.strip())
     return found["version"] if found else ""
 
 
 def flavour(release: str) -> str:
-    """The flavour of a release: ``cloud-amd64`` of ``6.1.0-47-cloud-amd64`` and ``6.12.107+deb13-cloud-amd64``.
+    """Return the flavour of a release: ``cloud-amd64`` of ``6.1.0-47-cloud-amd64`` and ``6.12.107+deb13-cloud-amd64``.
 
-    Arguments:
-        release: as ``uname -r`` says it.
+    Args:
+        release: as ``uname -r`` prints it.
     """
     parts = release.split("-")
     numbers = [index for index, part in enumerate(parts) if _PART_OF_VERSION.fullmatch(part)]
@@ -129,7 +129,7 @@ def parse(outputs: Outputs) -> KernelFacts:
     """Read the answer of the section.
 
     Raises:
-        mxlib.base.errors.ParseError: no running release in it, or dpkg did not answer.
+        mxlib.base.errors.ParseError: it has no running release, or dpkg failed.
     """
     output = outputs[SECTION.name]
     lines = output.text().splitlines()

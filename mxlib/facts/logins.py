@@ -1,9 +1,9 @@
 """Who is logged in: people at a terminal, not the sessions of programs.
 
-Every program that logs in over SSH to run a command has a session, too: the caller's own, that of a parallel run. On
-Debian 12 ``who`` reads utmp, where only terminals stand. Since Debian 13 it reads logind, where every session of PAM
-stands, and there is no utmp. Where sshd does not use PAM, neither knows anybody. So what counts is a process with a
-terminal; what ``who`` says beside that counts as well, but for sessions without a terminal.
+A program that logs in over SSH to run a command has a session as well: our own, and that of a parallel run. On Debian
+12 ``who`` reads utmp, which lists terminals only. Since Debian 13 there is no utmp: ``who`` asks logind, which lists
+every PAM session. Where sshd does not use PAM, both are empty. So a process with a terminal counts as a login, and so
+does any further line of ``who``, except for sessions without a terminal.
 """
 
 import re
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from mxlib.base.text import one_line
 
-# proc(5), stat: the name stands in brackets and may hold blanks and brackets itself; the fifth field behind it is the
-# number of the terminal. The terminal of this very session, if it has one, is not somebody else's.
+# proc(5), stat: the name is in brackets and may contain blanks and brackets; the fifth field after it is the
+# number of the terminal. The terminal of this session itself, if it has one, is left out.
 SCRIPT = """\
 if listed=$(who 2>&1); then printf '%s\n' "$listed" | sed -n 's/^./who &/p'
 else echo "odd who: $(printf %s "$listed" | tail -n 1)"; fi
@@ -27,7 +27,7 @@ END { for (i = 1; i <= n; i++) if (tty[i] != own) print "tty", tty[i], pid[i], n
 """
 _WAITING = frozenset({"agetty", "(agetty)", "getty", "login"})
 """Programs that hold a terminal on which nobody is logged in (yet)."""
-# A line of `who` for a session without a terminal: its second field is the service, and the date follows at once. In
+# A line of `who` about a session without a terminal: its second field is the service, and the date follows. In
 # the locale C, in which facts are read, that is "Nov 28 06:42", elsewhere "2026-11-28 06:42".
 _NO_TERMINAL = re.compile(
     r"\S+ +(?:sshd|sshd-session) +(?:\d{4}-\d\d-\d\d|[A-Z][a-z]{2} [ 123]\d) \d\d:\d\d(?: \(.*\))?"
@@ -36,13 +36,13 @@ _PTS, _VT, _SERIAL = 136, 4, 64
 
 
 def parse(lines: Iterable[str]) -> tuple[str, ...]:
-    """Read the lines of :data:`SCRIPT`; lines of other kinds are left alone.
+    """Read the lines of :data:`SCRIPT`; other lines are ignored.
 
-    Arguments:
-        lines: output of a section that ran it.
+    Args:
+        lines: output of a section that contains it.
 
     Returns:
-        One text for each person, or whatever cannot be told from one.
+        One text for each person, and for each line that may be one.
     """
     listed = tuple(lines)
     said = [line.removeprefix("who ") for line in listed if line.startswith("who ")]
@@ -54,7 +54,7 @@ def parse(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def _terminals(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each terminal in use, with the name of the first program on it."""
+    """Each terminal in use and the name of the first program on it."""
     found: dict[str, str] = {}
     for line in lines:
         if line.startswith("tty "):
@@ -65,10 +65,10 @@ def _terminals(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def terminal_name(number: int) -> str:
-    """Name of a terminal below /dev.
+    """Return the name of a terminal below /dev.
 
-    Arguments:
-        number: its device number, as stat of proc(5) has it.
+    Args:
+        number: its device number, as in stat of proc(5).
     """
     major, minor = (number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00)
     if major == _PTS:

@@ -28,12 +28,12 @@ class Rule:
 
     Attributes:
         action: what it does.
-        conditions: what it looks at: saddr, daddr, iif, proto, sport, dport, syn, state, or ``other:...``; empty for a
-            rule that matches everything.
-        states: connection states it matches; empty where it does not look at them.
-        ports: destination ports it matches; empty where it does not look at them or they are not known.
+        conditions: what it matches on: saddr, daddr, iif, proto, sport, dport, syn, state, or ``other:...``; empty for
+            a rule that matches everything.
+        states: connection states it matches; empty where it does not match on them.
+        ports: destination ports it matches; empty where it does not match on them or they are unknown.
         target: the chain it jumps to.
-        text: the rule, to show it.
+        text: the rule as the tool shows it.
     """
 
     action: Action
@@ -46,11 +46,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A table as it is loaded, for a packet to be sent through.
+    """A loaded table, in the form in which a packet is sent through it.
 
     Attributes:
         families: address families whose packets come here.
-        name: the table, with the tool's family before it.
+        name: its name, after the family.
         table: its chains and sets.
         hooks: hook, priority and chain of each chain that filters packets on their way.
     """
@@ -67,13 +67,13 @@ class Chain:
 
     Attributes:
         families: address families whose packets come here.
-        table: its table, with the tool's family before it.
+        table: the name of its table, after the family.
         name: its name.
-        hook: where in the way of a packet it stands; empty for a chain that is only jumped to.
-        priority: the lower ones come first.
-        policy: accept or drop, for what no rule has decided; empty for a chain that is only jumped to.
+        hook: the hook it is attached to; empty for a chain that is only jumped to.
+        priority: chains of a lower priority come first.
+        policy: accept or drop, for packets that no rule decides on; empty for a chain that is only jumped to.
         rules: its rules.
-        readable: whether every rule of it could be read.
+        readable: whether all its rules could be read.
     """
 
     families: frozenset[int]
@@ -86,6 +86,7 @@ class Chain:
     readable: bool = True
 
 
+_NFT_FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _LEGACY_HOOKS = {"INPUT": "input", "OUTPUT": "output", "FORWARD": "forward"}
 _LEGACY_ACTIONS = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP, "REJECT": Action.DROP, "RETURN": Action.RETURN}
 _LEGACY_CONDITIONS = {
@@ -103,7 +104,7 @@ _LEGACY_CONDITIONS = {
     "--state": "state",
     "--ctstate": "state",
 }
-# Matches that are told by their own options, or that change nothing about what is matched.
+# Matches whose meaning is in their options, or that match everything.
 _SILENT = frozenset({"tcp", "udp", "state", "conntrack", "multiport", "comment"})
 _NO_TARGETS = frozenset({"LOG", "NFLOG", "MARK", "CONNMARK", "CT", "NOTRACK", "TCPMSS", ""})
 
@@ -111,10 +112,9 @@ _NO_TARGETS = frozenset({"LOG", "NFLOG", "MARK", "CONNMARK", "CT", "NOTRACK", "T
 def parse_save(text: str, family: int, kind: str) -> list[Chain]:
     """Read the output of a tool such as ``iptables-legacy-save``: its table ``filter``.
 
-    Arguments:
-        text: the output.
+    Args:
         family: 4 or 6.
-        kind: what the tables are called in front of their name.
+        kind: what precedes the name of a table, such as ``legacy ip``.
     """
     found = re.search(r"^\*filter\n(.*?)^COMMIT$", text, re.DOTALL | re.MULTILINE)
     lines = found[1].splitlines() if found else []
@@ -164,11 +164,8 @@ def _legacy_ports(value: str) -> frozenset[int]:
 def parse_nft(text: str) -> list[Chain]:
     """Read ``nft -j list ruleset``.
 
-    Arguments:
-        text: the output.
-
     Raises:
-        mxlib.base.errors.ParseError: it is not what nft prints.
+        mxlib.base.errors.ParseError: it is not a ruleset.
     """
     try:
         objects = json.loads(text)["nftables"]
@@ -183,11 +180,10 @@ def parse_nft(text: str) -> list[Chain]:
 
 
 def _nft_chain(chain: Mapping[str, Any], rules: Iterable[Mapping[str, Any]], sets: Mapping[Any, Any]) -> Chain:
-    families = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
     place = (chain["family"], chain["table"], chain["name"])
     own = [rule for rule in rules if (rule["family"], rule["table"], rule["chain"]) == place]
     return Chain(
-        families=families.get(chain["family"], frozenset()),
+        families=_NFT_FAMILIES.get(chain["family"], frozenset()),
         table=f"{chain['family']} {chain['table']}",
         name=chain["name"],
         hook=chain.get("hook", ""),
@@ -272,16 +268,13 @@ def _nft_ports(right: Any, rule: Mapping[str, Any], sets: Mapping[Any, Any]) -> 
 def nft_tables(text: str) -> list[LoadedTable]:
     """Read ``nft -j list ruleset`` as tables that a packet can be sent through.
 
-    Arguments:
-        text: the output; what it must be is checked by :func:`parse_nft`.
+    Args:
+        text: output that :func:`parse_nft` has accepted.
     """
     objects = json.loads(text)["nftables"]
     places = {(one["family"], one["name"]) for item in objects for one in item.values() if "table" in item}
     places |= {(item["chain"]["family"], item["chain"]["table"]) for item in objects if "chain" in item}
     return [_nft_table(family, name, objects) for family, name in sorted(places) if family in _NFT_FAMILIES]
-
-
-_NFT_FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 
 
 def _nft_table(family: str, name: str, objects: list[Any]) -> LoadedTable:
@@ -293,7 +286,6 @@ def _nft_table(family: str, name: str, objects: list[Any]) -> LoadedTable:
         chain["name"]: LoadedChain(
             tuple((tuple(r["expr"]), json.dumps(r["expr"])) for r in own("rule") if r["chain"] == chain["name"]),
             chain.get("policy", "accept") == "accept",
-            chain.get("hook", ""),
         )
         for chain in own("chain")
     }

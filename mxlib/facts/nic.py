@@ -10,8 +10,8 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# A device of its own has a "device" link; VLANs, bridges, bonds and lo have none. "chosen" is what udev named it when
-# it appeared, "next" what the udev that is installed now would name it: an upgrade in between may make them differ.
+# A physical or virtual card has a "device" link; VLANs, bridges, bonds and lo have none. "chosen" is the name that udev
+# gave it when it appeared, "next" the name that the installed udev would give it: an upgrade may make them differ.
 DEVICES = Section(
     "nic-devices",
     """\
@@ -25,8 +25,8 @@ echo end
 """,
 )
 # As ifupdown 0.8.41 was seen to read them: every word that begins with "source-dir" names directories, lines may be
-# continued, a path is relative to the directory of the file it stands in. What wordexp(3) would expand beyond shell
-# patterns is not followed here: it is reported as not read.
+# continued, and a path is relative to the directory of the file that names it. What wordexp(3) would expand beyond
+# shell patterns is not followed: it is reported as unread.
 FILES = Section(
     "nic-files",
     r"""
@@ -59,7 +59,7 @@ one /etc/network/interfaces 0
 echo end
 """.lstrip(),
 )
-# Who configures the cards. Files of systemd keep the name by which they mask each other, links are not followed.
+# What configures the cards. Files of systemd mask each other by name, so their links are not followed.
 NETWORKING = Section(
     "nic-networking",
     r"""
@@ -91,11 +91,11 @@ _ON_ROOT_BUS = re.compile(r"/pci0000:00/0000:00:(?P<slot>[0-9a-f]{2})\.0(?:/virt
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """One configuration file, as it is on the host.
+    """A configuration file, as it is on the host.
 
     Attributes:
         path: where it is; for ifupdown's, with symbolic links followed.
-        text: all of it.
+        text: its content.
     """
 
     path: str
@@ -104,15 +104,15 @@ class ConfigFile:
 
 @dataclass(frozen=True)
 class GuestNic:
-    """One network card, as the host sees it.
+    """A network card, as the host sees it.
 
     Attributes:
-        name: its name now.
+        name: its present name.
         mac: its MAC address, lower case.
         slot: its slot on the first PCI bus; None when it is elsewhere.
-        link_file: the .link file of systemd that named it; None when not known.
-        chosen: the name udev chose when the card appeared; None when not known.
-        next_name: the name systemd's default policy would choose now; None when not known.
+        link_file: the .link file of systemd that named it; None when unknown.
+        chosen: the name that udev chose when the card appeared; None when unknown.
+        next_name: the name that systemd's default policy would choose now; None when unknown.
     """
 
     name: str
@@ -124,7 +124,7 @@ class GuestNic:
 
     @property
     def by_default_policy(self) -> bool:
-        """Whether nothing but systemd's own rule chose the name."""
+        """Whether systemd's default policy alone chose the name."""
         return self.link_file is not None and self.link_file.endswith("/lib/systemd/network/99-default.link")
 
 
@@ -133,9 +133,9 @@ class Networking:
     """What could configure the cards of a host.
 
     Attributes:
-        units: by service, without its suffix, whether it is enabled and whether it is active, as systemctl says it.
+        units: by service, without its suffix: the words of ``systemctl is-enabled`` and ``is-active``.
         tools: those of ifup, networkctl, netplan, update-initramfs and lsinitramfs that are installed.
-        virt: the kind of virtual machine, as systemd-detect-virt says it; ``none`` on a machine that is none.
+        virt: the kind of virtual machine, as systemd-detect-virt prints it; ``none`` on physical hardware.
         files: ``.network``, ``.netdev`` and ``.link`` files of systemd with their drop-ins, and netplan's.
     """
 
@@ -145,7 +145,7 @@ class Networking:
     files: tuple[ConfigFile, ...]
 
     def runs(self, service: str) -> bool:
-        """Whether a service is active or will be with the next boot."""
+        """Return whether a service is active, or will be after the next boot."""
         enabled, active = self.units.get(service, ("absent", "unknown"))
         return enabled in ("enabled", "enabled-runtime") or active in ("active", "activating", "failed", "reloading")
 
@@ -155,9 +155,9 @@ class NicFacts:
     """The network cards of a host and what configures them.
 
     Attributes:
-        nics: cards with a device of their own.
+        nics: cards with a device.
         files: the files ifupdown reads, ``/etc/network/interfaces`` first; empty if there are none.
-        unread: lines that include further files in a form that is not followed here.
+        unread: lines that include further files in a form that is not followed.
         networking: what could configure the cards.
     """
 
@@ -171,7 +171,7 @@ def parse(outputs: Outputs) -> NicFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: they do not have their known form.
+        mxlib.base.errors.ParseError: they have another form.
     """
     lines = _body(outputs, FILES).splitlines()
     unread = tuple(_decoded(line.removeprefix("unread ")) for line in lines if line.startswith("unread "))
@@ -180,7 +180,7 @@ def parse(outputs: Outputs) -> NicFacts:
 
 
 def parse_note(outputs: Outputs) -> dict[str, str]:
-    """Name by MAC as noted on the host before a reboot; empty if nothing was noted.
+    """Return the name by MAC that was noted on the host before a reboot; empty if nothing was noted.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
@@ -198,7 +198,7 @@ def _body(outputs: Outputs, section: Section) -> str:
 def _nics(text: str) -> tuple[GuestNic, ...]:
     found = list(_NIC.finditer(text))
     if "".join(match[0] for match in found) != text:
-        raise ParseError("the list of network cards does not have its known form")
+        raise ParseError("the list of network cards has an unknown form")
     return tuple(_nic(match) for match in found)
 
 
@@ -236,7 +236,7 @@ def _files(lines: Iterable[str]) -> tuple[ConfigFile, ...]:
     for line in lines:
         keyword, path, *content = line.split(" ")
         if keyword != "file" or len(content) != 1:
-            raise ParseError(f"a line of the list of network files does not have its known form: {line[:80]}")
+            raise ParseError(f"not a line about a network file: {line[:80]!r}")
         file = ConfigFile(_decoded(path), _decoded(content[0]))
         files.setdefault(file.path, file)
     return tuple(files.values())
@@ -246,17 +246,17 @@ def decoded_file(path: str, packed: str) -> ConfigFile:
     """Return a file that came as base64.
 
     Raises:
-        mxlib.base.errors.ParseError: it did not come whole.
+        mxlib.base.errors.ParseError: it was cut short on its way.
     """
     return ConfigFile(path, _decoded("".join(packed.split())))
 
 
 def _decoded(text: str) -> str:
     try:
-        # surrogateescape: whatever bytes a comment holds, they are written back as they were.
+        # surrogateescape: any bytes of a comment are written back unchanged.
         return base64.b64decode(text, validate=True).decode(errors="surrogateescape")
     except binascii.Error:
-        raise ParseError("a network file did not come whole") from None
+        raise ParseError("a network file was cut short on its way") from None
 
 
 SOURCE = Source("nic", (DEVICES, FILES, NETWORKING), parse)

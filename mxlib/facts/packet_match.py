@@ -1,6 +1,6 @@
-"""Whether a packet has what a rule of a packet filter asks for. Pure.
+"""Whether a packet matches a condition of a rule of a packet filter. Pure.
 
-Fields and values have the form of libnftables-json(5). What is not understood, or not known of the packet, is None.
+Fields and values are as in libnftables-json(5). What is not understood, or is unknown of the packet, is None.
 """
 
 import ipaddress
@@ -27,13 +27,13 @@ _SYN = 2
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a connection over TCP to the host.
+    """The first packet of a TCP connection to the host.
 
     Attributes:
         sender: its source address.
         host: its destination, an address of the host.
         port: destination port.
-        interface: name of the interface that it comes in by.
+        interface: name of the interface on which it arrives.
     """
 
     sender: str
@@ -43,17 +43,15 @@ class Packet:
 
     @property
     def family(self) -> int:
-        """4 or 6."""
+        """Address family: 4 or 6."""
         return ipaddress.ip_address(self.sender).version
 
 
 def matches(sets: Sets, match: Mapping[str, Any], packet: Packet) -> bool | None:
-    """Whether a match holds for the packet; None where that is not known.
+    """Whether a match holds for the packet; None where that is unknown.
 
-    Arguments:
+    Args:
         sets: elements of the table's sets.
-        match: the match, as libnftables-json(5) has it.
-        packet: the packet.
     """
     left, right, operator = match["left"], match["right"], match["op"]
     if "fib" in left:
@@ -72,7 +70,7 @@ def matches(sets: Sets, match: Mapping[str, Any], packet: Packet) -> bool | None
 
 
 def _fib(fib: Mapping[str, Any], right: Any, operator: str) -> bool | None:
-    """By the routes: the packet is for the host, and its sender would be answered by the way it came."""
+    """A match on the routes: the packet is for the host, and its sender is reached by the interface it came from."""
     if fib.get("result") == "type":
         holds = right == ("local" if "daddr" in fib.get("flags", []) else "unicast")
         return holds if operator == "==" else not holds
@@ -80,7 +78,7 @@ def _fib(fib: Mapping[str, Any], right: Any, operator: str) -> bool | None:
 
 
 def _other_kind(left: Any, packet: Packet) -> bool:
-    """Whether a field belongs to another protocol than the packet's: then no match on it holds, whatever its sense."""
+    """Whether a field belongs to another protocol than the packet's: then no match on it holds, negated or not."""
     if "concat" in left:
         return any(_other_kind(one, packet) for one in left["concat"])
     if "&" in left:
@@ -90,12 +88,7 @@ def _other_kind(left: Any, packet: Packet) -> bool:
 
 
 def values(left: Any, packet: Packet) -> tuple[Any, ...] | None:
-    """The values of a field, or of several joined ones; None where one is not known.
-
-    Arguments:
-        left: the field, as libnftables-json(5) has it.
-        packet: the packet.
-    """
+    """Return the values of a field, or of a concatenation; None where one is unknown."""
     if "concat" in left:
         parts = [values(one, packet) for one in left["concat"]]
         return None if any(part is None for part in parts) else tuple(value for part in parts if part for value in part)
@@ -129,17 +122,16 @@ def _value(left: Any, packet: Packet) -> Any:
     return None
 
 
-# --- what a rule asks for
+# --- the right side of a match
 
 
 def is_one(sets: Sets, known: tuple[Any, ...], right: Any, packet: Packet) -> bool | None:
     """Whether known values are among those on the right side; None where one of those is not understood.
 
-    Arguments:
+    Args:
         sets: elements of the table's sets.
-        known: the values, several of a concatenation.
-        right: what they are compared with, as libnftables-json(5) has it.
-        packet: the packet.
+        known: the values; several for a concatenation.
+        right: what they are compared with.
     """
     if isinstance(right, str) and right.startswith("@"):
         elements = sets.get(right[1:])
@@ -161,7 +153,7 @@ def is_one(sets: Sets, known: tuple[Any, ...], right: Any, packet: Packet) -> bo
 
 
 def _keys(elements: Iterable[Any]) -> Iterable[Any]:
-    """Elements of a set; of a map, what is looked up in it."""
+    """The elements of a set; for a map, its keys."""
     return (element[0] if isinstance(element, list) else element for element in elements)
 
 
@@ -193,7 +185,7 @@ def _fits(value: Any, wanted: Any) -> bool | None:
 
 
 def _scalar(value: Any, text: Any) -> Any:
-    """A value of the kind of another one; None where it is none."""
+    """A text converted to the type of another value; None where that is impossible."""
     if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
         return ipaddress.ip_address(text)
     if isinstance(value, str):

@@ -1,8 +1,8 @@
-"""The way of one packet through a packet filter: simulated over the rules as they are loaded. Pure.
+"""The path of one packet through a packet filter, simulated over the loaded rules. Pure.
 
-The rules are statements in the form of libnftables-json(5); those of iptables are brought into it. A statement that is
-not understood is neither passed nor failed: from there on both ways are gone, and the answer may be that it is unknown.
-Limits are taken to be kept: the question is whether a port is open, not whether it is flooded.
+The rules are statements as in libnftables-json(5); those of iptables are converted. A statement that is not understood
+neither matches nor fails: both possibilities are followed from there, and the result may be unknown. Limits are assumed
+not to be exceeded: the question is whether a port is open, not whether it is flooded.
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,15 @@ _NO_EFFECT = frozenset({"counter", "log", "comment", "ct helper", "ct timeout", 
 
 @dataclass(frozen=True)
 class LoadedChain:
-    """A chain as it is loaded.
+    """A loaded chain.
 
     Attributes:
-        rules: the statements of each rule, with the rule's text.
-        policy: whether what no rule has decided is accepted.
-        hook: where in the way of a packet it stands; empty for a chain that is only jumped to.
+        rules: the statements and the text of each rule.
+        policy: whether packets are accepted that no rule decides on.
     """
 
     rules: tuple[tuple[Statements, str], ...]
     policy: bool = True
-    hook: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Table:
 
 @dataclass
 class _Way:
-    """What a packet meets: whether it may be accepted, and whether dropped, by which rules; what was not understood."""
+    """What may become of a packet: accepted, dropped and by which rules; and the rules that were not understood."""
 
     accepted: bool = False
     dropped: list[str] = field(default_factory=list)
@@ -56,10 +54,10 @@ class _Way:
 
 @dataclass(frozen=True)
 class Passage:
-    """How a packet fares in a chain.
+    """What becomes of a packet in a chain.
 
     Attributes:
-        open: whether it is accepted; None where that is not known.
+        open: whether it is accepted; None where that is unknown.
         rules: the rules that drop it, or that were not understood.
     """
 
@@ -68,13 +66,7 @@ class Passage:
 
 
 def passage(table: Table, chain: str, packet: Packet) -> Passage:
-    """Send a packet through a chain that is hooked in.
-
-    Arguments:
-        table: the table it is in.
-        chain: its name.
-        packet: the packet.
-    """
+    """Return what becomes of a packet in a chain that has a hook."""
     way = _Way()
     if _through(table, chain, packet, way, _DEPTH):
         if table.chains[chain].policy:
@@ -87,9 +79,9 @@ def passage(table: Table, chain: str, packet: Packet) -> Passage:
 
 
 def _through(table: Table, name: str, packet: Packet, way: _Way, depth: int) -> bool:
-    """Whether the packet may come out at the end of a chain, undecided."""
+    """Whether the packet may reach the end of a chain undecided."""
     chain = table.chains.get(name)
-    if chain is None or not depth:  # what would come of it is unknown, and never that the packet passes
+    if chain is None or not depth:  # unknown, and never that the packet passes
         _unsure(way, f"no chain {name}" if chain is None else f"chain {name} is nested too deep")
         return True
     for statements, text in chain.rules:
@@ -106,10 +98,10 @@ def _through(table: Table, name: str, packet: Packet, way: _Way, depth: int) -> 
 
 
 def _rule(table: Table, statements: Statements, text: str, packet: Packet, way: _Way, depth: int) -> tuple[str, bool]:
-    """How a rule ends for the packet, and whether the rule behind it may be reached.
+    """Apply a rule to the packet.
 
     Returns:
-        "return" where the chain may be left, else empty; and whether the packet may go on behind the rule.
+        "return" where the packet may leave the chain, else empty; and whether it may reach the next rule.
     """
     sure, strange = True, False
     for statement in statements:
@@ -130,7 +122,7 @@ def _rule(table: Table, statements: Statements, text: str, packet: Packet, way: 
                 if verdict == "goto":
                     return ("return" if back else ""), not sure
                 return "", back or not sure
-    if strange:  # what is not understood may be a verdict of its own
+    if strange:  # what is not understood may be a verdict
         _decide(way, True, text)
         _decide(way, False, text)
     return "", True
@@ -151,7 +143,7 @@ def _decide(way: _Way, accepts: bool, text: str) -> None:
 
 
 def _verdict(table: Table, key: str, value: Any, packet: Packet) -> tuple[str, str]:
-    """What a statement says of the packet: a verdict with its target; "go on", "no" (no match) or "unread"."""
+    """What a statement decides for the packet: a verdict and its target, "go on", "no" (no match) or "unread"."""
     if key == "match":
         return _word(matches(table.sets, value, packet)), ""
     if key == "vmap":
@@ -179,7 +171,7 @@ def _from_map(table: Table, value: Mapping[str, Any], packet: Packet) -> tuple[s
     known = values(value["key"], packet)
     if entries is None or known is None:
         return "unread", ""
-    for wildcard in (False, True):  # the element that stands for all others comes last
+    for wildcard in (False, True):  # the wildcard element comes last
         for element, verdict in entries:
             if (element == "*") is not wildcard:
                 continue

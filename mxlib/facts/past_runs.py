@@ -1,4 +1,4 @@
-"""How long the reboots of a host took, kept on the host itself: whichever management host asks, it reads the same."""
+"""How long the reboots of a host took, kept on the host: every management host reads the same list."""
 
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -11,7 +11,7 @@ SECTION = Section("past-runs", f"[ ! -e {LIST} ] || cat {LIST}\n")
 
 
 def parse(outputs: Outputs) -> tuple[float, ...]:
-    """Return the seconds that each reboot took, oldest first; a line that is no time is left out.
+    """Return the seconds that each reboot took, oldest first; a line that is no number of seconds is left out.
 
     Raises:
         mxlib.base.errors.ParseError: the list cannot be read.
@@ -21,10 +21,10 @@ def parse(outputs: Outputs) -> tuple[float, ...]:
 
 
 def add_script(seconds: float) -> str:
-    """Return the script that adds a reboot to the list; it is read whole or not at all.
+    """Return the script that adds a reboot to the list, atomically.
 
-    Arguments:
-        seconds: how long it took.
+    Args:
+        seconds: duration of the reboot.
     """
     return f"""\
 mkdir -p {DIRECTORY}

@@ -1,4 +1,4 @@
-"""Which kernels were proven on a host by these cookbooks: booted, judged by real mail, and kept."""
+"""Kernels that these cookbooks have proven on a host: booted, judged by real mail, and kept."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from mxlib.model.on_host import DIRECTORY
 
 LIST = f"{DIRECTORY}/proven-kernels"
 _KEPT = 50
-"""Lines that are kept: a kernel proven that many proofs ago is gone from the disks, too."""
+"""Most lines that are kept: a kernel that was proven earlier is no longer on the disks either."""
 
 SECTION = Section("proven", f"[ ! -e {LIST} ] || cat {LIST}\n")
 
@@ -23,11 +23,11 @@ class Proof:
     """A kernel that was proven.
 
     Attributes:
-        release: as ``uname -r`` says it.
+        release: as ``uname -r`` prints it.
         host: the MX it was proven on.
         when: ISO 8601, UTC.
         run: id of the run that proved it.
-        version: version of the package it was built as; empty where that was not noted: then no build is proven.
+        version: version of the package it was built as; empty where unknown: then no build is proven.
     """
 
     release: str
@@ -37,12 +37,12 @@ class Proof:
     version: str = ""
 
     def to_json(self) -> str:
-        """The proof as one line."""
+        """Return the proof as one line of JSON."""
         return json.dumps(dataclasses.asdict(self))
 
 
 def parse(outputs: Outputs) -> tuple[Proof, ...]:
-    """Read the answer of the section; a line that is none of ours proves nothing.
+    """Read the answer of the section; a line of another form proves nothing.
 
     Raises:
         mxlib.base.errors.ParseError: the list cannot be read.
@@ -63,9 +63,9 @@ def _proof(line: str) -> Proof | None:
 
 
 def add_script(quoted_line: str) -> str:
-    """Add a line to the list; it is read whole or not at all.
+    """Return the script that adds a line to the list, atomically.
 
-    Arguments:
+    Args:
         quoted_line: the line, quoted for a shell.
     """
     return f"""\

@@ -13,8 +13,8 @@ COMMON = "/usr/local/share/bash/puppet-common.sh"
 _LINE = re.compile(r"enabled|disabled .*|age -?\d+|failed \d+")
 VARDIRS = ("/var/lib/puppet", "/var/cache/puppet", "/opt/puppetlabs/puppet/cache")
 """Where Puppet keeps its state: the site's and old Debian's, Debian's since 11, the vendor's packages."""
-# The names of the files are the site's own where it has a script for that (written for bash), else Puppet's own: where
-# its configuration moves them, Puppet itself is asked, which takes seconds; else all places are looked at. The age of
+# A site's script (for bash) names the files, if there is one. Else, where Puppet's configuration moves them, Puppet is
+# asked, which takes seconds; else the usual places are tried. The age of
 # the summary is that of the last run, whether it succeeded or not; its content says whether.
 SECTION = Section(
     "puppet",
@@ -61,11 +61,11 @@ class PuppetFacts:
     """Puppet on a host.
 
     Attributes:
-        present: whether there is Puppet at all.
-        enabled: whether it may run.
-        message: why it is disabled, in the words of who did it.
-        age_s: seconds since its last run; None when it is not known.
-        failed: resources that failed in the last run; None when it is not known.
+        present: whether Puppet is installed.
+        enabled: whether its agent may run.
+        message: why it is disabled, in the words of the person who did it.
+        age_s: seconds since its last run; None when unknown.
+        failed: resources that failed in the last run; None when unknown.
     """
 
     present: bool
@@ -76,7 +76,7 @@ class PuppetFacts:
 
 
 def _message(text: str) -> str:
-    """The reason in the lock file, which is JSON; anything else is shown as it is."""
+    """The reason in the lock file, which is JSON; any other text as it is."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -98,7 +98,7 @@ def parse(outputs: Outputs) -> PuppetFacts:
         raise ParseError(f"not a line about Puppet: {odd[:100]!r}")
     state = re.search(r"^(enabled|disabled)(?: (.*))?$", text, re.MULTILINE)
     if state is None:
-        raise ParseError("whether Puppet is enabled cannot be told")
+        raise ParseError("whether Puppet is enabled is unknown: the answer has neither word")
     age = re.search(r"^age (-?\d+)$", text, re.MULTILINE)
     failed = [int(count) for count in re.findall(r"^failed (\d+)$", text, re.MULTILINE)]
     return PuppetFacts(

@@ -1,7 +1,7 @@
 """One script, many questions: all facts of a host in a single SSH round trip.
 
 Each section runs under its own time limit, with its standard error kept apart, and ends with its own exit code. A
-section that hangs, fails or is missing from the output costs the facts that need it and nothing else.
+section that hangs, fails or is missing from the output makes only the facts unknown that need it.
 """
 
 import re
@@ -19,15 +19,15 @@ from mxlib.protocols.host import CommandResult, Host
 # timeout(1) of coreutils: 124 ended by the signal, 137 had to be killed.
 _TIMED_OUT = (124, 137)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-# What the transport may need on top of the sections' own limits.
+# Time for the transport, on top of the sections' limits.
 _TRANSPORT_S = 20.0
-# Where not one question hangs but the whole host does, the rest is left: nobody waits for forty time limits in a row.
+# Where the whole host hangs, the remaining sections are skipped: nobody waits for forty time limits in a row.
 _READING_S = 300.0
 _EVIDENCE_LINES = 12
 
-# Errors go through a command substitution, so they cannot be cut into the output; there is no temporary file, which a
-# full disk would refuse. They end with the exit code: a child that a section leaves behind may hold them open for ever.
-# The locale is fixed because it decides the order of sort and the language of messages.
+# Errors go through a command substitution, so they cannot mix with the output; a full disk would refuse a temporary
+# file. They end with the exit code, as a child that a section leaves behind may hold them open for ever. The locale is
+# fixed because it decides the order of sort and the language of messages.
 _PROLOGUE = """\
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -67,9 +67,9 @@ class Section:
 
     Attributes:
         name: unique among the sections of a script; lower-case letters, digits and dashes.
-        script: POSIX sh, read-only, needing nothing beyond Debian's base, systemd and the MTA.
-        timeout_s: seconds until it is ended on the host.
-        timed: whether its answer needs the host's clock before and after the whole script.
+        script: POSIX sh, read-only; it needs nothing beyond Debian's base, systemd and the MTA.
+        timeout_s: seconds until it is killed on the host.
+        timed: whether its parser needs the host's clock before and after the whole script.
     """
 
     name: str
@@ -86,12 +86,12 @@ class SectionOutput:
         name: name of the section.
         script: its script.
         exit_code: its exit code; None when the section is missing from the output or was cut short.
-        output: its standard output, as it came.
-        errors: its standard error, as it came.
-        when: when the whole script was started (UTC, by the clock of the asking side).
-        round_trip_s: how long the whole script took.
-        host_times: the host's own clock (seconds since 1970) when the script began and ended there; None when unknown,
-            or not asked for by any section.
+        output: its standard output, unchanged.
+        errors: its standard error, unchanged.
+        when: when the whole script was started (UTC, by the clock of the management host).
+        round_trip_s: seconds that the whole script took.
+        host_times: the host's clock (seconds since 1970) when the script began and ended there; None when unknown, or
+            when no section is timed.
     """
 
     name: str
@@ -105,7 +105,7 @@ class SectionOutput:
 
     @property
     def timed_out(self) -> bool:
-        """Whether the section was ended by its time limit."""
+        """Whether the time limit ended the section."""
         return self.exit_code in _TIMED_OUT
 
     @property
@@ -118,13 +118,13 @@ class SectionOutput:
         return ""
 
     def text(self, ok_codes: tuple[int, ...] = (0,)) -> str:
-        """The output, if the section ended as it must.
+        """Return the output of a section that ended with an expected exit code.
 
-        Arguments:
+        Args:
             ok_codes: exit codes that are expected.
 
         Raises:
-            mxlib.base.errors.ParseError: it did not end, or with another exit code.
+            mxlib.base.errors.ParseError: it did not end, or ended with another exit code.
         """
         if self.problem:
             raise ParseError(self.problem)
@@ -133,19 +133,19 @@ class SectionOutput:
         return self.output
 
     def incomplete(self, what: str) -> ParseError:
-        """Return the error for an answer that came and is not whole, with what its commands complained of.
+        """Return the error for an incomplete answer, with the standard error of its commands.
 
-        Arguments:
-            what: what is not whole, such as "the state of the ports".
+        Args:
+            what: what is incomplete, such as "the state of the ports".
         """
         cause = one_line(self.errors)
-        return ParseError(f"{what} is not all there{f': {cause}' if cause else ''}")
+        return ParseError(f"{what} could not be read completely{f': {cause}' if cause else ''}")
 
     def evidence(self, *lines: str) -> Evidence:
-        """Evidence for a verdict.
+        """Return the evidence for a verdict.
 
-        Arguments:
-            lines: the lines that decided; without any, the first lines of the output and of the errors.
+        Args:
+            lines: the lines that decide; by default the first lines of the output and of the errors.
         """
         shown = lines or tuple(
             (self.output.strip() + "\n" + self.errors.strip()).strip().splitlines()[:_EVIDENCE_LINES]
@@ -156,13 +156,13 @@ class SectionOutput:
 def build_script(
     sections: Sequence[Section], mark: str, patience_s: float | None = None, purpose: str = ""
 ) -> str:
-    """Put the sections into one POSIX sh script.
+    """Return one POSIX sh script of several sections.
 
-    Arguments:
-        sections: the questions, in order.
-        mark: a token that no output can contain by chance.
-        patience_s: seconds after which no further section is begun; None: the sum of their limits.
-        purpose: what the script is for, in words; empty: it reads facts.
+    Args:
+        sections: in order; their names are unique.
+        mark: a token that no output contains by chance.
+        patience_s: seconds after which no further section is started; None: the sum of their limits.
+        purpose: what the script is for, in words; empty: it reads these facts.
 
     Raises:
         ValueError: a name is used twice or is not a name.
@@ -181,12 +181,10 @@ def _reads(names: Sequence[str]) -> str:
 
 
 def split_output(result: CommandResult, sections: Sequence[Section], mark: str) -> dict[str, SectionOutput]:
-    """Find each section in the output of the script.
+    """Return the output of each section, by name.
 
-    Arguments:
-        result: what the script of :func:`build_script` did.
-        sections: the sections it was built of.
-        mark: the token it was built with.
+    Args:
+        result: of the script that :func:`build_script` returned.
     """
     return {section.name: _find(result, section, mark) for section in sections}
 
@@ -212,11 +210,7 @@ def _host_times(text: str, mark: str) -> tuple[float, float] | None:
 
 
 def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionOutput]:
-    """Ask a host all questions in one round trip.
-
-    Arguments:
-        host: the machine.
-        sections: the questions, in order; names unique.
+    """Run sections that only read, in one round trip.
 
     Returns:
         The output of each section by its name; also for those that hung, failed or are missing.
@@ -233,12 +227,10 @@ def read_sections(host: Host, sections: Sequence[Section]) -> dict[str, SectionO
 
 
 def run_sections(host: Host, sections: Sequence[Section], purpose: str) -> dict[str, SectionOutput]:
-    """The same for sections that change the host; in a dry run they are only shown, and nothing comes back.
+    """Run sections that change the host; in a dry run they are only shown, and every output is missing.
 
-    Arguments:
-        host: the machine.
-        sections: what to do, in order; names unique.
-        purpose: what for, in words such as ``send 4 test mails``.
+    Args:
+        purpose: in words, such as ``send 4 test mails``.
 
     Raises:
         mxlib.base.errors.HostUnreachableError: no session.

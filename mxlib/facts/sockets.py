@@ -1,4 +1,4 @@
-"""Who listens, and which TCP connections are open."""
+"""Listening TCP sockets and open TCP connections."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from mxlib.facts.source import Outputs, Source
 
 _OWNER = re.compile(r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)')
 LISTENING = Section("sockets-listening", "ss -Hltnp")
-# Established only: what is closing carries no answer any more.
+# Established only: a connection that is closing carries no further reply.
 ESTABLISHED = Section("sockets-established", "ss -Htnp state established")
 
 
@@ -23,7 +23,7 @@ class Socket:
         port: local port.
         peer: address of the other end, ``0.0.0.0``, ``::`` or ``*`` for a listener.
         peer_port: port of the other end, 0 for a listener.
-        processes: name and pid of each owner, empty when they are not known.
+        processes: name and pid of each owner; empty when they are unknown.
     """
 
     local: str
@@ -34,14 +34,14 @@ class Socket:
 
     @property
     def families(self) -> frozenset[int]:
-        """The address families a listener serves."""
+        """Address families that a listener serves."""
         if self.local == "*":
             return frozenset({4, 6})
         return frozenset({6 if ":" in self.local else 4})
 
     @property
     def public(self) -> bool:
-        """Whether others than the host itself can reach the listener."""
+        """Whether other hosts can reach the listener."""
         return not (self.local.startswith("127.") or self.local == "::1")
 
 
@@ -58,11 +58,11 @@ class SocketFacts:
     established: tuple[Socket, ...]
 
     def listeners(self, port: int) -> tuple[Socket, ...]:
-        """Listeners on a port."""
+        """Return the listeners on a port."""
         return tuple(socket for socket in self.listening if socket.port == port)
 
     def clients(self, ports: Iterable[int]) -> tuple[Socket, ...]:
-        """Open connections from others to these local ports."""
+        """Return the open connections from other hosts to these local ports."""
         wanted = frozenset(ports)
         return tuple(socket for socket in self.established if socket.port in wanted and socket.public)
 
@@ -72,7 +72,7 @@ def _end(text: str) -> tuple[str, int]:
     address, _, port = text.rpartition(":")
     address = re.sub(r"%[^\]]*", "", address).strip("[]")
     if not address:
-        raise ParseError(f"not an address and a port: {text[:80]!r}")
+        raise ParseError(f"expected ADDRESS:PORT, got {text[:80]!r}")
     return address.removeprefix("::ffff:"), 0 if port == "*" else int(port)
 
 
@@ -101,7 +101,7 @@ def parse(outputs: Outputs) -> SocketFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: ss did not answer.
+        mxlib.base.errors.ParseError: ss failed.
     """
     return SocketFacts(parse_ss(outputs[LISTENING.name].text()), parse_ss(outputs[ESTABLISHED.name].text()))
 

@@ -1,4 +1,4 @@
-"""What a fact is read from, and the facts of one host."""
+"""Sources of facts, and the facts of one host."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class FactUnknownError(ParseError):
     """A fact could not be read.
 
     Attributes:
-        evidence: what was asked and what came back.
+        evidence: the scripts and their output.
     """
 
     def __init__(self, why: str, evidence: tuple[Evidence, ...] = ()) -> None:
@@ -29,12 +29,12 @@ class FactUnknownError(ParseError):
 
 @dataclass(frozen=True)
 class Source(Generic[T_co]):
-    """How one noun is read: the questions, and the pure parser of the answers.
+    """How one fact is read: its sections, and the pure parser of their output.
 
     Attributes:
-        name: name of the noun.
-        sections: the questions; two sources may share one, if it is the same.
-        parse: from the outputs, by section name, to the fact; raises ParseError when it cannot be known from them.
+        name: name of the fact.
+        sections: two sources may share one, if it is the same.
+        parse: from the outputs, by section name, to the fact; it raises ParseError when they leave the fact unknown.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Source(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Facts:
-    """What one host answered.
+    """The answers of one host.
 
     Attributes:
         host: fully qualified name.
-        when: when it was asked (UTC).
-        outputs: the answers by section name.
+        when: when the script was started (UTC).
+        outputs: outputs by section name.
     """
 
     host: str
@@ -57,13 +57,10 @@ class Facts:
     outputs: Outputs
 
     def get(self, source: Source[T]) -> T:
-        """One fact.
-
-        Arguments:
-            source: what it is read from.
+        """Return one fact.
 
         Raises:
-            FactUnknownError: it was not asked for, not answered, or the answer does not have its known form.
+            FactUnknownError: it was not read, a section failed, or the output has another form.
         """
         missing = [section.name for section in source.sections if section.name not in self.outputs]
         if missing:
@@ -71,18 +68,14 @@ class Facts:
         try:
             return source.parse(self.outputs)
         except (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            # An answer in an unforeseen form is a fact that is not known; it must never end the other checks.
+            # Output in an unforeseen form leaves this fact unknown; it must never end the other checks.
             why = str(error) if isinstance(error, ParseError) else f"{type(error).__name__}: {error}"
             raise FactUnknownError(f"{source.name}: {why}", self.evidence(source)) from (
                 None if isinstance(error, ParseError) else error
             )
 
     def all_known(self, sources: Iterable[Source[Any]]) -> bool:
-        """Whether each of several facts could be read.
-
-        Arguments:
-            sources: what they are read from.
-        """
+        """Return whether each of several facts could be read."""
         try:
             for source in sources:
                 self.get(source)
@@ -91,11 +84,10 @@ class Facts:
         return True
 
     def evidence(self, source: Source[Any], *lines: str) -> tuple[Evidence, ...]:
-        """What a fact was read from.
+        """Return what a fact was read from.
 
-        Arguments:
-            source: the fact's source.
-            lines: the lines that decided; without any, the first lines of each section.
+        Args:
+            lines: the lines that decide; by default the first lines of each section.
         """
         asked = [self.outputs[section.name] for section in source.sections if section.name in self.outputs]
         if lines and asked:
@@ -104,10 +96,10 @@ class Facts:
 
 
 def sections_of(sources: Iterable[Source[Any]]) -> tuple[Section, ...]:
-    """The questions of several sources, each once, in order.
+    """Return the sections of several sources, each once, in order.
 
     Raises:
-        ValueError: two sources use one name for different questions.
+        ValueError: two different sections have the same name.
     """
     found: dict[str, Section] = {}
     for section in (section for source in sources for section in source.sections):
@@ -118,10 +110,6 @@ def sections_of(sources: Iterable[Source[Any]]) -> tuple[Section, ...]:
 
 def read_facts(host: Host, sources: Sequence[Source[Any]]) -> Facts:
     """Read several facts in one round trip.
-
-    Arguments:
-        host: the machine.
-        sources: what to read.
 
     Raises:
         mxlib.base.errors.HostUnreachableError: no session.

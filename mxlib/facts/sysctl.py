@@ -1,4 +1,4 @@
-"""Kernel parameters that decide whether mail gets out, read as files so that no tool is needed."""
+"""Kernel parameters that decide whether mail leaves the host, read as files: no tool is needed."""
 
 import re
 from collections.abc import Iterable
@@ -18,20 +18,20 @@ _KEY = re.compile(r"[a-z0-9_-]+(?:[./][a-z0-9_-]+)+")
 
 
 def source(extra: Iterable[str] = ()) -> Source[dict[str, str]]:
-    """How the parameters are read.
+    """Return the source of the parameters.
 
-    Arguments:
-        extra: keys beside :data:`KEYS`.
+    Args:
+        extra: further keys beside :data:`KEYS`.
 
     Raises:
-        mxlib.base.errors.ParseError: not a key.
+        mxlib.base.errors.ParseError: one is not a key.
     """
     keys = tuple(dict.fromkeys((*KEYS, *extra)))
     for key in keys:
         if not _KEY.fullmatch(key):
             raise ParseError(f"not a sysctl: {key[:80]!r}")
     files = " ".join("/proc/sys/" + key.replace(".", "/") for key in keys)
-    # A key that this kernel does not have is left out; that is for the check to judge.
+    # A key that this kernel does not have is left out: the check judges that.
     return Source("sysctl", (Section("sysctl", f"grep -s '' {files}; true"),), parse)
 
 

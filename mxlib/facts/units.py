@@ -1,4 +1,4 @@
-"""Units of systemd: the required ones, those that failed or hang, and failures that somebody has cleared since."""
+"""Units of systemd: the required ones, those that failed or hang, and failures that were cleared since."""
 
 import re
 import shlex
@@ -12,23 +12,22 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 SHOWN = (
-    "Id,LoadState,ActiveState,SubState,UnitFileState,Result,WantedBy,DropInPaths,"
-    "ConditionResult,InactiveExitTimestampMonotonic"
+    "Id,LoadState,ActiveState,UnitFileState,Result,WantedBy,DropInPaths,InactiveExitTimestampMonotonic"
 )
 # systemd.journal-fields(7), sd-messages.h: SD_MESSAGE_UNIT_FAILURE_RESULT and SD_MESSAGE_UNIT_STARTED.
 _FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
 _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
 CLEARED = "/run/mx-cookbooks/cleared-units"
-"""Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why a line."""
+"""Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why in a line."""
 _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
 _ACTIVE_STATES = frozenset(
     {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
 )
 _LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
 _MOST = 20
-"""Units whose failures are looked up: each costs two questions to the journal."""
+"""Most units whose failures are looked up: each costs two queries of the journal."""
 
-# Not as JSON: there the backslashes of mnt-mail\x2dbackup.mount are doubled. The export format has values as they are.
+# Not as JSON, which doubles the backslashes of mnt-mail\x2dbackup.mount. The export format leaves values unchanged.
 JOURNAL = Section(
     "unit-failures",
     f"""\
@@ -59,34 +58,30 @@ class UnitState:
         name: its full name.
         load: loaded, not-found, masked, ...
         active: active, inactive, activating, deactivating, failed, ...
-        sub: the state of its kind: running, dead, exited, ...
-        file_state: enabled, disabled, masked, generated, static, ...; empty when there is no file.
-        result: success, or what ended it.
-        wanted_by: units that pull it in.
+        file_state: enabled, disabled, masked, generated, static, ...; empty without a file.
+        result: success, or why it failed.
+        wanted_by: units that want it.
         drop_ins: paths of its drop-in files.
-        condition_met: whether its conditions held at the last start.
         left_inactive_s: seconds since it last began to start; None when it never did.
     """
 
     name: str
     load: str
     active: str
-    sub: str
     file_state: str
     result: str
     wanted_by: tuple[str, ...] = ()
     drop_ins: tuple[str, ...] = ()
-    condition_met: bool = True
     left_inactive_s: float | None = None
 
     @property
     def masked(self) -> bool:
-        """Whether it cannot be started by anybody."""
+        """Whether it is masked, so that nothing can start it."""
         return self.load == "masked" or self.file_state.startswith("masked")
 
     @property
     def enabled(self) -> bool:
-        """Whether it comes up at boot; a unit generated from a sysv script has no such state, so its wants decide."""
+        """Whether it starts at boot; of a unit generated from a sysv script the units that want it decide."""
         return self.file_state in _ENABLED or (self.file_state == "generated" and bool(self.wanted_by))
 
 
@@ -97,7 +92,7 @@ class PastFailure:
     Attributes:
         unit: its full name.
         failed: when it last failed.
-        started: when it last started well; None when it never did in this boot.
+        started: when it last started successfully; None when it did not in this boot.
     """
 
     unit: str
@@ -106,7 +101,7 @@ class PastFailure:
 
     @property
     def recovered(self) -> bool:
-        """Whether it started well after its last failure."""
+        """Whether it started successfully after its last failure."""
         return self.started is not None and self.started > self.failed
 
 
@@ -116,9 +111,9 @@ class UnitsFacts:
 
     Attributes:
         units: the required ones, and all that are failed or activating.
-        past_failures: failures in the journal of this boot, whether or not they were cleared since.
-        cleared: units whose failure was cleared on purpose, with a note on the host.
-        unread: lines about failures in the journal that could not be understood or looked up.
+        past_failures: failures in the journal of this boot, cleared or not.
+        cleared: units whose failure was cleared on purpose.
+        unread: lines about failures that were not understood or not looked up.
     """
 
     units: tuple[UnitState, ...]
@@ -127,7 +122,7 @@ class UnitsFacts:
     unread: tuple[str, ...] = ()
 
     def find(self, name: str) -> UnitState | None:
-        """The unit of this name."""
+        """Return the unit of this name; None without one."""
         return next((unit for unit in self.units if unit.name == name), None)
 
     @property
@@ -150,9 +145,9 @@ def check_unit_name(name: str) -> str:
 def parse_show(text: str, uptime_s: float | None = None) -> tuple[UnitState, ...]:
     """Read blocks of ``systemctl show``.
 
-    Arguments:
-        text: its output with the properties of :data:`SHOWN`.
-        uptime_s: seconds since boot, to tell ages.
+    Args:
+        text: its output, with the properties of :data:`SHOWN`.
+        uptime_s: seconds since boot; None: ages stay unknown.
 
     Raises:
         mxlib.base.errors.ParseError: a line is not KEY=VALUE, or a block names no unit.
@@ -176,7 +171,7 @@ def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
     began = int(block["InactiveExitTimestampMonotonic"] or 0)
     for key, known in (("ActiveState", _ACTIVE_STATES), ("LoadState", _LOAD_STATES)):
         if block[key] not in known:
-            raise ParseError(f"{block['Id'][:80]}: {key} is not known: {block[key][:40]!r}")
+            raise ParseError(f"{block['Id'][:80]}: unknown {key}: {block[key][:40]!r}")
     wants = block.get("WantedBy", "").split()
     if not all(map(UNIT_NAME.fullmatch, wants)):
         raise ParseError(f"{block['Id'][:80]}: WantedBy is not a list of units: {block['WantedBy'][:80]!r}")
@@ -184,12 +179,10 @@ def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
         name=block["Id"],
         load=block["LoadState"],
         active=block["ActiveState"],
-        sub=block["SubState"],
         file_state=block["UnitFileState"],
         result=block.get("Result", ""),
         wanted_by=tuple(wants),
         drop_ins=tuple(block.get("DropInPaths", "").split()),
-        condition_met=block.get("ConditionResult", "yes") == "yes",
         left_inactive_s=uptime_s - began / 1e6 if began and uptime_s is not None else None,
     )
 
@@ -206,10 +199,10 @@ class _Journal:
 
 
 def _journal(text: str) -> _Journal:
-    """Read the section about failures in the journal: a line that does not fit costs that line, not the others.
+    """Read the section about failures in the journal: a line of another form costs that line only.
 
     Raises:
-        mxlib.base.errors.ParseError: it does not end as it must, or the journal has nothing of this boot.
+        mxlib.base.errors.ParseError: it is cut short, or the journal has nothing of this boot.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -253,7 +246,7 @@ def parse(outputs: Outputs) -> UnitsFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: systemd or the journal did not answer.
+        mxlib.base.errors.ParseError: systemctl or journalctl failed.
     """
     uptime, _, shown = outputs["unit-states"].text().partition("\n")
     units = parse_show(shown, float(uptime))
@@ -264,12 +257,12 @@ def parse(outputs: Outputs) -> UnitsFacts:
 
 
 def source(required: Sequence[str]) -> Source[UnitsFacts]:
-    """How the units are read.
+    """Return the source of the units.
 
-    Arguments:
-        required: full names of the units the site needs; at least one.
+    Args:
+        required: full names of the units that the site needs; at least one.
 
     Raises:
-        mxlib.base.errors.ParseError: not a full unit name.
+        mxlib.base.errors.ParseError: one is not a full unit name.
     """
     return Source("units", (_states_section(required), JOURNAL), parse)

@@ -1,4 +1,4 @@
-"""What waits in a queue, by destination: what a drain is judged and planned by."""
+"""The queue by destination, as a drain is judged and planned by it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Protocol
 from mxlib.mta.event import Cause
 
 RECENT = timedelta(minutes=10)
-"""A delivery this young proves a destination."""
+"""A delivery that is not older proves that a destination works."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Heap:
 
     Attributes:
         domain: of the address they are delivered to, lower case; ``(local)`` for a file or a program.
-        senders: the class of senders: which of :attr:`GiveUp.classes` fit, such as ``1,3``; ``-`` for none.
+        senders: class of senders: numbers of the :attr:`GiveUp.classes` that match, such as ``1,3``; ``-`` for none.
         count: messages that are not frozen; one with several destinations counts at each.
         frozen: messages that wait for a person.
-        oldest: when the oldest that is not frozen came in; None if all are.
-        newest: when the newest did.
+        oldest: when the oldest that is not frozen arrived; None if all are frozen.
+        newest: when the newest that is not frozen arrived.
     """
 
     domain: str
@@ -34,15 +34,15 @@ class Heap:
 
 @dataclass(frozen=True)
 class Lately:
-    """What the log says of one destination.
+    """What the log says about one destination.
 
     Attributes:
         delivered: when it took the last message, within :data:`RECENT`; None for none.
-        failed: when it failed last, however long ago; None for never. What was not tried is no failure.
+        failed: when it last failed, however long ago; None for never. A message that was not tried is no failure.
         fails: failures after the last delivery, within :data:`RECENT`.
         host_fails: those of them that were not about a single recipient.
-        cause: what the last failure blames.
-        text: its words.
+        cause: cause of the last failure.
+        text: its text.
     """
 
     delivered: datetime | None = None
@@ -61,11 +61,11 @@ class Backlog:
         total: messages.
         frozen: messages that wait for a person.
         heaps: by destination and class of senders.
-        lately: by destination.
-        hosts: addresses of the hosts of a destination, as far as they were asked for.
-        took: when a host, by its address, took its last message, within :data:`RECENT`.
+        lately: what the log says, by destination.
+        hosts: addresses of the hosts of a destination, as far as they were looked up.
+        took: when a host, by its address, last took a message, within :data:`RECENT`.
         now: the host's clock.
-        names: names of the hosts of a destination, lower case, as far as they were asked for.
+        names: names of the hosts of a destination, lower case, as far as they were looked up.
     """
 
     total: int
@@ -79,24 +79,24 @@ class Backlog:
 
     @property
     def oldest(self) -> datetime | None:
-        """When the oldest message that is not frozen came in."""
+        """When the oldest message that is not frozen arrived; None without one."""
         return min((heap.oldest for heap in self.heaps if heap.oldest), default=None)
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What an MTA remembers of a failure, and goes by without trying: a retry hint.
+    """A retry hint: what an MTA remembers of a failure, and obeys without trying again.
 
     Attributes:
-        key: its name in the MTA's own form.
-        first_failed: when it began.
-        last_try: when it was tried last.
-        next_try: not tried before.
-        expired: whether the cutoff was passed: a failure, or no attempt at all, is final now.
+        key: its key in the MTA's own form.
+        first_failed: when the failures began.
+        last_try: when it was last tried.
+        next_try: earliest time of the next attempt.
+        expired: whether the cutoff has passed: the next failure is final, even without an attempt.
         text: the last error.
-        ip: address of the host it is about; empty if it is about something else.
-        address: the recipient it is about, lower case; empty if it is about something else.
-        domain: of that recipient, or the one that could not be routed; lower case, empty for a host.
+        ip: address of the host that it is about; empty if it is about no host.
+        address: the recipient that it is about, lower case; empty if it is about none.
+        domain: domain of that recipient, or the one that could not be routed; lower case; empty for a host.
     """
 
     key: str
@@ -111,14 +111,14 @@ class Hint:
 
 
 class GiveUp(Protocol):
-    """When an MTA gives up: how long a message may be tried before a failure is final."""
+    """When an MTA gives up: how long it tries a message before a failure is final."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What the rules ask about senders, in the MTA's own form; the classes of a :class:`Heap` count them from 1."""
+        """Patterns for senders in the rules, in the MTA's own form; :attr:`Heap.senders` numbers them from 1."""
 
     def after(self, domain: str, senders: str) -> timedelta:
-        """Return the least time after which a failure may be final.
+        """Return the shortest time after which a failure may be final.
 
         Args:
             domain: of the recipient, lower case.
@@ -128,30 +128,30 @@ class GiveUp(Protocol):
 
 @dataclass(frozen=True)
 class Assumed:
-    """What is taken for the MTA's rules where they are unknown: one time for all.
+    """A stand-in for the MTA's rules where they are unknown: one time for all messages.
 
     Attributes:
-        seconds: how long.
+        seconds: until a failure is final.
     """
 
     seconds: float
     classes: tuple[str, ...] = ()
 
     def after(self, domain: str, senders: str) -> timedelta:
-        """Return the same for everybody."""
+        """Return the same time for every recipient."""
         del domain, senders
         return timedelta(seconds=self.seconds)
 
 
 @dataclass(frozen=True)
 class Try:
-    """An order: messages of one heap to be tried now.
+    """An order to try messages of one heap now.
 
     Attributes:
-        domain: of the heap.
+        domain: domain of the heap.
         senders: class of senders of the heap.
-        after: only messages that came in after this; None for all.
-        limit: so many at most, the oldest first.
+        after: only messages that arrived after this time; None for all.
+        limit: most messages, the oldest first.
     """
 
     domain: str

@@ -1,4 +1,4 @@
-"""What an MTA's log says, as typed events, whichever MTA wrote it."""
+"""Typed events of a mail log, whichever MTA wrote it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class EventKind(Enum):
 
 
 class Cause(Enum):
-    """What a deferral or a failure is due to, as far as its text tells."""
+    """The cause of a deferral or a failure, by its text."""
 
     TIMEOUT_AFTER_DATA = "timeout after end of data"
     TIMEOUT_SENDING = "timeout while sending the body"
@@ -49,13 +49,13 @@ class LogEvent:
     Attributes:
         when: the time of the line.
         kind: what happened.
-        message_id: the message; empty for a line about none.
-        address: the recipient, for an arrival the envelope sender; empty for ``<>`` and where there is none.
+        message_id: id of the message; empty for a line about none.
+        address: the recipient, or the envelope sender of an arrival; empty for ``<>`` and where there is none.
         host: name of the other end, without parentheses; empty where there is none.
         ip: its address; empty where there is none.
-        confirmation: what the remote said when it took the message (``C="..."``).
-        cause: for a deferral, a failure or a failed attempt: what its text blames.
-        text: the line after time and id.
+        confirmation: reply of the remote when it took the message (``C="..."``).
+        cause: of a deferral, a failure or a failed attempt; None for other lines.
+        text: the line after its time and id.
     """
 
     when: datetime
@@ -70,17 +70,17 @@ class LogEvent:
 
     @property
     def untried(self) -> bool:
-        """Whether nothing was tried: hints from an earlier fault decided, so it proves nothing about now."""
+        """Whether nothing was tried: hints of an earlier fault decided, so it proves nothing about the present."""
         return self.cause is Cause.UNTRIED
 
     @property
     def domain(self) -> str:
-        """Domain of the address, lower case; empty for none."""
+        """Domain of the address, lower case; empty without one."""
         return self.address.rpartition("@")[2].lower() if "@" in self.address else ""
 
     @property
     def delivered(self) -> bool:
-        """Whether a recipient has got the message."""
+        """Whether a recipient has received the message."""
         return self.kind in (EventKind.DELIVERED, EventKind.FURTHER, EventKind.CUTTHROUGH)
 
 
@@ -91,7 +91,7 @@ class LogGrowth:
     Attributes:
         events: its lines, in order.
         mark: the place after them, in the MTA's own form.
-        lost: whether lines between the marks could not be found any more.
+        lost: whether lines between the marks are missing.
         whole: whether the log ends at the mark; else there is more to read from there.
     """
 
@@ -101,17 +101,17 @@ class LogGrowth:
     whole: bool = True
 
     def of(self, message_id: str) -> tuple[LogEvent, ...]:
-        """The events of one message."""
+        """Return the events of one message."""
         return tuple(event for event in self.events if event.message_id == message_id)
 
     @property
     def completed(self) -> frozenset[str]:
-        """Messages that are done."""
+        """Ids of messages that are completed."""
         return frozenset(event.message_id for event in self.events if event.kind is EventKind.COMPLETED)
 
     @property
     def arrived(self) -> frozenset[str]:
-        """Messages that came in."""
+        """Ids of messages that arrived."""
         return frozenset(event.message_id for event in self.events if event.kind is EventKind.ARRIVED)
 
 
@@ -120,10 +120,10 @@ class RecentLog:
     """The log of the last quarter of an hour.
 
     Attributes:
-        arrived: messages that came in.
-        delivered: recipients delivered to.
-        completed: messages that are done.
-        wrong: lines about deferrals, failures, rejections and errors.
+        arrived: number of messages that arrived.
+        delivered: number of recipients delivered to.
+        completed: number of messages that are completed.
+        wrong: number of lines about deferrals, failures, rejections and errors.
         events: the latest of those lines.
     """
 
@@ -134,7 +134,7 @@ class RecentLog:
     events: tuple[LogEvent, ...] = field(repr=False)
 
     def causes(self) -> dict[str, Counter[Cause]]:
-        """Deferred and failed messages by destination domain and cause, each once, however often it was tried."""
+        """Return the deferred and failed messages by domain and cause; each counts once, however often it was tried."""
         found: dict[str, Counter[Cause]] = {}
         wrong = {
             (event.domain or "(none)", event.cause, event.message_id)
@@ -146,5 +146,5 @@ class RecentLog:
         return found
 
     def count(self, cause: Cause) -> int:
-        """Messages that were deferred or failed by one cause."""
+        """Return how many messages were deferred or failed for one cause."""
         return sum(causes[cause] for causes in self.causes().values())

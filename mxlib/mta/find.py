@@ -8,14 +8,14 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.mta.protocol import Mta
 
 ADAPTERS: dict[str, Mta] = {}
-"""Those in use, by name."""
+"""Adapters that are loaded, by name."""
 
 
 def find(name: str) -> Mta:
     """Return the adapter of an MTA: what ``mxlib/mta/NAME/adapter.py`` calls ``ADAPTER``.
 
     Args:
-        name: as the key ``mta`` of the configuration has it, which is checked there.
+        name: value of the key ``mta`` of the configuration, where it was checked.
     """
     if name not in ADAPTERS:
         ADAPTERS[name] = importlib.import_module(f"mxlib.mta.{name}.adapter").ADAPTER
@@ -23,7 +23,7 @@ def find(name: str) -> Mta:
 
 
 def with_mta(policy: VerifyPolicy) -> VerifyPolicy:
-    """Return a policy that requires the MTA's unit too, unless it names that already or leaves it out on purpose."""
+    """Return a policy that also requires the MTA's unit, unless it names or ignores that unit already."""
     unit = find(policy.mta).units[0]
     if unit in policy.ignored_units or any(unit in names.split("|") for names in policy.required_units):
         return policy
@@ -31,5 +31,5 @@ def with_mta(policy: VerifyPolicy) -> VerifyPolicy:
 
 
 def configurations() -> tuple[str, ...]:
-    """Return the directories in which any MTA has its configuration."""
+    """Return the configuration directories of every known MTA."""
     return tuple(path for name in known() for path in find(name).configuration)

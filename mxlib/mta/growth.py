@@ -1,4 +1,4 @@
-"""All that was written to an MTA's log since a mark, however long it is."""
+"""Everything that was written to an MTA's log since a mark, however long it is."""
 
 import dataclasses
 
@@ -10,11 +10,6 @@ from mxlib.protocols.host import Host
 
 def read_growth(mta: Mta, host: Host, mark: str) -> LogGrowth:
     """Return everything that was written since a mark.
-
-    Args:
-        mta: the MX's MTA.
-        host: the MX.
-        mark: where to begin.
 
     Raises:
         mxlib.base.errors.ParseError: the log cannot be read.

@@ -1,4 +1,4 @@
-"""Test mails that leave through a host's own MTA, and what its log says of them."""
+"""Test mails that a host's own MTA sends, and what its log says about them."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ class ProbeMail:
     """A test mail to be sent.
 
     Attributes:
-        tag: its UUID, in its headers.
+        tag: its UUID, which is in its headers.
         probe: the probe it belongs to.
         size: bytes of body.
-        number: which one to this destination with this size, from 1.
+        number: number among those to this destination with this size, from 1.
     """
 
     tag: str
@@ -28,10 +28,10 @@ class Followed:
     """One test mail, from its submission to what the log says of it.
 
     Attributes:
-        code: exit code of its submission; None where it was not sent, as one before it did not get through.
-        error: what its submission said.
+        code: exit code of its submission; None where it was not sent, because an earlier one did not get through.
+        error: output of its submission.
         message_id: its id in the MTA; empty while the log does not show one.
-        events: what the log says of it, in order.
+        events: its events in the log, in order.
         left: why it is still in the queue; empty when it is not.
     """
 

@@ -1,11 +1,11 @@
-"""The queue of an MTA: its length and ages, how it moves, and when its messages bounce."""
+"""The queue of an MTA: its length and ages, its flow, and when its messages bounce."""
 
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 OLD = timedelta(minutes=10)
-"""Messages that wait longer are counted as old."""
+"""Messages that have waited longer count as old."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class QueuedMessage:
         message_id: its id.
         frozen: whether it waits for a person.
         bounce: whether its envelope sender is empty.
-        domains: domains of the recipients that are still to do.
-        sender: envelope sender, lower case; ``-`` for a bounce and for one that is not plain text.
+        domains: domains of the recipients that are not done.
+        sender: envelope sender, lower case; ``-`` for a bounce and for one that is not printable ASCII.
     """
 
     message_id: str
@@ -45,39 +45,37 @@ class QueueFacts:
 
     @property
     def frozen(self) -> int:
-        """Frozen messages among those that were looked into."""
+        """Number of frozen messages among those that were opened."""
         return sum(message.frozen for message in self.messages)
 
     @property
     def complete(self) -> bool:
-        """Whether every message was looked into."""
+        """Whether every message was opened."""
         return self.count <= len(self.messages)
 
     @property
     def per_destination(self) -> Counter[str]:
-        """Messages by domain of the recipients still to do, frozen ones left out."""
+        """Number of messages by domain of the recipients that are not done; without frozen ones."""
         return Counter(domain for message in self.messages if not message.frozen for domain in message.domains)
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What happened to the queue since a mark in the log.
+    """The flow of the queue since a mark in the log.
 
     Attributes:
-        arrived: messages that came in.
-        completed: messages that are done.
-        delivered: recipients delivered to.
-        deferred: recipients that were tried in vain.
-        failed: recipients given up on.
-        lost: whether lines could not be found any more, so that the counts are too small.
+        arrived: number of messages that arrived.
+        completed: number of messages that are completed.
+        delivered: number of recipients delivered to.
+        failed: number of recipients that were given up.
+        lost: whether lines of the log are missing, so that the counts are too small.
         mark: where the next look begins.
-        runs: whether our own queue runners are at work.
+        runs: whether queue runners of ours are at work.
     """
 
     arrived: int
     completed: int
     delivered: int
-    deferred: int
     failed: int
     lost: bool
     mark: str
@@ -86,7 +84,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Deadlines:
-    """How long queued mail has still to live.
+    """How long queued messages will still be tried.
 
     Attributes:
         left: seconds until the retry cutoff of each message, by id; negative when it is past.
@@ -97,7 +95,7 @@ class Deadlines:
     domains: dict[str, str]
 
     def within(self, seconds: float) -> tuple[str, ...]:
-        """Messages that bounce within some seconds if no attempt succeeds, the first to bounce first."""
+        """Return the messages that bounce within some seconds if no attempt succeeds, the first to bounce first."""
         return tuple(sorted((one for one, left in self.left.items() if left < seconds), key=self.left.__getitem__))
 
     @property

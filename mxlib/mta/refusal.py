@@ -1,4 +1,4 @@
-"""Mail that was refused, and answers of other hosts that an MTA remembers."""
+"""Refused recipients, and answers of other hosts that an MTA remembers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 SENDERS_REMEMBER_S = 2 * 3600
-"""So long most MTAs of senders go by a refusal without asking again (the default of callouts)."""
+"""Seconds for which most senders' MTAs rely on a refusal without asking again (the default for callouts)."""
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,11 @@ class Refusal:
     """A recipient that was refused.
 
     Attributes:
-        when: when (UTC).
+        when: time of the refusal (UTC).
         sender: envelope sender; empty for a bounce.
         recipient: the address.
-        host: name and address of who wanted to deliver.
-        why: what was answered.
+        host: name and address of the host that wanted to deliver.
+        why: the reply.
     """
 
     when: datetime
@@ -29,10 +29,10 @@ class Refusal:
 
 
 class RefusalCache(Protocol):
-    """Answers of other hosts that an MTA remembers, and refuses by without asking again."""
+    """Answers of other hosts that an MTA remembers, and by which it refuses recipients without asking again."""
 
     def negative(self, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Keys of what makes the MTA refuse these recipients; case makes no difference."""
+        """Return the keys of the answers that make the MTA refuse these recipients; case makes no difference."""
 
     def negative_domains(self, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Domains of these recipients whose host refuses every question; others need that entry, too."""
+        """Return the domains of these recipients whose host refuses every callout; that entry concerns others too."""

@@ -1,4 +1,4 @@
-"""The MTA of a host as a service: its unit, its listeners and every process of it."""
+"""The MTA of a host as a service: its unit, its listeners and its processes."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from mxlib.facts.units import UnitState
 
 
 class Role(Enum):
-    """What a process of the MTA is there for."""
+    """The purpose of a process of the MTA."""
 
     DAEMON = "daemon"
     RUNNER = "queue runner"
@@ -26,7 +26,7 @@ class MtaProcess:
         pid: its id.
         parent: its parent's id.
         command: its command line, arguments separated by blanks.
-        role: what it is there for, as far as its command line, its parent and its sockets tell.
+        role: its purpose, by its command line, its parent and its sockets.
     """
 
     pid: int
@@ -43,8 +43,8 @@ class MtaFacts:
         unit: its unit.
         version: its upstream version, such as ``4.96``.
         listeners: its listening sockets.
-        processes: every process of it.
-        held: whether something keeps it from being started: a mask, or our drop-in together with its file.
+        processes: all its processes.
+        held: whether it cannot be started: by a mask, or by our drop-in together with the file that it looks for.
     """
 
     unit: UnitState
@@ -60,14 +60,14 @@ class MtaFacts:
 
     @property
     def enabled(self) -> bool:
-        """Whether its unit comes up at boot."""
+        """Whether its unit starts at boot."""
         return self.unit.enabled
 
     @property
     def still(self) -> bool:
-        """Whether nothing of it is left: no process and no listener."""
+        """Whether it has neither process nor listener."""
         return not self.processes and not self.listeners
 
     def role(self, role: Role) -> tuple[MtaProcess, ...]:
-        """Its processes of one role."""
+        """Return its processes of one role."""
         return tuple(process for process in self.processes if process.role is role)

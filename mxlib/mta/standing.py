@@ -1,6 +1,6 @@
 """Where a host stands, in one cheap section: boot, kernel, boot entries, MTA, ports, Puppet, and the run's record.
 
-A run asks this before each step, so it is written for few forks: on a slow host they are what takes the time.
+A run reads this before each step, so its script forks little: on a slow host forks take the time.
 """
 
 import re
@@ -17,12 +17,12 @@ from mxlib.mta.protocol import PARKED
 from mxlib.mta.protocol import Mta as MailAgent
 from mxlib.protocols.host import Host
 
-# The site's job that keeps Puppet off has its lock file's name in this script (Wikimedia's contract).
+# Defines PUPPET_DISABLEDLOCK, the lock file of a disabled Puppet (Wikimedia's contract).
 PUPPET = "/usr/local/share/bash/puppet-common.sh"
 _ENVIRONMENT = "/boot/grub/grubenv"
 
-# A count is said only where its list was there: each table has a head.
-# 0A is LISTEN, 0019 port 25. Of GRUB's environment only what GRUB itself would take for one is read.
+# A count is printed only where its list could be read: each table has a head line. 0A is LISTEN, 0019 is port 25.
+# GRUB's environment is read only where GRUB itself would accept it.
 _COUNT = """\
 what == "tcp" && FNR == 1 { tables++ }
 what == "tcp" && $4 == "0A" && $2 ~ /:0019$/ { listeners++ }
@@ -31,16 +31,18 @@ what == "grub" && known && sub(/^saved_entry=/, "saved ") { print }
 what == "grub" && known && sub(/^next_entry=/, "next ") { print }
 END { if (tables) print "listeners", listeners + 0 }
 """
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where a host stands.
 
     Attributes:
-        view: what the planner sees.
+        view: the state that the planner uses.
         depool: the closed ports and the record.
         mta_unit: active state of the MTA's unit.
-        listeners: sockets that listen on port 25.
-        masked: whether somebody has masked the MTA's unit.
+        listeners: number of sockets that listen on port 25.
+        masked: whether the MTA's unit is masked.
         stopping: whether a shutdown is under way.
     """
 
@@ -53,13 +55,9 @@ class Standing:
 
 
 def section(mta: MailAgent) -> Section:
-    """Return the question where a host stands.
-
-    Args:
-        mta: the host's MTA.
-    """
+    """Return the section that reads where a host stands."""
     # On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
-    # The head of a kernel image has its release and what `uname -v` says in plain text: RELEASE (WHO) #1 SMP ...
+    # The head of a kernel image has its release and the text of `uname -v`: RELEASE (WHO) #1 SMP ...
     return Section(
         "standing",
         f"""\
@@ -86,14 +84,14 @@ echo end
 
 
 def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: bool = False) -> Mta:
-    """What the planner calls the state of the MTA.
+    """Return the planner's name for the state of the MTA.
 
-    Arguments:
+    Args:
         unit: active state of its unit.
-        listeners: sockets that listen on port 25.
-        processes: processes of the MTA.
+        listeners: number of sockets that listen on port 25.
+        processes: number of processes of the MTA.
         held: whether it cannot be started.
-        parked: whether a run has put its queue aside and not let it go.
+        parked: whether a run has parked its queue and not released it.
     """
     if unit == "active" and listeners and not held and not parked:
         return Mta.SERVING
@@ -104,7 +102,7 @@ def parse(outputs: Outputs) -> Standing:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: one of them is not all there.
+        mxlib.base.errors.ParseError: one of them is incomplete.
     """
     head, found, rest = outputs["standing"].text().partition("units\n")
     if not found or not rest.endswith("\nend\n"):
@@ -133,12 +131,12 @@ def _properties(block: str) -> dict[str, str]:
 
 
 def _shuts_down(target: dict[str, str]) -> bool:
-    """Whether the target of every shutdown is reached, or its start is queued: systemd itself calls that "stopping"."""
+    """Whether shutdown.target is reached or its start is queued: systemd calls that "stopping"."""
     return target["Job"] != "" or target["ActiveState"] in ("active", "activating", "reloading")
 
 
 def _unescaped(value: str) -> str:
-    """A value of GRUB's environment, in which a backslash keeps the character behind it."""
+    """A value of GRUB's environment, in which a backslash quotes the next character."""
     return re.sub(r"\\(.)", r"\1", value)
 
 
@@ -149,24 +147,16 @@ def _release(text: str) -> str:
 
 
 def source(mta: MailAgent) -> Source[Standing]:
-    """Return how it is read where a host stands.
-
-    Args:
-        mta: the host's MTA.
-    """
+    """Return the source of where a host stands."""
     return Source("standing", (section(mta), *depool.SOURCE.sections), parse)
 
 
 def read_standing(host: Host, mta: MailAgent) -> Standing:
-    """Ask a host where it stands.
-
-    Args:
-        host: the machine.
-        mta: its MTA.
+    """Read where a host stands.
 
     Raises:
-        mxlib.base.errors.HostError: it does not answer.
-        mxlib.base.errors.ParseError: its answer cannot be understood.
+        mxlib.base.errors.HostError: the host does not answer.
+        mxlib.base.errors.ParseError: its answer is not understood.
     """
     asked = source(mta)
     return read_facts(host, (asked,)).get(asked)

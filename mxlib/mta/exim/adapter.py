@@ -1,4 +1,4 @@
-"""Exim on Debian, as everything else knows an MTA: see :mod:`mxlib.mta.protocol`."""
+"""Exim on Debian behind the protocol of an MTA, see :mod:`mxlib.mta.protocol`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ from mxlib.mta.service import MtaFacts
 
 
 class Exim:
-    """Exim; all it needs is where Debian puts its files."""
+    """Exim, with its files where Debian puts them."""
 
     name = "Exim"
     can = Can(hints=True, relay_test=True, refusal_cache=True, stop_spares=True)
@@ -64,60 +64,60 @@ done
     count_script = processes.COUNT
     stop_script = f"systemctl stop {names.UNIT}"
     start_script = f"systemctl start {names.UNIT}"
-    # deliveries outlive a stop, so there is nothing to park
+    # deliveries survive a stop, so nothing has to be parked
     quiet_script = ":"
     let_go_script = ":"
     stop_attempts_script = runners.STOP
     attempt_words = f"{names.BINARY} -Mc ID..."
 
     def is_key(self, text: str) -> bool:
-        """Whether a text is a message id."""
+        """Return whether a text is a message id."""
         return names.is_message_id(text)
 
     def ledger_functions(self, mark: str) -> str:
-        """The names of the spool, and the arrivals and completions of the log."""
+        """Return the functions over the names in the spool and the lines of the main log."""
         return ledger.functions(mark)
 
     def growth(self, mark: str) -> Source[LogGrowth]:
-        """What was written to the main log since a mark."""
+        """Return what was written to the main log since a mark."""
         return maillog.growth_source(mark)
 
     def flow(self, mark: str) -> Source[Flow]:
-        """How the queue has moved since a mark."""
+        """Return the flow of the queue since a mark."""
         return queue_flow.source(mark)
 
     def arrivals(self, since: datetime) -> Source[Mapping[str, int]]:
-        """Messages that came in since a time, by client."""
+        """Return how many messages arrived since a time, by client."""
         return clients.arrivals_source(since)
 
     def refusals(self, addresses: Sequence[str], since: datetime) -> Source[tuple[Refusal, ...]]:
-        """Whose mail was refused since a time, by the reject log."""
+        """Return the refusals since a time, from the reject log."""
         return rejects.source(addresses, since)
 
     def waiting(self, classes: Sequence[str]) -> Source[Backlog]:
-        """What waits, by destination."""
+        """Return what is queued, by destination."""
         asked = backlog_script.section(classes)
         return Source(asked.name, (asked,), lambda outputs: backlog.parse(outputs[asked.name]))
 
     def attempt_script(
         self, tries: Sequence[Try], spared: Sequence[str], classes: Sequence[str], parallel: int, seconds: int
     ) -> str:
-        """Choose messages on the host and hand them to ``exim -Mc``, which respects retry hints."""
+        """Return the script that chooses messages on the host, for ``exim -Mc``, which obeys retry hints."""
         choose = backlog_script.choose_script(classes, backlog_script.order_lines(tries, spared))
         return f"{runners.STOP}\n{runners.start_script(choose, parallel, seconds)}"
 
     def forget_script(self, keys: Sequence[str]) -> str:
-        """Clear single retry hints."""
+        """Return the script that clears single retry hints."""
         return retry_hints.clear_script(list(keys))
 
     def drop_refusals_script(self, keys: Sequence[str]) -> str:
-        """Clear single answers of callouts."""
+        """Return the script that clears single answers of callouts."""
         return callout.clear_script(keys)
 
     def probe(
         self, mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool
     ) -> Source[tuple[Followed, ...]]:
-        """Submit with immediate delivery, which needs no daemon; forced, queue and then ``exim -M``."""
+        """Submit with immediate delivery, which needs no daemon; if forced, queue and then run ``exim -M``."""
         return test_mails.source(mails, sender, run_tag, patience_s, force=force)
 
 

@@ -1,19 +1,20 @@
-"""What waits in the queue, by where it is really going, and what the log says of those ends lately.
+"""The queue by real destination, and what the log says about these destinations lately.
 
-An alias hides where a message goes: its file names the address it was sent to, the log names the one it is delivered
-to. So the log is read for both and for who took or refused mail in the last minutes, the files for what is still to
-do, and the MTA is asked to route what neither tells. Each message is opened once, so this is asked seldom.
+An alias hides the destination: the spool names the address a message was sent to, the log the one it is delivered to.
+So the log is read for both and for recent deliveries and failures, the spool for recipients that are not done, and Exim
+is asked to route the others. Each message is opened once, so this is read seldom.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, tzinfo
 
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line
 from mxlib.facts.section import SectionOutput
 from mxlib.mta.backlog import Backlog, Heap, Lately
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.log import parse_zone
 from mxlib.mta.exim.logline import classify
 
 _CLASS = re.compile(r"-|\d+(?:,\d+)*")
@@ -28,7 +29,7 @@ def parse(output: SectionOutput) -> Backlog:
     """
     lines = output.text().splitlines()
     if not lines or lines[-1] != "end":
-        raise ParseError("what waits in the queue cannot be told: the answer is cut short")
+        raise ParseError("what is queued is unknown: the answer is cut short")
     by_word: dict[str, list[list[str]]] = {}
     for line in lines[:-1]:
         word, *rest = line.split(" ")
@@ -36,13 +37,11 @@ def parse(output: SectionOutput) -> Backlog:
     try:
         return _backlog(by_word)
     except (KeyError, ValueError, IndexError) as error:
-        raise ParseError(f"what waits in the queue cannot be told: {error!r}") from None
+        raise ParseError(f"what is queued is unknown: {error!r}") from None
 
 
 def _backlog(lines: dict[str, list[list[str]]]) -> Backlog:
-    zone = datetime.strptime(lines["zone"][0][0], "%z").tzinfo
-    if not isinstance(zone, timezone):
-        raise ParseError("the host's time zone cannot be told")
+    zone = parse_zone(f"zone {lines['zone'][0][0]}")
     total, frozen = (int(word) for word in lines["total"][0])
     hosts: dict[str, set[str]] = {}
     names: dict[str, set[str]] = {}
@@ -73,11 +72,11 @@ def _domain(text: str) -> str:
     return text if _DOMAIN.fullmatch(text) else "?"
 
 
-def _at(zone: timezone, day: str, time: str) -> datetime:
+def _at(zone: tzinfo, day: str, time: str) -> datetime:
     return datetime.strptime(f"{day} {time[:8]}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone)
 
 
-def _lately(lines: dict[str, list[list[str]]], zone: timezone) -> dict[str, Lately]:
+def _lately(lines: dict[str, list[list[str]]], zone: tzinfo) -> dict[str, Lately]:
     delivered = {_domain(words[0]): _at(zone, words[1], words[2]) for words in lines.get("ok", [])}
     found = {domain: Lately(delivered=when) for domain, when in delivered.items()}
     for domain, day, time, fails, host_fails, *rest in lines.get("bad", []):

@@ -1,7 +1,7 @@
-"""The scripts that look through mail log and spool: what waits and where to, and which messages orders let through.
+"""Scripts over mail log and spool: what is queued and where to, and which messages match orders.
 
-POSIX sh and awk. Each message is opened once, the log read once; what lies between them is in a directory under /run
-that goes with the script.
+POSIX sh and awk. Each message is opened once and the log is read once. Intermediate files are in a directory below
+/run, which the script removes.
 """
 
 import re
@@ -19,8 +19,8 @@ _LOG_BYTES = 16_000_000
 _ASKED = 200
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+")
 
-# Out of the log: the final addresses of an address ("map"), which destination and which host took mail ("ok", "took"),
-# which destination failed ("bad"). A line "not tried: retry time" says nothing of the other end.
+# From the log: the final addresses of an address ("map"), destinations and hosts that took mail ("ok", "took"), and
+# destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end.
 _LOG_AWK = r"""
 function dom(a,  k) { k = tolower(a); if (k !~ /@/) return "(local)"; sub(/.*@/, "", k); return k }
 {
@@ -52,7 +52,7 @@ for (a in took) print "took", a, took[a]
 for (d in bad) print "bad", d, bad[d], fails[d] + 0, hosts[d] + 0, last[d]
 }
 """
-# Of each message: id, marks, which sender patterns fit, recipients still to do.
+# Of each message: id, marks, sender patterns that match, recipients that are not done.
 _ROWS_AWK = LOOK + r"""
 BEGIN { many = split(patterns, pattern, " ") }
 function class(s,  k, c) {
@@ -68,7 +68,7 @@ for (i = 1; i <= left; i++) { a = open[i]; gsub(/[ \t]/, "_", a); to = to " " a 
 print $1, frozen bounce, class(sender) to
 }
 """
-# `exim -bt`: the final address begins a line; "<--" stands before what it came from, "host" before each of its hosts.
+# `exim -bt`: the final address begins a line; "<--" precedes the address it came from, "host" each of its hosts.
 _ROUTE_AWK = r"""
 /^[^ ].*@/ && !/ is undeliverable/ { final = tolower($1); next }
 $1 == "<--" { print "map", tolower($2), final; next }
@@ -93,7 +93,7 @@ asked[d] = 1; if (++n > {_ASKED}) exit; print d }} }}' "$dir/log" "$dir/rows" >"
 [ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
 awk '@ROUTE@' >>"$dir/log"
 """
-# Where a message is going: by what the log or the router says of each recipient, else by the recipient's own domain.
+# The destinations of a message: by log or router for each recipient, else the recipient's own domain.
 _WHERE_AWK = r"""
 function where(  i, k, n, part, d) {
 split("", going); spared = 0
@@ -125,8 +125,8 @@ print "dest", key, many[key] + 0, frozen[key] + 0, first[key], latest[key]
 }
 """
 )
-# An order: "try DOMAIN CLASS BOUND LIMIT": messages that came in after the bound (six digits of an id), so many at
-# most. A message is tried only if every end it is going to may be; one with an address to spare never.
+# An order: "try DOMAIN CLASS BOUND LIMIT": at most LIMIT messages that arrived after the bound (six digits of an id). A
+# message is tried only if all its destinations may be; one with a spared address never is.
 _CHOOSE_AWK = (
     _WHERE_AWK
     + r"""
@@ -152,7 +152,7 @@ print $1
 
 def _gather(patterns: Sequence[str]) -> str:
     if not all(_PATTERN.fullmatch(pattern) for pattern in patterns):
-        raise ParseError("a pattern for senders is not fit for a command")
+        raise ParseError(f"a pattern for senders is not safe in a command: {' '.join(patterns)[:80]!r}")
     parts = {"@LOG@": _LOG_AWK, "@ROWS@": _ROWS_AWK, "@ROUTE@": _ROUTE_AWK, "@PATTERNS@": " ".join(patterns)}
     script = _GATHER
     for mark, part in parts.items():
@@ -161,13 +161,13 @@ def _gather(patterns: Sequence[str]) -> str:
 
 
 def section(patterns: Sequence[str]) -> Section:
-    """The question what waits, and where to.
+    """Return the section that reads what is queued, and where to.
 
-    Arguments:
+    Args:
         patterns: plain patterns for senders, see :func:`mxlib.mta.exim.retry_rules.sender_patterns`.
 
     Raises:
-        mxlib.base.errors.ParseError: one of them is not fit for a command.
+        mxlib.base.errors.ParseError: one of them is not safe in a command.
     """
     tail = f"""\
 date '+zone %z%nnow %s'
@@ -179,21 +179,21 @@ echo end
 
 
 def order_lines(tries: Sequence[Try], spared: Sequence[str]) -> str:
-    """Orders as the script takes them: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``."""
+    """Return orders for the script: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``."""
     bounds = (exim.id_time(one.after + timedelta(seconds=1)) if one.after else "-" for one in tries)
     lines = (f"try {one.domain} {one.senders} {bound} {one.limit}\n" for one, bound in zip(tries, bounds, strict=True))
     return "".join([*lines, *(f"spare {address}\n" for address in spared)])
 
 
 def choose_script(patterns: Sequence[str], orders: str) -> str:
-    """A script that prints the ids of the messages that orders let through, oldest first.
+    """Return the script that prints the ids of the messages to try by these orders, oldest first.
 
-    Arguments:
+    Args:
         patterns: plain patterns for senders.
         orders: from :func:`order_lines`.
 
     Raises:
-        mxlib.base.errors.ParseError: a pattern is not fit for a command.
+        mxlib.base.errors.ParseError: a pattern is not safe in a command.
     """
     head = _gather(patterns)
     given = f"cat >\"$dir/orders\" <<'ORDERS'\n{orders}ORDERS\n"

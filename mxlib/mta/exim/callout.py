@@ -1,4 +1,4 @@
-"""Exim's hints about callouts: which addresses it believes to be refused elsewhere, without asking again."""
+"""Exim's cache of callouts: addresses that it takes for refused elsewhere, without asking again."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
 
-# exim_dumpdb's exit code is 1 for a database that is not there, and it prints nothing of an empty one.
+# exim_dumpdb's exit code is 1 for a missing database, and it prints nothing for an empty one.
 SECTION = Section(
     "callout",
     f"""\
@@ -24,7 +24,7 @@ _KEY = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:/<[A-Za-z0-9._
 
 @dataclass(frozen=True)
 class CalloutFacts:
-    """What Exim remembers.
+    """The answers to callouts that Exim remembers.
 
     Attributes:
         results: ``accept`` or ``reject`` by key: an address, an address with a sender, or a domain.
@@ -33,11 +33,7 @@ class CalloutFacts:
     results: Mapping[str, str]
 
     def negative(self, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Keys that make Exim refuse these addresses without asking.
-
-        Arguments:
-            addresses: recipients; case makes no difference.
-        """
+        """Return the keys that make Exim refuse these recipients without asking; case makes no difference."""
         wanted = {address.lower() for address in addresses}
         return tuple(
             sorted(
@@ -48,10 +44,9 @@ class CalloutFacts:
         )
 
     def negative_domains(self, addresses: Iterable[str]) -> tuple[str, ...]:
-        """Domains of these addresses whose host refuses every callout; that is not cleared, as it concerns others too.
+        """Return the domains of these recipients whose host refuses every callout.
 
-        Arguments:
-            addresses: recipients.
+        Such an entry is not cleared, as it concerns other recipients too.
         """
         domains = {address.rpartition("@")[2].lower() for address in addresses}
         return tuple(
@@ -67,7 +62,7 @@ def parse(outputs: Outputs) -> CalloutFacts:
     """
     *lines, end = outputs[SECTION.name].text().splitlines() or [""]
     if end != "end":
-        raise ParseError("the dump of the callout hints is cut short")
+        raise ParseError("the dump of the callout cache is cut short")
     found = filter(None, map(_LINE.fullmatch, lines))
     return CalloutFacts({line["key"]: line["result"] for line in found})
 
@@ -76,18 +71,18 @@ SOURCE = Source("callout", (SECTION,), parse)
 
 
 def clear_script(keys: Iterable[str]) -> str:
-    """The script that removes single records, under Exim's own lock; prints ``cleared N``.
+    """Return the script that removes single records under Exim's own lock; it prints ``cleared N``.
 
-    Arguments:
+    Args:
         keys: from :meth:`CalloutFacts.negative`.
 
     Raises:
-        mxlib.base.errors.ParseError: not a key of an address.
+        mxlib.base.errors.ParseError: one is not the key of an address.
     """
     known = list(keys)
     if not all(map(_KEY.fullmatch, known)):
-        raise ParseError(f"not keys of callout hints: {known!r}"[:200])
-    # exim_fixdb shows the record of a name, and "d" deletes the one shown last.
+        raise ParseError(f"not keys of the callout cache: {known!r}"[:200])
+    # exim_fixdb shows the record of a key, and "d" deletes the one shown last.
     typed = "".join(f"{key}\\nd\\n" for key in known).replace("%", "%%")
     return (
         "# clear answers of other hosts that Exim remembers\n"

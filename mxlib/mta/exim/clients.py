@@ -1,4 +1,4 @@
-"""Who sends through an MX: messages that came in by client, from the mail log."""
+"""Clients of an MX: messages that arrived by client, from the main log."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ _LOG_BYTES = 16_000_000
 
 
 def arrivals_section(since: datetime) -> Section:
-    """The question how many messages came in from each address since a time.
+    """Return the section that counts the messages from each address since a time.
 
-    Arguments:
+    Args:
         since: aware.
     """
     return Section(
@@ -43,15 +43,15 @@ def parse_arrivals(text: str) -> dict[str, int]:
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
-        raise ParseError("who sent mail cannot be told: the answer is cut short")
+        raise ParseError("who sent mail is unknown: the answer is cut short")
     try:
         return {str(ipaddress.ip_address(ip)): int(count) for ip, count in (line.split(" ") for line in lines)}
     except ValueError as error:
-        raise ParseError(f"who sent mail cannot be told: {error}") from None
+        raise ParseError(f"who sent mail is unknown: {error}") from None
 
 
 def arrivals_source(since: datetime) -> Source[Mapping[str, int]]:
-    """How they are counted.
+    """Return the source of the counts.
 
     Args:
         since: aware.

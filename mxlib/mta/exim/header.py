@@ -1,11 +1,11 @@
-"""Header files of the spool, read by awk: the one place that knows their form.
+"""Header files of the spool, read by awk. Only this module knows their format.
 
 The -H file (Exim's spec.txt, "Format of spool files"): line 3 is the envelope sender; options begin with "-"; then the
 tree of addresses that are done ("XX" when empty, else "YN address" a node), the number of recipients, the recipients, a
 blank line, the headers.
 """
 
-# A local part in quotes may hold blanks; elsewhere what follows a blank is the MTA's own note on the recipient.
+# A quoted local part may contain blanks; else Exim's own data about the recipient follows a blank.
 LOOK = r"""
 function recipient(line) {
 line = tolower(line)
@@ -35,5 +35,5 @@ close(file)
 return n
 }
 """
-"""``look(FILE)`` sets ``sender``, ``frozen`` (f or -), ``bounce`` (b or -) and ``open``, the ``left`` recipients still
-to do, all in lower case; it is 0 where the file is gone."""
+"""``look(FILE)`` sets ``sender``, ``frozen`` (f or -), ``bounce`` (b or -) and ``open``, the ``left`` recipients that
+are not done, all in lower case; it returns 0 where the file is gone."""

@@ -1,4 +1,4 @@
-"""Exim's retry hints: what it remembers of hosts, domains and addresses that failed.
+"""Exim's retry hints: what it remembers about hosts, domains and addresses that failed.
 
 Keys, as of Exim 4.96: ``T:host:ip`` (perhaps with a port) for a host, ``T:host:ip:id`` for one message at a host,
 ``R:domain`` for routing, ``R:address:<sender>`` and ``T:address`` for an address.
@@ -14,7 +14,7 @@ from mxlib.model.on_host import quoted
 from mxlib.mta.backlog import Hint
 from mxlib.mta.exim import names as exim
 
-# Without a file there are no hints; with one that cannot be read nothing is known.
+# Without a file there are no hints; if it cannot be read they are unknown.
 SECTION = Section(
     "retry-hints",
     f"[ ! -s {exim.SPOOL}/db/retry ] || TZ=UTC exim_dumpdb {exim.SPOOL} retry || exit\necho end",
@@ -54,7 +54,7 @@ def _hint(head: str, times: str) -> Hint:
 def make(
     key: str, first: datetime, last: datetime, following: datetime, *, expired: bool = False, text: str = ""
 ) -> Hint:
-    """Return the hint that a record of the database is, with what its key is about."""
+    """Return the hint of a record of the database: its key says what it is about."""
     about = _HOST.fullmatch(key)
     if about is not None:
         return Hint(key, first, last, following, expired, text, ip=about["inner"] or about["bare"].rstrip(":"))
@@ -68,11 +68,11 @@ SOURCE: Source[tuple[Hint, ...]] = Source("retry-hints", (SECTION,), parse)
 
 
 def clear_script(keys: list[str]) -> str:
-    """Clear single hints; Exim may go on working with the database meanwhile.
+    """Return the script that clears single hints, while Exim may use the database.
 
-    Arguments:
-        keys: as the database has them.
+    Args:
+        keys: as in the database.
     """
-    # exim_fixdb asks for a key, shows its record, then takes "d" for deleting it; a key that is gone is said and passed
+    # exim_fixdb asks for a key, shows its record, and deletes it on "d"; it reports a missing key and continues
     wanted = "".join(f"{key}\nd\n" for key in keys if key.isprintable() and key[:2] in ("T:", "R:"))
     return f"# clear stale retry hints\nprintf %s {quoted(wanted)} | exim_fixdb {exim.SPOOL} retry >/dev/null"

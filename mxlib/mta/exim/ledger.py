@@ -1,4 +1,4 @@
-"""What a ledger of Exim's messages is made of: names of the spool, arrivals and completions of the main log."""
+"""Shell functions of the ledger of Exim's messages: names in the spool, arrivals and completions in the main log."""
 
 from mxlib.mta.exim import log
 from mxlib.mta.exim import names as exim
@@ -7,7 +7,7 @@ from mxlib.mta.exim import names as exim
 _ID = exim.MESSAGE_ID.replace("(?:", "(")
 # Exim's log lines: date, time, perhaps a zone and a pid, then the id and the mark.
 _LINE = r"^[^ ]+ [^ ]+( [+-][0-9]{4})?( \[[0-9]+\])? "
-# A pipe hides the failure of its first command, so what was read lies in a file before it is looked at.
+# A pipe hides the failure of its first command, so its output goes through a file.
 _FUNCTIONS = f"""\
 on_disk() {{
 find {exim.INPUTS} -name '*-H' -printf '%f\\n' >@RAW@ || return
@@ -22,5 +22,5 @@ settle() {{ find_log; sync "$log"; }}
 
 
 def functions(mark: str) -> str:
-    """Return the functions, see :meth:`mxlib.mta.protocol.Mta.ledger_functions`."""
+    """Return the functions; see :meth:`mxlib.mta.protocol.Mta.ledger_functions`."""
     return f"{log.since(log.read_mark(mark))}wide=2\n{_FUNCTIONS}"

@@ -1,19 +1,20 @@
-"""Where Exim's main log is and what was written to it since a mark, in shell: the one place that knows rotation.
+"""Where Exim's main log is and what was written to it since a mark, in shell. Only this module knows rotation.
 
 A mark is the file's inode, an offset, and a checksum of the first bytes before it. A rotated file is found by inode or
-by these bytes, whatever it is called and however it was rotated: renamed, compressed, copied and cut. Where it is not
-found, or where the log has lost its end, the growth has a hole, which is said.
+by these bytes, under any name and after any kind of rotation: renamed, compressed, copied and truncated. Where it is
+not found, or where the log has lost its end, the growth has a hole, which is reported.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 
 from mxlib.base.errors import ParseError
 from mxlib.mta.exim import names as exim
 
 _HEAD_BYTES = 1024
 
-# Exim's own zone is that of its lines where they name none; TZ makes date(1) speak the same.
+# Lines without a zone are in Exim's own; TZ makes date(1) use it as well.
 # %s is the kind of log, %D the day, %M the month (spec.txt, "Where the logs are written").
 FUNCTIONS = f"""\
 log=; path=; logs=; wide=
@@ -61,7 +62,7 @@ later="$one $later"; seen=$((seen + 1))
 done
 if [ -z "$file" ]; then
 hole=yes; offset=0
-# who looks for single messages is better off with more than was asked for
+# for single messages more lines than asked for are better than too few
 set -- $later
 while [ "$#" -gt "${{wide:-0}}" ]; do shift; done
 set -- "$@" "$log"; file=$1; shift; later=$*
@@ -71,7 +72,7 @@ later="$later $log"
 }}
 recent() {{
 find_log
-# over a change of the clock, times that are texts have no order
+# over a change of the clock, the order of times as texts is wrong
 [ "$(date +%z)" = "$(date -d "$1 seconds ago" +%z)" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}
 from=$(date -d "$1 seconds ago" '+%Y-%m-%d %H:%M:%S')
 }}
@@ -98,7 +99,7 @@ return $i ~ /^(<=|=>|->|>>|[*][*]|==|Completed)$/ ? $i : ""
 return ""
 }
 """
-"""An awk function: the mark of a line, in its own place behind the message's id; empty where there is none."""
+"""An awk function: the mark of a line, which follows the message's id; empty without one."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class LogMark:
 
     Attributes:
         inode: of the file.
-        offset: bytes before the place.
-        head: checksum of the first of these bytes; empty in a mark of an older run.
+        offset: number of bytes before the place.
+        head: checksum of the first of these bytes; empty in a mark of an older version.
     """
 
     inode: int
@@ -116,12 +117,12 @@ class LogMark:
     head: str = ""
 
     def __str__(self) -> str:
-        """The mark as everybody else keeps it."""
+        """Return the mark as one word, as it is kept."""
         return f"{self.inode}:{self.offset}:{self.head}".rstrip(":")
 
 
 def read_mark(text: str) -> LogMark:
-    """Read a mark as it was kept.
+    """Return a mark from the word as which it was kept.
 
     Raises:
         mxlib.base.errors.ParseError: it has another form.
@@ -132,15 +133,28 @@ def read_mark(text: str) -> LogMark:
 
 
 def parse_mark(text: str) -> LogMark:
-    """Read a mark as ``mark_at`` prints it.
+    """Return the mark that ``mark_at`` has printed.
 
     Raises:
         mxlib.base.errors.ParseError: there is no log file.
     """
     found = re.search(r"^mark (\d+) (\d+) (\d+)$", text, re.MULTILINE)
     if found is None:
-        raise ParseError("no mark of the main log")
+        raise ParseError("no mark of the main log in the answer")
     return LogMark(int(found[1]), int(found[2]), found[3])
+
+
+def parse_zone(text: str) -> tzinfo:
+    """Return the zone that ``date '+zone %z'`` has printed on a line of its own.
+
+    Raises:
+        mxlib.base.errors.ParseError: there is no such line.
+    """
+    found = re.search(r"^zone ([+-]\d{4})$", text, re.MULTILINE)
+    zone = datetime.strptime(found[1], "%z").tzinfo if found else None
+    if zone is None:
+        raise ParseError("the host's time zone is unknown")
+    return zone
 
 
 def since(mark: LogMark) -> str:

@@ -1,4 +1,4 @@
-"""One line of Exim's main log as a typed event, and what its text blames.
+"""Lines of Exim's main log as typed events, and the cause in their text.
 
 The marks are those of Exim's spec.txt, "Log files": ``<=`` arrival, ``=>`` delivery, ``->`` further recipient of the
 same delivery, ``>>`` cutthrough, ``**`` failed for good, ``==`` deferred, ``*>`` suppressed, ``Completed``.
@@ -20,7 +20,7 @@ _MARKS = {
     "==": EventKind.DEFERRED,
     "*>": EventKind.OTHER,
 }
-# The first pattern that matches decides. The text of the 2021 fault is the first: it must never hide in a wider class.
+# The first pattern that matches decides. That of the 2021 fault comes first: no wider pattern may hide it.
 _CAUSES = (
     (Cause.TIMEOUT_AFTER_DATA, r"SMTP timeout after end of data"),
     (Cause.TIMEOUT_SENDING, r"SMTP timeout (?:after sending data block|while (?:sending|writing))"),
@@ -49,20 +49,19 @@ _CONFIRMATION = re.compile(r' C="(?P<text>(?:[^"\\]|\\.)*)"')
 
 
 def classify(text: str) -> Cause:
-    """What the text of a deferral or a failure blames.
+    """Return the cause in the text of a deferral or a failure.
 
-    Arguments:
+    Args:
         text: the line after its mark.
     """
     return next((cause for cause, pattern in _CAUSES if re.search(pattern, text)), Cause.OTHER)
 
 
 def parse_line(line: str, zone: tzinfo = UTC) -> LogEvent | None:
-    """Read one line.
+    """Read one line of a main log.
 
-    Arguments:
-        line: the line.
-        zone: the zone of lines that do not name theirs.
+    Args:
+        zone: zone of a line that does not name one.
 
     Returns:
         The event; None for a continuation line and for what is no line of a main log.
@@ -103,7 +102,7 @@ def _unmarked_kind(message_id: str, rest: str) -> EventKind:
         return EventKind.FROZEN
     if re.search(r"\brejected\b", rest):
         return EventKind.REJECTED
-    # "H=host [ip]: SMTP timeout after ...": one host of several failed, before the verdict on the address.
+    # "H=host [ip]: SMTP timeout after ...": one host of several failed; the verdict on the address follows.
     return (
         EventKind.ATTEMPT
         if message_id and re.match(r"H=\S+.* \[[0-9A-Fa-f.:]+\](?::\d+)?:? ", rest)
@@ -112,7 +111,7 @@ def _unmarked_kind(message_id: str, rest: str) -> EventKind:
 
 
 def _address(marked: re.Match[str], kind: EventKind) -> str:
-    """Where it goes to; the original address where the log shows a local part or a file first."""
+    """The recipient; the original address where the line begins with a local part or a file."""
     address = marked["address"].rstrip(":") if kind in (EventKind.FAILED, EventKind.DEFERRED) else marked["address"]
     original = _ORIGINAL.match(marked["rest"])
     if original and original["original"] and "@" not in address:
@@ -123,8 +122,8 @@ def _address(marked: re.Match[str], kind: EventKind) -> str:
 def parse_lines(lines: Iterable[str], zone: tzinfo = UTC) -> tuple[LogEvent, ...]:
     """Read several lines; continuation lines are left out.
 
-    Arguments:
+    Args:
         lines: lines of a main log, in order.
-        zone: the zone of lines that do not name theirs.
+        zone: zone of a line that does not name one.
     """
     return tuple(event for line in lines if (event := parse_line(line, zone)))

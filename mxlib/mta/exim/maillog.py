@@ -1,13 +1,13 @@
-"""The main log of the MTA: what happened since a mark, and what went wrong lately."""
+"""The main log: what happened since a mark, and what went wrong lately."""
 
 import re
-from datetime import timedelta, timezone
+from datetime import timedelta
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
-from mxlib.mta.exim.log import FUNCTIONS, MARK_OF, LogMark, parse_mark, read_mark, since
+from mxlib.mta.exim.log import FUNCTIONS, MARK_OF, LogMark, parse_mark, parse_zone, read_mark, since
 from mxlib.mta.exim.logline import parse_lines
 
 MAX_GROWTH = 4_000_000
@@ -16,8 +16,8 @@ _RECENT_BYTES = 16_000_000
 _RECENT_LINES = 3000
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
-# Only what went wrong is sent; what went well is counted there. Our own test mails and their bounces are left out:
-# their outcome is told where they are sent.
+# Lines about failures are sent, successes are only counted. Our own test mails and their bounces are left out: their
+# outcome is reported where they are sent.
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
@@ -49,26 +49,18 @@ print "end"
 )
 
 
-def _zone(text: str) -> timezone:
-    found = re.search(r"^zone (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$", text, re.MULTILINE)
-    if found is None:
-        raise ParseError("the host's time zone cannot be told")
-    minutes = int(found["hours"]) * 60 + int(found["minutes"])
-    return timezone(timedelta(minutes=-minutes if found["sign"] == "-" else minutes))
-
-
 def parse_recent(outputs: Outputs) -> RecentLog:
-    """Read the section about the last minutes.
+    """Read the answer of the section about the last minutes.
 
     Raises:
-        mxlib.base.errors.ParseError: it does not have its counts, or is cut short.
+        mxlib.base.errors.ParseError: it has no counts, or is cut short.
     """
     text = outputs[RECENT_SECTION.name].text()
     counts = re.search(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*?)^end$", text, re.M | re.S)
     if counts is None:
         raise ParseError("the recent log is cut short")
     arrived, delivered, completed, wrong = (int(count) for count in counts.groups()[:4])
-    return RecentLog(arrived, delivered, completed, wrong, parse_lines(counts[5].splitlines(), _zone(text)))
+    return RecentLog(arrived, delivered, completed, wrong, parse_lines(counts[5].splitlines(), parse_zone(text)))
 
 
 RECENT_SOURCE = Source("maillog-recent", (RECENT_SECTION,), parse_recent)
@@ -76,11 +68,7 @@ MARK_SOURCE = Source("maillog-mark", (MARK,), lambda outputs: str(parse_mark(out
 
 
 def growth_section(mark: LogMark) -> Section:
-    """The question what was written since a mark; at most :data:`MAX_GROWTH` bytes an answer, and of one file.
-
-    Args:
-        mark: where to begin.
-    """
+    """Return the section that reads what was written since a mark: at most :data:`MAX_GROWTH` bytes, of one file."""
     return Section(
         "maillog-growth",
         f"""\
@@ -117,17 +105,13 @@ def parse_growth(text: str) -> LogGrowth:
     """
     head, found, log = text.partition("\nlog\n")
     if not found:
-        raise ParseError("no growth of the main log")
+        raise ParseError("the growth of the main log is cut short")
     said = head.splitlines()
-    events = parse_lines(log.splitlines(), _zone(head))
+    events = parse_lines(log.splitlines(), parse_zone(head))
     return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said)
 
 
 def growth_source(mark: str) -> Source[LogGrowth]:
-    """How the growth since a mark is read, in pieces that end with a line.
-
-    Args:
-        mark: where to begin.
-    """
+    """Return the source of the growth since a mark, in pieces that end with a line."""
     asked = growth_section(read_mark(mark))
     return Source(asked.name, (asked,), lambda outputs: parse_growth(outputs[asked.name].text()))

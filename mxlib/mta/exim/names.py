@@ -1,4 +1,4 @@
-"""What is particular to Exim on Debian: paths and message ids."""
+"""Paths of Exim on Debian, and message ids."""
 
 import re
 from datetime import UTC, datetime
@@ -7,12 +7,12 @@ from mxlib.base.errors import ParseError
 
 BINARY = "/usr/sbin/exim4"
 SPOOL = "/var/spool/exim4"
-# Named queues have a folder each (spec.txt, "-qG"); without any the pattern stays one, and names nothing.
+# Each named queue has a folder of its own (spec.txt, "-qG"); without any, ls prints nothing.
 INPUTS = f"{SPOOL}/input $(ls -d {SPOOL}/*/input 2>/dev/null)"
 MAINLOG = "/var/log/exim4/mainlog"
 UNIT = "exim4.service"
 
-# Exim's own order of base-62 digits; it is also their order in ASCII, so ids sort by age in the C locale.
+# Exim's order of base-62 digits; it is also their order in ASCII, so ids sort by age in the C locale.
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # 16 characters up to Exim 4.96, 23 from 4.97 (spec.txt, "Message identification").
 MESSAGE_ID = r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})"
@@ -20,12 +20,12 @@ _MESSAGE_ID = re.compile(MESSAGE_ID)
 
 
 def is_message_id(text: str) -> bool:
-    """Whether the text is one whole message id, of either length."""
+    """Whether a text is a message id, of either length."""
     return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def check_message_id(text: str) -> str:
-    """Give back a message id that is safe to use in a command.
+    """Return a message id, which is then safe in a command.
 
     Raises:
         mxlib.base.errors.ParseError: it is not a message id.
@@ -36,7 +36,7 @@ def check_message_id(text: str) -> str:
 
 
 def received_at(message_id: str) -> datetime:
-    """When a message was received (UTC, whole seconds): the first six digits of its id.
+    """Return when a message was received (UTC, whole seconds), by the first six digits of its id.
 
     Raises:
         mxlib.base.errors.ParseError: it is not a message id.
@@ -48,9 +48,9 @@ def received_at(message_id: str) -> datetime:
 
 
 def id_time(when: datetime) -> str:
-    """The first six digits of the ids of messages received at a time.
+    """Return the first six digits of the ids of messages received at a time.
 
-    Arguments:
+    Args:
         when: aware; before 1970 counts as 1970.
     """
     seconds, digits = max(0, int(when.timestamp())), ""

@@ -1,8 +1,8 @@
 """The script that sends test mails through Exim, and what it prints.
 
 A local submission with immediate delivery needs no daemon, so it works while Exim is held. One script on the host
-submits, waits with a deadline, removes what is left of the test mails and prints what the log says of them: it ends and
-cleans up by itself even if the management host dies meanwhile.
+submits, waits with a deadline, removes the test mails that stay queued and prints their lines of the log. It ends and
+cleans up by itself, even if the management host dies.
 """
 
 import re
@@ -83,13 +83,13 @@ scan 1
 
 
 def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool = False) -> Section:
-    """The script that sends test mails; ``force`` delivers also against retry hints (``exim4 -M``).
+    """Return the section that sends test mails; ``force`` delivers in spite of retry hints (``exim4 -M``).
 
     Raises:
-        mxlib.base.errors.ParseError: an address or the tag is not fit for a command.
+        mxlib.base.errors.ParseError: an address or the tag is not safe in a command.
     """
     if not _TAG.fullmatch(run_tag) or not ADDRESS_PATTERN.fullmatch(sender):
-        raise ParseError(f"not fit for a command: {run_tag!r} {sender!r}")
+        raise ParseError(f"not safe in a command: {run_tag!r} {sender!r}")
     numbers = sorted({mail.number for mail in mails})
     rounds = "settle\n".join(_round(mails, number, run_tag) for number in numbers)
     script = _SCRIPT.format(
@@ -119,7 +119,7 @@ def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
     """Read what the script printed, mail by mail.
 
     Raises:
-        mxlib.base.errors.ParseError: it did not end as it must.
+        mxlib.base.errors.ParseError: it is cut short.
     """
     lines = text.splitlines()
     if not any(re.fullmatch(r"open \d+", line) for line in lines):
@@ -143,6 +143,6 @@ def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
 def source(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int, *, force: bool) -> Source[
     tuple[Followed, ...]
 ]:
-    """How test mails are sent and followed, see :meth:`mxlib.mta.protocol.Mta.probe`."""
+    """Return the source that sends and follows test mails, see :meth:`mxlib.mta.protocol.Mta.probe`."""
     asked = build(mails, sender, run_tag, patience_s, force=force)
     return Source(asked.name, (asked,), lambda outputs: parse(outputs[asked.name].text(), mails))

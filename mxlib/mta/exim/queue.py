@@ -1,7 +1,7 @@
-"""The queue: how many, how old, how many frozen, and where to.
+"""The queue: number of messages, ages, frozen messages and destinations.
 
-Counting and ages come from the names in the spool alone (an id begins with its time). Destinations and frozen marks
-need a look into the header files, so that is done for the oldest messages only, up to a bound.
+Number and ages come from the names in the spool alone (an id begins with its time). Destinations and frozen marks are
+in the header files, of which only those of the oldest messages are opened, up to a bound.
 """
 
 import re
@@ -17,12 +17,12 @@ from mxlib.mta.queue import OLD, QueuedMessage, QueueFacts
 SAMPLED = 2000
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 
-# A spool that cannot be read must not look like an empty one, so the exit code of find decides.
+# A spool that cannot be read must not look empty, so the exit code of find decides.
 _NAMES = f"names=$(find {exim.INPUTS} -name '*-H' -printf '%f\\n') || exit"
 
 # exim -bpc leaves named queues out.
 COUNT = Section("queue-count", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)
-# An id sorts by its time in the C locale, so the bound for "old" is an id prefix made from the host's own clock.
+# Ids sort by time in the C locale, so the bound for "old" is the prefix of an id, made from the host's clock.
 AGES = Section(
     "queue-ages",
     f"""\
@@ -59,18 +59,18 @@ echo end
 
 
 def parse_count(text: str) -> int:
-    """Read the count of the names: a bare number.
+    """Read the number of messages.
 
     Raises:
-        mxlib.base.errors.ParseError: anything else, also nothing.
+        mxlib.base.errors.ParseError: it is not a bare number.
     """
     if not re.fullmatch(r"\d+", text.strip()):
-        raise ParseError(f"not a count of messages: {text.strip()[:80]!r}")
+        raise ParseError(f"expected a number of messages, got {text.strip()[:80]!r}")
     return int(text)
 
 
 def parse_messages(text: str) -> tuple[QueuedMessage, ...]:
-    """Read the section about header files.
+    """Read the answer of the section about header files.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.
@@ -105,11 +105,11 @@ def parse(outputs: Outputs) -> QueueFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: one of them cannot be told.
+        mxlib.base.errors.ParseError: one of them has another form.
     """
     ages = re.fullmatch(r"spooled \d+\nold (?P<old>\d+)\nfirst (?P<first>\S*)\n*", outputs[AGES.name].text())
     if ages is None:
-        raise ParseError("the ages of the queue cannot be told")
+        raise ParseError("the ages of the queued messages are unknown: the answer has another form")
     return QueueFacts(
         count=parse_count(outputs[COUNT.name].text()),
         old=int(ages["old"]),

@@ -1,6 +1,6 @@
-"""How the queue moves, from the growth of the mail log alone: no message is opened, the spool is not listed.
+"""The flow of the queue, from the growth of the mail log alone: no message is opened, the spool is not listed.
 
-A queue of any length costs the same: what came in since the last look, minus what was completed.
+So a look costs the same for a queue of any length.
 """
 
 import re
@@ -12,7 +12,7 @@ from mxlib.mta.exim.log import MARK_OF, LogMark, read_mark, since
 from mxlib.mta.exim.runners import UNIT
 from mxlib.mta.queue import Flow
 
-# what was seen to be delivered shall be known after a power cut, too
+# a delivery that was counted must be in the log after a power cut as well
 _SCRIPT = """
 find_log
 sync -d "$log" || true
@@ -22,24 +22,23 @@ growth | awk '@MARK_OF@
 mark == "<=" { arrived++ }
 mark == "Completed" { completed++ }
 mark == "=>" || mark == "->" || mark == ">>" { delivered++ }
-mark == "==" && !/retry time not (yet )?reached/ { deferred++ }
 mark == "**" { failed++ }
 /^hole$/ { lost = 1 }
 END {
 printf "arrived %d\\ncompleted %d\\ndelivered %d\\n", arrived, completed, delivered
-printf "deferred %d\\nfailed %d\\nlost %d\\n", deferred, failed, lost
+printf "failed %d\\nlost %d\\n", failed, lost
 }'
 mark_at "$log" "$size"
 [ -d /sys/fs/cgroup/system.slice/@UNIT@ ] && echo 'runs 1' || echo 'runs 0'
 """
 _ANSWER = re.compile(
-    r"arrived (\d+)\ncompleted (\d+)\ndelivered (\d+)\ndeferred (\d+)\nfailed (\d+)\nlost ([01])\n"
+    r"arrived (\d+)\ncompleted (\d+)\ndelivered (\d+)\nfailed (\d+)\nlost ([01])\n"
     r"mark (\d+) (\d+) (\d+)\nruns ([01])\n*"
 )
 
 
 def script(mark: LogMark) -> str:
-    """The script that looks.
+    """Return the script that counts.
 
     Args:
         mark: where the last look ended.
@@ -55,14 +54,14 @@ def parse(text: str) -> Flow:
     """
     found = _ANSWER.fullmatch(text)
     if found is None:
-        raise ParseError(f"how the queue moves is unknown: {text.strip()[:120]!r}")
-    arrived, completed, delivered, deferred, failed, lost, inode, offset, _, runs = map(int, found.groups())
-    mark = str(LogMark(inode, offset, found[9]))
-    return Flow(arrived, completed, delivered, deferred, failed, bool(lost), mark, bool(runs))
+        raise ParseError(f"the flow of the queue is unknown: {text.strip()[:120]!r}")
+    arrived, completed, delivered, failed, lost, inode, offset, _, runs = map(int, found.groups())
+    mark = str(LogMark(inode, offset, found[8]))
+    return Flow(arrived, completed, delivered, failed, bool(lost), mark, bool(runs))
 
 
 def source(mark: str) -> Source[Flow]:
-    """How the flow since a mark is read.
+    """Return the source of the flow since a mark.
 
     Args:
         mark: where the last look ended.

@@ -1,16 +1,16 @@
-"""The reject log of the MTA: whose mail for certain addresses was refused."""
+"""Exim's reject log: refusals of certain recipients."""
 
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, tzinfo
 
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line, printable
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.mta.exim.log import FUNCTIONS
+from mxlib.mta.exim.log import FUNCTIONS, parse_zone
 from mxlib.mta.refusal import Refusal
 
 REJECTLOG = "/var/log/exim4/rejectlog"
@@ -22,14 +22,13 @@ _LINE = re.compile(
 
 
 def section(addresses: Sequence[str], since: datetime) -> Section:
-    """The question for refusals.
+    """Return the section that reads refusals.
 
-    Arguments:
-        addresses: recipients.
-        since: from when on.
+    Args:
+        since: time of the first refusal that counts; aware.
 
     Raises:
-        mxlib.base.errors.ParseError: not a mail address.
+        mxlib.base.errors.ParseError: one is not a mail address.
     """
     for address in addresses:
         if not ADDRESS_PATTERN.fullmatch(address):
@@ -62,14 +61,12 @@ def parse(text: str) -> tuple[Refusal, ...]:
         mxlib.base.errors.ParseError: it is cut short.
     """
     *lines, end = text.splitlines() or [""]
-    zone = re.fullmatch(r"zone ([+-])(\d\d)(\d\d)", lines[0]) if lines else None
-    if end != "end" or zone is None:
+    if end != "end":
         raise ParseError("the refusals of the log are cut short")
-    offset = timedelta(hours=int(zone[2]), minutes=int(zone[3])) * (-1 if zone[1] == "-" else 1)
-    return tuple(_refusals(lines[1:], timezone(offset)))
+    return tuple(_refusals(lines, parse_zone(text)))
 
 
-def _refusals(lines: Iterable[str], zone: timezone) -> Iterable[Refusal]:
+def _refusals(lines: Iterable[str], zone: tzinfo) -> Iterable[Refusal]:
     for found in filter(None, map(_LINE.match, lines)):
         when = datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
         yield Refusal(
@@ -82,11 +79,10 @@ def _refusals(lines: Iterable[str], zone: timezone) -> Iterable[Refusal]:
 
 
 def source(addresses: Sequence[str], since: datetime) -> Source[tuple[Refusal, ...]]:
-    """How refusals are read.
+    """Return the source of refusals.
 
-    Arguments:
-        addresses: recipients.
-        since: from when on.
+    Args:
+        since: time of the first refusal that counts; aware.
     """
     asked = section(addresses, since)
 

@@ -1,4 +1,4 @@
-"""Whether the MTA would relay for a stranger: ``exim4 -bh`` plays a session with it and sends nothing."""
+"""Whether Exim would relay for a stranger: ``exim4 -bh`` simulates a session and sends nothing."""
 
 import re
 
@@ -7,7 +7,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
 
-# Addresses set aside for documentation: no site serves them.
+# Addresses reserved for documentation: no site serves them.
 STRANGER = "203.0.113.25"
 SECTION = Section(
     "relay",
@@ -20,15 +20,15 @@ RCPT TO:<relay-test@example.com>\\r\\nQUIT\\r\\n' | {exim.BINARY} -bh {STRANGER}
 
 
 def parse(outputs: Outputs) -> str:
-    """The reply to the recipient, or to the sender where that is refused already: such as ``550 relay not permitted``.
+    """Return the reply to the recipient, such as ``550 relay not permitted``, or to the sender if that is refused.
 
     Raises:
-        mxlib.base.errors.ParseError: the session did not come so far.
+        mxlib.base.errors.ParseError: the session did not get so far.
     """
     replies: list[str] = re.findall(r"^(\d{3} .*?)\r?$", outputs[SECTION.name].text(), re.MULTILINE)
     # Greeting, EHLO, MAIL, RCPT, QUIT.
     if len(replies) < 4 or not replies[0].startswith("220") or not replies[1].startswith("250"):
-        raise ParseError("the played session did not come to its recipient")
+        raise ParseError("the simulated session did not get to its recipient")
     return replies[3] if replies[2].startswith("250") else replies[2]
 
 

@@ -1,4 +1,4 @@
-"""When queued mail bounces: the age of the messages, and how long the retry rules let them be tried."""
+"""When queued mail bounces: by the age of the messages and the cutoff of the retry rules."""
 
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
@@ -7,13 +7,13 @@ from mxlib.mta.queue import Deadlines, QueuedMessage
 
 
 def _gives_up(rules: retry_rules.Rules, message: QueuedMessage) -> tuple[float, str]:
-    """The least time after which the MTA may give up on a recipient of a message, in seconds, and that one's domain."""
+    """The shortest time, in seconds, after which Exim may give up on a recipient, and that recipient's domain."""
     matched = [pattern for pattern in rules.classes if retry_rules.matches_sender(pattern, message.sender)]
     return min((retry_rules.cutoff(rules.rules, domain, matched), domain) for domain in message.domains)
 
 
 def parse(outputs: Outputs) -> Deadlines:
-    """Read the answers of the sections; frozen messages and bounces have no deadline that anybody waits for.
+    """Read the answers of the sections; frozen messages and bounces are left out.
 
     Raises:
         mxlib.base.errors.ParseError: one of them is cut short.

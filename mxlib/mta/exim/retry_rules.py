@@ -1,8 +1,8 @@
-"""When Exim gives up: its retry rules, and how long a message may be tried before a failure is final.
+"""When Exim gives up: its retry rules, and how long it tries a message before a failure is final.
 
-The cutoff of a rule is the time-out of its last algorithm (Exim's spec.txt, "Retry rules"). It is counted twice: from
-the first failure of a host or an address, as the retry hints have it, and from the arrival of the message. Whatever
-passes first makes the next failed attempt a bounce.
+The cutoff of a rule is the time-out of its last algorithm (Exim's spec.txt, "Retry rules"). It counts from the first
+failure of a host or an address, which is in the retry hints, and from the arrival of the message. After the earlier of
+the two the next failed attempt is a bounce.
 """
 
 import re
@@ -16,7 +16,7 @@ from mxlib.facts.source import Source
 from mxlib.mta.exim import names as exim
 
 LOCAL = "(local)"
-"""What is delivered on the host itself, beside the domains of remote deliveries."""
+"""The destination of deliveries on the host itself, in place of a domain."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _INTERVAL = re.compile(r"(?:\d+[smhdw]?)+")
 _PART = re.compile(r"(\d+)([smhdw]?)")
@@ -32,10 +32,10 @@ class RetryRule:
     """One retry rule.
 
     Attributes:
-        pattern: which domain or address, lower case.
-        error: which kind of failure; ``*`` any.
-        senders: for which envelope senders, lower case; empty: any.
-        cutoff: seconds until it gives up.
+        pattern: domain or address that it is for, lower case.
+        error: kind of failure that it is for; ``*`` for any.
+        senders: envelope senders that it is for, lower case; empty for any.
+        cutoff: seconds until Exim gives up.
     """
 
     pattern: str
@@ -48,11 +48,11 @@ def parse_rules(text: str) -> tuple[RetryRule, ...]:
     """Read the retry section as ``exim -bP config`` prints it, from ``begin retry`` on.
 
     Raises:
-        mxlib.base.errors.ParseError: there is none, or a line of it is no rule.
+        mxlib.base.errors.ParseError: there is none, or one of its lines is no rule.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if not lines or lines[0] != "begin retry":
-        raise ParseError("the MTA's retry rules cannot be told")
+        raise ParseError("the MTA's retry rules are unknown: its configuration shows no section 'begin retry'")
     end = next((number for number, line in enumerate(lines[1:], 1) if line.startswith("begin ")), len(lines))
     return tuple(_rule(line) for line in lines[1:end])
 
@@ -71,7 +71,7 @@ def _rule(line: str) -> RetryRule:
 
 
 def _cutoff(algorithms: str) -> float:
-    """Of ``F,2h,15m; G,16h,1h,1.5; F,4d,6h``: the time-out of the last; a rule without any never retries."""
+    """The time-out of the last algorithm of ``F,2h,15m; G,16h,1h,1.5; F,4d,6h``; a rule without any never retries."""
     parts = [part.strip() for part in algorithms.split(";") if part.strip()]
     if not parts:
         return 0.0
@@ -82,27 +82,26 @@ def _cutoff(algorithms: str) -> float:
 
 
 def sender_patterns(rules: Sequence[RetryRule]) -> tuple[str, ...]:
-    """The plain patterns for senders that the rules ask about, in order, each once."""
+    """Return the plain patterns for senders in the rules, in order, each once."""
     known = dict.fromkeys(one for rule in rules for one in rule.senders if _SIMPLE_SENDER.fullmatch(one))
     return tuple(known)
 
 
 def matches_sender(pattern: str, sender: str) -> bool:
-    """Whether a plain pattern (``*``, ``*@domain``, ``user@domain``) fits an envelope sender."""
+    """Whether a plain pattern (``*``, ``*@domain``, ``user@domain``) matches an envelope sender."""
     sender = sender.lower()
     return pattern in ("*", sender) or (pattern.startswith("*@") and sender.endswith(pattern[1:]))
 
 
 def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str]) -> float:
-    """The least time, in seconds, after which Exim may give up on a message to a domain.
+    """Return the shortest time, in seconds, after which Exim may give up on a message to a domain.
 
-    A rule whose conditions cannot be judged from here (a lookup, one kind of failure only) may apply: its cutoff counts
-    if it is less. Without any rule the first temporary failure is final.
+    A rule with a condition that cannot be judged here (a lookup, one kind of failure) may apply: its cutoff counts if
+    it is shorter. Without any rule the first temporary failure is final.
 
-    Arguments:
-        rules: the rules, in order.
+    Args:
         domain: of the recipient, lower case.
-        matched: which of :func:`sender_patterns` fit the envelope sender.
+        matched: those of :func:`sender_patterns` that match the envelope sender.
     """
     found = []
     for rule in rules:
@@ -116,7 +115,7 @@ def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str]) ->
 
 
 def _fits_domain(pattern: str, domain: str) -> bool | None:
-    """None: cannot be told."""
+    """Whether a pattern is for a domain; None where that is unknown."""
     if pattern == "*":
         return True
     local, at, of = pattern.rpartition("@")
@@ -129,7 +128,7 @@ def _fits_domain(pattern: str, domain: str) -> bool | None:
 
 
 def _fits_error(error: str, domain: str) -> bool | None:
-    """Whether a rule is about any failure there; a full mailbox is one of local deliveries alone (spec.txt)."""
+    """Whether a rule is for every failure at a domain; a full mailbox concerns local deliveries only (spec.txt)."""
     if error == "*":
         return True
     return False if error.startswith("quota") and domain != LOCAL else None
@@ -143,7 +142,7 @@ def _fits_sender(rule: RetryRule, matched: Collection[str]) -> bool | None:
 
 @dataclass(frozen=True)
 class Rules:
-    """Exim's retry rules as a drain asks them.
+    """Exim's retry rules, as a drain uses them.
 
     Attributes:
         rules: in order.
@@ -153,15 +152,15 @@ class Rules:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The plain patterns for senders that the rules ask about."""
+        """Plain patterns for senders in the rules."""
         return sender_patterns(self.rules)
 
     def after(self, domain: str, senders: str) -> timedelta:
-        """Return the least time after which Exim may give up.
+        """Return the shortest time after which Exim may give up.
 
         Args:
             domain: of the recipient, lower case.
-            senders: numbers of the classes that fit, from 1, such as ``1,3``; ``-`` for none.
+            senders: numbers of the classes that match, from 1, such as ``1,3``; ``-`` for none.
         """
         numbers = [int(number) for number in senders.split(",") if number.isdigit()]
         matched = [self.classes[number - 1] for number in numbers if number <= len(self.classes)]

@@ -1,8 +1,8 @@
 """Queue runners of our own on the host.
 
-What is tried is chosen on the host when the runners start, and handed to Exim by message id (``exim -Mc``): an ordinary
-attempt, which respects retry hints and does not wake frozen messages. The runners are a transient unit that ends by
-itself at the deadline, also if the management host dies meanwhile.
+The messages are chosen on the host when the runners start, and passed to Exim by id (``exim -Mc``): an ordinary
+attempt, which obeys retry hints and does not thaw frozen messages. The runners are a transient unit that ends by itself
+at the deadline, even if the management host dies.
 """
 
 from mxlib.model.on_host import quoted
@@ -10,21 +10,21 @@ from mxlib.mta.exim import names as exim
 
 UNIT = "mx-drain.service"
 _BATCH = 5
-"""Messages handed to one runner at once: after the deadline a runner finishes its batch, no more."""
+"""Messages that one runner gets at once: after the deadline a runner only finishes its batch."""
 _FLAG = "/run/mx-drain.go"
 _WORK = "/run/mx-drain.sh"
 
 STOP = f"# stop our queue runners\nrm -f {_FLAG} {_WORK}\nsystemctl stop {UNIT} 2>/dev/null || true"
-"""Begin no further attempt; those under way end by themselves."""
+"""Start no further attempt; those under way end by themselves."""
 
 
 def start_script(choose: str, runners: int, seconds: int) -> str:
-    """Start our queue runners: so many side by side, none beginning a batch after the time is over.
+    """Return the script that starts our queue runners; none of them begins a batch after the time is over.
 
-    Arguments:
+    Args:
         choose: a script that prints the ids of the messages to try.
-        runners: how many.
-        seconds: how long.
+        runners: number of runners side by side.
+        seconds: time after which no batch is begun.
     """
     batch = f'[ -e {_FLAG} ] && [ "$(date +%s)" -lt "$0" ] || exit 0; {exim.BINARY} -Mc "$@" </dev/null || :'
     work = f"""\
@@ -34,7 +34,7 @@ ids=$(
 ) || exit
 printf '%s\\n' "$ids" | xargs -r -n {_BATCH} -P {runners} sh -c {quoted(batch)} "$end"
 """
-    # a file, as systemd would expand what looks like a variable in an argument; KillMode: deliveries outlive a stop
+    # a file, as systemd would expand variables in an argument; KillMode: deliveries survive a stop
     return f"""\
 # try messages of the queue
 touch {_FLAG}

@@ -1,8 +1,7 @@
-"""Exim on a host: its unit, its listeners and every process of it.
+"""Exim on a host: its unit, its listeners and its processes.
 
-There is no master process: the daemon listens and starts queue runners, deliveries are processes of their own, and
-local programs submit at any time. "Stopped" therefore means: no process at all. The unit's main PID is 0 (a generated
-sysv unit).
+There is no master process: the daemon listens and starts queue runners, each delivery is a process, and local programs
+submit at any time. So "stopped" means no process at all. The unit's main PID is 0 (a generated sysv unit).
 """
 
 import re
@@ -20,8 +19,8 @@ from mxlib.mta.service import MtaFacts, MtaProcess, Role
 UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {HOLD_FILE} ]; then echo yes; else echo no; fi")
 VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=30)
-# By the executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)".
-# A count is said only where the list was there: this very awk is a process with an executable.
+# By executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)". A count
+# is printed only where the list could be read: this awk itself has an executable.
 COUNT = f"""\
 readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '
 $0 == exe || $0 == exe " (deleted)" {{ mta++ }}
@@ -41,7 +40,7 @@ echo end
 
 
 def _role(pid: int, parent: int, command: str, pids: frozenset[int], found: sockets.SocketFacts) -> Role:
-    """Sockets first, as they cannot lie; then the arguments (Exim's spec.txt, "The Exim command line")."""
+    """The role by sockets first, which are certain; then by arguments (Exim's spec.txt, "The Exim command line")."""
     if any(pid in _pids(listener) for listener in found.listening) and parent not in pids:
         return Role.DAEMON
     for connection in found.established:
@@ -61,12 +60,12 @@ def _pids(socket: sockets.Socket) -> frozenset[int]:
 def parse_processes(text: str, found: sockets.SocketFacts) -> tuple[MtaProcess, ...]:
     """Read the section about processes.
 
-    Arguments:
+    Args:
         text: its output.
-        found: the sockets, which tell a process's role.
+        found: the sockets, by which roles are found.
 
     Raises:
-        mxlib.base.errors.ParseError: it does not end as it must, or a line has another form.
+        mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
     *lines, end = text.splitlines() or [""]
     if end != "end":
@@ -80,13 +79,13 @@ def parse(outputs: Outputs) -> MtaFacts:
     """Read the answers of the sections.
 
     Raises:
-        mxlib.base.errors.ParseError: one of them cannot be told.
+        mxlib.base.errors.ParseError: one of them has another form.
     """
     found = sockets.parse(outputs)
     processes = parse_processes(outputs[PROCESSES.name].text(), found)
     units = parse_show(outputs[UNIT.name].text())
     if len(units) != 1:
-        raise ParseError(f"no unit {exim.UNIT}")
+        raise ParseError(f"systemctl did not show {exim.UNIT}")
     pids = frozenset(process.pid for process in processes)
     listeners = tuple(socket for socket in found.listening if _pids(socket) & pids)
     hold_file = parse_hold(outputs[HOLD.name].text())
@@ -98,22 +97,22 @@ def parse_version(outputs: Outputs) -> str:
     """Read the MTA's upstream version.
 
     Raises:
-        mxlib.base.errors.ParseError: it does not say.
+        mxlib.base.errors.ParseError: the answer does not begin with it.
     """
     version = re.match(r"Exim version (\S+)", outputs[VERSION.name].text())
     if version is None:
-        raise ParseError("the version of the MTA cannot be told")
+        raise ParseError("the version of the MTA is unknown")
     return version[1]
 
 
 def parse_hold(text: str) -> bool:
-    """Read whether the file is there that holds the MTA.
+    """Read whether the file exists that holds the MTA.
 
     Raises:
-        mxlib.base.errors.ParseError: neither yes nor no.
+        mxlib.base.errors.ParseError: it is neither yes nor no.
     """
     if text.strip() not in ("yes", "no"):
-        raise ParseError("whether the MTA is held cannot be told")
+        raise ParseError(f"whether the MTA is held is unknown: expected yes or no, got {text.strip()[:40]!r}")
     return text.strip() == "yes"
 
 

@@ -111,7 +111,7 @@ def test_for_a_program_it_says_the_same(look, capsys):
 
 def test_a_host_without_nft_is_unknown_in_one_line_and_says_where_the_rest_is(look, capsys, caplog):
     assert look(depool=NO_NFT) is Outcome.UNKNOWN
-    assert "nft cannot tell: sh: 1: nft: not found" in caplog.messages[-1]
+    assert "nft cannot show the table inet mx_depool: sh: 1: nft: not found" in caplog.messages[-1]
     assert f"cookbook sre.mail.status {samples.ONE}" in caplog.messages[-1]
     assert "Traceback" not in caplog.text
     assert json.loads(capsys.readouterr().out)["outcome"] == "UNKNOWN"

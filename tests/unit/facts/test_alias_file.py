@@ -1,4 +1,4 @@
-"""An alias file: its figures, and how its entries are brought into one form."""
+"""An alias file: its figures, and how its entries are normalized."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Alias generators: what systemd, the journal and the file tell, and how the file is brought into one form."""
+"""Alias generators: what systemd, the journal and the file say."""
 
 import subprocess
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which boot this is, and what its command line says of a panic."""
+"""The current boot of a host."""
 
 from datetime import UTC, datetime
 
@@ -16,19 +16,11 @@ def test_boot():
     assert str(facts.boot_id) == "d2733336-726a-420a-b3f7-ca0891c26301"
     assert facts.booted_at == datetime(2025, 11, 21, 2, 6, 21, tzinfo=UTC)
     assert facts.cmdline.startswith("BOOT_IMAGE=/boot/vmlinuz-6.1.0-56-cloud-amd64 root=")
-    assert facts.panic_s is None
-
-
-@pytest.mark.parametrize(
-    ("cmdline", "seconds"), [("ro panic=20", 20), ("panic=0 ro", None), ("panic=5 x panic=-1", -1), ("kpanic=3", None)]
-)
-def test_panic_on_the_command_line(cmdline, seconds):
-    assert fact(boot.SOURCE, BOOT.replace("ro console", f"{cmdline} console")).panic_s == seconds
 
 
 @pytest.mark.parametrize(
     "answer", ["", "boot-id \nbooted 1\ncmdline x\n", BOOT.replace("booted 1763690781\n", ""), "boot-id nan\n"]
 )
-def test_a_boot_that_cannot_be_told_is_unknown(answer):
+def test_a_boot_that_cannot_be_read_is_unknown(answer):
     with pytest.raises(FactUnknownError):
         fact(boot.SOURCE, answer)

@@ -29,11 +29,11 @@ def test_without_the_module_nothing_is_tracked():
 
 
 def test_counters_without_a_size_are_no_sign_that_nothing_is_tracked():
-    with pytest.raises(FactUnknownError, match="how many connections fit cannot be read"):
+    with pytest.raises(FactUnknownError, match="the size of its table cannot be read"):
         fact(conntrack.SOURCE, fixture("host/nf_conntrack-stat.txt") + "count 50\n")
 
 
 @pytest.mark.parametrize("answer", ["", SIZES, "entries found\n1\n" + SIZES, "garbage\n"])
-def test_counters_that_cannot_be_told_are_unknown(answer):
+def test_counters_that_cannot_be_read_are_unknown(answer):
     with pytest.raises(FactUnknownError):
         fact(conntrack.SOURCE, answer)

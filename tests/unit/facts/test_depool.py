@@ -92,7 +92,7 @@ def test_anything_between_is_partly(table, head):
 @pytest.mark.parametrize(
     "table", ["Error: Operation not permitted\ncode 1\n", "sh: nft: not found\ncode 127\n", "", TABLE[:-7]]
 )
-def test_what_nft_cannot_tell_is_unknown(table):
+def test_an_nft_that_fails_leaves_the_ports_unknown(table):
     with pytest.raises(ParseError):
         read(table)
 
@@ -196,7 +196,7 @@ def listed(rules, head="", chain="input"):
         (EVERY, "\tflags dormant\n\n", ()),
     ],
 )
-def test_only_what_stands_in_the_way_of_every_sender_counts_as_closed(rules, head, closed):
+def test_only_rules_that_reset_every_sender_count_as_closed(rules, head, closed):
     found = read(listed(rules, head), TAKEN + "file yes\nunit enabled\n")
     assert found.closed_ports == closed
     assert found.ports is (Ports.CLOSED if closed else Ports.PARTLY)
@@ -223,5 +223,5 @@ def test_the_error_of_a_damaged_record_says_how_to_get_out():
     ],
 )
 def test_an_nft_that_is_missing_or_fails_is_never_taken_for_open_ports(said):
-    with pytest.raises(ParseError, match="nft cannot tell"):
+    with pytest.raises(ParseError, match="nft cannot show the table inet mx_depool"):
         read(said)

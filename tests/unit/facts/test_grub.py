@@ -92,7 +92,7 @@ def test_an_environment_that_grub_cannot_write(medium, why):
 
 
 @pytest.mark.parametrize("config", ["x", "set default=0\n", "menuentry 'a' {\n}\n"])
-def test_a_menu_that_cannot_be_told_is_unknown(config):
+def test_a_menu_that_cannot_be_read_is_unknown(config):
     with pytest.raises(FactUnknownError):
         grub_facts(config)
 

@@ -1,4 +1,4 @@
-"""Temporary holes: what is written down of them, and rules that belong to none."""
+"""Temporary holes: their records, and rules that belong to none."""
 
 import base64
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def test_a_hole_with_its_timer_and_its_rules(timer, rule, armed, ruled):
     assert found.now == datetime.fromtimestamp(1795236000, tz=UTC)
 
 
-def test_rules_that_no_hole_is_written_down_for_are_strays():
+def test_rules_of_which_there_is_no_record_are_strays():
     found = with_hole(FERM, "").get(hole.SOURCE)
     assert (found.holes, found.strays) == ((), (ID,))
 

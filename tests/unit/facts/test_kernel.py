@@ -114,7 +114,7 @@ def test_a_held_kernel_and_an_unsigned_one_and_a_debug_package():
 
 
 @pytest.mark.parametrize("answer", ["", "running \n", "running $(reboot)\n", kernel_answer() + "running 5\n"])
-def test_a_running_kernel_that_cannot_be_told_is_unknown(answer):
+def test_a_running_kernel_that_cannot_be_read_is_unknown(answer):
     with pytest.raises(FactUnknownError):
         fact(kernel.SOURCE, answer)
 

@@ -37,7 +37,7 @@ def test_our_own_session_on_debian_13_is_nobody() -> None:
 @pytest.mark.parametrize(
     "line", [PERSON, PERSON_IN_C, CONSOLE, OLDER, "who op :0 2026-11-27 23:53", "who something new"]
 )
-def test_whoever_may_be_a_person_is_one(line: str) -> None:
+def test_a_line_that_may_be_a_person_counts_as_one(line: str) -> None:
     (found,) = busy(OURS, line)
     assert found == " ".join(line.removeprefix("who ").split())
 

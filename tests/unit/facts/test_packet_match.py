@@ -8,7 +8,12 @@ from mxlib.facts.packet_match import Packet, is_one, matches, values
 
 PACKET = Packet("192.0.2.50", "192.0.2.11", 25, "ens5")
 PACKET6 = Packet("2001:db8:77::50", "2001:db8:77::11", 25, "ens5")
-SETS = {"mail": [25, {"range": [465, 587]}], "services": [[25, {"accept": None}]], "odd": [25, {"new": 1}]}
+SETS = {
+    "mail": [25, {"range": [465, 587]}],
+    "services": [[25, {"accept": None}]],
+    "elsewhere": [[26, {"accept": None}]],
+    "odd": [25, {"new": 1}],
+}
 PORT = {"payload": {"protocol": "tcp", "field": "dport"}}
 SENDER = {"payload": {"protocol": "ip", "field": "saddr"}}
 FLAGS = {"payload": {"protocol": "tcp", "field": "flags"}}
@@ -37,6 +42,9 @@ def held(left: Any, operator: str, right: Any, packet: Packet = PACKET) -> bool 
         (PORT, "==", "@mail", True),
         (PORT, "==", "@services", True),
         (PORT, "==", "@nothing", None),
+        (PORT, "==", "@elsewhere", False),
+        (PORT, "==", {"range": [25, 30]}, True),
+        (PORT, "==", {"range": ["smtp", 30]}, None),
         (PORT, "<", 26, True),
         (PORT, "<", 25, False),
         (PORT, "<=", 25, True),
@@ -61,7 +69,11 @@ def held(left: Any, operator: str, right: Any, packet: Packet = PACKET) -> bool 
         (FLAGS, "==", ["syn", "ack"], False),
         ({"&": [FLAGS, ["fin", "syn", "rst", "ack"]]}, "==", "syn", True),
         ({"&": [FLAGS, {"|": ["syn", "ack"]}]}, "==", {"|": ["syn", "ack"]}, False),
+        ({"&": [FLAGS, "syn"]}, "==", "syn", True),
         ({"&": [FLAGS, ["odd"]]}, "==", "syn", None),
+        ({"payload": {"protocol": "ip", "field": "protocol"}}, "==", "tcp", True),
+        (meta("mark"), "==", 0, True),
+        (meta("iifname"), "==", 5, None),
         (meta("l4proto"), "==", "tcp", True),
         (meta("l4proto"), "==", "0x06", True),
         (meta("l4proto"), "==", "udp", False),
@@ -108,6 +120,8 @@ def test_no_match_on_another_protocol_holds_whatever_its_sense(left: Any, operat
 @pytest.mark.parametrize(("packet", "holds"), [(PACKET, True), (PACKET6, False)])
 def test_a_field_of_one_family(packet: Packet, holds: bool) -> None:
     assert held(SENDER, "==", NET, packet) is holds
+    assert held(SENDER, "!=", NET, packet) is False, "neither sense holds for the other family"
+    assert held(meta("protocol"), "==", "ip6", packet) is not holds
     assert held({"payload": {"protocol": "th", "field": "dport"}}, "==", 25, packet) is True
     assert held(meta("nfproto"), "==", "ipv6", packet) is not holds
 
@@ -120,6 +134,7 @@ JOINED = {"concat": [SENDER, PORT]}
     [
         ({"concat": ["192.0.2.50", 25]}, True),
         ({"concat": [NET, {"range": [20, 30]}]}, True),
+        ({"concat": ["192.0.2.50", "*"]}, True),
         ({"concat": ["192.0.2.50", 26]}, False),
         ({"concat": [{"new": 1}, 25]}, None),
         ({"concat": [{"new": 1}, 26]}, False),

@@ -100,7 +100,7 @@ def test_a_line_that_is_no_property_makes_the_states_unknown(odd: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["reloading", "refreshing"])
-def test_a_unit_that_reads_its_configuration_anew_runs(state: str) -> None:
+def test_a_unit_that_reloads_its_configuration_runs(state: str) -> None:
     changed = host(unit_states=lambda text: text.replace("ActiveState=active", f"ActiveState={state}"))
     assert judge("units", changed).status is Status.OK
 
@@ -143,7 +143,7 @@ def test_failures_in_the_journal():
 
 
 @pytest.mark.parametrize(("shown", "failures"), [("", "end\n"), (show("a.service"), ""), (show("a.service"), "x\n")])
-def test_units_that_cannot_be_told_are_unknown(shown, failures):
+def test_units_that_cannot_be_read_are_unknown(shown, failures):
     with pytest.raises(FactUnknownError):
         read_units(shown, failures)
 

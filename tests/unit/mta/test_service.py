@@ -6,7 +6,7 @@ from mxlib.facts.sockets import Socket
 from mxlib.facts.units import UnitState
 from mxlib.mta.service import MtaFacts, MtaProcess, Role
 
-UNIT = UnitState("mta.service", "loaded", "active", "running", "enabled", "success")
+UNIT = UnitState("mta.service", "loaded", "active", "enabled", "success")
 DAEMON = MtaProcess(400, 1, "mta", Role.DAEMON)
 RUNNERS = tuple(MtaProcess(pid, 400, "mta -q", Role.RUNNER) for pid in (401, 402))
 LISTENER = Socket("0.0.0.0", 25, "0.0.0.0", 0)
@@ -36,6 +36,6 @@ def test_processes_of_a_role():
     ],
 )
 def test_its_unit_says_whether_it_comes_up(load, file_state, masked, enabled):
-    unit = UnitState("mta.service", load, "active", "running", file_state, "success")
+    unit = UnitState("mta.service", load, "active", file_state, "success")
     facts = MtaFacts(unit, "1.0", (), ())
     assert (facts.masked, facts.enabled) == (masked, enabled)

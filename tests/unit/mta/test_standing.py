@@ -76,7 +76,7 @@ def test_a_host_whose_systemd_does_not_answer_is_unknown_with_the_cause():
     text = STANDING[: STANDING.index("units\n")] + "units\nend\n"
     why = "Failed to connect to bus: No such file or directory"
     answer = {"standing": dataclasses.replace(output(text, "standing")["standing"], errors=f"{why}\n")}
-    with pytest.raises(ParseError, match=f"where the host stands is not all there: {why}"):
+    with pytest.raises(ParseError, match=f"where the host stands could not be read completely: {why}"):
         standing.parse({**answer, **output(f"token 0\ntable\n{ABSENT}")})
 
 

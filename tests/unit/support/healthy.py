@@ -90,7 +90,7 @@ HOLE_RULE = "-A INPUT -s 2001:db8:51::10/128 -m comment --comment mx-hole-2001-d
 
 
 def with_hole(name, timer="active", rule=HOLE_RULE):
-    """A host on which a hole was opened; without a timer's state nothing is written down of it."""
+    """A host on which a hole was opened; without a timer's state there is no record of it."""
     line = f"hole 2001-db8-51--10 {timer} {base64.b64encode(HOLE.encode()).decode()}\n" if timer else ""
     return host(
         name,

@@ -44,7 +44,7 @@ class Queue:
 
     def flow(self):
         done, self.completed = self.completed, 0
-        return f"arrived 0\ncompleted {done}\ndelivered {done}\ndeferred 0\nfailed 0\nlost 0\nmark 1 10 5\nruns 0\n"
+        return f"arrived 0\ncompleted {done}\ndelivered {done}\nfailed 0\nlost 0\nmark 1 10 5\nruns 0\n"
 
     def backlog(self):
         now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.clock.monotonic())

@@ -109,7 +109,7 @@ class ToyMta:
 
         def parse(outputs: Mapping[str, Any]) -> MtaFacts:
             rows = [line.split() for line in outputs[asked.name].text().splitlines() if line != "end"]
-            unit = UnitState("toy.service", "loaded", "active" if rows else "inactive", "", "enabled", "success")
+            unit = UnitState("toy.service", "loaded", "active" if rows else "inactive", "enabled", "success")
             found = tuple(MtaProcess(int(pid), 1, f"toy {role}", Role(role)) for pid, role in rows)
             return MtaFacts(unit, "1.0", (), found)
 
@@ -195,8 +195,8 @@ settle() {{ sync {self.root}/log; }}
         def parse(outputs: Mapping[str, Any]) -> Flow:
             found = whole.parse(outputs)
             of = {kind: sum(event.kind is kind for event in found.events) for kind in EventKind}
-            return Flow(of[EventKind.ARRIVED], of[EventKind.COMPLETED], of[EventKind.DELIVERED],
-                        of[EventKind.DEFERRED], 0, False, found.mark, False)  # fmt: skip
+            return Flow(of[EventKind.ARRIVED], of[EventKind.COMPLETED], of[EventKind.DELIVERED], 0, False,
+                        found.mark, False)  # fmt: skip
 
         return Source("toy-flow", whole.sections, parse)
 

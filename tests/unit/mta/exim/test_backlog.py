@@ -57,7 +57,7 @@ def test_what_the_log_says_of_a_destination(spool):
     assert set(found.took) == {"2001:db8::1"}
 
 
-def test_senders_are_told_apart_where_the_retry_rules_do(spool):
+def test_senders_are_kept_apart_where_the_retry_rules_do(spool):
     spool.put("a@x.test", sender="Wiki@lab.test")
     spool.put("a@x.test", sender="joe@lab.test")
     spool.put("a@x.test", sender="")

@@ -79,7 +79,7 @@ def test_a_message_that_is_done_but_for_one_recipient_goes_where_that_one_is(spo
     assert spool.choose("try x.test - - 9\n") == [ours]
 
 
-def test_what_lies_between_the_scripts_is_removed(spool):
+def test_intermediate_files_are_removed(spool):
     spool.put("a@x.test")
     spool.choose("try x.test - - 9\n")
     assert [path.name for path in spool.path.iterdir() if path.name.startswith("mx-drain")] == []

@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -100,34 +100,46 @@ def test_without_a_log_nothing_is_known(host):
 
 
 def test_a_clock_that_was_just_changed_makes_the_last_minutes_unknown(tmp_path):
-    told = exim_says(tmp_path, log_file_path=f"{tmp_path}/%slog")
+    through = exim_says(tmp_path, log_file_path=f"{tmp_path}/%slog")
     (tmp_path / "mainlog").touch()
     fake = 'date() { case "$*" in +%z) echo +0100 ;; *%z) echo +0200 ;; *) command date "$@" ;; esac; }\n'
-    done = ask(fake + told(maillog.RECENT_SECTION.script))
+    done = ask(fake + through(maillog.RECENT_SECTION.script))
     assert (done.returncode, done.stderr) == (4, "the clock has just been changed\n")
 
 
 def test_a_dated_log_is_followed_from_day_to_day(tmp_path):
-    told = exim_says(tmp_path, log_file_path=f": syslog : {tmp_path}/%slog-%D")
+    through = exim_says(tmp_path, log_file_path=f": syslog : {tmp_path}/%slog-%D")
     yesterday = tmp_path / "mainlog-20261120"
     yesterday.write_text(lines("<= a@lab.test U=root P=local S=1"))
-    found = ask(told(maillog.MARK.script)).stdout
+    found = ask(through(maillog.MARK.script)).stdout
     mark = fact(maillog.MARK_SOURCE, found)
     with yesterday.open("a") as file:
         file.write(lines("=> b@ok.test R=r T=t"))
     (tmp_path / f"mainlog-{datetime.now():%Y%m%d}").write_text(lines("Completed"))
     first = maillog.growth_source(mark)
-    piece = fact(first, ask(told(first.sections[0].script)).stdout)
+    piece = fact(first, ask(through(first.sections[0].script)).stdout)
     assert ([event.kind for event in piece.events], piece.lost, piece.whole) == ([EventKind.DELIVERED], False, False)
     second = maillog.growth_source(piece.mark)
-    rest = fact(second, ask(told(second.sections[0].script)).stdout)
+    rest = fact(second, ask(through(second.sections[0].script)).stdout)
     assert ([event.kind for event in rest.events], rest.lost, rest.whole) == ([EventKind.COMPLETED], False, True)
 
 
 def test_a_log_that_goes_to_syslog_alone_is_unknown(tmp_path):
-    told = exim_says(tmp_path, log_file_path="syslog")
-    done = ask(told(maillog.MARK.script))
+    through = exim_says(tmp_path, log_file_path="syslog")
+    done = ask(through(maillog.MARK.script))
     assert (done.returncode, done.stderr) == (3, "Exim has no log file: syslog\n")
+
+
+@pytest.mark.parametrize(("said", "minutes"), [("+0000", 0), ("+0530", 330), ("-0330", -210), ("+1400", 840)])
+def test_the_zone_of_the_host(said, minutes):
+    zone = mainlog.parse_zone(f"last\nzone {said}\nmark 1 2 3\n")
+    assert zone.utcoffset(None) == timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize("text", ["", "zone\n", "zone UTC\n", "zone +00:00\n", "a zone +0000\n", "zone +0000 \n"])
+def test_a_zone_of_another_form_is_unknown(text):
+    with pytest.raises(ParseError, match="zone is unknown"):
+        mainlog.parse_zone(text)
 
 
 # --- marks
@@ -148,7 +160,7 @@ def test_what_is_no_mark(text):
         mainlog.parse_mark(text)
 
 
-def test_the_mark_of_a_place_holds_what_stands_before_it(log):
+def test_the_mark_of_a_place_is_a_checksum_of_what_precedes_it(log):
     log.write_text("x" * 5000)
     marks = [mainlog.parse_mark(ask(f"{mainlog.FUNCTIONS}mark_at {log} {n}").stdout) for n in (0, 1000, 5000)]
     assert [mark.offset for mark in marks] == [0, 1000, 5000]
@@ -187,6 +199,6 @@ def test_growth_that_is_lost_begins_with_the_present_log_unless_more_was_asked_f
         ("", ""),
     ],
 )
-def test_the_mark_of_a_line_stands_behind_its_id(line, mark):
+def test_the_mark_of_a_line_follows_its_id(line, mark):
     program = f"{mainlog.MARK_OF}{{ print mark_of() }}"
     assert ask(f"printf '%s\\n' '{line}' | awk '{program}'").stdout == f"{mark}\n"

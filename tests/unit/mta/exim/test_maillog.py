@@ -68,13 +68,13 @@ def test_a_recent_log_that_is_missing_or_cut_short_is_unknown(host, log):
 
 @pytest.mark.parametrize("host_zone", ["Asia/Tokyo", "America/New_York"])
 def test_the_lines_are_in_exims_own_zone(tmp_path, host_zone):
-    told = exim_says(tmp_path, timezone="UTC", log_file_path=f"{tmp_path}/%slog")
+    through = exim_says(tmp_path, timezone="UTC", log_file_path=f"{tmp_path}/%slog")
     young, old = (datetime.now(UTC) - timedelta(minutes=one) for one in (2, 240))
     (tmp_path / "mainlog").write_text("".join(
         f"{when:%Y-%m-%d %H:%M:%S} {ID} == b@{where}.test R=r T=t defer (111): Connection refused\n"
         for when, where in ((old, "old"), (young, "young"))
     ))  # fmt: skip
-    done = ask(told(maillog.RECENT_SECTION.script), TZ=host_zone)
+    done = ask(through(maillog.RECENT_SECTION.script), TZ=host_zone)
     found = fact(maillog.RECENT_SOURCE, done.stdout)
     assert {event.domain for event in found.events} == {"young.test"}
     assert abs((found.events[0].when - young).total_seconds()) < 1

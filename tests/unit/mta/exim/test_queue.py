@@ -75,7 +75,7 @@ def test_a_message_that_goes_while_it_is_looked_at_is_left_out(spool):
 
 
 @pytest.mark.parametrize("count", ["", "\n", "nan\n", "-1\n", "exim: permission denied\n", "4\n5\n"])
-def test_a_count_that_cannot_be_told_is_unknown(spool, count):
+def test_a_count_that_cannot_be_read_is_unknown(spool, count):
     with pytest.raises(FactUnknownError):
         read(spool, count=count)
 

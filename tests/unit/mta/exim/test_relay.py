@@ -35,7 +35,7 @@ def test_the_reply_to_the_recipient_or_to_the_sender(sender: str, recipient: str
      f"{GREETING}500 what\r\n503 first\r\n503 first\r\n{QUIT}"],
 )  # fmt: skip
 def test_a_session_that_did_not_come_so_far_is_unknown(text: str) -> None:
-    with pytest.raises(FactUnknownError, match="did not come to its recipient"):
+    with pytest.raises(FactUnknownError, match="did not get to its recipient"):
         fact(relay.SOURCE, text)
 
 

@@ -78,7 +78,7 @@ def test_roles_by_sockets():
 @pytest.mark.parametrize(
     "answer", [{"version": ""}, {"show": ""}, {"hold": ""}, {"processes": "x"}, {"listening": "nonsense\n"}]
 )
-def test_an_mta_that_cannot_be_told_is_unknown(answer):
+def test_an_mta_that_cannot_be_read_is_unknown(answer):
     with pytest.raises(FactUnknownError):
         read_mta(**answer)
 
