@@ -200,6 +200,14 @@ def test_what_nft_cannot_show_is_taken_from_the_tool_that_loaded_it() -> None:
     assert on_paper(alone, 4, "192.0.2.50", 25) is None
 
 
+def test_the_rules_of_each_family_are_taken_from_its_own_tool() -> None:
+    hidden = [{"xt": None}, {"drop": None}]
+    tables = [nft_chain(f"{family} filter", "INPUT", hidden, **hooked(0)) for family in ("ip", "ip6")]
+    found = read(printed(*tables), of_iptables_nft("-A INPUT -p tcp -m tcp --dport 25 -j ACCEPT\n", "ip6"))
+    assert on_paper(found, 6, "2001:db8:77::50", 25) is True
+    assert on_paper(found, 4, "192.0.2.50", 25) is None
+
+
 def test_what_nft_can_show_is_not_taken_twice() -> None:
     nft = printed(nft_chain("ip filter", "INPUT", [{"accept": None}], **hooked(0)))
     found = read(nft, of_iptables_nft("-A INPUT -j DROP\n"))

@@ -59,7 +59,8 @@ def test_a_real_ruleset_of_nft() -> None:
         (match({"fib": {"result": "type"}}, "local"), "other:fib"),
         ({"xt": None}, "other:xt"),
         ({"limit": {"rate": 5}}, "other:limit"),
-        ({"vmap": {"key": PORT, "data": {"set": []}}}, "other:vmap"),
+        ({"vmap": {"key": PORT, "data": {"set": [[25, {"accept": None}]]}}}, "other:vmap"),
+        ({"vmap": {"key": STATE, "data": "@named"}}, "other:vmap"),
     ],
 )
 def test_what_a_rule_of_nft_looks_at(expression: Any, condition: str) -> None:
@@ -89,6 +90,12 @@ def test_what_a_rule_of_nft_does(verdict: Any, action: Action, target: str) -> N
 def test_ports_of_a_rule_and_of_a_set(right: Any, ports: set[int]) -> None:
     named = {"set": {"family": "inet", "table": "filter", "name": "mail", "elem": [587]}}
     assert rules_of(match(PORT, right), {"accept": None}, more=[named])[0].ports == ports
+
+
+def test_each_match_of_a_rule_keeps_what_it_says() -> None:
+    sender = match({"payload": {"protocol": "ip", "field": "saddr"}}, "192.0.2.1")
+    (found,) = rules_of(match(STATE, "new"), match(PORT, 25), sender, {"accept": None})
+    assert (found.conditions, found.states, found.ports) == ({"state", "dport", "saddr"}, {"new"}, {25})
 
 
 def test_a_verdict_map_over_states_is_a_rule_for_each() -> None:

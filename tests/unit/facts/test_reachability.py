@@ -22,6 +22,11 @@ def test_a_line_of_an_unknown_form_makes_the_access_unknown(odd: str) -> None:
     assert found == AccessFacts("failed", False, ("policy drop;",))
 
 
+def test_a_unit_that_was_not_read_is_unknown() -> None:
+    found = facts_of({reachability.SECTION: "listens\nend\n"}).get(reachability.SOURCE)
+    assert found == AccessFacts("unknown", True, ())
+
+
 def asked(folder: Path, **programs: str) -> AccessFacts:
     """What the section finds on a host with these programs; a kernel with legacy tables has a grep that finds them."""
     for name in ("grep", "head", "sed", "tail"):
