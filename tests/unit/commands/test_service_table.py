@@ -95,9 +95,9 @@ def test_what_is_wrong_is_failed_and_says_why(column, read, shown, why):
     [
         ("ports", {"answers": {ONE: answer(depool=depool(table=TABLE.format("sh: 1: nft: not found\n", 127)))}}, "nft"),
         ("kernel", {"answers": {ONE: answer(kernel=said("kernel", "", code=124))}}, "no end within its time limit"),
-        ("queue", {"answers": {ONE: answer(**{"queue-count": said("queue-count", "find: denied")})}}, "not a count"),
+        ("queue", {"answers": {ONE: answer(**{"queue-count": said("queue-count", "find: denied")})}}, "a number of"),
         ("in 15 min", {"answers": {ONE: answer(**{"maillog-recent": said("maillog-recent", "")})}}, "maillog"),
-        ("up since", {"answers": {ONE: answer(boot=said("boot", ""))}}, "the boot id"),
+        ("up since", {"answers": {ONE: answer(boot=said("boot", ""))}}, "boot id"),
         ("run", {"answers": {ONE: answer(depool=said("depool", "record e30=\n" + OPEN))}}, "record cannot be read"),
         ("run", {"answers": {ONE: answer(depool=said("depool", DAMAGED + OPEN))}}, "on the host"),
         ("proven", {"answers": {ONE: answer(proven=said("proven", "cat: denied", code=1))}}, "exit code 1"),
