@@ -27,19 +27,21 @@ def judge_since(firing: Iterable[Alert], begin: datetime, own: Iterable[str], as
     """Judge whether anything has begun to fire since a moment, even behind the run's own silences.
 
     Alerts that fired before, such as the one about the reboot itself, are shown but do not count; nor do alerts that
-    somebody else has silenced.
+    somebody else has silenced. An alert that repeats a verification may rest on one made while the host was out of
+    service, however late it begins: it does not count either, as the caller has read the same from the host itself.
 
     Arguments:
         begin: the moment (UTC).
         own: ids of the run's own silences.
     """
     ours, known = frozenset(own), tuple(firing)
-    new = [one for one in known if one.since >= begin and not one.inhibited and ours.issuperset(one.silences)]
+    heard = [one for one in known if not one.inhibited and ours.issuperset(one.silences)]
+    new = [one for one in heard if one.since >= begin and not one.verified]
     if new:
         why = f"{_counted(new, 'has', 'have')} begun to fire: {_said(new)}"
         return Verdict(NAME, Status.FAILED, why, _evidence(known, asked))
-    before = f"; firing since before: {_said(known)}" if known else ""
-    return Verdict(NAME, Status.OK, f"no alert has begun to fire{before}", _evidence(known, asked))
+    others = f"; firing, and not by this: {_said(known)}" if known else ""
+    return Verdict(NAME, Status.OK, f"no alert has begun to fire{others}", _evidence(known, asked))
 
 
 def _counted(alerts: list[Alert], one: str, many: str) -> str:

@@ -18,6 +18,7 @@ from mxlib.protocols.operator import Operator
 from mxlib.roll import report as roll_report
 from mxlib.roll.survey import known_bad_entry
 
+_DAY_S = 86400.0
 NOWHERE_YET = "https://example.org/say-where-it-is-described"
 
 
@@ -62,7 +63,7 @@ class Story:
     def _spread(self, summary: roll_report.Summary, announce: Callable[[str], None]) -> None:
         """Write the metrics, the log of what operators do, and the mail."""
         if (metrics := self.section.metrics) is not None:
-            text = roll_report.metrics(summary, self.clock.now().timestamp())
+            text = roll_report.metrics(summary, self.clock.now().timestamp(), self.section.stale_days * _DAY_S)
             self._tried(lambda: replace_file(metrics, text))
         announce(summary.headline)
         self._tried(lambda: self._mail(summary))

@@ -76,6 +76,8 @@ class RollSection:
         slack: factor on the expected time of a host, which then must fit the window.
         notify: who gets a mail.
         metrics: file for the node exporter's textfile collector; None writes none.
+        stale_days: days without a run after which the alert MxRollStale fires: a day more than the longest time from one
+            window, or one start of the timer, to the next.
         task_url: URL of a task, with ``{task}`` in it, for the known-bad entry of a rollback.
     """
 
@@ -88,6 +90,7 @@ class RollSection:
     slack: float = 1.5
     notify: RollNotify = field(default_factory=RollNotify)
     metrics: Path | None = None
+    stale_days: float = 36.0
     task_url: str = "https://phabricator.wikimedia.org/{task}"
 
     def __post_init__(self) -> None:
@@ -98,4 +101,5 @@ class RollSection:
         must(self.max_failed >= 0, "max_failed", "0 or more")
         must(self.max_out >= 1, "max_out", "1 or more")
         must(math.isfinite(self.slack) and self.slack >= 1, "slack", "1 or more")
+        positive(self.stale_days, "stale_days")
         must(self.task_url.startswith("https://") and "{task}" in self.task_url, "task_url", "https://...{task}")

@@ -41,6 +41,14 @@ class Alert:
         return bool(self.silences) or self.inhibited
 
     @property
+    def verified(self) -> bool:
+        """Whether it repeats what a verification found, by the label that alerts/mx.yaml gives such an alert.
+
+        That was read up to an hour before the alert begins.
+        """
+        return self.labels.get("source") == "verify-mx"
+
+    @property
     def said(self) -> str:
         """The alert in a few words."""
         about = f" on {self.instance}" if self.instance else ""

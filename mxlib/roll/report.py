@@ -184,11 +184,12 @@ def as_json(summary: Summary) -> str:
     return json.dumps(raw, indent=2, sort_keys=True) + "\n"
 
 
-def metrics(summary: Summary, now: float) -> str:
+def metrics(summary: Summary, now: float, stale_s: float) -> str:
     """Return the summary as metrics for the node exporter's textfile collector.
 
     Arguments:
         now: seconds since 1970.
+        stale_s: seconds without a run after which the alert about that fires.
     """
     kernel = f'kernel="{_label(summary.kernel)}"'
     lines = [
@@ -201,6 +202,9 @@ def metrics(summary: Summary, now: float) -> str:
         "# HELP mx_roll_last_run_timestamp_seconds When the last run of a roll ended.",
         "# TYPE mx_roll_last_run_timestamp_seconds gauge",
         f"mx_roll_last_run_timestamp_seconds{{{kernel}}} {now:.0f}",
+        "# HELP mx_roll_stale_seconds From how many seconds without a run on somebody has to look.",
+        "# TYPE mx_roll_stale_seconds gauge",
+        f"mx_roll_stale_seconds{{{kernel}}} {stale_s:.0f}",
         "# HELP mx_roll_host How a host stands towards the kernel of the roll.",
         "# TYPE mx_roll_host gauge",
     ]

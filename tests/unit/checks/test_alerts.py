@@ -27,6 +27,9 @@ def test_only_what_is_loud_speaks_against_a_host():
         ({"silenced": ["ours", "theirs"]}, Status.OK),
         ({"inhibited": ["other"]}, Status.OK),
         ({"since": "2026-11-21T00:49:59Z"}, Status.OK),
+        ({"source": "verify-mx"}, Status.OK),
+        ({"source": "verify-mx", "silenced": ["ours"]}, Status.OK),
+        ({"source": "blackbox"}, Status.FAILED),
     ],
 )
 def test_the_soak_sees_behind_the_silences_of_the_run_and_of_nobody_else(options, status):

@@ -21,6 +21,7 @@ def test_a_wrong_value_is_refused(key, value, message):
     [
         ("roll.windows", ["nights"], "roll.windows: expected"),
         ("roll.max_failed", -1, "roll.max_failed: expected 0 or more, got -1"),
+        ("roll.stale_days", 0, "roll.stale_days: expected a number above 0"),
         ("roll.max_out", 0, "roll.max_out: expected 1 or more, got 0"),
         ("roll.task_url", "http://x/{task}", "roll.task_url: expected https://...{task}"),
         ("roll.task_url", "https://x/", "roll.task_url: expected https://...{task}"),

@@ -39,10 +39,10 @@ def test_a_plan_says_in_words_what_comes_first(first, said) -> None:
 
 
 def test_metrics_say_whether_a_person_has_to_look() -> None:
-    text = metrics(build(events(Outcome.FELL_BACK)), 1000.0)
+    text = metrics(build(events(Outcome.FELL_BACK)), 1000.0, 345600.0)
     assert 'mx_roll_stopped{kernel="6.1.0-56"} 1\n' in text
     assert 'mx_roll_host{kernel="6.1.0-56",host="mx1001.lab.test",stands="to do"} 1\n' in text
-    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(Outcome.PAUSED)), 1000.0)
+    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(Outcome.PAUSED)), 1000.0, 345600.0)
 
 
 def test_a_journal_without_an_end_is_an_interruption() -> None:

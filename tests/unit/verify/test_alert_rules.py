@@ -12,7 +12,9 @@ import yaml
 from docs.ext import cookbooks
 from lab.build import promtool
 from lab.shell import LabError
+from mxlib.checks.alerts import judge_since
 from mxlib.verify.metrics import _HELP
+from tests.unit.support.alerts import parsed, raw
 
 ROOT = Path(__file__).resolve().parents[3]
 RULES = yaml.safe_load((ROOT / "alerts" / "mx.yaml").read_text(encoding="utf-8"))
@@ -54,6 +56,13 @@ def test_a_rule_says_what_to_do_and_whose_it_is(rule: dict[str, Any]) -> None:
     assert notes["dashboard"].startswith("https://grafana.example.org/d/mx")
     assert rule["labels"]["severity"] in {"page", "warning", "task"}
     assert rule["labels"]["team"] == "mail"
+
+
+def test_a_rule_that_repeats_a_verification_says_so_and_ends_no_soak(rule: dict[str, Any]) -> None:
+    (alert,) = parsed(raw(rule["alert"], **rule["labels"]))
+    assert alert.verified is bool(_HELP.keys() & set(re.findall(r"\bmx_[a-z_]+", rule["expr"])))
+    soak = judge_since([alert], alert.since, (), alert.since)
+    assert soak.passed is alert.verified
 
 
 def test_the_command_of_a_rule_is_one(rule: dict[str, Any]) -> None:
