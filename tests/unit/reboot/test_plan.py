@@ -9,26 +9,26 @@ from hypothesis import strategies as st
 
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import MAX_BOOTS, Boot, Judgement, Level
-from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.record import MAX_BOOTS, Boot, Level
+from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, Waited
 from mxlib.reboot import plan
 from mxlib.reboot.plan import decide, truthful
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
-
-FORWARD = Goal(NEW.release)
-RESUME = Goal(adopt=True)
-ABORT = Goal(back=True, adopt=True)
-COLD = Goal(NEW.release, level=Level.COLD)
-BAD, UNSURE, GOOD = Judgement.BLAMED, Judgement.INCONCLUSIVE, Judgement.PASSED
-
-
-def run(mx, goal, session="one", die_after=None):
-    process = Process(mx, goal, session, die_after)
-    return process, process.run()
-
-
-def in_service(mx):
-    return not mx.loaded and not mx.persisted and mx.running and mx.pooled and not mx.held and mx.record is None
+from tests.unit.support.memory_walk import (
+    ABORT,
+    BAD,
+    COLD,
+    FORWARD,
+    GOOD,
+    RESUME,
+    UNSURE,
+    claimed_record,
+    died_with_the_machine_off,
+    effects_of,
+    in_service,
+    run,
+    view,
+)
 
 
 def test_the_plain_path():
@@ -208,23 +208,6 @@ def test_a_machine_that_goes_off_again_is_left_out():
     assert "starting it was tried" in end.why
 
 
-def died_with_the_machine_off():
-    for point in range(effects_of(COLD)):
-        mx = MemoryMx()
-        with pytest.raises(DiedError):
-            run(mx, COLD, die_after=point)
-        if mx.off:
-            return mx
-    raise AssertionError("the machine was never off")
-
-
-def effects_of(goal, fate=Fate):
-    """How many points there are at which a run can die."""
-    process = Process(MemoryMx(fate()), goal, "count", die_after=10**6)
-    process.run()
-    return 10**6 - process.left
-
-
 FATES = {
     "plain": Fate,
     "fell back": lambda: Fate(boots=["fallback"]),
@@ -350,11 +333,6 @@ def happen(mx, what):
         mx.loaded = False
 
 
-def view(**changes):
-    base = {"boot": "b", "kernel": OLD.release, "ports": Ports.OPEN, "mta": Mta.SERVING, "saved": "", "next": ""}
-    return View(**{**base, "puppet_off": False, **changes})
-
-
 @pytest.mark.parametrize(
     ("host", "pool", "serves"),
     [
@@ -457,14 +435,6 @@ def test_a_target_that_was_to_blame_stays_to_blame_for_who_resumes():
     blamed = tried.with_judgement("boot-1", held=BAD)
     assert blamed.to_judge_again("boot-1") == blamed
     assert blamed.with_judgement("boot-1", held=UNSURE).to_judge_again("boot-1") == tried
-
-
-def claimed_record():
-    mx = MemoryMx()
-    for step in (Step.SLOT, Step.CLAIM):
-        for _effect in Process(mx, FORWARD, "one").effects(step):
-            """Only the record is wanted."""
-    return mx.record
 
 
 @pytest.mark.parametrize("point", range(60))

@@ -1,4 +1,4 @@
-"""The loop: what it does with failures, signals, silence and a dry run. The steps act on the MX in memory."""
+"""The loop: what it does with failures, signals and silence. The steps act on the MX in memory."""
 
 import dataclasses
 
@@ -18,12 +18,10 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
 from mxlib.reboot import reading
-from mxlib.reboot.rehearsal import rehearse
-from mxlib.reboot.steps import guard
 from mxlib.reboot.steps.registry import ACTIONS
-from tests.unit.reboot.test_plan import ABORT, RESUME, died_with_the_machine_off, in_service
-from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx, Process
+from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
+from tests.unit.support.memory_walk import ABORT, RESUME, died_with_the_machine_off, in_service
 
 
 @pytest.fixture
@@ -201,32 +199,6 @@ def test_the_slot_of_a_silent_host_is_not_given_up_by_who_could_not_start_its_ma
 def test_the_wait_for_a_boot_may_be_repeated(world):
     found = world(mx=MemoryMx(Fate(boots=["silent"])))
     assert found.execute().outcome is Outcome.LEFT_OUT
-
-
-def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
-    found = world()
-    before = dataclasses.replace(found.mx)
-
-    def claimed(world, _facts):
-        process = Process(MemoryMx(), world.progress.goal, "dry")
-        for _effect in process.effects(Step.CLAIM):
-            """The claim of another world."""
-        return process.mx.record
-
-    monkeypatch.setattr(guard, "first_record", claimed)
-    monkeypatch.setattr(guard, "read_facts", lambda _host, _sources: None)
-    result = rehearse(found.world, found.journal)
-    assert result.outcome is Outcome.DONE
-    shown = [line.split(" ", 1)[1] for line in found.tell.lines if line.startswith("would")]
-    assert shown[:3] == ["slot", "claim", "silence"]
-    assert f"reboot into {NEW.release}" in shown
-    assert shown[-1] == "release"
-    assert found.mx == before
-
-
-def test_a_dry_run_stops_where_the_guard_does(world):
-    found = world(mx=MemoryMx(Fate(guard=False)))
-    assert rehearse(found.world, found.journal).outcome is Outcome.REFUSED
 
 
 STEPS = [step for step in ACTIONS if step not in (Step.POWER_ON, Step.MEND, Step.POWER_CYCLE)]

@@ -19,9 +19,9 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Pool, Step
-from tests.unit.reboot.test_plan import ABORT, BAD, COLD, FORWARD, GOOD, RESUME, UNSURE
 from tests.unit.support.memory_mx import NEW, DiedError, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
+from tests.unit.support.memory_walk import ABORT, BAD, COLD, FORWARD, GOOD, RESUME, UNSURE
 from tests.unit.support.side_by_side import Baton
 
 SEEDS = 400

@@ -1,4 +1,4 @@
-"""Puppet off and on: the scripts, run for real beside stand-ins of the site's commands."""
+"""Out of service and back: Puppet, as real scripts beside stand-ins of the site's; the slot, an adoption, the pool."""
 
 import os
 import subprocess
@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
+from mxlib.base.errors import MovedError
+from mxlib.model.goal import Goal
+from mxlib.model.on_host import Basis, Kept
+from mxlib.model.record import Judgement
 from mxlib.mta.standing import PUPPET
 from mxlib.reboot.steps import service
+from mxlib.reboot.world import Progress, RebootWorld
 from tests.unit.support.records import RECORD
+from tests.unit.support.step_world import World, state
 
 
 class Machine:
@@ -71,3 +77,51 @@ def test_a_site_without_that_library_is_believed(machine: Any) -> None:
     service.puppet_off(machine, STATE)
     service.puppet_on(machine, STATE)
     assert not machine.lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("kept", "newest", "token", "said"),
+    [
+        (Kept(b"205\n"), 205, 206, "(token 206; the host has seen 205, etcd gives a lower one"),
+        (Kept(b"205\n"), 205, 318, "(token 318)"),
+        (Kept(), 0, 318, "(token 318)"),
+        (None, 0, 318, "(token 318)"),
+    ],
+)
+def test_the_slot_is_taken_with_what_the_host_has_seen(kept: Any, newest: int, token: int, said: str) -> None:
+    taken: list[int] = []
+    slot: Any = SimpleNamespace(take=lambda given: taken.append(given) or token)
+    progress = Progress(Goal(), basis=None if kept is None else Basis("boot", kept))
+    world: Any = RebootWorld(
+        *[None] * 7,  # type: ignore[arg-type]
+        adapters=SimpleNamespace(slot=slot),  # type: ignore[arg-type]
+        progress=progress,
+    )
+    assert said in service.take_slot(world, state()).note
+    assert (taken, progress.blind) == ([newest], kept is None)
+
+
+def test_an_abort_is_written_down_with_the_adoption_and_stays_for_who_resumes() -> None:
+    world: Any = World(Goal(adopt=True, back=True))
+    service.adopt(world, state())
+    aborted = world.sent[0][1]
+    assert (len(world.sent), aborted.undoing, aborted.token) == (1, "aborted by op@cumin2002", 9)
+    resumed: Any = World(Goal(adopt=True))
+    service.adopt(resumed, state(aborted))
+    assert resumed.sent[0][1].undoing == "aborted by op@cumin2002"
+
+
+def test_who_resumes_undoes_only_what_was_to_be_undone_and_judges_the_present_boot_again() -> None:
+    world: Any = World(Goal(adopt=True))
+    service.adopt(world, state(RECORD.with_judgement("b1", held=Judgement.INCONCLUSIVE)))
+    assert (world.sent[0][1].undoing, world.sent[0][1].judged) == ("", {})
+
+
+def test_the_pool_gets_a_host_back_only_in_the_boot_that_was_judged() -> None:
+    world: Any = World()
+    service.pool_in(world, state())
+    assert world.done == ["looked", "pool"]
+    world.moved, world.done = True, []
+    with pytest.raises(MovedError):
+        service.pool_in(world, state())
+    assert world.done == ["looked"]

@@ -1,4 +1,4 @@
-"""What GRUB's environment held before a run is written back as it was, whatever form it has."""
+"""GRUB's entries: what was there before is written back in whatever form it had, and what is kept is held and noted."""
 
 import os
 import subprocess
@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import StepError
+from mxlib.model.on_host import DIRECTORY, PUT
 from mxlib.reboot.steps import entries
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.records import RECORD
+from tests.unit.support.step_world import ENTRIES, World, state
 
 # grub-editenv FILE set NAME=VALUE | unset NAME | list, on a file of lines
 EDITENV = """\
@@ -79,3 +81,52 @@ def test_a_kept_kernel_is_noted_with_the_build_that_runs(monkeypatch: pytest.Mon
     (noted,) = [line for line in scripts[-1].splitlines() if '"release"' in line]
     assert f'"release": "{RECORD.target.release}"' in noted
     assert '"version": "6.1.192-2"' in noted
+
+
+def test_a_kernel_is_kept_in_one_act_whose_last_thing_is_the_entry() -> None:
+    world: Any = World()
+    note = entries.keep(world, state()).note
+    ((script, _),) = world.sent
+    assert script.index("apt-mark hold") < script.index("proven-kernels") < script.index("saved_entry")
+    assert "NOT HELD" not in note
+
+
+def test_a_kernel_that_could_not_be_held_serves_and_what_is_missing_is_said() -> None:
+    world: Any = World(said=f"{entries.NOT_HELD}\n{ENTRIES}")
+    assert "NOT HELD: run apt-mark hold linux-image-6.1.0-56" in entries.keep(world, state()).note
+
+
+class Apt:
+    """A dpkg that is locked for so many tries."""
+
+    def __init__(self, folder: Path, locked: int) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.state.mkdir()
+        (folder / "tries").write_text("")
+        self.program("sleep", "")
+        self.program(
+            "apt-mark",
+            f'[ "$1" = hold ] || exit 0\necho >>{folder}/tries\n[ "$(wc -l <{folder}/tries)" -gt {locked} ]',
+        )
+
+    def program(self, name: str, body: str) -> None:
+        (self.folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (self.folder / name).chmod(0o755)
+
+    def run(self) -> tuple[int, str, bool]:
+        script = f"set -eu\n{PUT}{entries.hold_script('6.1.0-56')}".replace(DIRECTORY, str(self.state))
+        environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.strip(), (self.state / "held-kernel").exists()
+
+
+@pytest.mark.parametrize(("locked", "said", "held"), [(0, "", True), (7, "", True), (999, entries.NOT_HELD, False)])
+def test_a_locked_dpkg_is_waited_for_and_then_done_without(tmp_path: Path, locked: int, said: str, held: bool) -> None:
+    assert Apt(tmp_path, locked).run() == (0, said, held)
+
+
+def test_both_boot_entries_are_shown():
+    goal = SimpleNamespace(entries_for=lambda _record: ("saved-1", "next-2"))
+    world = SimpleNamespace(site=SimpleNamespace(boot=SimpleNamespace(panic=0)), progress=SimpleNamespace(goal=goal))
+    shown = entries._commands_for_entries(world, SimpleNamespace(record="any"))
+    assert [line.split()[-1] for line in shown] == ["saved_entry=saved-1", "next_entry=next-2"]

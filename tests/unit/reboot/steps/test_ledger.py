@@ -5,11 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.model.record import Judgement
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.adapter import ADAPTER
-from mxlib.protocols.world import Done
-from mxlib.reboot.steps import ledger, prove
+from mxlib.reboot.steps import ledger
 from mxlib.reboot.steps.ledger import check_script, close_script, untraced_script
 from tests.unit.support.records import RECORD
 
@@ -179,15 +177,6 @@ def test_a_hole_in_the_log_is_unknown_and_never_missing():
     done = ledger.check(context, RECORD)
     assert context.progress.lost == 0
     assert f"UNKNOWN 1: {IDS[0]}; THE LOG HAS A HOLE" in done.note
-
-
-def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
-    said = Done("ledger", {"holes": 1, "missing": 1})
-    monkeypatch.setattr(prove.ledger, "check", lambda _world, _record: said)
-    kept = []
-    context = SimpleNamespace(progress=SimpleNamespace(lost=0), remember=kept.append)
-    assert prove.inbound(context, SimpleNamespace(record=RECORD)) is said
-    assert kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("make", [close_script, untraced_script])

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
 from mxlib.model.on_host import PUT
 from mxlib.mta.exim import names as exim
-from mxlib.reboot.steps import ports, prove
-from tests.unit.support.fakes import Tell
+from mxlib.mta.find import find
+from mxlib.reboot.steps import ports
 from tests.unit.support.site import TEN_LINES
 
 DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
@@ -137,53 +136,13 @@ def test_opened_nothing_stays_in_systemds_memory_and_the_mta_runs_on(machine: Ma
         assert (machine.programs / "mta").read_text() == "running\n"
 
 
-class Door:
-    """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
-        self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), None, None
-        self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
-        monkeypatch.setattr(prove, "let_prober_in", lambda door, _seconds: door.let(61000))
-        monkeypatch.setattr(prove, "shut_prober_out", lambda door: door.let())
-        depool = SimpleNamespace(depool=self)
-        monkeypatch.setattr(prove, "read_standing", lambda _host, _mta: depool)
-
-    @property
-    def prober_ports(self) -> tuple[int, ...]:
-        return self.ports
-
-    def let(self, *found: int) -> None:
-        self.ports = found
-
-    def asked(self, _host: object) -> tuple[Verdict, ...]:
-        assert self.ports
-        fate = self.fates.pop(0)
-        if fate == "reloaded":
-            self.let()
-        return (Verdict("inbound-v4", Status.OK if fate == "well" else Status.FAILED, fate),)
-
-
-@pytest.mark.parametrize(
-    ("fates", "passed"),
-    [
-        (("well",), True),
-        (("refused",), False),
-        (("reloaded", "well"), True),
-        (("reloaded", "refused"), False),
-        (("reloaded", "reloaded"), False),
-    ],
-)
-def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
-    monkeypatch: pytest.MonkeyPatch, fates: tuple[str, ...], passed: bool
-) -> None:
-    door = Door(monkeypatch, *fates)
-    assert prove.from_outside(door)[0].passed is passed
-    assert door.ports == ()
-    assert door.fates == []
-    assert ("asking once more" in "".join(door.operator.lines)) is (len(fates) > 1)
-
-
 def test_the_rules_say_who_and_close_what_the_site_says():
     text = ports.rules(parse(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
     assert "dport { 25, 465, 587 }" in text
     assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
+
+
+def test_opening_the_ports_is_shown_from_its_first_command_on():
+    shown = ports._how_opened(SimpleNamespace(mta=find("exim")), None)
+    assert shown[0].startswith("systemctl ")
+    assert not [line for line in shown if line.startswith("#")]

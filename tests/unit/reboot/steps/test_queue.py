@@ -1,6 +1,8 @@
 """Bringing the MTA to rest: deliveries are waited for, open SMTP sessions get a deadline."""
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from mxlib.mta.service import MtaProcess, Role
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
+from tests.unit.support.step_world import World, state
 
 SESSION = MtaProcess(41, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
 DELIVERY = MtaProcess(42, 1, "/usr/sbin/exim4 -Mc 1xUeoW-00005z-0A", Role.DELIVERY)
@@ -77,3 +80,11 @@ def test_a_delivery_that_ends_in_time_is_waited_for(world):
     found = world(lambda seconds, asked: (DELIVERY,) if seconds < 100 else ())
     assert "at rest after 1 min 40 s" in queue.hold(found.context, STATE).note
     assert found.done[-1] == "keeps the look at 100 s", "and not one of while it was not at rest"
+
+
+def test_once_the_mta_is_stopped_again_the_ledger_is_closed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue.runners, "stop", lambda _world: None)
+    monkeypatch.setattr(queue, "_until", lambda *_: "at rest")
+    world: Any = World()
+    queue.hold(world, state(replace(RECORD, ledger="b1")))
+    assert world.sent[0][1] == replace(RECORD, ledger="")

@@ -8,8 +8,8 @@ import pytest
 from mxlib.model.goal import Goal
 from mxlib.model.state import Mta, Pool, Ports, State, Step
 from mxlib.reboot.steps.registry import ACTIONS
-from tests.unit.reboot.test_plan import view
 from tests.unit.support.memory_mx import NEW, MemoryMx, Process
+from tests.unit.support.memory_walk import view
 
 
 def claimed() -> State:

@@ -1,6 +1,5 @@
 """The guard: every question at once, each answer a verdict, and what it has read serves the claim."""
 
-import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -8,15 +7,12 @@ import pytest
 from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
-from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.state import Ports, Slot
 from mxlib.mta.find import find
-from mxlib.reboot.readiness import busy
 from mxlib.reboot.steps import guard
 from mxlib.reboot.world import Progress
-from tests.unit.support.facts import NOW
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.site import TEN_LINES
 
@@ -117,22 +113,3 @@ def test_what_the_guard_could_not_read_is_read_again_for_the_claim(monkeypatch):
     world = World(monkeypatch)
     world.progress.facts = Facts("grub")
     assert guard.facts_for_claim(world) is not world.progress.facts
-
-
-@pytest.mark.parametrize(
-    ("tool", "status", "why"),
-    [
-        ("exit 0", Status.OK, "no inhibitor"),
-        ("echo 'Backup 0 root 812 tar sleep The backup runs block'", Status.OK, "no inhibitor"),
-        ("echo 'Packages 0 root 812 apt shutdown An upgrade block'", Status.FAILED, "root 812 apt shutdown An upgrade"),
-        ("echo 'Failed to connect to bus' >&2; exit 1", Status.UNKNOWN, "cannot be read: Failed to connect to bus"),
-    ],
-)
-def test_what_inhibits_a_shutdown_is_unknown_where_it_cannot_be_read(tool, status, why):
-    script = guard.BUSY.script.replace("systemd-inhibit", "inhibit")
-    argv = ["sh", "-c", f"inhibit() {{ ( {tool} ); }}\n{script}"]
-    text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    found = guard.parse_busy({guard.BUSY.name: SectionOutput(guard.BUSY.name, guard.BUSY.script, 0, text, "", NOW)})
-    (verdict,) = [one for one in busy(found) if one.check == "inhibitors"]
-    assert verdict.status is status
-    assert why in verdict.why

@@ -1,0 +1,52 @@
+"""What a single step is given: a world that notes what is sent to the host and what is done elsewhere."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from mxlib.base.errors import MovedError
+from mxlib.model.goal import Goal
+from mxlib.model.record import Record
+from mxlib.model.state import Waited
+from mxlib.reboot.world import Progress
+from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.records import RECORD
+
+ENTRIES = "saved_entry=m>b\n"
+
+
+class World:
+    """Notes what is sent to the host and what is done elsewhere, in order."""
+
+    def __init__(self, goal: Goal | None = None, *, said: str = ENTRIES, off: bool = True) -> None:
+        self.sent: list[tuple[str, Record | None]] = []
+        self.done: list[str] = []
+        self.said, self.moved = said, False
+        self.progress = Progress(goal or Goal(), waited=Waited.OFF)
+        self.clock, self.operator = FakeClock(), Tell()
+        self.options = SimpleNamespace(who="op@cumin2002")
+        self.target = SimpleNamespace(name="mx2001.lab.test")
+        self.site: Any = SimpleNamespace(downtime=SimpleNamespace(minutes=0))
+        self.mta: Any = SimpleNamespace(
+            can=SimpleNamespace(stop_spares=True), stop_script="stop", units=("exim4.service",)
+        )
+        self.adapters = SimpleNamespace(
+            slot=SimpleNamespace(token=9),
+            pool=SimpleNamespace(write=lambda _values: self.done.append("pool"), command=lambda _values: ["set"]),
+            rescue=SimpleNamespace(off=lambda: off, power_on=lambda: self.done.append("power") or "started"),
+        )
+
+    def act(self, script: str, *, record: Record | None = None, **_given: object) -> SimpleNamespace:
+        self.sent.append((script, record))
+        return SimpleNamespace(output=self.said)
+
+    def remember(self, record: Record) -> None:
+        self.sent.append(("", record))
+
+    def still(self) -> None:
+        self.done.append("looked")
+        if self.moved:
+            raise MovedError("has booted")
+
+
+def state(record: Record = RECORD, kernel: str = "6.1.0-56", boot_id: str = "b1") -> Any:
+    return SimpleNamespace(record=record, host=SimpleNamespace(kernel=kernel, boot=boot_id, build=""))
