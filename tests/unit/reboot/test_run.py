@@ -13,11 +13,12 @@ from mxlib.base.errors import (
     JournalError,
     LockedError,
     ParseError,
+    SlotError,
 )
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
-from mxlib.reboot import reading
+from mxlib.reboot import reading, run
 from mxlib.reboot.steps.registry import ACTIONS
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
@@ -392,3 +393,21 @@ def test_a_step_that_stays_without_an_answer_is_taken_again_and_a_long_one_only_
     assert found.execute().outcome is Outcome.UNDONE
     failed = [values for name, values in found.journal.events if name == "failed"]
     assert [one["step"] for one in failed] == ["drain"] * tries
+
+
+def test_a_run_that_comes_to_no_end_is_ended(world, monkeypatch):
+    monkeypatch.setattr(run, "MAX_STEPS", 3)
+    found = world()
+    assert found.execute() == run.Result(Outcome.INTERRUPTED, "no end after 3 steps", found.mx.record)
+    assert found.slot.calls == ["leave"]
+
+
+def test_a_slot_that_cannot_be_given_up_changes_no_end(world):
+    found = world()
+
+    def down():
+        raise SlotError("etcd does not answer")
+
+    found.slot.release = down
+    assert found.execute().outcome is Outcome.DONE
+    assert "the slot of the service was not given up: etcd does not answer" in found.tell.lines

@@ -7,11 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-# Rooms whose tests still have other names.
-TO_BE_DONE = {
-    "reboot",
-}  # fmt: skip
-
 
 def does_something(tree: ast.AST) -> bool:
     """Whether any function has more in it than its docstring; plain values, constants and protocols have none."""
@@ -53,14 +48,9 @@ def untested(root: Path, room: str) -> list[str]:
 ROOMS = sorted(path.name for path in (ROOT / "mxlib").iterdir() if (path / "__init__.py").exists())
 
 
-@pytest.mark.parametrize("room", sorted(set(ROOMS) - TO_BE_DONE))
+@pytest.mark.parametrize("room", ROOMS)
 def test_every_module_of_a_room_is_tested_under_its_name(room: str) -> None:
     assert untested(ROOT, room) == []
-
-
-@pytest.mark.parametrize("room", sorted(TO_BE_DONE))
-def test_a_room_that_is_done_is_taken_off_the_list(room: str) -> None:
-    assert untested(ROOT, room)
 
 
 def borrowed(tests: Path) -> list[str]:
