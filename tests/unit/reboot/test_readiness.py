@@ -1,14 +1,198 @@
 """The guard's judgements: what speaks against taking a host out."""
 
 import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from mxlib.base.verdict import Status
+from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.depool import DepoolFacts
+from mxlib.facts.grub import GrubEntry, GrubFacts, MenuItem
+from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.section import SectionOutput
-from mxlib.reboot.readiness import busy
+from mxlib.model.on_host import Kept
+from mxlib.model.state import Mta, Ports, Slot
+from mxlib.mta.standing import Standing
+from mxlib.reboot import readiness
+from mxlib.reboot.readiness import Busy, busy
 from mxlib.reboot.steps import guard
 from tests.unit.support.facts import NOW
+from tests.unit.support.memory_walk import view
+from tests.unit.support.records import RECORD
+
+OLD, NEW = "6.1.0-55", "6.1.0-56"
+
+
+def failed(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """Why each check failed that did not pass."""
+    return {one.check: one.why for one in verdicts if not one.passed}
+
+
+def stands(*, record: Any = None, **changed: Any) -> Standing:
+    own = {"mta_unit": "active", "listeners": 2, "masked": False, "stopping": False}
+    seen = {key: value for key, value in changed.items() if key not in own}
+    depool = DepoolFacts(record, Kept(), 0, persisted=False, traces=False, closed_ports=None)
+    return Standing(view(**seen), depool, **{**own, **{key: changed[key] for key in own if key in changed}})
+
+
+def test_a_host_that_serves_and_that_nobody_has_taken_out_is_ready() -> None:
+    found = list(readiness.standing(stands(), Ports.OPEN))
+    assert [one.check for one in found] == ["record", "ports", "mta", "next-entry", "shutdown"]
+    assert failed(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "ports", "check", "why"),
+    [
+        (stands(record=RECORD), Ports.OPEN, "record", "taken out by run run-1 (op@cumin1001 since now): because"),
+        (stands(), Ports.PARTLY, "ports", "mail ports are partly by a table that no run owns"),
+        (
+            stands(mta=Mta.OTHER, mta_unit="failed", listeners=0, masked=True),
+            Ports.OPEN,
+            "mta",
+            "the MTA is not serving: its unit is failed, 0 sockets listen on port 25, masked: True",
+        ),
+        (stands(next="m>b"), Ports.OPEN, "next-entry", "a one-time boot entry is set already: m>b"),
+        (stands(stopping=True), Ports.OPEN, "shutdown", "a shutdown is under way"),
+    ],
+)
+def test_what_speaks_against_a_host_is_named_alone(found: Standing, ports: Ports, check: str, why: str) -> None:
+    assert failed(readiness.standing(found, ports)) == {check: why}
+
+
+def kernel(release: str, version: str, **lacks: bool) -> InstalledKernel:
+    parts = {"package_installed": True, "vmlinuz": True, "initrd": True, "modules": True, **lacks}
+    return InstalledKernel(release, version=version, **parts)
+
+
+def menu(*releases: str, **changed: Any) -> GrubFacts:
+    entries = (GrubEntry(f"m>gnulinux-{one}-advanced-u", one, recovery=False) for one in releases)
+    items = tuple(MenuItem(one.release, one.full_id, entry=one) for one in entries)
+    return replace(GrubFacts("saved", False, "", "", items, environment_writable=True), **changed)
+
+
+KERNELS = KernelFacts(OLD, (kernel(OLD, "6.1.160-1"), kernel(NEW, "6.1.170-3")), "6.1.160-1")
+
+
+def test_both_kernels_are_whole_and_have_an_entry() -> None:
+    found = list(readiness.kernels(KERNELS, menu(OLD, NEW), NEW, OLD))
+    assert failed(found) == {}
+    assert [one.check for one in found] == [
+        *("kernel-target", "entry-target", "kernel-fallback", "entry-fallback", "fallback"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "grub", "target", "said"),
+    [
+        (
+            replace(KERNELS, installed=(KERNELS.installed[0], kernel(NEW, "6.1.170-3", initrd=False, modules=False))),
+            menu(OLD, NEW),
+            NEW,
+            {"kernel-target": f"target {NEW} lacks initrd, modules"},
+        ),
+        (
+            KERNELS,
+            menu(NEW),
+            NEW,
+            {"entry-fallback": f"{OLD} has no entry in grub.cfg"},
+        ),
+        (
+            KERNELS,
+            menu(OLD, NEW),
+            "6.1.0-99",
+            {"kernel-target": "target 6.1.0-99 lacks everything", "entry-target": "6.1.0-99 has no entry in grub.cfg"},
+        ),
+        (
+            KERNELS,
+            menu(OLD, NEW),
+            OLD,
+            {
+                "fallback": f"the fallback is the target itself, {OLD}: there would be nothing to return to",
+                "target-runs": f"{OLD} is running already, but the host is not in service",
+            },
+        ),
+        (
+            replace(KERNELS, build="6.1.159-1"),
+            menu(OLD, NEW),
+            OLD,
+            {
+                "fallback": f"the fallback is the target itself, {OLD}: there would be nothing to return to; "
+                "it runs as 6.1.159-1, and only 6.1.160-1 is on the disk",
+            },
+        ),
+    ],
+)
+def test_a_kernel_that_cannot_be_booted_or_returned_to(
+    found: KernelFacts, grub: GrubFacts, target: str, said: dict[str, str]
+) -> None:
+    assert failed(readiness.kernels(found, grub, target, OLD)) == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "check", "why"),
+    [
+        ({"default": "0"}, "grub-default", "GRUB boots 0, not the saved entry"),
+        ({"savedefault": True}, "grub-savedefault", "no fallback would stay armed"),
+        (
+            {"environment_writable": False, "environment_problem": "/boot is on LVM"},
+            "grub-environment",
+            "a one-time entry would stay for ever: /boot is on LVM",
+        ),
+    ],
+)
+def test_a_menu_that_would_boot_something_else(changed: dict[str, Any], check: str, why: str) -> None:
+    assert failed(readiness.boot_menu(menu(OLD))) == {}
+    found = failed(readiness.boot_menu(menu(OLD, **changed)))
+    assert list(found) == [check]
+    assert why in found[check]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, {}),
+        ({"package_lock": True}, {"packages": "apt or dpkg is running"}),
+        ({"logins": ("op on pts/0", "root on ttyS0")}, {"logins": "somebody is logged in: op on pts/0; root on ttyS0"}),
+        ({"inhibitors": ("root 812 apt",)}, {"inhibitors": "something inhibits a shutdown: root 812 apt"}),
+        ({"has_nft": False}, {"nft": "there is no nft: the ports cannot be closed for good"}),
+    ],
+)
+def test_who_else_is_at_work_on_the_host(changed: dict[str, Any], said: dict[str, str]) -> None:
+    quiet = Busy(package_lock=False, logins=(), inhibitors=(), has_nft=True)
+    assert failed(busy(replace(quiet, **changed))) == said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"smtp": "yes", "submission": "yes"}, {}),
+        ({}, {}),
+        (
+            {"smtp": "no", "submission": "inactive", "imap": "yes"},
+            {"pool": "somebody has taken it out of the pool already: smtp=no, submission=inactive"},
+        ),
+    ],
+)
+def test_a_host_that_somebody_has_taken_out_of_the_pool(values: dict[str, str], said: dict[str, str]) -> None:
+    assert failed([readiness.pool(values, "no")]) == said
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "why"),
+    [
+        *((one, Status.OK, "the slot is free") for one in (Slot.FREE, Slot.LEFT, Slot.MINE)),
+        (Slot.OTHERS, Status.FAILED, "held by somebody else"),
+        (Slot.UNKNOWN, Status.UNKNOWN, "the slot of the service cannot be read: "),
+    ],
+)
+def test_the_slot_is_had_or_not_or_unknown(found: Slot, status: Status, why: str) -> None:
+    verdict = readiness.slot(found, "")
+    assert (verdict.status, verdict.why) == (status, why)
+    taken = readiness.slot(Slot.OTHERS, "run r1 by op@cumin1001 on mx1001")
+    assert taken.why == "run r1 by op@cumin1001 on mx1001"
 
 
 @pytest.mark.parametrize(

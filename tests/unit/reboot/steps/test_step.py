@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import StepError
-from mxlib.model.state import Mta, Ports, Slot, State, Step, Waited
+from mxlib.model.state import Mta, Pool, Ports, Slot, State, Step, Waited
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, answers, host_of, on_host, on_record, shows, with_host, with_record
 from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 
 WORLD: Any = None
-STATE = State(RECORD, view(), None, Slot.MINE)  # type: ignore[arg-type]
+STATE = State(RECORD, view(), Pool.IN, Slot.MINE)
 
 
 def test_a_step_shows_nothing_and_has_no_undo_unless_it_says_so() -> None:
