@@ -1,15 +1,22 @@
-"""Proving a boot: from outside, and what the ledger says of it."""
+"""Proving a boot: who is to blame, what a soak sees, from outside, and what the ledger says of it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from mxlib.base.errors import HostUnreachableError, SilenceError
 from mxlib.base.verdict import Status, Verdict
-from mxlib.model.record import Judgement
+from mxlib.config.load import parse
+from mxlib.model.record import Judgement, Record
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import prove
-from tests.unit.support.fakes import Tell
+from mxlib.reboot.steps.queue import QueueSample
+from tests.unit.support.alerts import parsed, raw
+from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
+from tests.unit.support.site import TEN_LINES
 
 
 class Door:
@@ -65,3 +72,136 @@ def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
     context = SimpleNamespace(progress=SimpleNamespace(lost=0), remember=kept.append)
     assert prove.inbound(context, SimpleNamespace(record=RECORD)) is said
     assert kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
+
+
+MAIL, MTA = "outbound-v4", "mta"
+
+
+def verdict(check: str, status: Status = Status.FAILED) -> Verdict:
+    return Verdict(check, status, "timed out" if status is Status.FAILED else "well")
+
+
+class Judged:
+    """A host that was verified, with peers as controls."""
+
+    def __init__(self, *peers: Any) -> None:
+        self.accepted: frozenset[str] = frozenset()
+        self.operator, self.controls = Tell(), dict(enumerate(peers))
+        self.peers = [SimpleNamespace(name=f"mx100{number}", number=number) for number in self.controls]
+        self.adapters = SimpleNamespace(verifier=SimpleNamespace(outbound=self.control))
+
+    def control(self, peer: Any) -> tuple[Verdict, ...]:
+        found = self.controls[peer.number]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def judge(self, *found: Verdict, record: Record = RECORD) -> tuple[Judgement, str]:
+        return prove.judge(self, record, found)  # type: ignore[arg-type]
+
+
+WELL, ILL = (verdict(MAIL, Status.OK),), (verdict(MAIL),)
+
+
+def test_a_boot_passes_where_every_check_does_or_was_accepted() -> None:
+    assert Judged().judge(verdict(MTA, Status.OK), *WELL) == (Judgement.PASSED, "2 checks passed")
+    assert Judged().judge(verdict("log")) == (Judgement.PASSED, "1 check passed"), "accepted when the run began"
+    world = Judged()
+    world.accepted = frozenset({MTA})
+    assert world.judge(verdict(MTA))[0] is Judgement.PASSED
+
+
+def test_a_boot_is_blamed_only_for_mail_that_a_peer_can_send_now() -> None:
+    judgement, why = Judged(ILL, WELL).judge(verdict(MAIL))
+    assert judgement is Judgement.BLAMED
+    assert why == "outbound-v4 FAILED: timed out (the same passed before the reboot, and passes on mx1001 now)"
+
+
+@pytest.mark.parametrize(
+    ("peers", "found", "record"),
+    [
+        ((), ILL, RECORD),
+        ((ILL, HostUnreachableError("no session")), ILL, RECORD),
+        ((WELL,), (verdict(MTA),), RECORD),
+        ((WELL,), (Verdict(MAIL, Status.UNKNOWN, "no budget"),), RECORD),
+        ((WELL,), ILL, replace(RECORD, baseline=False)),
+        ((WELL,), (*ILL, verdict("outbound-v6")), RECORD),
+    ],
+    ids=["no peer", "no peer that can", "no mail", "unknown", "not seen to pass before", "a peer that can the half"],
+)
+def test_without_a_control_nothing_is_blamed(peers: Any, found: tuple[Verdict, ...], record: Record) -> None:
+    assert Judged(*peers).judge(*found, record=record)[0] is Judgement.INCONCLUSIVE
+
+
+class Soaked:
+    """A host in service that is watched: what is in its queue look by look, and what fires."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *queue: int, firing: Any = ()) -> None:
+        self.clock, self.operator, self.target = FakeClock(), Tell(), SimpleNamespace(name="mx2001.lab.test")
+        self.site, self.options = parse(TEN_LINES, "test"), SimpleNamespace(soak_s=12.0)
+        self.accepted, self.peers, self.left, self.firing = frozenset[str](), (), list(queue), firing
+        self.adapters = SimpleNamespace(
+            verifier=SimpleNamespace(condition=lambda _host: (verdict(MTA, Status.OK),)),
+            alerts=SimpleNamespace(firing=self.fires),
+        )
+        monkeypatch.setattr(prove.queue, "sample", self.sample)
+
+    def sample(self, _world: Any) -> QueueSample:
+        count = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+        return QueueSample(count, self.clock.monotonic())
+
+    def fires(self) -> Any:
+        if isinstance(self.firing, Exception):
+            raise self.firing
+        return self.firing
+
+    def remember(self, record: Record) -> None:
+        self.record = record
+
+    def soak(self) -> tuple[Judgement | None, str]:
+        world: Any = self
+        done = prove.soak(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
+        return self.record.judgements(RECORD.boot).soak, done.note
+
+
+def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Soaked(monkeypatch, 3)
+    assert world.soak() == (Judgement.PASSED, "3 checks passed")
+    assert world.clock.seconds == 12.0
+
+
+@pytest.mark.parametrize(
+    ("queue", "passes"),
+    [((0, 50), True), ((0, 51), False), ((200, 400), True), ((200, 401), False), ((0, 90, 5), True)],
+)
+def test_a_queue_that_doubles_does_not_drain(
+    monkeypatch: pytest.MonkeyPatch, queue: tuple[int, ...], passes: bool
+) -> None:
+    judgement, why = Soaked(monkeypatch, *queue).soak()
+    assert judgement is (Judgement.PASSED if passes else Judgement.INCONCLUSIVE)
+    assert passes or f"{queue[0]} messages at the beginning, {queue[-1]} at the end" in why
+
+
+@pytest.mark.parametrize(
+    ("alert", "passes"),
+    [
+        ({"since": "2026-01-01T00:00:05Z"}, False),
+        ({"since": "2026-01-01T00:00:05Z", "silenced": ["s1"]}, False),
+        ({"since": "2026-01-01T00:00:05Z", "silenced": ["another's"]}, True),
+        ({"since": "2025-12-31T23:59:59Z"}, True),
+        ({"since": "2026-01-01T00:00:05Z", "instance": "mx1001"}, True),
+        ({"since": "2026-01-01T00:00:05Z", "source": "verify-mx"}, True),
+    ],
+)
+def test_an_alert_about_the_host_that_begins_in_service_ends_the_soak(
+    monkeypatch: pytest.MonkeyPatch, alert: dict[str, Any], passes: bool
+) -> None:
+    judgement, why = Soaked(monkeypatch, 3, firing=parsed(raw(**alert))).soak()
+    assert judgement is (Judgement.PASSED if passes else Judgement.INCONCLUSIVE)
+    assert ("1 alert has begun to fire" in why) is not passes
+
+
+def test_an_alertmanager_that_cannot_be_asked_takes_no_host_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Soaked(monkeypatch, 3, firing=SilenceError("Alertmanager cannot be asked"))
+    assert world.soak()[0] is Judgement.PASSED
+    assert world.operator.lines == ["soak: what fires is not known: Alertmanager cannot be asked"]
