@@ -74,6 +74,32 @@ def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
     assert kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(
+    ("evidence", "lost", "asked"),
+    [
+        ({"holes": 0, "missing": 0}, 0, True),
+        ({"holes": 0, "missing": 3}, 3, False),
+        ({"holes": 1, "missing": 0}, 0, True),
+        ({"holes": 1, "missing": 1, "accepted": 1}, 0, True),
+    ],
+)
+def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
+    monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int, asked: bool
+) -> None:
+    questions: list[object] = []
+    monkeypatch.setattr(prove.ledger, "check", lambda _world, _record: Done("ledger", evidence))
+    monkeypatch.setattr(prove, "from_outside", lambda _world: questions.append("asked") or WELL)
+    kept: list[Record] = []
+    progress = SimpleNamespace(lost=lost)
+    world: Any = SimpleNamespace(
+        progress=progress, accepted=frozenset(), remember=kept.append, clock=FakeClock(), peers=()
+    )
+    done = prove.inbound(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
+    assert bool(questions) is asked
+    assert [one.judgements(RECORD.boot).serving for one in kept] == [Judgement.PASSED] * asked
+    assert done.note == ("1 check passed; ledger" if asked else "ledger")
+
+
 MAIL, MTA = "outbound-v4", "mta"
 
 
@@ -122,7 +148,7 @@ def test_a_boot_is_blamed_only_for_mail_that_a_peer_can_send_now() -> None:
     [
         ((), ILL, RECORD),
         ((ILL, HostUnreachableError("no session")), ILL, RECORD),
-        ((WELL,), (verdict(MTA),), RECORD),
+        (((*WELL, verdict(MTA, Status.OK)),), (verdict(MTA),), RECORD),
         ((WELL,), (Verdict(MAIL, Status.UNKNOWN, "no budget"),), RECORD),
         ((WELL,), ILL, replace(RECORD, baseline=False)),
         ((WELL,), (*ILL, verdict("outbound-v6")), RECORD),
