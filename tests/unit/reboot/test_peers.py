@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import HostUnreachableError
-from mxlib.base.verdict import Status
+from mxlib.base.verdict import Status, Verdict
 from mxlib.model.state import Mta, Ports
 from mxlib.mta.find import find
 from mxlib.reboot import peers
@@ -14,10 +14,13 @@ from mxlib.reboot import peers
 PEER: Any = SimpleNamespace(name="mx1001")
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any, **changed: Any) -> tuple[Any, list[float]]:
+def asked(
+    monkeypatch: pytest.MonkeyPatch, *answers: Any, judged: tuple[Verdict, ...] = (), **changed: Any
+) -> tuple[Any, list[float]]:
     """The verdict about a peer that answers so, one answer a look, and the pauses in between.
 
     Arguments:
+        judged: its other checks.
         changed: what the run makes of a look, for the site's ports.
     """
     pauses: list[float] = []
@@ -30,12 +33,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, *answers: Any, **changed: Any) -> tup
         return SimpleNamespace(get=lambda _source: SimpleNamespace(view=answer))
 
     monkeypatch.setattr(peers, "read_facts", read)
-    verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: ())
+    verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: judged)
     context: Any = SimpleNamespace(
         clock=SimpleNamespace(sleep=pauses.append),
         mta=find("exim"),
         adapters=SimpleNamespace(verifier=verifier),
-        accepted=frozenset(),
+        accepted=frozenset({"log"}),
         view=lambda found: SimpleNamespace(**{**vars(found.view), **changed}),
         peers=(PEER,),
         site=SimpleNamespace(min_in_service=1),
@@ -74,3 +77,36 @@ def test_its_ports_are_those_that_the_site_names(monkeypatch: pytest.MonkeyPatch
     closed = SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING)
     verdict, _ = asked(monkeypatch, closed, ports=Ports.PARTLY)
     assert verdict.why == "mx1001: ports partly, MTA serving"
+
+
+BAD, UNSURE = Verdict("disk", Status.FAILED, "/var is full"), Verdict("clock", Status.UNKNOWN, "no answer")
+
+
+@pytest.mark.parametrize(
+    ("judged", "status", "why"),
+    [
+        ((BAD,), Status.FAILED, "mx1001: disk: /var is full"),
+        ((UNSURE, BAD), Status.FAILED, "mx1001: disk: /var is full"),
+        ((UNSURE,), Status.UNKNOWN, "mx1001: clock: no answer"),
+        ((Verdict("log", Status.FAILED, "accepted"),), Status.OK, "mx1001: in service"),
+    ],
+)
+def test_one_that_is_not_well_does_not_count_and_the_worst_is_named(
+    monkeypatch: pytest.MonkeyPatch, judged: tuple[Verdict, ...], status: Status, why: str
+) -> None:
+    verdict, _ = asked(monkeypatch, SERVES, judged=judged)
+    assert (verdict.status, verdict.why) == (status, why)
+
+
+@pytest.mark.parametrize(
+    ("passed", "needed", "lacks"),
+    [(2, 2, []), (1, 1, []), (1, 2, ["only 1 other MX in service and well, 2 needed (mx1001: disk: /var is full)"])],
+)
+def test_a_reboot_waits_until_enough_others_serve(
+    monkeypatch: pytest.MonkeyPatch, passed: int, needed: int, lacks: list[str]
+) -> None:
+    well = Verdict("peer-mx", Status.OK, "in service")
+    bad = Verdict("peer-mx1001", Status.FAILED, "mx1001: disk: /var is full")
+    monkeypatch.setattr(peers, "others", lambda _world: (*[well] * passed, bad))
+    world: Any = SimpleNamespace(site=SimpleNamespace(min_in_service=needed))
+    assert peers.lacking_others(world) == lacks

@@ -6,6 +6,7 @@ import pytest
 
 from mxlib.model.outcome import Outcome
 from mxlib.model.state import Step
+from mxlib.reboot import rehearsal
 from mxlib.reboot.rehearsal import rehearse
 from mxlib.reboot.steps import guard
 from tests.unit.support.memory_mx import NEW, Fate, MemoryMx, Process
@@ -36,9 +37,21 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
     assert shown[:3] == ["slot", "claim", "silence"]
     assert f"reboot into {NEW.release}" in shown
     assert shown[-1] == "release"
+    assert found.tell.lines[found.tell.lines.index("would pool out") + 1 :][:2] == [
+        "    set {'smtp': 'no'}",
+        "    undone by: pool in",
+    ]
     assert found.mx == before
 
 
 def test_a_dry_run_stops_where_the_guard_does(world):
     found = world(mx=MemoryMx(Fate(guard=False)))
     assert rehearse(found.world, found.journal).outcome is Outcome.REFUSED
+
+
+def test_a_dry_run_asks_the_operator_nothing(world, monkeypatch):
+    found, asked = world(mx=MemoryMx(Fate(guard=False))), []
+    real = rehearsal.run_guard
+    monkeypatch.setattr(rehearsal, "run_guard", lambda *args, asks=True: asked.append(asks) or real(*args, asks=asks))
+    rehearse(found.world, found.journal)
+    assert asked == [False]

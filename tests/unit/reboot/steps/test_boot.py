@@ -1,18 +1,22 @@
 """Ordering a boot, starting a machine that is off, and mending one that does not answer."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError
+from mxlib.base.errors import CommandFailedError, StepError
 from mxlib.model.goal import Goal
-from mxlib.model.record import Level
-from mxlib.model.state import Step, Waited
+from mxlib.model.record import Boot, Level, Record
+from mxlib.model.state import Mta, Ports, Slot, Step, Waited
 from mxlib.protocols.machine import Recovery
+from mxlib.protocols.world import Done
 from mxlib.reboot.steps import boot
 from tests.unit.support import network_world
+from tests.unit.support.memory_walk import view
 from tests.unit.support.network_world import claimed
+from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
 
@@ -63,3 +67,117 @@ def test_what_does_not_answer_stays_silent_with_the_reason() -> None:
 def test_the_order_is_given_from_inside() -> None:
     assert boot.order_script(Level.GUEST).endswith("reboot")
     assert boot.order_script(Level.COLD).endswith("poweroff")
+
+
+CLAIMED = replace(RECORD, boots=(), judged={})
+READY: dict[str, Any] = {"boot": "b0", "ports": Ports.CLOSED, "mta": Mta.HELD, "saved": "m>a", "next": "m>b"}
+
+
+class Ready(World):
+    """A host that may be rebooted: out of service, held, its entries set, the slot ours, others in service."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, slot: Slot = Slot.MINE, lacks: tuple[str, ...] = ()) -> None:
+        super().__init__(Goal("6.1.0-56"))
+        self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
+        self.adapters.rescue.watch = lambda: self.done.append("watch")
+        self.seen = view(**READY)
+        monkeypatch.setattr(boot, "read_standing", lambda *_: SimpleNamespace(view=self.seen))
+        monkeypatch.setattr(boot, "lacking_others", lambda _world: list(lacks))
+
+    def view(self, standing: Any) -> Any:
+        return standing.view
+
+    def reboot(self, record: Record = CLAIMED) -> str:
+        world: Any = self
+        return boot.reboot(world, state(record)).note
+
+
+def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Ready(monkeypatch)
+    world.progress.cures = {Step.POWER_ON}
+    assert world.reboot() == "reboot into 6.1.0-56 ordered"
+    ((script, record),) = world.sent
+    assert script == boot.order_script(Level.GUEST)
+    assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
+    assert (world.done, world.progress.reordered, world.progress.cures) == (["watch"], False, set())
+
+
+def test_an_order_that_was_not_heard_is_given_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Ready(monkeypatch)
+    ordered = replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
+    world.reboot(ordered)
+    assert world.sent[0][1] == ordered
+    assert world.progress.reordered
+
+
+@pytest.mark.parametrize(
+    ("seen", "slot", "lacks", "why"),
+    [
+        ({}, Slot.OTHERS, (), "the slot of the service is not ours"),
+        ({}, Slot.UNKNOWN, (), "the slot of the service is not ours"),
+        ({"mta": Mta.OTHER}, Slot.MINE, (), "the MTA is not held and at rest"),
+        ({"ports": Ports.PARTLY}, Slot.MINE, (), "the mail ports are not closed for good"),
+        ({"next": ""}, Slot.MINE, (), "the boot entries are not as set"),
+        ({"saved": "m>b"}, Slot.MINE, (), "the boot entries are not as set"),
+        ({}, Slot.MINE, ("only 0 other MXs in service",), "only 0 other MXs in service"),
+    ],
+)
+def test_no_reboot_is_ordered_that_could_lose_something(
+    monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any], slot: Slot, lacks: tuple[str, ...], why: str
+) -> None:
+    world = Ready(monkeypatch, slot, lacks)
+    world.seen = view(**{**READY, **seen})
+    with pytest.raises(StepError) as caught:
+        world.reboot()
+    assert str(caught.value) == f"no reboot: {why}"
+    assert (world.sent, world.done) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("mended", "waited", "diagnosis"),
+    [
+        (Recovery("it boots", wait=True), Waited.NO, "it boots"),
+        (Recovery("eth0 has no address"), Waited.SILENT, "eth0 has no address"),
+        (Recovery("it answers", back=True), Waited.NO, ""),
+    ],
+)
+def test_what_was_found_over_the_console_is_waited_for_or_diagnosed(
+    mended: Recovery, waited: Waited, diagnosis: str
+) -> None:
+    world = network_world.World(claimed(), {}, mended=mended)
+    boot.mend(world, network_world.state(world.record))  # type: ignore[arg-type]
+    assert (world.progress.waited, world.progress.diagnosis) == (waited, diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [("power cut", "power cut"), ("", "the configuration names no way to cut its power")],
+)
+def test_the_power_is_cut_once_and_the_boot_is_waited_for(said: str, note: str) -> None:
+    world: Any = World()
+    world.adapters.rescue.power_cycle = lambda: said
+    assert boot.power_cycle(world, state()).note == note
+    assert (world.progress.waited, world.progress.cures) == (Waited.NO, {Step.POWER_CYCLE})
+
+
+def test_a_boot_that_nobody_ordered_is_noted_with_what_it_left_untraceable(monkeypatch: pytest.MonkeyPatch) -> None:
+    untraced = Done("; 2 messages left the spool", {"untraced": 2})
+    monkeypatch.setattr(boot.ledger, "set_apart_untraced", lambda _world, _record: untraced)
+    world: Any = World()
+    done = boot.found_boot(world, state(kernel="6.1.0-55", boot_id="b7"))
+    assert world.sent[0][1].boots == (*RECORD.boots, Boot("b1", "", "b7", "6.1.0-55"))
+    assert done.note == (
+        "the host has booted without this run, with 6.1.0-55: it is verified before it serves; "
+        "2 messages left the spool"
+    )
+    assert done.evidence == {"untraced": 2}
+
+
+@pytest.mark.parametrize(("level", "lines"), [(Level.GUEST, 1), (Level.COLD, 2)])
+def test_a_plan_shows_the_order_and_who_starts_the_machine(level: Level, lines: int) -> None:
+    world: Any = World()
+    (action,) = (one for one in boot.ACTIONS if one.step is Step.REBOOT)
+    shown = list(action.preview(world, state(replace(CLAIMED, level=level))))
+    assert len(shown) == lines
+    assert shown[0] == ("systemctl --no-block reboot" if level is Level.GUEST else "systemctl --no-block poweroff")
+    assert shown[1:] == ["gnt-instance start --paused mx2001.lab.test, with the console on it"][: lines - 1]

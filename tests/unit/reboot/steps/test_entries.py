@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -130,3 +131,32 @@ def test_both_boot_entries_are_shown():
     world = SimpleNamespace(site=SimpleNamespace(boot=SimpleNamespace(panic=0)), progress=SimpleNamespace(goal=goal))
     shown = entries._commands_for_entries(world, SimpleNamespace(record="any"))
     assert [line.split()[-1] for line in shown] == ["saved_entry=saved-1", "next_entry=next-2"]
+
+
+@pytest.mark.parametrize("read", ["", "saved_entry=other\n", "saved_entry=m>a\nnext_entry=other\n"])
+def test_entries_that_do_not_hold_are_an_error(read: str) -> None:
+    world: Any = World(said=read)
+    with pytest.raises(StepError, match="GRUB's environment does not hold what was written"):
+        entries.set_entries(world, "m>a", "m>b")
+
+
+@pytest.mark.parametrize(
+    ("panics", "kernel", "armed"), [(20, "6.1.0-56", True), (0, "6.1.0-56", False), (20, "6.1.0-55", False)]
+)
+def test_only_a_kernel_on_trial_is_armed_against_a_panic(panics: int, kernel: str, armed: bool) -> None:
+    trial = kernel == RECORD.target.release
+    world: Any = World(said="saved_entry=m>a\nnext_entry=m>b\n" if trial else "saved_entry=m>a\n")
+    world.site = SimpleNamespace(boot=SimpleNamespace(panic=panics))
+    record = replace(RECORD, boots=(), undoing="" if trial else "turned back")
+    done = entries.entries(world, state(record))
+    ((script, _),) = world.sent
+    assert (f"panic={panics}" in script) is armed
+    assert done.note == ("GRUB boots 6.1.0-56 for one boot, then 6.1.0-55" if trial else "GRUB boots 6.1.0-55")
+
+
+def test_the_entries_go_back_to_what_was_there_before_the_run() -> None:
+    record = replace(RECORD, prior=replace(RECORD.prior, saved_entry="m>before"))
+    world: Any = World(said="saved_entry=m>before\n")
+    entries.entries_back(world, state(record))
+    assert "'saved_entry=m>before'" in world.sent[0][0]
+    assert "unset next_entry" in world.sent[0][0]

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import StepError
+from mxlib.base.errors import ParseError, StepError
 from mxlib.mta.find import find
 from mxlib.mta.service import MtaProcess, Role
+from mxlib.protocols.world import Done
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.memory_run import MemoryJournal
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
@@ -88,3 +90,77 @@ def test_once_the_mta_is_stopped_again_the_ledger_is_closed_anew(monkeypatch: py
     world: Any = World()
     queue.hold(world, state(replace(RECORD, ledger="b1")))
     assert world.sent[0][1] == replace(RECORD, ledger="")
+
+
+class Full(World):
+    """A queue that is not empty enough for so many tries, and an operator with answers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: str, evidence: Any = None) -> None:
+        super().__init__()
+        self.answers, self.tries = list(answers), 0
+        self.evidence = {"left": ["lists.test"]} if evidence is None else evidence
+        monkeypatch.setattr(queue.emptying, "empty", self.empty)
+        monkeypatch.setattr(queue.clients, "settled", lambda *_: Done("2 clients still came", {"clients": ["a", "b"]}))
+
+    def empty(self, _world: Any) -> Done:
+        self.tries += 1
+        if self.answers:
+            raise StepError("200 messages left", self.evidence)
+        return Done("empty", {"left": []})
+
+    def ask(self, question: str, _answers: Any, safe: str) -> str:
+        assert question == "The queue is not empty enough: 200 messages left."
+        assert safe == "back"
+        return self.answers.pop(0)
+
+
+def test_a_queue_that_was_emptied_is_noted_with_its_boot_and_with_who_still_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world: Any = Full(monkeypatch)
+    done = queue.drain(world, state())
+    assert (done.note, done.evidence) == ("empty; 2 clients still came", {"left": [], "clients": ["a", "b"]})
+    assert [record.drained for _, record in world.sent] == [RECORD.boot]
+
+
+@pytest.mark.parametrize(
+    ("answers", "tries", "note"),
+    [
+        (("on",), 1, "goes on with what is left, as the operator said: 200 messages left; 2 clients still came"),
+        (("wait", "wait"), 3, "empty; 2 clients still came"),
+        (("back",), 1, None),
+        (("wait", "back"), 2, None),
+    ],
+)
+def test_a_queue_that_stays_too_long_is_the_operators_decision(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[str, ...], tries: int, note: str | None
+) -> None:
+    world: Any = Full(monkeypatch, *answers)
+    if note is None:
+        with pytest.raises(StepError, match="200 messages left"):
+            queue.drain(world, state())
+        assert world.sent == [], "nothing says that it was drained"
+    else:
+        assert queue.drain(world, state()).note == note
+    assert world.tries == tries
+
+
+def test_a_drain_that_could_not_work_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Full(monkeypatch, "on", evidence={})
+    with pytest.raises(StepError):
+        queue.drain(world, state())
+    assert world.answers == ["on"]
+
+
+def test_a_queue_that_cannot_be_counted_is_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = SimpleNamespace(target=None, clock=FakeClock(), mta=find("exim"), events=MemoryJournal())
+
+    def unread(_source: object) -> int:
+        raise ParseError("find: permission denied")
+
+    monkeypatch.setattr(queue, "read_facts", lambda *_: SimpleNamespace(get=lambda _source: 7))
+    assert queue.sample(world) == queue.QueueSample(7, 0.0)
+    monkeypatch.setattr(queue, "read_facts", lambda *_: SimpleNamespace(get=unread))
+    with pytest.raises(StepError, match="the queue cannot be counted: find: permission denied"):
+        queue.sample(world)
+    assert world.events.events == [("queue", {"left": 7})]
