@@ -1,4 +1,4 @@
-"""The guard of a run: judged, written down, shown, and what may be accepted asked about."""
+"""The guard of a run: its verdicts are written down and shown, and the operator is asked what may be accepted."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,7 @@ def run_guard(world: RebootWorld, events: Events, reading: Mapping[str, float], 
     """Judge whether the run may begin; the answer is left in the world's progress.
 
     Arguments:
-        events: the journal.
-        reading: what the look before it took.
+        reading: what the look before it took, for the journal.
         asks: whether the operator is asked to accept what blocks the run.
     """
     with spent(world) as took:

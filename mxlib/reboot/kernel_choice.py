@@ -1,4 +1,4 @@
-"""Which kernel is meant by "newest" and by "proven"."""
+"""The choice of the kernel that "newest" or "proven" stands for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ WORDS = ("newest", "proven")
 
 
 def choose(world: RebootWorld, word: str) -> tuple[str, str]:
-    """The kernel that a word stands for on the target.
+    """Return the kernel that a word stands for on the target.
 
     Arguments:
         word: one of :data:`WORDS`.
@@ -45,7 +45,7 @@ def _newest(world: RebootWorld, facts: Facts) -> tuple[str, str]:
 
 
 def _of_the_flavour(host: Host, facts: Facts, kernels: list[InstalledKernel]) -> list[InstalledKernel]:
-    """Those of the flavour that runs: another one has other drivers, and is taken only by its full name.
+    """Return the kernels of the flavour that runs: another one has other drivers, and is taken only by its full name.
 
     Raises:
         mxlib.base.errors.StepError: there is none.
@@ -68,7 +68,7 @@ def _latest(kernels: list[InstalledKernel]) -> InstalledKernel:
 
 
 def _proven(world: RebootWorld, facts: Facts) -> tuple[str, str]:
-    """The newest one that has passed on any MX of the service, as the same build, and can boot here."""
+    """Return the newest kernel that was proven on any MX of the service, as the same build, and can boot here."""
     proofs = {(one.release, one.version): one for one in (*_from_peers(world), *facts.get(proven.SOURCE))}
     if not proofs:
         raise StepError("no kernel was proven on any MX yet: name one with --kernel RELEASE, or take the newest")
@@ -96,7 +96,7 @@ def _said(proof: Proof) -> str:
 
 
 def _from_peers(world: RebootWorld) -> Iterator[Proof]:
-    """The proofs of the other MXs; one that does not answer proves nothing."""
+    """Yield the proofs of the other MXs; one that does not answer proves nothing."""
     yield from (proof for proofs in at_once(lambda peer: _of(world, peer), world.peers) for proof in proofs)
 
 

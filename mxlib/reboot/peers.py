@@ -14,12 +14,12 @@ _AGAIN_S = 3.0
 
 
 def others(world: RebootWorld) -> tuple[Verdict, ...]:
-    """One verdict for each other MX: in service, and well."""
+    """Return one verdict for each other MX: whether it is in service and well."""
     return at_once(lambda peer: _judge(world, peer), world.peers)
 
 
 def lacking_others(world: RebootWorld) -> list[str]:
-    """Why there are not enough others; empty if there are."""
+    """Return why there are not enough others; empty if there are."""
     verdicts = others(world)
     passed = sum(verdict.passed for verdict in verdicts)
     if passed >= world.site.min_in_service:
@@ -29,7 +29,7 @@ def lacking_others(world: RebootWorld) -> list[str]:
 
 
 def _judge(world: RebootWorld, peer: Host) -> Verdict:
-    """One MX; asked once more where it could not be: a single slow login has kept a whole site from beginning."""
+    """Judge one MX, and ask it once more where it does not answer: one slow login kept a whole site from beginning."""
     try:
         return _look(world, peer)
     except (HostError, ParseError):

@@ -50,7 +50,7 @@ def _decide(goal: Goal, state: State) -> Decision:
 
 
 def _begin(goal: Goal, state: State) -> Decision:
-    """Nobody has claimed the host."""
+    """Decide on a host that nobody has claimed."""
     host = state.host
     if host is None:
         return _begin_in_silence(goal, state)
@@ -116,7 +116,7 @@ def in_service(state: State) -> bool:
 
 
 def _own(goal: Goal, state: State, record: Record) -> Decision | None:
-    """Whose run it is, and whether the slot is ours."""
+    """Make sure that the run and the slot are ours."""
     if not goal.adopt and record.token != state.token:
         return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
     if state.slot is Slot.OTHERS:
@@ -134,7 +134,7 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
 
 
 def _boots(state: State, record: Record) -> Decision | None:
-    """Which boot the host is in, before anything else is judged."""
+    """Find out which boot the host is in, before anything else is judged."""
     host = state.host
     if record.awaited is not None:
         # an order that did not reach the host is given again, after all that has to be so before a reboot
@@ -167,7 +167,7 @@ def _awaiting(state: State) -> Decision | None:
 
 
 def _cure(state: State) -> Decision | None:
-    """Each once: repair what can be seen over the console, then one power cycle, which boots the fallback."""
+    """Try each once: repair what can be seen over the console, then one power cycle, which boots the fallback."""
     cures = (step for step in (Step.MEND, Step.POWER_CYCLE) if step.value in state.cures)
     step = next(cures, None)
     return Do(step) if step else None
@@ -196,7 +196,7 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
 
 
 def _take_out(state: State, record: Record, host: View) -> Decision | None:
-    """Out of service, in the order that hurts nobody."""
+    """Take the host out of service, in the order that hurts nobody."""
     if "silence" in state.uses and not record.silences:
         return Do(Step.SILENCE)
     if "puppet" in state.uses and not host.puppet_off:
@@ -235,14 +235,14 @@ def _renames(goal: Goal, record: Record) -> bool:
 
 
 def _without_etcd(goal: Goal, record: Record, host: View) -> Decision:
-    """Nothing that needs the slot or the pool may be done."""
+    """Do nothing that needs the slot or the pool."""
     if host.boot == record.boot_before and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot or the pool state cannot be read any more")
     return End(Outcome.LEFT_OUT, "the slot or the pool state cannot be read, and without it no host is rebooted")
 
 
 def _verify(state: State, record: Record, host: View) -> Decision:
-    """The host is in a boot that nobody has verified: it is kept out until somebody has."""
+    """Verify the boot that the host is in; it is kept out until that has passed."""
     judged = record.judgements(host.boot)
     if out := keep_out(state, host):
         return out
@@ -262,7 +262,7 @@ def _verify(state: State, record: Record, host: View) -> Decision:
 
 
 def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
-    """The host may serve: the boot entries, the MTA, the ports, the pool, in this order."""
+    """Return the host to service: the boot entries, the MTA, the ports, the pool, in this order."""
     if entries := _settle_entries(record, host):
         return entries
     stay = goal.stays_out(record)

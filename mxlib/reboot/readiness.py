@@ -1,4 +1,4 @@
-"""Whether a host may be taken out and rebooted: the guard's judgements, pure."""
+"""Judging whether a host may be taken out of service and rebooted, for the guard. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from mxlib.mta.standing import Standing
 
 @dataclass(frozen=True)
 class Busy:
-    """Who else is at work on the host.
+    """Who else is at work on the host, and what a run needs of it.
 
     Attributes:
         package_lock: whether apt or dpkg is running.
         logins: logged-in people, one text each.
         inhibitors: what asks systemd not to shut down, one text each.
-        has_nft: whether the ports can be closed.
+        has_nft: whether it has ``nft``, which closes the ports.
         unread: why it cannot be read what inhibits a shutdown; empty where it can.
     """
 
@@ -34,11 +34,10 @@ def _verdict(check: str, good: bool, why: str, fine: str = "") -> Verdict:
 
 
 def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
-    """Nobody has taken the host out, and it serves.
+    """Judge whether the host serves, and nobody has taken it out.
 
     Arguments:
-        found: where it stands.
-        ports: the mail ports that the site names.
+        ports: how the mail ports are that the site names.
     """
     record = found.depool.record
     taken = f"taken out by run {record.run} ({record.who} since {record.since}): {record.why}" if record else ""
@@ -55,11 +54,9 @@ def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
 
 
 def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:
-    """The target and the fallback are whole and can be booted by name.
+    """Judge whether target and fallback are whole, two, and can be booted by name.
 
     Arguments:
-        found: kernels of the host.
-        grub: its boot menu.
         target: release to boot.
         fallback: release to return to.
     """
@@ -80,11 +77,7 @@ def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> 
 
 
 def boot_menu(grub: GrubFacts) -> Iterator[Verdict]:
-    """GRUB does as told, once.
-
-    Arguments:
-        grub: the boot menu.
-    """
+    """Judge whether GRUB boots an entry that is set, and that for one boot only once."""
     fixed = f"GRUB boots {grub.default}, not the saved entry: set GRUB_DEFAULT=saved and run update-grub"
     yield _verdict("grub-default", grub.default == "saved", fixed, "GRUB boots the saved entry")
     sticky = "GRUB_SAVEDEFAULT makes every booted entry the saved one: no fallback would stay armed"
@@ -94,11 +87,7 @@ def boot_menu(grub: GrubFacts) -> Iterator[Verdict]:
 
 
 def busy(found: Busy) -> Iterator[Verdict]:
-    """Nobody else is at work on the host.
-
-    Arguments:
-        found: who is.
-    """
+    """Judge whether nobody else is at work on the host."""
     yield _verdict("packages", not found.package_lock, "apt or dpkg is running", "no package operation")
     logins = "; ".join(found.logins)
     yield _verdict("logins", not found.logins, f"somebody is logged in: {logins}", "nobody is logged in")
@@ -114,11 +103,11 @@ def _inhibitors(found: Busy) -> Verdict:
 
 
 def pool(values: Mapping[str, str], expected_out: str) -> Verdict:
-    """The host is in the pool.
+    """Judge whether the host is in the pool.
 
     Arguments:
-        values: the pool state.
-        expected_out: the value that means out.
+        values: the value of each of its pool objects; none: there is no pool.
+        expected_out: the value that means out, beside "inactive".
     """
     out = sorted(name for name, value in values.items() if value == expected_out or value == "inactive")
     why = f"somebody has taken it out of the pool already: {', '.join(f'{name}={values[name]}' for name in out)}"
@@ -126,11 +115,10 @@ def pool(values: Mapping[str, str], expected_out: str) -> Verdict:
 
 
 def slot(found: Slot, said: str) -> Verdict:
-    """The slot of the service can be had.
+    """Judge whether this run can take the slot of the service.
 
     Arguments:
-        found: what it means for this run.
-        said: who has it.
+        said: who has it; empty: nobody.
     """
     if found is Slot.UNKNOWN:
         return Verdict("slot", Status.UNKNOWN, f"the slot of the service cannot be read: {said}")

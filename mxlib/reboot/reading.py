@@ -1,4 +1,4 @@
-"""Where a run stands, read from the world: the target, the pool state in front, the slot of the service."""
+"""Reading where a run stands: the target, the pool state in front of it, the slot of the service."""
 
 from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import EventLog
@@ -9,7 +9,7 @@ from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
 _FRESH_S = 5.0
-"""So long a look that came with the answer of an act serves the next decision."""
+"""Seconds for which a look that came with the answer of an act serves the next decision."""
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
@@ -17,7 +17,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
     """Read where things stand now; the record is left in the world's progress.
 
     Arguments:
-        journal: where it is written down what could not be read.
+        journal: for what could not be read.
         at_once: look also at a host that is on its way down, as something has happened that has to be decided on.
 
     Raises:

@@ -15,11 +15,7 @@ from mxlib.reboot.world import RebootWorld
 
 
 def rehearse(world: RebootWorld, journal: EventLog) -> Result:
-    """Show what a run would do.
-
-    Arguments:
-        journal: where events go.
-    """
+    """Show what a run would do, and return how it would end."""
     events = Events(journal, world.operator)
     state = dataclasses.replace(read_state(world, events), guard=None)
     for _ in range(MAX_STEPS):

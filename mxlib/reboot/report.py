@@ -1,4 +1,4 @@
-"""The story of a run, from its journal, for the terminal and as JSON.
+"""The report of a run, from its journal, for the terminal and as JSON.
 
 :mod:`mxlib.reboot.report_markdown` writes it as Markdown.
 """
@@ -25,7 +25,7 @@ class Entry:
         note: what it said.
         seconds: how long it took; None where it has no duration.
         failed: whether it could not do its work.
-        begun: when it began; empty where it has no duration.
+        begun: when it began, ISO 8601, UTC; empty where it has no duration.
     """
 
     at: str
@@ -37,7 +37,7 @@ class Entry:
 
     @property
     def began(self) -> str:
-        """When it began, or happened."""
+        """When it began, or happened: ISO 8601, UTC."""
         return self.begun or self.at
 
 
@@ -77,21 +77,18 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The outcome, in one line."""
+        """How the run ended, in one line."""
         reason = f": {self.reason}" if self.reason else ""
         return f"{self.host}: {self.outcome.phrase}{reason}"
 
 
 def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next_command: str) -> Report:
-    """Make the report of a journal.
+    """Make the report of a journal; one without an end is that of an interrupted run.
 
     Arguments:
-        host: the MX.
-        run: id of the run.
         who: operator and management host.
         why: reason and task.
-        events: the journal.
-        next_command: the one command that goes on.
+        next_command: the one command that resumes the run, or undoes it; empty: nothing is left to do.
     """
     known = list(events)
     end = next((event for event in reversed(known) if event.name == "end"), None)
@@ -114,7 +111,7 @@ def build(host: str, run: str, who: str, why: str, events: Iterable[Event], next
 
 
 def _last(events: Iterable[Event], key: str) -> list[Any]:
-    """The last list that a step, done or failed, has left as evidence."""
+    """Return the last list of that name that a step, done or failed, has left as evidence."""
     found = [event.values[key] for event in events if event.name in ("done", "failed") and key in event.values]
     return list(found[-1]) if found else []
 
@@ -159,7 +156,7 @@ class Away:
     """When the host was out of service in a run.
 
     Attributes:
-        since: when it was taken out, or when a run took it over that it was out already.
+        since: when it was taken out; where it was out already, when this run began.
         back: when it served again; None: it was still out when the run ended.
     """
 
@@ -171,11 +168,7 @@ _OUT, _BACK = ("pool out", "close ports"), ("pool in", "open ports")
 
 
 def away(timeline: Sequence[Entry]) -> Away | None:
-    """Return when the host was out of service; None where the run did not change that.
-
-    Arguments:
-        timeline: the steps of the run, in order.
-    """
+    """Return when the host was out of service; None where the run did not change that."""
     done = [entry for entry in timeline if not entry.failed]
     out = [number for number, entry in enumerate(done) if entry.step in _OUT]
     back = [entry for entry in done[out[-1] if out else 0 :] if entry.step in _BACK]
@@ -197,41 +190,31 @@ def _ledger(events: Iterable[Event]) -> dict[str, int]:
 
 
 def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
-    """The one command that goes on from here; empty if nothing is left to do.
+    """Return the one command to type next; empty if nothing is left to do.
 
     Arguments:
-        host: the MX.
-        outcome: how the run ended.
-        record: the memory that stays on the host.
+        record: the record that stays on the host; None: none does.
     """
     if record is None:
         return ""
     if outcome is Outcome.DONE:
         return f"cookbook sre.mail.pool-mx {host}"
     if outcome is Outcome.MAIL_LOST:
-        # once more it would find the same: only a person can tell where they are
+        # once more it would find the same: only a person can find out where they are
         known = "once you know where the missing messages are"
         return f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}    ({known})"
     return f"cookbook sre.mail.reboot-mx {host} --resume    (to undo instead: --abort)"
 
 
 def terminal(report: Report) -> Iterator[str]:
-    """The last lines an operator sees; what happened in between was said as it happened.
-
-    Arguments:
-        report: the report.
-    """
+    """Yield the last lines that an operator sees; what happened before was shown as it happened."""
     if report.ledger:
         yield ledger_line(report.ledger)
     yield f"{report.headline}{f'; next: {report.next_command}' if report.next_command else ''}"
 
 
 def ledger_line(ledger: dict[str, int]) -> str:
-    """The ledger's last check, in words.
-
-    Arguments:
-        ledger: its counts.
-    """
+    """Return the last check of the ledger in words, from its counts."""
     accepted = f" (accepted by --accept {ACCEPT})" if ledger.get("accepted") else ""
     missing = f"{ledger['missing']} MISSING{accepted}" if ledger.get("missing") else "none missing"
     untraced = f", {ledger['untraced']} not traceable after a power cut" if ledger.get("untraced") else ""
@@ -239,11 +222,7 @@ def ledger_line(ledger: dict[str, int]) -> str:
 
 
 def as_json(report: Report) -> str:
-    """The report as JSON.
-
-    Arguments:
-        report: the report.
-    """
+    """Return the report as JSON."""
     raw: dict[str, Any] = asdict(report)
     raw["outcome"] = report.outcome.name
     raw["exit_code"] = report.outcome.value

@@ -1,4 +1,4 @@
-"""The story of a run as Markdown, to be read like the timeline of an incident."""
+"""The report of a run as Markdown, to be read like the timeline of an incident."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,11 +8,7 @@ from mxlib.reboot.report import Entry, Report, away, ledger_line
 
 
 def markdown(report: Report) -> str:
-    """The report as Markdown.
-
-    Arguments:
-        report: the report.
-    """
+    """Return the report as Markdown."""
     lines = [f"# {report.headline}", "", f"Run {report.run}, by {report.who}: {report.why}", ""]
     if summary := _summary(report):
         lines += [summary, ""]
@@ -29,7 +25,7 @@ def markdown(report: Report) -> str:
 
 
 def _summary(report: Report) -> str:
-    """How long it took, and how long the host was out of service."""
+    """Return how long the run took, and how long the host was out of service."""
     if not report.timeline:
         return ""
     first, last = _at(report.timeline[0].began), _at(report.timeline[-1].at)
@@ -54,7 +50,7 @@ def _row(entry: Entry) -> str:
 
 
 def _queue(report: Report) -> Iterator[str]:
-    """What stayed in the queue and why, and who still came."""
+    """Yield what stayed in the queue and why, and which clients still came."""
     if report.left:
         yield from ("", "## Left in the queue", "", "| destination | messages | oldest | why | bounces from |")
         yield "| --- | --- | --- | --- | --- |"
@@ -68,7 +64,7 @@ def _queue(report: Report) -> Iterator[str]:
 
 
 def _checks(report: Report) -> Iterator[str]:
-    """One line a check, with its status at each stage: before, after, in service."""
+    """Yield one line a check, with its status at each stage: before, after, in service."""
     if not report.verdicts:
         return
     stages = list(dict.fromkeys(one["stage"] for one in report.verdicts))

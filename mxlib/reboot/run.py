@@ -30,18 +30,18 @@ from mxlib.reboot.world import RebootWorld
 
 MAX_STEPS = 200
 _REPEATS = 3
-"""A step that was taken this often without changing anything has no effect."""
+"""A step that is taken so many times in a row has no effect."""
 _LOOKS = 5
-"""So often in a row a host is looked at that answers what cannot be understood: a busy one lets a section time out."""
+"""Looks in a row at a host whose answer cannot be understood: a busy one lets a section time out."""
 _AGAIN_S = 5.0
 _DOUBTS = 2
-"""So often a step without an answer is taken again: a busy host gives one later, and twice is no more than once."""
+"""Times that a step without an answer is taken again: a busy host answers later, and twice does no more than once."""
 _DOUBT_S = 600.0
-"""Where that took longer than this, it is taken again once only: the host may be out of service meanwhile."""
+"""A step without an answer that took longer is taken again once only: the host may be out of service meanwhile."""
 _LOCKED = 18
-"""So often the host's lock is asked for while another command holds it: ours goes on when its answer is lost."""
+"""Times that a step is taken again while another command holds the host's lock, perhaps our own with a lost answer."""
 _TRIES_OUT = 2
-"""So often it is tried to keep clients from what nobody has verified, before a run ends."""
+"""Tries to keep clients from what nobody has verified, before a run ends."""
 _NOT_DONE = (MovedError, FencedError)
 _NOT_KNOWN = (MovedError, HostUnreachableError, CommandTimeoutError)
 """After these the world is read again, and the next decision comes from there."""
@@ -54,7 +54,7 @@ class Result:
     Attributes:
         outcome: what its exit code says.
         why: one sentence.
-        record: the memory that stays on the host; None: nothing is left there.
+        record: the record that stays on the host; None: none does.
     """
 
     outcome: Outcome
@@ -69,8 +69,7 @@ class Run:
         """Begin nothing yet.
 
         Arguments:
-            journal: where events go.
-            resting: called when the run has noticed that it is to stop: what it does next is its own clean end.
+            resting: called when the run has noticed that it is to stop: from then on it comes to its own clean end.
         """
         self._world = world
         self._progress = world.progress
@@ -81,17 +80,17 @@ class Run:
         self._served = ""
         self._read: dict[str, float] = {}
         self._pending: Callable[[State], End | None] | None = None
-        """What has happened since the last look, a failure or a signal: it is decided on by the next one."""
+        """What the next look decides on, where a failure or a signal has come since the last one."""
         self._acted: set[Step] = set()
-        """What this process has, or may have, done."""
+        """Steps that this process has, or may have, taken."""
         self._answered = False
-        """Whether the host answered the last look: only then it is known that no record is there."""
+        """Whether the host answered the last look: only then is it known that there is no record."""
         self._unread = 0
         self._doubts: dict[Step, int] = {}
         self._kept_out: list[Step] = []
 
     def execute(self) -> Result:
-        """Go to the goal, or as far as it is safe."""
+        """Go to the goal, or as far as it is safe, and return how that ended."""
         for _ in range(MAX_STEPS):
             try:
                 end = self._once()
@@ -123,7 +122,7 @@ class Run:
         return self._take(decision, state)
 
     def _true(self, end: End | None, state: State) -> End | None:
-        """An end that says no more than was read: that nothing was changed, only where this process has not acted."""
+        """Return an end that says no more than was read: "nothing was changed" only of a process that has not acted."""
         if end is None:
             return None
         if end.outcome is Outcome.REFUSED and self._changed(state):
@@ -136,7 +135,7 @@ class Run:
         return bool(self._acted - {Step.SLOT} - ({Step.CLAIM} if claim_gone else set()))
 
     def _not_read(self, error: MxlibError) -> End | None:
-        """Where the host stands cannot be understood, so nothing is decided: it is asked again for a while."""
+        """Decide nothing where the answer of the host cannot be understood: it is asked again for a while."""
         self._unread += 1
         self._journal.write("unread", error=str(error))
         if self._unread < _LOOKS:
@@ -146,7 +145,7 @@ class Run:
         return End(Outcome.INTERRUPTED if begun else Outcome.UNKNOWN, why)
 
     def state(self) -> State:
-        """Where things stand now."""
+        """Read where things stand now."""
         return read_state(self._world, self._journal, at_once=self._pending is not None)
 
     # --- acting
@@ -212,7 +211,7 @@ class Run:
         return None
 
     def _give_up(self, why: str, state: State) -> End | None:
-        """Before the reboot the run turns back; after it the host stays out, unless it serves and may."""
+        """Turn back before the reboot; after it leave the host out, unless it serves and may."""
         record = state.record
         if state.released is not None:
             return None  # its record is gone: it was done
@@ -228,7 +227,7 @@ class Run:
         return self._leave_out(End(Outcome.LEFT_OUT, why), state)
 
     def _leave_out(self, end: End, state: State) -> End | None:
-        """End; but clients are kept from what nobody has verified, as far as that can be done."""
+        """Keep clients from what nobody has verified, as far as that can be done, then end."""
         if state.record is None or state.host is None:
             return end
         out = None if state.record.trusted(state.host.boot) else keep_out(state, state.host)
@@ -251,7 +250,7 @@ class Run:
     # --- ending
 
     def _heard(self, what: str) -> End | None:
-        """A signal asked to stop: where the host stands is read before anything is said of it."""
+        """Stop as a signal asks: where the host stands is read before anything is said of it."""
         self._resting()
         self._journal.write("interrupted", what=what)
         self._world.operator.line(f"{what}: stopping")
@@ -260,7 +259,7 @@ class Run:
         return None
 
     def _stop(self, what: str, first: bool, state: State) -> End | None:
-        """Before the reboot everything is undone; after it the host stays out."""
+        """Undo everything before the reboot; after it leave the host out."""
         record = state.record
         if state.host is None:
             return End(Outcome.INTERRUPTED, f"stopped by {what}; the host does not answer")

@@ -1,4 +1,4 @@
-"""What a step works with: the world as given, the few values a run changes, and the one way to write to the host."""
+"""What a step works with: what it is given, the few values a run changes, and the one way to write to the host."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from mxlib.protocols.service import AlertSource, NoAlerts, PoolState, ServiceSlo
 from mxlib.protocols.world import World
 
 _LOOK_S = 40.0
-"""Seconds beyond the act's own for the look that follows it."""
+"""Seconds for the look that follows an act, beyond those for the act."""
 
 
 class Verifier(Protocol):
@@ -59,10 +59,10 @@ class Adapters:
     Attributes:
         slot: the slot of the service.
         pool: the pool state of the target.
-        silencer: alerts of the target.
+        silencer: sets silences for the alerts of the target.
         rescue: the machine from outside.
         alerts: what fires.
-        asker: who is asked; None: nobody, the safe answer is taken.
+        asker: asks the operator; None: there is nobody, and the safe answer is taken.
         meter: what the round trips to the hosts cost.
     """
 
@@ -86,7 +86,7 @@ class Progress:
         released: how the run ended, once its record is gone.
         accepted: names of findings that the operator has accepted so far.
         asked: what was asked and not yet written down.
-        record: the run's memory on the host as last read or written.
+        record: the run's record on the host, as last read or written.
         basis: what the next act is decided on; None: the host has to be looked at first.
         blind: whether the slot was taken before the host had answered, so that its newest token was not known.
         look: a look at the host that no decision has used yet, and when it was taken (monotonic seconds).
@@ -168,7 +168,7 @@ class RebootWorld(World):
         self.progress.record = record
 
     def still(self) -> None:
-        """Look whether the host is as it was when this was decided, before something is done that is not on the host.
+        """Check that the host is as it was when this was decided, before something is done elsewhere.
 
         Raises:
             mxlib.base.errors.MovedError: it has rebooted, or its record was changed.
@@ -190,7 +190,7 @@ class RebootWorld(World):
 
         Arguments:
             script: what acts; POSIX sh under ``set -eu``; may be empty, to write only the record.
-            record: the memory to write; None leaves it.
+            record: the record to write; None leaves it.
             timeout: seconds for the script.
             look: read in the same round trip where the host stands then; not where a later act or wait follows.
 

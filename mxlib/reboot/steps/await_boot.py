@@ -15,9 +15,9 @@ from mxlib.reboot.world import RebootWorld
 _POLL_S = 3.0
 _ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
-"""A host that this long after the order answers in the old boot, with no shutdown under way, has not heard it."""
+"""A host that so many seconds after the order answers in the old boot and does not shut down has not heard it."""
 _ASK_CLUSTER = 5
-"""Every so many polls the cluster is asked whether the machine is off; after the order for a cold start, at each."""
+"""The cluster is asked at every fifth poll whether the machine is off; after the order for a cold start at each."""
 
 
 def await_boot(world: RebootWorld, state: State) -> Done:
@@ -66,7 +66,7 @@ def _asks_cluster(record: Record | None, poll: int) -> bool:
 
 
 def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
-    """Where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
+    """Ask where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
     try:
         world.target.read("# ask whether it answers\ntrue", timeout=_ASK_S)
         standing = read_standing(world.target, world.mta)
@@ -76,7 +76,7 @@ def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
 
 
 def _another_boot(standing: Standing, record: Record | None) -> bool:
-    """Whether the boot that was to end has ended; the record on the host knows of an order whose answer was lost."""
+    """Whether the boot that was to end has ended; the record on the host has also an order whose answer was lost."""
     known = standing.depool.record or record
     return known is None or known.awaited is None or standing.view.boot != known.awaited.before
 
@@ -85,7 +85,7 @@ def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
     world.progress.waited = Waited.NO
     world.decide_on(standing)
     view, record = standing.view, standing.depool.record
-    # Whose run this is, was perhaps not known while the host was silent: then the slot comes first.
+    # While the host was silent it was perhaps unknown whose run this is: then the slot comes first.
     if record is not None and record.awaited is not None and record.token <= world.adapters.slot.token:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
         world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))

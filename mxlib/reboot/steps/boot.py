@@ -46,11 +46,7 @@ def reboot(world: RebootWorld, state: State) -> Done:
 
 
 def order_script(level: Level) -> str:
-    """The order from inside: for a cold start the machine switches itself off, and is started from outside then.
-
-    Arguments:
-        level: how it is rebooted.
-    """
+    """Return the order from inside: for a cold start the machine switches itself off, to be started from outside."""
     return f"# order {_ORDER[level]}\nsync\n{HANG_UP}{_ORDER[level]}"
 
 
@@ -88,7 +84,7 @@ def power_on(world: RebootWorld, _state: State) -> Done:
 
 
 def mend(world: RebootWorld, _state: State) -> Done:
-    """Find out over the console why the host does not answer, and repair what certainly can be."""
+    """Find out over the console why the host does not answer, and repair what can be repaired with certainty."""
     world.progress.cures.add(Step.MEND)
     mended = world.adapters.rescue.mend()
     # What is repaired answers now, and what is on its way up is waited for; all else is as silent as before.
@@ -108,7 +104,7 @@ def power_cycle(world: RebootWorld, _state: State) -> Done:
 
 
 def found_boot(world: RebootWorld, state: State) -> Done:
-    """Take note of a boot that nobody of this run has ordered, and of what it has made untraceable."""
+    """Note a boot that this run has not ordered, and which messages it has left without a trace."""
     record = record_of(state)
     assert state.host is not None
     untraced = ledger.set_apart_untraced(world, record)

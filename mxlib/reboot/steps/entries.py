@@ -15,7 +15,7 @@ from mxlib.reboot.world import RebootWorld, record_of
 _ENVIRONMENT = "/boot/grub/grubenv"
 _ENTRIES_S = 30.0
 _HELD_S = 120.0
-"""So long dpkg's lock is waited for before a kernel goes without being held against autoremove."""
+"""Seconds to wait for dpkg's lock; after that the kernel is not held against autoremove."""
 NOT_HELD = "kernel-not-held"
 # What was there before a run goes back as it was: an id, a title in the host's language, or a number.
 _ENTRY = re.compile(r"[^\x00-\x1f\x7f]*")
@@ -51,10 +51,10 @@ def set_entries(world: RebootWorld, saved: str, next_: str, first: str = "", tim
     """Set the entries and prove that they stand.
 
     Arguments:
-        saved: full id of the saved entry.
-        next_: full id of the entry for one boot.
+        saved: full id of the saved entry; empty removes it.
+        next_: full id of the entry for one boot; empty removes it.
         first: a script that has to succeed before.
-        timeout: seconds for it.
+        timeout: seconds for that script.
 
     Returns:
         What was printed.
@@ -128,7 +128,7 @@ fi
 
 
 def entries_back(world: RebootWorld, state: State) -> Done:
-    """The boot entries as they were."""
+    """Set the boot entries as they were before the run."""
     set_entries(world, record_of(state).prior.saved_entry, "", panic.disarm_script(), timeout=panic.UPDATE_S)
     return Done("GRUB's entries are as they were")
 

@@ -1,4 +1,4 @@
-"""The guard: everything that could block a run, read only, all of it at once; and the claim that follows it."""
+"""The guard: everything that could block a run, only read, all at the same time; and the claim that follows it."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,16 +76,12 @@ def guard(world: RebootWorld) -> tuple[Verdict, ...]:
 
 
 def blocking(world: RebootWorld, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return what blocks the run.
-
-    Arguments:
-        verdicts: the guard's findings.
-    """
+    """Return which of the guard's findings block the run."""
     return [one for one in verdicts if not one.passed and one.check not in world.accepted]
 
 
 NEVER = frozenset({"host", "record", "slot", "others", "ports", "nft", "shutdown", "kernels", "grub", "standing"})
-"""What nobody can accept away at a prompt: there the run would harm, or could not be done."""
+"""Findings that nobody can accept at a prompt: with them a run would do harm, or could not be done."""
 
 
 def ask(world: RebootWorld, against: Sequence[Verdict]) -> bool:

@@ -1,4 +1,4 @@
-"""The ledger of what the MTA had taken: written down at the claim and once it is still, found again later."""
+"""The ledger of the mail that the MTA had taken: written at the claim and when it is at rest, checked after a boot."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from mxlib.reboot.world import RebootWorld, record_of
 
 LEDGER = f"{DIRECTORY}/ledger"
 ACCEPT = "ledger"
-"""``--accept`` with this name puts a host back that misses messages: somebody has found out where they are."""
+"""``--accept`` with this name returns a host to service that misses messages: somebody has found out where they are."""
 MAX_SHOWN = 20
 _FEW = 3
 
@@ -65,12 +65,10 @@ def _script(mta: MailAgent, mark: str, ledger: str, purpose: str, text: str) -> 
 
 
 def close_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
-    """Write down every message the host has taken and not yet given away, and every arrival since the mark.
+    """Return the script that writes down every message in the spool, and every arrival since the mark.
 
     Arguments:
-        mta: the host's MTA.
         mark: where the mail log ended when the host was claimed.
-        ledger: the file.
     """
     text = f"""\
 {_READ}
@@ -88,12 +86,10 @@ holes
 
 
 def check_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
-    """Look for each message of the ledger: on disk or gone by the log.
+    """Return the script that looks for each message of the ledger: it is on disk, or gone by the log.
 
     Arguments:
-        mta: the host's MTA.
         mark: where the mail log ended when the host was claimed.
-        ledger: the file.
     """
     text = f"""\
 {_LOOK}
@@ -108,7 +104,7 @@ head -n {MAX_SHOWN} @L@.missing
 
 
 def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
-    """After a boot that nobody ordered: set the messages apart that it has left without a trace.
+    """Return the script that sets the messages apart which a boot that nobody ordered has left without a trace.
 
     An MTA removes a message from the disk only once it is delivered or given up, and the file system writes that down
     within seconds. The line in the log that says so may be on its way to the disk for half a minute when the power goes
@@ -116,9 +112,7 @@ def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
     not proven either.
 
     Arguments:
-        mta: the host's MTA.
         mark: where the mail log ended when the host was claimed.
-        ledger: the file.
     """
     text = f"""\
 {_LOOK}
@@ -133,7 +127,7 @@ cat @L@.missing
 
 
 def close(world: RebootWorld, state: State) -> Done:
-    """Close the ledger of a still MTA."""
+    """Close the ledger of an MTA at rest."""
     record = record_of(state)
     result = world.act(close_script(world.mta, record.log_mark), timeout=120, look=False)
     numbers = _numbers(result.output)
@@ -143,12 +137,7 @@ def close(world: RebootWorld, state: State) -> Done:
 
 
 def check(world: RebootWorld, record: Record) -> Done:
-    """Find each message of the ledger again.
-
-    Arguments:
-        world: the world; its ``lost`` is set.
-        record: the memory.
-    """
+    """Find each message of the ledger again; how many are missing is left in the run's progress."""
     result = world.act(check_script(world.mta, record.log_mark), timeout=120, look=False)
     numbers = _numbers(result.output)
     shown = [line for line in result.output.split() if world.mta.is_key(line)]
@@ -168,7 +157,7 @@ def check(world: RebootWorld, record: Record) -> Done:
 
 
 def set_apart_untraced(world: RebootWorld, record: Record) -> Done:
-    """Say which messages a boot that nobody ordered has left without a trace; the ledger misses them no more."""
+    """Set the messages apart that a boot which nobody ordered has left without a trace: they no longer count."""
     result = world.act(untraced_script(world.mta, record.log_mark), timeout=120, look=False)
     count = _numbers(result.output)["untraced"]
     if not count:
@@ -183,7 +172,7 @@ def set_apart_untraced(world: RebootWorld, record: Record) -> Done:
 
 
 def _hole(numbers: dict[str, int]) -> str:
-    """What has to be known of a log that is not all there."""
+    """Return what the operator has to know where a part of the log is gone."""
     return "; THE LOG HAS A HOLE: what came and went in it is unknown" if numbers["holes"] else ""
 
 

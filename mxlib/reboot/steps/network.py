@@ -1,4 +1,4 @@
-"""The host's network names around a cold start: prepared for the next name before it, settled on one after it."""
+"""The host's network names around a cold start: both prepared before it, one left after it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _REVIVE_S = 60
 
 
 def prevent(world: RebootWorld, state: State) -> Done:
-    """Prepare the host for the name a cold start gives its interface; that it may be so is noted before it is done."""
+    """Prepare the host for the name that a cold start gives its interface; that it may hold both is noted before."""
     record = record_of(state)
     assert state.host is not None
     renames = world.adapters.rescue.renames()
@@ -32,7 +32,7 @@ def prevent(world: RebootWorld, state: State) -> Done:
 
 
 def settle(world: RebootWorld, state: State) -> Done:
-    """Leave each interface the one name it has. What cannot be settled is told, and hurts nobody: both names serve."""
+    """Leave each interface the one name it has. What cannot be settled is reported and harmless: both serve."""
     record = record_of(state)
     assert state.host is not None
     # A pin that the host has booted with holds its name: only one that was never needed is let go of.
@@ -46,7 +46,7 @@ def settle(world: RebootWorld, state: State) -> Done:
 
 
 def revive_script(required: Sequence[str], mta_units: Sequence[str]) -> str:
-    """Start again what failed while the host had no network: required services, and those that a timer starts anyway.
+    """Return the script that starts again what failed without a network: required services, and those of a timer.
 
     The MTA is not among them: whether it may run is decided elsewhere.
 
@@ -69,12 +69,12 @@ done
 
 
 def revive(world: RebootWorld) -> str:
-    """Start again what failed for want of a network; what it did, in one line, empty if nothing was to be done."""
+    """Start again what failed without a network, and return that in one line; empty if nothing was to be done."""
     try:
         script = revive_script(world.site.verify.unit_names, world.mta.units)
         said = world.act(script, timeout=4 * _REVIVE_S, look=False).output.split("\n")
     except HostError as error:
-        return f"what failed for want of a network was not started again: {one_line(str(error), 200)}"
+        return f"what failed without a network was not started again: {one_line(str(error), 200)}"
     names = ", ".join(one_line(line) for line in said if line.strip())
     return f"started again, as they had failed without a network: {names}" if names else ""
 

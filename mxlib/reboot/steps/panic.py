@@ -11,7 +11,7 @@ UPDATE_S = 300.0
 
 
 def arm_script(seconds: int) -> str:
-    """Write the file, and see the parameter in GRUB's menu; done already is nothing to do.
+    """Return the script that writes the file and checks GRUB's menu; where that is done already it does nothing.
 
     A site that says ``panic=`` itself is left alone.
 
@@ -31,7 +31,7 @@ fi
 
 
 def disarm_script() -> str:
-    """Take the file away, and the parameter out of GRUB's menu; a run that died in between is resumed."""
+    """Return the script that removes the file, and the parameter from GRUB's menu, also where a run died in between."""
     return f"""\
 if [ -e {_FILE} ] || [ -e {_FILE}.gone ]; then
 [ ! -e {_FILE} ] || mv {_FILE} {_FILE}.gone

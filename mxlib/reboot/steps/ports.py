@@ -84,10 +84,9 @@ def _folder(path: str) -> str:
 
 
 def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
-    """The table as a file for nft; loading it twice is harmless.
+    """Return the table as a file for nft; loading it twice is harmless.
 
     Arguments:
-        ports: what to close.
         note: who, why and which run, for whoever finds the file.
         prober: first and last source port of verifications, which are no clients that came.
     """
@@ -97,12 +96,13 @@ def rules(ports: tuple[int, ...], note: str, prober: tuple[int, int]) -> str:
 
 
 def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], units: tuple[str, ...]) -> str:
-    """Close now, then make it last; the drop-ins for the MTA and for nftables come along, as they need the same reload.
+    """Return the script that closes the ports now, then for good.
+
+    The drop-ins for the MTA and for nftables come along, as they need the same reload.
 
     Like every script of an act it has the shell function ``put PATH TEXT``.
 
     Arguments:
-        ports: what to close.
         note: who, why and which run.
         prober: first and last source port of verifications.
         units: every unit that may start the MTA.
@@ -122,9 +122,10 @@ sync {" ".join(dict.fromkeys(map(_folder, files)))}
 
 
 def reload_script() -> str:
-    """Make a reload of nftables load the table in the same transaction; needs the shell function ``put`` PATH TEXT.
+    """Return the script that makes a reload of nftables load the table in the same transaction.
 
-    A second time it finds our own command, which is not one load of one file, and leaves it.
+    It needs the shell function ``put PATH TEXT``. A second time it finds our own command, which is not one load of one
+    file, and leaves it.
     """
     return f"""\
 mkdir -p {_folder(RELOAD_DROP_IN)}
@@ -135,7 +136,7 @@ rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {qu
 
 
 def open_script(units: tuple[str, ...]) -> str:
-    """Open again, and take away all that kept the ports closed.
+    """Return the script that opens the ports, and removes all that kept them closed.
 
     The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
     Its units are read again once, at last; a table is named before it is deleted, so that a missing one is no error.
@@ -159,7 +160,7 @@ systemctl --quiet reset-failed {UNIT} 2>/dev/null || :
 
 
 def note(record: Record) -> str:
-    """Who has taken the host out, for its files."""
+    """Return who has taken the host out, for the files that say so."""
     return f"mx-cookbooks run {record.run}: {record.who}, {record.since}: {record.why}"
 
 
@@ -183,11 +184,7 @@ def open_(world: RebootWorld, state: State) -> Done:
 
 
 def let_prober_in(world: RebootWorld, seconds: int) -> None:
-    """Let the prober's source ports through for a while; the kernel closes them again by itself.
-
-    Arguments:
-        seconds: how long.
-    """
+    """Let the prober's source ports through for so many seconds; the kernel closes them again by itself."""
     first, last = world.site.probes.inbound.source_ports
     elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
     add = f"nft add element {TABLE} prober '{{ {elements} }}'"
@@ -200,7 +197,7 @@ def shut_prober_out(world: RebootWorld) -> None:
 
 
 def _commands(world: RebootWorld, _state: State) -> list[str]:
-    """What closing does, in the operator's words."""
+    """Return what closing does, as an operator would type it."""
     ports = ",".join(str(port) for port in world.site.ports)
     return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]
 

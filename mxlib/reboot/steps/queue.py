@@ -20,9 +20,9 @@ from mxlib.reboot.steps.step import Action, host_of, on_host, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
 _LEFT = {
-    "back": "give the host back as it was found",
+    "back": "return the host to service as it was found",
     "wait": "drain once more, for as long again",
-    "on": "go on: what is left stays on disk during the reboot and is delivered afterwards",
+    "on": "continue: what is left stays on disk during the reboot and is delivered afterwards",
 }
 
 
@@ -65,7 +65,7 @@ def drain(world: RebootWorld, state: State) -> Done:
 
 
 def _emptied(world: RebootWorld) -> Done:
-    """Empty it; where more is left than the bound allows, the operator may know better."""
+    """Empty it; where more is left than the bound allows, the operator decides."""
     while True:
         try:
             return emptying.empty(world)
@@ -77,12 +77,12 @@ def _emptied(world: RebootWorld) -> Done:
                 raise
             if answer == "on":
                 return Done(
-                    f"goes on with what is left, as the operator said: {one_line(str(error), 300)}", error.evidence
+                    f"continues with what is left, as the operator decided: {one_line(str(error), 300)}", error.evidence
                 )
 
 
 def hold(world: RebootWorld, state: State) -> Done:
-    """Keep the MTA from being started, stop it, and wait until nothing of it is left.
+    """Keep the MTA from being started, stop it, and wait until none of its processes is left.
 
     A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
     never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
@@ -100,7 +100,7 @@ def hold(world: RebootWorld, state: State) -> Done:
 
 
 def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -> str:
-    """Wait until the MTA has come to rest, or as far as is asked; how long that took, and what it needed.
+    """Wait until the MTA has come to rest, or as far as is asked, and return how long that took and what it needed.
 
     Raises:
         mxlib.base.errors.StepError: it has not in the site's time.

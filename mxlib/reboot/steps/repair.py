@@ -26,7 +26,7 @@ _CHECKS = select(all_checks(()), ("firewall", "units"))
 
 
 def repair(world: RebootWorld, state: State) -> Done:
-    """Repair what is known, each thing once in this boot: that is remembered before anything is done."""
+    """Repair what is known, each once in this boot; that it was done is noted before it is."""
     record = record_of(state)
     policy = verify.without_mta(world.site.verify)
     wanted = [source for check in _CHECKS for source in check.sources(policy)]
@@ -41,11 +41,10 @@ def repair(world: RebootWorld, state: State) -> Done:
 
 
 def automatic(world: RebootWorld, verdicts: Sequence[Verdict], facts: Facts) -> list[Suggestion]:
-    """The remedies that may be used without asking: none of them can make a bad kernel pass.
+    """Return the remedies that may be used without asking: none of them can make a bad kernel pass.
 
     Arguments:
         verdicts: of the firewall and the units, as found.
-        facts: what the host answered.
     """
     policy = verify.without_mta(world.site.verify)
     found = suggest(verdicts, facts, world.site, policy)
@@ -53,7 +52,7 @@ def automatic(world: RebootWorld, verdicts: Sequence[Verdict], facts: Facts) -> 
 
 
 def _apply(world: RebootWorld, one: Suggestion) -> str:
-    """Try one; what cannot be repaired is for the verification to judge."""
+    """Try one repair; where it fails, the verification judges."""
 
     def act(script: str, timeout: float) -> CommandResult:
         return world.act(script, timeout=timeout, look=False)

@@ -17,7 +17,7 @@ from mxlib.reboot.world import RebootWorld, record_of
 OUT_OF_POOL = "no"
 NOT_POOLED = (OUT_OF_POOL, "inactive")
 NO_SILENCE = "none"
-"""In the place of a silence that could not be set: it is not tried again and again."""
+"""Noted in place of a silence that could not be set, so that it is not tried again and again."""
 
 
 def take_slot(world: RebootWorld, _state: State) -> Done:
@@ -49,7 +49,7 @@ def adopt(world: RebootWorld, state: State) -> Done:
 
 
 def _heard(world: RebootWorld, silence_id: str) -> tuple[str, ...]:
-    """A silence of the run that is resumed: prolonged, or set again where it has run out."""
+    """Prolong a silence of the run that is resumed, or set it again where it has expired."""
     minutes = world.site.downtime.minutes
     if silence_id == NO_SILENCE or not minutes:
         return (silence_id,)
@@ -64,13 +64,13 @@ def _heard(world: RebootWorld, silence_id: str) -> tuple[str, ...]:
 
 
 def prolong(world: RebootWorld, silencer: Silencer) -> None:
-    """Let the silences of the run last while it lives; called beside it, again and again.
+    """Prolong the silences of the run; a thread beside the run calls this again and again while it lives.
 
     Arguments:
-        silencer: one of this thread's own.
+        silencer: one of that thread's own.
 
     Raises:
-        mxlib.base.errors.SilenceError: one of them runs out.
+        mxlib.base.errors.SilenceError: one of them could not be prolonged.
     """
     record = world.progress.record
     for one in record.silences if record is not None else ():
@@ -106,12 +106,12 @@ def _end_silence(world: RebootWorld, silence_id: str) -> str:
     try:
         world.adapters.silencer.remove(silence_id)
     except SilenceError as error:
-        return f"silence {silence_id} was not ended and runs out by itself: {error}"
+        return f"silence {silence_id} was not ended and expires by itself: {error}"
     return ""
 
 
 def puppet_reason(record: Record) -> str:
-    """The reason Puppet is disabled with, which is also the key to enable it again."""
+    """Return the reason that Puppet is disabled with, and enabled by again."""
     return f"mx-cookbooks run {record.run}: {record.why}".replace('"', "'")
 
 

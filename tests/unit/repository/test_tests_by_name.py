@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
+
 def does_something(tree: ast.AST) -> bool:
     """Whether any function has more in it than its docstring; plain values, constants and protocols have none."""
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))

@@ -126,7 +126,7 @@ def test_a_queue_that_was_emptied_is_noted_with_its_boot_and_with_who_still_came
 @pytest.mark.parametrize(
     ("answers", "tries", "note"),
     [
-        (("on",), 1, "goes on with what is left, as the operator said: 200 messages left; 2 clients still came"),
+        (("on",), 1, "continues with what is left, as the operator decided: 200 messages left; 2 clients still came"),
         (("wait", "wait"), 3, "empty; 2 clients still came"),
         (("back",), 1, None),
         (("wait", "back"), 2, None),
