@@ -71,9 +71,9 @@ def _checks(report: Report) -> Iterator[str]:
     yield from ("", "## Checks", "", f"| check | {' | '.join(stages)} | why |", "| --- " * (len(stages) + 2) + "|")
     for check in dict.fromkeys(one["check"] for one in report.verdicts):
         of = {one["stage"]: one for one in report.verdicts if one["check"] == check}
-        told = next((one for one in reversed(of.values()) if one["status"] != "OK"), list(of.values())[-1])
+        shown = next((one for one in reversed(of.values()) if one["status"] != "OK"), list(of.values())[-1])
         cells = [_status(of[stage]["status"]) if stage in of else "" for stage in stages]
-        why = told["why"] if told["status"] == "OK" else f"{told['stage']}: {told['why']}"
+        why = shown["why"] if shown["status"] == "OK" else f"{shown['stage']}: {shown['why']}"
         yield f"| {_cell(check)} | {' | '.join(cells)} | {_cell(why)} |"
 
 

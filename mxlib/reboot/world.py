@@ -206,9 +206,10 @@ class RebootWorld(World):
         """
         basis, token, mark = self._basis(), self.adapters.slot.token, ids.mark()
         sections = sections_of([source(self.mta)]) if look else ()
-        told = transaction(script, basis, token, mark, record=record, look=build_script(sections, mark) if look else "")
+        after = build_script(sections, mark) if look else ""
+        whole = transaction(script, basis, token, mark, record=record, look=after)
         self.progress.basis = self.progress.look = None
-        result = self.target.act(told, timeout=timeout + (_LOOK_S if look else 0.0), ok_codes=(0, FENCED))
+        result = self.target.act(whole, timeout=timeout + (_LOOK_S if look else 0.0), ok_codes=(0, FENCED))
         if result.exit_code == FENCED:
             self.progress.basis = basis
             raise self._refused(result.output)

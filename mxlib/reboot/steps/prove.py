@@ -172,7 +172,7 @@ def soak(world: RebootWorld, state: State) -> Done:
 def _new_alerts(world: RebootWorld, record: Record, begin: datetime) -> tuple[Verdict, ...]:
     """What has begun to fire in service, also behind the run's own silences.
 
-    An Alertmanager that cannot be asked is told, and takes no host out again that everything else has just proven.
+    An Alertmanager that cannot be asked is reported. It takes no host out again that everything else has just proven.
     """
     try:
         known = world.adapters.alerts.firing()

@@ -52,8 +52,8 @@ def test_what_the_operator_answered_is_written_once() -> None:
     events = Events(journal, Tell())
     events.answers(world)
     events.answers(world)
-    told = {"question": "The queue is long.", "answer": "wait", "effect": "drain once more", "by": "op@cumin1001"}
-    assert journal.events == [("asked", told)]
+    written = {"question": "The queue is long.", "answer": "wait", "effect": "drain once more", "by": "op@cumin1001"}
+    assert journal.events == [("asked", written)]
 
 
 @pytest.mark.parametrize("host", [FakeClock.sleep, lambda _clock, _seconds: 1 / 0])

@@ -110,7 +110,7 @@ def test_three_boots_and_no_more():
     assert (end.outcome, mx.reboots) == (Outcome.LEFT_OUT, 3)
 
 
-def test_a_depool_alone_stays_out_until_it_is_given_back():
+def test_a_depool_alone_stays_out_until_it_is_returned_to_service():
     mx = MemoryMx()
     process, end = run(mx, Goal(stay=True))
     assert (end.outcome, mx.loaded, mx.persisted, mx.pooled, mx.running) == (Outcome.DONE, True, True, False, True)
@@ -177,7 +177,7 @@ def test_a_cold_start_that_is_to_blame_comes_back_warm():
     assert process.steps.count(Step.POWER_ON) == 1
 
 
-def test_a_machine_that_a_dead_run_has_left_off_is_started_by_who_goes_on():
+def test_a_machine_that_a_dead_run_has_left_off_is_started_by_the_run_that_resumes_it():
     for goal, kernel in ((RESUME, NEW.release), (ABORT, OLD.release)):
         mx = died_with_the_machine_off()
         process, end = run(mx, goal, "two")
@@ -235,7 +235,7 @@ def test_resume_from_every_point_reaches_the_goal(fate, goal):
         assert (end.outcome, mx.kernel) == (Outcome.DONE if unsure else expected.outcome, whole.kernel), point
 
 
-def test_what_was_inconclusive_is_judged_again_by_who_goes_on_without_another_boot():
+def test_what_was_inconclusive_is_judged_again_on_resume_without_another_boot():
     mx = MemoryMx(Fate(judgements=[UNSURE, GOOD, GOOD, GOOD]))
     _, end = run(mx, FORWARD)
     assert (end.outcome, in_service(mx)) == (Outcome.INCONCLUSIVE, False)
@@ -383,7 +383,7 @@ def test_without_an_answer_nothing_is_begun():
     assert decide(FORWARD, State(None, None, Pool.IN, Slot.FREE)).outcome is Outcome.REFUSED
 
 
-def test_going_on_waits_for_a_host_that_is_on_its_way_up():
+def test_a_resumed_run_waits_for_a_host_that_is_on_its_way_up():
     state = State(None, None, Pool.IN, Slot.LEFT)
     assert decide(RESUME, state) == Do(Step.AWAIT, "it does not answer")
     silent = replace(state, waited=Waited.SILENT)
@@ -421,7 +421,7 @@ def test_a_flushed_table_is_closed_before_anything_else():
     assert Do(Step.CLOSE) in states
 
 
-def test_a_boot_that_was_to_blame_is_judged_again_by_who_resumes_where_no_other_kernel_is_left():
+def test_a_boot_that_was_to_blame_is_judged_again_on_resume_where_no_other_kernel_is_left():
     mx = MemoryMx(Fate(judgements=[BAD, BAD]))
     _, end = run(mx, FORWARD)
     assert (end.outcome, mx.kernel, mx.loaded) == (Outcome.LEFT_OUT, OLD.release, True)
@@ -429,7 +429,7 @@ def test_a_boot_that_was_to_blame_is_judged_again_by_who_resumes_where_no_other_
     assert (end.outcome, in_service(mx), mx.reboots) == (Outcome.FELL_BACK, True, 2)
 
 
-def test_a_target_that_was_to_blame_stays_to_blame_for_who_resumes():
+def test_a_target_that_was_to_blame_stays_to_blame_on_resume():
     record = claimed_record()
     tried = replace(record, boots=(Boot("boot-0", NEW.release, "boot-1", NEW.release),))
     blamed = tried.with_judgement("boot-1", held=BAD)
@@ -438,7 +438,7 @@ def test_a_target_that_was_to_blame_stays_to_blame_for_who_resumes():
 
 
 @pytest.mark.parametrize("point", range(60))
-def test_an_abort_that_dies_is_not_forgotten_by_who_resumes(point):
+def test_an_abort_that_dies_is_not_forgotten_on_resume(point):
     """Inconclusive in the new kernel: a person aborts. Whoever goes on must not bring that kernel into service."""
     mx = MemoryMx(Fate(judgements=[GOOD, UNSURE]))
     run(mx, FORWARD)
@@ -502,7 +502,7 @@ def test_the_planner_itself_ends_no_host_with_open_ports_as_safe():
 
 
 @pytest.mark.parametrize("away", [60.0, 3 * 86400.0])
-def test_who_was_taken_out_on_friday_is_verified_again_before_it_serves_on_monday(away):
+def test_a_host_taken_out_on_friday_is_verified_again_before_it_serves_on_monday(away):
     mx = MemoryMx()
     run(mx, Goal(stay=True))
     mx.seconds += away

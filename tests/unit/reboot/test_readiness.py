@@ -1,4 +1,4 @@
-"""The guard's judgements: what speaks against taking a host out."""
+"""The guard's judgements: what blocks taking a host out."""
 
 import subprocess
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ def test_a_host_that_serves_and_that_nobody_has_taken_out_is_ready() -> None:
         (stands(stopping=True), Ports.OPEN, "shutdown", "a shutdown is under way"),
     ],
 )
-def test_what_speaks_against_a_host_is_named_alone(found: Standing, ports: Ports, check: str, why: str) -> None:
+def test_what_blocks_a_host_is_named_alone(found: Standing, ports: Ports, check: str, why: str) -> None:
     assert failed(readiness.standing(found, ports)) == {check: why}
 
 

@@ -121,7 +121,7 @@ def test_a_signal_before_the_claim_changes_nothing(world):
     assert (result.outcome, result.why, found.mx.holder_token) == (Outcome.INTERRUPTED, "nothing was changed", 0)
 
 
-def test_another_operator_goes_on_where_a_signal_stopped(world):
+def test_another_operator_resumes_where_a_signal_stopped(world):
     first = world()
     first.before[Step.START] = [InterruptedRunError("SIGTERM")]
     first.execute()
@@ -185,7 +185,7 @@ def test_a_step_without_effect_ends_the_run(world):
     assert "has no effect" in result.why
 
 
-def test_the_slot_of_a_silent_host_is_not_given_up_by_who_could_not_start_its_machine(world):
+def test_the_slot_of_a_silent_host_is_kept_by_a_run_that_could_not_start_its_machine(world):
     mx = died_with_the_machine_off()
     found = world(RESUME, mx=mx, session="two")
     found.before[Step.POWER_ON] = [CommandFailedError("no such node")]
@@ -224,14 +224,14 @@ def test_an_answer_that_is_lost_after_the_act_leaves_the_exit_code_true(world, s
         assert (result.record, found.slot.calls) == (mx.record, ["leave"])
 
 
-def test_a_claim_whose_answer_is_lost_is_found_and_gone_on_with(world):
+def test_a_claim_whose_answer_is_lost_is_found_and_resumed(world):
     found = world()
     found.lost[Step.CLAIM] = [HostUnreachableError("the connection broke")]
     assert found.execute().outcome is Outcome.DONE
     assert found.journal.steps().count("claim") == 0, "it was not claimed twice"
 
 
-def test_a_claim_of_which_nobody_can_tell_is_not_called_refused(world):
+def test_a_claim_that_is_unknown_is_not_called_refused(world):
     found = world()
     found.lost[Step.CLAIM] = [HostUnreachableError("the connection broke")]
     found.ticks[5] = [lambda mx: setattr(mx, "silent", True)]

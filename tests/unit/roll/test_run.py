@@ -152,7 +152,7 @@ def test_a_roll_back_is_a_roll() -> None:
     assert {one.kernel for one in world.mxs.values()} == {OLD}
 
 
-def test_the_journal_tells_the_story() -> None:
+def test_the_journal_has_every_host_every_soak_and_the_end() -> None:
     world, lines = small(), Lines()
     roll(world, journal=lines).execute()
     names = [name for name, _ in lines.lines]

@@ -63,7 +63,7 @@ def test_running_it_in_service_it_is_there() -> None:
     assert (by_hand.stand, "booted it by hand" in by_hand.why) == (Stand.THERE, True)
 
 
-def test_another_build_of_the_same_kernel_is_told() -> None:
+def test_another_build_of_the_same_kernel_is_reported() -> None:
     found = facts(kernel=RUNS)
     text = found.outputs["kernel"].output.replace("Debian 6.1.192-1 ", "Debian 6.1.191-1 ")
     older = {**found.outputs, "kernel": dataclasses.replace(found.outputs["kernel"], output=text)}

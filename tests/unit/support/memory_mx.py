@@ -71,7 +71,7 @@ class MemoryMx:
     """Boots in which somebody else has let clients in."""
     proven: dict = field(default_factory=dict)
     proven_with: dict = field(default_factory=dict)
-    """The configuration that was there when the way out was proven, by boot."""
+    """The configuration that was there when outbound mail was proven, by boot."""
     reboots: int = 0
     etcd: bool = True
     curable: bool = False
@@ -148,7 +148,7 @@ class MemoryMx:
         return self.silent or self.off or self.nic not in self.stanzas
 
     def power_cut(self, cold=False):
-        """The machine starts anew; a cold start plans its slots anew."""
+        """The machine starts again; a cold start plans its slots again."""
         self.nic = "ens13" if cold or self.off else self.nic
         self.off = False
         opened = self.boot_id in self.excused and not self.persisted
@@ -367,12 +367,12 @@ class Process:
 
     def do_start(self, mx, state):
         if mx.boot_id not in mx.verified and "held" not in mx.proven.get(mx.boot_id, {}):
-            raise UnsafeError("the MTA runs before its way out was proven")
+            raise UnsafeError("the MTA runs before its outbound mail was proven")
         stays = self.goal.stays_out(mx.record) and mx.record.trusted(mx.boot_id)
         if not stays and self.is_changed(mx):
             return
         if not stays and mx.proven_with.get(mx.boot_id) != mx.configuration:
-            raise UnsafeError("the MTA runs with a configuration whose way out was not proven")
+            raise UnsafeError("the MTA runs with a configuration with which no outbound mail was proven")
         mx.held = False
         yield
         mx.running = True
@@ -418,7 +418,7 @@ class Process:
         yield
         if level is Level.COLD:
             if self.goal.back or wanted == mx.record.fallback != mx.record.target:
-                raise UnsafeError("a way back that plans the slots anew")
+                raise UnsafeError("a way back that plans the slots again")
             mx.off = True
             yield
             return
@@ -515,7 +515,7 @@ class Process:
 
     def do_prove_out(self, mx, state):
         if mx.running and not self.surprised:
-            raise UnsafeError("the way out is proven with the MTA held")
+            raise UnsafeError("outbound mail is proven with the MTA held")
         self.changed = None
         mx.proven_with[mx.boot_id] = mx.configuration
         mx.record = replace(mx.record, configured={**mx.record.configured, mx.boot_id: mx.configuration})

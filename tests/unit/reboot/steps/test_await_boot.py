@@ -1,4 +1,4 @@
-"""Waiting for a boot: how each end is told, and the console that is attached to a host that does not answer."""
+"""Waiting for a boot: how each end is named, and the console that is attached to a host that does not answer."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -91,7 +91,7 @@ def test_a_boot_of_a_run_that_is_not_ours_yet_is_not_written_down(monkeypatch: p
 
 
 @pytest.mark.parametrize(("boots", "said"), [((Boot(OLD, "6.1.0-56"),), "a new boot"), ((), "an answer")])
-def test_only_who_has_ordered_a_boot_waits_for_one(monkeypatch: pytest.MonkeyPatch, boots: Any, said: str) -> None:
+def test_only_who_ordered_a_boot_waits_for_one(monkeypatch: pytest.MonkeyPatch, boots: Any, said: str) -> None:
     world = World(monkeypatch, lambda now: None if now < 30 else NEW)
     world.record = replace(world.record, boots=boots)
     live: list[str] = []
@@ -128,7 +128,7 @@ def test_what_does_not_come_is_silent(monkeypatch: pytest.MonkeyPatch, machine: 
     assert world.progress.waited is Waited.SILENT
 
 
-def test_a_host_that_did_not_hear_the_order_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_did_not_hear_the_order_is_not_called_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: OLD)
     assert "still in the old boot" in world.waits()
     assert world.progress.waited is Waited.SAME_BOOT

@@ -35,7 +35,7 @@ class Facts:
 
 
 class World:
-    """A context whose every door can be made to fail."""
+    """A world whose every question can be left without an answer."""
 
     def __init__(self, monkeypatch, **broken):
         self.site, self.clock, self.asked = parse(TEN_LINES, "test"), FakeClock(), []
@@ -49,25 +49,25 @@ class World:
         self.standing_of = []
         self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
-            outbound=lambda host: self.door("outbound"), inbound=lambda host: self.door("inbound"),
+            outbound=lambda host: self.question("outbound"), inbound=lambda host: self.question("inbound"),
         )  # fmt: skip
-        self.adapters.rescue = SimpleNamespace(ready=lambda *_: self.door("rescue"))
-        self.adapters.alerts = SimpleNamespace(firing=lambda: self.door("alerts") and ())
+        self.adapters.rescue = SimpleNamespace(ready=lambda *_: self.question("rescue"))
+        self.adapters.alerts = SimpleNamespace(firing=lambda: self.question("alerts") and ())
         self.adapters.slot = SimpleNamespace(state=lambda: Slot.FREE, describe=lambda: "")
-        self.adapters.pool = SimpleNamespace(read=lambda: self.door("pool") and {"smtp": "yes"})
+        self.adapters.pool = SimpleNamespace(read=lambda: self.question("pool") and {"smtp": "yes"})
         monkeypatch.setattr(guard, "read_facts", self.read)
         monkeypatch.setattr(guard.readiness, "standing", lambda found, ports: self.standing_of.append(ports) or [FINE])
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
         monkeypatch.setattr(guard, "others", lambda context: (FINE,))
 
-    def door(self, name):
+    def question(self, name):
         if name in self.broken:
             raise self.broken[name]
         return (FINE,)
 
     def read(self, _host, sources):
         self.asked.append([source.name for source in sources])
-        self.door("host")
+        self.question("host")
         return Facts()
 
 
@@ -84,14 +84,14 @@ def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     assert guard.facts_for_claim(world) is world.progress.facts
 
 
-@pytest.mark.parametrize("door", ["outbound", "inbound", "pool"])
-def test_a_door_that_is_broken_is_unknown_and_hides_no_other(monkeypatch, door):
-    found = guard.guard(World(monkeypatch, **{door: HostUnreachableError("no session")}))
-    assert names(found, Status.UNKNOWN) == [door]
+@pytest.mark.parametrize("name", ["outbound", "inbound", "pool"])
+def test_a_question_without_an_answer_is_unknown_and_hides_no_other(monkeypatch, name):
+    found = guard.guard(World(monkeypatch, **{name: HostUnreachableError("no session")}))
+    assert names(found, Status.UNKNOWN) == [name]
     assert len(found) > 6
 
 
-def test_an_alertmanager_that_cannot_be_asked_stands_against_beginning(monkeypatch):
+def test_an_alertmanager_that_cannot_be_asked_blocks_the_run(monkeypatch):
     world = World(monkeypatch, alerts=SilenceError("Alertmanager cannot be asked"))
     found = guard.guard(world)
     assert [one.check for one in guard.blocking(world, found)] == ["alerts"]

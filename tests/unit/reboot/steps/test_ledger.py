@@ -159,7 +159,7 @@ def test_a_script_that_cannot_read_says_so(mta):
 
 
 @pytest.mark.parametrize(("accept", "lost"), [((), 21), (("ledger",), 0)])
-def test_who_knows_where_the_missing_ones_are_says_so(accept, lost):
+def test_missing_messages_that_were_found_are_accepted_by_name(accept, lost):
     ids = "\n".join(f"1rABC{n:02}-0000aB-2z"[:16] for n in range(20))
     said = f"must 30\nspool 9\nmissing 21\nuntraced 0\nholes 0\n{ids}"
     context = SimpleNamespace(accepted=frozenset(accept), progress=SimpleNamespace(lost=0), mta=ADAPTER)

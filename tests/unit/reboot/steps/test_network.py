@@ -38,14 +38,14 @@ def test_a_prevention_that_fails_is_still_to_be_settled() -> None:
 
 
 @pytest.mark.parametrize(("host_boot", "pinned"), [("boot-0", ("ens5",)), ("boot-1", ())])
-def test_a_pin_is_let_go_of_only_where_the_host_never_booted_with_it(host_boot: str, pinned: tuple[str, ...]) -> None:
+def test_a_pin_is_removed_only_where_the_host_never_booted_with_it(host_boot: str, pinned: tuple[str, ...]) -> None:
     record = replace(claimed(), unsettled=True, prepared="boot-0", pinned=("ens5",))
     world = World(record, {})
     network.settle(world, state(record, host_boot))  # type: ignore[arg-type]
     assert world.said == [("settle", pinned), ("noted", False, "", ())]
 
 
-def test_what_cannot_be_settled_is_told_and_holds_nothing_up() -> None:
+def test_what_cannot_be_settled_is_reported_and_blocks_nothing() -> None:
     record = replace(claimed(), unsettled=True)
     world = World(record, {})
     world.fails = True

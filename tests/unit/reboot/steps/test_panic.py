@@ -76,7 +76,7 @@ def test_a_menu_that_does_not_take_it_is_an_error(host: Host) -> None:
     assert host.run(panic.arm_script(20)) != 0
 
 
-def test_disarming_is_gone_on_with(host: Host) -> None:
+def test_disarming_that_was_cut_short_is_finished(host: Host) -> None:
     host.run(panic.arm_script(20))
     (host.root / "fails").touch()
     assert host.run(panic.disarm_script()) != 0

@@ -77,7 +77,7 @@ def state(record: Record = TRUSTED, changed: str = "") -> Any:
 
 
 @pytest.mark.parametrize(("step", "word"), [(ports.open_, "opened"), (prove.start, "started")])
-def test_what_has_changed_keeps_the_act_from_being_done_and_the_planner_is_told(step: Any, word: str) -> None:
+def test_what_has_changed_keeps_the_act_from_being_done_and_the_planner_decides(step: Any, word: str) -> None:
     world: Any = World(said=f"a warning\nconfiguration is {OTHER}\n")
     assert step(world, state()).note == f"not {word}: {CHANGED}"
     assert world.progress.changed == (BOOT, CHANGED)
@@ -108,7 +108,7 @@ def test_the_act_is_sent_with_what_was_proven_and_compares_before_anything_else(
         (Goal(), TRUSTED, True),
     ],
 )
-def test_who_stays_out_delivers_what_it_has_whatever_has_changed(
+def test_a_host_that_stays_out_delivers_what_it_has_whatever_has_changed(
     monkeypatch: pytest.MonkeyPatch, goal: Goal, record: Record, compared: bool
 ) -> None:
     monkeypatch.setattr(prove, "_listens", lambda _world: True)

@@ -19,14 +19,14 @@ from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
 
 
-class Door:
+class Outside:
     """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
         self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), None, None
         self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
-        monkeypatch.setattr(prove, "let_prober_in", lambda door, _seconds: door.let(61000))
-        monkeypatch.setattr(prove, "shut_prober_out", lambda door: door.let())
+        monkeypatch.setattr(prove, "let_prober_in", lambda host, _seconds: host.let(61000))
+        monkeypatch.setattr(prove, "shut_prober_out", lambda host: host.let())
         depool = SimpleNamespace(depool=self)
         monkeypatch.setattr(prove, "read_standing", lambda _host, _mta: depool)
 
@@ -58,11 +58,11 @@ class Door:
 def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
     monkeypatch: pytest.MonkeyPatch, fates: tuple[str, ...], passed: bool
 ) -> None:
-    door = Door(monkeypatch, *fates)
-    assert prove.from_outside(door)[0].passed is passed
-    assert door.ports == ()
-    assert door.fates == []
-    assert ("asking once more" in "".join(door.operator.lines)) is (len(fates) > 1)
+    host = Outside(monkeypatch, *fates)
+    assert prove.from_outside(host)[0].passed is passed
+    assert host.ports == ()
+    assert host.fates == []
+    assert ("asking once more" in "".join(host.operator.lines)) is (len(fates) > 1)
 
 
 def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):

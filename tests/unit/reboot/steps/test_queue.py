@@ -84,7 +84,7 @@ def test_a_delivery_that_ends_in_time_is_waited_for(world):
     assert found.done[-1] == "keeps the look at 100 s", "and not one of while it was not at rest"
 
 
-def test_once_the_mta_is_stopped_again_the_ledger_is_closed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_once_the_mta_is_stopped_again_the_ledger_is_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue.runners, "stop", lambda _world: None)
     monkeypatch.setattr(queue, "_until", lambda *_: "at rest")
     world: Any = World()
@@ -114,7 +114,7 @@ class Full(World):
         return self.answers.pop(0)
 
 
-def test_a_queue_that_was_emptied_is_noted_with_its_boot_and_with_who_still_came(
+def test_a_queue_that_was_emptied_is_noted_with_its_boot_and_the_clients_that_still_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world: Any = Full(monkeypatch)

@@ -66,12 +66,12 @@ def test_the_mta_is_held_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.done == ["remembered"]
 
 
-def test_what_cannot_be_repaired_is_told_and_left_to_the_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_repaired_is_reported_and_left_to_the_verification(monkeypatch: pytest.MonkeyPatch) -> None:
     _, done = repaired(monkeypatch, dead("spamd.service"), CommandFailedError("exit code 1"))
     assert "NOT repaired: restart-unit spamd.service: exit code 1" in done.note
 
 
-def test_who_was_taken_over_repairs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_taken_over_repairs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FencedError):
         repaired(monkeypatch, dead("spamd.service"), FencedError("token"))
 

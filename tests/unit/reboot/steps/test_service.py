@@ -29,7 +29,7 @@ class Machine:
         self.program("disable-puppet", f'[ -e {self.lock} ] || printf %s "$1" >{self.lock}')
         keep = f'echo "Puppet stays disabled: $(cat {self.lock})"; exit 0'
         self.program("enable-puppet", f'[ "$(cat {self.lock})" = "$1" ] || {{ {keep}; }}\nrm {self.lock}')
-        self.program("sync", f"echo synced >>{folder}/told")
+        self.program("sync", f"echo synced >>{folder}/synced")
 
     def program(self, name: str, body: str) -> None:
         (self.folder / name).write_text(f"#!/bin/sh\n{body}\n")
@@ -59,13 +59,13 @@ def test_disabled_it_is_enabled_again_by_the_same_reason(machine: Any) -> None:
     assert not machine.lock.exists()
 
 
-def test_the_lock_is_on_the_disk_before_the_run_goes_on(machine: Any) -> None:
+def test_the_lock_is_on_the_disk_before_the_next_step(machine: Any) -> None:
     service.puppet_off(machine, STATE)
-    assert (machine.folder / "told").read_text() == "synced\n"
+    assert (machine.folder / "synced").read_text() == "synced\n"
 
 
 @pytest.mark.parametrize("reason", ["somebody else's", ""])
-def test_a_lock_that_stays_is_no_success_and_its_reason_is_told(machine: Any, reason: str) -> None:
+def test_a_lock_that_stays_is_no_success_and_its_reason_is_reported(machine: Any, reason: str) -> None:
     machine.lock.write_text(reason)
     with pytest.raises(ValueError, match=f"stays disabled: {reason}"):
         service.puppet_on(machine, STATE)
@@ -101,7 +101,7 @@ def test_the_slot_is_taken_with_what_the_host_has_seen(kept: Any, newest: int, t
     assert (taken, progress.blind) == ([newest], kept is None)
 
 
-def test_an_abort_is_written_down_with_the_adoption_and_stays_for_who_resumes() -> None:
+def test_an_abort_is_written_down_with_the_adoption_and_stays_on_resume() -> None:
     world: Any = World(Goal(adopt=True, back=True))
     service.adopt(world, state())
     aborted = world.sent[0][1]
@@ -111,7 +111,7 @@ def test_an_abort_is_written_down_with_the_adoption_and_stays_for_who_resumes() 
     assert resumed.sent[0][1].undoing == "aborted by op@cumin2002"
 
 
-def test_who_resumes_undoes_only_what_was_to_be_undone_and_judges_the_present_boot_again() -> None:
+def test_a_resumed_run_undoes_only_what_was_to_be_undone_and_judges_the_present_boot_again() -> None:
     world: Any = World(Goal(adopt=True))
     service.adopt(world, state(RECORD.with_judgement("b1", held=Judgement.INCONCLUSIVE)))
     assert (world.sent[0][1].undoing, world.sent[0][1].judged) == ("", {})
