@@ -1,19 +1,15 @@
 """Which kernel "newest" and "proven" stand for."""
 
-import shlex
-import subprocess
 from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, ParseError, StepError
+from mxlib.base.errors import HostUnreachableError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts import grub, kernel
 from mxlib.facts import proven_kernels as proven
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.proven_kernels import Proof
-from mxlib.facts.section import SectionOutput
-from mxlib.model.on_host import DIRECTORY
 from mxlib.reboot import kernel_choice as choice
 
 
@@ -124,34 +120,3 @@ def test_another_flavour_is_taken_by_its_full_name_only(monkeypatch):
 def test_where_nothing_was_proven_that_is_said(monkeypatch):
     with pytest.raises(StepError, match="no kernel was proven on any MX"):
         choice.choose(World(monkeypatch, KERNELS, {}), "proven")
-
-
-def output(text, code=0):
-    return {"proven": SectionOutput("proven", "", code, text, "", None)}
-
-
-def test_the_list_is_read_and_what_is_not_ours_proves_nothing():
-    lines = [
-        proof("6.1.0-56").to_json(),
-        '"a text"',
-        "",
-        "rubbish",
-        "[]",
-        '{"release": "6.1.0-55; reboot", "host": "", "when": "", "run": ""}',
-    ]
-    assert proven.parse(output("\n".join(lines))) == (proof("6.1.0-56"),)
-
-
-def test_a_list_that_cannot_be_read_is_not_an_empty_one():
-    with pytest.raises(ParseError, match="exit code 1"):
-        proven.parse(output("", 1))
-
-
-def test_the_list_is_added_to_and_kept_short(tmp_path):
-    path = tmp_path / "proven"
-    for number in range(60):
-        script = proven.add_script(shlex.quote(proof(f"6.1.0-{number}").to_json())).replace(proven.LIST, str(path))
-        script = script.replace(DIRECTORY, str(tmp_path))
-        subprocess.run(["sh", "-euc", script], check=True)
-    read = proven.parse(output(path.read_text()))
-    assert [one.release for one in read] == [f"6.1.0-{number}" for number in range(10, 60)]
