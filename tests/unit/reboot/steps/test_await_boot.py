@@ -140,3 +140,25 @@ def test_an_order_that_only_the_record_on_the_host_knows_of_is_waited_for(monkey
     state: Any = SimpleNamespace(record=replace(world.record, boots=()))
     assert await_boot.await_boot(world, state).note.endswith("as wanted")  # type: ignore[arg-type]
     assert world.record.boots[-1].after == NEW
+
+
+def test_another_kernel_than_the_wanted_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    world.record = replace(world.record, boots=(Boot(OLD, "6.1.0-99"),))
+    assert world.waits().endswith("with 6.1.0-56, NOT 6.1.0-99")
+
+
+@pytest.mark.parametrize("said", [OLD, f"{OLD} stopping"])
+def test_a_host_has_a_while_to_hear_the_order_and_longer_to_go_down(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    world = World(monkeypatch, lambda now: said if now <= 60 else NEW)
+    stops = said != OLD
+    assert ("as wanted" in world.waits()) is stops
+    assert (world.clock.seconds > await_boot._NOT_STOPPING_S) is True
+    assert (world.progress.waited is Waited.SAME_BOOT) is not stops
+
+
+def test_the_cluster_is_asked_about_a_warm_reboot_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda _now: None, off=True)
+    assert "the machine is off" in world.waits()
+    first = await_boot._ASK_CLUSTER * (await_boot._POLL_S + await_boot._ASK_S) - await_boot._POLL_S
+    assert world.clock.seconds == first

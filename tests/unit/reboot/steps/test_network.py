@@ -3,10 +3,11 @@
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError
 from mxlib.reboot.steps import network
 from tests.unit.support.network_world import World, claimed, state
 
@@ -70,3 +71,19 @@ def test_neither_the_mta_nor_a_strangers_service_is_started(tmp_path: Path) -> N
     script = network.revive_script(("spamd.service", "exim4.service"), ("exim4.service",))
     subprocess.run(["/bin/sh", "-euc", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
     assert (tmp_path / "started").read_text().split() == ["spamd.service", "generate.service"]
+
+
+def test_what_could_not_be_started_again_is_reported_and_stops_nothing() -> None:
+    world = World(claimed(), {})
+
+    def act(_script: str, *, timeout: float, look: bool) -> None:
+        raise HostUnreachableError("no session")
+
+    world.act = act  # type: ignore[assignment]
+    assert network.revive(world) == "what failed without a network was not started again: no session"  # type: ignore[arg-type]
+
+
+def test_where_nothing_had_failed_nothing_is_reported() -> None:
+    world = World(claimed(), {})
+    world.act = lambda _script, *, timeout, look: SimpleNamespace(output="\n")  # type: ignore[assignment, method-assign]
+    assert network.revive(world) == ""  # type: ignore[arg-type]

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, FencedError
+from mxlib.base.errors import (
+    CommandFailedError,
+    CommandTimeoutError,
+    FencedError,
+    HostUnreachableError,
+    MovedError,
+    MxlibError,
+)
 from mxlib.config.load import parse
 from mxlib.facts.source import Facts
 from mxlib.protocols.host import CommandResult
@@ -74,6 +81,14 @@ def test_what_cannot_be_repaired_is_reported_and_left_to_the_verification(monkey
 def test_a_run_that_was_taken_over_repairs_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FencedError):
         repaired(monkeypatch, dead("spamd.service"), FencedError("token"))
+
+
+@pytest.mark.parametrize(
+    "error", [MovedError("has booted"), HostUnreachableError("no session"), CommandTimeoutError("no end")]
+)
+def test_an_answer_that_does_not_come_is_for_the_loop(monkeypatch: pytest.MonkeyPatch, error: MxlibError) -> None:
+    with pytest.raises(type(error)):
+        repaired(monkeypatch, dead("spamd.service"), error)
 
 
 def test_a_firewall_that_is_not_loaded_is_loaded_whatever_names_it() -> None:

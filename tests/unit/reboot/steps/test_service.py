@@ -2,13 +2,14 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mxlib.base.errors import MovedError
+from mxlib.base.errors import MovedError, SilenceError, SlotError
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
 from mxlib.model.record import Judgement
@@ -125,3 +126,95 @@ def test_the_pool_gets_a_host_back_only_in_the_boot_that_was_judged() -> None:
     with pytest.raises(MovedError):
         service.pool_in(world, state())
     assert world.done == ["looked"]
+
+
+class Silencer:
+    """Alertmanager, or none that can be asked."""
+
+    def __init__(self, *, down: bool = False) -> None:
+        self.down = down
+        self.ended: list[str] = []
+
+    def add(self, minutes: int) -> tuple[str, ...]:
+        if self.down:
+            raise SilenceError("Alertmanager cannot be asked")
+        return (f"silence of {minutes} min",)
+
+    def remove(self, silence: str) -> None:
+        self.ended.append(silence)
+        if self.down:
+            raise SilenceError("Alertmanager cannot be asked")
+
+
+@pytest.mark.parametrize(
+    ("down", "silences", "note"),
+    [
+        (False, ("s1", "silence of 10 min"), "alerts silenced for 10 min, prolonged while this run lives"),
+        (True, (service.NO_SILENCE,), "NOT silenced, expect alerts: Alertmanager cannot be asked"),
+    ],
+)
+def test_a_silence_that_cannot_be_set_is_noted_and_stops_nothing(
+    down: bool, silences: tuple[str, ...], note: str
+) -> None:
+    world: Any = World()
+    world.site.downtime.minutes, world.adapters.silencer = 10, Silencer(down=down)
+    assert note in service.silence(world, state()).note
+    assert world.sent[0][1].silences == silences
+
+
+@pytest.mark.parametrize(
+    ("down", "note"),
+    [
+        (False, "alerts are heard again"),
+        (True, "silence s1 was not ended and expires by itself: Alertmanager cannot be asked"),
+    ],
+)
+def test_every_silence_that_was_set_is_ended_and_no_other(down: bool, note: str) -> None:
+    world: Any = World()
+    world.adapters.silencer = Silencer(down=down)
+    done = service.unsilence(world, state(replace(RECORD, silences=(service.NO_SILENCE, "s1"))))
+    assert (world.adapters.silencer.ended, done.note) == (["s1"], note)
+    assert world.sent[0][1].silences == ()
+
+
+def test_to_turn_back_is_written_down_with_its_reason() -> None:
+    world: Any = World()
+    world.progress.turning = "drain: 200 messages left"
+    assert service.turn_back(world, state()).note == "turning back: drain: 200 messages left"
+    assert world.sent[0][1].undoing == "drain: 200 messages left"
+    world.progress.turning = ""
+    service.turn_back(world, state())
+    assert world.sent[1][1].undoing == "turned back"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost: bool) -> None:
+    world: Any = World()
+    world.progress.record = RECORD
+
+    def release() -> None:
+        assert world.progress.record is None, "nobody finds the slot free and the host taken"
+        if lost:
+            raise SlotError("etcd does not answer")
+
+    world.adapters.slot.release = release
+    done = service.release(world, state())
+    ((script, record),) = world.sent
+    assert "rm -f run.json ledger ledger-untraced\nsync ." in script
+    assert record is None
+    assert ("was not given up: etcd does not answer" in done.note) is lost
+
+
+def test_the_reason_of_puppet_has_no_quotes_of_its_own() -> None:
+    record = replace(RECORD, why='the "new" kernel')
+    assert service.puppet_reason(record) == "mx-cookbooks run run-1: the 'new' kernel"
+
+
+def test_the_pool_gets_back_what_it_had_and_loses_all_of_it() -> None:
+    written: list[Any] = []
+    world: Any = World()
+    world.adapters.pool.write = written.append
+    record = replace(RECORD, prior=replace(RECORD.prior, pool={"smtp": "yes", "submission": "inactive"}))
+    service.pool_out(world, state(record))
+    service.pool_in(world, state(record))
+    assert written == [{"smtp": "no", "submission": "no"}, {"smtp": "yes", "submission": "inactive"}]
