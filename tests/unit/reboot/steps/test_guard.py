@@ -1,18 +1,23 @@
 """The guard: every question at once, each answer a verdict, and what it has read serves the claim."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
+from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
-from mxlib.model.state import Ports, Slot
+from mxlib.model.record import Kernel, Level, Prior
+from mxlib.model.state import Mta, Ports, Slot, View
+from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.reboot.steps import guard
 from mxlib.reboot.world import Progress
+from tests.unit.support.facts import NOW
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.site import TEN_LINES
 
@@ -113,3 +118,99 @@ def test_what_the_guard_could_not_read_is_read_again_for_the_claim(monkeypatch):
     world = World(monkeypatch)
     world.progress.facts = Facts("grub")
     assert guard.facts_for_claim(world) is not world.progress.facts
+
+
+def test_what_was_accepted_says_so_and_does_not_block(monkeypatch):
+    world = World(monkeypatch, inbound=HostUnreachableError("no session"))
+    world.accepted = frozenset({"inbound"})
+    found = guard.guard(world)
+    assert [one.why for one in found if not one.passed] == ["no session (accepted by --accept inbound)"]
+    assert guard.blocking(world, found) == []
+
+
+@pytest.mark.parametrize(
+    ("passed", "status", "why"),
+    [
+        (1, Status.OK, "1 other MX in service and well, 1 needed (mx1003: disk: full)"),
+        (0, Status.FAILED, "0 other MXs in service and well, 1 needed (mx1003: disk: full)"),
+    ],
+)
+def test_enough_others_are_one_verdict_that_names_who_is_not_well(monkeypatch, passed, status, why):
+    world = World(monkeypatch)
+    bad = Verdict("peer-mx1003", Status.FAILED, "mx1003: disk: full")
+    monkeypatch.setattr(guard, "others", lambda _world: (*[FINE] * passed, bad))
+    (found,) = [one for one in guard.guard(world) if one.check == "others"]
+    assert (found.status, found.why) == (status, why)
+
+
+@pytest.mark.parametrize("text", ["", "lock /var/lib/dpkg/lock\n", "nft yes\nend of it\n"])
+def test_an_answer_that_is_cut_short_is_no_quiet_host(text):
+    cut = SectionOutput(guard.BUSY.name, guard.BUSY.script, 0, text, "", NOW)
+    with pytest.raises(StepError, match="who is at work on the host cannot be read"):
+        guard.parse_busy({guard.BUSY.name: cut})
+
+
+OLD, NEW = "6.1.0-55", "6.1.0-56"
+VIEW = View("b0", OLD, Ports.OPEN, Mta.SERVING, "m>before", "", puppet_off=True)
+
+
+class Claiming(World):
+    """A host that the guard has let through, with what a claim has to know of it."""
+
+    def __init__(self, monkeypatch, goal, *entries, prevention="link", later=None):
+        super().__init__(monkeypatch)
+        self.progress = Progress(goal, standing=later)
+        self.options = SimpleNamespace(who="op@cumin1001", why="because", prevention=prevention)
+        self.run, self.accepted, self.sent = "run-1", frozenset({"log", "disk"}), []
+        self.adapters.slot = SimpleNamespace(token=9)
+        self.adapters.pool = SimpleNamespace(read=lambda: {"smtp": "yes"})
+        ids = {release: SimpleNamespace(full_id=f"m>{release}") for release in entries}
+        menu = SimpleNamespace(entry_for=ids.get)
+        known = {standing.source(self.mta).name: SimpleNamespace(view=VIEW), "grub": menu, self.mta.mark.name: "12:34"}
+        self.facts = SimpleNamespace(get=lambda source: known[source.name], all_known=lambda _sources: True)
+        monkeypatch.setattr(guard, "read_facts", lambda _host, _sources: self.facts)
+
+    def act(self, script, *, record, timeout):
+        self.sent.append((script, record, timeout))
+
+    def claim(self):
+        done = guard.claim(self, None)
+        ((script, record, _),) = self.sent
+        assert script == guard.ledger.close_script(self.mta, "12:34")
+        assert done.evidence == {"record": record.to_json()}
+        return record
+
+
+def test_a_claim_holds_what_a_run_needs_to_undo_it_and_is_sent_with_the_ledger(monkeypatch):
+    record = Claiming(monkeypatch, Goal(NEW), OLD, NEW).claim()
+    assert (record.target, record.fallback) == (Kernel(NEW, f"m>{NEW}"), Kernel(OLD, f"m>{OLD}"))
+    assert (record.host, record.run, record.who, record.why) == ("mx2001", "run-1", "op@cumin1001", "because")
+    assert (record.token, record.boot_before, record.log_mark) == (9, "b0", "12:34")
+    assert record.prior == Prior({"smtp": "yes"}, "m>before", True)
+    assert (record.accepted, record.baseline, record.stay) == (("disk", "log"), True, False)
+    assert (record.level, record.prevention) == (Level.GUEST, "none")
+    assert record.proven == {"b0": record.since} == {"b0": "2026-01-01T00:00:00+00:00"}
+
+
+def test_a_cold_start_is_prevented_from_renaming_as_asked(monkeypatch):
+    record = Claiming(monkeypatch, Goal(NEW, level=Level.COLD, stay=True), OLD, NEW).claim()
+    assert (record.level, record.prevention, record.stay) == (Level.COLD, "link", True)
+
+
+def test_a_depool_alone_has_no_kernels_and_asks_no_menu(monkeypatch):
+    record = Claiming(monkeypatch, Goal(stay=True)).claim()
+    assert (record.target, record.fallback) == (Kernel("", ""), Kernel("", ""))
+
+
+def test_a_claim_goes_by_the_newest_look(monkeypatch):
+    later = SimpleNamespace(view=replace(VIEW, boot="b7", kernel=NEW))
+    record = Claiming(monkeypatch, Goal(NEW), NEW, later=later).claim()
+    assert (record.boot_before, record.fallback.release) == ("b7", NEW)
+
+
+@pytest.mark.parametrize("entries", [(OLD,), (NEW,)])
+def test_an_entry_that_is_gone_since_the_guard_ends_the_claim(monkeypatch, entries):
+    world = Claiming(monkeypatch, Goal(NEW), *entries)
+    with pytest.raises(StepError, match=r"has no entry in grub\.cfg any more"):
+        guard.claim(world, None)
+    assert world.sent == []
