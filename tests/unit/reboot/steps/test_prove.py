@@ -97,6 +97,7 @@ def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
     done = prove.inbound(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
     assert bool(questions) is asked
     assert [one.judgements(RECORD.boot).serving for one in kept] == [Judgement.PASSED] * asked
+    assert [dict(one.proven) for one in kept] == [{RECORD.boot: "2026-01-01T00:00:00+00:00"}] * asked, "a proof has a date"
     assert done.note == ("1 check passed; ledger" if asked else "ledger")
 
 
