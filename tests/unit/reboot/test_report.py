@@ -6,6 +6,7 @@ import pytest
 
 from mxlib.model.outcome import Outcome
 from mxlib.reboot import report
+from tests.unit.support.records import RECORD
 from tests.unit.support.reports import made
 
 
@@ -66,3 +67,54 @@ def test_when_a_host_was_out_of_service(steps, out):
     found = report.away([report.Entry(at, step, "") for at, step in zip(times, steps, strict=True)])
     numbers = found and (found.since.second, found.back and found.back.second)
     assert numbers == out
+
+
+@pytest.mark.parametrize(
+    ("outcome", "record", "command"),
+    [
+        (Outcome.DONE, None, ""),
+        (Outcome.REFUSED, None, ""),
+        (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1"),
+        (
+            Outcome.MAIL_LOST,
+            RECORD,
+            "cookbook sre.mail.reboot-mx mx1 --resume --accept ledger"
+            "    (once you know where the missing messages are)",
+        ),
+        (Outcome.LEFT_OUT, RECORD, "cookbook sre.mail.reboot-mx mx1 --resume    (to undo instead: --abort)"),
+    ],
+)
+def test_what_is_typed_next(outcome, record, command):
+    assert report.next_command("mx1", outcome, record) == command
+
+
+@pytest.mark.parametrize(
+    ("ledger", "said"),
+    [
+        ({"must": 9, "spool": 2, "missing": 0}, "9 messages, 2 on disk then, none missing"),
+        (
+            {"must": 9, "spool": 2, "missing": 1, "accepted": 1},
+            "9 messages, 2 on disk then, 1 MISSING (accepted by --accept ledger)",
+        ),
+        (
+            {"must": 9, "spool": 2, "missing": 0, "untraced": 3},
+            "9 messages, 2 on disk then, none missing, 3 not traceable after a power cut",
+        ),
+    ],
+)
+def test_the_ledger_in_words(ledger, said):
+    assert report.ledger_line(ledger) == f"ledger: {said}"
+
+
+def test_questions_the_console_and_what_stayed_in_the_queue_are_kept(path):
+    empty = {"domain": "done.test", "count": 0, "frozen": 0}
+    found = made(
+        path,
+        ("asked", {"question": "The queue is long.", "answer": "on", "effect": "continue", "by": "op"}),
+        ("done", {"step": "mend", "note": "", "story": ["ip link", "eth0 is up"]}),
+        ("done", {"step": "drain", "note": "", "left": [empty, {**empty, "domain": "old.test", "frozen": 2}]}),
+    )
+    assert (found.timeline[0].step, found.timeline[0].note) == ("asked", "The queue is long. on: continue (op)")
+    assert found.repair == ("ip link", "eth0 is up")
+    assert [one["domain"] for one in found.left] == ["old.test"], "an empty destination is no news"
+

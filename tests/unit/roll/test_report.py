@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from mxlib.base.journal import Event
 from mxlib.model.outcome import Outcome
 from mxlib.roll.report import as_json, build, first_step, markdown, metrics, plan_lines, terminal
-from mxlib.roll.state import Finish, PlanLine, Soak, Take
-from tests.unit.support.roll_events import events
+from mxlib.roll.state import Finish, PlanLine, Soak, Stand, Take
+from tests.unit.support.roll_events import AT, events
 
 
 def test_the_first_line_says_how_it_ended_and_each_host_has_one() -> None:
@@ -42,6 +43,8 @@ def test_metrics_say_whether_a_person_has_to_look() -> None:
     text = metrics(build(events(Outcome.FELL_BACK)), 1000.0, 345600.0)
     assert 'mx_roll_stopped{kernel="6.1.0-56"} 1\n' in text
     assert 'mx_roll_host{kernel="6.1.0-56",host="mx1001.lab.test",stands="to do"} 1\n' in text
+    assert 'mx_roll_last_run_timestamp_seconds{kernel="6.1.0-56"} 1000\n' in text
+    assert 'mx_roll_stale_seconds{kernel="6.1.0-56"} 345600\n' in text
     assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in metrics(build(events(Outcome.PAUSED)), 1000.0, 345600.0)
 
 
@@ -62,3 +65,31 @@ def test_a_plan_names_what_does_not_fit() -> None:
     )
     assert "DOES NOT FIT THE WINDOW" in lines[0]
     assert lines[-1] == "no window is open now"
+
+
+def test_a_host_has_the_reason_of_its_run_or_of_how_it_stands() -> None:
+    done = build(events(Outcome.DONE, outcome="DONE")).hosts
+    assert [one.why for one in done] == ["", ""], "what a run that is done has said is no reason"
+    told = events(Outcome.BLOCKED)
+    told[3].values["hosts"][0] |= {"why": "taken out by alice"}
+    told[3].values["hosts"][1] |= {"unwell": "disk FAILED: full"}
+    assert [one.why for one in build(told).hosts] == ["large <mail> stalls", "disk FAILED: full"]
+
+
+def test_a_host_that_stands_as_left_over_is_looked_at_first() -> None:
+    told = events(Outcome.BLOCKED, outcome="REFUSED")
+    told[3].values["hosts"][1] |= {"stand": Stand.LEFTOVER.value}
+    assert build(told).next_command == "cookbook sre.mail.reboot-mx mx1001.lab.test --status"
+
+
+def test_every_soak_and_the_known_bad_entry_are_named() -> None:
+    soak = Event("soak", AT, {"hosts": ["mx1", "mx2"], "proof": "short", "seconds": 7200.0, "why": "0 of 20"})
+    summary = build([*events(Outcome.UNPROVEN), soak], "/var/log/x/known-bad.6.1.0-56.yaml")
+    said = list(terminal(summary))
+    assert said[2:4] == [
+        "  soak mx1, mx2: short after 2 h 0 min: 0 of 20",
+        "review and add to the list of known-bad kernels: /var/log/x/known-bad.6.1.0-56.yaml",
+    ]
+    assert "- mx1, mx2: short after 2 h 0 min: 0 of 20\n" in markdown(summary)
+    assert "`/var/log/x/known-bad.6.1.0-56.yaml`" in markdown(summary)
+

@@ -11,7 +11,7 @@ from mxlib.roll.watch import Tally, Watch
 from tests.unit.support import facts as facts_support
 from tests.unit.support.fakes import FakeClock
 
-LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=10)
+LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=20)
 LOG = """\
 2026-11-21 02:00:01 1tAAAA-000001-00 <= a@b.test H=x [192.0.2.1] P=esmtp S=900 id=mx-probe.12-ab@mx
 2026-11-21 02:00:02 1tAAAA-000001-00 => user1@provider.test R=r T=t H=mx.provider.test [198.51.100.10] C="250 OK"
@@ -36,28 +36,32 @@ class World:
     """Logs and queues of hosts, look by look."""
 
     def __init__(self, monkeypatch, growths):
-        self.growths, self.recent = list(growths), ""
+        self.growths, self.recent, self.marks, self.lost = list(growths), "", [], False
+        self.grows, self.hosts = 0.0, ("mx2",)
         monkeypatch.setattr("mxlib.roll.watch.read_growth", self.growth)
         monkeypatch.setattr("mxlib.roll.watch.read_facts", self.facts)
         self.clock = FakeClock()
 
     def growth(self, _mta, _host, mark):
+        self.marks.append(mark)
         text = self.growths.pop(0) if self.growths else ""
         if text is None:
             raise HostUnreachableError("no session")
-        return LogGrowth(parse_lines(text.splitlines()), mark)
+        return LogGrowth(parse_lines(text.splitlines()), f"after look {len(self.marks)}", self.lost)
 
     def facts(self, _host, sources):
         if sources[0] is ADAPTER.mark:
             return facts_support.facts_of({maillog.MARK: "mark 1 0 4294967295\n"})
         if sources[0] is ADAPTER.length:
-            return facts_support.facts_of({queue.COUNT: "7\n"})
+            return facts_support.facts_of({queue.COUNT: f"{7 + int(self.grows * self.clock.seconds)}\n"})
+        if self.recent is None:
+            raise HostUnreachableError("no session")
         head = "zone +0000\narrived 1\ndelivered 1\ncompleted 1\nwrong 1\n"
         return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
 
     def run(self, limit=None, before=frozenset(), alerts=lambda: ""):
         tell = type("Quiet", (), {"live": lambda self, text: None, "line": lambda self, text: None})()
-        hosts = {"mx2": facts_support.ShellHost()}
+        hosts = {name: facts_support.ShellHost() for name in self.hosts}
         others = {"mx1": facts_support.ShellHost()}
         watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=tell)
         return watch.run(limit)
@@ -80,7 +84,7 @@ def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
 def test_it_ends_at_once_when_large_mail_stalls(monkeypatch) -> None:
     world = World(monkeypatch, ["", LOG])
     assert world.run()[0] is Proof.FAILED
-    assert world.clock.seconds == 10
+    assert world.clock.seconds == LIMITS.every
 
 
 def test_what_the_other_mx_has_too_is_not_this_kernels_doing(monkeypatch) -> None:
@@ -97,5 +101,50 @@ def test_a_host_that_cannot_be_read_proves_nothing(monkeypatch) -> None:
 
 def test_it_breaks_off_where_the_window_closes(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5)])
-    assert world.run(limit=50)[0] is Proof.WAIT
-    assert world.clock.seconds == 50
+    assert world.run(limit=60)[0] is Proof.WAIT
+    assert world.clock.seconds == 60
+
+
+def test_each_look_reads_on_where_the_last_one_ended(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(4)])
+    world.run(limit=40)
+    assert world.marks == [world.marks[0], "after look 1", "after look 2"]
+    assert world.marks[0].startswith("1:0")
+
+
+def test_the_hosts_count_together(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(2), deliveries(1)])
+    world.hosts = ("mx2", "mx3")
+    assert world.run() == (Proof.PASSED, "3 real deliveries in 1 min 40 s, queue flat, no new class of error")
+
+
+def test_a_queue_that_grows_all_the_time_is_no_proof(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    world.grows = 0.5
+    proof, why = world.run()
+    assert (proof, "the queue of mx2 has grown by" in why) == (Proof.SHORT, True)
+
+
+def test_a_log_with_lines_that_are_lost_is_no_proof(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    world.lost = True
+    proof, why = world.run()
+    assert (proof, "lines of its log are lost" in why) == (Proof.SHORT, True)
+
+
+def test_an_alert_that_ends_in_time_is_waited_for(monkeypatch) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    assert world.run(alerts=lambda: "MxDown fires" if world.clock.seconds < 200 else "")[0] is Proof.PASSED
+    assert world.clock.seconds == 200
+    world = World(monkeypatch, [deliveries(5)])
+    assert world.run(alerts=lambda: "MxDown fires") == (Proof.SHORT, "after 5 min 0 s: MxDown fires")
+
+
+def test_another_mx_that_cannot_be_asked_excuses_no_error(monkeypatch) -> None:
+    world = World(monkeypatch, [LOG])
+    world.recent = None
+    assert world.run()[0] is Proof.FAILED
+    world = World(monkeypatch, [LOG, deliveries(3)])
+    world.recent = None
+    assert world.run(before=frozenset({Cause.TIMEOUT_AFTER_DATA}))[0] is Proof.PASSED, "it was there before the roll"
+
