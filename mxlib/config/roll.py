@@ -76,8 +76,8 @@ class RollSection:
         slack: factor on the expected time of a host, which then must fit the window.
         notify: who gets a mail.
         metrics: file for the node exporter's textfile collector; None writes none.
-        stale_days: days without a run after which the alert MxRollStale fires: a day more than the longest time from one
-            window, or one start of the timer, to the next.
+        stale_days: days without a run after which the alert MxRollStale fires: a day more than the longest time from
+            one window, or one start of the timer, to the next.
         task_url: URL of a task, with ``{task}`` in it, for the known-bad entry of a rollback.
     """
 
