@@ -12,7 +12,7 @@ from lab.shell import LabError
 
 FIREWALLS = ("nftables", "ferm")
 ENTRIES = ("id", "title", "number")
-DEFAULT = "one"
+DEFAULT = "two"
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,21 @@ def test_each_world_has_every_exchanger_and_both_firewalls() -> None:
 
 def test_a_lab_keeps_the_world_it_was_made_in(lab: Lab) -> None:
     assert worlds.name_of(lab) == worlds.DEFAULT
-    worlds.settle(lab, "two")
+    worlds.settle(lab, "one")
     worlds.settle(lab, "")
-    worlds.settle(lab, "two")
-    assert worlds.of(lab, EXCHANGERS[1]).release == "trixie"
-    with pytest.raises(LabError, match="was made in world 'two', not 'one': `lab/mxlab down --purge` first"):
-        worlds.settle(lab, "one")
+    worlds.settle(lab, "one")
+    assert worlds.of(lab, EXCHANGERS[1]).release == "bookworm"
+    with pytest.raises(LabError, match="was made in world 'one', not 'two': `lab/mxlab down --purge` first"):
+        worlds.settle(lab, "two")
+    assert worlds.name_of(lab) == "one"
+
+
+def test_a_lab_is_made_in_the_default_world_which_has_both_releases(lab: Lab) -> None:
+    worlds.settle(lab, "")
     assert worlds.name_of(lab) == "two"
+    first, second = (worlds.of(lab, mx) for mx in EXCHANGERS)
+    assert (first.release, second.release) == ("bookworm", "trixie")
+    assert (second.firewall, second.entry) == ("ferm", "id")
 
 
 def test_an_unknown_world_is_refused_and_nothing_is_noted(lab: Lab) -> None:
@@ -67,7 +75,8 @@ def test_an_unknown_world_is_refused_and_nothing_is_noted(lab: Lab) -> None:
 
 def test_the_list_says_what_differs() -> None:
     said = worlds.listing().splitlines()
-    assert said[:2] == ["one (default)", "  mx1001   Debian 12 (bookworm), nftables"]
+    assert said[:2] == ["one", "  mx1001   Debian 12 (bookworm), nftables"]
+    assert "two (default)" in said
     assert (
         "  mx2001   Debian 13 (trixie), ferm, locale de_DE.UTF-8, timezone Europe/Berlin, prompt \\h \\t \\w> , pam"
         in said
