@@ -274,7 +274,8 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
     if host.ports is not Ports.OPEN:
         return Do(Step.OPEN)
-    if state.pool is Pool.UNKNOWN:
+    # who goes on without etcd sees no pool, but one is to be restored: the record stays until that can be done
+    if state.pool is Pool.UNKNOWN or (state.pool is Pool.NONE and record.prior.pool):
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")
     if state.pool in (Pool.OUT, Pool.PARTLY):
         return Do(Step.POOL_IN)

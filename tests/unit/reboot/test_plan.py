@@ -604,6 +604,19 @@ def test_each_end_says_what_is_so(goal, state, outcome, why):
     assert decide(goal, state) == End(outcome, why)
 
 
+@pytest.mark.parametrize(("prior", "step"), [({"smtp": "yes"}, None), ({}, Step.RELEASE)])
+def test_a_pool_that_is_to_be_restored_and_cannot_be_seen_keeps_the_record(prior, step):
+    """Without etcd no pool is seen; given up, the host would stay out of it, and nobody would know."""
+    record = replace(claimed_record(), prior=replace(claimed_record().prior, pool=prior))
+    state = taken(record, view(boot="boot-0", saved=OLD.entry), pool=Pool.NONE, uses=frozenset())
+    found = decide(replace(ABORT, adopt=False), state)
+    if step is None:
+        assert found.outcome is Outcome.INTERRUPTED
+        assert "the ports are open, but the pool state cannot be read, and so not be restored" in found.why
+    else:
+        assert found == Do(step)
+
+
 @pytest.mark.parametrize("pool", [Pool.UNKNOWN, Pool.IN])
 def test_before_the_reboot_what_cannot_be_read_turns_the_run_back(pool):
     lost = {"pool": pool} if pool is Pool.UNKNOWN else {"slot": Slot.UNKNOWN}
