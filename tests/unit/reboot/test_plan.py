@@ -625,3 +625,76 @@ def test_before_the_reboot_what_cannot_be_read_turns_the_run_back(pool):
     assert decide(FORWARD, state) == Do(Step.TURN_BACK, f"{what} cannot be read any more")
     turned = decide(FORWARD, replace(state, record=replace(state.record, undoing="so")))
     assert isinstance(turned, End) or turned.step is not Step.TURN_BACK
+
+
+@pytest.mark.parametrize("goal", [RESUME, ABORT, Goal(back=True)])
+def test_a_slot_that_a_dead_run_has_left_behind_is_taken_over_to_be_given_up(goal):
+    left = State(None, view(), Pool.IN, Slot.LEFT)
+    assert decide(goal, left) == Do(Step.SLOT, "left behind")
+    assert decide(goal, replace(left, slot=Slot.MINE)).outcome is Outcome.DONE
+
+
+def test_only_a_kernel_that_runs_as_it_lies_on_the_disk_and_serves_is_there_already():
+    there = State(None, view(), Pool.IN, Slot.FREE)
+    wanted = Goal(OLD.release)
+    assert decide(wanted, there).outcome is Outcome.DONE
+    for other in (view(replaced=True), view(kernel=NEW.release), view(mta=Mta.HELD)):
+        assert decide(wanted, replace(there, host=other)) == Do(Step.GUARD)
+    assert decide(Goal(OLD.release, level=Level.COLD), there) == Do(Step.GUARD)
+    assert decide(Goal(), there) == Do(Step.GUARD)
+
+
+def test_a_run_begins_with_the_guard_then_the_slot_then_the_claim():
+    state = State(None, view(), Pool.IN, Slot.FREE)
+    assert decide(FORWARD, state) == Do(Step.GUARD)
+    passed = replace(state, guard=True)
+    assert [decide(FORWARD, replace(passed, slot=slot)) for slot in (Slot.FREE, Slot.LEFT)] == [Do(Step.SLOT)] * 2
+    assert decide(FORWARD, replace(passed, slot=Slot.MINE)) == Do(Step.CLAIM)
+
+
+def test_the_way_out_of_service_hurts_nobody_in_its_order():
+    record = claimed_record()
+    state = taken(record, view(boot="boot-0", saved=OLD.entry), pool=Pool.IN)
+    assert decide(FORWARD, state) == Do(Step.SILENCE)
+    state = replace(state, record=replace(record, silences=("s",)))
+    assert decide(FORWARD, state) == Do(Step.PUPPET_OFF)
+    state = replace(state, host=replace(state.host, puppet_off=True))
+    assert [decide(FORWARD, replace(state, pool=one)).step for one in (Pool.IN, Pool.PARTLY)] == [Step.POOL_OUT] * 2
+    for ports in (Ports.OPEN, Ports.PARTLY):
+        out = replace(state, pool=Pool.OUT, host=replace(state.host, ports=ports))
+        assert decide(FORWARD, out) == Do(Step.CLOSE)
+    closed = replace(out, host=replace(out.host, ports=Ports.CLOSED))
+    assert decide(FORWARD, closed) == Do(Step.DRAIN)
+    drained = replace(closed, record=replace(closed.record, drained="boot-0"))
+    assert decide(FORWARD, drained) == Do(Step.HOLD)
+    held = replace(drained, host=replace(closed.host, mta=Mta.HELD))
+    assert decide(FORWARD, held) == Do(Step.LEDGER)
+    written = replace(held, record=replace(held.record, ledger="boot-0"))
+    assert decide(FORWARD, written) == Do(Step.ENTRIES)
+    told = replace(written, host=replace(written.host, next=NEW.entry))
+    assert decide(FORWARD, told) == Do(Step.REBOOT, f"into {NEW.release}")
+    cold = replace(told, record=replace(told.record, level=Level.COLD, prevention="none"))
+    assert decide(COLD, cold) == Do(Step.REBOOT, f"into {NEW.release} by a cold start")
+
+
+def test_a_verified_boot_returns_to_service_step_by_step():
+    record, host = proven_out()
+    record = record.with_judgement("b1", held=GOOD, serving=GOOD)
+    state = taken(replace(record, silences=("s",)), replace(host, puppet_off=True))
+    seen = []
+    for change in (
+        {"host": {"saved": NEW.entry}}, {"host": {"mta": Mta.SERVING}}, {"host": {"ports": Ports.OPEN}},
+        {"pool": Pool.IN}, {"record": {"soak": GOOD}}, {"host": {"puppet_off": False}}, {"silences": ()}, {},
+    ):  # fmt: skip
+        seen.append(decide(FORWARD, state).step)
+        if "host" in change:
+            state = replace(state, host=replace(state.host, **change["host"]))
+        elif "record" in change:
+            state = replace(state, record=state.record.with_judgement("b1", **change["record"]))
+        elif "silences" in change:
+            state = replace(state, record=replace(state.record, silences=()))
+        else:
+            state = replace(state, **change)
+    assert seen == [
+        Step.KEEP, Step.START, Step.OPEN, Step.POOL_IN, Step.SOAK, Step.PUPPET_ON, Step.UNSILENCE, Step.RELEASE
+    ]  # fmt: skip
