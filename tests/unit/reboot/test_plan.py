@@ -611,8 +611,8 @@ def test_a_pool_that_is_to_be_restored_and_cannot_be_seen_keeps_the_record(prior
     state = taken(record, view(boot="boot-0", saved=OLD.entry), pool=Pool.NONE, uses=frozenset())
     found = decide(replace(ABORT, adopt=False), state)
     if step is None:
-        assert found.outcome is Outcome.INTERRUPTED
-        assert "the ports are open, but the pool state cannot be read, and so not be restored" in found.why
+        why = "the ports are open, but the pool state cannot be read, and so not be restored"
+        assert found == End(Outcome.INTERRUPTED, f"{why} (mail ports open, MTA serving)")
     else:
         assert found == Do(step)
 
@@ -698,3 +698,28 @@ def test_a_verified_boot_returns_to_service_step_by_step():
     assert seen == [
         Step.KEEP, Step.START, Step.OPEN, Step.POOL_IN, Step.SOAK, Step.PUPPET_ON, Step.UNSILENCE, Step.RELEASE
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entries", "target", "step"),
+    [
+        ((OLD.entry, NEW.entry), NEW, Step.ENTRIES_BACK),
+        ((NEW.entry, ""), NEW, Step.ENTRIES_BACK),
+        ((OLD.entry, ""), NEW, Step.OPEN),
+        ((NEW.entry, ""), replace(NEW, release="", entry=""), Step.OPEN),
+    ],
+)
+def test_an_undone_run_puts_the_boot_entries_back_that_it_may_have_changed(entries, target, step):
+    record = replace(claimed_record(), target=target)
+    host = view(boot="boot-0", ports=Ports.CLOSED, saved=entries[0], next=entries[1])
+    assert decide(replace(ABORT, adopt=False), taken(record, host)).step is step
+
+
+def test_a_kernel_that_nobody_asked_for_serves_with_the_boot_entries_as_they_were():
+    boots = (Boot("boot-0", NEW.release, "b1", "6.1.0-57"),)
+    record = replace(claimed_record(), boots=boots).with_judgement("b1", held=GOOD, serving=GOOD)
+    host = view(boot="b1", kernel="6.1.0-57", ports=Ports.CLOSED, saved=OLD.entry, next=NEW.entry)
+    spent = replace(record, boots=(Boot("x", "w", "y", "k"), Boot("y", "w", "boot-0", "k"), *boots))
+    serve = Goal(adopt=True, serve=True)
+    assert decide(serve, taken(spent, host)) == Do(Step.ENTRIES_BACK)
+    assert decide(serve, taken(spent, replace(host, next=""))) == Do(Step.OPEN)
