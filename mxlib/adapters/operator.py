@@ -1,4 +1,4 @@
-"""The operator at a terminal: one line a step, one live line that the next replaces, and rarely a question.
+"""The operator: one line a step, on a terminal one live line that the next replaces, and rarely a question.
 
 wmflib's ``ask_input`` has no default and no deadline, and takes Ctrl-C for a wrong answer, of which it wants three.
 """
@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from mxlib.adapters.screen import Frame, screen_of
 from mxlib.base.clock import Clock
 from mxlib.base.text import duration, one_line, printable
-from mxlib.protocols.operator import Reply
+from mxlib.protocols.operator import Reply, Share
 
 logger = logging.getLogger("mx-cookbooks")
 
@@ -26,45 +27,41 @@ _LOOK_S = 0.5
 class TerminalOperator:
     """Lines for the terminal; those that stay also go to Spicerack's log of the cookbook."""
 
-    def __init__(self, clock: Clock, stream: TextIO = sys.stderr):
+    def __init__(self, clock: Clock, stream: TextIO = sys.stderr, heard: Callable[[], str] = lambda: ""):
         """Say nothing yet.
 
         Arguments:
             stream: where live lines go.
+            heard: who asked the run to stop, which the live line says; empty: nobody.
         """
         self._clock = clock
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._width = 0
+        self._screen = screen_of(stream)
+        self._heard = heard
         self._last = -_QUIET_S
 
     def line(self, text: str) -> None:
         """Write a line that stays."""
-        self._clear()
-        logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))
+        self._screen.clear()
+        self._log(text)
 
-    def live(self, text: str) -> None:
+    def live(self, text: str, share: Share | None = None) -> None:
         """Write a line that the next one replaces."""
-        if self._terminal:
-            shown = printable(text)[:150]
-            self._put("\r" + shown.ljust(self._width))
-            self._width = len(shown)
+        if self._screen.live:
+            self._screen.show(Frame(text, share, heard=self._heard))
         elif self._clock.monotonic() - self._last >= _QUIET_S:
             self._last = self._clock.monotonic()
-            logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))
+            self._log(text)
 
-    def _clear(self) -> None:
-        if self._width:
-            self._put("\r" + " " * self._width + "\r")
-            self._width = 0
+    def busy(self, text: str, share: Share | None = None) -> None:
+        """Show what begins now, with the seconds that it takes; nothing where there is no terminal."""
+        self._screen.show(Frame(text, share, ticking=True, heard=self._heard))
 
-    def _put(self, text: str) -> None:
-        """Write to a terminal that may be gone after a SIGHUP."""
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except OSError:
-            self._terminal = False
+    def close(self) -> None:
+        """Take the live line away: what comes next, from whomever, is the last that is seen."""
+        self._screen.close()
+
+    def _log(self, text: str) -> None:
+        logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))
 
 
 class Unattended:

@@ -54,6 +54,11 @@ class Stop:
         if not first:
             raise KeyboardInterrupt(what)
 
+    @property
+    def heard(self) -> str:
+        """Who or what has asked, and was not answered yet; empty: nobody."""
+        return self._what if self._asked else ""
+
     def check(self) -> None:
         """Raise if a stop was requested: called where nothing is half done.
 

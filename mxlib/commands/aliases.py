@@ -14,6 +14,7 @@ from mxlib.commands.request import find_hosts
 from mxlib.commands.wiring import Wiring
 from mxlib.config.sections import Site
 from mxlib.model.outcome import Outcome
+from mxlib.protocols.operator import Share
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,11 @@ class _Story:
         self.lines.append(text)
         self._tell.line(text)
 
-    def live(self, text: str) -> None:
-        self._tell.live(text)
+    def live(self, text: str, share: Share | None = None) -> None:
+        self._tell.live(text, share)
+
+    def busy(self, text: str, share: Share | None = None) -> None:
+        self._tell.busy(text, share)
 
 
 class RefreshAliases(Command):

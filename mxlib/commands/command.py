@@ -122,7 +122,8 @@ class Command(ABC):
         return outcome
 
     def close(self) -> None:
-        """Close the journal and nothing else; harmless when done before."""
+        """Close the journal, take the live line away, and nothing else; harmless when done before."""
+        self.tell.close()
         self.wiring.extras.into(journal.NoJournal())
         self.journal = journal.NoJournal()
         if self._file is not None:

@@ -47,7 +47,7 @@ class Wiring:
         self.mta = find(site.mta)
         self._stop = stop
         self.clock = StoppableClock(stop)
-        self.tell = TerminalOperator(self.clock)
+        self.tell = TerminalOperator(self.clock, heard=lambda: stop.heard)
         self.meter = Meter()
         self.extras = Extras()
         self.who = f"{_user()}@{socket.getfqdn()}"

@@ -5,14 +5,38 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+@dataclass(frozen=True)
+class Share:
+    """How much of something is done.
+
+    Attributes:
+        done: so much of it.
+        total: all of it, in the same unit; more than zero.
+    """
+
+    done: float
+    total: float
+
+
 class Operator(Protocol):
     """Where lines for the operator go."""
 
     def line(self, text: str) -> None:
         """Show a line that stays."""
 
-    def live(self, text: str) -> None:
-        """Show a line that the next one replaces; without a terminal, only one now and then."""
+    def live(self, text: str, share: Share | None = None) -> None:
+        """Show a line that the next one replaces; without a terminal, only one now and then.
+
+        Arguments:
+            text: how far it is, in words.
+            share: the same for a bar; None: nobody knows how much is left.
+        """
+
+    def busy(self, text: str, share: Share | None = None) -> None:
+        """Show what begins now, and may say nothing for a while: a terminal shows it with the seconds that it takes.
+
+        Without a terminal nothing is shown: the line at its end says that it was done.
+        """
 
 
 @dataclass(frozen=True)

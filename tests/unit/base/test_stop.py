@@ -166,3 +166,12 @@ def comes(log, word):
             return True
         time.sleep(0.05)
     return False
+
+
+def test_who_has_asked_is_known_until_the_run_has_heard():
+    stop = Stop(Seconds())
+    assert stop.heard == ""
+    stop.ask("SIGINT")
+    assert stop.heard == "SIGINT"
+    stop.rest()
+    assert stop.heard == ""

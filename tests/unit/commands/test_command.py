@@ -1,5 +1,6 @@
 """The shell around every cookbook: whatever happens, there is one line and one outcome, and the journal is closed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -145,3 +146,12 @@ def test_a_host_that_is_asked_and_an_operator_who_is_are_signs_of_life(monkeypat
     with pytest.raises(InterruptedRunError):
         command.wiring._go_on()
     assert said == [45.0, 0.0]
+
+
+@pytest.mark.parametrize("error", [ConfigError("no"), ZeroDivisionError(), KeyboardInterrupt()])
+def test_the_live_line_is_gone_whatever_ends_it(tmp_path, monkeypatch, error):
+    command, closed = Doing(raising(error), tmp_path), []
+    monkeypatch.setattr(command.tell, "close", lambda: closed.append(1))
+    with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt):
+        command.execute()
+    assert closed

@@ -24,9 +24,14 @@ class Tell:
 
     def __init__(self):
         self.lines = []
+        self.shown = []
+        """Each live line with how much of it is done, and what was begun as (text, None)."""
 
     def line(self, text):
         self.lines.append(text)
 
-    def live(self, text):
-        """Not kept."""
+    def live(self, text, share=None):
+        self.shown.append((text, share))
+
+    def busy(self, text, share=None):
+        self.shown.append((text, share))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mxlib.base.errors import SlotError, SlotTakenError
 from mxlib.model.outcome import Outcome
+from mxlib.protocols.operator import Share
 from mxlib.roll.protocols import HostEnd
 from mxlib.roll.run import Limits, Roll
 from mxlib.roll.soak import Proof
@@ -37,7 +38,10 @@ class Quiet:
     def line(self, text: str) -> None:
         pass
 
-    def live(self, text: str) -> None:
+    def live(self, text: str, share: Share | None = None) -> None:
+        pass
+
+    def busy(self, text: str, share: Share | None = None) -> None:
         pass
 
 
