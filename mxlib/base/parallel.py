@@ -1,7 +1,7 @@
 """Several questions side by side: on a slow host the round trips take the time, and the answers are independent."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -66,6 +66,42 @@ def once(ask: Callable[[], A], *, keep: tuple[type[Exception], ...] = ()) -> Cal
         return known[0]
 
     return asked
+
+
+class Outstanding:
+    """Several questions of which somebody sees how many are answered, and which are not."""
+
+    def __init__(self, names: Iterable[str], tell: Callable[[int, int, Sequence[str]], None]) -> None:
+        """Nothing is answered yet.
+
+        Arguments:
+            names: of all the questions, each once.
+            tell: hears, each time it changes, how many are answered, how many there are, and which are not answered;
+                called from the thread that has asked, one at a time.
+        """
+        self._waiting = dict.fromkeys(names)
+        self._all = len(self._waiting)
+        self._tell = tell
+        self._lock = threading.Lock()
+        tell(0, self._all, tuple(self._waiting))
+
+    def watched(self, name: str, ask: Callable[[], A]) -> Callable[[], A]:
+        """Return a question that is counted once it has an answer, or an error.
+
+        Arguments:
+            name: one of the names.
+            ask: the question.
+        """
+
+        def asked() -> A:
+            try:
+                return ask()
+            finally:
+                with self._lock:
+                    self._waiting.pop(name, None)
+                    self._tell(self._all - len(self._waiting), self._all, tuple(self._waiting))
+
+        return asked
 
 
 class UnderWay(Generic[A]):

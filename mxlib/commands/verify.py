@@ -119,7 +119,7 @@ class Verify(Command):
         """Verify, and say what was found."""
         hosts = {name: self.wiring.host(name) for name in self.site.mxs}
         others = [host for name, host in hosts.items() if name not in self.hosts]
-        reports = verify_hosts([hosts[name] for name in self.hosts], self._what, others)
+        reports = verify_hosts([hosts[name] for name in self.hosts], self._what, others, self.tell.busy)
         notes = (f"note: {note}" for note in self._notes())
         for line in (*table(reports, verbose=self._request.verbose).splitlines(), *notes):
             self.tell.line(line)

@@ -16,6 +16,7 @@ from mxlib.drain.survey import Survey, by_destination, patiently, read_rules, su
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
+from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.protocols.world import World as Context
 
@@ -125,6 +126,7 @@ class _Drain:
         """Send test mails, even where hints forbid an attempt: their result is in the log afterwards."""
         section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
         target, run = self._context.target, self._context.run
+        self._context.operator.busy(f"drain: {plural(len(mails), 'test mail')} under way")
         try:
             probe_outbound.send(self._mta, target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
@@ -180,7 +182,8 @@ class _Drain:
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)
-            self._context.operator.live(self._progress(found, left, completed))
+            through = self._delivered + completed
+            self._context.operator.live(self._progress(found, left, completed), Share(through, max(1, through + left)))
             self._context.events.write("queue", left=left, completed=self._delivered + completed)
             if not now.runs or self._left() <= 0:
                 self._delivered += completed

@@ -15,6 +15,7 @@ def run_guard(world: RebootWorld, events: Events, reading: Mapping[str, float], 
         reading: what the look before it took, for the journal.
         asks: whether the operator is asked to accept what blocks the run.
     """
+    world.operator.busy("guard")
     with spent(world) as took:
         verdicts = guard.guard(world)
     events.write("guard", checks=len(verdicts), **reading, **took, probing_s=world.progress.probed_s)

@@ -157,6 +157,7 @@ class Run:
         if decision.step is Step.RELEASE:
             self._note_release(state)
         self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
+        self._world.operator.busy(decision.step.value)
         begin = self._world.clock.monotonic()
         try:
             self._refuse_repeats(decision)

@@ -12,6 +12,7 @@ from statistics import median
 from mxlib.base.text import duration, plural
 from mxlib.config.roll import RollSoak
 from mxlib.mta.event import Cause
+from mxlib.protocols.operator import Share
 
 
 class Proof(Enum):
@@ -59,6 +60,17 @@ def judge(seen: Watched, limits: RollSoak) -> tuple[Proof, str]:
     if seen.seconds >= limits.limit:
         return Proof.SHORT, f"after {duration(limits.limit)}: {'; '.join(missing)}"
     return Proof.WAIT, f"{said}; {'; '.join(missing) or 'all is well so far'}"
+
+
+def so_far(seen: Watched, limits: RollSoak) -> Share:
+    """How much of the least evidence there is: of the time or of the deliveries, whichever lacks more.
+
+    Arguments:
+        seen: what was seen.
+        limits: what the site says.
+    """
+    delivered = seen.delivered / limits.deliveries if limits.deliveries else 1.0
+    return Share(min(1.0, seen.seconds / limits.seconds, delivered), 1.0)
 
 
 def _new_errors(seen: Watched, limits: RollSoak) -> str:

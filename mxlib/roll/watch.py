@@ -14,7 +14,7 @@ from mxlib.mta.growth import read_growth
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
-from mxlib.roll.soak import Proof, Watched, judge
+from mxlib.roll.soak import Proof, Watched, judge, so_far
 
 MAX_PARALLEL = 32
 _WRONG = frozenset({EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT})
@@ -94,10 +94,11 @@ class Watch:
         while True:
             self._look(tallies)
             seconds = self._clock.monotonic() - begin
-            proof, why = judge(self._seen(tallies, seconds), self._limits)
+            seen = self._seen(tallies, seconds)
+            proof, why = judge(seen, self._limits)
             if proof is not Proof.WAIT or (limit_s is not None and seconds >= limit_s):
                 return proof, why
-            self._tell.live(f"soak: {why}")
+            self._tell.live(f"soak: {why}", so_far(seen, self._limits))
             self._clock.sleep(self._limits.every)
 
     def _look(self, tallies: Mapping[str, Tally]) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mxlib.aliases import look as verify_aliases
 from mxlib.aliases.judge import ANSWERS
-from mxlib.base.parallel import at_once, side_by_side
+from mxlib.base.parallel import Outstanding, at_once, side_by_side
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.answers import InboundResult
 from mxlib.probes import judge as probes
@@ -17,6 +17,7 @@ from mxlib.probes import judge_peers as peers
 from mxlib.probes import verdicts as probe
 from mxlib.probes.peer import PeerSession
 from mxlib.protocols.host import Host
+from mxlib.protocols.operator import Share
 from mxlib.verify.look import Look, look, outbound
 from mxlib.verify.request import HostReport, Request, inbound_names
 
@@ -33,11 +34,22 @@ def peers_of(name: str, names: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple([*names[place + 1 :], *names[:place]][:count])
 
 
-def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host] = ()) -> tuple[HostReport, ...]:
+Busy = Callable[[str, Share], None]
+"""Shows what is under way; see :meth:`mxlib.protocols.operator.Operator.busy`."""
+
+
+def _nobody(_text: str, _share: Share) -> None:
+    """Nobody looks."""
+
+
+def verify_hosts(
+    hosts: Sequence[Host], request: Request, others: Sequence[Host] = (), busy: Busy = _nobody
+) -> tuple[HostReport, ...]:
     """Verify several hosts at the same time.
 
     Arguments:
         others: the site's other MXs: some of them ask the hosts, answer for comparison, and serve as a control.
+        busy: shows how many answers are there, and which are not.
 
     Returns:
         A report each, worst first, and within one status in the order of the names.
@@ -49,10 +61,28 @@ def verify_hosts(hosts: Sequence[Host], request: Request, others: Sequence[Host]
     compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
     looks = _looks(everybody, asked_by, request)
     sessions = _sessions([name for name in names if name in near or name in compared], request)
-    seen, heard = side_by_side(partial(_answers, looks), partial(_answers, sessions))
+    waits = Outstanding((*map(_look_at, looks), *map(_sessions_with, sessions)), partial(_tell, busy))
+    seen, heard = side_by_side(
+        partial(_answers, {name: waits.watched(_look_at(name), ask) for name, ask in looks.items()}),
+        partial(_answers, {name: waits.watched(_sessions_with(name), ask) for name, ask in sessions.items()}),
+    )
     found = _Findings(request, seen, heard, asked_by, _aliases(everybody, seen, request))
     reports = _with_controls([found.report(host.name) for host in hosts], everybody, request)
     return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
+
+
+def _tell(busy: Busy, answered: int, everything: int, waiting: Sequence[str]) -> None:
+    """Show how far it is; who is waited for first, as a narrow terminal cuts the rest."""
+    left = f", waiting for {', '.join(waiting)}" if waiting else ""
+    busy(f"verify: {answered} of {everything} answers{left}", Share(answered, max(1, everything)))
+
+
+def _look_at(name: str) -> str:
+    return name
+
+
+def _sessions_with(name: str) -> str:
+    return f"sessions with {name}"
 
 
 def _looks(

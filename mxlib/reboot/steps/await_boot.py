@@ -52,12 +52,18 @@ def _await(world: RebootWorld, state: State) -> Done:
         if waited > world.site.boot.timeout:
             world.progress.waited = Waited.SILENT
             return Done(f"no new boot within {duration(waited)}: {problem}")
-        awaited = "a new boot" if record is not None and record.awaited is not None else "an answer"
-        world.operator.live(
-            f"waiting for {awaited}, {duration(waited)} of {duration(world.site.boot.timeout)}: {problem}"
-        )
+        world.operator.live(_still_waiting(world, record, waited, problem))
         world.clock.sleep(_POLL_S)
     raise AssertionError("a count has no end")
+
+
+def _still_waiting(world: RebootWorld, record: Record | None, waited: float, problem: str) -> str:
+    """How long it has taken, and what says most of how far it is: the console, else why there is no answer."""
+    so_far = f"{duration(waited)} of {duration(world.site.boot.timeout)}"
+    if shown := world.adapters.rescue.shown():
+        return f"boot: {so_far}, console: {one_line(shown[-1])}"
+    awaited = "a new boot" if record is not None and record.awaited is not None else "an answer"
+    return f"waiting for {awaited}, {so_far}: {problem}"
 
 
 def _asks_cluster(record: Record | None, poll: int) -> bool:

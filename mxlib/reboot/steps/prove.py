@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mxlib.base.clock import wait_for
 from mxlib.base.errors import HostError, MxlibError, ParseError, SilenceError, StepError
-from mxlib.base.text import one_line, plural
+from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.drain import loop as drain
@@ -17,6 +17,7 @@ from mxlib.model.state import Mta, State, Step
 from mxlib.mta import configuration
 from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.host import Host
+from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import ledger, proof, queue
 from mxlib.reboot.steps.ports import let_prober_in, shut_prober_out
@@ -164,7 +165,8 @@ def soak(world: RebootWorld, state: State) -> Done:
         world.clock.sleep(min(5.0, end - last.at))
         last = queue.sample(world)
         left = max(0.0, end - last.at)
-        world.operator.live(f"soak: {plural(last.count, 'message')} in the queue, {left:.0f} s to go")
+        so_far = Share(world.options.soak_s - left, world.options.soak_s)
+        world.operator.live(f"soak: {plural(last.count, 'message')} in the queue, {duration(left)} to go", so_far)
     turned = (_queue_verdict(first, last), *_new_alerts(world, record, begin))
     return _judged(world, record, "soak", (*world.adapters.verifier.condition(world.target), *turned))
 

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from mxlib.base.errors import ParseError, SlotError
-from mxlib.base.parallel import UnderWay, at_once, once, side_by_side, with_progress
+from mxlib.base.parallel import Outstanding, UnderWay, at_once, once, side_by_side, with_progress
 
 
 def test_several_are_asked_at_the_same_time_and_answer_in_order():
@@ -97,3 +97,30 @@ def test_an_answer_that_does_not_come_is_not_waited_for_and_keeps_no_process_ali
     assert [one.daemon for one in threading.enumerate() if one.name == "asking"] == [True]
     never.set()
     assert asked.answer(10)
+
+
+def test_who_has_answered_and_who_has_not_is_told_each_time():
+    told = []
+    waits = Outstanding(["a", "b", "c"], lambda *said: told.append(said))
+
+    def fails():
+        raise SlotError("no")
+
+    assert waits.watched("b", lambda: 5)() == 5
+    with pytest.raises(SlotError):
+        waits.watched("a", fails)()
+    assert told == [(0, 3, ("a", "b", "c")), (1, 3, ("a", "c")), (2, 3, ("c",))]
+
+
+def test_it_is_told_by_one_at_a_time():
+    inside, most = [], []
+
+    def tell(*_):
+        inside.append(1)
+        most.append(len(inside))
+        threading.Event().wait(0.01)
+        inside.pop()
+
+    waits = Outstanding("abcdef", tell)
+    at_once(lambda name: waits.watched(name, lambda: name)(), "abcdef")
+    assert (len(most), set(most)) == (7, {1})

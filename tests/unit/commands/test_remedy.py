@@ -169,7 +169,7 @@ def test_what_would_help_is_said_as_a_command(monkeypatch, spicerack, tmp_path, 
     stage = Stage(monkeypatch, spicerack, tmp_path, remedy="", arguments=(), probes=probes)
     asked = []
     report = HostReport(MX, (Verdict("units", Status.FAILED, "one failed"),), NOW, 1.0)
-    monkeypatch.setattr(remedy, "verify_hosts", lambda hosts, wanted: asked.append(wanted.probes) or (report,))
+    monkeypatch.setattr(remedy, "verify_hosts", lambda _hosts, wanted, *_: asked.append(wanted.probes) or (report,))
     monkeypatch.setattr(remedy, "read_facts", lambda host, sources: None)
     found = (Suggestion(Order("restart-unit", "a.service"), "units", "it failed"),)
     monkeypatch.setattr(remedy, "suggest", lambda *_: found)

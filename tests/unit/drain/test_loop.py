@@ -1,5 +1,8 @@
 """The loop of a drain over a queue in memory."""
 
+import itertools
+import re
+
 import pytest
 
 from mxlib.base.errors import StepError
@@ -55,3 +58,27 @@ def test_each_look_at_the_queue_is_noted_for_the_page():
     assert surveys[0] == {"left": 130, "by": {"x.test": 100, "y.test": 30}}
     assert surveys[-1] == {"left": 30, "by": {"y.test": 30}}
     assert polls[-1] == {"left": 30, "completed": 100}
+
+
+def test_the_live_line_says_rate_and_time_to_go_and_how_much_of_all_is_done():
+    found = world({"x.test": 100})
+    target, looks = found.target, []
+
+    def flow():
+        """Twenty messages a look, by runners that are under way until all is through."""
+        done = min(20, target.completed)
+        target.completed -= done
+        looks.append(done)
+        runs = 1 if target.completed else 0
+        head = f"arrived 0\ncompleted {done}\ndelivered {done}\n"
+        return f"{head}deferred 0\nfailed 0\nlost 0\nmark 1 10 5\nruns {runs}\n"
+
+    target.flow = flow
+    drain.empty(found.context)
+    live = [(text, share) for text, share in found.tell.shown if "left" in text]
+    assert [share.done for _text, share in live] == [*itertools.accumulate(looks)]
+    assert all((share.done + int(text.split()[1]), share.total) == (100, 100) for text, share in live)
+    assert re.fullmatch(
+        r"drain: \d+ messages left, 6\.7/s, about \d+(\.\d)? s to go, oldest 1 h 0 min; draining ends within 14 min .*",
+        live[-2][0],
+    ), live[-2][0]

@@ -40,6 +40,12 @@ def test_the_plain_path(world):
     assert found.journal.events[-1][0] == "end"
 
 
+def test_what_it_does_now_is_shown_before_it_is_done(world):
+    found = world()
+    found.execute()
+    assert [text for text, _share in found.tell.shown] == found.journal.steps()
+
+
 @pytest.mark.parametrize(
     "step", [Step.SILENCE, Step.PUPPET_OFF, Step.POOL_OUT, Step.CLOSE, Step.DRAIN, Step.HOLD, Step.LEDGER, Step.ENTRIES]
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mxlib.config.roll import RollSoak
 from mxlib.mta.event import Cause
-from mxlib.roll.soak import Proof, Watched, growth, judge
+from mxlib.roll.soak import Proof, Watched, growth, judge, so_far
 
 LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=10)
 WELL = Watched(120, 5, {"mx1": [3, 2, 4, 3]})
@@ -46,3 +46,12 @@ def test_a_new_class_of_error_stops_it(causes, known, proof) -> None:
 def test_a_flat_queue_has_not_grown_however_long_it_is(count: int, looks: int) -> None:
     assert growth([count] * looks) == 0
     assert growth([count] * looks + [count + 10000] + [count] * looks) == 0, "a spike is no trend"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "delivered", "asked", "done"),
+    [(50, 3, 3, 0.5), (100, 1, 4, 0.25), (500, 9, 3, 1.0), (25, 0, 0, 0.25), (0, 0, 3, 0.0)],
+)
+def test_how_far_it_is_is_the_evidence_that_lacks_most(seconds, delivered, asked, done) -> None:
+    share = so_far(Watched(seconds, delivered), dataclasses.replace(LIMITS, deliveries=asked))
+    assert (share.done, share.total) == (done, 1.0)

@@ -9,7 +9,7 @@ from mxlib.mta.exim.logline import parse_lines
 from mxlib.roll.soak import Proof
 from mxlib.roll.watch import Tally, Watch
 from tests.unit.support import facts as facts_support
-from tests.unit.support.fakes import FakeClock
+from tests.unit.support.fakes import FakeClock, Tell
 
 LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=20)
 LOG = """\
@@ -60,10 +60,10 @@ class World:
         return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
 
     def run(self, limit=None, before=frozenset(), alerts=lambda: ""):
-        tell = type("Quiet", (), {"live": lambda self, text: None, "line": lambda self, text: None})()
+        self.tell = Tell()
         hosts = {name: facts_support.ShellHost() for name in self.hosts}
         others = {"mx1": facts_support.ShellHost()}
-        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=tell)
+        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=self.tell)
         return watch.run(limit)
 
 
@@ -79,6 +79,10 @@ def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
     proof, why = world.run()
     assert (proof, world.clock.seconds) == (Proof.PASSED, 100)
     assert "4 real deliveries" in why
+    (first, begun), *_, (last, nearly) = world.tell.shown
+    assert first.startswith("soak: 2 real deliveries in 0.0 s")
+    assert last.startswith("soak: 4 real deliveries in 1 min 30 s")
+    assert (begun.done, nearly.done, nearly.total) == (0.0, 0.9, 1.0)
 
 
 def test_it_ends_at_once_when_large_mail_stalls(monkeypatch) -> None:

@@ -35,3 +35,6 @@ class Tell:
 
     def busy(self, text, share=None):
         self.shown.append((text, share))
+
+    def close(self):
+        """Nothing to give back."""

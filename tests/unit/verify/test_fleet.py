@@ -32,6 +32,15 @@ def test_everything_that_was_asked_for_has_one_verdict(world):
         assert sorted(one.check for one in found.verdicts) == sorted(request.names)
 
 
+def test_how_many_have_answered_and_who_is_waited_for_is_shown(world):
+    shown = []
+    hosts = [Recorded(), Recorded(MX2, "mx2001")]
+    verify_hosts(hosts, Request(POLICY, probes=PROBES), (), lambda text, share: shown.append((text, share.done)))
+    assert [done for _text, done in shown] == [0, 1, 2, 3, 4]
+    assert shown[0][0] == f"verify: 0 of 4 answers, waiting for {MX1}, {MX2}, sessions with {MX1}, sessions with {MX2}"
+    assert shown[-1][0] == "verify: 4 of 4 answers"
+
+
 def test_facts_and_sessions_with_others_take_one_round_trip(world):
     one, other = Recorded(), Recorded(MX2, "mx2001")
     first, second = verify_hosts([one, other], Request(POLICY, probes=PROBES))

@@ -101,6 +101,18 @@ def test_only_who_ordered_a_boot_waits_for_one(monkeypatch: pytest.MonkeyPatch, 
     assert all(line.startswith(f"waiting for {said}, ") for line in live)
 
 
+def test_while_it_boots_the_last_line_of_its_console_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = ("[    0.000000] Linux version 6.1.0-56", "[  OK  ] Reached target\x1b[0m \x1b[1mNetwork\x1b[0m.\r")
+    world = World(monkeypatch, lambda now: None if now < 30 else NEW, shown=shown)
+    world.waits()
+    texts = [text for text, _share in world.operator.shown]
+    assert texts
+    assert all(
+        text.startswith("boot: ") and text.endswith(" of 5 min 0 s, console: [ OK ] Reached target Network.")
+        for text in texts
+    )
+
+
 def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: NEW)
     world.waits()
