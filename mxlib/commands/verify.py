@@ -24,7 +24,7 @@ from mxlib.pages import verify as verify_page
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.outside import alerts_check, nic_check
-from mxlib.verify.report import as_json, outcome_of, table
+from mxlib.verify.report import as_json, outcome_of, table, worst
 from mxlib.verify.request import HostReport, Request
 
 _THIS_SIDE = "next: look at this side first: ssh key, known hosts, ControlPath in cumin's ssh_config, network"
@@ -125,7 +125,7 @@ class Verify(Command):
             self.tell.line(line)
         self._write(reports)
         outcome = outcome_of(reports)
-        return self.said(outcome, _THIS_SIDE) if outcome is Outcome.NO_ANSWER else outcome
+        return self.said(outcome, _THIS_SIDE if outcome is Outcome.NO_ANSWER else worst(reports))
 
     def _notes(self) -> tuple[str, ...]:
         return overdue(self._what.entries, datetime.now(UTC).date())

@@ -27,6 +27,22 @@ def outcome_of(reports: Sequence[HostReport]) -> Outcome:
     return _BY_STATUS[worst]
 
 
+def worst(reports: Sequence[HostReport]) -> str:
+    """Return in one sentence what is wrong or unknown; a table of many hosts may have scrolled it away.
+
+    Arguments:
+        reports: what was found, worst first.
+    """
+    bad = [report for report in reports if report.status is not Status.OK]
+    told = [f"{report.host}: {', '.join(_not_passed(report))}" for report in bad]
+    return one_line("; ".join(told), _WHY) if told else f"{plural(len(reports), 'host')}, all OK"
+
+
+def _not_passed(report: HostReport) -> list[str]:
+    """Names of the checks that are as bad as the host's worst one."""
+    return [one.check for one in report.verdicts if one.status is report.status]
+
+
 def table(reports: Sequence[HostReport], *, verbose: bool = False) -> str:
     """Return a table that a person can read in ten seconds: worst first, what is OK only counted.
 

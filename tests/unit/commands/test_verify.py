@@ -30,6 +30,23 @@ def test_where_no_host_answers_the_last_line_points_at_this_side(
     assert ("look at this side first" in caplog.messages[-1]) is not answered
 
 
+@pytest.mark.parametrize(
+    ("status", "last"),
+    [
+        (Status.OK, "verify-mx: done: 1 host, all OK"),
+        (Status.FAILED, "verify-mx: something is wrong: mx1001.example.org: mta"),
+        (Status.UNKNOWN, "verify-mx: not all is known: mx1001.example.org: mta"),
+    ],
+)
+def test_the_outcome_is_said_once_and_last(status, last, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    found = dataclasses.replace(MX, verdicts=(Verdict("mta", status, "so it is"),))
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (found,))
+    Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
+    assert [line[9:] for line in caplog.messages if "verify-mx: " in line] == [last]
+    assert caplog.messages[-1].endswith(last)
+
+
 def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog):
     """What it does not ask is unknown, and would raise alerts for every host."""
     caplog.set_level(logging.INFO)

@@ -9,7 +9,7 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.outcome import Outcome
 from mxlib.verify.fleet import verify_hosts
-from mxlib.verify.report import as_json, outcome_of, table
+from mxlib.verify.report import as_json, outcome_of, table, worst
 from mxlib.verify.request import HostReport, Request
 from tests.unit.support.aliases import A
 from tests.unit.support.facts import NOW
@@ -46,6 +46,14 @@ def test_a_run_that_reached_nobody_says_so_whatever_it_found(status):
 
 def test_without_hosts_nothing_is_known():
     assert outcome_of([]) is Outcome.UNKNOWN
+
+
+def test_the_worst_in_one_sentence():
+    well, unread = report("b.lab.test", verdict("x", Status.OK)), report("c.lab.test", verdict("y", Status.UNKNOWN))
+    assert worst([well, well]) == "2 hosts, all OK"
+    assert worst([REPORTS[0], unread, well]) == "a.lab.test: x; c.lab.test: y"
+    many = report("d.lab.test", *(verdict(f"check-{number}", Status.FAILED) for number in range(99)))
+    assert (len(worst([many])), worst([many])[-1]) == (240, "…")
 
 
 def test_the_table():
