@@ -22,6 +22,7 @@ _QUIET_S = 30.0
 DEADLINE_S = 900.0
 """After so long without an answer the safe one is taken: a host must not wait half-way for somebody who has left."""
 _LOOK_S = 0.5
+_TIME = len("00:00:00 ")
 
 
 class TerminalOperator:
@@ -38,6 +39,11 @@ class TerminalOperator:
         self._screen = screen_of(stream)
         self._heard = heard
         self._last = -_QUIET_S
+
+    @property
+    def room(self) -> int | None:
+        """Columns of the terminal that a line has behind its time; None where there is no terminal."""
+        return None if self._screen.columns is None else self._screen.columns - _TIME
 
     def line(self, text: str) -> None:
         """Write a line that stays."""

@@ -53,6 +53,7 @@ class NoScreen:
     """No terminal, or one that can only print: nothing is ever replaced, and nothing is in colour."""
 
     live = False
+    columns = None
 
     def show(self, frame: Frame) -> None:
         """Show nothing."""
@@ -166,7 +167,7 @@ class Screen:
     def _draw(self) -> None:
         if self._frame is None:
             return
-        text = self._fitted(self._frame, self._columns() - _ECHO)
+        text = self._fitted(self._frame, self.columns - _ECHO)
         if text != self._drawn:
             self._erase()
             self._put(text)
@@ -174,10 +175,12 @@ class Screen:
 
     def _erase(self) -> None:
         if self._drawn:
-            self._put(f"\r{' ' * (self._columns() - 1)}\r")
+            self._put(f"\r{' ' * (self.columns - 1)}\r")
             self._drawn = ""
 
-    def _columns(self) -> int:
+    @property
+    def columns(self) -> int:
+        """How wide the terminal is now."""
         with contextlib.suppress(OSError):
             return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
         return _COLUMNS

@@ -14,7 +14,7 @@ from mxlib.adapters.etcd_roll import ROLL, describe
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView
 from mxlib.base.errors import MxlibError, ParseError, PoolError, SlotError
 from mxlib.base.parallel import UnderWay
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, plural
 from mxlib.base.windows import closing, opening, parse_all
 from mxlib.commands import service_table as table
 from mxlib.commands.command import Command
@@ -90,6 +90,7 @@ class ServiceStatus(Command):
 
     def work(self) -> Outcome:
         """Read everything at the same time, and say it."""
+        self.tell.busy(f"status: {plural(len(self.hosts), 'host')}, etcd and the pool are asked")
         begin, now = self.wiring.clock.monotonic(), self.wiring.clock.now()
         slot, pools = UnderWay(self._slots), UnderWay(self._pools)
         answers = self._asked()
@@ -101,7 +102,7 @@ class ServiceStatus(Command):
 
     def _tell(self, rows: tuple[table.Row, ...], around: _Around, now: datetime) -> Outcome:
         end, why = table.outcome(rows, around.unknown)
-        for line in (*table.table(rows), *around.lines):
+        for line in (*table.table(rows, self.tell.room), *around.lines):
             self.tell.line(line)
         told = {"slot": around.slot, "roll": around.roll, "window": around.window}
         ended = {"outcome": end.name, "exit_code": end.value, "why": why}

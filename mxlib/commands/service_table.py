@@ -12,6 +12,7 @@ from mxlib.base.errors import MxlibError, ParseError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status
 from mxlib.checks import hole as hole_check
+from mxlib.commands.grid import fitted
 from mxlib.commands.last_verification import Verified
 from mxlib.config.sections import Site
 from mxlib.facts import boot, depool, hole, kernel
@@ -256,13 +257,16 @@ def _verified(read: Read, name: str) -> Cell:
     return Cell(shown, told, last.status, one_line(why))
 
 
-def table(found: Sequence[Row]) -> tuple[str, ...]:
-    """Return the table: a heading, a line a host, then what is wrong or unknown, a line each."""
+def table(found: Sequence[Row], room: int | None = None) -> tuple[str, ...]:
+    """Return the table: a heading, a line a host, then what is wrong or unknown, a line each.
+
+    Arguments:
+        found: the rows.
+        room: columns that there are; None: as many as are needed.
+    """
     heads = ("", "host", *(_HEADS.get(name, name) for name in found[0].cells))
-    grid = [heads, *((one.status.value, one.host, *(cell.shown for cell in one.cells.values())) for one in found)]
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    lines = ("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in grid)
-    return (*lines, *_reasons(found))
+    hosts = [(one.status.value, one.host, *(cell.shown for cell in one.cells.values())) for one in found]
+    return (*fitted(heads, hosts, room), *_reasons(found))
 
 
 def _reasons(found: Sequence[Row]) -> Iterable[str]:

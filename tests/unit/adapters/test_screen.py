@@ -150,6 +150,12 @@ tell.close()
     assert terminal.end()[0] == ["console password of root:", "00:55:07 6 characters"]
 
 
+def test_how_much_room_a_line_has_is_known_on_a_terminal_and_nowhere_else():
+    ask = "tell.line(f'{tell.room} columns')"
+    assert program(ask, columns=70).end()[0] == ["00:55:07 61 columns"]
+    assert program(ask, TERM="dumb").end()[0] == ["00:55:07 None columns"]
+
+
 STOPPED = """
 with signals(stop):
     try:

@@ -154,6 +154,13 @@ def test_what_is_so_of_every_host_is_said_once():
     assert service_table.table(rows(verified=ParseError("no file")))[2:] == (f"{ONE}: UNKNOWN: no file",)
 
 
+def test_on_a_narrow_terminal_the_hosts_stand_side_by_side_and_the_reasons_below():
+    found = rows({ONE: answer(), TWO: answer(listeners=0)})
+    wide, narrow = service_table.table(found), service_table.table(found, 80)
+    assert narrow[1].split() == ["host", ONE, TWO]
+    assert narrow[13:] == wide[3:]
+
+
 def test_a_slot_that_cannot_be_read_is_no_success():
     end, why = service_table.outcome(rows(), ("slot of the service: unknown: etcd: refused",))
     assert (end, why) == (Outcome.UNKNOWN, "slot of the service: unknown: etcd: refused")
