@@ -71,7 +71,7 @@ def test_the_live_line_says_rate_and_time_to_go_and_how_much_of_all_is_done():
         looks.append(done)
         runs = 1 if target.completed else 0
         head = f"arrived 0\ncompleted {done}\ndelivered {done}\n"
-        return f"{head}deferred 0\nfailed 0\nlost 0\nmark 1 10 5\nruns {runs}\n"
+        return f"{head}failed 0\nlost 0\nmark 1 10 5\nruns {runs}\n"
 
     target.flow = flow
     drain.empty(found.context)

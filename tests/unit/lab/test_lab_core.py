@@ -181,7 +181,7 @@ def test_a_fault_without_a_symptom_in_this_world_is_no_fault(monkeypatch: pytest
     goal = Target(SimpleNamespace(lab=lab), exchanger("mx2001"), "6.1.0")  # type: ignore[arg-type]
     fault = Fault("quake", "", lambda _: None, lambda _: None, shows="grep @firewall@ /proc/symptom")
     with pytest.raises(
-        LabError, match=r"quake took no effect on mx2001 \(Debian 12 \(bookworm\), ferm\): .*exit code 1"
+        LabError, match=r"quake took no effect on mx2001 \(Debian 13 \(trixie\), ferm, .*\): .*exit code 1"
     ):
         faults.apply(goal, fault)
     assert [entry["fault"] for entry in faults.broken(lab)] == ["quake"]
