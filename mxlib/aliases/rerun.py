@@ -14,7 +14,7 @@ from mxlib.base.text import one_line, printable
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_hang
 from mxlib.facts.alias_file import whole_script
-from mxlib.model.on_host import DIRECTORY
+from mxlib.model.on_host import DIRECTORY, REPLACE
 from mxlib.protocols.host import Host
 
 KEPT = f"{DIRECTORY}/aliases"
@@ -77,7 +77,7 @@ u={unit}; f={file}; d={kept}; limit={limit_s:.0f}
 umask 077; mkdir -p "$d" || exit 1
 exec 9>"$d/lock"; flock -n 9 || {{ echo 'another run is at work on this generator'; exit {_BUSY}; }}
 rm -f "$d/kept.new" "$d/donated"
-{whole_script(generator)}
+{REPLACE}{whole_script(generator)}
 state() {{ systemctl show -p ActiveState --value -- "$u"; }}
 running() {{ case $(state) in activating|deactivating) return 0;; esac; return 1; }}
 end_run() {{
@@ -89,7 +89,7 @@ put() {{
 real=$(readlink -m "$f") && cp "$1" "$real.mx-new" || return 1
 if [ -e "$real" ]; then chown --reference="$real" "$real.mx-new"; chmod --reference="$real" "$real.mx-new"
 else chmod 644 "$real.mx-new"; fi
-mv "$real.mx-new" "$real" && sync "$real"
+sync "$real.mx-new" && mv "$real.mx-new" "$real" && sync "${{real%/*}}"
 }}
 serve_whole() {{
 if entries=$(whole "$f"); then return 0; fi
@@ -102,7 +102,7 @@ done
 served=none; entries=; echo 'said there is no whole file to put back'
 }}
 {"" if hangs else under_way}served=new
-if entries=$(whole "$f"); then cp "$f" "$d/kept.new" && mv "$d/kept.new" "$d/kept" && sync "$d/kept"
+if entries=$(whole "$f"); then cp "$f" "$d/kept.new" && replace "$d/kept"
 order='kept donated'; echo "said kept a copy, $entries entries: $d/kept"
 else order='donated kept'; fi  # a copy of an earlier run may be old
 {donated}{"end_run" if hangs else ""}

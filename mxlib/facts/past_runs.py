@@ -2,7 +2,7 @@
 
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model.on_host import DIRECTORY
+from mxlib.model.on_host import DIRECTORY, REPLACE
 
 LIST = f"{DIRECTORY}/reboot-seconds"
 _KEPT = 20
@@ -27,10 +27,9 @@ def add_script(seconds: float) -> str:
         seconds: duration of the reboot.
     """
     return f"""\
-mkdir -p {DIRECTORY}
+{REPLACE}mkdir -p {DIRECTORY}
 {{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; echo {seconds:.0f}; }} >{LIST}.new
-sync {LIST}.new
-mv {LIST}.new {LIST}
+replace {LIST}
 """
 
 

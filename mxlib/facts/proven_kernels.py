@@ -9,7 +9,7 @@ from mxlib.base.text import one_line
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
-from mxlib.model.on_host import DIRECTORY
+from mxlib.model.on_host import DIRECTORY, REPLACE
 
 LIST = f"{DIRECTORY}/proven-kernels"
 _KEPT = 50
@@ -69,10 +69,8 @@ def add_script(quoted_line: str) -> str:
         quoted_line: the line, quoted for a shell.
     """
     return f"""\
-{{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; printf '%s\\n' {quoted_line}; }} >{LIST}.new
-sync {LIST}.new
-mv -f {LIST}.new {LIST}
-sync {LIST.rpartition("/")[0]}
+{REPLACE}{{ [ ! -e {LIST} ] || tail -n {_KEPT - 1} {LIST}; printf '%s\\n' {quoted_line}; }} >{LIST}.new
+replace {LIST}
 """
 
 

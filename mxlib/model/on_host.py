@@ -19,10 +19,15 @@ FENCED = 75
 LOCK_S = 20
 """Seconds that an act waits for another one on the same host."""
 
-PUT = """\
-put() { printf %s "$2" >"$1.new"; sync "$1.new"; mv -f "$1.new" "$1"; sync "${1%/*}"; }
+REPLACE = """\
+replace() { sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; }
 """
-"""The shell function ``put PATH TEXT``: afterwards the whole file is on disk, or the old one is untouched."""
+"""The shell function ``replace PATH``: afterwards PATH.new is the whole file, on disk, or the old one is untouched."""
+
+PUT = f"""\
+{REPLACE}put() {{ printf %s "$2" >"$1.new" && replace "$1"; }}
+"""
+"""``replace``, and the shell function ``put PATH TEXT``, which replaces PATH by TEXT in the same way."""
 
 _TOKEN = re.compile(rb"[0-9]{1,18}\n")
 

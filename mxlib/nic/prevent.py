@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mxlib.base.errors import CommandFailedError, HostError, MxlibError
 from mxlib.facts import nic
 from mxlib.facts.source import read_facts
+from mxlib.model.on_host import PUT
 from mxlib.model.record import Level
 from mxlib.nic import advice
 from mxlib.nic.files import BACKUPS, undo_script
@@ -267,6 +268,5 @@ def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None
         mxlib.base.errors.HostError: the host failed.
     """
     lines = "".join(f"{mac} {name}\n" for mac, name in known.items())
-    path = nic.NOTE_PATH
-    write = f"printf %s {shlex.quote(lines)} >{path}.new\nsync {path}.new\nmv {path}.new {path}\nsync {BACKUPS}"
-    host.act(f"# note the names of the network cards\nset -e\nmkdir -p -m 700 {BACKUPS}\n{write}\n{then}", timeout=20)
+    write = f"{PUT}mkdir -p -m 700 {BACKUPS}\nput {nic.NOTE_PATH} {shlex.quote(lines)}\n"
+    host.act(f"# note the names of the network cards\nset -e\n{write}{then}", timeout=20)

@@ -8,6 +8,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.config.sections import Site
 from mxlib.facts import sysctl
 from mxlib.facts.source import read_facts
+from mxlib.model.on_host import REPLACE
 from mxlib.remedies.bounds import SET_SYSCTL, UNSET_SYSCTL, Order, allowed
 from mxlib.remedies.remedy import Bench, Remedy, by_checks, note
 
@@ -45,10 +46,10 @@ def script(key: str, value: str, said: str) -> str:
     file, wanted = shlex.quote(file_of(key)), shlex.quote(value)
     return f"""\
 # set {key} to {value}
-before=$(sed -n 's/^# before: //p' {file} 2>/dev/null || :)
+{REPLACE}before=$(sed -n 's/^# before: //p' {file} 2>/dev/null || :)
 [ "$before" ] || before=$(cat {_path(key)})
 printf '# mx-cookbooks: %s\\n# before: %s\\n-%s = %s\\n' {shlex.quote(said)} "$before" {key} {wanted} >{file}.new
-mv {file}.new {file}
+replace {file}
 printf '%s\\n' {wanted} >{_path(key)}
 [ "$(tr -s '\\t ' ' ' <{_path(key)})" = {wanted} ]
 printf 'before: %s\\n' "$before"

@@ -4,7 +4,7 @@ import dataclasses
 
 from mxlib.base.errors import StepError
 from mxlib.base.text import one_line, plural
-from mxlib.model.on_host import DIRECTORY
+from mxlib.model.on_host import DIRECTORY, REPLACE
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step
 from mxlib.mta.protocol import Mta as MailAgent
@@ -59,8 +59,7 @@ if [ -s @L@.missing ]; then sleep 2; look; fi
 
 
 def _script(mta: MailAgent, mark: str, ledger: str, purpose: str, text: str) -> str:
-    whole = f"# {purpose}\n{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
-    whole = whole.replace("@D@", ledger.rpartition("/")[0])
+    whole = f"# {purpose}\n{REPLACE}{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
     return whole.replace("@RAW@", "@L@.raw").replace("@L@", ledger)
 
 
@@ -75,9 +74,7 @@ def close_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
 read_all
 sort -u @L@.all @L@.spool >@L@.new
 settle
-sync @L@.new
-mv @L@.new @L@
-sync @D@
+replace @L@
 echo "ledger $(wc -l <@L@)"
 echo "spool $(wc -l <@L@.spool)"
 holes
@@ -116,10 +113,8 @@ def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
     """
     text = f"""\
 {_LOOK}
-sort -u @L@.missing @L@.apart >@L@.new
-sync @L@.new
-mv @L@.new @L@-untraced
-sync @D@
+sort -u @L@.missing @L@.apart >@L@-untraced.new
+replace @L@-untraced
 echo "untraced $(wc -l <@L@.missing)"
 cat @L@.missing
 """

@@ -1,8 +1,10 @@
 """The transaction around each act: what it compares, what is on the disk before it, and its answer. In a real sh."""
 
 import dataclasses
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -206,3 +208,20 @@ def test_a_file_is_put_as_a_whole(tmp_path):
     (tmp_path / "file.new").mkdir()
     assert subprocess.run(["sh", "-c", script], check=False, capture_output=True).returncode != 0
     assert path.read_text() == "new % \\n"
+
+
+def test_a_file_that_cannot_be_written_whole_does_not_take_the_place_of_the_old_one(tmp_path):
+    """Not even where the shell does not end at a failed command: in a condition."""
+    kept = tmp_path / "kept"
+    kept.write_text("old\n")
+    (tmp_path / "kept.new").symlink_to("/dev/full")
+    done = subprocess.run(["sh", "-c", f"set -e\n{PUT}put {kept} new || echo refused"], capture_output=True, text=True)
+    assert done.stdout == "refused\n"
+    assert kept.read_text() == "old\n"
+
+
+def test_there_is_one_way_to_replace_a_file_on_a_host():
+    """What keeps a file's owner and mode has its own, in nic/files and aliases/rerun."""
+    root = Path(__file__).resolve().parents[3] / "mxlib"
+    own = [path for path in root.rglob("*.py") if re.search(r"^mv\b.*\.new\b", path.read_text("utf-8"), re.MULTILINE)]
+    assert own == []

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mxlib.model.on_host import REPLACE
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.adapter import ADAPTER
 from mxlib.reboot.steps import ledger
@@ -179,11 +180,9 @@ def test_a_hole_in_the_log_is_unknown_and_never_missing():
     assert f"UNKNOWN 1: {IDS[0]}; THE LOG HAS A HOLE" in done.note
 
 
-@pytest.mark.parametrize("make", [close_script, untraced_script])
-def test_the_ledger_is_on_the_disk_before_anything_follows(make):
-    """The file, then, once it has its name, its folder."""
-    lines = make(ADAPTER, RECORD.log_mark, "/state/ledger").splitlines()
-    moved = next(number for number, line in enumerate(lines) if line.startswith("mv "))
-    assert lines[moved - 1].startswith("sync ")
-    assert "/state/ledger.new" in lines[moved - 1]
-    assert lines[moved + 1] == "sync /state"
+@pytest.mark.parametrize(("make", "file"), [(close_script, "ledger"), (untraced_script, "ledger-untraced")])
+def test_the_ledger_is_on_the_disk_before_anything_follows(make, file):
+    text = make(ADAPTER, RECORD.log_mark, "/state/ledger")
+    assert REPLACE in text
+    assert f">/state/{file}.new\n" in text
+    assert f"\nreplace /state/{file}\n" in text
