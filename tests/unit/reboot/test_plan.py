@@ -723,3 +723,45 @@ def test_a_kernel_that_nobody_asked_for_serves_with_the_boot_entries_as_they_wer
     serve = Goal(adopt=True, serve=True)
     assert decide(serve, taken(spent, host)) == Do(Step.ENTRIES_BACK)
     assert decide(serve, taken(spent, replace(host, next=""))) == Do(Step.OPEN)
+
+
+@pytest.mark.parametrize(
+    ("waited", "cures", "decision"),
+    [
+        (Waited.NO, {"mend"}, Do(Step.AWAIT, "it does not answer")),
+        (Waited.OFF, {"power on"}, Do(Step.POWER_ON, "the machine is off")),
+        (Waited.OFF, set(), End(Outcome.LEFT_OUT, "the machine is off, and starting it was tried")),
+        (Waited.SILENT, {"mend"}, Do(Step.MEND)),
+        (Waited.SILENT, set(), End(Outcome.LEFT_OUT, "the host does not answer")),
+    ],
+)
+def test_a_claimed_host_that_falls_silent_without_an_order_is_waited_for_then_looked_at(waited, cures, decision):
+    state = taken(waited=waited, cures=frozenset(cures))
+    assert decide(FORWARD, state) == decision
+
+
+def test_the_reason_of_a_step_that_nobody_asked_for_is_said():
+    record, host = proven_out()
+    assert decide(FORWARD, taken(record, replace(host, boot="b2"))) == Do(
+        Step.FOUND_BOOT, "it has booted without this run"
+    )
+    newer = Do(Step.SLOT, "the host has seen a newer token than etcd gave")
+    assert decide(FORWARD, taken(record, host, outdated=True)) == newer
+    old = "it was proven too long ago to serve without being verified again"
+    proven = record.with_judgement("b1", held=GOOD, serving=GOOD)
+    assert decide(FORWARD, taken(proven, host, stale=True)) == Do(Step.DOUBT, old)
+    assert decide(FORWARD, taken(proven, host, changed="x has changed")) == Do(Step.DOUBT, "x has changed")
+    half = record.with_judgement("b1", held=GOOD)
+    assert decide(FORWARD, taken(half, host, changed="x has changed")) == Do(Step.DOUBT, "x has changed")
+    blamed = taken(record.with_judgement("b1", held=BAD), replace(host, kernel=OLD.release, boot="b1"))
+    assert decide(FORWARD, blamed) == End(Outcome.LEFT_OUT, f"the verification failed with {OLD.release}")
+
+
+def test_a_silent_host_is_not_called_safe_whose_ports_were_seen_open():
+    end = truthful(End(Outcome.LEFT_OUT, "why"), State(None, None, Pool.OUT, Slot.MINE, closed=False))
+    assert end == End(Outcome.INTERRUPTED, "why (its ports were not closed when it last did)")
+
+
+def test_what_a_run_said_before_its_record_went_is_its_end():
+    gone = State(None, view(), Pool.IN, Slot.MINE, released=Outcome.FELL_BACK)
+    assert decide(FORWARD, gone) == End(Outcome.FELL_BACK, "")
