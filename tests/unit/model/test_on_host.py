@@ -49,7 +49,7 @@ def place(tmp_path):
     return Place(tmp_path)
 
 
-@pytest.mark.parametrize("kept", [NOTHING, Kept(b"6\n"), Kept(b"6\n", JSON), TAKEN], ids=str)
+@pytest.mark.parametrize("kept", [NOTHING, Kept(b"6\n"), Kept(b"6\n", JSON), TAKEN])
 def test_where_all_is_as_it_was_seen_it_acts(place, kept):
     place.holds(kept)
     done = place.run("echo acted", Basis(BOOT, kept), record=RECORD)
@@ -73,7 +73,6 @@ def test_where_all_is_as_it_was_seen_it_acts(place, kept):
         (TAKEN, Kept(b"7\n")),
         (TAKEN, NOTHING),
     ],
-    ids=str,
 )
 def test_other_files_than_were_seen_are_never_overwritten(place, there, seen):
     place.holds(there)
