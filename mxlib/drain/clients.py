@@ -13,52 +13,51 @@ from mxlib.facts.section import read_sections
 from mxlib.facts.source import read_facts
 from mxlib.model.record import Record
 from mxlib.mta.find import find
-from mxlib.protocols.world import Done
-from mxlib.protocols.world import World as Context
+from mxlib.protocols.world import Done, World
 
 _PATIENCE_S = 60.0
 """Seconds within which a refused client must show up at another MX."""
 _EVERY_S = 10.0
 
 
-def look(context: Context, since: datetime) -> tuple[Client, ...]:
+def look(world: World, since: datetime) -> tuple[Client, ...]:
     """Return the clients that connected to the target since its ports were closed.
 
     Arguments:
         since: from when on messages count.
     """
-    arrivals = find(context.site.mta).arrivals(since)
-    facts = read_facts(context.target, (arrivals, depool.SOURCE, sockets.SOURCE))
+    arrivals = find(world.site.mta).arrivals(since)
+    facts = read_facts(world.target, (arrivals, depool.SOURCE, sockets.SOURCE))
     refused = facts.get(depool.SOURCE).knocks
-    live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(context.site.ports))
+    live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(world.site.ports))
     arrived = facts.get(arrivals)
-    names, mxs = _names(context, {*refused, *live, *arrived})
-    elsewhere = _elsewhere(context, since) if refused or live or arrived else {}
+    names, mxs = _names(world, {*refused, *live, *arrived})
+    elsewhere = _elsewhere(world, since) if refused or live or arrived else {}
     seen = Traffic(refused, live, arrived, elsewhere, names)
-    return client_watch.clients(seen, context.site.clients.internal, (*context.site.clients.monitoring, *mxs))
+    return client_watch.clients(seen, world.site.clients.internal, (*world.site.clients.monitoring, *mxs))
 
 
-def _names(context: Context, addresses: set[str]) -> tuple[dict[str, str], frozenset[str]]:
-    ordered = sorted(addresses, key=lambda one: not client_watch.within(one, context.site.clients.internal))
+def _names(world: World, addresses: set[str]) -> tuple[dict[str, str], frozenset[str]]:
+    ordered = sorted(addresses, key=lambda one: not client_watch.within(one, world.site.clients.internal))
     if not ordered:
         return {}, frozenset()
-    asked = client_names.names_section(ordered, [host.name for host in context.peers])
-    return client_names.parse_names(read_sections(context.target, (asked,))[asked.name].text())
+    asked = client_names.names_section(ordered, [host.name for host in world.peers])
+    return client_names.parse_names(read_sections(world.target, (asked,))[asked.name].text())
 
 
-def _elsewhere(context: Context, since: datetime) -> Mapping[str, int]:
+def _elsewhere(world: World, since: datetime) -> Mapping[str, int]:
     """Return how many messages the other MXs took since, by client; a peer that does not answer counts none."""
     found: Counter[str] = Counter()
-    source = find(context.site.mta).arrivals(since)
-    for peer in context.peers:
+    source = find(world.site.mta).arrivals(since)
+    for peer in world.peers:
         try:
             found.update(read_facts(peer, (source,)).get(source))
         except MxlibError as error:
-            context.operator.line(f"which clients {peer.name} serves is unknown: {one_line(str(error))}")
+            world.operator.line(f"which clients {peer.name} serves is unknown: {one_line(str(error))}")
     return found
 
 
-def settled(context: Context, record: Record, since: datetime) -> Done:
+def settled(world: World, record: Record, since: datetime) -> Done:
     """Name the clients that still connect, and wait for internal ones to show up at another MX.
 
     Arguments:
@@ -67,15 +66,15 @@ def settled(context: Context, record: Record, since: datetime) -> Done:
     Raises:
         mxlib.base.errors.StepError: internal clients connect, were not seen elsewhere and are not accepted.
     """
-    accepted = context.options.accept | set(record.accepted)
-    end = context.clock.monotonic() + _PATIENCE_S
+    accepted = world.options.accept | set(record.accepted)
+    end = world.clock.monotonic() + _PATIENCE_S
     while True:
-        found = look(context, since)
+        found = look(world, since)
         stuck = client_watch.blocking(found, accepted)
         evidence = {"clients": [str(one) for one in found]}
         if not stuck:
             return Done(client_watch.summary(found), evidence)
-        if context.clock.monotonic() >= end:
+        if world.clock.monotonic() >= end:
             named = "; ".join(map(str, stuck))
             raise StepError(
                 f"internal clients still connect and were not seen at another MX: {named}. They may have no failover, "
@@ -83,5 +82,5 @@ def settled(context: Context, record: Record, since: datetime) -> Done:
                 f"--accept {stuck[0].accept} for one, --accept {client_watch.ACCEPT} for all",
                 evidence,
             )
-        context.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
-        context.clock.sleep(_EVERY_S)
+        world.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
+        world.clock.sleep(_EVERY_S)

@@ -17,8 +17,7 @@ from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
 from mxlib.protocols.operator import Share
-from mxlib.protocols.world import Done
-from mxlib.protocols.world import World as Context
+from mxlib.protocols.world import Done, World
 
 _POLL_S = 3.0
 _PAUSE_S = 10.0
@@ -28,47 +27,47 @@ _TELLING = 10
 """How many messages must be completed before their rate says how long the rest takes: the first second said 3 hours."""
 
 
-def empty(context: Context) -> Done:
+def empty(world: World) -> Done:
     """Empty the queue as far as the remote ends allow; then the bound decides. Needs no claim on the host.
 
     Raises:
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
     """
-    return _Drain(context).run()
+    return _Drain(world).run()
 
 
-def forget_stale(context: Context) -> None:
+def forget_stale(world: World) -> None:
     """Before the MTA starts, clear the retry hints that a delivery proves stale: past their cutoff they bounce mail.
 
     If there are hints, a small test mail goes to each destination that has a probe. A destination that is not proven
     keeps its hints. Works while the MTA is held.
     """
     try:
-        _Drain(context).forget_stale()
+        _Drain(world).forget_stale()
     except (ParseError, StepError) as error:
-        context.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
+        world.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
 
 
-def rehearse(context: Context) -> Done:
+def rehearse(world: World) -> Done:
     """Survey and judge as :func:`empty` does, and show what it would do; no test mail is sent, no hint cleared."""
-    return _Drain(context).rehearse()
+    return _Drain(world).rehearse()
 
 
 class _Drain:
     """One drain."""
 
-    def __init__(self, context: Context):
-        self._context = context
-        self._mta = find(context.site.mta)
-        self._rules: GiveUp = Assumed(context.site.drain.retry_cutoff)
-        self._begin = context.clock.monotonic()
-        self._end = self._begin + context.options.drain_timeout
+    def __init__(self, world: World):
+        self._world = world
+        self._mta = find(world.site.mta)
+        self._rules: GiveUp = Assumed(world.site.drain.retry_cutoff)
+        self._begin = world.clock.monotonic()
+        self._end = self._begin + world.options.drain_timeout
         self._short = ""
         self._before = 0
         self._delivered = 0
 
     def run(self) -> Done:
-        self._rules = read_rules(self._context)
+        self._rules = read_rules(self._world)
         found = self._survey()
         self._before = found.total
         if self._prove(found):
@@ -77,39 +76,39 @@ class _Drain:
         try:
             found = self._rounds(found)
         finally:
-            runners.stop(self._context)
+            runners.stop(self._world)
         return self._result(found)
 
     def rehearse(self) -> Done:
-        self._rules = read_rules(self._context)
+        self._rules = read_rules(self._world)
         found = self._survey()
         self._say(found)
         for probe in self._probes(found):
-            self._context.operator.line(f"would send a test mail to {probe.to}")
+            self._world.operator.line(f"would send a test mail to {probe.to}")
         orders = drain_plan.order(found.known, found.destinations)
         for hint in orders.clear:
-            self._context.operator.line(f"would clear the retry hint {hint.key}")
+            self._world.operator.line(f"would clear the retry hint {hint.key}")
         for one in orders.tries:
             what = f"{plural(one.limit, 'message')} to {one.domain}"
-            self._context.operator.line(f"would try {what}: {self._mta.attempt_words}")
+            self._world.operator.line(f"would try {what}: {self._mta.attempt_words}")
         return Done("dry run: nothing was tried")
 
     def forget_stale(self) -> None:
         if not self._mta.can.hints:
             return
-        self._rules = read_rules(self._context)
+        self._rules = read_rules(self._world)
         found = self._survey()
         if not found.known.hints:
             return
-        self._send([_small(probe) for probe in self._context.site.probes.outbound])
+        self._send([_small(probe) for probe in self._world.site.probes.outbound])
         found = self._survey()
-        runners.clear(self._context, drain_plan.order(found.known, found.destinations).clear)
+        runners.clear(self._world, drain_plan.order(found.known, found.destinations).clear)
 
     # --- reading
 
     def _survey(self) -> Survey:
-        found = survey(self._context, self._rules)
-        self._context.events.write("queue", left=found.total, by=by_destination(found.destinations))
+        found = survey(self._world, self._rules)
+        self._world.events.write("queue", left=found.total, by=by_destination(found.destinations))
         return found
 
     def _prove(self, found: Survey) -> bool:
@@ -118,23 +117,23 @@ class _Drain:
         if not chosen:
             return False
         names = ", ".join(probe.name for probe in chosen)
-        self._context.operator.line(f"drain: a test mail to each of {names} shows which take mail now")
+        self._world.operator.line(f"drain: a test mail to each of {names} shows which take mail now")
         self._send(chosen)
         return True
 
     def _send(self, chosen: Sequence[OutboundProbe]) -> None:
         """Send test mails, even where hints forbid an attempt: their result is in the log afterwards."""
-        section, mails = self._context.site.probes, probe_outbound.plan_mails(chosen)
-        target, run = self._context.target, self._context.run
-        self._context.operator.busy(f"drain: {plural(len(mails), 'test mail')} under way")
+        section, mails = self._world.site.probes, probe_outbound.plan_mails(chosen)
+        target, run = self._world.target, self._world.run
+        self._world.operator.busy(f"drain: {plural(len(mails), 'test mail')} under way")
         try:
             probe_outbound.send(self._mta, target, mails, section.sender, run, section.timeout, force=True)
         except (HostError, ParseError) as error:
-            self._context.operator.line(f"drain: the test mails prove nothing: {one_line(str(error))}")
+            self._world.operator.line(f"drain: the test mails prove nothing: {one_line(str(error))}")
 
     def _probes(self, found: Survey) -> list[OutboundProbe]:
         wanted = {one.domain for one in found.destinations if one.count and one.way is not Way.PROVEN}
-        outbound = self._context.site.probes.outbound
+        outbound = self._world.site.probes.outbound
         return [_small(probe) for probe in outbound if probe.to.rpartition("@")[2].lower() in wanted]
 
     # --- trying
@@ -146,51 +145,51 @@ class _Drain:
             orders = drain_plan.order(found.known, found.destinations)
             if not orders.tries:
                 break
-            runners.clear(self._context, orders.clear)
+            runners.clear(self._world, orders.clear)
             self._start(orders)
             completed = self._follow(found)
             idle = 0 if completed else idle + 1
             if not completed and self._left() > _PAUSE_S:
-                self._context.clock.sleep(_PAUSE_S)
+                self._world.clock.sleep(_PAUSE_S)
             found = self._survey()
         return found
 
     def _may_go_on(self, found: Survey) -> bool:
-        bound = self._context.options.max_residual
+        bound = self._world.options.max_residual
         return drain_plan.may_go_on(found.known, found.destinations, bound, _SETTLED_S)
 
     def _left(self) -> float:
-        return self._end - self._context.clock.monotonic()
+        return self._end - self._world.clock.monotonic()
 
     def _shorten(self, found: Survey) -> None:
         """Stop earlier if the MTA's own queue runners would bounce mail to a broken destination."""
         seconds, why = drain_plan.window(found.known, found.destinations, self._left())
         if why and why != self._short:
             self._short = why
-            self._context.operator.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
-        self._end = min(self._end, self._context.clock.monotonic() + seconds)
+            self._world.operator.line(f"drain: {duration(max(0.0, seconds))} at most, as {why}")
+        self._end = min(self._end, self._world.clock.monotonic() + seconds)
 
     def _start(self, orders: Orders) -> None:
-        runners.start(self._context, orders, self._rules, max(1, int(self._left())))
+        runners.start(self._world, orders, self._rules, max(1, int(self._left())))
 
     def _follow(self, found: Survey) -> int:
         """Watch until our runners are done or the time is over; return how many messages were completed."""
         mark, completed, arrived = found.mark, 0, 0
         while True:
-            self._context.clock.sleep(min(_POLL_S, max(0.1, self._left())))
-            now = patiently(self._context, partial(runners.look, self._context, mark))
+            self._world.clock.sleep(min(_POLL_S, max(0.1, self._left())))
+            now = patiently(self._world, partial(runners.look, self._world, mark))
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)
             through = self._delivered + completed
-            self._context.operator.live(self._progress(found, left, completed), Share(through, max(1, through + left)))
-            self._context.events.write("queue", left=left, completed=self._delivered + completed)
+            self._world.operator.live(self._progress(found, left, completed), Share(through, max(1, through + left)))
+            self._world.events.write("queue", left=left, completed=self._delivered + completed)
             if not now.runs or self._left() <= 0:
                 self._delivered += completed
                 return completed
 
     def _progress(self, found: Survey, left: int, completed: int) -> str:
-        rate = completed / max(self._context.clock.monotonic() - found.at, 1.0)
+        rate = completed / max(self._world.clock.monotonic() - found.at, 1.0)
         to_go = max(0, left - (found.total - found.triable))
         eta = f", about {duration(to_go / rate)} to go" if completed >= _TELLING and to_go else ""
         known = found.known.backlog
@@ -202,15 +201,15 @@ class _Drain:
     # --- reporting
 
     def _say(self, found: Survey) -> None:
-        self._context.operator.line(
+        self._world.operator.line(
             f"drain: {plural(found.total, 'message')} to {plural(len(found.destinations), 'destination')}"
         )
         for line in what_is_left(found):
-            self._context.operator.line(f"  {line}")
+            self._world.operator.line(f"  {line}")
 
     def _result(self, found: Survey) -> Done:
-        bound = self._context.options.max_residual
-        took = duration(self._context.clock.monotonic() - self._begin)
+        bound = self._world.options.max_residual
+        took = duration(self._world.clock.monotonic() - self._begin)
         kept = what_is_left(found)
         evidence = {
             "before": self._before,
@@ -220,7 +219,7 @@ class _Drain:
         }
         short = f"; ended early, as {self._short}" if self._short else ""
         for line in kept:
-            self._context.operator.line(f"  left: {line}")
+            self._world.operator.line(f"  left: {line}")
         if found.total > bound:
             raise StepError(
                 f"{plural(found.total, 'message')} left of {self._before} after {took}, more than the bound of {bound} "

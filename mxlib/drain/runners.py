@@ -7,10 +7,10 @@ from mxlib.facts.source import read_facts
 from mxlib.mta.backlog import GiveUp, Hint
 from mxlib.mta.find import find
 from mxlib.mta.queue import Flow
-from mxlib.protocols.world import World as Context
+from mxlib.protocols.world import World
 
 
-def look(context: Context, mark: str) -> Flow:
+def look(world: World, mark: str) -> Flow:
     """Return how the queue moved since a mark.
 
     Arguments:
@@ -19,37 +19,37 @@ def look(context: Context, mark: str) -> Flow:
     Raises:
         mxlib.base.errors.StepError: the flow is unknown.
     """
-    source = find(context.site.mta).flow(mark)
+    source = find(world.site.mta).flow(mark)
     try:
-        return read_facts(context.target, (source,)).get(source)
+        return read_facts(world.target, (source,)).get(source)
     except ParseError as error:
         raise StepError(str(error)) from None
 
 
-def start(context: Context, orders: Orders, rules: GiveUp, seconds: int) -> None:
+def start(world: World, orders: Orders, rules: GiveUp, seconds: int) -> None:
     """Start runners on what the orders allow, in place of earlier ones. They end by themselves; needs no claim.
 
     Arguments:
         rules: the rules by which the orders were given.
         seconds: time after which no attempt is begun.
     """
-    parallel = context.site.drain.runners
-    mta = find(context.site.mta)
+    parallel = world.site.drain.runners
+    mta = find(world.site.mta)
     script = mta.attempt_script(orders.tries, orders.spared, rules.classes, parallel, seconds)
-    context.target.act(script, timeout=60)
+    world.target.act(script, timeout=60)
 
 
-def stop(context: Context) -> None:
+def stop(world: World) -> None:
     """Begin no further attempts; deliveries under way end by themselves."""
     try:
-        context.target.act(find(context.site.mta).stop_attempts_script, timeout=30)
+        world.target.act(find(world.site.mta).stop_attempts_script, timeout=30)
     except MxlibError as error:
         why = one_line(str(error))
-        context.operator.line(f"drain: our queue runners end by themselves, they could not be stopped: {why}")
+        world.operator.line(f"drain: our queue runners end by themselves, they could not be stopped: {why}")
 
 
-def clear(context: Context, stale: tuple[Hint, ...]) -> None:
+def clear(world: World, stale: tuple[Hint, ...]) -> None:
     """Clear retry hints that a delivery has proven stale; all others stay."""
     if stale:
-        context.target.act(find(context.site.mta).forget_script([hint.key for hint in stale]), timeout=60)
-        context.operator.line(f"drain: {plural(len(stale), 'stale retry hint')} cleared")
+        world.target.act(find(world.site.mta).forget_script([hint.key for hint in stale]), timeout=60)
+        world.operator.line(f"drain: {plural(len(stale), 'stale retry hint')} cleared")

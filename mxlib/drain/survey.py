@@ -11,7 +11,7 @@ from mxlib.drain.judge import Destination, Knowledge
 from mxlib.facts.source import read_facts
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
-from mxlib.protocols.world import World as Context
+from mxlib.protocols.world import World
 
 _AGAIN_S = 3.0
 _SILENT_S = 120.0
@@ -48,49 +48,49 @@ class Survey:
         return sum(one.count for one in self.destinations if one.way.open)
 
 
-def read_rules(context: Context) -> GiveUp:
+def read_rules(world: World) -> GiveUp:
     """Read when the MTA gives up; if that is unknown, say so and return the site's assumption."""
-    source = find(context.site.mta).give_up
+    source = find(world.site.mta).give_up
     try:
-        return patiently(context, lambda: read_facts(context.target, (source,))).get(source)
+        return patiently(world, lambda: read_facts(world.target, (source,))).get(source)
     except ParseError as error:
-        assumed = context.site.drain.retry_cutoff
+        assumed = world.site.drain.retry_cutoff
         why = one_line(str(error))
-        context.operator.line(f"{why}: the MTA is assumed to give up after {duration(assumed)}")
+        world.operator.line(f"{why}: the MTA is assumed to give up after {duration(assumed)}")
         return Assumed(assumed)
 
 
-def survey(context: Context, rules: GiveUp) -> Survey:
+def survey(world: World, rules: GiveUp) -> Survey:
     """Take a survey. The mark is read first, so that nothing is missed between the count and what follows.
 
     Raises:
         mxlib.base.errors.ParseError: something is unknown.
         mxlib.base.errors.HostError: the host does not answer.
     """
-    mta = find(context.site.mta)
+    mta = find(world.site.mta)
     waiting = mta.waiting(rules.classes)
     sources = (mta.mark, waiting, *((mta.hints,) if mta.can.hints else ()))
-    facts = patiently(context, lambda: read_facts(context.target, sources))
+    facts = patiently(world, lambda: read_facts(world.target, sources))
     hints = facts.get(mta.hints) if mta.can.hints else ()
     known = Knowledge(facts.get(waiting), hints, rules)
-    return Survey(known, drain_judge.judge(known), facts.get(mta.mark), context.clock.monotonic())
+    return Survey(known, drain_judge.judge(known), facts.get(mta.mark), world.clock.monotonic())
 
 
-def patiently(context: Context, ask: Callable[[], _T]) -> _T:
+def patiently(world: World, ask: Callable[[], _T]) -> _T:
     """Ask again if the host does not answer: our runners work on, and a host that delivers much is slow.
 
     Raises:
         mxlib.base.errors.HostError: the host has not answered for two minutes.
     """
-    end = context.clock.monotonic() + _SILENT_S
+    end = world.clock.monotonic() + _SILENT_S
     while True:
         try:
             return ask()
         except (HostUnreachableError, CommandTimeoutError) as error:
-            if context.clock.monotonic() >= end:
+            if world.clock.monotonic() >= end:
                 raise
-            context.operator.live(f"drain: {one_line(str(error), 100)}; asked again")
-            context.clock.sleep(_AGAIN_S)
+            world.operator.live(f"drain: {one_line(str(error), 100)}; asked again")
+            world.clock.sleep(_AGAIN_S)
 
 
 def what_is_left(found: Survey) -> list[str]:

@@ -18,10 +18,10 @@ def settle(monkeypatch):
 
     def run(*looks, accept=(), record_accepted=()):
         found, clock = list(looks), FakeClock()
-        monkeypatch.setattr(steps, "look", lambda context, since: found.pop(0) if len(found) > 1 else found[0])
-        context = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
+        monkeypatch.setattr(steps, "look", lambda world, since: found.pop(0) if len(found) > 1 else found[0])
+        world = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
         record = SimpleNamespace(accepted=tuple(record_accepted))
-        return steps.settled(context, record, datetime.now(UTC)), clock.seconds
+        return steps.settled(world, record, datetime.now(UTC)), clock.seconds
 
     return run
 

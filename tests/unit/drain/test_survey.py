@@ -14,13 +14,13 @@ def test_a_host_that_is_silent_for_a_while_is_asked_again(monkeypatch):
     found = world({"x.test": 100})
     answers, silent = runners.look, [HostUnreachableError("banner"), CommandTimeoutError("slow")]
 
-    def look(context, mark):
+    def look(world, mark):
         if silent:
             raise silent.pop()
-        return answers(context, mark)
+        return answers(world, mark)
 
     monkeypatch.setattr(runners, "look", look)
-    assert drain.empty(found.context).evidence["after"] == 0
+    assert drain.empty(found.world).evidence["after"] == 0
 
 
 def test_a_host_that_stays_silent_is_given_up_after_two_minutes():
@@ -30,20 +30,20 @@ def test_a_host_that_stays_silent_is_given_up_after_two_minutes():
         raise HostUnreachableError("no session")
 
     with pytest.raises(HostUnreachableError):
-        patiently(found.context, ask)
+        patiently(found.world, ask)
     assert 120 <= found.clock.monotonic() < 130
 
 
 def test_only_what_is_tried_counts_as_triable():
     found = world({"x.test": 100, "y.test": 30}, down=["y.test"])
     found.target.tried.append("y.test")
-    seen = survey(found.context, read_rules(found.context))
+    seen = survey(found.world, read_rules(found.world))
     assert (seen.total, seen.triable) == (130, 100)
 
 
 def test_of_many_destinations_the_rest_is_counted():
     found = world({f"d{number}.test": 10 for number in range(9)})
-    lines = what_is_left(survey(found.context, read_rules(found.context)))
+    lines = what_is_left(survey(found.world, read_rules(found.world)))
     assert (len(lines), lines[-1]) == (7, "3 more destinations, 30 messages")
 
 

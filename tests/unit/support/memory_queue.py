@@ -79,5 +79,5 @@ def world(waiting, down=(), **options):
     chosen = Options("why", "who", options.pop("bound", 0), options.pop("timeout", 900.0))
     kept = []
     events = SimpleNamespace(write=lambda event, **values: kept.append((event, values)))
-    context = World(parse(TEN_LINES, "test"), target, (), clock, tell, chosen, "run-1", events=events)
-    return SimpleNamespace(context=context, target=target, tell=tell, clock=clock, events=kept)
+    world = World(parse(TEN_LINES, "test"), target, (), clock, tell, chosen, "run-1", events=events)
+    return SimpleNamespace(world=world, target=target, tell=tell, clock=clock, events=kept)
