@@ -16,7 +16,7 @@ from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
-from mxlib.nic.cause import Cause, Diagnosis, from_screen
+from mxlib.nic.cause import Diagnosis, Outage, from_screen
 from mxlib.nic.forecast import Forecast, forecast, unknown, without_instance
 from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
 from mxlib.nic.repair import repair_inside
@@ -24,7 +24,7 @@ from mxlib.nic.report import RepairReport
 from mxlib.protocols.host import Host
 
 _SILENT_S = 6.0
-_MENDED = frozenset({Cause.RENAMED, Cause.NOT_UP, Cause.SSHD})
+_MENDED = frozenset({Outage.RENAMED, Outage.NOT_UP, Outage.SSHD})
 _ENDED = "Run it by hand, on the cluster's master: gnt-instance console {name}"
 _BACK_S = 45.0
 """After the repair: address detection and the first login of a slow host."""
@@ -141,18 +141,18 @@ def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError)
     screen = error.screen or console.screen()
     if isinstance(error, ConsoleLoginError):
         advice = error.advice or "Check the password file; log in by hand: gnt-instance console {name}"
-        return Diagnosis(Cause.LOGIN, error.why, advice.replace("{name}", _known_as(means, name)))
+        return Diagnosis(Outage.LOGIN, error.why, advice.replace("{name}", _known_as(means, name)))
     if error.screen is None:
-        return Diagnosis(Cause.NO_ACCESS, error.why)
+        return Diagnosis(Outage.NO_ACCESS, error.why)
     known = _known_as(means, name)
     shown = from_screen(screen, known)
-    if not console.alive and shown.cause in (Cause.BOOTING, Cause.SILENT):
+    if not console.alive and shown.cause in (Outage.BOOTING, Outage.SILENT):
         # a command that has ended is at no boot: what it said last is why
         said = one_line(console.last_words(), 400) or "it said nothing"
-        return Diagnosis(Cause.NO_ACCESS, f"the console's command ended by itself: {said}", _ENDED.format(name=known))
+        return Diagnosis(Outage.NO_ACCESS, f"the console's command ended by itself: {said}", _ENDED.format(name=known))
     if isinstance(error, ConsoleBusyError):
         advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
-        return Diagnosis(Cause.BUSY, error.why, advice)
+        return Diagnosis(Outage.BUSY, error.why, advice)
     return shown
 
 
@@ -217,7 +217,7 @@ class _Repair:
     def whole(self) -> RepairReport:
         begin = self._means.clock.monotonic()
         if self._answers():
-            self.report.diagnosis = Diagnosis(Cause.NONE, "")
+            self.report.diagnosis = Diagnosis(Outage.NONE, "")
         else:
             self._ask_cluster()
             self._from_console()
@@ -257,9 +257,11 @@ class _Repair:
     def _from_console(self) -> None:
         if self._instance is not None and self._instance.status != "running":
             advice = f"Start it: gnt-instance start {self._instance.name} (on the master; this is a cold start)."
-            self._ends(Diagnosis(Cause.NOT_RUNNING, f"its state in the cluster is {self._instance.status}", advice))
+            self._ends(Diagnosis(Outage.NOT_RUNNING, f"its state in the cluster is {self._instance.status}", advice))
         elif self._means.dry_run:
-            self._ends(Diagnosis(Cause.NO_ACCESS, "dry run: not logged in on the console", "Run it without --dry-run."))
+            self._ends(
+                Diagnosis(Outage.NO_ACCESS, "dry run: not logged in on the console", "Run it without --dry-run.")
+            )
         else:
             self._attach()
 
@@ -268,7 +270,9 @@ class _Repair:
             secret = self._means.password()
         except SecretError as error:
             self._ends(
-                Diagnosis(Cause.NO_ACCESS, str(error), "Put the password there (mode 0600), or run this on a terminal.")
+                Diagnosis(
+                    Outage.NO_ACCESS, str(error), "Put the password there (mode 0600), or run this on a terminal."
+                )
             )
             return
         try:
@@ -278,7 +282,7 @@ class _Repair:
                 self._session(console, secret)
                 self.report.screen = console.screen().last
         except (MxlibError, OSError) as error:
-            self._ends(Diagnosis(Cause.NO_ACCESS, one_line(str(error), 400)))
+            self._ends(Diagnosis(Outage.NO_ACCESS, one_line(str(error), 400)))
 
     def _session(self, console: Console, secret: Secret) -> None:
         shell = SerialShell(console, self._name, Login(self._means.user, secret, self._timeout))
@@ -301,6 +305,6 @@ class _Repair:
         except ConsoleError:
             raise
         except MxlibError as error:
-            self._ends(Diagnosis(Cause.UNCERTAIN, one_line(str(error), 400), "Log in on the console and look."))
+            self._ends(Diagnosis(Outage.UNCERTAIN, one_line(str(error), 400), "Log in on the console and look."))
         else:
             self.report.inside, self.report.diagnosis = inside, inside.diagnosis

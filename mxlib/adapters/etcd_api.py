@@ -45,7 +45,7 @@ class Server(Protocol):
         """Its port."""
 
 
-class Client(Server, Protocol):
+class EtcdClient(Server, Protocol):
     """What is used of python-etcd's client."""
 
     def read(self, key: str) -> Any:
@@ -58,7 +58,7 @@ class Client(Server, Protocol):
         """Delete a key."""
 
 
-def make_client(etcdrc: Path) -> Client:
+def make_client(etcdrc: Path) -> EtcdClient:
     """Return a client from the file that Spicerack uses for its own locks.
 
     Arguments:
@@ -83,7 +83,7 @@ def _wrong(error: Exception, parameters: Mapping[str, Any]) -> str:
     return said.replace(secret, "***") if secret else said
 
 
-def reachable(client: Client, key: str) -> None:
+def reachable(client: EtcdClient, key: str) -> None:
     """Ask etcd one question, whatever the answer.
 
     Raises:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mxlib.adapters.etcd_api import BROKEN, Client, cause
+from mxlib.adapters.etcd_api import BROKEN, EtcdClient, cause
 from mxlib.base.errors import SlotError
 from mxlib.base.text import one_line
 from mxlib.config.probes import OutboundProbe
@@ -21,7 +21,9 @@ HOUR_S = 3600
 class ProbeBudget:
     """The budget of one service."""
 
-    def __init__(self, connect: Callable[[], Client], directory: str, per_hour: int, *, exceed: bool = False) -> None:
+    def __init__(
+        self, connect: Callable[[], EtcdClient], directory: str, per_hour: int, *, exceed: bool = False
+    ) -> None:
         """Ask nothing yet.
 
         Arguments:
@@ -35,7 +37,7 @@ class ProbeBudget:
         self._per_hour = per_hour
         self._exceed = exceed
         self._lock = threading.Lock()
-        self._client: Client | None = None
+        self._client: EtcdClient | None = None
 
     def reserve(self, host: str, mails: Sequence[OutboundProbe]) -> Mapping[str, str]:
         """Ask for the test mails of a host.
@@ -67,7 +69,7 @@ class ProbeBudget:
             f"the budget is {self._per_hour} (--over-budget sends)"
         )
 
-    def _spent(self, client: Client, directory: str) -> int:
+    def _spent(self, client: EtcdClient, directory: str) -> int:
         try:
             leaves: list[Any] = [leaf for leaf in client.read(directory).leaves if not leaf.dir]
             return sum(int(json.loads(leaf.value)["mails"]) for leaf in leaves)

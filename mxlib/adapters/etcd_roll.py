@@ -7,7 +7,7 @@ from typing import Any
 
 import etcd
 
-from mxlib.adapters.etcd_api import BROKEN, Client, cause
+from mxlib.adapters.etcd_api import BROKEN, EtcdClient, cause
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder, SlotView
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base.clock import Clock
@@ -63,7 +63,7 @@ def describe(view: SlotView) -> str:
     return f"a roll is under way: run {view.holder.run} by {view.holder.who} since {view.holder.since}"
 
 
-def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
+def roll_slot(clients: tuple[EtcdClient, EtcdClient], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
               tell: Callable[[str], None], lives: Callable[[], bool]) -> EtcdRollSlot:  # fmt: skip
     """Return the right to roll, not yet taken.
 
@@ -84,7 +84,7 @@ def roll_slot(clients: tuple[Client, Client], key: str, lease_s: int, me: Holder
 class EtcdMemory:
     """Which hosts failed with which kernel: one key, so that the next night knows it on any management host."""
 
-    def __init__(self, client: Client, key: str):
+    def __init__(self, client: EtcdClient, key: str):
         """Read nothing yet.
 
         Arguments:

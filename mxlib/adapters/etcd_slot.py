@@ -17,7 +17,7 @@ from typing import Any
 
 import etcd
 
-from mxlib.adapters.etcd_api import BROKEN, Client, cause
+from mxlib.adapters.etcd_api import BROKEN, EtcdClient, cause
 from mxlib.base.errors import SlotError, SlotTakenError
 from mxlib.base.text import one_line
 from mxlib.model.state import Slot
@@ -70,7 +70,7 @@ class SlotView:
 class EtcdSlot:
     """The slot, seen by one run."""
 
-    def __init__(self, client: Client, directory: str, lease_s: int, me: Holder, session: str):
+    def __init__(self, client: EtcdClient, directory: str, lease_s: int, me: Holder, session: str):
         """Look at nothing yet.
 
         Arguments:
@@ -88,7 +88,7 @@ class EtcdSlot:
         self._renewed = False
         self.token = 0
 
-    def twin(self, client: Client) -> "EtcdSlot":
+    def twin(self, client: EtcdClient) -> "EtcdSlot":
         """Return the same session over another client, which belongs to another thread."""
         directory = self._holder_key.removesuffix("/holder")
         return EtcdSlot(client, directory, self._lease_s, self._me, self._session)

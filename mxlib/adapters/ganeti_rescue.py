@@ -23,7 +23,7 @@ from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
 from mxlib.model.record import Level
 from mxlib.nic import advice
-from mxlib.nic.cause import Cause
+from mxlib.nic.cause import Outage
 from mxlib.nic.forecast import Fate, Forecast
 from mxlib.nic.instance import Instance, NotAnInstanceError
 from mxlib.nic.prevent import note_names, plan_prevention, prevent, remove_link, settle_names
@@ -35,9 +35,9 @@ logger = logging.getLogger(__name__)
 
 _UNPAUSE_S = 20.0
 """Ganeti's console lets a paused machine run three seconds after it was attached (kvm-console-wrapper of 3.0)."""
-_NO_POWER = frozenset({Cause.RENAMED, Cause.UNCERTAIN, Cause.NOT_RUNNING, Cause.NO_BOOT_DEVICE, Cause.FSCK})
+_NO_POWER = frozenset({Outage.RENAMED, Outage.UNCERTAIN, Outage.NOT_RUNNING, Outage.NO_BOOT_DEVICE, Outage.FSCK})
 """A power cycle keeps the slots and the disks: it helps against none of these."""
-_NOT_INSIDE = frozenset({Cause.LOGIN, Cause.BUSY, Cause.SESSION, Cause.PROMPT, Cause.NO_ACCESS})
+_NOT_INSIDE = frozenset({Outage.LOGIN, Outage.BUSY, Outage.SESSION, Outage.PROMPT, Outage.NO_ACCESS})
 
 
 class NoMachineAccess:
@@ -261,7 +261,7 @@ class GanetiRescue:
         return Recovery(
             note=report.sentence,
             back=report.ok,
-            wait=report.diagnosis.cause is Cause.BOOTING,
+            wait=report.diagnosis.cause is Outage.BOOTING,
             power=self._power_may_help(report),
             lines=tuple(report.lines()),
         )

@@ -9,7 +9,7 @@ from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown, worst
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import addresses, firewall
 from mxlib.facts.firewall import FirewallFacts
-from mxlib.facts.netfilter import Action, Chain, Rule
+from mxlib.facts.netfilter import Chain, Rule, RuleAction
 from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import Facts
 
@@ -20,25 +20,25 @@ _NARROW = frozenset({"saddr", "daddr", "iif", "dport", "syn"})
 
 def _hits_answers(rule: Rule) -> bool:
     """Whether a rule may drop replies of connections that the host itself opened."""
-    if rule.action is not Action.DROP or rule.conditions & _NARROW:
+    if rule.action is not RuleAction.DROP or rule.conditions & _NARROW:
         return False
     return not (rule.states and rule.states <= _HARMLESS_STATES)
 
 
 def _accepts_answers(rule: Rule) -> bool:
     only_states = rule.conditions <= {"state", "proto"}
-    return rule.action is Action.ACCEPT and ("established" in rule.states or not rule.conditions) and only_states
+    return rule.action is RuleAction.ACCEPT and ("established" in rule.states or not rule.conditions) and only_states
 
 
 def _accepts_related(rule: Rule) -> bool:
-    return rule.action is Action.ACCEPT and ("related" in rule.states or not rule.conditions)
+    return rule.action is RuleAction.ACCEPT and ("related" in rule.states or not rule.conditions)
 
 
 def _drops_by_default(facts: FirewallFacts, chain: Chain) -> bool:
     """Whether a chain drops what no rule accepts, by its policy or by its last rule."""
     rules = facts.flat(chain)
     last = rules[-1] if rules else None
-    return chain.policy == "drop" or bool(last and last.action is Action.DROP and not last.conditions)
+    return chain.policy == "drop" or bool(last and last.action is RuleAction.DROP and not last.conditions)
 
 
 def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:

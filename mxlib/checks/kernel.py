@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
-from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
+from mxlib.config.known_bad import Applies, Candidate, KnownBad, KnownBadAction, about
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import kernel, sysctl
 from mxlib.facts.source import Facts, Source
@@ -38,7 +38,7 @@ def _known_bad(
     values = facts.get(sysctl.source(policy.read_sysctls))
     candidate = Candidate(release, version, policy.mta, facts.get(find(policy.mta).version), values)
     bad = about(entries, candidate, policy.allowed_kernels)
-    serious = [entry for entry in bad[Applies.YES] if entry.action is not Action.WARN]
+    serious = [entry for entry in bad[Applies.YES] if entry.action is not KnownBadAction.WARN]
     if serious:
         return failed(f"{release} is known to be bad: {_listed(serious)}")
     if bad[Applies.UNKNOWN]:

@@ -127,7 +127,7 @@ class RemedyMx(Command):
         """Verify, and say what would help."""
         host, policy = self.wiring.host(self.subject), self.site.verify
         probes = self.site.probes if self._request.probes and not self.spicerack.dry_run else None
-        wanted = verify.Request(policy, self._entries, probes, run_tag=self.run_id)
+        wanted = verify.VerificationScope(policy, self._entries, probes, run_tag=self.run_id)
         (report,) = verify_hosts([host], wanted, (), self.tell.busy)
         for line in table([report]).splitlines():
             self.tell.line(line)

@@ -30,7 +30,7 @@ from mxlib.protocols.operator import Operator
 from mxlib.protocols.service import AlertSource, PoolState
 from mxlib.roll.plan import expected
 from mxlib.roll.protocols import HostEnd
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import Seen
 from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, survey, unknown
 from mxlib.roll.watch import MAX_PARALLEL, Watch, causes_of
@@ -162,7 +162,7 @@ class SpicerackFleet:
         if self._before is None:
             self._before = causes_of(find(self._site.mta), self._hosts)
 
-    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
+    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[SoakState, str]:
         """Watch hosts under real mail."""
         there = frozenset(one.host for one in self._seen if one.kernel == self._order.asked.kernel)
         others = {name: host for name, host in self._hosts.items() if name not in there}

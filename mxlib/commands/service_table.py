@@ -17,10 +17,10 @@ from mxlib.commands.last_verification import Verified
 from mxlib.config.sections import Site
 from mxlib.facts import boot, depool, hole, kernel
 from mxlib.facts import proven_kernels as proven
-from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.facts.source import Facts, Source
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import Mta, Ports
+from mxlib.model.state import MtaState, Ports
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.roll.survey import NOT_POOLED
@@ -118,14 +118,14 @@ def rows(site: Site, read: Read) -> tuple[Row, ...]:
     return tuple(_row(site, read, name, answer, proofs) for name, answer in read.answers.items())
 
 
-def _proofs(facts: Facts) -> tuple[Proof, ...]:
+def _proofs(facts: Facts) -> tuple[ProvenKernel, ...]:
     try:
         return facts.get(proven.SOURCE)
     except ParseError:
         return ()
 
 
-def _row(site: Site, read: Read, name: str, answer: Facts | MxlibError, proofs: Sequence[Proof]) -> Row:
+def _row(site: Site, read: Read, name: str, answer: Facts | MxlibError, proofs: Sequence[ProvenKernel]) -> Row:
     def of(ask: Callable[[Facts], Cell]) -> Cell:
         return _cell(lambda: ask(_answered(answer, name)))
 
@@ -171,7 +171,7 @@ def _kernel(facts: Facts) -> Cell:
     return Cell(found.running, found.running)
 
 
-def _proven(facts: Facts, proofs: Sequence[Proof]) -> Cell:
+def _proven(facts: Facts, proofs: Sequence[ProvenKernel]) -> Cell:
     """Whether this very build was proven, here or on another MX that was asked: the name alone proves no build."""
     running, own = facts.get(kernel.SOURCE), facts.get(proven.SOURCE)
     if not running.build:
@@ -209,8 +209,8 @@ def _ports(facts: Facts, site: Site) -> Cell:
 def _mta(facts: Facts, site: Site) -> Cell:
     found = facts.get(standing.source(find(site.mta)))
     state = found.view.mta
-    bad = (Status.FAILED, f"its MTA does not serve (unit {found.mta_unit})") if state is not Mta.SERVING else ()
-    return Cell("down" if state is Mta.OTHER else state.value, state.value, *bad)
+    bad = (Status.FAILED, f"its MTA does not serve (unit {found.mta_unit})") if state is not MtaState.SERVING else ()
+    return Cell("down" if state is MtaState.OTHER else state.value, state.value, *bad)
 
 
 def _queue(facts: Facts, site: Site) -> Cell:

@@ -25,7 +25,7 @@ from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
 from mxlib.verify.outside import alerts_check, nic_check
 from mxlib.verify.report import as_json, outcome_of, table, worst
-from mxlib.verify.request import HostReport, Request
+from mxlib.verify.request import HostReport, VerificationScope
 
 _THIS_SIDE = "next: look at this side first: ssh key, known hosts, ControlPath in cumin's ssh_config, network"
 
@@ -77,7 +77,7 @@ class Verify(Command):
         self._check_files()
         self.hosts = find_hosts(spicerack, site, request.query)
 
-    def _wanted(self) -> Request:
+    def _wanted(self) -> VerificationScope:
         site, request = self.site, self._request
         budget = ProbeBudget(
             lambda: make_client(site.slot.etcdrc),
@@ -85,7 +85,7 @@ class Verify(Command):
             site.verify.probes_per_hour,
             exceed=request.over_budget,
         )
-        return Request(
+        return VerificationScope(
             policy=site.verify,
             entries=load(site.verify.known_bad),
             probes=site.probes if request.probes else None,

@@ -21,7 +21,7 @@ _REQUIRED = ("id", "affects", "action", "reason", "reviewed")
 _AFFECTS = frozenset({"release", "package", "abi"})
 
 
-class Action(Enum):
+class KnownBadAction(Enum):
     """What to do about a known-bad kernel."""
 
     REFUSE = "refuse"
@@ -61,7 +61,7 @@ class KnownBad:
     mta: str
     unless: tuple[tuple[str, str], ...]
     symptom: str
-    action: Action
+    action: KnownBadAction
     reason: str
     reviewed: date
 
@@ -160,7 +160,7 @@ def _entry(item: Any, where: str) -> KnownBad:
     _must(isinstance(affects, dict) and set(affects) <= _AFFECTS and bool(affects), where, "affects", affects,
           "release, package or abi")  # fmt: skip
     _must(isinstance(when, dict) and set(when) <= {"mta"}, where, "when", when, "mta")
-    _must(item["action"] in {a.value for a in Action}, where, "action", item["action"], "refuse, trial or warn")
+    _must(item["action"] in {a.value for a in KnownBadAction}, where, "action", item["action"], "refuse, trial or warn")
     _must(re.match(r"https?://", str(item["reason"])) is not None, where, "reason", item["reason"], "a URL")
     _must(isinstance(item["reviewed"], date), where, "reviewed", item["reviewed"], "a date such as 2026-11-21")
     return KnownBad(
@@ -171,7 +171,7 @@ def _entry(item: Any, where: str) -> KnownBad:
         mta=_mta(str(when.get("mta", "")), where),
         unless=tuple(_unless(one, where) for one in item.get("unless") or []),
         symptom=str(item.get("symptom", "")),
-        action=Action(item["action"]),
+        action=KnownBadAction(item["action"]),
         reason=str(item["reason"]),
         reviewed=item["reviewed"],
     )

@@ -53,7 +53,7 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Socket:
+class UnitConnection:
     """A TCP connection of the unit.
 
     Attributes:
@@ -82,7 +82,7 @@ class Hang:
     """
 
     processes: tuple[Process, ...]
-    sockets: tuple[Socket, ...]
+    sockets: tuple[UnitConnection, ...]
     lines: tuple[str, ...]
 
     @property
@@ -105,7 +105,7 @@ class Hang:
         return min(self.processes, key=lambda one: (one.pid not in holders, one.pid in parents, one.seconds, -one.pid))
 
 
-def _connection(socket: Socket) -> str:
+def _connection(socket: UnitConnection) -> str:
     silent = f", silent for {duration(socket.silent_s)}" if socket.silent_s is not None else ""
     blind = "" if socket.keepalive else ", no keepalive to notice that it is gone"
     return f"connection to {socket.peer} ({socket.state}){silent}{blind}"
@@ -137,12 +137,12 @@ def _process(line: str) -> Process | None:
     return Process(int(pid), int(parent), state, int(seconds), waits_in, printable(command).strip())
 
 
-def _socket(line: str) -> Socket | None:
+def _socket(line: str) -> UnitConnection | None:
     found = re.match(r"socket (\S+) +\d+ +\d+ +\S+ +(\S+) .*?pid=(\d+)", line)
     if found is None:
         return None
     silent = re.search(r"\blastrcv:(\d+)", line)
-    return Socket(
+    return UnitConnection(
         state=found[1],
         peer=printable(found[2]),
         pid=int(found[3]),

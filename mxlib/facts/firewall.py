@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.iptables_statements import legacy_table
-from mxlib.facts.netfilter import Action, Chain, LoadedTable, Rule, nft_tables, parse_nft, parse_save
+from mxlib.facts.netfilter import Chain, LoadedTable, Rule, RuleAction, nft_tables, parse_nft, parse_save
 from mxlib.facts.packet_match import Packet
 from mxlib.facts.packet_path import Passage, Table, passage
 from mxlib.facts.section import Section
@@ -88,7 +88,7 @@ class FirewallFacts:
     def _flat(self, chain: Chain, conditions: frozenset[str], states: frozenset[str], depth: int) -> Iterable[Rule]:
         for rule in chain.rules:
             both = conditions | rule.conditions
-            if rule.action is not Action.JUMP:
+            if rule.action is not RuleAction.JUMP:
                 yield Rule(rule.action, both, rule.states or states, rule.ports, "", rule.text)
                 continue
             targets = [c for c in self.chains if (c.table, c.name) == (chain.table, rule.target)]

@@ -12,7 +12,7 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.packet_path import LoadedChain, Table
 
 
-class Action(Enum):
+class RuleAction(Enum):
     """What a rule does with a packet it matches."""
 
     ACCEPT = "accept"
@@ -36,7 +36,7 @@ class Rule:
         text: the rule as the tool shows it.
     """
 
-    action: Action
+    action: RuleAction
     conditions: frozenset[str]
     states: frozenset[str]
     ports: frozenset[int]
@@ -88,7 +88,12 @@ class Chain:
 
 _NFT_FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
 _LEGACY_HOOKS = {"INPUT": "input", "OUTPUT": "output", "FORWARD": "forward"}
-_LEGACY_ACTIONS = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP, "REJECT": Action.DROP, "RETURN": Action.RETURN}
+_LEGACY_ACTIONS = {
+    "ACCEPT": RuleAction.ACCEPT,
+    "DROP": RuleAction.DROP,
+    "REJECT": RuleAction.DROP,
+    "RETURN": RuleAction.RETURN,
+}
 _LEGACY_CONDITIONS = {
     "-s": "saddr",
     "-d": "daddr",
@@ -149,8 +154,8 @@ def _legacy_rule(words: list[str], text: str) -> Rule:
             conditions.add("other:!")
         elif word in ("-j", "-g"):
             target = value
-    action = _LEGACY_ACTIONS.get(target, Action.NONE if target in _NO_TARGETS else Action.JUMP)
-    return Rule(action, frozenset(conditions), states, ports, target if action is Action.JUMP else "", text)
+    action = _LEGACY_ACTIONS.get(target, RuleAction.NONE if target in _NO_TARGETS else RuleAction.JUMP)
+    return Rule(action, frozenset(conditions), states, ports, target if action is RuleAction.JUMP else "", text)
 
 
 def _legacy_ports(value: str) -> frozenset[int]:
@@ -197,7 +202,7 @@ def _nft_chain(chain: Mapping[str, Any], rules: Iterable[Mapping[str, Any]], set
 def _nft_rules(rule: Mapping[str, Any], sets: Mapping[Any, Any]) -> list[Rule]:
     """The rule; a verdict map over connection states becomes a rule for each state."""
     conditions, states, ports = set(), frozenset[str](), frozenset[int]()
-    action, target, mapped = Action.NONE, "", []
+    action, target, mapped = RuleAction.NONE, "", []
     for expression in rule["expr"]:
         for key, value in expression.items():
             if key == "match":
@@ -217,10 +222,15 @@ def _nft_rules(rule: Mapping[str, Any], sets: Mapping[Any, Any]) -> list[Rule]:
     return [Rule(action, frozenset(conditions), states, ports, target, text)]
 
 
-def _nft_action(key: str, value: Any, action: Action, target: str) -> tuple[Action, str]:
+def _nft_action(key: str, value: Any, action: RuleAction, target: str) -> tuple[RuleAction, str]:
     if key in ("jump", "goto"):
-        return Action.JUMP, str(value["target"])
-    simple = {"accept": Action.ACCEPT, "drop": Action.DROP, "reject": Action.DROP, "return": Action.RETURN}
+        return RuleAction.JUMP, str(value["target"])
+    simple = {
+        "accept": RuleAction.ACCEPT,
+        "drop": RuleAction.DROP,
+        "reject": RuleAction.DROP,
+        "return": RuleAction.RETURN,
+    }
     return simple.get(key, action), target
 
 
@@ -239,12 +249,12 @@ def _nft_condition(match: Mapping[str, Any]) -> str:
     return f"other:{next(iter(left), '')}"
 
 
-def _nft_map(value: Mapping[str, Any]) -> list[tuple[str, Action, str]]:
+def _nft_map(value: Mapping[str, Any]) -> list[tuple[str, RuleAction, str]]:
     data = value.get("data", {})
     if value.get("key", {}).get("ct", {}).get("key") != "state" or not isinstance(data, dict):
         return []
     pairs = [(str(state), next(iter(verdict.items()))) for state, verdict in data.get("set", [])]
-    return [(state, *_nft_action(key, target, Action.NONE, "")) for state, (key, target) in pairs]
+    return [(state, *_nft_action(key, target, RuleAction.NONE, "")) for state, (key, target) in pairs]
 
 
 def _values(right: Any) -> list[Any]:

@@ -19,7 +19,7 @@ SECTION = Section("proven", f"[ ! -e {LIST} ] || cat {LIST}\n")
 
 
 @dataclass(frozen=True)
-class Proof:
+class ProvenKernel:
     """A kernel that was proven.
 
     Attributes:
@@ -41,7 +41,7 @@ class Proof:
         return json.dumps(dataclasses.asdict(self))
 
 
-def parse(outputs: Outputs) -> tuple[Proof, ...]:
+def parse(outputs: Outputs) -> tuple[ProvenKernel, ...]:
     """Read the answer of the section; a line of another form proves nothing.
 
     Raises:
@@ -51,12 +51,12 @@ def parse(outputs: Outputs) -> tuple[Proof, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def _proof(line: str) -> Proof | None:
+def _proof(line: str) -> ProvenKernel | None:
     try:
         raw = json.loads(line)
         release = str(raw["release"])
         where, when, run = (one_line(str(raw[key])) for key in ("host", "when", "run"))
-        proof = Proof(release, where, when, run, one_line(str(raw.get("version", ""))))
+        proof = ProvenKernel(release, where, when, run, one_line(str(raw.get("version", ""))))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return proof if re.fullmatch(RELEASE, release) else None

@@ -159,7 +159,7 @@ def transaction(
 
 
 @dataclass(frozen=True)
-class Answer:
+class TransactionResult:
     """What a transaction answered.
 
     Attributes:
@@ -173,10 +173,10 @@ class Answer:
     look: str
 
 
-def answer(printed: str, mark: str) -> Answer | None:
+def answer(printed: str, mark: str) -> TransactionResult | None:
     """Parse the output of a transaction; None where the end of the act is missing, so that its result is unknown."""
     found = re.search(rf"\n{mark} acted (\d+)\n", printed)
-    return Answer(int(found[1]), printed[: found.start()], printed[found.end() :]) if found else None
+    return TransactionResult(int(found[1]), printed[: found.start()], printed[found.end() :]) if found else None
 
 
 def refusal(printed: str) -> tuple[str, str]:

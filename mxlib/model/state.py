@@ -55,7 +55,7 @@ class Ports(Enum):
     """Closed now but not after a reboot, or the other way round."""
 
 
-class Mta(Enum):
+class MtaState(Enum):
     """The MTA's daemon."""
 
     SERVING = "serving"
@@ -116,7 +116,7 @@ class View:
     boot: str
     kernel: str
     ports: Ports
-    mta: Mta
+    mta: MtaState
     saved: str
     next: str
     puppet_off: bool

@@ -12,9 +12,8 @@ from mxlib.facts import depool
 from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.model.state import Mta, View
-from mxlib.mta.protocol import PARKED
-from mxlib.mta.protocol import Mta as MailAgent
+from mxlib.model.state import MtaState, View
+from mxlib.mta.protocol import PARKED, Mta
 from mxlib.protocols.host import Host
 
 # Defines PUPPET_DISABLEDLOCK, the lock file of a disabled Puppet (Wikimedia's contract).
@@ -54,7 +53,7 @@ class Standing:
     stopping: bool
 
 
-def section(mta: MailAgent) -> Section:
+def section(mta: Mta) -> Section:
     """Return the section that reads where a host stands."""
     # On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
     # The head of a kernel image has its release and the text of `uname -v`: RELEASE (WHO) #1 SMP ...
@@ -83,7 +82,7 @@ echo end
     )
 
 
-def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: bool = False) -> Mta:
+def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: bool = False) -> MtaState:
     """Return the planner's name for the state of the MTA.
 
     Args:
@@ -94,8 +93,8 @@ def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: 
         parked: whether a run has parked its queue and not released it.
     """
     if unit == "active" and listeners and not held and not parked:
-        return Mta.SERVING
-    return Mta.HELD if held and not processes and not listeners else Mta.OTHER
+        return MtaState.SERVING
+    return MtaState.HELD if held and not processes and not listeners else MtaState.OTHER
 
 
 def parse(outputs: Outputs) -> Standing:
@@ -146,12 +145,12 @@ def _release(text: str) -> str:
     return text
 
 
-def source(mta: MailAgent) -> Source[Standing]:
+def source(mta: Mta) -> Source[Standing]:
     """Return the source of where a host stands."""
     return Source("standing", (section(mta), *depool.SOURCE.sections), parse)
 
 
-def read_standing(host: Host, mta: MailAgent) -> Standing:
+def read_standing(host: Host, mta: Mta) -> Standing:
     """Read where a host stands.
 
     Raises:

@@ -14,7 +14,7 @@ from mxlib.nic.manager import Manager, managed
 from mxlib.nic.screen import Screen, Waiting
 
 
-class Cause(Enum):
+class Outage(Enum):
     """What keeps a host from answering; UNKNOWN if nothing shows it, never a guess."""
 
     NONE = "it answers"
@@ -53,7 +53,7 @@ class Diagnosis:
         interfaces: for NOT_UP, those to bring up.
     """
 
-    cause: Cause
+    cause: Outage
     why: str
     advice: str = ""
     interfaces: tuple[str, ...] = ()
@@ -62,36 +62,36 @@ class Diagnosis:
 _POWER = (
     "Nothing was changed. A power cycle keeps the PCI slots: gnt-instance reboot --type=soft {name} (on the master)."
 )
-_BY_SCREEN: Mapping[Waiting, tuple[Cause, str]] = {
-    Waiting.PANIC: (Cause.PANIC, f"{_POWER} With a fallback as GRUB's saved entry it boots that one."),
+_BY_SCREEN: Mapping[Waiting, tuple[Outage, str]] = {
+    Waiting.PANIC: (Outage.PANIC, f"{_POWER} With a fallback as GRUB's saved entry it boots that one."),
     Waiting.EMERGENCY: (
-        Cause.EMERGENCY,
+        Outage.EMERGENCY,
         "Log in on the console, look at the failed mounts: systemctl --failed; journalctl -xb; then systemctl default.",
     ),
     Waiting.INITRAMFS: (
-        Cause.INITRAMFS,
+        Outage.INITRAMFS,
         f"The root file system was not found: look with blkid, cat /proc/cmdline. {_POWER}",
     ),
-    Waiting.GRUB_RESCUE: (Cause.GRUB, "GRUB cannot find its files: boot a rescue system and run grub-install."),
-    Waiting.GRUB_SHELL: (Cause.GRUB, "GRUB found no configuration: configfile /boot/grub/grub.cfg, or boot by hand."),
-    Waiting.GRUB_MENU: (Cause.GRUB, "GRUB waits in its menu: choose an entry on the console."),
-    Waiting.FSCK: (Cause.FSCK, "Log in on the console with the root password and run the named fsck by hand."),
+    Waiting.GRUB_RESCUE: (Outage.GRUB, "GRUB cannot find its files: boot a rescue system and run grub-install."),
+    Waiting.GRUB_SHELL: (Outage.GRUB, "GRUB found no configuration: configfile /boot/grub/grub.cfg, or boot by hand."),
+    Waiting.GRUB_MENU: (Outage.GRUB, "GRUB waits in its menu: choose an entry on the console."),
+    Waiting.FSCK: (Outage.FSCK, "Log in on the console with the root password and run the named fsck by hand."),
     Waiting.NO_BOOT_DEVICE: (
-        Cause.NO_BOOT_DEVICE,
+        Outage.NO_BOOT_DEVICE,
         "Check the machine's disks: gnt-instance info {name}; activate-disks.",
     ),
-    Waiting.NOT_RUNNING: (Cause.NOT_RUNNING, "Start it: gnt-instance start {name} (on the master; a cold start)."),
-    Waiting.USER_SHELL: (Cause.SESSION, "Find out whose it is; log it out on the console, then run this again."),
-    Waiting.PROMPT: (Cause.PROMPT, "Look at it: gnt-instance console {name}; leave it at its login prompt."),
+    Waiting.NOT_RUNNING: (Outage.NOT_RUNNING, "Start it: gnt-instance start {name} (on the master; a cold start)."),
+    Waiting.USER_SHELL: (Outage.SESSION, "Find out whose it is; log it out on the console, then run this again."),
+    Waiting.PROMPT: (Outage.PROMPT, "Look at it: gnt-instance console {name}; leave it at its login prompt."),
     Waiting.BOOTING: (
-        Cause.BOOTING,
+        Outage.BOOTING,
         "Wait, and run this again; if the boot never ends, the last lines show where it hangs.",
     ),
-    Waiting.SILENT: (Cause.SILENT, f"It hangs, or its kernel has no console=ttyS0. {_POWER}"),
+    Waiting.SILENT: (Outage.SILENT, f"It hangs, or its kernel has no console=ttyS0. {_POWER}"),
 }
 
 
-_NO_SIGN = (Cause.UNKNOWN, "Look at the console: gnt-instance console {name} (on the master).")
+_NO_SIGN = (Outage.UNKNOWN, "Look at the console: gnt-instance console {name} (on the master).")
 _CONSOLE = "Look on the console:"
 _DROPS = re.compile(r"\b(?:drop|reject)\b", re.IGNORECASE)
 
@@ -112,20 +112,20 @@ def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diag
     holders = {one.name for one in now.interfaces if any(map(is_global, one.addresses))}
     down = tuple(name for name in _carrying(facts) if name not in holders)
     if down:
-        return Diagnosis(Cause.NOT_UP, f"no global address on {', '.join(down)}", interfaces=down)
+        return Diagnosis(Outage.NOT_UP, f"no global address on {', '.join(down)}", interfaces=down)
     routes = "; ".join(f"default via {to or 'the link'} dev {dev}" for _, to, dev in now.gateways) or "NO default route"
     held = ", ".join(f"{one.name} {' '.join(one.addresses)}" for one in now.interfaces if one.name in holders) or "NONE"
     seen = f"addresses: {held}; routes: {routes}"
     if not holders:
-        return Diagnosis(Cause.NO_ADDRESS, seen, f"{_CONSOLE} ip addr; networkctl; ifquery --state")
+        return Diagnosis(Outage.NO_ADDRESS, seen, f"{_CONSOLE} ip addr; networkctl; ifquery --state")
     if access.listening is None:
         why = f"whether anything listens on port 22 cannot be read; ssh.service is {access.ssh_unit}; {seen}"
-        return Diagnosis(Cause.UNKNOWN, why, f"{_CONSOLE} ss -ltn")
+        return Diagnosis(Outage.UNKNOWN, why, f"{_CONSOLE} ss -ltn")
     if not access.listening:
-        return Diagnosis(Cause.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}; {seen}")
+        return Diagnosis(Outage.SSHD, f"nothing listens on port 22; ssh.service is {access.ssh_unit}; {seen}")
     if not now.gateways:
         return Diagnosis(
-            Cause.NO_ROUTE, seen, f"{_CONSOLE} ip route; ip -6 route; the gateway lines of its configuration"
+            Outage.NO_ROUTE, seen, f"{_CONSOLE} ip route; ip -6 route; the gateway lines of its configuration"
         )
     return _outside(seen, access)
 
@@ -135,11 +135,11 @@ def _outside(seen: str, access: AccessFacts) -> Diagnosis:
     outside = "Check the network outside the host: its gateway, the switch port, the bridge on the Ganeti node."
     rules_first = f"{_CONSOLE} nft list ruleset; iptables-legacy -S. Then check the network outside the host."
     if any(_DROPS.search(rule) for rule in access.rules):
-        return Diagnosis(Cause.FIREWALL, f"{seen}; rules: {'; '.join(access.rules[:12])}", rules_first)
+        return Diagnosis(Outage.FIREWALL, f"{seen}; rules: {'; '.join(access.rules[:12])}", rules_first)
     if access.unread:
         why = f"SSH listens, and the rules of the firewall cannot be read: {'; '.join(access.unread)}"
-        return Diagnosis(Cause.UNKNOWN, f"{seen}; {why}", rules_first)
-    return Diagnosis(Cause.UNKNOWN, f"{seen}; SSH listens, and no rule that drops was seen", outside)
+        return Diagnosis(Outage.UNKNOWN, f"{seen}; {why}", rules_first)
+    return Diagnosis(Outage.UNKNOWN, f"{seen}; SSH listens, and no rule that drops was seen", outside)
 
 
 def _carrying(facts: NicFacts) -> list[str]:

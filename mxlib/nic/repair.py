@@ -15,7 +15,7 @@ from mxlib.facts import reachability as access
 from mxlib.facts.nic import ConfigFile
 from mxlib.facts.source import read_facts
 from mxlib.nic import advice, networkd
-from mxlib.nic.cause import Cause, Diagnosis, from_inside
+from mxlib.nic.cause import Diagnosis, Outage, from_inside
 from mxlib.nic.files import parse_backup, undo_script, write_script
 from mxlib.nic.interfaces import dependents, given, has_stanza
 from mxlib.nic.manager import Manager, managed
@@ -81,7 +81,7 @@ def repair_inside(
     if renames.doubt:
         say = "Say which MAC had which name (--known MAC=NAME), or put" if renames.askable else "Put"
         steps = f"Nothing was changed. {say} it right by hand on the console."
-        return GuestRepair(Diagnosis(Cause.UNCERTAIN, renames.doubt, steps))
+        return GuestRepair(Diagnosis(Outage.UNCERTAIN, renames.doubt, steps))
     if renames.names:
         return _renamed(host, cards, renames, run, tell)
     # Names are assigned before anything else starts; the rest is judged only once the boot has ended, well or not.
@@ -97,8 +97,8 @@ def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, tell: 
     if refused:
         changes = ", ".join(f"{old} is now {new}" for old, new in renames.names.items())
         steps = f"Nothing was changed: {refused}. Change it there by hand, on the console: {changes}."
-        return GuestRepair(Diagnosis(Cause.RENAMED, renames.why, steps), renames=renames.names)
-    repair = GuestRepair(Diagnosis(Cause.RENAMED, renames.why), renames=renames.names)
+        return GuestRepair(Diagnosis(Outage.RENAMED, renames.why, steps), renames=renames.names)
+    repair = GuestRepair(Diagnosis(Outage.RENAMED, renames.why), renames=renames.names)
     _rename(host, cards, repair, run, tell)
     return repair
 
@@ -219,14 +219,14 @@ def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable
 def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, tell: Callable[[str], None]) -> None:
     cause = repair.diagnosis.cause
     _note(repair, tell, f"{cause.value}: {repair.diagnosis.why}")
-    if cause is Cause.NOT_UP:
+    if cause is Outage.NOT_UP:
         quoted = " ".join(map(shlex.quote, repair.diagnosis.interfaces))
         again = f"ifdown --force {quoted}; ifup {quoted}"
         if managed(cards).by is not Manager.IFUPDOWN:
             again = f"networkctl reload; networkctl reconfigure {quoted}"
         host.act(again, timeout=_IFUP_S, ok_codes=(0, 1))
         _note(repair, tell, again)
-    elif cause is Cause.SSHD:
+    elif cause is Outage.SSHD:
         host.act("systemctl reset-failed ssh.service; systemctl restart ssh.service", timeout=_UNITS_S, ok_codes=(0, 1))
         asked = "systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat"
         state = host.read(f"# read the state of ssh.service\n{asked}", timeout=15)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from mxlib.base.text import duration, one_line, printable
-from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.repair import GuestRepair
 
 
@@ -25,7 +25,7 @@ class RepairReport:
 
     host: str
     ok: bool = False
-    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Cause.UNKNOWN, "not examined"))
+    diagnosis: Diagnosis = field(default_factory=lambda: Diagnosis(Outage.UNKNOWN, "not examined"))
     story: list[str] = field(default_factory=list)
     answers: dict[int, bool] = field(default_factory=dict)
     inside: GuestRepair | None = None
@@ -38,7 +38,7 @@ class RepairReport:
         """The outcome in one line."""
         state = "answers over SSH" if self.ok else "does NOT answer over SSH"
         took = f" after {duration(self.seconds)}"
-        if self.diagnosis.cause is Cause.NONE:
+        if self.diagnosis.cause is Outage.NONE:
             return f"{self.host} {state}: nothing to repair" if self.ok else f"{self.host} {state}{took}"
         return f"{self.host} {state}{took}: {self.diagnosis.cause.value}"
 

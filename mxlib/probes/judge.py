@@ -7,14 +7,14 @@ from mxlib.base.text import one_line
 from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult
-from mxlib.probes.outbound import OutboundResult, OutboundRun, Outcome, Stage
+from mxlib.probes.outbound import OutboundResult, OutboundRun, OutboundStage, ProbeOutcome
 
 _STATUS = {
-    Outcome.DELIVERED: Status.OK,
-    Outcome.FAILED: Status.FAILED,
-    Outcome.TIMEOUT: Status.FAILED,
-    Outcome.UNTRIED: Status.UNKNOWN,
-    Outcome.UNKNOWN: Status.UNKNOWN,
+    ProbeOutcome.DELIVERED: Status.OK,
+    ProbeOutcome.FAILED: Status.FAILED,
+    ProbeOutcome.TIMEOUT: Status.FAILED,
+    ProbeOutcome.UNTRIED: Status.UNKNOWN,
+    ProbeOutcome.UNKNOWN: Status.UNKNOWN,
 }
 _NTH = {1: "1st", 2: "2nd", 3: "3rd"}
 LOST = "conntrack-growth"
@@ -30,7 +30,7 @@ def outbound_name(probe: str) -> str:
 def _wrong_family(result: OutboundResult) -> bool:
     """Whether a delivered mail says nothing of the family that was to be tested."""
     wanted = result.mail.probe.family
-    return result.outcome is Outcome.DELIVERED and wanted != "any" and result.family != wanted
+    return result.outcome is ProbeOutcome.DELIVERED and wanted != "any" and result.family != wanted
 
 
 def _status(result: OutboundResult) -> Status:
@@ -44,7 +44,7 @@ def _tell(result: OutboundResult) -> str:
         return f"{what}, but over IPv{result.family}, so IPv{mail.probe.family} is not known"
     via = f" over IPv{result.family}" if result.family else ""
     left = f"; STILL IN THE QUEUE as {result.message_id}: {result.left}" if result.left else ""
-    return f"{what}{via}, {result.text}{left}" if result.outcome is not Outcome.DELIVERED else f"{what}{via}"
+    return f"{what}{via}, {result.text}{left}" if result.outcome is not ProbeOutcome.DELIVERED else f"{what}{via}"
 
 
 def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> Verdict:
@@ -57,7 +57,7 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
     worst = min(results, key=lambda result: _status(result).severity)
     status = _status(worst)
     delivered = sum(_status(result) is Status.OK for result in results)
-    if all(result.stage is Stage.SUBMIT for result in results):
+    if all(result.stage is OutboundStage.SUBMIT for result in results):
         why = f"no test mail could be put in: {worst.text}"
         return Verdict(outbound_name(worst.mail.probe.name), status, why, (evidence,))
     why = f"{delivered} of {len(results)} delivered to {worst.mail.probe.to}"

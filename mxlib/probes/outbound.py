@@ -21,7 +21,7 @@ _BEFORE = tuple(Section(f"before-{name}", script) for name, script in _COUNTERS.
 _AFTER = tuple(Section(f"after-{name}", script) for name, script in _COUNTERS.items())
 
 
-class Outcome(Enum):
+class ProbeOutcome(Enum):
     """What became of a test mail."""
 
     DELIVERED = "delivered"
@@ -31,7 +31,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-class Stage(Enum):
+class OutboundStage(Enum):
     """How far a test mail came."""
 
     SUBMIT = "submission"
@@ -56,8 +56,8 @@ class OutboundResult:
     """
 
     mail: ProbeMail
-    outcome: Outcome
-    stage: Stage
+    outcome: ProbeOutcome
+    stage: OutboundStage
     text: str
     message_id: str = ""
     remote: str = ""
@@ -99,31 +99,43 @@ def plan_mails(probes: Iterable[OutboundProbe]) -> tuple[ProbeMail, ...]:
 def judge(mail: ProbeMail, seen: Followed) -> OutboundResult:
     """Return what became of a test mail, by what was seen of it."""
     if seen.code is None:
-        return OutboundResult(mail, Outcome.UNKNOWN, Stage.SUBMIT, "not sent: one before it did not get through")
+        return OutboundResult(
+            mail, ProbeOutcome.UNKNOWN, OutboundStage.SUBMIT, "not sent: one before it did not get through"
+        )
     if seen.code != 0:
         text = f"submission ended with {seen.code}: {one_line(seen.error)}"
-        return OutboundResult(mail, Outcome.FAILED, Stage.SUBMIT, text)
+        return OutboundResult(mail, ProbeOutcome.FAILED, OutboundStage.SUBMIT, text)
     if not seen.message_id:
-        return OutboundResult(mail, Outcome.UNKNOWN, Stage.QUEUE, "its arrival is not in the log")
+        return OutboundResult(mail, ProbeOutcome.UNKNOWN, OutboundStage.QUEUE, "its arrival is not in the log")
     outcome, stage, text, remote = _follow(seen.events)
     return OutboundResult(mail, outcome, stage, one_line(text), seen.message_id, remote, one_line(seen.left))
 
 
-def _follow(events: Sequence[LogEvent]) -> tuple[Outcome, Stage, str, str]:
+def _follow(events: Sequence[LogEvent]) -> tuple[ProbeOutcome, OutboundStage, str, str]:
     """The outcome by the events of one message: what was tried decides, hints alone prove nothing."""
     delivered = next((event for event in events if event.delivered), None)
     completed = any(event.kind is EventKind.COMPLETED for event in events)
     if delivered and completed:
         if delivered.confirmation.startswith("2"):
-            return Outcome.DELIVERED, Stage.DONE, delivered.text, delivered.ip
-        return Outcome.UNKNOWN, Stage.CONFIRM, f"the log has no answer of the remote: {delivered.text}", delivered.ip
+            return ProbeOutcome.DELIVERED, OutboundStage.DONE, delivered.text, delivered.ip
+        return (
+            ProbeOutcome.UNKNOWN,
+            OutboundStage.CONFIRM,
+            f"the log has no answer of the remote: {delivered.text}",
+            delivered.ip,
+        )
     wrong = [event for event in events if event.kind in (EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT)]
     tried = next((event for event in wrong if not event.untried), None)
     if tried:
-        return Outcome.FAILED, Stage.ATTEMPT, f"{tried.cause.value if tried.cause else ''}: {tried.text}", tried.ip
+        return (
+            ProbeOutcome.FAILED,
+            OutboundStage.ATTEMPT,
+            f"{tried.cause.value if tried.cause else ''}: {tried.text}",
+            tried.ip,
+        )
     if wrong:
-        return Outcome.UNTRIED, Stage.QUEUE, wrong[0].text, ""
-    return Outcome.TIMEOUT, Stage.ATTEMPT, "neither delivered nor deferred within its time", ""
+        return ProbeOutcome.UNTRIED, OutboundStage.QUEUE, wrong[0].text, ""
+    return ProbeOutcome.TIMEOUT, OutboundStage.ATTEMPT, "neither delivered nor deferred within its time", ""
 
 
 def send(

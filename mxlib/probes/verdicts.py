@@ -12,7 +12,7 @@ from mxlib.mta.find import find
 from mxlib.mta.protocol import Mta
 from mxlib.probes import judge as checks
 from mxlib.probes.inbound import ask
-from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
+from mxlib.probes.outbound import OutboundRun, ProbeOutcome, plan_mails, send
 from mxlib.protocols.host import Host
 
 
@@ -48,7 +48,7 @@ def outbound(
 
 def _insist(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
     """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
-    untried = {result.mail.probe for result in run.results if result.outcome is Outcome.UNTRIED}
+    untried = {result.mail.probe for result in run.results if result.outcome is ProbeOutcome.UNTRIED}
     if not untried:
         return run
     mails = plan_mails(probe for probe in section.outbound if probe in untried)

@@ -10,7 +10,7 @@ from mxlib.base.verdict import Verdict
 from mxlib.facts import grub, kernel
 from mxlib.facts import proven_kernels as proven
 from mxlib.facts.kernel import InstalledKernel
-from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.debversion import DebianVersion
 from mxlib.protocols.host import Host
@@ -85,22 +85,22 @@ def _proven(world: RebootWorld, facts: Facts) -> tuple[str, str]:
     return best.release, f"{best.release} is the newest that was proven: {_said(proofs[best.release, best.version])}"
 
 
-def _none_fits(host: Host, proofs: dict[tuple[str, str], Proof], bad: dict[str, Verdict]) -> str:
+def _none_fits(host: Host, proofs: dict[tuple[str, str], ProvenKernel], bad: dict[str, Verdict]) -> str:
     known = ", ".join(f"{release} {version}".strip() for release, version in sorted(proofs))
     why = "".join(f"; {found.why}" for found in bad.values())
     return f"none of the kernels that were proven ({known}) is whole and fit on {host.name}{why}"
 
 
-def _said(proof: Proof) -> str:
+def _said(proof: ProvenKernel) -> str:
     return f"on {proof.host} at {proof.when}, run {proof.run}"
 
 
-def _from_peers(world: RebootWorld) -> Iterator[Proof]:
+def _from_peers(world: RebootWorld) -> Iterator[ProvenKernel]:
     """Yield the proofs of the other MXs; one that does not answer proves nothing."""
     yield from (proof for proofs in at_once(lambda peer: _of(world, peer), world.peers) for proof in proofs)
 
 
-def _of(world: RebootWorld, peer: Host) -> tuple[Proof, ...]:
+def _of(world: RebootWorld, peer: Host) -> tuple[ProvenKernel, ...]:
     try:
         return read_facts(peer, (proven.SOURCE,)).get(proven.SOURCE)
     except MxlibError as error:

@@ -5,7 +5,7 @@ from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.source import read_facts
-from mxlib.model.state import Mta, Ports
+from mxlib.model.state import MtaState, Ports
 from mxlib.mta import standing
 from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
@@ -48,7 +48,7 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
     # one round trip for both: where it stands, and how it is
     facts = read_facts(peer, (standing.source(world.mta), *world.adapters.verifier.sources()))
     view = world.view(facts.get(standing.source(world.mta)))
-    if view.ports is not Ports.OPEN or view.mta is not Mta.SERVING:
+    if view.ports is not Ports.OPEN or view.mta is not MtaState.SERVING:
         return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
     accepted = world.accepted
     bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]

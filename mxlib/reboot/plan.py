@@ -19,7 +19,7 @@ from mxlib.base.text import plural
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
-from mxlib.model.state import Decision, Do, End, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
 
 
 def decide(goal: Goal, state: State) -> Decision:
@@ -111,7 +111,10 @@ def in_service(state: State) -> bool:
     """Whether clients are served."""
     host = state.host
     return (
-        host is not None and host.ports is Ports.OPEN and host.mta is Mta.SERVING and state.pool in (Pool.IN, Pool.NONE)
+        host is not None
+        and host.ports is Ports.OPEN
+        and host.mta is MtaState.SERVING
+        and state.pool in (Pool.IN, Pool.NONE)
     )
 
 
@@ -186,7 +189,7 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
-    served = host.ports is Ports.OPEN and host.mta is Mta.SERVING
+    served = host.ports is Ports.OPEN and host.mta is MtaState.SERVING
     if not served and not goal.stays_out(record):
         if state.stale:
             return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
@@ -215,7 +218,7 @@ def _towards_boot(goal: Goal, state: State, record: Record, host: View, wanted: 
         return out
     if _renames(goal, record) and record.prepared != host.boot:
         return Do(Step.PREVENT)
-    if host.mta is not Mta.HELD:
+    if host.mta is not MtaState.HELD:
         # after a failed trial outbound mail may be broken: what is on disk stays there
         drain = record.drained != host.boot and not record.trial_failed
         return Do(Step.DRAIN) if drain else Do(Step.HOLD)
@@ -255,10 +258,10 @@ def _verify(state: State, record: Record, host: View) -> Decision:
     if judged.held is not None and state.changed:
         return Do(Step.DOUBT, state.changed)
     if judged.held is None:
-        if host.mta is not Mta.HELD:
+        if host.mta is not MtaState.HELD:
             return Do(Step.HOLD)
         return Do(Step.PROVE_OUT if record.repaired == host.boot else Step.REPAIR)
-    return Do(Step.PROVE_IN) if host.mta is Mta.SERVING else Do(Step.START)
+    return Do(Step.PROVE_IN) if host.mta is MtaState.SERVING else Do(Step.START)
 
 
 def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
@@ -268,7 +271,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     stay = goal.stays_out(record)
     if stay and (out := keep_out(state, host)):
         return out
-    if host.mta is not Mta.SERVING:
+    if host.mta is not MtaState.SERVING:
         return Do(Step.START)
     if stay:
         return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")

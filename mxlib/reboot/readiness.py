@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
-from mxlib.model.state import Mta, Ports, Slot
+from mxlib.model.state import MtaState, Ports, Slot
 from mxlib.mta.standing import Standing
 
 
@@ -46,7 +46,7 @@ def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
         "ports", ports is Ports.OPEN, f"mail ports are {ports.value} by a table that no run owns", "ports open"
     )
     state = f"its unit is {found.mta_unit}, {found.listeners} sockets listen on port 25, masked: {found.masked}"
-    yield _verdict("mta", found.view.mta is Mta.SERVING, f"the MTA is not serving: {state}", "the MTA serves")
+    yield _verdict("mta", found.view.mta is MtaState.SERVING, f"the MTA is not serving: {state}", "the MTA serves")
     yield _verdict(
         "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
     )

@@ -17,8 +17,8 @@ from mxlib.facts.source import read_facts
 from mxlib.remedies.bounds import ALLOW, CLOSE_HOLE, Order
 from mxlib.remedies.hole_rules import (
     WIDEST,
+    DroppingChain,
     Network,
-    Place,
     hole_id,
     network_of,
     open_lines,
@@ -48,7 +48,7 @@ def _network(order: Order) -> Network:
     return found
 
 
-def _places(bench: Bench, network: Network) -> tuple[Place, ...]:
+def _places(bench: Bench, network: Network) -> tuple[DroppingChain, ...]:
     found = places(read_facts(bench.host, (firewall.SOURCE,)).get(firewall.SOURCE), network.version)
     if not found:
         raise StepError(f"nothing drops packets for IPv{network.version} here: a hole would change nothing")

@@ -17,7 +17,7 @@ from mxlib.mta.backlog import Hint
 from mxlib.mta.find import find
 from mxlib.probes import verdicts as probe
 from mxlib.probes.judge import LOST
-from mxlib.probes.outbound import OutboundRun, Outcome, plan_mails, send
+from mxlib.probes.outbound import OutboundRun, ProbeOutcome, plan_mails, send
 from mxlib.remedies.bounds import CLEAR_HINTS, Order
 from mxlib.remedies.remedy import Bench, Remedy
 
@@ -46,7 +46,7 @@ def _proven(run: OutboundRun) -> tuple[str, ...]:
     Raises:
         mxlib.base.errors.StepError: not all of them were delivered.
     """
-    bad = [result for result in run.results if result.outcome is not Outcome.DELIVERED]
+    bad = [result for result in run.results if result.outcome is not ProbeOutcome.DELIVERED]
     if bad:
         raise StepError(f"not proven, so its hints stay: {bad[0].outcome.value}: {one_line(bad[0].text)}")
     return tuple(dict.fromkeys(result.remote for result in run.results if result.remote))

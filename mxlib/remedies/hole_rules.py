@@ -13,7 +13,7 @@ from mxlib.base.errors import StepError
 from mxlib.config.sections import Site
 from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.hole import DIRECTORY, MARK
-from mxlib.facts.netfilter import Action, Chain
+from mxlib.facts.netfilter import Chain, RuleAction
 
 WIDEST = {4: 20, 6: 48}
 """Shortest prefix: a big provider's outgoing network fits, a large part of the Internet does not."""
@@ -22,7 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
-class Place:
+class DroppingChain:
     """A chain that drops.
 
     Attributes:
@@ -59,7 +59,7 @@ def hole_id(network: Network) -> str:
     return re.sub(r"[^0-9a-f]", "-", shown(network))
 
 
-def places(found: FirewallFacts, version: int) -> tuple[Place, ...]:
+def places(found: FirewallFacts, version: int) -> tuple[DroppingChain, ...]:
     """The chains that may drop packets of a family, and what writes to them.
 
     Arguments:
@@ -73,27 +73,27 @@ def places(found: FirewallFacts, version: int) -> tuple[Place, ...]:
 
 
 def _drops(found: FirewallFacts, chain: Chain) -> bool:
-    return chain.policy == "drop" or any(rule.action is Action.DROP for rule in found.flat(chain))
+    return chain.policy == "drop" or any(rule.action is RuleAction.DROP for rule in found.flat(chain))
 
 
-def _place(chain: Chain, version: int) -> Place:
+def _place(chain: Chain, version: int) -> DroppingChain:
     kind, _, table = chain.table.partition(" ")
     program = "ip6tables" if version == 6 else "iptables"
     if not all(map(_PLACE.fullmatch, (*chain.table.split(), chain.name))):
         raise StepError(f"no name for a command: {chain.table!r} {chain.name!r}")
     if kind == "legacy":
-        return Place(f"{program}-legacy", table, chain.name)
+        return DroppingChain(f"{program}-legacy", table, chain.name)
     # Chains of iptables-nft have its names; nft could write to them, but the tool might then not understand them.
     if kind == "nft" or chain.name.isupper():
-        return Place(f"{program}-nft", table, chain.name)
-    return Place("nft", chain.table, chain.name)
+        return DroppingChain(f"{program}-nft", table, chain.name)
+    return DroppingChain("nft", chain.table, chain.name)
 
 
 def _ports(site: Site) -> str:
     return ", ".join(map(str, site.ports))
 
 
-def _rule(place: Place, network: Network, site: Site) -> str:
+def _rule(place: DroppingChain, network: Network, site: Site) -> str:
     """The words of the rule, for the shell; $stop is its end."""
     source, mark = shown(network), f"{MARK}{hole_id(network)}"
     if place.tool == "nft":
@@ -110,13 +110,13 @@ def _rule(place: Place, network: Network, site: Site) -> str:
     )
 
 
-def _stop(place: Place) -> str:
+def _stop(place: DroppingChain) -> str:
     """The shell's words for the end of a rule, from $end in seconds; nft reads times in the zone it runs in."""
     form = "%Y-%m-%d %H:%M:%S" if place.tool == "nft" else "%Y-%m-%dT%H:%M:%S"
     return f"stop=$(date -u -d \"@$end\" '+{form}')\n"
 
 
-def open_lines(place: Place, network: Network, site: Site) -> str:
+def open_lines(place: DroppingChain, network: Network, site: Site) -> str:
     """What puts the rule into a chain; $end is the time of its end, in seconds.
 
     Arguments:
@@ -128,7 +128,7 @@ def open_lines(place: Place, network: Network, site: Site) -> str:
     return f"{_stop(place)}{place.tool} -w 10 -I {rule}\n"
 
 
-def _close_lines(place: Place, network: Network, site: Site) -> str:
+def _close_lines(place: DroppingChain, network: Network, site: Site) -> str:
     """Take the rules out, then see that none is left; what cannot be read counts as not closed."""
     mark = f"{MARK}{hole_id(network)}"
     if place.tool == "nft":
@@ -144,7 +144,7 @@ def _close_lines(place: Place, network: Network, site: Site) -> str:
     return f"{take}left=$({seen}) || exit 1\ncase $left in {end}) exit 1 ;; esac\n"
 
 
-def close_text(found: tuple[Place, ...], network: Network, site: Site) -> str:
+def close_text(found: tuple[DroppingChain, ...], network: Network, site: Site) -> str:
     """What closes the hole; it lies on the host, and the timer runs it, again and again until it succeeds.
 
     Arguments:
@@ -157,7 +157,9 @@ def close_text(found: tuple[Place, ...], network: Network, site: Site) -> str:
     return f"{lines}rm -f {base}.hole {base}.close\n{gone}\n"
 
 
-def open_script(found: tuple[Place, ...], network: Network, site: Site, seconds: float, said: tuple[str, str]) -> str:
+def open_script(
+    found: tuple[DroppingChain, ...], network: Network, site: Site, seconds: float, said: tuple[str, str]
+) -> str:
     """Write down who and until when, arm what closes it, and only then open it.
 
     Arguments:

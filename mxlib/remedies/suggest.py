@@ -13,7 +13,7 @@ from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.facts.units import UnitsFacts, UnitState
 from mxlib.mta.event import Cause
 from mxlib.mta.find import with_mta
-from mxlib.probes.outbound import Outcome
+from mxlib.probes.outbound import ProbeOutcome
 from mxlib.remedies import bounds
 from mxlib.remedies.bounds import Order
 from mxlib.remedies.hole_rules import network_of
@@ -130,7 +130,7 @@ def _kernel(verdict: Verdict, site: Site, entries: Iterable[KnownBad]) -> Iterat
 
 def _mail(verdict: Verdict) -> Iterator[Suggestion]:
     name = verdict.check.removeprefix("outbound-")
-    if verdict.status is Status.UNKNOWN and Outcome.UNTRIED.value in verdict.why:
+    if verdict.status is Status.UNKNOWN and ProbeOutcome.UNTRIED.value in verdict.why:
         why = "retry hints of an earlier fault decide, untried"
         yield Suggestion(Order(bounds.CLEAR_HINTS, name), verdict.check, why)
     if verdict.status is Status.FAILED and any(cause.value in verdict.why for cause in _STALLED):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mxlib.model.outcome import Outcome
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import Failure, Seen
 
 
@@ -51,7 +51,7 @@ class Fleet(Protocol):
     def reboot(self, host: str, *, resume: bool) -> HostEnd:
         """Reboot one host, from out of service to back in it, or resume the run that was left on it."""
 
-    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[Proof, str]:
+    def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[SoakState, str]:
         """Watch hosts under real mail.
 
         Arguments:

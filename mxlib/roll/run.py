@@ -13,7 +13,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.protocols.operator import Operator
 from mxlib.roll.plan import decide
 from mxlib.roll.protocols import Fleet, HostEnd, Memory, RollSlot
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import (
     LASTING,
     TOLERABLE,
@@ -188,10 +188,10 @@ class Roll:
         seconds = self._clock.monotonic() - begin
         self._journal.write("soak", hosts=soak.hosts, proof=proof.value, why=why, seconds=seconds)
         self._tell.line(f"--- soak {proof.value}: {why}")
-        if proof is Proof.PASSED:
+        if proof is SoakState.PASSED:
             self._soaked |= frozenset(soak.hosts)
             return None
-        if proof is Proof.WAIT:
+        if proof is SoakState.WAIT:
             return Finish(Outcome.PAUSED, f"the window closes before the soak has ended: {why}")
         return Finish(Outcome.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
 

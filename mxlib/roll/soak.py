@@ -15,7 +15,7 @@ from mxlib.mta.event import Cause
 from mxlib.protocols.operator import Share
 
 
-class Proof(Enum):
+class SoakState(Enum):
     """What the watch says so far."""
 
     PASSED = "passed"
@@ -49,17 +49,17 @@ class Watched:
     unread: str = ""
 
 
-def judge(seen: Watched, limits: RollSoak) -> tuple[Proof, str]:
+def judge(seen: Watched, limits: RollSoak) -> tuple[SoakState, str]:
     """Return what the watch says, and why."""
     if wrong := _new_errors(seen, limits):
-        return Proof.FAILED, wrong
+        return SoakState.FAILED, wrong
     missing = [*_missing(seen, limits)]
     said = f"{plural(seen.delivered, 'real delivery').replace('deliverys', 'deliveries')} in {duration(seen.seconds)}"
     if not missing and seen.seconds >= limits.seconds:
-        return Proof.PASSED, f"{said}, queue flat, no new class of error"
+        return SoakState.PASSED, f"{said}, queue flat, no new class of error"
     if seen.seconds >= limits.limit:
-        return Proof.SHORT, f"after {duration(limits.limit)}: {'; '.join(missing)}"
-    return Proof.WAIT, f"{said}; {'; '.join(missing) or 'all is well so far'}"
+        return SoakState.SHORT, f"after {duration(limits.limit)}: {'; '.join(missing)}"
+    return SoakState.WAIT, f"{said}; {'; '.join(missing) or 'all is well so far'}"
 
 
 def so_far(seen: Watched, limits: RollSoak) -> Share:

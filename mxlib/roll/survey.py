@@ -10,14 +10,14 @@ from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.check import Check, Scope
 from mxlib.checks.registry import all_checks
-from mxlib.config.known_bad import Action, Applies, Candidate, KnownBad, about
+from mxlib.config.known_bad import Applies, Candidate, KnownBad, KnownBadAction, about
 from mxlib.config.pool import MxSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import grub, kernel, sysctl
 from mxlib.facts.source import Facts, Source
 from mxlib.model.debversion import DebianVersion
 from mxlib.model.record import Record
-from mxlib.model.state import Mta, Ports
+from mxlib.model.state import MtaState, Ports
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.roll.state import Seen, Stand
@@ -124,7 +124,7 @@ def _out(found: standing.Standing, wanted: Sequence[int], pool: Mapping[str, str
     ports = found.depool.ports_of(wanted)
     if ports is not Ports.OPEN:
         return f"its mail ports are {ports.value}, and no run says why"
-    if found.view.mta is not Mta.SERVING:
+    if found.view.mta is not MtaState.SERVING:
         return f"its MTA does not serve (unit {found.mta_unit}), and no run says why"
     out = sorted(f"{name}={value}" for name, value in pool.items() if value in NOT_POOLED)
     return f"somebody has taken it out of the pool ({', '.join(out)})" if out else ""
@@ -174,10 +174,10 @@ def _known_bad(asked: Asked, facts: Facts, found: kernel.InstalledKernel) -> str
         bad = about(asked.entries, candidate, asked.policy.allowed_kernels)
     except ParseError as error:
         return f"whether {asked.kernel} is known to be bad is unknown: {one_line(str(error))}"
-    refused = [one.entry_id for one in bad[Applies.YES] if one.action is Action.REFUSE]
+    refused = [one.entry_id for one in bad[Applies.YES] if one.action is KnownBadAction.REFUSE]
     if refused:
         return f"{asked.kernel} is known to be bad: {', '.join(refused)}"
-    unsure = [one.entry_id for one in bad[Applies.UNKNOWN] if one.action is not Action.WARN]
+    unsure = [one.entry_id for one in bad[Applies.UNKNOWN] if one.action is not KnownBadAction.WARN]
     return f"whether {asked.kernel} is known to be bad is unknown: {', '.join(unsure)}" if unsure else ""
 
 

@@ -14,7 +14,7 @@ from mxlib.mta.growth import read_growth
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Operator
-from mxlib.roll.soak import Proof, Watched, judge, so_far
+from mxlib.roll.soak import SoakState, Watched, judge, so_far
 
 MAX_PARALLEL = 32
 _WRONG = frozenset({EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT})
@@ -78,7 +78,7 @@ class Watch:
         self._hosts, self._others, self._before, self._limits = hosts, others, before, limits
         self._alerts, self._clock, self._tell = alerts, clock, tell
 
-    def run(self, limit_s: float | None) -> tuple[Proof, str]:
+    def run(self, limit_s: float | None) -> tuple[SoakState, str]:
         """Watch until the evidence is there, something is wrong, or the bound is reached.
 
         Arguments:
@@ -96,7 +96,7 @@ class Watch:
             seconds = self._clock.monotonic() - begin
             seen = self._seen(tallies, seconds)
             proof, why = judge(seen, self._limits)
-            if proof is not Proof.WAIT or (limit_s is not None and seconds >= limit_s):
+            if proof is not SoakState.WAIT or (limit_s is not None and seconds >= limit_s):
                 return proof, why
             self._tell.live(f"soak: {why}", so_far(seen, self._limits))
             self._clock.sleep(self._limits.every)

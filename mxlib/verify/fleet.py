@@ -19,7 +19,7 @@ from mxlib.probes.peer import PeerSession
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Share
 from mxlib.verify.look import Look, look, outbound
-from mxlib.verify.request import HostReport, Request, inbound_names
+from mxlib.verify.request import HostReport, VerificationScope, inbound_names
 
 A = TypeVar("A")
 
@@ -43,7 +43,7 @@ def _nobody(_text: str, _share: Share) -> None:
 
 
 def verify_hosts(
-    hosts: Sequence[Host], request: Request, others: Sequence[Host] = (), busy: Busy = _nobody
+    hosts: Sequence[Host], request: VerificationScope, others: Sequence[Host] = (), busy: Busy = _nobody
 ) -> tuple[HostReport, ...]:
     """Verify several hosts at the same time.
 
@@ -86,7 +86,7 @@ def _sessions_with(name: str) -> str:
 
 
 def _looks(
-    hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: Request
+    hosts: Sequence[Host], asked_by: Mapping[str, Sequence[str]], request: VerificationScope
 ) -> dict[str, Callable[[], Look]]:
     """Every host that is verified, and every other one that has to ask one of them."""
     targets = {host.name: tuple(name for name, askers in asked_by.items() if host.name in askers) for host in hosts}
@@ -97,7 +97,9 @@ def _looks(
     }
 
 
-def _aliases(hosts: Sequence[Host], looks: Mapping[str, Look], request: Request) -> verify_aliases.AliasLook | None:
+def _aliases(
+    hosts: Sequence[Host], looks: Mapping[str, Look], request: VerificationScope
+) -> verify_aliases.AliasLook | None:
     """Return what only a look at every MX shows about generated aliases; None if nothing asked for needs it."""
     wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
     if not wanted:
@@ -112,13 +114,11 @@ def _answers(asked: Mapping[str, Callable[[], A]]) -> dict[str, A]:
     return dict(zip(asked, at_once(lambda ask: ask(), asked.values()), strict=True))
 
 
-def _compares(request: Request) -> bool:
+def _compares(request: VerificationScope) -> bool:
     return bool(request.probes and request.policy.peers) and request.wants(peers.SAME)
 
 
-def _sessions(
-    names: Sequence[str], request: Request
-) -> dict[str, Callable[[], tuple[InboundResult, ...]]]:
+def _sessions(names: Sequence[str], request: VerificationScope) -> dict[str, Callable[[], tuple[InboundResult, ...]]]:
     """Sessions from here; none if nothing was asked for that needs them."""
     section, policy = request.probes, request.policy
     if section is None or not (_compares(request) or request.wants_any(inbound_names(policy))):
@@ -130,7 +130,7 @@ def _sessions(
 class _Findings:
     """Everything that was asked, by name of the host it is about."""
 
-    request: Request
+    request: VerificationScope
     looks: Mapping[str, Look]
     sessions: Mapping[str, tuple[InboundResult, ...]]
     asked_by: Mapping[str, Sequence[str]]
@@ -220,7 +220,9 @@ def _with_control(verdict: Verdict, others: Mapping[str, Status]) -> Verdict:
     return dataclasses.replace(verdict, why=f"{cause}: {verdict.why}")
 
 
-def _with_controls(reports: Sequence[HostReport], everybody: Sequence[Host], request: Request) -> list[HostReport]:
+def _with_controls(
+    reports: Sequence[HostReport], everybody: Sequence[Host], request: VerificationScope
+) -> list[HostReport]:
     """Repeat on a peer what failed, where no other verified host has sent the same."""
     if request.probes is None or len(reports) != 1 or len(everybody) < 2:
         return list(reports)

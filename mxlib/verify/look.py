@@ -19,7 +19,7 @@ from mxlib.probes import judge as probes
 from mxlib.probes import peer as probe_peer
 from mxlib.probes import verdicts as probe
 from mxlib.protocols.host import Host
-from mxlib.verify.request import Request, with_watched
+from mxlib.verify.request import VerificationScope, with_watched
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Look:
 
 def look(
     host: Host,
-    request: Request,
+    request: VerificationScope,
     targets: Sequence[str] = (),
     *,
     verified: bool = True,
@@ -96,7 +96,7 @@ def _judged(checks: Sequence[Check], facts: Facts, silent: str, policy: VerifyPo
     return [check.verdict(facts, policy) for check in checks]
 
 
-def _sessions(request: Request, targets: Sequence[str]) -> probe_peer.Sessions | None:
+def _sessions(request: VerificationScope, targets: Sequence[str]) -> probe_peer.Sessions | None:
     if request.probes is None or not targets:
         return None
     policy, section = request.policy, request.probes
@@ -110,7 +110,7 @@ def _heard(facts: Facts, sessions: probe_peer.Sessions) -> tuple[tuple[InboundRe
         return (), one_line(str(error))
 
 
-def outbound(host: Host, section: ProbeSection, request: Request) -> list[Verdict]:
+def outbound(host: Host, section: ProbeSection, request: VerificationScope) -> list[Verdict]:
     """Send the test mails that were asked for, as far as the budget goes."""
     wanted = tuple(one for one in section.outbound if request.wants(probes.outbound_name(one.name)))
     counters = (probes.LOST, probes.FAST_OPEN)

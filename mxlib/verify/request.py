@@ -27,7 +27,7 @@ Reserve = Callable[[str, Sequence[OutboundProbe]], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Request:
+class VerificationScope:
     """What is to be verified.
 
     Attributes:

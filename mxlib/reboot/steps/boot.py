@@ -4,7 +4,7 @@ import dataclasses
 
 from mxlib.base.errors import StepError
 from mxlib.model.record import Boot, Level
-from mxlib.model.state import Mta, Ports, Slot, State, Step, Waited
+from mxlib.model.state import MtaState, Ports, Slot, State, Step, Waited
 from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.world import Done
 from mxlib.reboot.peers import lacking_others
@@ -61,7 +61,7 @@ def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[
         text
         for wrong, text in (
             (world.adapters.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
-            (view.mta is not Mta.HELD, "the MTA is not held and at rest"),
+            (view.mta is not MtaState.HELD, "the MTA is not held and at rest"),
             (view.ports is not Ports.CLOSED, "the mail ports are not closed for good"),
             ((view.saved, view.next) != entries_, "the boot entries are not as set"),
         )

@@ -4,7 +4,7 @@ import re
 
 from mxlib.base.errors import StepError
 from mxlib.base.text import one_line
-from mxlib.facts.proven_kernels import Proof, add_script
+from mxlib.facts.proven_kernels import ProvenKernel, add_script
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.state import State, Step
 from mxlib.protocols.world import Done
@@ -91,7 +91,7 @@ def keep(world: RebootWorld, state: State) -> Done:
     known = {one.release: one.entry for one in (record.fallback, record.target)}
     release = state.host.kernel
     when = world.clock.now().isoformat(timespec="seconds")
-    proof = Proof(release, world.target.name, when, record.run, state.host.build)
+    proof = ProvenKernel(release, world.target.name, when, record.run, state.host.build)
     noted = f"{hold_script(release)}{add_script(quoted(proof.to_json()))}"
     first = f"# keep the kernel and note it as proven\n{panic.disarm_script()}{noted}"
     said = set_entries(world, known[release], "", first, timeout=panic.UPDATE_S + _HELD_S)

@@ -16,7 +16,7 @@ from mxlib.model.on_host import RECORD
 from mxlib.model.record import Kernel, Level, Prior, Record
 from mxlib.model.state import State, Step
 from mxlib.mta import configuration, standing
-from mxlib.mta.protocol import Mta as MailAgent
+from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
 from mxlib.protocols.world import Done
 from mxlib.reboot import readiness
@@ -63,7 +63,7 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
 BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
 
 
-def sources(mta: MailAgent) -> tuple[Source[object], ...]:
+def sources(mta: Mta) -> tuple[Source[object], ...]:
     """Return what the claim has to know of the target."""
     return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark)
 

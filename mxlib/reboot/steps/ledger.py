@@ -7,7 +7,7 @@ from mxlib.base.text import one_line, plural
 from mxlib.model.on_host import DIRECTORY, REPLACE
 from mxlib.model.record import Record
 from mxlib.model.state import State, Step
-from mxlib.mta.protocol import Mta as MailAgent
+from mxlib.mta.protocol import Mta
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -58,12 +58,12 @@ if [ -s @L@.missing ]; then sleep 2; look; fi
 """
 
 
-def _script(mta: MailAgent, mark: str, ledger: str, purpose: str, text: str) -> str:
+def _script(mta: Mta, mark: str, ledger: str, purpose: str, text: str) -> str:
     whole = f"# {purpose}\n{REPLACE}{mta.ledger_functions(mark)}{text}rm -f @L@.* @L@-untraced.*\n"
     return whole.replace("@RAW@", "@L@.raw").replace("@L@", ledger)
 
 
-def close_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
+def close_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """Return the script that writes down every message in the spool, and every arrival since the mark.
 
     Arguments:
@@ -82,7 +82,7 @@ holes
     return _script(mta, mark, ledger, "write down the messages in hand", text)
 
 
-def check_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
+def check_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """Return the script that looks for each message of the ledger: it is on disk, or gone by the log.
 
     Arguments:
@@ -100,7 +100,7 @@ head -n {MAX_SHOWN} @L@.missing
     return _script(mta, mark, ledger, "look for every message of the ledger", text)
 
 
-def untraced_script(mta: MailAgent, mark: str, ledger: str = LEDGER) -> str:
+def untraced_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """Return the script that sets the messages apart which a boot that nobody ordered has left without a trace.
 
     An MTA removes a message from the disk only once it is delivered or given up, and the file system writes that down

@@ -13,7 +13,7 @@ from mxlib.facts.depool import HOLD
 from mxlib.facts.source import read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
-from mxlib.model.state import Mta, State, Step
+from mxlib.model.state import MtaState, State, Step
 from mxlib.mta import configuration
 from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.host import Host
@@ -219,7 +219,7 @@ ACTIONS = (
     Action(
         Step.START,
         start,
-        on_host(mta=Mta.SERVING),
+        on_host(mta=MtaState.SERVING),
         _how_started,
         undo=Step.HOLD,
     ),

@@ -12,7 +12,7 @@ from mxlib.drain import loop as emptying
 from mxlib.facts.depool import HOLD
 from mxlib.facts.source import read_facts
 from mxlib.model.on_host import DIRECTORY
-from mxlib.model.state import Mta, State, Step
+from mxlib.model.state import MtaState, State, Step
 from mxlib.mta import standing
 from mxlib.mta.service import MtaFacts, Role
 from mxlib.protocols.world import Done
@@ -171,7 +171,7 @@ ACTIONS = (
     Action(
         Step.HOLD,
         hold,
-        on_host(mta=Mta.HELD),
+        on_host(mta=MtaState.HELD),
         _how_held,
         undo=Step.START,
     ),

@@ -18,7 +18,7 @@ from mxlib.base.clock import SystemClock
 from mxlib.base.verdict import Status
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
-from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.repair import GuestRepair
@@ -99,7 +99,7 @@ def test_the_way_in_and_out_and_the_proof_from_outside(means: Means, monkeypatch
         up.update({4: True, 6: True})
         assert arguments["macs"] == (MAC,)
         assert arguments["known"] == {MAC: "ens5"}
-        return GuestRepair(Diagnosis(Cause.RENAMED, "by MAC"), ["done"], {"ens5": "ens13"}, "+iface ens13\n")
+        return GuestRepair(Diagnosis(Outage.RENAMED, "by MAC"), ["done"], {"ens5": "ens13"}, "+iface ens13\n")
 
     monkeypatch.setattr(nic_service, "repair_inside", inside)
     means = replace(means, answers=lambda name, family: up[family])
@@ -113,7 +113,7 @@ def test_the_way_in_and_out_and_the_proof_from_outside(means: Means, monkeypatch
 
 
 def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nic_service, "repair_inside", repaired(GuestRepair(Diagnosis(Cause.RENAMED, "by MAC"))))
+    monkeypatch.setattr(nic_service, "repair_inside", repaired(GuestRepair(Diagnosis(Outage.RENAMED, "by MAC"))))
     report = diagnose_and_repair(replace(means, answers=lambda name, family: family == 4), NAME, run="r1")
     assert not report.ok
     assert "  IPv6: NO answer" in report.lines()
@@ -122,25 +122,25 @@ def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("options", "holders", "cause"),
     [
-        (("--refuse",), (), Cause.LOGIN),
-        (("--show", " "), ("socat 1 since yesterday", "socat 2 since now"), Cause.BUSY),
-        (("--show", " "), ("socat 2 since now",), Cause.SILENT),
-        (("--show", "[ 1.000000] x\\r\\n[    1.000000] Kernel panic - not syncing: x\\r\\n"), (), Cause.PANIC),
-        (("--show", "(initramfs) "), (), Cause.INITRAMFS),
-        (("--show", "grub rescue> "), (), Cause.GRUB),
-        (("--show", "Host key verification failed.\\r\\n", "--end-after", "0.3"), (), Cause.NO_ACCESS),
-        (("--expired",), (), Cause.LOGIN),
-        (("--expired", "--language", "de"), (), Cause.LOGIN),
-        (("--menu", "Wat nu> "), (), Cause.PROMPT),
+        (("--refuse",), (), Outage.LOGIN),
+        (("--show", " "), ("socat 1 since yesterday", "socat 2 since now"), Outage.BUSY),
+        (("--show", " "), ("socat 2 since now",), Outage.SILENT),
+        (("--show", "[ 1.000000] x\\r\\n[    1.000000] Kernel panic - not syncing: x\\r\\n"), (), Outage.PANIC),
+        (("--show", "(initramfs) "), (), Outage.INITRAMFS),
+        (("--show", "grub rescue> "), (), Outage.GRUB),
+        (("--show", "Host key verification failed.\\r\\n", "--end-after", "0.3"), (), Outage.NO_ACCESS),
+        (("--expired",), (), Outage.LOGIN),
+        (("--expired", "--language", "de"), (), Outage.LOGIN),
+        (("--menu", "Wat nu> "), (), Outage.PROMPT),
         (
             ("--show", "Connection to console of instance mx2001 failed\\r\\n", "--end-after", "0.5"),
             (),
-            Cause.NOT_RUNNING,
+            Outage.NOT_RUNNING,
         ),
     ],
 )
 def test_every_other_way_ends_safe_and_helps(
-    means: Means, options: tuple[str, ...], holders: tuple[str, ...], cause: Cause
+    means: Means, options: tuple[str, ...], holders: tuple[str, ...], cause: Outage
 ) -> None:
     means = replace(means, cluster=FakeCluster(*options, holders=holders))  # type: ignore[arg-type]
     report = diagnose_and_repair(means, NAME, run="r1", timeout=2.0)
@@ -154,13 +154,13 @@ def test_every_other_way_ends_safe_and_helps(
 def test_an_instance_that_is_down_needs_no_console(means: Means) -> None:
     down = replace(RUNNING, status="ERROR_down")
     report = diagnose_and_repair(replace(means, rapi=lambda: FakeRapi(down)), NAME, run="r1")  # type: ignore[arg-type, return-value]
-    assert report.diagnosis.cause is Cause.NOT_RUNNING
+    assert report.diagnosis.cause is Outage.NOT_RUNNING
     assert "gnt-instance start" in report.lines()[-1]
     assert not means.transcripts.exists()
 
 
 def test_a_dead_remote_api_does_not_stop_the_repair(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = mock.Mock(side_effect=[GuestRepair(Diagnosis(Cause.RENAMED, "by elimination"))])
+    inside = mock.Mock(side_effect=[GuestRepair(Diagnosis(Outage.RENAMED, "by elimination"))])
     monkeypatch.setattr(nic_service, "repair_inside", inside)
     dead = FakeRapi(GanetiUnreachableError("https://x does not answer"))
     report = diagnose_and_repair(replace(means, rapi=lambda: dead), NAME, run="r1")  # type: ignore[arg-type, return-value]
@@ -173,10 +173,10 @@ def test_without_a_password_or_in_a_dry_run_nobody_logs_in(means: Means) -> None
         raise SecretError("password file /x: No such file or directory")
 
     report = diagnose_and_repair(replace(means, password=none), NAME, run="r1")
-    assert report.diagnosis.cause is Cause.NO_ACCESS
+    assert report.diagnosis.cause is Outage.NO_ACCESS
     assert "0600" in report.lines()[-1]
     dry = diagnose_and_repair(replace(means, dry_run=True), NAME, run="r1")
-    assert dry.diagnosis.cause is Cause.NO_ACCESS
+    assert dry.diagnosis.cause is Outage.NO_ACCESS
     assert not means.transcripts.exists()
 
 

@@ -14,7 +14,7 @@ from mxlib.base.errors import CommandFailedError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
-from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Effect, Fate, Forecast, NicForecast, without_instance
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.report import RepairReport
@@ -241,16 +241,16 @@ def test_what_the_cluster_does_not_tell_is_not_off(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("cause", "started", "power"),
     [
-        (Cause.PANIC, False, True),
-        (Cause.RENAMED, False, False),
-        (Cause.LOGIN, False, True),
-        (Cause.LOGIN, True, False),
-        (Cause.BUSY, True, False),
-        (Cause.SILENT, True, True),
+        (Outage.PANIC, False, True),
+        (Outage.RENAMED, False, False),
+        (Outage.LOGIN, False, True),
+        (Outage.LOGIN, True, False),
+        (Outage.BUSY, True, False),
+        (Outage.SILENT, True, True),
     ],
 )
 def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cause: Cause, started: bool, power: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cause: Outage, started: bool, power: bool
 ) -> None:
     report = RepairReport(NAME, diagnosis=Diagnosis(cause, "seen", "Do this."))
     monkeypatch.setattr(rescue_module, "diagnose_and_repair", lambda *args, **options: report)

@@ -20,7 +20,7 @@ from mxlib.base.verdict import Status
 from mxlib.config.sections import ConsoleSection, GanetiSection
 from mxlib.facts import nic
 from mxlib.model.record import Level
-from mxlib.nic.cause import Cause
+from mxlib.nic.cause import Outage
 from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, NotAnInstanceError
 from mxlib.protocols.host import CommandResult
@@ -209,5 +209,5 @@ def test_a_repair_ends_with_a_diagnosis_where_netbox_is_dead(
     monkeypatch.setattr("mxlib.probes.ssh.families", lambda name: (4,))
     monkeypatch.setattr("mxlib.probes.ssh.answers", lambda name, family, options: False)
     report = diagnose_and_repair(means(world, section, VM, tmp_path), VM, run="r1")
-    assert (report.ok, report.diagnosis.cause) == (False, Cause.NO_ACCESS)
+    assert (report.ok, report.diagnosis.cause) == (False, Outage.NO_ACCESS)
     assert f"{VM}: its Ganeti cluster cannot be read from Netbox" in report.diagnosis.why

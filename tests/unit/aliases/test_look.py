@@ -6,7 +6,7 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
 from mxlib.verify.fleet import verify_hosts
-from mxlib.verify.request import Request
+from mxlib.verify.request import VerificationScope
 from tests.unit.support.aliases import (
     GENERATOR,
     HOSTS,
@@ -56,7 +56,7 @@ def test_a_verification_of_one_host_compares_with_the_others(world, monkeypatch)
             raise HostUnreachableError("no session")
 
     monkeypatch.setattr(verify_aliases, "ask_everywhere", lambda *args: {})
-    request = Request(VerifyPolicy(), aliases=(GENERATOR,), only=("aliases-peers",))
+    request = VerificationScope(VerifyPolicy(), aliases=(GENERATOR,), only=("aliases-peers",))
     (report,) = verify_hosts([Answers(B)], request, [Answers(A)])
     assert [(one.check, one.status) for one in report.verdicts] == [("aliases-peers", Status.FAILED)]
 

@@ -15,7 +15,7 @@ from mxlib.probes import judge as probes
 from mxlib.probes import judge_peers as peers
 from mxlib.probes.peer import PeerSession
 from mxlib.verify.outside import alerts_check, nic_check
-from mxlib.verify.request import Request
+from mxlib.verify.request import VerificationScope
 from tests.unit.support.facts import NOW, facts_of
 from tests.unit.support.failing import FAILING
 from tests.unit.support.healthy import ENTRIES
@@ -68,7 +68,7 @@ def test_a_missing_mitigation_is_failed():
 
 def test_no_name_is_left_out():
     outside = (nic_check(None), alerts_check(Alerting(()), AlertsSection()))
-    names = Request(POLICY, ENTRIES, probes=SECTION, outside=outside).names
+    names = VerificationScope(POLICY, ENTRIES, probes=SECTION, outside=outside).names
     assert len(set(names)) == len(names)
     assert set(names) == {check for check, _, _ in FAILING.values()} | {"sysctl"} | set(BAD)
     assert {check.name for check in all_checks(ENTRIES)} <= set(names)

@@ -13,7 +13,7 @@ from mxlib.commands.nic import NicRequest, RepairNic
 from mxlib.config.sections import GanetiSection
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Level
-from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Fate, Forecast, forecast
 from mxlib.nic.instance import Instance
 from mxlib.nic.report import RepairReport
@@ -143,7 +143,7 @@ def test_the_sites_way_is_taken_unless_another_is_asked_for(monkeypatch, spicera
 @pytest.mark.parametrize("ok", [True, False])
 def test_a_repair_hands_over_what_is_known_and_ends_as_its_report(monkeypatch, spicerack, lines, ok):
     asked = {}
-    report = RepairReport(MX, diagnosis=Diagnosis(Cause.RENAMED, "by MAC"), ok=ok)
+    report = RepairReport(MX, diagnosis=Diagnosis(Outage.RENAMED, "by MAC"), ok=ok)
     monkeypatch.setattr(nic, "diagnose_and_repair", lambda means, name, **options: asked.update(options) or report)
     command = made(spicerack, "repair", known=((MAC, "ens5"),), timeout=7.0)
     assert command.execute() is (Outcome.DONE if ok else Outcome.FAILED)

@@ -16,7 +16,7 @@ from mxlib.facts import kernel, past_runs
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.mta.event import Cause
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import Seen, Stand
 from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked
 from tests.unit.support.alerts import parsed, raw
@@ -258,14 +258,14 @@ def test_errors_of_before_the_first_reboot_are_not_the_rolls_doing(monkeypatch):
 
     def watch(mta, hosts, others, before, limits, **options):
         watches.append((tuple(hosts), tuple(others), before))
-        return SimpleNamespace(run=lambda limit_s: (Proof.PASSED, f"within {limit_s}"))
+        return SimpleNamespace(run=lambda limit_s: (SoakState.PASSED, f"within {limit_s}"))
 
     monkeypatch.setattr(roll_fleet, "Watch", watch)
     there = Seen(ONE, "a", 10, Stand.THERE, kernel=KERNEL)
     monkeypatch.setattr(roll_fleet, "survey", lambda asked, facts, place, *_: dataclasses.replace(there, host=ONE))
     fleet = world.fleet()
     fleet.look()
-    assert fleet.soak([ONE], 60.0) == (Proof.PASSED, "within 60.0")
+    assert fleet.soak([ONE], 60.0) == (SoakState.PASSED, "within 60.0")
     # before any reboot of this process: what the hosts without the kernel suffer from now
     assert (watches[-1], runs.asked) == (((ONE,), (TWO,), {Cause.UNREACHABLE}), [(TWO,)])
     fleet.reboot(TWO, resume=False)

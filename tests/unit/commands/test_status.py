@@ -17,7 +17,7 @@ from mxlib.config.load import parse
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Kernel
-from mxlib.model.state import Mta, Ports
+from mxlib.model.state import MtaState, Ports
 from tests.unit.support import service as samples
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import changed
@@ -27,7 +27,7 @@ KERNELS = {"menu>old": "6.1.0-55", "menu>new": "6.1.0-56"}
 
 def status(record=None, knocks=None, saved="", once=""):
     view = SimpleNamespace(
-        kernel="k", boot="b", ports=Ports.CLOSED, mta=Mta.SERVING, puppet_off=False, saved=saved, next=once
+        kernel="k", boot="b", ports=Ports.CLOSED, mta=MtaState.SERVING, puppet_off=False, saved=saved, next=once
     )
     depool = SimpleNamespace(record=record, knocks=knocks or {})
     return list(lines("mx1", SimpleNamespace(view=view, depool=depool), lambda entry: KERNELS.get(entry, ""), ""))

@@ -4,7 +4,17 @@ from datetime import date
 import pytest
 
 from mxlib.base.errors import ConfigError
-from mxlib.config.known_bad import SHIPPED, Action, Applies, Candidate, about, applies, load, overdue, parse_entries
+from mxlib.config.known_bad import (
+    SHIPPED,
+    Applies,
+    Candidate,
+    KnownBadAction,
+    about,
+    applies,
+    load,
+    overdue,
+    parse_entries,
+)
 
 ENTRY = {
     "id": "x",
@@ -99,7 +109,7 @@ def test_a_wrong_list_is_refused(raw):
 def test_the_shipped_list():
     (shipped,) = load()
     assert shipped.entry_id == "2021-12-mx-conntrack"
-    assert shipped.action is Action.TRIAL
+    assert shipped.action is KnownBadAction.TRIAL
     assert applies(shipped, BAD) is Applies.YES
     assert [path.parent.name for path in SHIPPED] == ["exim"]
 
@@ -113,8 +123,8 @@ def test_a_list_of_the_site_replaces_and_adds(tmp_path):
     )
     found = load([own])
     assert [(one.entry_id, one.action) for one in found] == [
-        ("2021-12-mx-conntrack", Action.WARN),
-        ("2022-01-mx-conntrack", Action.TRIAL),
+        ("2021-12-mx-conntrack", KnownBadAction.WARN),
+        ("2022-01-mx-conntrack", KnownBadAction.TRIAL),
     ]
     own.write_text("- [")
     with pytest.raises(ConfigError, match="is not YAML"):

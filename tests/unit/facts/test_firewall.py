@@ -9,7 +9,7 @@ import pytest
 
 from mxlib.facts import firewall
 from mxlib.facts.firewall import FirewallFacts
-from mxlib.facts.netfilter import Action
+from mxlib.facts.netfilter import RuleAction
 from mxlib.facts.packet_match import Packet
 from mxlib.facts.source import FactUnknownError
 from tests.unit.support import filter_box
@@ -161,8 +161,8 @@ def test_rules_of_a_chain_that_is_jumped_to_stand_in_its_place_under_its_conditi
     )
     (chain,) = found.input_chains(4)
     assert [(rule.action, rule.conditions, rule.states, rule.ports) for rule in found.flat(chain)] == [
-        (Action.ACCEPT, {"state", "dport"}, {"established"}, {25}),
-        (Action.DROP, set(), set(), set()),
+        (RuleAction.ACCEPT, {"state", "dport"}, {"established"}, {25}),
+        (RuleAction.DROP, set(), set(), set()),
     ]
 
 
@@ -170,7 +170,7 @@ def test_chains_that_jump_to_one_another_are_flat_all_the_same() -> None:
     there, back = ([{"jump": {"target": target}}] for target in "ba")
     chains = (nft_chain("inet f", "a", there, [{"accept": None}], **hooked(0)), nft_chain("inet f", "b", back))
     found = read(printed(*chains))
-    assert {rule.action for rule in found.flat(found.input_chains(4)[0])} == {Action.ACCEPT}
+    assert {rule.action for rule in found.flat(found.input_chains(4)[0])} == {RuleAction.ACCEPT}
 
 
 def test_senders_that_rules_and_sets_name() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.netfilter import Action, nft_tables, parse_nft, parse_save
+from mxlib.facts.netfilter import RuleAction, nft_tables, parse_nft, parse_save
 from tests.unit.support.facts import fixture
 
 NFT = fixture("firewall/nft-nft.json")
@@ -36,12 +36,12 @@ def test_a_real_ruleset_of_nft() -> None:
     own = chains["input"]
     assert (own.families, own.table, own.hook, own.priority, own.policy) == ({4, 6}, "inet filter", "input", 0, "drop")
     assert own.readable
-    assert [rule.action for rule in own.rules[:3]] == [Action.ACCEPT, Action.DROP, Action.ACCEPT]
+    assert [rule.action for rule in own.rules[:3]] == [RuleAction.ACCEPT, RuleAction.DROP, RuleAction.ACCEPT]
     assert own.rules[0].states == {"established", "related"}
     assert own.rules[2].conditions == {"iif"}
     assert own.rules[5].conditions == {"saddr", "dport"}
-    assert (own.rules[7].ports, own.rules[7].action) == ({25, 465, 587}, Action.ACCEPT)
-    assert own.rules[8].action is Action.NONE
+    assert (own.rules[7].ports, own.rules[7].action) == ({25, 465, 587}, RuleAction.ACCEPT)
+    assert own.rules[8].action is RuleAction.NONE
     assert chains["output"].rules == ()
 
 
@@ -70,16 +70,16 @@ def test_what_a_rule_of_nft_looks_at(expression: Any, condition: str) -> None:
 @pytest.mark.parametrize(
     ("verdict", "action", "target"),
     [
-        ({"accept": None}, Action.ACCEPT, ""),
-        ({"drop": None}, Action.DROP, ""),
-        ({"reject": {"type": "tcp reset"}}, Action.DROP, ""),
-        ({"return": None}, Action.RETURN, ""),
-        ({"jump": {"target": "smtp"}}, Action.JUMP, "smtp"),
-        ({"goto": {"target": "smtp"}}, Action.JUMP, "smtp"),
-        ({"counter": None}, Action.NONE, ""),
+        ({"accept": None}, RuleAction.ACCEPT, ""),
+        ({"drop": None}, RuleAction.DROP, ""),
+        ({"reject": {"type": "tcp reset"}}, RuleAction.DROP, ""),
+        ({"return": None}, RuleAction.RETURN, ""),
+        ({"jump": {"target": "smtp"}}, RuleAction.JUMP, "smtp"),
+        ({"goto": {"target": "smtp"}}, RuleAction.JUMP, "smtp"),
+        ({"counter": None}, RuleAction.NONE, ""),
     ],
 )
-def test_what_a_rule_of_nft_does(verdict: Any, action: Action, target: str) -> None:
+def test_what_a_rule_of_nft_does(verdict: Any, action: RuleAction, target: str) -> None:
     assert [(rule.action, rule.target) for rule in rules_of(verdict)] == [(action, target)]
 
 
@@ -102,9 +102,9 @@ def test_a_verdict_map_over_states_is_a_rule_for_each() -> None:
     data = {"set": [["established", {"accept": None}], ["invalid", {"drop": None}], ["new", {"jump": {"target": "x"}}]]}
     found = rules_of({"vmap": {"key": STATE, "data": data}})
     assert [(rule.action, rule.states, rule.target) for rule in found] == [
-        (Action.ACCEPT, {"established"}, ""),
-        (Action.DROP, {"invalid"}, ""),
-        (Action.JUMP, {"new"}, "x"),
+        (RuleAction.ACCEPT, {"established"}, ""),
+        (RuleAction.DROP, {"invalid"}, ""),
+        (RuleAction.JUMP, {"new"}, "x"),
     ]
     assert all(rule.conditions == {"state"} for rule in found)
 
@@ -145,7 +145,7 @@ def test_a_real_table_of_iptables() -> None:
     chains = {chain.name: chain for chain in parse_save(SAVED, 4, "legacy ip")}
     own = chains["INPUT"]
     assert (own.families, own.table, own.hook, own.policy) == ({4}, "legacy ip filter", "input", "drop")
-    assert [rule.action for rule in own.rules[:3]] == [Action.DROP, Action.ACCEPT, Action.ACCEPT]
+    assert [rule.action for rule in own.rules[:3]] == [RuleAction.DROP, RuleAction.ACCEPT, RuleAction.ACCEPT]
     assert own.rules[1].states == {"related", "established"}
     assert own.rules[6].ports == {25}
     assert own.rules[6].conditions == {"proto", "dport"}
@@ -156,17 +156,17 @@ def test_a_real_table_of_iptables() -> None:
 @pytest.mark.parametrize(
     ("rule", "action", "conditions", "ports", "target"),
     [
-        ("-m multiport --dports 20:22,25 -j ACCEPT", Action.ACCEPT, {"dport"}, {20, 21, 22, 25}, ""),
-        ("! -s 192.0.2.1 -j DROP", Action.DROP, {"saddr", "other:!"}, set(), ""),
-        ("-m set --match-set x src -j REJECT", Action.DROP, {"other:set"}, set(), ""),
-        ("-m comment --comment 'a b' -j LOG", Action.NONE, set(), set(), ""),
-        ("-p tcp --syn -j smtp", Action.JUMP, {"proto", "syn"}, set(), "smtp"),
-        ("-g smtp", Action.JUMP, set(), set(), "smtp"),
-        ("-j RETURN", Action.RETURN, set(), set(), ""),
-        ("-o lo", Action.NONE, {"oif"}, set(), ""),
+        ("-m multiport --dports 20:22,25 -j ACCEPT", RuleAction.ACCEPT, {"dport"}, {20, 21, 22, 25}, ""),
+        ("! -s 192.0.2.1 -j DROP", RuleAction.DROP, {"saddr", "other:!"}, set(), ""),
+        ("-m set --match-set x src -j REJECT", RuleAction.DROP, {"other:set"}, set(), ""),
+        ("-m comment --comment 'a b' -j LOG", RuleAction.NONE, set(), set(), ""),
+        ("-p tcp --syn -j smtp", RuleAction.JUMP, {"proto", "syn"}, set(), "smtp"),
+        ("-g smtp", RuleAction.JUMP, set(), set(), "smtp"),
+        ("-j RETURN", RuleAction.RETURN, set(), set(), ""),
+        ("-o lo", RuleAction.NONE, {"oif"}, set(), ""),
     ],
 )
-def test_one_rule_of_iptables(rule: str, action: Action, conditions: Any, ports: Any, target: str) -> None:
+def test_one_rule_of_iptables(rule: str, action: RuleAction, conditions: Any, ports: Any, target: str) -> None:
     (chain, *_) = parse_save(f"*filter\n:INPUT DROP [0:0]\n-A INPUT {rule}\nCOMMIT\n", 4, "legacy ip")
     (found,) = chain.rules
     assert (found.action, found.conditions, found.ports, found.target) == (action, conditions, ports, target)

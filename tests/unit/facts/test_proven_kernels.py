@@ -7,11 +7,11 @@ import subprocess
 import pytest
 
 from mxlib.facts import proven_kernels
-from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.facts.source import FactUnknownError
 from tests.unit.support.facts import fact, output
 
-PROOF = Proof("6.1.0-56-cloud-amd64", "mx1001.lab.test", "2026-11-21T02:12:00+00:00", "run-1", "6.1.192-2")
+PROOF = ProvenKernel("6.1.0-56-cloud-amd64", "mx1001.lab.test", "2026-11-21T02:12:00+00:00", "run-1", "6.1.192-2")
 
 
 def run(folder, script):
@@ -26,7 +26,7 @@ def add(folder, proof):
 
 def test_what_was_added_is_read_again(tmp_path):
     assert fact(proven_kernels.SOURCE, run(tmp_path, proven_kernels.SECTION.script)) == ()
-    other = Proof("6.1.0-55-cloud-amd64", "mx2001.lab.test", "2026-11-20T02:12:00+00:00", "run-0")
+    other = ProvenKernel("6.1.0-55-cloud-amd64", "mx2001.lab.test", "2026-11-20T02:12:00+00:00", "run-0")
     add(tmp_path, other)
     add(tmp_path, PROOF)
     assert fact(proven_kernels.SOURCE, run(tmp_path, proven_kernels.SECTION.script)) == (other, PROOF)

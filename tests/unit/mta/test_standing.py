@@ -10,7 +10,7 @@ import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import SectionOutput
-from mxlib.model.state import Mta
+from mxlib.model.state import MtaState
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from tests.unit.support.facts import ShellHost
@@ -25,13 +25,13 @@ def output(text, name="depool", code=0):
 @pytest.mark.parametrize(
     ("unit", "listeners", "processes", "held", "state"),
     [
-        ("active", 2, 1, False, Mta.SERVING),
-        ("active", 2, 1, True, Mta.OTHER),
-        ("active", 0, 1, False, Mta.OTHER),
-        ("inactive", 0, 0, False, Mta.OTHER),
-        ("inactive", 0, 1, True, Mta.OTHER),
-        ("inactive", 0, 0, True, Mta.HELD),
-        ("failed", 0, 0, True, Mta.HELD),
+        ("active", 2, 1, False, MtaState.SERVING),
+        ("active", 2, 1, True, MtaState.OTHER),
+        ("active", 0, 1, False, MtaState.OTHER),
+        ("inactive", 0, 0, False, MtaState.OTHER),
+        ("inactive", 0, 1, True, MtaState.OTHER),
+        ("inactive", 0, 0, True, MtaState.HELD),
+        ("failed", 0, 0, True, MtaState.HELD),
     ],
 )
 def test_state_of_the_mta(unit, listeners, processes, held, state):
@@ -63,12 +63,12 @@ def stand(text):
 
 
 def test_a_host_whose_queue_a_run_has_parked_is_not_in_service():
-    assert stand(STANDING.replace("puppet on", "parked yes\npuppet on")).view.mta is Mta.OTHER
+    assert stand(STANDING.replace("puppet on", "parked yes\npuppet on")).view.mta is MtaState.OTHER
 
 
 def test_where_a_host_stands():
     found = stand(STANDING)
-    assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", Mta.SERVING, "")
+    assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", MtaState.SERVING, "")
     assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
 
 
@@ -175,7 +175,7 @@ def test_an_mta_whose_unit_somebody_has_masked_is_held_once_it_is_at_rest(load, 
     text = STANDING.replace("LoadState=loaded\nActiveState=active\nUnitFileState=generated", own)
     text = text.replace("listeners 2", "listeners 0").replace("processes 1", "processes 0")
     found = stand(text)
-    assert (found.masked, found.view.mta) == (masked, Mta.HELD if masked else Mta.OTHER)
+    assert (found.masked, found.view.mta) == (masked, MtaState.HELD if masked else MtaState.OTHER)
     assert (found.mta_unit, found.listeners) == ("inactive", 0)
 
 

@@ -9,13 +9,12 @@ from mxlib.base.errors import StepError
 from mxlib.config.load import parse
 from mxlib.drain import loop as drain
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import Mta, Step
+from mxlib.model.state import MtaState, Step
 from mxlib.mta import find as finding
 from mxlib.mta.configuration import UNREAD
-from mxlib.mta.protocol import Mta as MailAgent
+from mxlib.mta.protocol import Mta
 from mxlib.mta.standing import mta_state
-from mxlib.probes.outbound import Outcome as Sent
-from mxlib.probes.outbound import plan_mails, send
+from mxlib.probes.outbound import ProbeOutcome, plan_mails, send
 from mxlib.protocols.world import Done, Options, World
 from mxlib.reboot.steps import ledger, queue
 from mxlib.reboot.steps.registry import ACTIONS
@@ -45,7 +44,7 @@ def host(toy):
 
 
 def test_it_is_an_mta(toy) -> None:
-    mta: MailAgent = toy
+    mta: Mta = toy
     assert finding.find("toy") is mta
 
 
@@ -85,7 +84,7 @@ def test_test_mails_go_through_it(toy, site, host) -> None:
     mails = plan_mails(site.probes.outbound)
     (toy.root / "down" / mails[-1].probe.to.partition("@")[2]).touch()
     found = send(toy, host, mails, site.probes.sender, "run-1", 10.0)
-    assert found.results[-1].outcome is Sent.FAILED
+    assert found.results[-1].outcome is ProbeOutcome.FAILED
     assert found.results[-1].text == "connection refused: refused"
 
 
@@ -223,7 +222,7 @@ def test_a_run_that_died_with_the_queue_parked_is_no_service_until_it_is_let_go(
         host.act(toy.quiet_script, timeout=10)
     assert toy.names("parked") == ["a1", "p1"]
     assert (host.root / "state" / "parked").read_text() == "p1\n", "what was parked before is written down once"
-    assert mta_state("active", 1, 1, held=False, parked=True) is Mta.OTHER
+    assert mta_state("active", 1, 1, held=False, parked=True) is MtaState.OTHER
     for _ in range(2):
         host.act(toy.let_go_script if (host.root / "state" / "parked").exists() else ":", timeout=10)
     assert (toy.names("spool"), toy.names("parked")) == (["a1"], ["p1"])

@@ -11,7 +11,7 @@ from mxlib.base.verdict import Status
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic import advice
-from mxlib.nic.cause import Cause
+from mxlib.nic.cause import Outage
 from mxlib.nic.forecast import PIN as PIN_PATH
 from mxlib.nic.forecast import Forecast, forecast
 from mxlib.nic.instance import Instance
@@ -109,7 +109,7 @@ def test_a_repair_is_done_exactly_where_it_is_promised(kind: str, tmp_path: Path
     done = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
     assert bool(done.diff) is (REPAIR in possible), done.diagnosis
     if REPAIR in possible:
-        assert done.diagnosis.cause is Cause.RENAMED
+        assert done.diagnosis.cause is Outage.RENAMED
     else:
         assert done.diagnosis.advice.startswith("Nothing was changed")
         assert guest.acts == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.nic.cause import Cause
+from mxlib.nic.cause import Outage
 from mxlib.nic.files import undo_script
 from mxlib.nic.repair import NicRepairError, repair_inside
 from mxlib.nic.twin import twin
@@ -18,7 +18,7 @@ from tests.unit.support.renamed_guest import files
 def test_the_incident_is_repaired_with_copy_and_undo(guest: FakeGuest) -> None:
     story: list[str] = []
     repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=story.append)
-    assert repair.diagnosis.cause is Cause.RENAMED
+    assert repair.diagnosis.cause is Outage.RENAMED
     assert repair.renames == {"ens5": "ens13"}
     assert guest.file() == TEXT.replace("ens5", "ens13")
     assert "+allow-hotplug ens13" in repair.diff
@@ -52,7 +52,7 @@ def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: Fake
     text = twin(files(), {"ens5": "ens12"}, "x").after[0].text
     (guest.root / "etc/network/interfaces").write_text(text)
     repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
-    assert repair.diagnosis.cause is Cause.RENAMED
+    assert repair.diagnosis.cause is Outage.RENAMED
     assert guest.file() == TEXT.replace("ens5", "ens13")
 
 
@@ -60,7 +60,7 @@ def test_the_note_on_the_hosts_disk_makes_two_cards_certain(tmp_path: Path) -> N
     guest = FakeGuest(tmp_path, {"ens13": MAC, "ens14": "aa:00:00:77:00:22"})
     (tmp_path / "etc/network/interfaces").write_text(TEXT + "allow-hotplug ens6\niface ens6 inet manual\n")
     doubt = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
-    assert doubt.diagnosis.cause is Cause.UNCERTAIN
+    assert doubt.diagnosis.cause is Outage.UNCERTAIN
     assert doubt.diagnosis.advice
     (tmp_path / "var/lib/mx-cookbooks/nic/names").write_text(f"aa:00:00:77:00:22 ens5\n{MAC} ens6\n")
     sure = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
@@ -75,14 +75,14 @@ ROUTE = '[{"dst": "default", "gateway": "192.0.2.1", "dev": "ens13"}]'
 @pytest.mark.parametrize(
     ("addresses", "route", "access", "cause", "act"),
     [
-        (NO_ADDRESS, "[]", "unit active\nlistens\nend", Cause.NOT_UP, "ifup ens13"),
-        (ADDRESS, ROUTE, "unit failed\nend", Cause.SSHD, "restart ssh.service"),
-        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy drop;\nend", Cause.FIREWALL, ""),
-        (ADDRESS, "[]", "unit active\nlistens\nrule policy drop;\nend", Cause.NO_ROUTE, ""),
-        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy accept;\nend", Cause.UNKNOWN, ""),
+        (NO_ADDRESS, "[]", "unit active\nlistens\nend", Outage.NOT_UP, "ifup ens13"),
+        (ADDRESS, ROUTE, "unit failed\nend", Outage.SSHD, "restart ssh.service"),
+        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy drop;\nend", Outage.FIREWALL, ""),
+        (ADDRESS, "[]", "unit active\nlistens\nrule policy drop;\nend", Outage.NO_ROUTE, ""),
+        (ADDRESS, ROUTE, "unit active\nlistens\nrule policy accept;\nend", Outage.UNKNOWN, ""),
     ],
 )
-def test_other_causes(tmp_path: Path, addresses: str, route: str, access: str, cause: Cause, act: str) -> None:
+def test_other_causes(tmp_path: Path, addresses: str, route: str, access: str, cause: Outage, act: str) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC})
     (tmp_path / "etc/network/interfaces").write_text(TEXT.replace("ens5", "ens13"))
     real = guest.read
@@ -117,7 +117,7 @@ def networkd_guest(root: Path, text: str = NETWORK, answers: dict[str, tuple[int
 def test_a_host_of_networkd_is_repaired_too(tmp_path: Path) -> None:
     guest = networkd_guest(tmp_path, answers={"wait-online": (0, "")})
     repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
-    assert (repair.diagnosis.cause, repair.renames) == (Cause.RENAMED, {"ens5": "ens13"})
+    assert (repair.diagnosis.cause, repair.renames) == (Outage.RENAMED, {"ens5": "ens13"})
     assert guest.file("/etc/systemd/network/20-uplink.network") == NETWORK.replace("ens5", "ens13")
     assert "networkctl reload\nnetworkctl reconfigure ens13\n" in guest.acts[1]
     assert not any("ifup" in act for act in guest.acts)
@@ -139,7 +139,7 @@ def test_a_host_of_netplan_is_refused_by_name_and_untouched(tmp_path: Path) -> N
     generated.parent.mkdir(parents=True)
     generated.write_text(NETWORK)
     repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
-    assert (repair.diagnosis.cause, repair.renames) == (Cause.RENAMED, {"ens5": "ens13"})
+    assert (repair.diagnosis.cause, repair.renames) == (Outage.RENAMED, {"ens5": "ens13"})
     assert "configured by netplan" in repair.diagnosis.advice
     assert guest.acts == []
 
@@ -169,5 +169,5 @@ def test_a_bridge_without_an_address_is_brought_up_by_its_name(tmp_path: Path) -
     bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
     (tmp_path / "etc/network/interfaces").write_text(bridge)
     repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
-    assert (repair.diagnosis.cause, repair.diagnosis.interfaces) == (Cause.NOT_UP, ("br0",))
+    assert (repair.diagnosis.cause, repair.diagnosis.interfaces) == (Outage.NOT_UP, ("br0",))
     assert guest.acts == ["ifdown --force br0; ifup br0"]

@@ -1,23 +1,23 @@
 """The story of a repair as an operator reads it: the outcome first, the one next thing last."""
 
-from mxlib.nic.cause import Cause, Diagnosis
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.rename import Mention
 from mxlib.nic.repair import GuestRepair
 from mxlib.nic.report import RepairReport
 
 HOST = "mx2001.lab.test"
-FIREWALL = Diagnosis(Cause.FIREWALL, "rule\n  policy drop;", "look at the firewall")
+FIREWALL = Diagnosis(Outage.FIREWALL, "rule\n  policy drop;", "look at the firewall")
 
 
 def test_a_repair_that_worked_has_no_next_thing() -> None:
-    renamed = Diagnosis(Cause.RENAMED, "ens5 is ens13")
+    renamed = Diagnosis(Outage.RENAMED, "ens5 is ens13")
     report = RepairReport(HOST, ok=True, diagnosis=renamed, answers={6: True, 4: True}, seconds=75.0)
-    assert report.sentence == report.headline == f"{HOST} answers over SSH after 1 min 15 s: {Cause.RENAMED.value}"
+    assert report.sentence == report.headline == f"{HOST} answers over SSH after 1 min 15 s: {Outage.RENAMED.value}"
     assert report.lines() == [report.headline, "  IPv4: answers", "  IPv6: answers"]
 
 
 def test_nothing_to_repair_is_said_without_a_time() -> None:
-    report = RepairReport(HOST, ok=True, diagnosis=Diagnosis(Cause.NONE, ""), seconds=3.0)
+    report = RepairReport(HOST, ok=True, diagnosis=Diagnosis(Outage.NONE, ""), seconds=3.0)
     assert report.headline == f"{HOST} answers over SSH: nothing to repair"
 
 

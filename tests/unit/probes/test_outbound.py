@@ -8,7 +8,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.mta.mail import Followed
 from mxlib.probes import outbound
-from mxlib.probes.outbound import Outcome, Stage, judge, plan_mails, send
+from mxlib.probes.outbound import OutboundStage, ProbeOutcome, judge, plan_mails, send
 from tests.unit.support.facts import FIXTURES, fixture, output
 from tests.unit.support.sent_mails import RECORDED, V4, V6, recorded, run_of
 
@@ -28,46 +28,46 @@ def test_no_two_mails_have_the_same_tag():
 
 def test_delivered():
     run = recorded("delivered")
-    assert [result.outcome for result in run.results] == [Outcome.DELIVERED] * 4
+    assert [result.outcome for result in run.results] == [ProbeOutcome.DELIVERED] * 4
     assert [result.family for result in run.results] == [4, 4, 6, 6]
 
 
 def test_a_stall_after_the_body_is_named():
     large = recorded("stall-after-data").results[1]
-    assert (large.outcome, large.stage, large.remote) == (Outcome.FAILED, Stage.ATTEMPT, "198.51.100.10")
+    assert (large.outcome, large.stage, large.remote) == (ProbeOutcome.FAILED, OutboundStage.ATTEMPT, "198.51.100.10")
     assert large.text.startswith("timeout after end of data: ")
     assert not large.left
 
 
 def test_a_mail_that_is_still_under_way_is_said_to_be_left():
     large = recorded("stall-timeout").results[1]
-    assert (large.outcome, large.left) == (Outcome.TIMEOUT, f"Message {large.message_id} is locked")
+    assert (large.outcome, large.left) == (ProbeOutcome.TIMEOUT, f"Message {large.message_id} is locked")
 
 
 @pytest.mark.parametrize(("name", "cause"), [("remote-4xx", "remote answered 4xx"), ("refused", "connection refused")])
 def test_what_the_remote_does_is_a_failure(name, cause):
     run = recorded(name)
-    assert run.results[0].outcome is Outcome.FAILED
+    assert run.results[0].outcome is ProbeOutcome.FAILED
     assert run.results[0].text.startswith(cause)
 
 
 @pytest.mark.parametrize("name", ["untried-defer", "untried-bounce"])
 def test_what_hints_kept_from_being_tried_is_untried(name):
-    assert {result.outcome for result in recorded(name).results} == {Outcome.UNTRIED}
+    assert {result.outcome for result in recorded(name).results} == {ProbeOutcome.UNTRIED}
 
 
 def test_tried_and_untried_mails_of_one_run():
-    assert {result.outcome for result in recorded("refused").results} == {Outcome.FAILED, Outcome.UNTRIED}
+    assert {result.outcome for result in recorded("refused").results} == {ProbeOutcome.FAILED, ProbeOutcome.UNTRIED}
 
 
 def test_a_delivery_without_an_answer_of_the_remote_is_unknown():
     run = run_of(re.sub(r' C="[^"]*"', "", fixture("probe/delivered.txt")))
-    assert {(result.outcome, result.stage) for result in run.results} == {(Outcome.UNKNOWN, Stage.CONFIRM)}
+    assert {(result.outcome, result.stage) for result in run.results} == {(ProbeOutcome.UNKNOWN, OutboundStage.CONFIRM)}
 
 
 def test_a_delivery_that_is_not_completed_is_no_success():
     text = "".join(line for line in fixture("probe/delivered.txt").splitlines(keepends=True) if "Completed" not in line)
-    assert {result.outcome for result in run_of(text).results} == {Outcome.TIMEOUT}
+    assert {result.outcome for result in run_of(text).results} == {ProbeOutcome.TIMEOUT}
 
 
 def test_a_refused_submission_and_a_mail_without_a_trace():
@@ -77,12 +77,12 @@ def test_a_refused_submission_and_a_mail_without_a_trace():
     )
     first = run_of(text).results[0]
     assert (first.outcome, first.stage, first.text) == (
-        Outcome.FAILED,
-        Stage.SUBMIT,
+        ProbeOutcome.FAILED,
+        OutboundStage.SUBMIT,
         "submission ended with 1: exim: no space",
     )
     traceless = "".join(line for line in lines if not line.startswith("id "))
-    assert {result.outcome for result in run_of(traceless).results} == {Outcome.UNKNOWN}
+    assert {result.outcome for result in run_of(traceless).results} == {ProbeOutcome.UNKNOWN}
 
 
 def test_a_mail_that_was_not_sent_after_one_that_did_not_get_through_is_unknown():
@@ -90,7 +90,7 @@ def test_a_mail_that_was_not_sent_after_one_that_did_not_get_through_is_unknown(
     text = fixture("probe/delivered.txt")
     assert last in text
     result = run_of(text.replace(last, "")).results[-1]
-    assert (result.outcome, result.text) == (Outcome.UNKNOWN, "not sent: one before it did not get through")
+    assert (result.outcome, result.text) == (ProbeOutcome.UNKNOWN, "not sent: one before it did not get through")
 
 
 def test_what_an_mta_says_is_one_line():
@@ -155,7 +155,7 @@ def test_counters_are_read_around_the_mails_in_one_command(monkeypatch):
         {"invalid": 72, "drop": 0},
         {"TCPFastOpenActive": 0, "TCPFastOpenBlackhole": 1},
     )
-    assert [result.outcome for result in run.results] == [Outcome.FAILED] * 2
+    assert [result.outcome for result in run.results] == [ProbeOutcome.FAILED] * 2
     assert run.source.name == "sending"
     assert agent.asked == [("probe@world.test", "r1", 1, False)], "an MTA waits for whole seconds, at least one"
 

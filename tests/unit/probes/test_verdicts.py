@@ -10,7 +10,7 @@ from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult, InboundStage
 from mxlib.probes import verdicts as probe
-from mxlib.probes.outbound import OutboundRun, Outcome
+from mxlib.probes.outbound import OutboundRun, ProbeOutcome
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.facts import NOW, ShellHost
 from tests.unit.support.sent_mails import SECTION, V4, V6, recorded
@@ -56,7 +56,7 @@ def test_what_hints_kept_from_being_tried_is_unknown(monkeypatch):
 
 def test_what_hints_kept_from_being_tried_is_insisted_on_when_asked(monkeypatch):
     first = recorded("untried-bounce")
-    untried = {result.mail.probe for result in first.results if result.outcome is Outcome.UNTRIED}
+    untried = {result.mail.probe for result in first.results if result.outcome is ProbeOutcome.UNTRIED}
     assert untried
     sent = sending(monkeypatch, first, recorded("delivered"))
     verdicts = probe.outbound(Mute(), SECTION, "r1", insist=True)

@@ -9,7 +9,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts import grub, kernel
 from mxlib.facts import proven_kernels as proven
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
-from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.reboot import kernel_choice as choice
 
 
@@ -50,7 +50,7 @@ KERNELS = [installed("6.1.0-55", "6.1.160-1"), installed("6.1.0-56", "6.1.170-3"
 
 def proof(release, host="mx1001", version=None):
     known = {one.release: one.version for one in KERNELS}
-    return Proof(
+    return ProvenKernel(
         release, host, "2026-11-21T00:55:00+00:00", "run-1", known.get(release, "") if version is None else version
     )
 

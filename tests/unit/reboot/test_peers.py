@@ -7,7 +7,7 @@ import pytest
 
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
-from mxlib.model.state import Mta, Ports
+from mxlib.model.state import MtaState, Ports
 from mxlib.mta.find import find
 from mxlib.reboot import peers
 
@@ -48,7 +48,7 @@ def asked(
     return verdict, pauses
 
 
-SERVES = SimpleNamespace(ports=Ports.OPEN, mta=Mta.SERVING)
+SERVES = SimpleNamespace(ports=Ports.OPEN, mta=MtaState.SERVING)
 SLOW = HostUnreachableError("mx1001: no session: timed out during banner exchange")
 
 
@@ -69,12 +69,12 @@ def test_two_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_says_stands_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    verdict, pauses = asked(monkeypatch, SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING))
+    verdict, pauses = asked(monkeypatch, SimpleNamespace(ports=Ports.CLOSED, mta=MtaState.SERVING))
     assert (verdict.status, pauses) == (Status.FAILED, [])
 
 
 def test_its_ports_are_those_that_the_site_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = SimpleNamespace(ports=Ports.CLOSED, mta=Mta.SERVING)
+    closed = SimpleNamespace(ports=Ports.CLOSED, mta=MtaState.SERVING)
     verdict, _ = asked(monkeypatch, closed, ports=Ports.PARTLY)
     assert verdict.why == "mx1001: ports partly, MTA serving"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
-from mxlib.model.state import Do, End, Mta, Pool, Ports, Slot, State, Step, Waited
+from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
 from mxlib.reboot import plan
 from mxlib.reboot.plan import decide, truthful
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
@@ -343,8 +343,8 @@ def happen(mx, what):
         (view(), Pool.UNKNOWN, False),
         (view(ports=Ports.PARTLY), Pool.IN, False),
         (view(ports=Ports.CLOSED), Pool.NONE, False),
-        (view(mta=Mta.OTHER), Pool.IN, False),
-        (view(mta=Mta.HELD), Pool.NONE, False),
+        (view(mta=MtaState.OTHER), Pool.IN, False),
+        (view(mta=MtaState.HELD), Pool.NONE, False),
         (None, Pool.IN, False),
     ],
 )
@@ -550,14 +550,14 @@ def proven_out(**changes):
     """The target's boot, behind closed ports."""
     boots = (Boot("boot-0", NEW.release, "b1", NEW.release),)
     return replace(claimed_record(), boots=boots, **changes), view(
-        boot="b1", kernel=NEW.release, ports=Ports.CLOSED, mta=Mta.HELD, saved=OLD.entry
+        boot="b1", kernel=NEW.release, ports=Ports.CLOSED, mta=MtaState.HELD, saved=OLD.entry
     )
 
 
 def ends():
     record, host = proven_out()
     spent = replace(record, boots=tuple(Boot(f"b{n - 1}", NEW.release, f"b{n}", "6.1.0-57") for n in range(2, 5)))
-    other = view(boot="b4", kernel="6.1.0-57", ports=Ports.CLOSED, mta=Mta.HELD, saved=OLD.entry)
+    other = view(boot="b4", kernel="6.1.0-57", ports=Ports.CLOSED, mta=MtaState.HELD, saved=OLD.entry)
     awaited = replace(record, boots=(Boot("boot-0", NEW.release),))
     elsewhere = "with 6.1.0-57, once that is verified, sre.mail.pool-mx returns it to service"
     stay = replace(claimed_record(), stay=True)
@@ -638,7 +638,7 @@ def test_only_a_kernel_that_runs_as_it_lies_on_the_disk_and_serves_is_there_alre
     there = State(None, view(), Pool.IN, Slot.FREE)
     wanted = Goal(OLD.release)
     assert decide(wanted, there).outcome is Outcome.DONE
-    for other in (view(replaced=True), view(kernel=NEW.release), view(mta=Mta.HELD)):
+    for other in (view(replaced=True), view(kernel=NEW.release), view(mta=MtaState.HELD)):
         assert decide(wanted, replace(there, host=other)) == Do(Step.GUARD)
     assert decide(Goal(OLD.release, level=Level.COLD), there) == Do(Step.GUARD)
     assert decide(Goal(), there) == Do(Step.GUARD)
@@ -667,7 +667,7 @@ def test_the_way_out_of_service_hurts_nobody_in_its_order():
     assert decide(FORWARD, closed) == Do(Step.DRAIN)
     drained = replace(closed, record=replace(closed.record, drained="boot-0"))
     assert decide(FORWARD, drained) == Do(Step.HOLD)
-    held = replace(drained, host=replace(closed.host, mta=Mta.HELD))
+    held = replace(drained, host=replace(closed.host, mta=MtaState.HELD))
     assert decide(FORWARD, held) == Do(Step.LEDGER)
     written = replace(held, record=replace(held.record, ledger="boot-0"))
     assert decide(FORWARD, written) == Do(Step.ENTRIES)
@@ -683,7 +683,7 @@ def test_a_verified_boot_returns_to_service_step_by_step():
     state = taken(replace(record, silences=("s",)), replace(host, puppet_off=True))
     seen = []
     for change in (
-        {"host": {"saved": NEW.entry}}, {"host": {"mta": Mta.SERVING}}, {"host": {"ports": Ports.OPEN}},
+        {"host": {"saved": NEW.entry}}, {"host": {"mta": MtaState.SERVING}}, {"host": {"ports": Ports.OPEN}},
         {"pool": Pool.IN}, {"record": {"soak": GOOD}}, {"host": {"puppet_off": False}}, {"silences": ()}, {},
     ):  # fmt: skip
         seen.append(decide(FORWARD, state).step)

@@ -13,7 +13,7 @@ from mxlib.facts.grub import GrubEntry, GrubFacts, MenuItem
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.section import SectionOutput
 from mxlib.model.on_host import Kept
-from mxlib.model.state import Mta, Ports, Slot
+from mxlib.model.state import MtaState, Ports, Slot
 from mxlib.mta.standing import Standing
 from mxlib.reboot import readiness
 from mxlib.reboot.readiness import Busy, busy
@@ -49,7 +49,7 @@ def test_a_host_that_serves_and_that_nobody_has_taken_out_is_ready() -> None:
         (stands(record=RECORD), Ports.OPEN, "record", "taken out by run run-1 (op@cumin1001 since now): because"),
         (stands(), Ports.PARTLY, "ports", "mail ports are partly by a table that no run owns"),
         (
-            stands(mta=Mta.OTHER, mta_unit="failed", listeners=0, masked=True),
+            stands(mta=MtaState.OTHER, mta_unit="failed", listeners=0, masked=True),
             Ports.OPEN,
             "mta",
             "the MTA is not serving: its unit is failed, 0 sockets listen on port 25, masked: True",

@@ -21,7 +21,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import DIRECTORY, FENCED, Basis, Kept
-from mxlib.model.state import Mta, Ports, View
+from mxlib.model.state import MtaState, Ports, View
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot import world as module
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
@@ -170,6 +170,6 @@ def test_what_is_done_elsewhere_is_done_only_where_the_host_is_as_it_was_seen(ho
 @pytest.mark.parametrize(("closed", "ports"), [((25, 465, 587), Ports.CLOSED), ((25,), Ports.PARTLY)])
 def test_the_ports_are_closed_where_all_are_that_the_site_names(host, closed, ports):
     run = replace(world(host), site=SimpleNamespace(ports=(25, 465, 587)))
-    seen = View("b", "k", Ports.CLOSED, Mta.HELD, "", "", False)
+    seen = View("b", "k", Ports.CLOSED, MtaState.HELD, "", "", False)
     depool = DepoolFacts(None, Kept(), 0, persisted=True, traces=True, closed_ports=closed)
     assert run.view(SimpleNamespace(view=seen, depool=depool)).ports is ports

@@ -11,7 +11,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.config.probes import OutboundProbe
 from mxlib.mta.backlog import Hint
 from mxlib.mta.find import find
-from mxlib.probes.outbound import Outcome
+from mxlib.probes.outbound import ProbeOutcome
 from mxlib.remedies import clear_hints
 from mxlib.remedies.bounds import Order
 from tests.unit.support.facts import NOW
@@ -35,7 +35,7 @@ def test_only_the_hints_of_what_was_proven_are_cleared(monkeypatch: pytest.Monke
         hint("recipient", address="joe@provider.test", domain="provider.test"),
         hint("other route", domain="other.test"),
     )
-    result = SimpleNamespace(outcome=Outcome.DELIVERED, remote="2001:db8:51::10")
+    result = SimpleNamespace(outcome=ProbeOutcome.DELIVERED, remote="2001:db8:51::10")
     monkeypatch.setattr(clear_hints, "send", lambda *_, **__: SimpleNamespace(results=[result]))
     monkeypatch.setattr(clear_hints, "read_facts", lambda *_: SimpleNamespace(get=lambda _: known))
     asked: list[str] = []
@@ -49,8 +49,8 @@ def test_only_the_hints_of_what_was_proven_are_cleared(monkeypatch: pytest.Monke
 
 def test_what_was_not_proven_keeps_its_hints(monkeypatch: pytest.MonkeyPatch) -> None:
     results = [
-        SimpleNamespace(outcome=Outcome.DELIVERED, remote="2001:db8:51::10"),
-        SimpleNamespace(outcome=Outcome.FAILED, remote="", text="connection\nrefused"),
+        SimpleNamespace(outcome=ProbeOutcome.DELIVERED, remote="2001:db8:51::10"),
+        SimpleNamespace(outcome=ProbeOutcome.FAILED, remote="", text="connection\nrefused"),
     ]
     monkeypatch.setattr(clear_hints, "send", lambda *_, **__: SimpleNamespace(results=results))
     acts: list[str] = []
@@ -61,7 +61,7 @@ def test_what_was_not_proven_keeps_its_hints(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_without_hints_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = SimpleNamespace(outcome=Outcome.DELIVERED, remote="2001:db8:51::10")
+    result = SimpleNamespace(outcome=ProbeOutcome.DELIVERED, remote="2001:db8:51::10")
     sent: list[Any] = []
 
     def send(_mta: Any, _host: Any, mails: Any, *_: Any, force: bool) -> Any:

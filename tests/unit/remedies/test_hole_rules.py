@@ -18,9 +18,9 @@ def ruleset(name: str) -> firewall.FirewallFacts:
 
 
 def test_it_goes_into_the_ruleset_that_drops() -> None:
-    assert hole_rules.places(ruleset(FERM), 6) == (hole_rules.Place("ip6tables-legacy", "ip6 filter", "INPUT"),)
-    assert hole_rules.places(ruleset(FERM), 4) == (hole_rules.Place("iptables-legacy", "ip filter", "INPUT"),)
-    assert hole_rules.places(ruleset(NFTABLES), 6) == (hole_rules.Place("nft", "inet filter", "input"),)
+    assert hole_rules.places(ruleset(FERM), 6) == (hole_rules.DroppingChain("ip6tables-legacy", "ip6 filter", "INPUT"),)
+    assert hole_rules.places(ruleset(FERM), 4) == (hole_rules.DroppingChain("iptables-legacy", "ip filter", "INPUT"),)
+    assert hole_rules.places(ruleset(NFTABLES), 6) == (hole_rules.DroppingChain("nft", "inet filter", "input"),)
 
 
 def test_a_chain_with_a_name_that_is_no_name_is_left_alone() -> None:

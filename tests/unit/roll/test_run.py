@@ -8,7 +8,7 @@ import pytest
 from mxlib.base.windows import closing, parse_all
 from mxlib.model.outcome import Outcome
 from mxlib.roll.run import Limits
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import RollGoal
 from tests.unit.support.roll_world import NEW, OLD, Clock, DiedError, Fleet, Lines, Mx, World, roll, small
 
@@ -129,9 +129,10 @@ def test_at_the_windows_end_it_pauses_between_hosts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proof", "end"), [(Proof.FAILED, Outcome.UNPROVEN), (Proof.SHORT, Outcome.UNPROVEN), (Proof.WAIT, Outcome.PAUSED)]
+    ("proof", "end"),
+    [(SoakState.FAILED, Outcome.UNPROVEN), (SoakState.SHORT, Outcome.UNPROVEN), (SoakState.WAIT, Outcome.PAUSED)],
 )
-def test_a_soak_without_proof_stops_it(proof: Proof, end: Outcome) -> None:
+def test_a_soak_without_proof_stops_it(proof: SoakState, end: Outcome) -> None:
     world = small()
     assert roll(world, fleet=Fleet(world, soak=proof)).execute().end is end
     assert len(world.taken) == 1
@@ -220,7 +221,7 @@ class Year:
         world.fate = dict.fromkeys(world.mxs, self.fate)
         foreign = {one.name: one.kernel for one in world.mxs.values() if one.out_by in ("alice", "bob")}
         goal = RollGoal(self.kernel, min_in_service=30, max_failed=self.rng.choice([0, 0, 0, 1]))
-        proof = lambda: Proof.PASSED if self.rng.random() < 0.95 else Proof.SHORT  # noqa: E731 a fate in one line
+        proof = lambda: SoakState.PASSED if self.rng.random() < 0.95 else SoakState.SHORT  # noqa: E731 a fate in one line
         fleet = Fleet(world, kernel=self.kernel, soak=proof, die=self.die)
         begun = len(world.taken)
         before = {name: one.kernel for name, one in world.mxs.items()}

@@ -8,34 +8,34 @@ from hypothesis import strategies as st
 
 from mxlib.config.roll import RollSoak
 from mxlib.mta.event import Cause
-from mxlib.roll.soak import Proof, Watched, growth, judge, so_far
+from mxlib.roll.soak import SoakState, Watched, growth, judge, so_far
 
 LIMITS = RollSoak(seconds=100, limit=300, deliveries=3, growth=5, errors=2, every=10)
 WELL = Watched(120, 5, {"mx1": [3, 2, 4, 3]})
 
 
 def test_proof_takes_time_deliveries_and_a_flat_queue() -> None:
-    assert judge(WELL, LIMITS)[0] is Proof.PASSED
-    assert judge(dataclasses.replace(WELL, seconds=50), LIMITS)[0] is Proof.WAIT
-    assert judge(dataclasses.replace(WELL, delivered=2), LIMITS)[0] is Proof.WAIT
-    assert judge(dataclasses.replace(WELL, queues={"mx1": [1, 1, 9, 9]}), LIMITS)[0] is Proof.WAIT
-    assert judge(dataclasses.replace(WELL, alerts="MailQueueHigh fires"), LIMITS)[0] is Proof.WAIT
-    assert judge(dataclasses.replace(WELL, unread="mx1: no session"), LIMITS)[0] is Proof.WAIT
+    assert judge(WELL, LIMITS)[0] is SoakState.PASSED
+    assert judge(dataclasses.replace(WELL, seconds=50), LIMITS)[0] is SoakState.WAIT
+    assert judge(dataclasses.replace(WELL, delivered=2), LIMITS)[0] is SoakState.WAIT
+    assert judge(dataclasses.replace(WELL, queues={"mx1": [1, 1, 9, 9]}), LIMITS)[0] is SoakState.WAIT
+    assert judge(dataclasses.replace(WELL, alerts="MailQueueHigh fires"), LIMITS)[0] is SoakState.WAIT
+    assert judge(dataclasses.replace(WELL, unread="mx1: no session"), LIMITS)[0] is SoakState.WAIT
 
 
 def test_the_bound_ends_the_wait_without_proof() -> None:
     proof, why = judge(dataclasses.replace(WELL, seconds=300, delivered=2), LIMITS)
-    assert (proof, "2 of 3 real deliveries" in why) == (Proof.SHORT, True)
+    assert (proof, "2 of 3 real deliveries" in why) == (SoakState.SHORT, True)
 
 
 @pytest.mark.parametrize(
     ("causes", "known", "proof"),
     [
-        ({Cause.TIMEOUT_AFTER_DATA: 1}, set(), Proof.FAILED),
-        ({Cause.REMOTE_4XX: 2}, set(), Proof.PASSED),
-        ({Cause.REMOTE_4XX: 3}, set(), Proof.FAILED),
-        ({Cause.REMOTE_4XX: 3}, {Cause.REMOTE_4XX}, Proof.PASSED),
-        ({Cause.UNTRIED: 30}, set(), Proof.PASSED),
+        ({Cause.TIMEOUT_AFTER_DATA: 1}, set(), SoakState.FAILED),
+        ({Cause.REMOTE_4XX: 2}, set(), SoakState.PASSED),
+        ({Cause.REMOTE_4XX: 3}, set(), SoakState.FAILED),
+        ({Cause.REMOTE_4XX: 3}, {Cause.REMOTE_4XX}, SoakState.PASSED),
+        ({Cause.UNTRIED: 30}, set(), SoakState.PASSED),
     ],
 )
 def test_a_new_class_of_error_stops_it(causes, known, proof) -> None:

@@ -6,7 +6,7 @@ from mxlib.mta.event import Cause, LogGrowth
 from mxlib.mta.exim import maillog, queue
 from mxlib.mta.exim.adapter import ADAPTER
 from mxlib.mta.exim.logline import parse_lines
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.watch import Tally, Watch
 from tests.unit.support import facts as facts_support
 from tests.unit.support.fakes import FakeClock, Tell
@@ -77,7 +77,7 @@ def deliveries(count: int) -> str:
 def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(2), deliveries(2)])
     proof, why = world.run()
-    assert (proof, world.clock.seconds) == (Proof.PASSED, 100)
+    assert (proof, world.clock.seconds) == (SoakState.PASSED, 100)
     assert "4 real deliveries" in why
     (first, begun), *_, (last, nearly) = world.tell.shown
     assert first.startswith("soak: 2 real deliveries in 0.0 s")
@@ -87,25 +87,25 @@ def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
 
 def test_it_ends_at_once_when_large_mail_stalls(monkeypatch) -> None:
     world = World(monkeypatch, ["", LOG])
-    assert world.run()[0] is Proof.FAILED
+    assert world.run()[0] is SoakState.FAILED
     assert world.clock.seconds == LIMITS.every
 
 
 def test_what_the_other_mx_has_too_is_not_this_kernels_doing(monkeypatch) -> None:
     world = World(monkeypatch, [LOG, deliveries(3)])
     world.recent = LOG.splitlines()[-1] + "\n"
-    assert world.run()[0] is Proof.PASSED
+    assert world.run()[0] is SoakState.PASSED
 
 
 def test_a_host_that_cannot_be_read_proves_nothing(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5), *[None] * 40])
     proof, why = world.run()
-    assert (proof, "no session" in why) == (Proof.SHORT, True)
+    assert (proof, "no session" in why) == (SoakState.SHORT, True)
 
 
 def test_it_breaks_off_where_the_window_closes(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5)])
-    assert world.run(limit=60)[0] is Proof.WAIT
+    assert world.run(limit=60)[0] is SoakState.WAIT
     assert world.clock.seconds == 60
 
 
@@ -119,36 +119,37 @@ def test_each_look_reads_on_where_the_last_one_ended(monkeypatch) -> None:
 def test_the_hosts_count_together(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(2), deliveries(1)])
     world.hosts = ("mx2", "mx3")
-    assert world.run() == (Proof.PASSED, "3 real deliveries in 1 min 40 s, queue flat, no new class of error")
+    assert world.run() == (SoakState.PASSED, "3 real deliveries in 1 min 40 s, queue flat, no new class of error")
 
 
 def test_a_queue_that_grows_all_the_time_is_no_proof(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5)])
     world.grows = 0.5
     proof, why = world.run()
-    assert (proof, "the queue of mx2 has grown by" in why) == (Proof.SHORT, True)
+    assert (proof, "the queue of mx2 has grown by" in why) == (SoakState.SHORT, True)
 
 
 def test_a_log_with_lines_that_are_lost_is_no_proof(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5)])
     world.lost = True
     proof, why = world.run()
-    assert (proof, "lines of its log are lost" in why) == (Proof.SHORT, True)
+    assert (proof, "lines of its log are lost" in why) == (SoakState.SHORT, True)
 
 
 def test_an_alert_that_ends_in_time_is_waited_for(monkeypatch) -> None:
     world = World(monkeypatch, [deliveries(5)])
-    assert world.run(alerts=lambda: "MxDown fires" if world.clock.seconds < 200 else "")[0] is Proof.PASSED
+    assert world.run(alerts=lambda: "MxDown fires" if world.clock.seconds < 200 else "")[0] is SoakState.PASSED
     assert world.clock.seconds == 200
     world = World(monkeypatch, [deliveries(5)])
-    assert world.run(alerts=lambda: "MxDown fires") == (Proof.SHORT, "after 5 min 0 s: MxDown fires")
+    assert world.run(alerts=lambda: "MxDown fires") == (SoakState.SHORT, "after 5 min 0 s: MxDown fires")
 
 
 def test_another_mx_that_cannot_be_asked_excuses_no_error(monkeypatch) -> None:
     world = World(monkeypatch, [LOG])
     world.recent = None
-    assert world.run()[0] is Proof.FAILED
+    assert world.run()[0] is SoakState.FAILED
     world = World(monkeypatch, [LOG, deliveries(3)])
     world.recent = None
-    assert world.run(before=frozenset({Cause.TIMEOUT_AFTER_DATA}))[0] is Proof.PASSED, "it was there before the roll"
-
+    assert world.run(before=frozenset({Cause.TIMEOUT_AFTER_DATA}))[0] is SoakState.PASSED, (
+        "it was there before the roll"
+    )

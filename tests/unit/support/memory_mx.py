@@ -8,7 +8,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.on_host import Kept
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Judgement, Kernel, Level, Prior, Record
-from mxlib.model.state import End, Mta, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.reboot.plan import decide
 
 OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")
@@ -111,7 +111,11 @@ class MemoryMx:
         else:
             ports = Ports.PARTLY if self.loaded or self.persisted else Ports.OPEN
         mta = (
-            Mta.HELD if self.held and not self.running else Mta.SERVING if self.running and not self.held else Mta.OTHER
+            MtaState.HELD
+            if self.held and not self.running
+            else MtaState.SERVING
+            if self.running and not self.held
+            else MtaState.OTHER
         )
         return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
 

@@ -10,7 +10,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.protocols.operator import Share
 from mxlib.roll.protocols import HostEnd
 from mxlib.roll.run import Limits, Roll
-from mxlib.roll.soak import Proof
+from mxlib.roll.soak import SoakState
 from mxlib.roll.state import RollGoal, Seen, Stand
 
 OLD, NEW = "6.1.0-55", "6.1.0-56"
@@ -89,7 +89,7 @@ class World:
 class Fleet:
     """What one process sees of the world."""
 
-    def __init__(self, world, kernel=NEW, soak=Proof.PASSED, die=None):
+    def __init__(self, world, kernel=NEW, soak=SoakState.PASSED, die=None):
         self.world, self.kernel, self.proof, self.die = world, kernel, soak, die or (lambda what: None)
 
     def look(self):
@@ -148,7 +148,7 @@ class Fleet:
     def soak(self, hosts, limit_s):
         self.world.clock.sleep(600.0)
         if limit_s is not None and limit_s < 600.0:
-            return Proof.WAIT, "not enough yet"
+            return SoakState.WAIT, "not enough yet"
         return (self.proof() if callable(self.proof) else self.proof), "as fate has it"
 
 

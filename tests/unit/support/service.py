@@ -7,7 +7,7 @@ from datetime import timedelta
 from mxlib.base.verdict import Status
 from mxlib.commands.last_verification import Verified
 from mxlib.config.load import parse
-from mxlib.facts.proven_kernels import Proof
+from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.facts.section import SectionOutput
 from tests.unit.support import healthy
 from tests.unit.support.healthy import STANDING
@@ -44,7 +44,7 @@ def answer(name=healthy.NFTABLES, proofs=(), listeners=2, **changed):
 
 
 def proof(host=ONE, release=KERNEL, version=BUILD):
-    return Proof(release, host, "2026-11-20T01:12:00+00:00", "20261120T005500Z-0a1b2c", version)
+    return ProvenKernel(release, host, "2026-11-20T01:12:00+00:00", "20261120T005500Z-0a1b2c", version)
 
 
 def last(status=Status.OK, age=600, bad=()):

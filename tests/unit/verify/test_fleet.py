@@ -7,27 +7,27 @@ from mxlib.base.verdict import Status
 from mxlib.checks import disk
 from mxlib.checks.check import Outside, failed
 from mxlib.verify.fleet import compare, peers_of, verify_hosts
-from mxlib.verify.request import Request
+from mxlib.verify.request import VerificationScope
 from tests.unit.support.verifying import MX1, MX2, MX3, POLICY, PROBES, Recorded, found_on, report, verdict
 
 
 def test_all_checks_take_one_round_trip():
     host = Recorded()
-    (found,) = verify_hosts([host], Request(POLICY))
+    (found,) = verify_hosts([host], VerificationScope(POLICY))
     assert host.asked == 1
     assert found.status is Status.OK, [v.why for v in found.verdicts if not v.passed]
-    assert {one.check for one in found.verdicts} == set(Request(POLICY).names)
+    assert {one.check for one in found.verdicts} == set(VerificationScope(POLICY).names)
     assert len(found.verdicts) == 18
 
 
 def test_a_host_that_cannot_be_reached_is_unknown(world):
-    (found,) = verify_hosts([Recorded(error=HostUnreachableError("no session"))], Request(POLICY))
+    (found,) = verify_hosts([Recorded(error=HostUnreachableError("no session"))], VerificationScope(POLICY))
     assert {one.status for one in found.verdicts} == {Status.UNKNOWN}
     assert "no session" in found.verdicts[0].why
 
 
 def test_everything_that_was_asked_for_has_one_verdict(world):
-    request = Request(POLICY, probes=PROBES)
+    request = VerificationScope(POLICY, probes=PROBES)
     for found in verify_hosts([Recorded(), Recorded(MX2, "mx2001")], request):
         assert sorted(one.check for one in found.verdicts) == sorted(request.names)
 
@@ -35,7 +35,9 @@ def test_everything_that_was_asked_for_has_one_verdict(world):
 def test_how_many_have_answered_and_who_is_waited_for_is_shown(world):
     shown = []
     hosts = [Recorded(), Recorded(MX2, "mx2001")]
-    verify_hosts(hosts, Request(POLICY, probes=PROBES), (), lambda text, share: shown.append((text, share.done)))
+    verify_hosts(
+        hosts, VerificationScope(POLICY, probes=PROBES), (), lambda text, share: shown.append((text, share.done))
+    )
     assert [done for _text, done in shown] == [0, 1, 2, 3, 4]
     assert shown[0][0] == f"verify: 0 of 4 answers, waiting for {MX1}, {MX2}, sessions with {MX1}, sessions with {MX2}"
     assert shown[-1][0] == "verify: 4 of 4 answers"
@@ -43,30 +45,30 @@ def test_how_many_have_answered_and_who_is_waited_for_is_shown(world):
 
 def test_facts_and_sessions_with_others_take_one_round_trip(world):
     one, other = Recorded(), Recorded(MX2, "mx2001")
-    first, second = verify_hosts([one, other], Request(POLICY, probes=PROBES))
+    first, second = verify_hosts([one, other], VerificationScope(POLICY, probes=PROBES))
     assert (one.asked, other.asked) == (1, 1)
     assert found_on(first, "inbound-peers").passed
     assert MX1 in found_on(second, "inbound-peers").why
 
 
 def test_only_what_was_asked_for_is_sent_and_read(world):
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, only=("outbound-lists", "disk")))
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES, only=("outbound-lists", "disk")))
     assert [one.check for one in found.verdicts] == ["disk", "outbound-lists"]
     assert world.mails == [(MX1, ["lists"], "verify")]
     assert world.sessions == []
-    (skipped,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, skip=("certificate", "queue")))
+    (skipped,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES, skip=("certificate", "queue")))
     assert not {"certificate", "queue"} & {one.check for one in skipped.verdicts}
 
 
 def test_the_counters_alone_can_be_asked_for(world):
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES, only=("fastopen-growth",)))
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES, only=("fastopen-growth",)))
     assert [one.check for one in found.verdicts] == ["fastopen-growth"]
     assert world.mails == [(MX1, ["provider", "lists"], "verify")]
 
 
 def test_a_neighbour_asks_and_is_no_report_of_its_own(world):
     neighbour = Recorded(MX2, "mx2001")
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [neighbour])
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [neighbour])
     assert found.host == MX1
     assert neighbour.asked == 1
     assert found_on(found, "inbound-peers").passed
@@ -74,7 +76,9 @@ def test_a_neighbour_asks_and_is_no_report_of_its_own(world):
 
 
 def test_a_peer_that_is_refused_is_reported_with_what_the_management_host_heard(world):
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001", hears="550")])
+    (found,) = verify_hosts(
+        [Recorded()], VerificationScope(POLICY, probes=PROBES), [Recorded(MX2, "mx2001", hears="550")]
+    )
     told = found_on(found, "inbound-peers")
     assert told.status is Status.FAILED
     assert "from mx2001.lab.test over IPv4" in told.why
@@ -83,14 +87,14 @@ def test_a_peer_that_is_refused_is_reported_with_what_the_management_host_heard(
 
 def test_a_peer_that_cannot_ask_proves_nothing(world):
     dead = Recorded(MX2, "mx2001", HostUnreachableError("no session"))
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [dead])
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [dead])
     assert found_on(found, "inbound-peers").status is Status.UNKNOWN
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [dead, Recorded(MX3, "mx2001")])
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [dead, Recorded(MX3, "mx2001")])
     assert found_on(found, "inbound-peers").passed
 
 
 def test_without_another_mx_there_is_nothing_to_compare(world):
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES))
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES))
     assert found_on(found, "inbound-peers").passed
     assert "no other MX" in found_on(found, "same-answers").why
 
@@ -105,7 +109,7 @@ def test_without_another_mx_there_is_nothing_to_compare(world):
 )
 def test_the_odd_answer_is_named(world, codes, wrong):
     world.codes = {name: {"new-queue@lab.test": code} for name, code in codes.items()}
-    reports = verify_hosts([Recorded(name) for name in codes], Request(POLICY, probes=PROBES))
+    reports = verify_hosts([Recorded(name) for name in codes], VerificationScope(POLICY, probes=PROBES))
     told = {report.host: found_on(report, "same-answers") for report in reports}
     assert {name for name, one in told.items() if one.status is Status.FAILED} == wrong
     assert all("new-queue@lab.test: " in told[name].why for name in wrong)
@@ -113,13 +117,13 @@ def test_the_odd_answer_is_named(world, codes, wrong):
 
 def test_where_the_site_says_what_is_right_only_the_wrong_one_is_named(world):
     world.codes = {MX1: {"user1@lab.test": 250}, MX2: {"user1@lab.test": 550}}
-    reports = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], Request(POLICY, probes=PROBES))
+    reports = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], VerificationScope(POLICY, probes=PROBES))
     assert [report.host for report in reports if not found_on(report, "same-answers").passed] == [MX2]
 
 
 def test_an_mx_that_answers_nothing_cannot_be_compared(world):
     world.codes = {MX1: {}}
-    first, second = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], Request(POLICY, probes=PROBES))
+    first, second = verify_hosts([Recorded(), Recorded(MX2, "mx2001")], VerificationScope(POLICY, probes=PROBES))
     assert {found_on(first, "same-answers").status, found_on(second, "same-answers").status} == {Status.UNKNOWN}
 
 
@@ -134,7 +138,7 @@ def test_a_budget_that_is_used_up_is_unknown(world):
     def reserve(host, mails):
         return {"lists": "the budget is 3"} if host == MX1 else {one.name: "no budget" for one in mails}
 
-    request = Request(POLICY, probes=PROBES, reserve=reserve)
+    request = VerificationScope(POLICY, probes=PROBES, reserve=reserve)
     reports = {one.host: one for one in verify_hosts([Recorded(), Recorded(MX2, "mx2001")], request)}
     assert world.mails == [(MX1, ["provider"], "verify")]
     assert (found_on(reports[MX1], "outbound-lists").status, found_on(reports[MX1], "outbound-lists").why) == (
@@ -152,7 +156,7 @@ def test_a_check_from_outside(world):
         return failed("the hypervisor says so", "a line")
 
     outside = Outside("hypervisor", "asks it", (disk.source(POLICY),), judge)
-    request = Request(POLICY, outside=(outside,), only=("hypervisor",))
+    request = VerificationScope(POLICY, outside=(outside,), only=("hypervisor",))
     (found,) = verify_hosts([Recorded()], request)
     assert [(one.check, one.status, one.why) for one in found.verdicts] == [
         ("hypervisor", Status.FAILED, "the hypervisor says so")
@@ -165,7 +169,7 @@ def test_a_check_from_outside(world):
 
 def test_hosts_are_listed_worst_first():
     hosts = [Recorded("mx1001.lab.test"), Recorded("mx2001.lab.test", "mx2001", HostUnreachableError("no session"))]
-    found = verify_hosts(hosts, Request(POLICY))
+    found = verify_hosts(hosts, VerificationScope(POLICY))
     assert [(one.host, one.status) for one in found] == [
         ("mx2001.lab.test", Status.UNKNOWN),
         ("mx1001.lab.test", Status.OK),
@@ -187,9 +191,9 @@ def test_a_control_separates_the_world_from_the_host():
 
 def test_what_fails_on_one_host_is_repeated_on_a_neighbour(world):
     world.failing = {(MX1, "provider")}
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
     assert world.mails == [(MX1, ["provider", "lists"], "verify"), (MX2, ["provider"], "verify")]
     assert "THIS HOST is at fault, it passes on mx2001.lab.test" in found_on(found, "outbound-provider").why
     world.failing.add((MX2, "provider"))
-    (found,) = verify_hosts([Recorded()], Request(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
     assert "REMOTE END" in found_on(found, "outbound-provider").why

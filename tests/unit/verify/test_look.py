@@ -10,7 +10,7 @@ from mxlib.checks.check import Outside, ok
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import InboundStage
 from mxlib.verify.look import look, outbound
-from mxlib.verify.request import Request
+from mxlib.verify.request import VerificationScope
 from tests.unit.support.facts import NOW
 from tests.unit.support.verifying import MX1, MX2, POLICY, PROBES, Recorded
 
@@ -32,7 +32,7 @@ class Garbled(Recorded):
 
 def test_a_host_is_judged_and_says_what_it_heard_of_others():
     host = Recorded()
-    seen = look(host, Request(POLICY, probes=PROBES, only=("disk",)), [MX2])
+    seen = look(host, VerificationScope(POLICY, probes=PROBES, only=("disk",)), [MX2])
     assert host.asked == 1
     assert [(one.check, one.status) for one in seen.verdicts] == [("disk", Status.OK)]
     assert {(one.host, one.family) for one in seen.sessions} == {(MX2, 4), (MX2, 6)}
@@ -44,20 +44,20 @@ def test_a_host_is_judged_and_says_what_it_heard_of_others():
 def test_a_host_that_only_asks_others_is_not_judged_and_sends_nothing(world):
     host = Recorded()
     outside = Outside("hypervisor", "asks it", (disk.source(POLICY),), lambda *_: ok("well"))
-    seen = look(host, Request(POLICY, probes=PROBES, outside=(outside,)), [MX2], verified=False)
+    seen = look(host, VerificationScope(POLICY, probes=PROBES, outside=(outside,)), [MX2], verified=False)
     assert (seen.verdicts, world.mails, host.asked) == ((), [], 1)
     assert len(seen.sessions) == 2
 
 
 def test_where_nothing_is_to_be_read_the_host_is_not_asked():
     host = Recorded(error=GONE)
-    seen = look(host, Request(POLICY, only=("outbound-provider",)))
+    seen = look(host, VerificationScope(POLICY, only=("outbound-provider",)))
     assert (host.asked, seen.verdicts, seen.facts) == (0, (), None)
     assert seen.answered, "nobody asked it"
 
 
 def test_a_host_that_does_not_answer_is_unknown_and_its_mails_are_tried_all_the_same(world):
-    request = Request(POLICY, probes=PROBES, only=("disk", "outbound-lists"))
+    request = VerificationScope(POLICY, probes=PROBES, only=("disk", "outbound-lists"))
     seen = look(Recorded(error=GONE), request, [MX2])
     assert by_name(seen.verdicts)["disk"] == (Status.UNKNOWN, "not asked: no session with it")
     assert world.mails == [(MX1, ["lists"], "verify")]
@@ -66,14 +66,14 @@ def test_a_host_that_does_not_answer_is_unknown_and_its_mails_are_tried_all_the_
 
 
 def test_sessions_that_are_cut_short_silence_the_peer_and_not_the_host():
-    seen = look(Garbled(), Request(POLICY, probes=PROBES, only=("clock",)), [MX2])
+    seen = look(Garbled(), VerificationScope(POLICY, probes=PROBES, only=("clock",)), [MX2])
     assert "cut short" in seen.silent
     assert seen.sessions == ()
 
 
 def test_how_long_it_took():
     times = iter((NOW, NOW + timedelta(seconds=2.5)))
-    seen = look(Recorded(), Request(POLICY, only=("disk",)), now=lambda: next(times))
+    seen = look(Recorded(), VerificationScope(POLICY, only=("disk",)), now=lambda: next(times))
     assert (seen.when, seen.seconds) == (NOW, 2.5)
 
 
@@ -81,13 +81,13 @@ def test_how_long_it_took():
 
 
 def test_one_counter_takes_all_the_mails(world):
-    found = outbound(Recorded(), PROBES, Request(POLICY, probes=PROBES, only=("conntrack-growth",)))
+    found = outbound(Recorded(), PROBES, VerificationScope(POLICY, probes=PROBES, only=("conntrack-growth",)))
     assert [one.check for one in found] == ["conntrack-growth"]
     assert world.mails == [(MX1, ["provider", "lists"], "verify")]
 
 
 def test_nothing_is_sent_that_nobody_asked_for(world):
-    assert outbound(Recorded(), PROBES, Request(POLICY, probes=PROBES, only=("disk",))) == []
+    assert outbound(Recorded(), PROBES, VerificationScope(POLICY, probes=PROBES, only=("disk",))) == []
     assert world.mails == []
 
 
@@ -98,7 +98,9 @@ def test_a_budget_is_asked_only_for_what_would_be_sent(world):
         asked.append((host, [one.name for one in mails]))
         return {"lists": "used up"}
 
-    request = Request(VerifyPolicy(), probes=PROBES, run_tag="r7", skip=("outbound-provider",), reserve=reserve)
+    request = VerificationScope(
+        VerifyPolicy(), probes=PROBES, run_tag="r7", skip=("outbound-provider",), reserve=reserve
+    )
     found = by_name(outbound(Recorded(), PROBES, request))
     assert asked == [(MX1, ["lists"])]
     assert world.mails == []
@@ -110,7 +112,7 @@ def test_a_budget_is_asked_only_for_what_would_be_sent(world):
 
 
 def test_what_the_budget_leaves_is_sent(world):
-    request = Request(POLICY, probes=PROBES, run_tag="r7", reserve=lambda *_: {"lists": "used up"})
+    request = VerificationScope(POLICY, probes=PROBES, run_tag="r7", reserve=lambda *_: {"lists": "used up"})
     found = by_name(outbound(Recorded(), PROBES, request))
     assert world.mails == [(MX1, ["provider"], "r7")]
     assert found["outbound-lists"] == (Status.UNKNOWN, "used up")

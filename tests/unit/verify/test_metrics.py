@@ -12,7 +12,7 @@ from mxlib.model.on_host import Kept
 from mxlib.model.record import Boot
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.metrics import metrics
-from mxlib.verify.request import HostReport, Request
+from mxlib.verify.request import HostReport, VerificationScope
 from tests.unit.support.aliases import GENERATOR, STUCK, B
 from tests.unit.support.facts import NOW, facts_of
 from tests.unit.support.records import RECORD
@@ -63,7 +63,7 @@ def test_metrics_show_a_host_that_was_taken_out_on_purpose_from_one_that_was_lef
 
 
 def test_metrics_show_the_limit_of_frozen_messages(monkeypatch):
-    report, *_ = verify_hosts([Recorded()], Request(VerifyPolicy(queue=QueuePolicy(frozen=7))))
+    report, *_ = verify_hosts([Recorded()], VerificationScope(VerifyPolicy(queue=QueuePolicy(frozen=7))))
     lines = metrics([report], VerifyPolicy(queue=QueuePolicy(frozen=7))).splitlines()
     assert 'mx_queue_limit_messages{instance="mx1001.lab.test",level="frozen"} 7' in lines
 

@@ -10,7 +10,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.model.outcome import Outcome
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.report import as_json, outcome_of, table, worst
-from mxlib.verify.request import HostReport, Request
+from mxlib.verify.request import HostReport, VerificationScope
 from tests.unit.support.aliases import A
 from tests.unit.support.facts import NOW
 from tests.unit.support.verifying import POLICY, REPORTS, Recorded, report, verdict
@@ -19,9 +19,9 @@ from tests.unit.support.verifying import POLICY, REPORTS, Recorded, report, verd
 def test_where_no_host_answers_the_verification_itself_has_failed(world):
     gone = HostUnreachableError("no session")
     here, there = Recorded("mx1001.lab.test", error=gone), Recorded("mx2001.lab.test", "mx2001", gone)
-    assert outcome_of(verify_hosts([here, there], Request(POLICY))) is Outcome.NO_ANSWER
-    assert outcome_of(verify_hosts([Recorded(), there], Request(POLICY))) is Outcome.UNKNOWN
-    assert outcome_of(verify_hosts([Recorded()], Request(POLICY, only=("outbound-none",)))) is Outcome.UNKNOWN
+    assert outcome_of(verify_hosts([here, there], VerificationScope(POLICY))) is Outcome.NO_ANSWER
+    assert outcome_of(verify_hosts([Recorded(), there], VerificationScope(POLICY))) is Outcome.UNKNOWN
+    assert outcome_of(verify_hosts([Recorded()], VerificationScope(POLICY, only=("outbound-none",)))) is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mxlib.config.known_bad import load
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.section import build_script
 from mxlib.verify import request as verify
-from mxlib.verify.request import Request, condition, with_watched, without_mta
+from mxlib.verify.request import VerificationScope, condition, with_watched, without_mta
 from tests.unit.support.aliases import GENERATOR
 from tests.unit.support.verifying import POLICY, PROBES, Recorded, report, verdict
 
@@ -50,7 +50,7 @@ def test_what_makes_a_known_bad_kernel_harmless_is_read_too():
     [((), (), {"a", "b"}), (("a",), (), {"a"}), ((), ("a",), {"b"}), (("a",), ("a",), set())],
 )
 def test_what_was_asked_for(only, skip, wanted):
-    request = Request(POLICY, only=only, skip=skip)
+    request = VerificationScope(POLICY, only=only, skip=skip)
     assert set(filter(request.wants, ("a", "b"))) == wanted
     assert request.wants_any(("a", "b")) is bool(wanted)
 
@@ -64,9 +64,9 @@ def test_a_host_is_as_bad_as_its_worst_verdict():
 
 
 def test_names_that_can_be_asked_for():
-    names = Request(POLICY, probes=PROBES).names
+    names = VerificationScope(POLICY, probes=PROBES).names
     assert {"firewall", "kernel", "outbound-lists", "conntrack-growth", "inbound-v4", "certificate"} <= set(names)
-    assert "certificate" not in Request(POLICY).names
+    assert "certificate" not in VerificationScope(POLICY).names
 
 
 def test_the_script_fits_one_command():
@@ -77,7 +77,7 @@ def test_the_script_fits_one_command():
 
 def test_names_of_the_generated_aliases_that_can_be_asked_for():
     assert {"aliases", "aliases-peers", "aliases-answers"} <= set(
-        Request(VerifyPolicy(), probes=PROBES, aliases=(GENERATOR,)).names
+        VerificationScope(VerifyPolicy(), probes=PROBES, aliases=(GENERATOR,)).names
     )
-    assert "aliases-answers" not in Request(VerifyPolicy(), aliases=(GENERATOR,)).names
-    assert not [name for name in Request(VerifyPolicy()).names if name.startswith("aliases")]
+    assert "aliases-answers" not in VerificationScope(VerifyPolicy(), aliases=(GENERATOR,)).names
+    assert not [name for name in VerificationScope(VerifyPolicy()).names if name.startswith("aliases")]

@@ -9,7 +9,7 @@ import pytest
 from mxlib.base.errors import CommandFailedError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level, Record
-from mxlib.model.state import Mta, Ports, Slot, Step, Waited
+from mxlib.model.state import MtaState, Ports, Slot, Step, Waited
 from mxlib.protocols.machine import Recovery
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import boot
@@ -70,7 +70,7 @@ def test_the_order_is_given_from_inside() -> None:
 
 
 CLAIMED = replace(RECORD, boots=(), judged={})
-READY: dict[str, Any] = {"boot": "b0", "ports": Ports.CLOSED, "mta": Mta.HELD, "saved": "m>a", "next": "m>b"}
+READY: dict[str, Any] = {"boot": "b0", "ports": Ports.CLOSED, "mta": MtaState.HELD, "saved": "m>a", "next": "m>b"}
 
 
 class Ready(World):
@@ -115,7 +115,7 @@ def test_an_order_that_was_not_heard_is_given_again_and_counted_once(monkeypatch
     [
         ({}, Slot.OTHERS, (), "the slot of the service is not ours"),
         ({}, Slot.UNKNOWN, (), "the slot of the service is not ours"),
-        ({"mta": Mta.OTHER}, Slot.MINE, (), "the MTA is not held and at rest"),
+        ({"mta": MtaState.OTHER}, Slot.MINE, (), "the MTA is not held and at rest"),
         ({"ports": Ports.PARTLY}, Slot.MINE, (), "the mail ports are not closed for good"),
         ({"next": ""}, Slot.MINE, (), "the boot entries are not as set"),
         ({"saved": "m>b"}, Slot.MINE, (), "the boot entries are not as set"),

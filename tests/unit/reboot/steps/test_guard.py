@@ -12,7 +12,7 @@ from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Kernel, Level, Prior
-from mxlib.model.state import Mta, Ports, Slot, View
+from mxlib.model.state import MtaState, Ports, Slot, View
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.reboot.steps import guard
@@ -151,7 +151,7 @@ def test_an_answer_that_is_cut_short_is_no_quiet_host(text):
 
 
 OLD, NEW = "6.1.0-55", "6.1.0-56"
-VIEW = View("b0", OLD, Ports.OPEN, Mta.SERVING, "m>before", "", puppet_off=True)
+VIEW = View("b0", OLD, Ports.OPEN, MtaState.SERVING, "m>before", "", puppet_off=True)
 
 
 class Claiming(World):

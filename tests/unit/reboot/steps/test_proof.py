@@ -12,7 +12,7 @@ from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Judgement, Record
-from mxlib.model.state import Do, Mta, Pool, Ports, Slot, State, Step, View
+from mxlib.model.state import Do, MtaState, Pool, Ports, Slot, State, Step, View
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
 from mxlib.reboot.plan import decide
@@ -249,12 +249,12 @@ def test_a_record_from_before_this_was_kept_is_verified_again() -> None:
 def test_a_host_whose_mta_is_held_is_not_served_though_its_ports_are_open(doubt: Any) -> None:
     """Somebody has opened them; the start of the MTA would give it to clients."""
     record = replace(TRUSTED, target=TRUSTED.fallback)
-    host = View(BOOT, "6.1.0-55", Ports.OPEN, Mta.HELD, "m>a", "", False)
+    host = View(BOOT, "6.1.0-55", Ports.OPEN, MtaState.HELD, "m>a", "", False)
     held = State(record, host, Pool.IN, Slot.MINE, token=record.token, **doubt)
     decision = decide(Goal(), held)
     assert isinstance(decision, Do)
     assert decision.step is Step.DOUBT
-    serving = decide(Goal(), replace(held, host=replace(host, mta=Mta.SERVING)))
+    serving = decide(Goal(), replace(held, host=replace(host, mta=MtaState.SERVING)))
     assert isinstance(serving, Do)
     assert serving.step is not Step.DOUBT
 

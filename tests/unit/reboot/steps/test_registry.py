@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mxlib.model.goal import Goal
-from mxlib.model.state import Mta, Pool, Ports, State, Step
+from mxlib.model.state import MtaState, Pool, Ports, State, Step
 from mxlib.reboot.steps.registry import ACTIONS
 from tests.unit.support.memory_mx import NEW, MemoryMx, Process
 from tests.unit.support.memory_walk import view
@@ -37,7 +37,7 @@ def test_what_a_step_does_its_undo_takes_back(step: Step) -> None:
 
 
 def test_a_host_that_serves_is_the_undo_of_one_that_does_not() -> None:
-    out = replace(claimed(), host=view(ports=Ports.CLOSED, mta=Mta.HELD), pool=Pool.OUT)
+    out = replace(claimed(), host=view(ports=Ports.CLOSED, mta=MtaState.HELD), pool=Pool.OUT)
     back = out
     for step in (Step.START, Step.OPEN, Step.POOL_IN):
         back = ACTIONS[step].rehearse(None, back)  # type: ignore[arg-type]
