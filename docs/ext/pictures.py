@@ -9,7 +9,7 @@ from lab.place import BRIDGE, CLIENT, EXCHANGERS, GATEWAY, INFRA, LAN_V4, LAN_V6
 from lab.stations.infra import OUTSIDE_HOSTS
 from mxlib.model.goal import Goal
 from mxlib.model.record import Judgement, Level
-from mxlib.model.state import Do, End, Mta, Pool, Ports, View
+from mxlib.model.state import Do, End, MtaState, Pool, Ports, View
 from mxlib.reboot.plan import decide
 from tests.unit.support.memory_mx import NEW, Fate, MemoryMx, Process
 
@@ -51,7 +51,7 @@ def standing(host: View | None, pool: Pool) -> str:
     """What clients and mail find: a key of :data:`COLOURS`."""
     if host is None:
         return "silent"
-    if host.mta is Mta.HELD:
+    if host.mta is MtaState.HELD:
         return "held"
     return "serves" if host.ports is Ports.OPEN and pool in (Pool.IN, Pool.NONE) else "out"
 

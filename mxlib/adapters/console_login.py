@@ -77,7 +77,7 @@ class Pace:
     leave_s: float
 
 
-class Entry:
+class ConsoleLogin:
     """One entry into a root shell.
 
     Attributes:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-from mxlib.adapters.screen import Frame, screen_of
+from mxlib.adapters.live_line import Frame, live_line_of
 from mxlib.base.clock import Clock
 from mxlib.base.text import duration, one_line, printable
 from mxlib.protocols.operator import Reply, Share
@@ -36,35 +36,35 @@ class TerminalOperator:
             heard: who asked the run to stop, which the live line says; empty: nobody.
         """
         self._clock = clock
-        self._screen = screen_of(stream)
+        self._live = live_line_of(stream)
         self._heard = heard
         self._last = -_QUIET_S
 
     @property
     def room(self) -> int | None:
         """Columns of the terminal that a line has behind its time; None where there is no terminal."""
-        return None if self._screen.columns is None else self._screen.columns - _TIME
+        return None if self._live.columns is None else self._live.columns - _TIME
 
     def line(self, text: str) -> None:
         """Write a line that stays."""
-        self._screen.clear()
+        self._live.clear()
         self._log(text)
 
     def live(self, text: str, share: Share | None = None) -> None:
         """Write a line that the next one replaces."""
-        if self._screen.live:
-            self._screen.show(Frame(text, share, heard=self._heard))
+        if self._live.live:
+            self._live.show(Frame(text, share, heard=self._heard))
         elif self._clock.monotonic() - self._last >= _QUIET_S:
             self._last = self._clock.monotonic()
             self._log(text)
 
     def busy(self, text: str, share: Share | None = None) -> None:
         """Show what begins now, with the seconds that it takes; nothing where there is no terminal."""
-        self._screen.show(Frame(text, share, ticking=True, heard=self._heard))
+        self._live.show(Frame(text, share, ticking=True, heard=self._heard))
 
     def close(self) -> None:
         """Take the live line away: what comes next, from whomever, is the last that is seen."""
-        self._screen.close()
+        self._live.close()
 
     def _log(self, text: str) -> None:
         logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))

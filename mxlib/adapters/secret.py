@@ -6,7 +6,7 @@ import stat
 import sys
 from pathlib import Path
 
-from mxlib.adapters.screen import screen_of
+from mxlib.adapters.live_line import live_line_of
 from mxlib.base.errors import MxlibError
 
 _OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
@@ -66,7 +66,7 @@ def from_prompt(question: str) -> Secret:
     """
     if not sys.stdin.isatty():
         raise SecretError(f"{question}: no password file is configured, and there is no terminal to ask on")
-    screen_of(sys.stderr).clear()
+    live_line_of(sys.stderr).clear()
     try:
         return Secret(getpass.getpass(f"{question}: "))
     except EOFError:

@@ -15,7 +15,7 @@ import secrets
 from typing import Self
 
 from mxlib.adapters.console import Console, ConsoleError, ConsoleStateError
-from mxlib.adapters.console_login import Entry, Login, Pace
+from mxlib.adapters.console_login import ConsoleLogin, Login, Pace
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, InterruptedRunError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.nic.screen import Waiting
@@ -78,7 +78,7 @@ class SerialShell:
         self._prompt = re.compile(re.escape("".join(self._halves)) + r"> *\Z")
         self._level: str | None = None
         self._open = False
-        self._entry: Entry | None = None
+        self._entry: ConsoleLogin | None = None
 
     @property
     def name(self) -> str:
@@ -96,7 +96,7 @@ class SerialShell:
             mxlib.adapters.console.ConsoleEndedError: the command that joins us to the console ended.
             mxlib.adapters.console.ConsoleError: no prompt within the time.
         """
-        self._entry = Entry(self._console, self._name, self._login, uid=self.UID, pace=self.pace)
+        self._entry = ConsoleLogin(self._console, self._name, self._login, uid=self.UID, pace=self.pace)
         self._entry.enter()
         self._start_shell()
 

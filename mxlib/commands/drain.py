@@ -5,7 +5,7 @@ from spicerack import Spicerack
 from mxlib.base.errors import MxlibError, StepError
 from mxlib.commands.answers import silence
 from mxlib.commands.command import Command, outcome_of
-from mxlib.commands.request import Request, check_host
+from mxlib.commands.request import RunRequest, check_host
 from mxlib.config.sections import Site
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
@@ -18,7 +18,7 @@ class Drain(Command):
 
     name = "drain-queue"
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request) -> None:
+    def __init__(self, spicerack: Spicerack, site: Site, request: RunRequest) -> None:
         """Check what was asked for; nothing is touched.
 
         Raises:

@@ -16,7 +16,7 @@ from mxlib.base.text import one_line
 from mxlib.commands import accept
 from mxlib.commands.answers import silence
 from mxlib.commands.command import Command
-from mxlib.commands.request import Request, check_host
+from mxlib.commands.request import RunRequest, check_host
 from mxlib.config.sections import Site
 from mxlib.facts import past_runs
 from mxlib.model.outcome import Outcome
@@ -40,7 +40,7 @@ class HostRun(Command):
 
     name = "reboot-mx"
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request, stop: Stop | None = None) -> None:
+    def __init__(self, spicerack: Spicerack, site: Site, request: RunRequest, stop: Stop | None = None) -> None:
         """Check what was asked for; nothing is touched.
 
         Arguments:

@@ -16,7 +16,7 @@ CONFIG_NAME = Path("cookbooks") / "sre.mail.yaml"
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """What the operator asked for.
 
     Attributes:

@@ -23,8 +23,8 @@ from mxlib.base.windows import closing, opening, parse_all
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.request import find_hosts
-from mxlib.commands.roll_fleet import Order, SpicerackFleet, newest_of
-from mxlib.commands.roll_story import Story
+from mxlib.commands.roll_fleet import RollOrder, SpicerackFleet, newest_of
+from mxlib.commands.roll_story import RollStory
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.roll import RollSection
 from mxlib.config.sections import Site
@@ -147,7 +147,7 @@ class RollKernel(Command):
         self.acted = True
         finish = self._make(kernel, fleet, self.journal).execute()
         self.close()
-        story = Story(self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.tell)
+        story = RollStory(self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.tell)
         try:
             story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
         except MxlibError as error:
@@ -194,7 +194,7 @@ class RollKernel(Command):
         entries = load_kernels(self.site.verify.known_bad)
         asked = Asked(kernel, with_watched(self.site.verify, entries), entries, ports=self.site.ports)
         reason = self._request.reason or f"roll of kernel {kernel}"
-        order = Order(asked, reason, self._request.task, self.site.roll.soak)
+        order = RollOrder(asked, reason, self._request.task, self.site.roll.soak)
         return SpicerackFleet(
             self.spicerack,
             self.site,

@@ -14,7 +14,7 @@ from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop
 from mxlib.base.text import one_line
 from mxlib.commands.reboot import HostRun
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.config.roll import RollSoak
 from mxlib.config.sections import Site
 from mxlib.facts import kernel as kernel_facts
@@ -40,7 +40,7 @@ _SPARE_S = 300.0
 
 
 @dataclass(frozen=True)
-class Order:
+class RollOrder:
     """What the roll was asked for, as far as the hosts' own runs need it.
 
     Attributes:
@@ -63,7 +63,7 @@ class SpicerackFleet:
         self,
         spicerack: Spicerack,
         site: Site,
-        order: Order,
+        order: RollOrder,
         *,
         hosts: Mapping[str, Host],
         pools: Mapping[str, PoolState],
@@ -136,7 +136,7 @@ class SpicerackFleet:
         """Take one host all the way, and return how that ended."""
         self._note_causes()
         goal = Goal(adopt=True) if resume else Goal(self._order.asked.kernel)
-        request = Request(
+        request = RunRequest(
             host=host,
             goal=goal,
             reason=self._order.reason,

@@ -23,7 +23,7 @@ NOWHERE_YET = "https://example.org/say-where-it-is-described"
 
 
 @dataclass(frozen=True)
-class Story:
+class RollStory:
     """Where it goes.
 
     Attributes:

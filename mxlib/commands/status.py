@@ -11,7 +11,7 @@ from mxlib.base.errors import ParseError, ReportError
 from mxlib.commands.answers import silence
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_json
-from mxlib.commands.request import Request, check_host
+from mxlib.commands.request import RunRequest, check_host
 from mxlib.config.sections import Site
 from mxlib.facts import grub
 from mxlib.facts.source import Facts, read_facts
@@ -25,13 +25,13 @@ _CLIENTS = 10
 """So many refused clients are named; more are counted."""
 
 
-class Status(Command):
+class HostStatus(Command):
     """Where one host stands."""
 
     name = "reboot-mx"
     reads_only = True
 
-    def __init__(self, spicerack: Spicerack, site: Site, request: Request, json_file: Path | None = None) -> None:
+    def __init__(self, spicerack: Spicerack, site: Site, request: RunRequest, json_file: Path | None = None) -> None:
         """Check what was asked for; nothing is touched.
 
         Arguments:

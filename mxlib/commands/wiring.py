@@ -24,7 +24,7 @@ from mxlib.base.journal import Extras
 from mxlib.base.meter import Meter
 from mxlib.base.renewal import Renewal
 from mxlib.base.stop import Stop, StoppableClock
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.mta.find import find
@@ -54,7 +54,7 @@ class Wiring:
         # it writes three lines to the terminal for each lost connection to etcd, besides our own one
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
-    def world(self, request: Request, run_id: str) -> RebootWorld:
+    def world(self, request: RunRequest, run_id: str) -> RebootWorld:
         """Return the world of a run."""
         site = self._site
         hosts = {name: self.host(name) for name in site.mxs}
@@ -106,7 +106,7 @@ class Wiring:
         self._stop.pulse.quiet(seconds)
         self._stop.check()
 
-    def silencer(self, request: Request) -> Silencer:
+    def silencer(self, request: RunRequest) -> Silencer:
         """Return what silences the alerts of the target."""
         reason = self._spicerack.admin_reason(request.reason, request.task or None)
         instance, hosts = self._site.alerts.instance, [request.host]
@@ -118,7 +118,7 @@ class Wiring:
         ways: dict[str, Silencer] = {"alertmanager": made, "icinga": icinga, "both": BothSilencers(made, icinga)}
         return ways[self._site.downtime.through]
 
-    def renewals(self, request: Request, world: RebootWorld) -> Callable[[], None]:
+    def renewals(self, request: RunRequest, world: RebootWorld) -> Callable[[], None]:
         """Renew the lease and the silences while the run makes progress, each with clients of its own.
 
         Returns:
@@ -144,7 +144,7 @@ class Wiring:
         means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.tell.line)
         return NoMachineAccess() if means is None else GanetiRescue(means, target, run_id)
 
-    def _options(self, request: Request) -> Options:
+    def _options(self, request: RunRequest) -> Options:
         site = self._site
         return Options(
             why=f"{request.reason}{f' - {request.task}' if request.task else ''}",
@@ -156,14 +156,14 @@ class Wiring:
             prevention=request.prevention or (site.ganeti.prevention if site.ganeti is not None else "none"),
         )
 
-    def _pool(self, request: Request) -> PoolState:
+    def _pool(self, request: RunRequest) -> PoolState:
         tags = self._site.conftool_tags(request.host)
         if tags is None:
             return NoPool()
         pool = ConftoolPool(lambda: self._spicerack.confctl("node"), tags, request.host)
         return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
 
-    def _slot(self, request: Request, run_id: str, target: CuminHost) -> ServiceSlot:
+    def _slot(self, request: RunRequest, run_id: str, target: CuminHost) -> ServiceSlot:
         if request.without_slot:
             return WithoutSlot(lambda: read_standing(target, self.mta).depool.token)
         section = self._site.slot

@@ -18,7 +18,7 @@ _MAILS = ("outbound-", "inbound-")
 
 
 @dataclass(frozen=True)
-class Cell:
+class StageCell:
     """A verdict.
 
     Attributes:
@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class StagesRow:
     """A check.
 
     Attributes:
@@ -44,7 +44,7 @@ class Row:
     """
 
     check: str
-    cells: tuple[Cell, ...]
+    cells: tuple[StageCell, ...]
 
     @property
     def well(self) -> bool:
@@ -52,7 +52,7 @@ class Row:
         return all(cell.status in ("OK", "") for cell in self.cells)
 
     @property
-    def decisive(self) -> Cell:
+    def decisive(self) -> StageCell:
         """The most telling verdict: the last that is not OK, or else the last."""
         judged = [cell for cell in self.cells if cell.status]
         return next((cell for cell in reversed(judged) if cell.status != "OK"), judged[-1])
@@ -64,7 +64,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ChecksTable:
     """All checks of a run.
 
     Attributes:
@@ -73,25 +73,25 @@ class Table:
     """
 
     stages: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[StagesRow, ...]
 
     @property
-    def bad(self) -> tuple[Row, ...]:
+    def bad(self) -> tuple[StagesRow, ...]:
         """Checks that were not OK at some stage."""
         return tuple(row for row in self.rows if not row.well)
 
     @property
-    def good(self) -> tuple[Row, ...]:
+    def good(self) -> tuple[StagesRow, ...]:
         """Checks that were OK at every stage."""
         return tuple(row for row in self.rows if row.well)
 
     @property
-    def mails(self) -> tuple[Row, ...]:
+    def mails(self) -> tuple[StagesRow, ...]:
         """Test mails and SMTP sessions."""
         return tuple(row for row in self.rows if row.of_mail)
 
 
-def table(verdicts: Sequence[Mapping[str, str]]) -> Table:
+def table(verdicts: Sequence[Mapping[str, str]]) -> ChecksTable:
     """Sort verdicts into a table; if a check was judged twice at a stage, the last verdict counts.
 
     Arguments:
@@ -100,14 +100,16 @@ def table(verdicts: Sequence[Mapping[str, str]]) -> Table:
     stages = list(dict.fromkeys(one["stage"] for one in verdicts))
     found = {(one["check"], one["stage"]): one for one in verdicts}
     rows = [
-        Row(check, tuple(_cell(stage, found.get((check, stage))) for stage in stages))
+        StagesRow(check, tuple(_cell(stage, found.get((check, stage))) for stage in stages))
         for check in dict.fromkeys(one["check"] for one in verdicts)
     ]
-    return Table(tuple(_STAGES.get(stage, stage) for stage in stages), tuple(sorted(rows, key=lambda row: row.well)))
+    return ChecksTable(
+        tuple(_STAGES.get(stage, stage) for stage in stages), tuple(sorted(rows, key=lambda row: row.well))
+    )
 
 
-def _cell(stage: str, verdict: Mapping[str, str] | None) -> Cell:
+def _cell(stage: str, verdict: Mapping[str, str] | None) -> StageCell:
     name = _STAGES.get(stage, stage)
     if verdict is None:
-        return Cell(name)
-    return Cell(name, verdict["status"], of_status(verdict["status"]), verdict["why"])
+        return StageCell(name)
+    return StageCell(name, verdict["status"], of_status(verdict["status"]), verdict["why"])

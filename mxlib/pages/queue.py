@@ -15,7 +15,7 @@ _ALL = "all messages"
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A line of the chart.
 
     Attributes:
@@ -46,7 +46,7 @@ class Chart:
 
     axis: Axis
     top: int
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     rates: tuple[str, ...]
 
 
@@ -84,9 +84,9 @@ def _most(name: str, surveys: Iterable[tuple[datetime, Mapping[str, int]]]) -> i
     return max(by.get(name, 0) for _at, by in surveys)
 
 
-def _line(axis: Axis, top: int, number: int, name: str, found: Sequence[tuple[datetime, int]]) -> Line:
+def _line(axis: Axis, top: int, number: int, name: str, found: Sequence[tuple[datetime, int]]) -> ChartLine:
     places = (f"{axis.place(at) * _WIDE / 100:g},{_HIGH - _HIGH * min(count, top) / top:g}" for at, count in found)
-    return Line(name, number, " ".join(places), found[0][1], found[-1][1])
+    return ChartLine(name, number, " ".join(places), found[0][1], found[-1][1])
 
 
 def _round_up(count: int) -> int:

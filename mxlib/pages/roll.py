@@ -19,7 +19,7 @@ _AXIS, _NAME, _BAR = 24, 28, 22
 
 
 @dataclass(frozen=True)
-class Bar:
+class HostBar:
     """What was done with a host at a time.
 
     Attributes:
@@ -53,7 +53,7 @@ class Lane:
     """
 
     host: str
-    bars: tuple[Bar, ...]
+    bars: tuple[HostBar, ...]
     top: int
 
     @property
@@ -63,7 +63,7 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Line:
+class HostRow:
     """One host in the table.
 
     Attributes:
@@ -110,7 +110,7 @@ def _figures(summary: Summary, axis: Axis | None) -> Iterator[Figure]:
 
 
 def _lanes(summary: Summary, events: Sequence[Event], axis: Axis) -> tuple[Lane, ...]:
-    found: dict[str, list[Bar]] = {one.host: [] for one in summary.hosts}
+    found: dict[str, list[HostBar]] = {one.host: [] for one in summary.hosts}
     begun: dict[str, str] = {}
     for event in events:
         values = event.values
@@ -132,7 +132,7 @@ def _lanes(summary: Summary, events: Sequence[Event], axis: Axis) -> tuple[Lane,
     return tuple(_stacked(found))
 
 
-def _stacked(found: Mapping[str, Sequence[Bar]]) -> Iterator[Lane]:
+def _stacked(found: Mapping[str, Sequence[HostBar]]) -> Iterator[Lane]:
     top = _AXIS
     for host, bars in found.items():
         lane = Lane(host, tuple(bars), top)
@@ -140,9 +140,9 @@ def _stacked(found: Mapping[str, Sequence[Bar]]) -> Iterator[Lane]:
         top = lane.bottom
 
 
-def _bar(axis: Axis, since: str, until: str, label: str, colour: str) -> Bar:
+def _bar(axis: Axis, since: str, until: str, label: str, colour: str) -> HostBar:
     left, width = axis.place(moment(since)), axis.width(moment(since), moment(until))
-    return Bar(label, left, width, colour, left > 50)
+    return HostBar(label, left, width, colour, left > 50)
 
 
 def _short(outcome: Outcome) -> str:
@@ -150,10 +150,10 @@ def _short(outcome: Outcome) -> str:
     return outcome.name.lower().replace("_", " ")
 
 
-def _line(one: HostLine) -> Line:
+def _line(one: HostLine) -> HostRow:
     if not one.outcome:
-        return Line(one, "", "", "", "")
+        return HostRow(one, "", "", "", "")
     outcome = Outcome[one.outcome]
     name = one.report.rpartition("/")[2]
     own = f"{name.removesuffix('.md')}.html" if name.endswith(".md") else ""
-    return Line(one, outcome.phrase, tone.of_outcome(outcome), duration(one.seconds), own)
+    return HostRow(one, outcome.phrase, tone.of_outcome(outcome), duration(one.seconds), own)

@@ -37,7 +37,7 @@ class Ran:
 
 
 @dataclass(frozen=True)
-class Boot:
+class BootOutput:
     """What the console showed of a boot.
 
     Attributes:
@@ -68,7 +68,7 @@ def page(report: Report, events: Iterable[Event]) -> str:
     return render("run.html", values)
 
 
-def _figures(report: Report, judged: checks.Table, drawn: timeline.Timeline | None) -> Iterator[Figure]:
+def _figures(report: Report, judged: checks.ChecksTable, drawn: timeline.Timeline | None) -> Iterator[Figure]:
     if drawn is not None:
         yield Figure(duration(drawn.axis.seconds), "from the first step to the last")
         if drawn.out:
@@ -98,10 +98,10 @@ def _ledger(counts: dict[str, int]) -> Iterator[Figure]:
             yield Figure(str(counts[key]), what, (tone.BAD if counts[key] else tone.GOOD) if bad else tone.PLAIN)
 
 
-def _boots(events: Sequence[Event]) -> Iterator[Boot]:
+def _boots(events: Sequence[Event]) -> Iterator[BootOutput]:
     for event in events:
         if event.name == "done" and event.values.get("console"):
-            yield Boot(timeline.moment(event.at), tuple(str(line) for line in event.values["console"]))
+            yield BootOutput(timeline.moment(event.at), tuple(str(line) for line in event.values["console"]))
 
 
 def _commands(events: Sequence[Event]) -> Iterator[Ran]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from mxlib.base.text import duration
 from mxlib.pages.axis import Axis
 from mxlib.pages.tone import BAD, PLAIN
-from mxlib.reboot.report import Away, Entry, away
+from mxlib.reboot.report import Away, TimelineEntry, away
 
 _LEFT_HALF = 50.0
 """Up to this position the words of a bar begin at its left end; beyond it they end at its right end."""
@@ -15,7 +15,7 @@ _MARKS = ("asked", "interrupted", "turning back")
 
 
 @dataclass(frozen=True)
-class Bar:
+class StepBar:
     """One step, drawn.
 
     Attributes:
@@ -68,7 +68,7 @@ class Timeline:
     """
 
     axis: Axis
-    bars: tuple[Bar, ...]
+    bars: tuple[StepBar, ...]
     band: tuple[Stretch, ...]
     out: str
 
@@ -78,7 +78,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def drawn(entries: Sequence[Entry]) -> Timeline | None:
+def drawn(entries: Sequence[TimelineEntry]) -> Timeline | None:
     """Draw a run; None if it has no steps."""
     if not entries:
         return None
@@ -88,13 +88,13 @@ def drawn(entries: Sequence[Entry]) -> Timeline | None:
     return Timeline(axis, tuple(_bar(axis, row, one) for row, one in enumerate(entries)), band, _said(axis, gap))
 
 
-def _bar(axis: Axis, row: int, entry: Entry) -> Bar:
+def _bar(axis: Axis, row: int, entry: TimelineEntry) -> StepBar:
     begin, end = moment(entry.began), moment(entry.at)
     left, width = axis.place(begin), axis.width(begin, end)
     to_left = left > _LEFT_HALF
     tone = BAD if entry.failed else "mark" if entry.step in _MARKS else PLAIN
     took = "" if tone == "mark" else duration(entry.seconds or (end - begin).total_seconds())
-    return Bar(row, entry.step, took, left, width, tone, left + width if to_left else left, to_left)
+    return StepBar(row, entry.step, took, left, width, tone, left + width if to_left else left, to_left)
 
 
 def _said(axis: Axis, gap: Away | None) -> str:
@@ -116,7 +116,7 @@ def _band(axis: Axis, gap: Away) -> Iterator[Stretch]:
             yield Stretch(kind, label, axis.place(begin), width)
 
 
-def _down(axis: Axis, entries: Sequence[Entry]) -> Iterator[Stretch]:
+def _down(axis: Axis, entries: Sequence[TimelineEntry]) -> Iterator[Stretch]:
     """Yield a stretch from each order to reboot until the host answered, or the run gave up waiting."""
     ordered: datetime | None = None
     for entry in entries:

@@ -14,7 +14,7 @@ from mxlib.verify.request import HostReport
 
 
 @dataclass(frozen=True)
-class Cell:
+class HostCell:
     """What one check found on one host.
 
     Attributes:
@@ -32,7 +32,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class HostsRow:
     """One check over all hosts.
 
     Attributes:
@@ -41,7 +41,7 @@ class Row:
     """
 
     check: str
-    cells: tuple[Cell, ...]
+    cells: tuple[HostCell, ...]
 
     @property
     def well(self) -> bool:
@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class HostDetail:
     """One host.
 
     Attributes:
@@ -90,24 +90,25 @@ def page(reports: Sequence[HostReport], outcome: Outcome, next_command: str, not
     return render("verify.html", values)
 
 
-def _rows(reports: Sequence[HostReport]) -> tuple[Row, ...]:
+def _rows(reports: Sequence[HostReport]) -> tuple[HostsRow, ...]:
     found = {(report.host, one.check): one for report in reports for one in report.verdicts}
     names = dict.fromkeys(one.check for report in reports for one in report.verdicts)
     return tuple(
-        Row(name, tuple(_cell(report.host, found.get((report.host, name))) for report in reports)) for name in names
+        HostsRow(name, tuple(_cell(report.host, found.get((report.host, name))) for report in reports))
+        for name in names
     )
 
 
-def _cell(host: str, verdict: Verdict | None) -> Cell:
+def _cell(host: str, verdict: Verdict | None) -> HostCell:
     if verdict is None:
-        return Cell(host)
+        return HostCell(host)
     status = verdict.status.value
-    return Cell(host, status, tone.of_status(status), verdict.why, bool(verdict.warnings))
+    return HostCell(host, status, tone.of_status(status), verdict.why, bool(verdict.warnings))
 
 
-def _section(report: HostReport) -> Section:
+def _section(report: HostReport) -> HostDetail:
     good = [one for one in report.verdicts if one.passed]
-    return Section(
+    return HostDetail(
         report,
         tone.of_status(report.status.value),
         (*(one for one in report.verdicts if not one.passed), *(one for one in good if one.warnings)),

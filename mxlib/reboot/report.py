@@ -16,7 +16,7 @@ from mxlib.reboot.steps.ledger import ACCEPT
 
 
 @dataclass(frozen=True)
-class Entry:
+class TimelineEntry:
     """One step in the timeline.
 
     Attributes:
@@ -68,7 +68,7 @@ class Report:
     outcome: Outcome
     reason: str
     next_command: str
-    timeline: tuple[Entry, ...]
+    timeline: tuple[TimelineEntry, ...]
     verdicts: tuple[dict[str, str], ...] = ()
     ledger: dict[str, int] = field(default_factory=dict)
     repair: tuple[str, ...] = ()
@@ -123,24 +123,26 @@ def _guard_note(values: dict[str, Any], events: Iterable[Event]) -> str:
     return f"{values.get('checks', len(verdicts))} checks; {found}"
 
 
-def _timeline(events: Sequence[Event]) -> Iterator[Entry]:
+def _timeline(events: Sequence[Event]) -> Iterator[TimelineEntry]:
     begun = ""
     for event in events:
         values = event.values
         if event.name in ("start", "begin"):
             begun = event.at
         if event.name == "guard":
-            yield Entry(event.at, "guard", _guard_note(values, events), values.get("seconds"), begun=begun)
+            yield TimelineEntry(event.at, "guard", _guard_note(values, events), values.get("seconds"), begun=begun)
         elif event.name == "done":
             note, seconds = str(values.get("note", "")), values.get("seconds")
-            yield Entry(event.at, values["step"], note, seconds, begun=begun)
+            yield TimelineEntry(event.at, values["step"], note, seconds, begun=begun)
         elif event.name == "failed":
-            yield Entry(event.at, values["step"], str(values.get("error", "")), failed=True, begun=begun)
+            yield TimelineEntry(event.at, values["step"], str(values.get("error", "")), failed=True, begun=begun)
         elif event.name == "asked":
             said = f"{values.get('question', '')} {values.get('answer', '')}: {values.get('effect', '')}"
-            yield Entry(event.at, "asked", f"{said} ({values.get('by', '')})")
+            yield TimelineEntry(event.at, "asked", f"{said} ({values.get('by', '')})")
         elif event.name in ("interrupted", "turning-back"):
-            yield Entry(event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", "")))
+            yield TimelineEntry(
+                event.at, event.name.replace("-", " "), str(values.get("what") or values.get("why", ""))
+            )
 
 
 def _verdicts(events: Iterable[Event]) -> Iterator[dict[str, str]]:
@@ -167,7 +169,7 @@ class Away:
 _OUT, _BACK = ("pool out", "close ports"), ("pool in", "open ports")
 
 
-def away(timeline: Sequence[Entry]) -> Away | None:
+def away(timeline: Sequence[TimelineEntry]) -> Away | None:
     """Return when the host was out of service; None where the run did not change that."""
     done = [entry for entry in timeline if not entry.failed]
     out = [number for number, entry in enumerate(done) if entry.step in _OUT]

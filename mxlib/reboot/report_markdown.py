@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mxlib.base.text import duration, one_line, printable
-from mxlib.reboot.report import Entry, Report, away, ledger_line
+from mxlib.reboot.report import Report, TimelineEntry, away, ledger_line
 
 
 def markdown(report: Report) -> str:
@@ -43,7 +43,7 @@ def _at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: TimelineEntry) -> str:
     took = duration(entry.seconds) if entry.seconds is not None else ""
     step = f"**{entry.step} FAILED**" if entry.failed else entry.step
     return f"| {entry.began[11:19]} | {step} | {took} | {_cell(entry.note)} |"

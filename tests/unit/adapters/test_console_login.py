@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mxlib.adapters.console import ConsoleEndedError, ConsoleError, ConsoleLoginError, ConsoleStateError
-from mxlib.adapters.console_login import Entry, Login, Pace
+from mxlib.adapters.console_login import ConsoleLogin, Login, Pace
 from mxlib.adapters.redact import redact
 from mxlib.nic.screen import Screen, Waiting, look, plain
 from tests.unit.support import fake_console
@@ -182,8 +182,8 @@ def test_a_command_that_only_says_something_is_no_boot(tmp_path: Path, said: str
 PACE = Pace(answer_s=2.0, still_s=0.2, leave_s=2.0)
 
 
-def entry(line: object, *, timeout: float = 20.0) -> Entry:
-    return Entry(line, "mail.lab.test", Login("root", PASSWORD, timeout), uid=str(os.getuid()), pace=PACE)  # type: ignore[arg-type]
+def entry(line: object, *, timeout: float = 20.0) -> ConsoleLogin:
+    return ConsoleLogin(line, "mail.lab.test", Login("root", PASSWORD, timeout), uid=str(os.getuid()), pace=PACE)  # type: ignore[arg-type]
 
 
 def test_an_entry_knows_how_it_came_in_and_leaves_at_a_login_prompt() -> None:

@@ -8,7 +8,7 @@ from mxlib.base.errors import CommandTimeoutError, ConfigError, HostUnreachableE
 from mxlib.commands import drain
 from mxlib.commands.answers import Silence
 from mxlib.commands.drain import Drain
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from tests.unit.support.site import SITE
@@ -36,7 +36,7 @@ class Queue:
 
 
 def made(spicerack, host=MX):
-    return Drain(spicerack, SITE, Request(host, Goal(), "a test"))
+    return Drain(spicerack, SITE, RunRequest(host, Goal(), "a test"))
 
 
 def test_a_host_that_is_no_mx_is_refused(spicerack):

@@ -10,7 +10,7 @@ from mxlib.base.journal import Extras
 from mxlib.commands import reboot
 from mxlib.commands.answers import Silence
 from mxlib.commands.reboot import HostRun
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.facts.past_runs import LIST
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
@@ -31,7 +31,7 @@ class Stage:
         announce = SimpleNamespace(sal=False, phabricator=None)
         site = SimpleNamespace(reports=tmp_path, mxs=(HOST,), announce=announce, mta="exim")
         goal = request.pop("goal", Goal("6.1.0-56"))
-        self.run = HostRun(SimpleNamespace(dry_run=False), site, Request(HOST, goal, "a test", **request))
+        self.run = HostRun(SimpleNamespace(dry_run=False), site, RunRequest(HOST, goal, "a test", **request))
         self.run.wiring = SimpleNamespace(
             clock=self.clock,
             who="op@cumin1001",
@@ -78,7 +78,9 @@ REBOOT = (("done", {"step": "reboot", "note": "ordered"}),)
 
 def test_a_host_that_is_no_mx_of_the_site_is_refused_before_anything_is_asked(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="is not one of the MXs"):
-        HostRun(SimpleNamespace(dry_run=False), SimpleNamespace(mxs=("other",), mta="exim"), Request(HOST, Goal(), ""))
+        HostRun(
+            SimpleNamespace(dry_run=False), SimpleNamespace(mxs=("other",), mta="exim"), RunRequest(HOST, Goal(), "")
+        )
 
 
 @pytest.mark.parametrize("goal", [Goal("6.1.0-56"), Goal(adopt=True), Goal(back=True, adopt=True)])

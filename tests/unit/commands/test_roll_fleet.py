@@ -10,7 +10,7 @@ from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.base.errors import ConfigError, HostUnreachableError, ParseError, PoolError, SilenceError, SlotError
 from mxlib.base.stop import Stop
 from mxlib.commands import roll_fleet
-from mxlib.commands.roll_fleet import Order, SpicerackFleet, asked_of, bound, newest_of
+from mxlib.commands.roll_fleet import RollOrder, SpicerackFleet, asked_of, bound, newest_of
 from mxlib.config.roll import RollSoak
 from mxlib.facts import kernel, past_runs
 from mxlib.model.goal import Goal
@@ -73,7 +73,7 @@ class World:
         return SpicerackFleet(
             SimpleNamespace(dry_run=False),
             changes.get("site", SITE),
-            Order(asked, "a roll", "T1", RollSoak(60, 120)),
+            RollOrder(asked, "a roll", "T1", RollSoak(60, 120)),
             hosts={name: SimpleNamespace(name=name) for name in SITE.mxs},
             pools=self.pools,
             slot=self.slot(),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mxlib.base.journal import Journal
-from mxlib.commands.roll_story import Story
+from mxlib.commands.roll_story import RollStory
 from mxlib.config.roll import RollSection
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.journals import rolled
@@ -24,7 +24,7 @@ def journal(tmp_path: Path) -> Path:
 
 def said(journal: Path) -> list[str]:
     tell = Tell()
-    Story(RollSection(), journal.parent, "why", "", FakeClock(), tell).write(journal, lambda _headline: None)
+    RollStory(RollSection(), journal.parent, "why", "", FakeClock(), tell).write(journal, lambda _headline: None)
     return list(tell.lines)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from mxlib.commands import answers
 from mxlib.commands import status as status_command
-from mxlib.commands.request import Request
-from mxlib.commands.status import Status, lines
+from mxlib.commands.request import RunRequest
+from mxlib.commands.status import HostStatus, lines
 from mxlib.config.load import parse
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
@@ -91,8 +91,8 @@ def look(monkeypatch, caplog, tmp_path):
         monkeypatch.setattr(answers, "unanswered", lambda _: silent)
         monkeypatch.setattr(status_command, "read_facts", lambda *_: samples.answer(**answer))
         monkeypatch.setattr("mxlib.commands.wiring.Wiring._slot", lambda *_: MagicMock(describe=lambda: ""))
-        request = Request(samples.ONE, Goal(), "a test")
-        return Status(MagicMock(dry_run=False), site, request, json_file).execute()
+        request = RunRequest(samples.ONE, Goal(), "a test")
+        return HostStatus(MagicMock(dry_run=False), site, request, json_file).execute()
 
     return run
 

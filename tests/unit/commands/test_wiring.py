@@ -16,7 +16,7 @@ from mxlib.adapters.without_slot import WithoutSlot
 from mxlib.base.errors import InterruptedRunError
 from mxlib.base.stop import Stop
 from mxlib.commands import wiring
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.commands.wiring import Wiring
 from mxlib.config.alerts import AlertsSection
 from mxlib.config.load import parse
@@ -44,8 +44,8 @@ def _hosts(spicerack):
     spicerack.remote.side_effect = None
 
 
-def request(host: str = MX, **changes: object) -> Request:
-    return Request(host, Goal("6.1.0-56"), "an update", **changes)  # type: ignore[arg-type]
+def request(host: str = MX, **changes: object) -> RunRequest:
+    return RunRequest(host, Goal("6.1.0-56"), "an update", **changes)  # type: ignore[arg-type]
 
 
 def world(spicerack, site=SITE, **changes):

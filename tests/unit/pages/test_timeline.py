@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from mxlib.pages import timeline
 from mxlib.reboot import report
-from mxlib.reboot.report import Entry
+from mxlib.reboot.report import TimelineEntry
 from tests.unit.support.journals import HOST, RUN, WHO, recorded, whole
 
 
@@ -19,7 +19,7 @@ def drawn(events):
 def at(second, step, seconds=1.0, **values):
     begun = f"2026-01-01T00:{second // 60:02}:{second % 60:02}+00:00"
     end = f"2026-01-01T00:{(second + int(seconds)) // 60:02}:{(second + int(seconds)) % 60:02}+00:00"
-    return Entry(end, step, values.pop("note", ""), seconds, begun=begun, **values)
+    return TimelineEntry(end, step, values.pop("note", ""), seconds, begun=begun, **values)
 
 
 RUN_OF_100_S = (

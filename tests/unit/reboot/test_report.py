@@ -64,7 +64,7 @@ def test_missing_mail_is_said_in_capitals(path):
 )
 def test_when_a_host_was_out_of_service(steps, out):
     times = [f"2026-01-01T00:00:{number:02}+00:00" for number in range(len(steps))]
-    found = report.away([report.Entry(at, step, "") for at, step in zip(times, steps, strict=True)])
+    found = report.away([report.TimelineEntry(at, step, "") for at, step in zip(times, steps, strict=True)])
     numbers = found and (found.since.second, found.back and found.back.second)
     assert numbers == out
 

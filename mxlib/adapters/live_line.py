@@ -49,7 +49,7 @@ class Frame:
     heard: Callable[[], str] = lambda: ""
 
 
-class NoScreen:
+class NoLiveLine:
     """No terminal, or one that can only print: nothing is ever replaced, and nothing is in colour."""
 
     live = False
@@ -62,11 +62,14 @@ class NoScreen:
         """Nothing to take away."""
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to undo."""
 
 
-class Screen:
-    """A terminal. Safe to use from several threads; a signal's handler must not, as the lock may be held below it."""
+class LiveLine:
+    """The live line of a terminal, safe to use from several threads.
+
+    A signal's handler must not use it: the lock may be held below it.
+    """
 
     def __init__(self, stream: TextIO, *, colours: bool, now: Callable[[], float] = time.monotonic) -> None:
         """Show nothing yet.
@@ -218,11 +221,11 @@ class Screen:
 class _Above:
     """What a log's handler writes to in place of the terminal."""
 
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
+    def __init__(self, live: LiveLine) -> None:
+        self._live = live
 
     def write(self, text: str) -> int:
-        self._screen.write_above(text)
+        self._live.write_above(text)
         return len(text)
 
     def flush(self) -> None:
@@ -242,8 +245,8 @@ class _Readable(logging.Formatter):
 
 
 @cache
-def screen_of(stream: TextIO) -> Screen | NoScreen:
-    """Return the one screen of a stream, whoever writes to it.
+def live_line_of(stream: TextIO) -> LiveLine | NoLiveLine:
+    """Return the one live line of a stream, whoever writes to it.
 
     Colours go by https://no-color.org, and a terminal that names itself dumb, or not at all, gets plain lines.
 
@@ -251,5 +254,5 @@ def screen_of(stream: TextIO) -> Screen | NoScreen:
         stream: where live lines would go.
     """
     if not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
-        return NoScreen()
-    return Screen(stream, colours=not os.environ.get("NO_COLOR"))
+        return NoLiveLine()
+    return LiveLine(stream, colours=not os.environ.get("NO_COLOR"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.adapters import screen as module
-from mxlib.adapters.screen import Frame, NoScreen, Screen, screen_of
+from mxlib.adapters import live_line as module
+from mxlib.adapters.live_line import Frame, LiveLine, NoLiveLine, live_line_of
 from mxlib.protocols.operator import Share
 from tests.unit.support.terminal import Terminal
 
@@ -314,58 +314,58 @@ def stream():
 
 
 def test_a_terminal_that_is_gone_is_none_from_then_on(stream):
-    screen = Screen(stream, colours=True)
+    live = LiveLine(stream, colours=True)
     stream.gone = True
-    screen.show(Frame("drain"))
-    assert not screen.live
+    live.show(Frame("drain"))
+    assert not live.live
     stream.gone = False
-    screen.show(Frame("drain"))
-    screen.close()
+    live.show(Frame("drain"))
+    live.close()
     assert stream.getvalue() == ""
 
 
 def test_the_log_has_its_terminal_back_afterwards(stream):
     (handler,) = [one for one in logging.getLogger().handlers if getattr(one, "stream", None) is stream]
     handler.setFormatter(kept := logging.Formatter("DRY-RUN: %(message)s"))
-    screen = Screen(stream, colours=False)
-    screen.show(Frame("drain"))
+    live = LiveLine(stream, colours=False)
+    live.show(Frame("drain"))
     assert handler.stream is not stream
     logging.getLogger("etcd").warning("said")
     assert stream.getvalue().endswith("\rDRY-RUN: said\ndrain")
     for _ in range(2):
-        screen.close()
+        live.close()
         assert (handler.stream, handler.formatter) == (stream, kept)
-    screen.show(Frame("again"))
-    screen.clear()
+    live.show(Frame("again"))
+    live.clear()
     assert handler.stream is not stream
-    screen.close()
+    live.close()
 
 
 def test_the_seconds_go_on_over_what_one_and_the_same_work_says(stream):
     now = [0.0]
-    screen = Screen(stream, colours=False, now=lambda: now[0])
-    screen.show(Frame("verify: 1 of 4", ticking=True))
+    live = LiveLine(stream, colours=False, now=lambda: now[0])
+    live.show(Frame("verify: 1 of 4", ticking=True))
     now[0] = 61.0
-    screen.show(Frame("verify: 2 of 4", ticking=True))
+    live.show(Frame("verify: 2 of 4", ticking=True))
     assert stream.getvalue().endswith("verify: 2 of 4, 1 min 1 s")
-    screen.clear()
-    screen.show(Frame("prove", ticking=True))
-    screen.close()
+    live.clear()
+    live.show(Frame("prove", ticking=True))
+    live.close()
     assert "prove, 0.0 s" in stream.getvalue()
 
 
-def test_one_screen_a_stream_and_none_where_there_is_no_terminal(stream, monkeypatch):
+def test_one_live_line_a_stream_and_none_where_there_is_no_terminal(stream, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    assert screen_of(stream) is screen_of(stream)
-    assert isinstance(screen_of(io.StringIO()), NoScreen)
-    assert module.screen_of(Pretended()) is not screen_of(stream)
+    assert live_line_of(stream) is live_line_of(stream)
+    assert isinstance(live_line_of(io.StringIO()), NoLiveLine)
+    assert module.live_line_of(Pretended()) is not live_line_of(stream)
 
 
 @pytest.mark.parametrize(("done", "bar"), [(-1, " " * 20), (5, "█" * 10 + " " * 10), (99, "█" * 20)])
 def test_a_bar_stays_within_its_bounds(stream, done, bar):
-    screen = Screen(stream, colours=False)
-    screen.show(Frame("x", Share(done, 10)))
-    screen.close()
+    live = LiveLine(stream, colours=False)
+    live.show(Frame("x", Share(done, 10)))
+    live.close()
     assert f"|{bar}| x" in stream.getvalue()
 
 
@@ -387,8 +387,8 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "reboot-mx.md"
 def test_the_examples_of_the_page_are_what_is_drawn(stream, monkeypatch, frame):
     monkeypatch.setattr(module, "_COLUMNS", 140)
     seconds = iter((0.0, 14.0))
-    screen = Screen(stream, colours=False, now=lambda: next(seconds))
-    screen.show(frame)
+    live = LiveLine(stream, colours=False, now=lambda: next(seconds))
+    live.show(frame)
     drawn = stream.getvalue()
-    screen.close()
+    live.close()
     assert f"    {drawn}\n" in PAGE.read_text(encoding="utf-8")
