@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab.build import labroot
-from lab.lifecycle import Progress
+from lab.lifecycle import ProgressLog
 from lab.place import Lab, cache
 from lab.stations.box import Box
 from mxlib.protocols.host import Host
@@ -85,7 +85,7 @@ def measure(folder: Path, hosts: int, times: int) -> None:
     from mxlib.config.known_bad import load
     from mxlib.config.verify import VerifyPolicy
     from mxlib.verify.fleet import verify_hosts
-    from mxlib.verify.request import Request
+    from mxlib.verify.request import VerificationScope
 
     logging.disable(logging.WARNING)
     remote = Remote(str(folder / "config.yaml"), dry_run=False)
@@ -96,7 +96,7 @@ def measure(folder: Path, hosts: int, times: int) -> None:
 
     print(f"{'asked':<14}{'hosts':>6}{'seconds':>10}{'a host':>9}{'this side, CPU s a host':>26}")
     for label, only in (("one check", ("disk",)), ("every check", ())):
-        request = Request(VerifyPolicy(), load(), only=only)
+        request = VerificationScope(VerifyPolicy(), load(), only=only)
         for count in (1, hosts):
             fleet = [host(number) for number in range(count)]
             best, spent = min(once(fleet, request, verify_hosts) for _ in range(times))
@@ -175,7 +175,7 @@ def main() -> None:
     if os.geteuid() != 0:
         parser.error("root is needed: for a network namespace of its own")
     lab = Lab(f"bench{os.getpid()}")
-    box = Box(lab, "fleet", labroot.build(cache(), Progress()))
+    box = Box(lab, "fleet", labroot.build(cache(), ProgressLog()))
     folder = Path(tempfile.mkdtemp(prefix="mx-bench."))
     try:
         start(box, folder, wanted.hosts)

@@ -11,7 +11,7 @@ from lab.campaign import campaign
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
-from lab.lifecycle import Progress
+from lab.lifecycle import ProgressLog
 from lab.place import DEFAULT_LAB, MANAGEMENT, Lab, exchanger
 from lab.programs import running_stations
 from lab.shell import LabError
@@ -145,7 +145,7 @@ def _host_option(command: argparse.ArgumentParser) -> None:
 
 
 def _up(arguments: argparse.Namespace) -> None:
-    say = Progress()
+    say = ProgressLog()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages, world=arguments.world)
     say("the lab is up: `lab/mxlab status`, `lab/mxlab run -- -l`, `lab/mxlab faults`")
 
@@ -155,7 +155,7 @@ def _worlds(_arguments: argparse.Namespace) -> None:
 
 
 def _down(arguments: argparse.Namespace) -> None:
-    lifecycle.down(Lab(arguments.lab), Progress(), purge=arguments.purge)
+    lifecycle.down(Lab(arguments.lab), ProgressLog(), purge=arguments.purge)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -204,7 +204,7 @@ def _mend(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    say = Progress()
+    say = ProgressLog()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
     return demo.run(running_stations(arguments), say)
 
@@ -214,7 +214,7 @@ def _incident(arguments: argparse.Namespace) -> int:
         print("\n".join(f"{story.name}  {story.title}" for story in incident.STORIES.values()))
         return 0
     story = incident.find(arguments.name)
-    say = Progress()
+    say = ProgressLog()
     lifecycle.up(Lab(arguments.lab), say, install_packages=arguments.install_packages)
     return incident.replay(running_stations(arguments), story, say)
 
@@ -227,7 +227,7 @@ def _campaign(arguments: argparse.Namespace) -> int:
     numbers = range(arguments.first, arguments.first + arguments.runs)
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
     return campaign.campaign(
-        running_stations(arguments), numbers, arguments.seed, Progress(), only=only, step=arguments.at,
+        running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
         seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
     )  # fmt: skip
 

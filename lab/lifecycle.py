@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 BOOT_DEADLINE = 480
 
 
-class Progress:
+class ProgressLog:
     """Prints what is going on, with the seconds since the start."""
 
     def __init__(self) -> None:

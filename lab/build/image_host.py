@@ -11,7 +11,7 @@ from pathlib import Path
 from lab.build.image import PARTITION_OFFSET, PRIVATE, RECIPE, ImageFacts, read_facts
 from lab.place import GATEWAY, INFRA
 from lab.shell import LabError, run
-from lab.world.worlds import World
+from lab.world.worlds import GuestWorld
 
 # Where each firewall's unit is wanted, as `systemctl enable` would link it.
 FIREWALL_LINKS = {
@@ -40,7 +40,7 @@ class HostSpec:
     name: str
     v4: str
     v6: str
-    world: World
+    world: GuestWorld
     ssh_host_key: Path
     authorized_keys: str
     tls_cert: Path
@@ -124,7 +124,7 @@ def saved_entry(facts: ImageFacts, kernel: str, style: str) -> str:
     }[style]
 
 
-def world_files(world: World) -> dict[str, str]:
+def world_files(world: GuestWorld) -> dict[str, str]:
     """Files by which a host has its language, zone, prompt and way of login."""
     texts = {
         "etc/timezone": f"{world.timezone}\n",
@@ -137,7 +137,7 @@ def world_files(world: World) -> dict[str, str]:
     return texts
 
 
-def host_links(world: World) -> dict[str, str]:
+def host_links(world: GuestWorld) -> dict[str, str]:
     """Symbolic links of a host, by their path below ``/``."""
     link, target = FIREWALL_LINKS[world.firewall]
     return {link: target, "etc/localtime": f"/usr/share/zoneinfo/{world.timezone}"}

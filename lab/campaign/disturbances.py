@@ -10,7 +10,7 @@ from lab import demo, lifecycle
 from lab.campaign import cuts, services
 from lab.campaign.scene import NotDoneError, Scene
 from lab.faults import catalogue
-from lab.faults.fault import Fault, Target
+from lab.faults.fault import Fault, FaultTarget
 from lab.place import INFRA, NODE
 from lab.shell import LabError
 from lab.stations.box import Box
@@ -52,7 +52,7 @@ def _tell(*numbers: int) -> Act:
 def _fault(name: str) -> tuple[Act, Act]:
     """A fault of the catalogue, put on and taken off."""
 
-    def act(function: Callable[[Target, Fault], None]) -> Act:
+    def act(function: Callable[[FaultTarget, Fault], None]) -> Act:
         return lambda scene: function(catalogue.target(scene.place, scene.mx, scene.kernel), catalogue.find(name))
 
     return act(catalogue.apply), act(catalogue.undo)

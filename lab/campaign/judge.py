@@ -34,7 +34,7 @@ _ACTORS = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What is so on an exchanger, looked at from elsewhere; None: it does not say.
 
     Attributes:
@@ -50,7 +50,7 @@ class Seen:
     claimed: bool | None = None
 
 
-def look(place: Stations, mx: Exchanger) -> Seen:
+def look(place: Stations, mx: Exchanger) -> Observation:
     """Look at an exchanger."""
     serving = demo.is_serving(place, mx)
     try:
@@ -58,11 +58,11 @@ def look(place: Stations, mx: Exchanger) -> Seen:
     except LabError:
         words = []
     if len(words) != 3:
-        return Seen(serving)
-    return Seen(serving, words[0], words[1], words[2] == "yes")
+        return Observation(serving)
+    return Observation(serving, words[0], words[1], words[2] == "yes")
 
 
-def untrue(code: int, scenario: Scenario, before: Seen, after: Seen, kernel: str) -> str:
+def untrue(code: int, scenario: Scenario, before: Observation, after: Observation, kernel: str) -> str:
     """Return how an exit code contradicts what was found; empty: it does not.
 
     Arguments:
@@ -84,7 +84,7 @@ def untrue(code: int, scenario: Scenario, before: Seen, after: Seen, kernel: str
 
 
 @dataclass
-class Verdict:
+class CampaignResult:
     """How a run went.
 
     Attributes:

@@ -11,9 +11,9 @@ from pathlib import Path
 from lab import demo, journals, lifecycle
 from lab.campaign import judge, mail, services
 from lab.campaign.disturbances import DISTURBANCES
-from lab.campaign.judge import Verdict
+from lab.campaign.judge import CampaignResult
 from lab.campaign.operator import next_words
-from lab.campaign.scenario import Moment, Scenario
+from lab.campaign.scenario import Scenario, TimedDisturbance
 from lab.campaign.scene import NotDoneError, Scene
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, exchanger
@@ -29,7 +29,7 @@ _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
 
 
-def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict:
+def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> CampaignResult:
     """Play a run and judge it; the lab is whole before, and after a good run.
 
     Arguments:
@@ -54,7 +54,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
     with mail.flowing(place), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
         child = subprocess.Popen(demo.cookbook(hosts[0], *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
-        verdict = Verdict(scenario, 0)
+        verdict = CampaignResult(scenario, 0)
         _disturb(scene, scenario, since, verdict)
         verdict.code = _end(child, verdict)
         after = judge.look(place, mx)
@@ -71,7 +71,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Verdict
     return verdict
 
 
-def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: Verdict) -> None:
+def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResult) -> None:
     """Let the disturbances happen, each in its time, and end all of them when the cookbook has ended or is late."""
     threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in scenario.moments]
     for one in threads:
@@ -84,7 +84,7 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: Verdict) -> 
         one.join()
 
 
-def _happen(scene: Scene, moment: Moment, since: str, verdict: Verdict) -> None:
+def _happen(scene: Scene, moment: TimedDisturbance, since: str, verdict: CampaignResult) -> None:
     disturbance = DISTURBANCES[moment.name]
     if not _reached(scene, moment, since) or scene.stopped.wait(moment.after):
         return
@@ -105,7 +105,7 @@ def _happen(scene: Scene, moment: Moment, since: str, verdict: Verdict) -> None:
             verdict.wrong.append(f"the lab could not undo {moment.name}: {error}")
 
 
-def _reached(scene: Scene, moment: Moment, since: str) -> bool:
+def _reached(scene: Scene, moment: TimedDisturbance, since: str) -> bool:
     """Wait for the step after which it happens; False: the cookbook has ended before."""
     while moment.step not in ("", "guard") and moment.step not in journals.taken(scene.place, scene.mx, since):
         if scene.stopped.wait(_POLL_S):
@@ -113,7 +113,7 @@ def _reached(scene: Scene, moment: Moment, since: str) -> bool:
     return True
 
 
-def _end(child: "subprocess.Popen[bytes]", verdict: Verdict) -> int:
+def _end(child: "subprocess.Popen[bytes]", verdict: CampaignResult) -> int:
     try:
         code = child.wait(timeout=60)
     except subprocess.TimeoutExpired:
@@ -135,7 +135,7 @@ def is_whole(place: Stations) -> bool:
         return False
 
 
-def _make_whole(scene: Scene, verdict: Verdict, said: str, folder: Path) -> str:
+def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) -> str:
     """Type what the output says until the service is whole.
 
     Returns:

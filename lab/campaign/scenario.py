@@ -21,7 +21,7 @@ LATEST_S = 150.0
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimedDisturbance:
     """A disturbance and its time.
 
     Attributes:
@@ -57,7 +57,7 @@ class Scenario:
     host: int
     level: str
     depth: int
-    moments: tuple[Moment, ...]
+    moments: tuple[TimedDisturbance, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -90,11 +90,11 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Sc
     return Scenario(seed, number, mx, host, level, depth, moments)
 
 
-def _moment(dice: random.Random, name: str, step: str) -> Moment:
+def _moment(dice: random.Random, name: str, step: str) -> TimedDisturbance:
     lasts = DISTURBANCES[name].lasts
     at = dice.choice((*STEPS, *[""] * 5))
     after = dice.uniform(0, LATEST_S) if not at else dice.choice((0.0, dice.uniform(0, 5)))
     seconds = dice.uniform(lasts / 3, lasts)
     if step:
         at, after = step, 0.0
-    return Moment(name, at, round(after, 1), round(seconds, 1))
+    return TimedDisturbance(name, at, round(after, 1), round(seconds, 1))

@@ -2,7 +2,7 @@
 
 from lab import lifecycle
 from lab.faults import queues
-from lab.faults.fault import Act, Target, shell
+from lab.faults.fault import Act, FaultTarget, shell
 from lab.lifecycle import wait_ssh
 from lab.shell import LabError, wait_for
 from lab.stations import node, outside
@@ -12,7 +12,7 @@ def revived(text: str) -> Act:
     """The same as ``shell``, but a host that does not answer is power-cycled first."""
     act = shell(text)
 
-    def revive_and_act(target: Target) -> None:
+    def revive_and_act(target: FaultTarget) -> None:
         lifecycle.revive(target.place, target.mx)
         act(target)
 
@@ -24,12 +24,12 @@ def server(name: str, value: dict[str, object] | None) -> Act:
     return lambda target: outside.change(target.place.lab, name, value)
 
 
-def set_reservations(target: Target, value: object) -> None:
+def set_reservations(target: FaultTarget, value: object) -> None:
     """Set how many PCI slots Ganeti reserves, from the exchanger's next cold start on; it moves the network card."""
     target.place.node.run(["gnt-instance", "modify", "-H", f"kvm_pci_reservations={value}", target.mx.fqdn])
 
 
-def _cold_start(target: Target, value: object) -> None:
+def _cold_start(target: FaultTarget, value: object) -> None:
     set_reservations(target, value)
     target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=150)
 
@@ -37,7 +37,7 @@ def _cold_start(target: Target, value: object) -> None:
 _LIVE = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
 
 
-def back_to_old_layout(target: Target) -> None:
+def back_to_old_layout(target: FaultTarget) -> None:
     """Bring a host back to an interface named ens5, whatever state it was left in. Cold starts only where needed.
 
     A host that does not answer may still be booting, unless its card is not where the old layout has it. Or its files
@@ -69,12 +69,12 @@ def back_to_old_layout(target: Target) -> None:
     target.on_host("timeout 120 systemctl is-system-running --wait || true", timeout=150)
 
 
-def add_disk(target: Target) -> None:
+def add_disk(target: FaultTarget) -> None:
     """Add a second disk, which takes a PCI slot at the next cold start."""
     target.place.node.run(["gnt-instance", "modify", "--disk", "add:size=64M", target.mx.fqdn], timeout=120)
 
 
-def remove_disk(target: Target) -> None:
+def remove_disk(target: FaultTarget) -> None:
     """Remove the second disk. Ganeti removes one from a running machine by hotplug only, so the machine is stopped."""
     disks = target.place.node.run(
         ["gnt-instance", "list", "--no-headers", "-o", "disk.count", target.mx.fqdn], check=True
@@ -89,7 +89,7 @@ def remove_disk(target: Target) -> None:
     back_to_old_layout(target)
 
 
-def stick_aliases(target: Target, after: int = 0) -> None:
+def stick_aliases(target: FaultTarget, after: int = 0) -> None:
     """Make this host's generator hang on a peer that falls silent after some lines; the peer answers all others."""
     outside.change(target.place.lab, "aliaspeer", {"mode": "hang", "after": after})
     try:
@@ -106,7 +106,7 @@ def stick_aliases(target: Target, after: int = 0) -> None:
         outside.change(target.place.lab, "aliaspeer", None)
 
 
-def hold_console(target: Target) -> None:
+def hold_console(target: FaultTarget) -> None:
     """Keep the serial console occupied: a second client connects and sees nothing."""
     serial = node.serial_socket(target.mx)
     # On TERM it must take its socat with it; after each start of the machine it has to connect again.
@@ -121,7 +121,7 @@ def daemon(action: str, name: str) -> Act:
     return lambda target: target.place.node.run(["/usr/lib/ganeti/daemon-util", action, name])
 
 
-def release_aliases(target: Target) -> None:
+def release_aliases(target: FaultTarget) -> None:
     """Let the peer answer again, and run the generator to its end."""
     outside.change(target.place.lab, "aliaspeer", None)
     target.on_host(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from lab import lifecycle
 from lab.faults import acts
 from lab.faults import scripts as fault_scripts
-from lab.faults.fault import Fault, Target, shell
+from lab.faults.fault import Fault, FaultTarget, shell
 from lab.lifecycle import Stations
 from lab.place import Exchanger, Lab, exchanger
 from lab.shell import LabError
@@ -148,10 +148,10 @@ FAULTS = {
 }
 
 
-def target(place: Stations, mx: Exchanger, kernel: str | None) -> Target:
+def target(place: Stations, mx: Exchanger, kernel: str | None) -> FaultTarget:
     """Return what a fault is put on; None for the kernel is the newest one of the exchanger's image."""
     newest = lifecycle.image_facts(place.lab, mx).kernels[-1]
-    return Target(place, mx, kernel or newest)
+    return FaultTarget(place, mx, kernel or newest)
 
 
 def broken(lab: Lab) -> list[dict[str, str]]:
@@ -175,7 +175,7 @@ def find(name: str) -> Fault:
     return FAULTS[name]
 
 
-def apply(goal: Target, fault: Fault) -> None:
+def apply(goal: FaultTarget, fault: Fault) -> None:
     """Put a fault on. It is remembered first, so that `mend all` finds it however this ends.
 
     Raises:
@@ -189,7 +189,7 @@ def apply(goal: Target, fault: Fault) -> None:
         _must_show(goal, fault)
 
 
-def _must_show(goal: Target, fault: Fault) -> None:
+def _must_show(goal: FaultTarget, fault: Fault) -> None:
     try:
         shell(fault.shows)(goal)
     except LabError as error:
@@ -197,7 +197,7 @@ def _must_show(goal: Target, fault: Fault) -> None:
         raise LabError(f"{fault.name} took no effect on {where}: {error}; `lab/mxlab mend all` takes it off") from error
 
 
-def undo(goal: Target, fault: Fault) -> None:
+def undo(goal: FaultTarget, fault: Fault) -> None:
     """Take a fault off."""
     fault.undo(goal)
     lab = goal.place.lab

@@ -11,7 +11,7 @@ from lab.world import worlds
 
 
 @dataclass(frozen=True)
-class Target:
+class FaultTarget:
     """What a fault is put on.
 
     Attributes:
@@ -35,7 +35,7 @@ class Target:
         return done.stdout
 
 
-Act = Callable[[Target], object]
+Act = Callable[[FaultTarget], object]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Fault:
 def shell(text: str) -> Act:
     """The act that runs a script on the exchanger; ``@kernel@``, ``@firewall@`` and ``@password@`` are filled in."""
 
-    def act(target: Target) -> None:
+    def act(target: FaultTarget) -> None:
         fields = {
             "kernel": target.kernel,
             "firewall": worlds.of(target.place.lab, target.mx).firewall,

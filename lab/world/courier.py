@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from lab.world import jsonl
 from lab.world.message import Message
-from lab.world.routes import NoRouteError, Router, Target
+from lab.world.routes import NextHop, NoRouteError, Router
 from lab.world.submit import Attempt
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 15.0
 ATTEMPTS_KEPT = 50
 STOP_LIMIT = 5.0
-TryOnce = Callable[[Target, str, tuple[str, ...], bytes], Attempt]
+TryOnce = Callable[[NextHop, str, tuple[str, ...], bytes], Attempt]
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,14 @@ class Courier:
                 break
         self._after(item)
 
-    def _alive(self, targets: list[Target]) -> list[Target]:
+    def _alive(self, targets: list[NextHop]) -> list[NextHop]:
         now = self._clock()
         chosen = targets if self._patience.failover else targets[:1]
         if not self._patience.retries:
             return chosen
         return [target for target in chosen if self._dead.get(target.ip, 0.0) <= now]
 
-    def _attempt(self, item: Item, target: Target) -> None:
+    def _attempt(self, item: Item, target: NextHop) -> None:
         result = self._try_once(target, item.message.sender, item.open, item.message.payload)
         item.attempts.append(result)
         if result.outcome in ("timeout", "unreachable") and result.stage == "connect":

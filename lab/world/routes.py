@@ -21,7 +21,7 @@ class NoRouteError(WorldError):
 
 
 @dataclass(frozen=True)
-class Target:
+class NextHop:
     """One address of one host."""
 
     host: str
@@ -101,14 +101,14 @@ class Router:
     port: int = SMTP_PORT
     shuffle: Callable[[list[str]], None] = random.shuffle
 
-    def targets(self, domain: str) -> list[Target]:
+    def targets(self, domain: str) -> list[NextHop]:
         """Return the addresses to try, in order.
 
         Raises:
             NoRouteError: there is none, or the name server does not answer.
         """
         hosts = [split_port(host, self.port) for host in self.via] or [(host, self.port) for host in self._mx(domain)]
-        found = [Target(host, ip, port) for host, port in hosts for ip in self._addresses(host)]
+        found = [NextHop(host, ip, port) for host, port in hosts for ip in self._addresses(host)]
         if not found:
             raise NoRouteError(f"no address for {', '.join(host for host, _ in hosts)}")
         return found

@@ -23,14 +23,14 @@ from lab.world.ledger import SENT_FILE
 from lab.world.log import say
 from lab.world.message import make
 from lab.world.places import SMTP_PORT
-from lab.world.routes import NameServer, Router, Target, split_port
+from lab.world.routes import NameServer, NextHop, Router, split_port
 from lab.world.submit import Manner, attempt
 
 QUEUE_LIMIT = 2000
 ROUND = 8
 
 
-class Stop:
+class StopSignal:
     """SIGTERM or SIGINT came; `due` is when the sender must be done, on the monotonic clock."""
 
     def __init__(self, drain: float) -> None:
@@ -66,7 +66,7 @@ def recipients(patterns: list[str]) -> Iterator[tuple[str, ...]]:
         yield tuple(one.strip().replace("%d", str(number)) for one in pattern.split(","))
 
 
-def feed(courier: Courier, args: argparse.Namespace, stop: Stop) -> int:
+def feed(courier: Courier, args: argparse.Namespace, stop: StopSignal) -> int:
     """Hand the messages to the courier at the rate wanted; return how many."""
     start = time.monotonic()
     numbers = itertools.count() if args.count is None else range(args.count)
@@ -80,7 +80,7 @@ def feed(courier: Courier, args: argparse.Namespace, stop: Stop) -> int:
     return made
 
 
-def _hold(courier: Courier, stop: Stop, due: float) -> bool:
+def _hold(courier: Courier, stop: StopSignal, due: float) -> bool:
     """Wait until the message is due and the queue has room; True if a signal came."""
     stop.wait(due - time.monotonic())
     while courier.waiting() >= QUEUE_LIMIT and not stop.came():
@@ -96,13 +96,13 @@ def _router(args: argparse.Namespace) -> Router:
 
 
 def _manner(args: argparse.Namespace) -> Manner:
-    sources = {Target("", ip).family: ip for ip in args.source}
+    sources = {NextHop("", ip).family: ip for ip in args.source}
     return Manner(args.helo, sources, args.connect_timeout, starttls=args.tls == "may")
 
 
 def send(args: argparse.Namespace) -> int:
     """Send what the arguments say and print a summary (JSON); 0 only if every message was accepted."""
-    stop = Stop(args.drain)
+    stop = StopSignal(args.drain)
     sent = jsonl.Appender(args.state / SENT_FILE)
     tag = {"tag": args.tag} if args.tag else {}
     courier = Courier(

@@ -16,7 +16,7 @@ from pathlib import Path
 from lab.world import behaviour, inbox
 from lab.world.log import say
 from lab.world.places import Endpoint, Place, WorldError, load_places
-from lab.world.smtpd import MAX_MESSAGE, Session, Site
+from lab.world.smtpd import MAX_MESSAGE, Session, SessionContext
 
 TICK = 0.1
 BACKLOG = 512
@@ -26,7 +26,7 @@ Running = dict[Session, "asyncio.Task[None]"]
 class Door:
     """One endpoint of a place: a listener that can be shut and opened again."""
 
-    def __init__(self, site: Site, endpoint: Endpoint) -> None:
+    def __init__(self, site: SessionContext, endpoint: Endpoint) -> None:
         """Keep what is needed to listen."""
         self._site = site
         self._endpoint = endpoint
@@ -111,7 +111,7 @@ class Sinks:
         self.inbox = inbox.Inbox(state / inbox.FILE_NAME)
         behaviours = behaviour.BehaviourFile(state / behaviour.FILE_NAME, say)
         self._doors = [
-            Door(Site(place, behaviours, self.inbox, say, tls), endpoint)
+            Door(SessionContext(place, behaviours, self.inbox, say, tls), endpoint)
             for place in places.values()
             for endpoint in place.endpoints
         ]

@@ -40,7 +40,7 @@ class SessionOverError(Exception):
 
 
 @dataclass
-class Site:
+class SessionContext:
     """What all sessions of one place share."""
 
     place: Place
@@ -59,7 +59,9 @@ class _Envelope:
 class Session:
     """A connection to one place, from the greeting to the end."""
 
-    def __init__(self, site: Site, family: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, site: SessionContext, family: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Take over a connection that was just accepted."""
         self._site = site
         self._family = family

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.world.routes import Target
+from lab.world.routes import NextHop
 
 COMMAND_TIMEOUT = 90.0
 
@@ -25,7 +25,7 @@ class Attempt:
         rejected: recipients refused for good.
     """
 
-    target: Target
+    target: NextHop
     stage: str
     outcome: str
     reply: str
@@ -79,7 +79,7 @@ class _RefusalError(Exception):
 class _Client(smtplib.SMTP):
     """smtplib's client with a time limit of its own for the connection."""
 
-    def __init__(self, manner: Manner, target: Target) -> None:
+    def __init__(self, manner: Manner, target: NextHop) -> None:
         self._manner = manner
         source = manner.sources.get(target.family)
         self.connected = False
@@ -98,7 +98,7 @@ class _Client(smtplib.SMTP):
 class _Try:
     """The attempt while it runs: remembers the stage it is in."""
 
-    def __init__(self, manner: Manner, target: Target) -> None:
+    def __init__(self, manner: Manner, target: NextHop) -> None:
         self.stage = "connect"
         self.reply = ""
         self.taken: list[str] = []
@@ -159,7 +159,7 @@ class _Try:
         return Attempt(self._target, stage, outcome, reply, tuple(self.taken), tuple(self.rejected))
 
 
-def attempt(manner: Manner, target: Target, sender: str, recipients: Sequence[str], payload: bytes) -> Attempt:
+def attempt(manner: Manner, target: NextHop, sender: str, recipients: Sequence[str], payload: bytes) -> Attempt:
     """Try once to hand over `payload`: the message as it goes over the wire, dot-stuffed, with the final dot."""
     this = _Try(manner, target)
     try:

@@ -16,7 +16,7 @@ DEFAULT = "two"
 
 
 @dataclass(frozen=True)
-class World:
+class GuestWorld:
     """What one exchanger's system is like.
 
     Attributes:
@@ -78,12 +78,12 @@ def _said(name: str, value: object) -> str:
     return name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value}"
 
 
-_PLAIN = World("bookworm", "nftables")
-WORLDS: dict[str, dict[str, World]] = {
-    "one": {"mx1001": _PLAIN, "mx2001": World("bookworm", "ferm")},
+_PLAIN = GuestWorld("bookworm", "nftables")
+WORLDS: dict[str, dict[str, GuestWorld]] = {
+    "one": {"mx1001": _PLAIN, "mx2001": GuestWorld("bookworm", "ferm")},
     "two": {
         "mx1001": _PLAIN,
-        "mx2001": World(
+        "mx2001": GuestWorld(
             "trixie",
             "ferm",
             locale="de_DE.UTF-8",
@@ -94,14 +94,14 @@ WORLDS: dict[str, dict[str, World]] = {
         ),
     },
     "habits": {
-        "mx1001": World("trixie", "nftables", timezone="America/New_York", pam=True, entry="title"),
-        "mx2001": World("bookworm", "ferm", entry="number", exim_timezone="Asia/Kolkata", split_spool=True),
+        "mx1001": GuestWorld("trixie", "nftables", timezone="America/New_York", pam=True, entry="title"),
+        "mx2001": GuestWorld("bookworm", "ferm", entry="number", exim_timezone="Asia/Kolkata", split_spool=True),
     },
 }
 """The world of each exchanger, by the name that ``mxlab up --world`` takes."""
 
 
-def find(name: str) -> dict[str, World]:
+def find(name: str) -> dict[str, GuestWorld]:
     """Return the worlds of that name, by exchanger.
 
     Raises:
@@ -118,7 +118,7 @@ def name_of(lab: Lab) -> str:
     return kept.read_text().strip() if kept.exists() else DEFAULT
 
 
-def of(lab: Lab, mx: Exchanger) -> World:
+def of(lab: Lab, mx: Exchanger) -> GuestWorld:
     """Return the world of an exchanger of a lab.
 
     Raises:

@@ -10,12 +10,12 @@ import pytest
 
 from lab import demo, lifecycle
 from lab.faults import catalogue as faults
-from lab.faults.fault import Target
-from lab.lifecycle import Progress, Stations
+from lab.faults.fault import FaultTarget
+from lab.lifecycle import ProgressLog, Stations
 from lab.place import DEFAULT_LAB, EXCHANGERS, Lab, exchanger
 
 HERE = Path(__file__).parent
-Break = Callable[..., AbstractContextManager[Target]]
+Break = Callable[..., AbstractContextManager[FaultTarget]]
 _FAILED = pytest.StashKey[str]()
 
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place() -> Stations:
     """The lab, up; faults that an interrupted run left are mended first."""
     lab = Lab(os.environ.get("MXLAB_NAME", DEFAULT_LAB))
-    lifecycle.up(lab, Progress())
+    lifecycle.up(lab, ProgressLog())
     stations = lifecycle.stations(lab)
     list(faults.undo_all(stations))
     return stations
@@ -66,7 +66,7 @@ def broken(place: Stations) -> Break:
     """Put a fault on for the length of a `with` block."""
 
     @contextmanager
-    def put_on(name: str, host: str = "mx2001", kernel: str | None = None) -> Iterator[Target]:
+    def put_on(name: str, host: str = "mx2001", kernel: str | None = None) -> Iterator[FaultTarget]:
         goal = faults.target(place, exchanger(host), kernel)
         faults.apply(goal, faults.find(name))
         try:

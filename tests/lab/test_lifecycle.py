@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import demo, lifecycle
-from lab.lifecycle import Progress, Stations
+from lab.lifecycle import ProgressLog, Stations
 from lab.place import Lab, exchanger
 from lab.shell import LabError
 from lab.stations import outside
@@ -43,7 +43,7 @@ def test_down_purge_leaves_nothing_behind(place: Stations) -> None:
     lifecycle.start_stations(stations)
     assert len(processes_of(lab)) >= len(stations.all)
     stations.world.sh("sleep 1000 >/dev/null 2>&1 &")
-    lifecycle.down(lab, Progress(), purge=True)
+    lifecycle.down(lab, ProgressLog(), purge=True)
     assert not lab.state.exists()
     assert processes_of(lab) == []
     assert machine() == before
@@ -52,7 +52,7 @@ def test_down_purge_leaves_nothing_behind(place: Stations) -> None:
 
 def test_two_at_once_are_refused(place: Stations) -> None:
     with lifecycle.alone(place.lab), pytest.raises(LabError, match="another `mxlab up` or `down` is under way"):
-        lifecycle.down(place.lab, Progress())
+        lifecycle.down(place.lab, ProgressLog())
 
 
 def test_what_waits_in_a_queue_is_there_after_down_and_up(place: Stations) -> None:
@@ -62,9 +62,9 @@ def test_what_waits_in_a_queue_is_there_after_down_and_up(place: Stations) -> No
     try:
         waiting = demo.queue(place, MX2)
         started = time.monotonic()
-        lifecycle.down(place.lab, Progress())
+        lifecycle.down(place.lab, ProgressLog())
         down = time.monotonic() - started
-        lifecycle.up(place.lab, Progress())
+        lifecycle.up(place.lab, ProgressLog())
         up = time.monotonic() - started - down
         print(f"down {down:.1f} s, warm up {up:.1f} s")
         assert waiting > 0

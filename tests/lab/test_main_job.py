@@ -5,7 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 
 from lab import demo
-from lab.lifecycle import Progress, Stations, ssh
+from lab.lifecycle import ProgressLog, Stations, ssh
 from lab.place import EXCHANGERS, exchanger
 from lab.stations import outside
 
@@ -21,7 +21,7 @@ def public_connections(place: Stations, since: str) -> list[dict[str, str]]:
 
 def test_reboot_into_the_other_kernel_loses_no_mail(place: Stations) -> None:
     kernel = demo.other_kernel(place, MX2)
-    assert demo.run(place, Progress()) == 0
+    assert demo.run(place, ProgressLog()) == 0
     assert ssh(place, MX2, "uname -r").stdout.strip() == kernel
     assert f">gnulinux-{kernel}-" in ssh(place, MX2, "grub-editenv list").stdout
     assert all(demo.is_serving(place, mx) for mx in EXCHANGERS)

@@ -10,7 +10,7 @@ from mxlib.commands import arguments
 from mxlib.commands.command import Command
 from mxlib.commands.entry import Formatter, MailArgumentParser, begin, owner_of
 from mxlib.commands.reboot import HostRun
-from mxlib.commands.request import Request
+from mxlib.commands.request import RunRequest
 from mxlib.config.sections import Site
 from mxlib.model.goal import Goal
 
@@ -125,10 +125,10 @@ class HostRunCookbookBase(MailCookbookBase):
         """Return the run on the host."""
         return HostRun(self.spicerack, site, self.request(args))
 
-    def request(self, args: argparse.Namespace) -> Request:
+    def request(self, args: argparse.Namespace) -> RunRequest:
         """Return what the operator asked for, as the run knows it."""
         said = {key: value for key, value in vars(args).items() if key in _PASSED_ON}
-        return Request(
+        return RunRequest(
             host=args.host,
             goal=self.goal(args),
             reason=args.reason or self.default_reason,

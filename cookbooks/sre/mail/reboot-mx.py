@@ -6,7 +6,7 @@ from pathlib import Path
 from cookbooks.sre.mail import HostRunCookbookBase
 from mxlib.commands import arguments, json_out
 from mxlib.commands.command import Command
-from mxlib.commands.status import Status
+from mxlib.commands.status import HostStatus
 from mxlib.config.sections import Site
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import exit_codes
@@ -73,6 +73,6 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Return the look, or the run."""
         if args.status:
-            return Status(self.spicerack, site, self.request(args), args.json)
+            return HostStatus(self.spicerack, site, self.request(args), args.json)
         json_out.belongs_to(args.json, "--status")
         return super().command(args, site)

@@ -12,17 +12,17 @@ from lab import journals, lifecycle
 from lab.campaign import campaign, judge, services
 from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
-from lab.campaign.judge import Seen
+from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
-from lab.campaign.scenario import STEPS, Moment, Scenario, draw
+from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError
 from lab.place import Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
 from lab.world import worlds
 
-SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (Moment("kill", "claim", 0.0, 30.0),))
-BEFORE = Seen(True, "6.1.0-55", "b0", False)
+SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "claim", 0.0, 30.0),))
+BEFORE = Observation(True, "6.1.0-55", "b0", False)
 
 
 def test_the_same_seed_makes_the_same_choices():
@@ -98,7 +98,7 @@ def test_the_operator_types_what_the_last_advice_says(said, words):
         (20, BEFORE, False),
         (22, BEFORE, False),
         (30, BEFORE, True),
-        (20, Seen(True), True),
+        (20, Observation(True), True),
     ],
 )
 def test_an_exit_code_is_held_against_what_was_found(code, after, true):
@@ -106,7 +106,7 @@ def test_an_exit_code_is_held_against_what_was_found(code, after, true):
 
 
 def test_what_another_operator_did_is_not_held_against_an_exit_code():
-    other = replace(SCENARIO, moments=(Moment("another-resume", "", 3.0, 9.0),))
+    other = replace(SCENARIO, moments=(TimedDisturbance("another-resume", "", 3.0, 9.0),))
     assert judge.untrue(20, other, BEFORE, BEFORE, "6.1.0-56") == ""
 
 
@@ -223,7 +223,7 @@ def test_after_a_bad_run_what_is_left_claimed_is_aborted(monkeypatch):
 
     monkeypatch.setattr(campaign.catalogue, "undo_all", lambda _place: [])
     monkeypatch.setattr(lifecycle, "up", lambda _lab, _say: None)
-    monkeypatch.setattr(judge, "look", lambda _place, mx: Seen(True, claimed=claimed[mx.fqdn]))
+    monkeypatch.setattr(judge, "look", lambda _place, mx: Observation(True, claimed=claimed[mx.fqdn]))
     monkeypatch.setattr(campaign.demo, "cookbook", lambda _host, _name, *words: list(words))
     monkeypatch.setattr(campaign.subprocess, "run", aborted)
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: not any(claimed.values()))

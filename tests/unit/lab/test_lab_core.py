@@ -12,7 +12,7 @@ from lab import cli, preflight
 from lab.build import apt, mmdebstrap
 from lab.faults import catalogue as faults
 from lab.faults import scripts as fault_scripts
-from lab.faults.fault import Fault, Target
+from lab.faults.fault import Fault, FaultTarget
 from lab.place import EXCHANGERS, STATIONS, Lab, exchanger
 from lab.shell import LabError, run, wait_for
 from lab.stations import infra
@@ -172,13 +172,13 @@ def test_a_fault_without_a_symptom_in_this_world_is_no_fault(monkeypatch: pytest
     lab = Lab("unit")
     lab.state.mkdir(parents=True)
 
-    def shows(target: Target, script: str, timeout: float = 60) -> str:
+    def shows(target: FaultTarget, script: str, timeout: float = 60) -> str:
         if script == "grep ferm /proc/symptom":
             raise LabError(f"{target.mx.name}: exit code 1")
         return ""
 
-    monkeypatch.setattr(Target, "on_host", shows)
-    goal = Target(SimpleNamespace(lab=lab), exchanger("mx2001"), "6.1.0")  # type: ignore[arg-type]
+    monkeypatch.setattr(FaultTarget, "on_host", shows)
+    goal = FaultTarget(SimpleNamespace(lab=lab), exchanger("mx2001"), "6.1.0")  # type: ignore[arg-type]
     fault = Fault("quake", "", lambda _: None, lambda _: None, shows="grep @firewall@ /proc/symptom")
     with pytest.raises(
         LabError, match=r"quake took no effect on mx2001 \(Debian 13 \(trixie\), ferm, .*\): .*exit code 1"

@@ -21,7 +21,7 @@ from lab.build.image_host import (
 )
 from lab.build.release import RELEASES, Release
 from lab.shell import LabError
-from lab.world.worlds import WORLDS, World
+from lab.world.worlds import WORLDS, GuestWorld
 
 BOOKWORM, TRIXIE = RELEASES["bookworm"], RELEASES["trixie"]
 UUID = "5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
@@ -40,7 +40,7 @@ def spec(tmp_path: Path) -> HostSpec:
         name="mx1001.lab.test",
         v4="192.0.2.11",
         v6="2001:db8:77::11",
-        world=World("bookworm", "nftables"),
+        world=GuestWorld("bookworm", "nftables"),
         ssh_host_key=tmp_path / "host",
         authorized_keys="ssh-ed25519 AAAA root@mxlab",
         tls_cert=tmp_path / "mx.crt",
@@ -221,7 +221,7 @@ class TestWorld:
         assert files["etc/ssh/sshd_config.d/host.conf"] == b"UsePAM no\n"
 
     def test_exim_has_its_own_zone_log_and_spool(self, spec: HostSpec) -> None:
-        world = World("bookworm", "ferm", exim_timezone="Asia/Kolkata", exim_log="/var/log/x-%D", split_spool=True)
+        world = GuestWorld("bookworm", "ferm", exim_timezone="Asia/Kolkata", exim_log="/var/log/x-%D", split_spool=True)
         assert host_files(HostSpec(**{**vars(spec), "world": world}), "entry", now=0)["etc/exim4/host.conf"] == (
             b"primary_hostname = mx1001.lab.test\ntimezone = Asia/Kolkata\nlog_file_path = /var/log/x-%D\n"
             b"split_spool_directory\n"

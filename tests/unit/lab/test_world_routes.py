@@ -17,7 +17,7 @@ from lab.world import behaviour
 from lab.world.behaviour import Behaviour, BehaviourError, BehaviourFile, parse_behaviour
 from lab.world.message import body_of, make
 from lab.world.places import PLACES, WorldError, is_public, load_places
-from lab.world.routes import NameServer, NoRouteError, Router, Target, split_port
+from lab.world.routes import NameServer, NextHop, NoRouteError, Router, split_port
 from lab.world.sender import recipients
 
 ZONE = {
@@ -68,7 +68,7 @@ def test_mx_hosts_in_order_of_preference_v6_first(names: NameServer) -> None:
 
 
 def test_a_domain_without_mx_is_its_own_host_and_one_without_anything_has_no_route(names: NameServer) -> None:
-    assert Router(names).targets("plain.test") == [Target("plain.test", "192.0.2.99")]
+    assert Router(names).targets("plain.test") == [NextHop("plain.test", "192.0.2.99")]
     with pytest.raises(NoRouteError):
         Router(names).targets("nowhere.test")
 

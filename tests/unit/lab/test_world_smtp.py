@@ -26,7 +26,7 @@ from lab.world.courier import Courier, Patience, retry_delay
 from lab.world.message import Message, make
 from lab.world.observer import attach_filter
 from lab.world.places import PLACES, Endpoint, Place
-from lab.world.routes import Router, Target
+from lab.world.routes import NextHop, Router
 from lab.world.sinks import Sinks
 from lab.world.submit import Attempt, Manner, attempt
 
@@ -97,8 +97,8 @@ class World:
     def lines(self) -> list[jsonl.Line]:
         return list(jsonl.read(self.state / inbox.FILE_NAME))
 
-    def target(self, family: str = "v4") -> Target:
-        return Target("mx", "127.0.0.1", self.v4) if family == "v4" else Target("mx", "::1", self.v6)
+    def target(self, family: str = "v4") -> NextHop:
+        return NextHop("mx", "127.0.0.1", self.v4) if family == "v4" else NextHop("mx", "::1", self.v6)
 
     def try_once(self, message: Message, family: str = "v4", **manner: object) -> Attempt:
         how = replace(Manner(connect_timeout=5.0, command_timeout=10.0), **manner)  # type: ignore[arg-type]
@@ -302,7 +302,7 @@ class Names:
 def courier_of(
     world: World, lines: list[dict[str, object]], router: Router, patience: Patience | None = None
 ) -> Courier:
-    def try_once(target: Target, sender: str, to: tuple[str, ...], payload: bytes) -> Attempt:
+    def try_once(target: NextHop, sender: str, to: tuple[str, ...], payload: bytes) -> Attempt:
         return attempt(Manner(connect_timeout=5.0, command_timeout=10.0), target, sender, to, payload)
 
     return Courier(router, try_once, lines.append, lambda _: None, time.monotonic, patience or Patience())

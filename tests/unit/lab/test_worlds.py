@@ -7,7 +7,7 @@ import pytest
 from lab.place import EXCHANGERS, Lab
 from lab.shell import LabError
 from lab.world import worlds
-from lab.world.worlds import WORLDS, World
+from lab.world.worlds import WORLDS, GuestWorld
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 )
 def test_what_cannot_be_is_refused(field: str, value: str, expected: str) -> None:
     with pytest.raises(LabError) as refused:
-        World(**{"release": "trixie", "firewall": "ferm", field: value})  # type: ignore[arg-type]
+        GuestWorld(**{"release": "trixie", "firewall": "ferm", field: value})  # type: ignore[arg-type]
     assert str(refused.value).startswith(expected)
 
 
 def test_a_language_is_refused_where_the_image_has_none() -> None:
     with pytest.raises(LabError, match=r"locale 'de_DE\.UTF-8' on bookworm: expected one of ''"):
-        World("bookworm", "ferm", locale="de_DE.UTF-8")
+        GuestWorld("bookworm", "ferm", locale="de_DE.UTF-8")
 
 
 def test_each_world_has_every_exchanger_and_both_firewalls() -> None:
