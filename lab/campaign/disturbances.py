@@ -45,7 +45,7 @@ class Disturbance:
     lasts: float = 60.0
 
 
-def _tell(*numbers: int) -> Act:
+def _signal(*numbers: int) -> Act:
     return lambda scene: scene.signal(*numbers)
 
 
@@ -109,13 +109,13 @@ _QUICK = f"{_EACH_CARD % ('del', '2>/dev/null')} || :"
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
     one.name: one
     for one in (
-        Disturbance("kill", "the cookbook is killed (SIGKILL)", _tell(signal.SIGKILL)),
-        Disturbance("term", "the cookbook is asked to end (SIGTERM)", _tell(signal.SIGTERM)),
-        Disturbance("interrupt", "somebody types Ctrl-C", _tell(signal.SIGINT)),
-        Disturbance("hangup", "the terminal goes: SIGHUP, twice", _tell(signal.SIGHUP, signal.SIGHUP)),
+        Disturbance("kill", "the cookbook is killed (SIGKILL)", _signal(signal.SIGKILL)),
+        Disturbance("term", "the cookbook is asked to end (SIGTERM)", _signal(signal.SIGTERM)),
+        Disturbance("interrupt", "somebody types Ctrl-C", _signal(signal.SIGINT)),
+        Disturbance("hangup", "the terminal goes: SIGHUP, twice", _signal(signal.SIGHUP, signal.SIGHUP)),
         Disturbance(
-            "stop", "the cookbook stands still, for longer than its lease", _tell(signal.SIGSTOP),
-            _tell(signal.SIGCONT), LEASE_S * 2,
+            "stop", "the cookbook stands still, for longer than its lease", _signal(signal.SIGSTOP),
+            _signal(signal.SIGCONT), LEASE_S * 2,
         ),
         Disturbance("another-start", "another operator starts the same run elsewhere", _operator()),
         Disturbance("another-resume", "another operator resumes the run elsewhere", _operator("--resume")),

@@ -92,10 +92,10 @@ class PoolIfReadable:
     previous values are unknown.
     """
 
-    def __init__(self, pool: ConftoolPool, tell: Callable[[str], None]):
+    def __init__(self, pool: ConftoolPool, say: Callable[[str], None]):
         """Look at nothing yet."""
         self._pool = pool
-        self._tell = tell
+        self._say = say
         self._used: ConftoolPool | NoPool | None = None
 
     def read(self) -> dict[str, str]:
@@ -104,7 +104,7 @@ class PoolIfReadable:
             try:
                 values = self._pool.read()
             except PoolError as error:
-                self._tell(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
+                self._say(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
                 self._used = NoPool()
                 return {}
             self._used = self._pool

@@ -44,7 +44,7 @@ class Means:
         answers: whether a host answers over SSH by an address family.
         families: the address families a host should answer by.
         clock: what a repair waits by.
-        tell: hears each line of the story as it happens.
+        say: hears each line of the story as it happens.
         dry_run: whether to log in on no console.
         password_file: where the password is read from; None: from the terminal.
     """
@@ -58,7 +58,7 @@ class Means:
     answers: Callable[[str, int], bool]
     families: Callable[[str], tuple[int, ...]]
     clock: Clock
-    tell: Callable[[str], None]
+    say: Callable[[str], None]
     dry_run: bool = False
     password_file: Path | None = None
 
@@ -227,10 +227,10 @@ class _Repair:
         self.report.seconds = self._means.clock.monotonic() - begin
         return self.report
 
-    def _tell(self, line: str) -> None:
+    def _say(self, line: str) -> None:
         at = self._means.clock.now().strftime("%H:%M:%S")
         self.report.story.append(f"{at} {line}")
-        self._means.tell(line)
+        self._means.say(line)
 
     def _answers(self) -> bool:
         self.report.answers = {family: self._means.answers(self._name, family) for family in self._families}
@@ -241,16 +241,16 @@ class _Repair:
 
     def _ends(self, diagnosis: Diagnosis) -> None:
         self.report.diagnosis = diagnosis
-        self._tell(f"{diagnosis.cause.value}: {one_line(diagnosis.why, 400)}")
+        self._say(f"{diagnosis.cause.value}: {one_line(diagnosis.why, 400)}")
 
     def _ask_cluster(self) -> None:
         missing = ", ".join(f"IPv{family}" for family, good in self.report.answers.items() if not good)
-        self._tell(f"no answer over {missing or 'any address: its name does not resolve'}")
+        self._say(f"no answer over {missing or 'any address: its name does not resolve'}")
         try:
             self._instance = _instance(self._means, self._name)
-            self._tell(f"the cluster says: {self._instance.status}, NICs {', '.join(self._instance.macs)}")
+            self._say(f"the cluster says: {self._instance.status}, NICs {', '.join(self._instance.macs)}")
         except MxlibError as error:
-            self._tell(
+            self._say(
                 f"the cluster's remote API does not help: {one_line(str(error))}; the repair has the console alone"
             )
 
@@ -289,19 +289,19 @@ class _Repair:
         try:
             refuse_busy(self._means, self._name, console)
             with shell:
-                self._tell(
+                self._say(
                     "logged in on the console" + (" (a root session was open there)" if shell.found_logged_in else "")
                 )
                 self._inside(shell)
         except ConsoleError as error:
             self._ends(why_no_shell(self._means, self._name, console, error))
         where = "at its login prompt" if shell.logged_out else "NOT at a login prompt"
-        self._tell(f"console left, {'where its getty logs root in by itself' if shell.autologin else where}")
+        self._say(f"console left, {'where its getty logs root in by itself' if shell.autologin else where}")
 
     def _inside(self, shell: Host) -> None:
         try:
             macs = self._instance.macs if self._instance is not None else None
-            inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, tell=self._tell)
+            inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, say=self._say)
         except ConsoleError:
             raise
         except MxlibError as error:

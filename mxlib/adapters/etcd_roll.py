@@ -25,19 +25,19 @@ ROLL = "roll"
 class EtcdRollSlot:
     """One roll at a time: a slot of its own beside the service's, which is free while a roll watches between hosts."""
 
-    def __init__(self, slot: EtcdSlot, renewal: Renewal, clock: Clock, tell: Callable[[str], None]):
+    def __init__(self, slot: EtcdSlot, renewal: Renewal, clock: Clock, say: Callable[[str], None]):
         """Take nothing yet.
 
         Arguments:
             slot: with :data:`ROLL` as its host.
             renewal: of its lease.
-            tell: says what is waited for.
+            say: says what is waited for.
         """
-        self._slot, self._renewal, self._clock, self._tell = slot, renewal, clock, tell
+        self._slot, self._renewal, self._clock, self._say = slot, renewal, clock, say
 
     def take(self) -> int:
         """Take it; where a roll was killed a moment ago, wait until its lease has run out."""
-        if not wait_for_silence(self._slot.look, self._clock, self._tell):
+        if not wait_for_silence(self._slot.look, self._clock, self._say):
             raise SlotTakenError(describe(self._slot.look()))
         try:
             token = self._slot.take()
@@ -64,7 +64,7 @@ def describe(view: SlotView) -> str:
 
 
 def roll_slot(clients: tuple[EtcdClient, EtcdClient], key: str, lease_s: int, me: Holder, session: str, clock: Clock,
-              tell: Callable[[str], None], lives: Callable[[], bool]) -> EtcdRollSlot:  # fmt: skip
+              say: Callable[[str], None], lives: Callable[[], bool]) -> EtcdRollSlot:  # fmt: skip
     """Return the right to roll, not yet taken.
 
     Arguments:
@@ -73,12 +73,12 @@ def roll_slot(clients: tuple[EtcdClient, EtcdClient], key: str, lease_s: int, me
         lease_s: seconds after which the lease runs out.
         me: who would roll.
         session: unique to this process.
-        tell: says what is waited for.
+        say: says what is waited for.
         lives: whether the roll makes progress.
     """
     slot = EtcdSlot(clients[0], f"{key}-{ROLL}", lease_s, me, session)
     renewal = Renewal(slot.twin(clients[1]).renew, lease_s / 3, "the right to roll", lives)
-    return EtcdRollSlot(slot, renewal, clock, tell)
+    return EtcdRollSlot(slot, renewal, clock, say)
 
 
 class EtcdMemory:

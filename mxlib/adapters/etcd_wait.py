@@ -12,7 +12,7 @@ _GRACE_S = 5.0
 """etcd removes what has run out a moment late."""
 
 
-def wait_for_silence(look: Callable[[], SlotView], clock: Clock, tell: Callable[[str], None]) -> bool:
+def wait_for_silence(look: Callable[[], SlotView], clock: Clock, say: Callable[[str], None]) -> bool:
     """Wait as long as a run may still be alive: until its lease runs out, or is renewed.
 
     In a single look a run that was killed a moment ago is like one that is alive; who wants to resume it would have to
@@ -20,7 +20,7 @@ def wait_for_silence(look: Callable[[], SlotView], clock: Clock, tell: Callable[
 
     Arguments:
         look: reads the slot.
-        tell: says what is waited for.
+        say: says what is waited for.
 
     Returns:
         Whether no run is alive that has the slot; True also where etcd does not answer, which the planner finds itself.
@@ -30,7 +30,7 @@ def wait_for_silence(look: Callable[[], SlotView], clock: Clock, tell: Callable[
         if not first.alive:
             return True
         end = clock.monotonic() + first.left_s + _GRACE_S
-        tell(f"the last sign of life of {first.alive} is fresh: waiting up to {duration(first.left_s)} for another")
+        say(f"the last sign of life of {first.alive} is fresh: waiting up to {duration(first.left_s)} for another")
         while clock.monotonic() < end:
             clock.sleep(_POLL_S)
             now = look()

@@ -175,7 +175,7 @@ class GanetiRescue:
         expected = self._forecast or forecast_for(self._host, self._means)
         facts = read_facts(self._host, (nic.SOURCE,)).get(nic.SOURCE)
         for line in plan_prevention(facts, expected, method, self._run).splitlines():
-            self._means.tell(f"| {line}")
+            self._means.say(f"| {line}")
         done = prevent(self._host, expected, method=method, run=self._run, kernels=kernels)
         names = ", ".join(f"{old} may become {new}" for old, new in expected.renames(Level.COLD).items())
         return f"{names}: prepared by {method}{f', old files in {done.backup}' if done.backup else ''}"
@@ -184,7 +184,7 @@ class GanetiRescue:
         """Leave one name for each interface; a pin that was never needed is removed."""
         done = settle_names(self._host, self._run)
         for line in done.diff.splitlines():
-            self._means.tell(f"| {line}")
+            self._means.say(f"| {line}")
         if pinned:
             remove_link(self._host, pinned, kernels)
         said = ["the configuration names each interface once"] if done.diff else []

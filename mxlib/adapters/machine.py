@@ -26,7 +26,7 @@ def means_of(
     name: str,
     host_of: Callable[[str], Host],
     clock: Clock,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> Means | None:
     """Return what the site has to reach a virtual machine from outside; None without a ganeti section.
 
@@ -35,7 +35,7 @@ def means_of(
     Args:
         name: the virtual machine, fully qualified.
         host_of: returns a host by its name.
-        tell: hears each line of a repair's story.
+        say: hears each line of a repair's story.
     """
     if site.ganeti is None:
         return None
@@ -51,7 +51,7 @@ def means_of(
         answers=lambda name, family: reach.answers(name, family, options),
         families=reach.families,
         clock=clock,
-        tell=tell,
+        say=say,
         dry_run=spicerack.dry_run,
         password_file=console.password_file,
     )

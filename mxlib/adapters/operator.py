@@ -73,28 +73,28 @@ class TerminalOperator:
 class Unattended:
     """Never asks: what would have been asked gets the safe answer, and stands in the report."""
 
-    def __init__(self, tell: Callable[[str], None]):
+    def __init__(self, say: Callable[[str], None]):
         """Keep where to say so."""
-        self._tell = tell
+        self._say = say
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> Reply:
         """Return the safe answer; see :meth:`mxlib.protocols.operator.Prompt.ask`."""
-        self._tell(f"not asked (unattended): {question} Taken for answered: {safe} ({answers[safe]})")
+        self._say(f"not asked (unattended): {question} Taken for answered: {safe} ({answers[safe]})")
         return Reply(question, safe, answers[safe], "not asked: unattended")
 
 
 class TerminalPrompt:
     """Asks on the terminal."""
 
-    def __init__(self, tell: Callable[[str], None], clock: Clock, check: Callable[[], None], source: TextIO):
+    def __init__(self, say: Callable[[str], None], clock: Clock, check: Callable[[], None], source: TextIO):
         """Ask nothing yet.
 
         Arguments:
-            tell: shows a line to the operator.
+            say: shows a line to the operator.
             check: raises where the run is to stop.
             source: what the operator types.
         """
-        self._tell = tell
+        self._say = say
         self._clock = clock
         self._check = check
         self._source = source
@@ -102,19 +102,19 @@ class TerminalPrompt:
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> Reply:
         """Ask until one of the answers has come or time is up; see :meth:`mxlib.protocols.operator.Prompt.ask`."""
-        self._tell(question)
+        self._say(question)
         for word, effect in answers.items():
-            self._tell(f"  {word:8}{effect}{' (Enter)' if word == safe else ''}")
+            self._say(f"  {word:8}{effect}{' (Enter)' if word == safe else ''}")
         end = self._clock.monotonic() + DEADLINE_S
         while True:
             said = self._line(end)
             if said is None:
-                self._tell(f"no answer within {duration(DEADLINE_S)}: {safe}")
+                self._say(f"no answer within {duration(DEADLINE_S)}: {safe}")
                 return Reply(question, safe, answers[safe], "no answer")
             word = said.strip().lower() or safe
             if word in answers:
                 return Reply(question, word, answers[word], "the operator")
-            self._tell(f"{one_line(word, 40)} is none of {', '.join(answers)}")
+            self._say(f"{one_line(word, 40)} is none of {', '.join(answers)}")
 
     def _line(self, end: float) -> str | None:
         """Return what was typed; None where nothing was in time, or the terminal is gone."""
@@ -134,15 +134,15 @@ class TerminalPrompt:
 
 
 def prompt_for(
-    tell: Callable[[str], None], clock: Clock, check: Callable[[], None], *, unattended: bool
+    say: Callable[[str], None], clock: Clock, check: Callable[[], None], *, unattended: bool
 ) -> Unattended | TerminalPrompt:
     """Return who asks: nobody is asked where nobody can answer.
 
     Arguments:
-        tell: shows a line to the operator.
+        say: shows a line to the operator.
         check: raises where the run is to stop.
         unattended: whether the operator wants no question.
     """
     if unattended or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return Unattended(tell)
-    return TerminalPrompt(tell, clock, check, sys.stdin)
+        return Unattended(say)
+    return TerminalPrompt(say, clock, check, sys.stdin)

@@ -28,7 +28,7 @@ class Aftermath:
         self._world = world
         self._wanted = wanted
         self._found = found
-        self._say = world.tell.line
+        self._say = world.operator.line
 
     def forget(self) -> None:
         """Make the MTA forget that these addresses were refused, on the hosts that may be changed."""

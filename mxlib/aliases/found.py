@@ -80,7 +80,6 @@ class RefreshWorld:
         probes: how an MX is asked from outside.
         policy: what the site expects.
         clock: the time of the run.
-        tell: the operator.
         journal: where events go.
         dry_run: print each action instead of doing it.
     """
@@ -90,7 +89,7 @@ class RefreshWorld:
     probes: ProbeSection
     policy: VerifyPolicy
     clock: Clock
-    tell: Operator
+    operator: Operator
     journal: EventLog
     dry_run: bool = False
 

@@ -137,7 +137,7 @@ def _judge_difference(state: AliasState, host: str, here: AliasFacts) -> Finding
     if state.digest(host) == state.digest(reference):
         others = ", ".join(sorted(one for one in state.facts if state.digest(one) != here.file.digest))
         return ok(f"{name}: {here.file.entries} entries, the newest file; another one on {others}")
-    return failed(*_tell_difference(state, host, reference, here.file.entries))
+    return failed(*_describe_difference(state, host, reference, here.file.entries))
 
 
 def _far_from(state: AliasState, host: str, count: int) -> str:
@@ -153,7 +153,7 @@ def _far_from(state: AliasState, host: str, count: int) -> str:
     return f"{count} entries, {most[1]} has {most[0]}: further apart than {limit:.0%}"
 
 
-def _tell_difference(state: AliasState, host: str, reference: str, count: int) -> Iterator[str]:
+def _describe_difference(state: AliasState, host: str, reference: str, count: int) -> Iterator[str]:
     """The sentence, and the lines that prove it."""
     name = state.generator.name
     found = state.against_reference(host)

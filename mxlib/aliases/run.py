@@ -37,7 +37,7 @@ class Refresh:
         """Touch nothing yet."""
         self._world = world
         self._wanted = wanted
-        self._say = world.tell.line
+        self._say = world.operator.line
         self.found = Found()
 
     def execute(self) -> Outcome:
@@ -182,11 +182,11 @@ class Refresh:
         """Work in a thread while the operator sees that time passes."""
         clock, began = self._world.clock, self._world.clock.monotonic()
 
-        def tell() -> None:
-            self._world.tell.live(f"{what}: {duration(clock.monotonic() - began)}")
+        def show() -> None:
+            self._world.operator.live(f"{what}: {duration(clock.monotonic() - began)}")
             clock.sleep(0.5)
 
-        return with_progress(work, tell)
+        return with_progress(work, show)
 
     def _pins(self, *, seconds: bool) -> Outcome:
         """Set or take away the start timeouts, each shown as a difference."""

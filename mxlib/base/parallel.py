@@ -71,19 +71,19 @@ def once(ask: Callable[[], A], *, keep: tuple[type[Exception], ...] = ()) -> Cal
 class Outstanding:
     """Several questions of which somebody sees how many are answered, and which are not."""
 
-    def __init__(self, names: Iterable[str], tell: Callable[[int, int, Sequence[str]], None]) -> None:
+    def __init__(self, names: Iterable[str], show: Callable[[int, int, Sequence[str]], None]) -> None:
         """Nothing is answered yet.
 
         Arguments:
             names: of all the questions, each once.
-            tell: hears, each time it changes, how many are answered, how many there are, and which are not answered;
+            show: called at each change with how many are answered, how many there are, and which are not answered;
                 called from the thread that has asked, one at a time.
         """
         self._waiting = dict.fromkeys(names)
         self._all = len(self._waiting)
-        self._tell = tell
+        self._show = show
         self._lock = threading.Lock()
-        tell(0, self._all, tuple(self._waiting))
+        show(0, self._all, tuple(self._waiting))
 
     def watched(self, name: str, ask: Callable[[], A]) -> Callable[[], A]:
         """Return a question that is counted once it has an answer, or an error.
@@ -99,7 +99,7 @@ class Outstanding:
             finally:
                 with self._lock:
                     self._waiting.pop(name, None)
-                    self._tell(self._all - len(self._waiting), self._all, tuple(self._waiting))
+                    self._show(self._all - len(self._waiting), self._all, tuple(self._waiting))
 
         return asked
 

@@ -44,18 +44,18 @@ class _Story:
     """An operator who also keeps what was said."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self._tell = wiring.tell
+        self._operator = wiring.operator
         self.lines: list[str] = []
 
     def line(self, text: str) -> None:
         self.lines.append(text)
-        self._tell.line(text)
+        self._operator.line(text)
 
     def live(self, text: str, share: Share | None = None) -> None:
-        self._tell.live(text, share)
+        self._operator.live(text, share)
 
     def busy(self, text: str, share: Share | None = None) -> None:
-        self._tell.busy(text, share)
+        self._operator.busy(text, share)
 
 
 class RefreshAliases(Command):
@@ -123,7 +123,7 @@ class RefreshAliases(Command):
             probes=self.site.probes,
             policy=self.site.verify,
             clock=self.wiring.clock,
-            tell=self._story,
+            operator=self._story,
             journal=self.journal,
             dry_run=bool(self.spicerack.dry_run),
         )

@@ -70,7 +70,7 @@ class Command(ABC):
         self.subject = subject or self.name
         self.stop = stop or Stop()
         self.wiring = Wiring(spicerack, site, self.stop)
-        self.tell = self.wiring.tell
+        self.operator = self.wiring.operator
         self.run_id = new_run()
         self.acted = False
         self.journal: journal.EventLog = journal.NoJournal()
@@ -118,12 +118,12 @@ class Command(ABC):
 
     def said(self, outcome: Outcome, why: str) -> Outcome:
         """Say the last line, and return the outcome."""
-        self.tell.line(f"{self.subject}: {outcome.phrase}{f': {why}' if why else ''}")
+        self.operator.line(f"{self.subject}: {outcome.phrase}{f': {why}' if why else ''}")
         return outcome
 
     def close(self) -> None:
         """Close the journal, take the live line away, and nothing else; harmless when done before."""
-        self.tell.close()
+        self.operator.close()
         self.wiring.extras.into(journal.NoJournal())
         self.journal = journal.NoJournal()
         if self._file is not None:
@@ -150,7 +150,7 @@ class Command(ABC):
         path = self.directory / f"{stem}.jsonl"
         self._file = journal.Journal(path, self.wiring.clock)
         self._file.write("start", run=self.run_id, who=self.wiring.who, **start)
-        self.journal = journal.SparingJournal(self._file, self.tell.line)
+        self.journal = journal.SparingJournal(self._file, self.operator.line)
         return path
 
     def write_report(
@@ -166,15 +166,15 @@ class Command(ABC):
             replace_file(path.with_suffix(".md"), markdown)
             replace_file(path.with_suffix(".json"), as_json)
         except ReportError as error:
-            self.tell.line(str(error))
+            self.operator.line(str(error))
         else:
-            self.tell.line(f"report: {path.with_suffix('.md')} (and .json)")
+            self.operator.line(f"report: {path.with_suffix('.md')} (and .json)")
         if page is None:
             return
         try:
-            self.tell.line(f"page: {write_page(path.with_suffix('.html'), page)}")
+            self.operator.line(f"page: {write_page(path.with_suffix('.html'), page)}")
         except ReportError as error:
-            self.tell.line(str(error))
+            self.operator.line(str(error))
 
 
 def log_directory() -> Path:

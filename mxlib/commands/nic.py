@@ -95,9 +95,9 @@ class RepairNic(Command):
         kernels = self._request.kernels or (installed_kernels(host) if method == "link" else ())
         done = prevent(host, expected, method=method, run=self.run_id, kernels=kernels)
         state = "would be pinned" if self.spicerack.dry_run else "pinned"
-        self.tell.line(f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
+        self.operator.line(f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
         for line in undo_lines(self.subject, expected, method, kernels):
-            self.tell.line(line)
+            self.operator.line(line)
         return Outcome.DONE
 
     def _settle(self) -> Outcome:
@@ -105,9 +105,9 @@ class RepairNic(Command):
         self._show(plan_settling(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)).diff())
         self._act()
         done = settle_names(host, self.run_id)
-        self.tell.line("would be one name each" if self.spicerack.dry_run else "one name each")
+        self.operator.line("would be one name each" if self.spicerack.dry_run else "one name each")
         for place in done.places:
-            self.tell.line(f"still has the old name, check it: {place}")
+            self.operator.line(f"still has the old name, check it: {place}")
         return Outcome.DONE
 
     def _repair(self) -> Outcome:
@@ -116,12 +116,12 @@ class RepairNic(Command):
         self._act()
         report = diagnose_and_repair(means, self.subject, run=self.run_id, known=known, timeout=timeout)
         for line in report.lines(story=False):  # it was shown as it happened
-            self.tell.line(line)
+            self.operator.line(line)
         return Outcome.DONE if report.ok else Outcome.FAILED
 
     def _console(self) -> Outcome:
         verdict = prove_console(self._means(), self.subject, self.run_id, timeout=self._request.timeout)
-        self.tell.line(f"{verdict.status.value}: {verdict.why}")
+        self.operator.line(f"{verdict.status.value}: {verdict.why}")
         return Outcome.DONE if verdict.passed else Outcome.FAILED
 
     # --- what they share
@@ -133,12 +133,12 @@ class RepairNic(Command):
     def _forecast_now(self) -> Forecast:
         expected = forecast_for(self.wiring.host(self.subject), self._means_or_none())
         for line in expected.lines():
-            self.tell.line(line)
+            self.operator.line(line)
         return expected
 
     def _show(self, diff: str) -> None:
         for line in diff.splitlines() or ["no file changes"]:
-            self.tell.line(f"| {line}")
+            self.operator.line(f"| {line}")
 
     def _site_method(self) -> str:
         chosen = self.site.ganeti.prevention if self.site.ganeti is not None else "none"
@@ -151,4 +151,6 @@ class RepairNic(Command):
         return means
 
     def _means_or_none(self) -> Means | None:
-        return means_of(self.spicerack, self.site, self.subject, self.wiring.host, self.wiring.clock, self.tell.line)
+        return means_of(
+            self.spicerack, self.site, self.subject, self.wiring.host, self.wiring.clock, self.operator.line
+        )

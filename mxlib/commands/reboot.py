@@ -106,7 +106,7 @@ class HostRun(Command):
         try:
             record = read_standing(self.wiring.host(self.request.host), self.wiring.mta).depool.record
         except HostError as error:
-            self.tell.line(f"which run is resumed cannot be read yet: {error}")
+            self.operator.line(f"which run is resumed cannot be read yet: {error}")
             return ""
         return record.run if record is not None else ""
 
@@ -115,7 +115,7 @@ class HostRun(Command):
         if self.request.goal.kernel not in choice.WORDS:
             return
         release, why = choice.choose(world, self.request.goal.kernel)
-        self.tell.line(why)
+        self.operator.line(why)
         world.progress.goal = dataclasses.replace(self.request.goal, kernel=release)
 
     # --- the two ways
@@ -133,14 +133,14 @@ class HostRun(Command):
         host, why = self.request.host, world.options.why
         path = self.open_journal(f"{host}.{self.run_id}", host=host, why=why)
         self.wiring.extras.into(self.journal)
-        self.tell.line(f"run {self.run_id} on {host}, journal {path}")
+        self.operator.line(f"run {self.run_id} on {host}, journal {path}")
         if self.request.goal.adopt and isinstance(world.adapters.slot, EtcdSlot):
-            wait_for_silence(world.adapters.slot.look, self.wiring.clock, self.tell.line)
+            wait_for_silence(world.adapters.slot.look, self.wiring.clock, self.operator.line)
         begin = self.wiring.clock.monotonic()
         self.result = self._loop(world)
         took = self.wiring.clock.monotonic() - begin
         try:
-            self._tell_the_end(path, world, self.result, took)
+            self._show_end(path, world, self.result, took)
         except MxlibError as error:
             # the run has ended as it has, whatever becomes of its report
             return self.said(self.result.outcome, f"{self.result.why} (its report cannot be made: {error})")
@@ -152,7 +152,7 @@ class HostRun(Command):
             return Run(world, self.journal, resting=self.stop.rest).execute()
         except KeyboardInterrupt:
             command = f"cookbook sre.mail.reboot-mx {self.request.host} --status"
-            self.tell.line(f"stopped at once, in the middle of a step; where it stands: {command}")
+            self.operator.line(f"stopped at once, in the middle of a step; where it stands: {command}")
             raise
         finally:
             renewal()
@@ -166,11 +166,11 @@ class HostRun(Command):
         try:
             world.target.act(past_runs.add_script(seconds), timeout=30)
         except MxlibError as error:
-            self.tell.line(f"how long this took is not noted on the host: {one_line(str(error))}")
+            self.operator.line(f"how long this took is not noted on the host: {one_line(str(error))}")
 
     # --- the end
 
-    def _tell_the_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
+    def _show_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
         command = report.next_command(self.request.host, result.outcome, result.record)
         why, events = world.options.why, tuple(journal.read(path))
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
@@ -183,6 +183,6 @@ class HostRun(Command):
         headline = f"{made.headline} (run {self.run_id})"
         announce(self.spicerack, self.site.announce, headline, self.request.task, comment)
         if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := world.adapters.slot.describe()):
-            self.tell.line(said)
+            self.operator.line(said)
         for line in lines:
-            self.tell.line(line)
+            self.operator.line(line)

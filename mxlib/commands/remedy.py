@@ -128,18 +128,18 @@ class RemedyMx(Command):
         host, policy = self.wiring.host(self.subject), self.site.verify
         probes = self.site.probes if self._request.probes and not self.spicerack.dry_run else None
         wanted = verify.VerificationScope(policy, self._entries, probes, run_tag=self.run_id)
-        (report,) = verify_hosts([host], wanted, (), self.tell.busy)
+        (report,) = verify_hosts([host], wanted, (), self.operator.busy)
         for line in table([report]).splitlines():
-            self.tell.line(line)
+            self.operator.line(line)
         if report.status is Status.OK:
             return Outcome.DONE
         facts = read_facts(host, sources(policy))
         found = suggest(report.verdicts, facts, self.site, policy, self._entries)
         for one in found:
             command = f"cookbook sre.mail.remedy-mx {self.subject} {one.order.said}"
-            self.tell.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
+            self.operator.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
         if not found:
-            self.tell.line("none of the remedies fits what fails")
+            self.operator.line("none of the remedies fits what fails")
         return _BY_STATUS[report.status]
 
     def _remedy(self) -> Outcome:
@@ -150,10 +150,10 @@ class RemedyMx(Command):
         if self.spicerack.dry_run:
             return self._rehearse(bench, remedy)
         path = self.open_journal(f"{self.subject}.remedy-{self.run_id}", host=self.subject, why=bench.why)
-        self.tell.line(f"journal {path}")
+        self.operator.line(f"journal {path}")
         end = self._each(bench, remedy)
         self.journal.write("end", outcome=end.name, code=end.value)
-        self.tell.line(f"undo: {remedy.undo}")
+        self.operator.line(f"undo: {remedy.undo}")
         return end
 
     def _each(self, bench: Bench, remedy: Remedy) -> Outcome:
@@ -166,7 +166,7 @@ class RemedyMx(Command):
                 self.journal.write("failed", step=order.said, error=str(error))
                 raise
             self.journal.write("done", step=order.said, note=note)
-            self.tell.line(f"{order.said}: {one_line(note, 600)}")
+            self.operator.line(f"{order.said}: {one_line(note, 600)}")
             verdicts += self._judged(remedy.judge(bench, order))
         if self._request.prove:
             verdicts += self._judged(self._prove(bench))
@@ -176,7 +176,7 @@ class RemedyMx(Command):
     def _judged(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
         for one in verdicts:
             self.journal.write("verdict", stage="after", check=one.check, status=one.status.value, why=one.why)
-            self.tell.line(f"  {one.status.value:8}{one.check}: {one_line(one.why, 300)}")
+            self.operator.line(f"  {one.status.value:8}{one.check}: {one_line(one.why, 300)}")
         return verdicts
 
     def _prove(self, bench: Bench) -> tuple[Verdict, ...]:
@@ -189,9 +189,9 @@ class RemedyMx(Command):
 
     def _rehearse(self, bench: Bench, remedy: Remedy) -> Outcome:
         for order in self._orders:
-            self.tell.line(f"would {order.said}")
+            self.operator.line(f"would {order.said}")
             for line in remedy.commands(bench, order):
-                self.tell.line(f"    {line}")
+                self.operator.line(f"    {line}")
         return Outcome.DONE
 
     # --- the wiring

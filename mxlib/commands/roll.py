@@ -114,7 +114,7 @@ class RollKernel(Command):
         kernel = self._request.kernel
         if kernel == NEWEST:
             kernel = newest_of({name: self.wiring.host(name) for name in self.hosts})
-            self.tell.line(f"the newest kernel that is whole on any of the hosts is {kernel}")
+            self.operator.line(f"the newest kernel that is whole on any of the hosts is {kernel}")
         fleet = self._fleet(kernel)
         return self._plan(kernel, fleet) if self._only_plan else self._roll(kernel, fleet)
 
@@ -129,25 +129,27 @@ class RollKernel(Command):
         state = roll.state()
         steps = plan(self._goal(kernel), state)
         for line in roll_report.plan_lines(steps, state.left_s):
-            self.tell.line(line)
+            self.operator.line(line)
         first = roll.decision(state)
         if said := fleet.at_work():
             first = Finish(Outcome.TAKEN, said)
         blocked = isinstance(first, Finish) and first.end is Outcome.BLOCKED
         outcome, said = Outcome.BLOCKED if blocked else Outcome.DONE, roll_report.first_step(first)
-        told = {"kernel": kernel, "left_s": state.left_s, "hosts": [dataclasses.asdict(one) for one in steps]}
+        planned = {"kernel": kernel, "left_s": state.left_s, "hosts": [dataclasses.asdict(one) for one in steps]}
         ended = {"outcome": outcome.name, "exit_code": outcome.value, "first": said}
-        write_json(self._request.json_file, {**told, **ended})
-        self.tell.line(f"roll of {kernel} {said}")
+        write_json(self._request.json_file, {**planned, **ended})
+        self.operator.line(f"roll of {kernel} {said}")
         return outcome
 
     def _roll(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         path = self.open_journal(f"roll-kernel.{self.run_id}", why=self._why, kernel=kernel, hosts=self.hosts)
-        self.tell.line(f"roll {self.run_id} of {kernel} over {', '.join(self.hosts)}, journal {path}")
+        self.operator.line(f"roll {self.run_id} of {kernel} over {', '.join(self.hosts)}, journal {path}")
         self.acted = True
         finish = self._make(kernel, fleet, self.journal).execute()
         self.close()
-        story = RollStory(self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.tell)
+        story = RollStory(
+            self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.operator
+        )
         try:
             story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
         except MxlibError as error:
@@ -167,7 +169,7 @@ class RollKernel(Command):
             run=self.run_id,
             journal=events,
             clock=self.wiring.clock,
-            tell=self.tell,
+            operator=self.operator,
         )
 
     # --- the wiring
@@ -205,7 +207,7 @@ class RollKernel(Command):
             alerts=source_of(self.spicerack, self.site.alerts),
             stop=self.stop,
             clock=self.wiring.clock,
-            tell=self.tell,
+            operator=self.operator,
         )
 
     def _pool(self, name: str) -> PoolState:
@@ -227,9 +229,9 @@ class RollKernel(Command):
         section = self.site.slot
         clients = (make_client(section.etcdrc), make_client(section.etcdrc))
         session = f"{self.wiring.who} pid {os.getpid()} {secrets.token_hex(4)}"
-        clock, tell = self.wiring.clock, self.tell.line
+        clock, say = self.wiring.clock, self.operator.line
         lives = self.stop.pulse.beats
-        return roll_slot(clients, section.key, section.lease, self._me(), session, clock, tell, lives)
+        return roll_slot(clients, section.key, section.lease, self._me(), session, clock, say, lives)
 
 
 def overridden(section: RollSection, request: RollRequest) -> RollSection:

@@ -71,7 +71,7 @@ class SpicerackFleet:
         alerts: AlertSource,
         stop: Stop,
         clock: Clock,
-        tell: Operator,
+        operator: Operator,
     ):
         """Touch nothing yet.
 
@@ -83,7 +83,7 @@ class SpicerackFleet:
         """
         self._spicerack, self._site, self._order = spicerack, site, order
         self._hosts, self._pools, self._slot, self._alerts = hosts, pools, slot, alerts
-        self._stop, self._clock, self._tell = stop, clock, tell
+        self._stop, self._clock, self._operator = stop, clock, operator
         self._before: frozenset[Cause] | None = None
         self._seen: tuple[Seen, ...] = ()
 
@@ -113,7 +113,7 @@ class SpicerackFleet:
 
     def at_work(self) -> str:
         """Return who has an MX out with a run that is alive; one that was killed a moment ago is waited for."""
-        if self._slot.look().alive and not wait_for_silence(self._slot.look, self._clock, self._tell.line):
+        if self._slot.look().alive and not wait_for_silence(self._slot.look, self._clock, self._operator.line):
             return self._slot.describe() or "another run has taken the slot of the service"
         return ""
 
@@ -174,7 +174,7 @@ class SpicerackFleet:
             self._order.soak,
             alerts=self.alerts,
             clock=self._clock,
-            tell=self._tell,
+            operator=self._operator,
         )
         return watch.run(limit_s)
 

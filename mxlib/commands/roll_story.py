@@ -38,7 +38,7 @@ class RollStory:
     why: str
     task: str
     clock: Clock
-    tell: Operator
+    operator: Operator
 
     def write(self, path: Path, announce: Callable[[str], None]) -> None:
         """Write all of it; what cannot be written is said, and the rest is written all the same.
@@ -51,14 +51,14 @@ class RollStory:
         summary = roll_report.build(events, self._tried(lambda: self._known_bad(events)))
         self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
         self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
-        self.tell.line(f"summary: {path.with_suffix('.md')} (and .json)")
+        self.operator.line(f"summary: {path.with_suffix('.md')} (and .json)")
         if page := self._tried(lambda: write_page(path.with_suffix(".html"), partial(roll_page.page, summary, events))):
-            self.tell.line(f"page: {page}")
+            self.operator.line(f"page: {page}")
         if summary.end is not Outcome.TAKEN:
             # the run that is at work has a summary of its own
             self._spread(summary, announce)
         for line in roll_report.terminal(summary):
-            self.tell.line(line)
+            self.operator.line(line)
 
     def _spread(self, summary: roll_report.Summary, announce: Callable[[str], None]) -> None:
         """Write the metrics, the log of what operators do, and the mail."""
@@ -72,14 +72,14 @@ class RollStory:
         try:
             return act()
         except MxlibError as error:
-            self.tell.line(str(error))
+            self.operator.line(str(error))
             return ""
 
     def _mail(self, summary: roll_report.Summary) -> str:
         notify = self.section.notify
         if roll_notify.wanted(notify, summary):
             roll_notify.send(notify, roll_notify.message(notify, summary))
-            self.tell.line(f"mail to {', '.join(notify.to)}")
+            self.operator.line(f"mail to {', '.join(notify.to)}")
         return ""
 
     def _known_bad(self, events: Iterable[journal.Event]) -> str:

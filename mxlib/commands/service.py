@@ -90,7 +90,7 @@ class ServiceStatus(Command):
 
     def work(self) -> Outcome:
         """Read everything at the same time, and say it."""
-        self.tell.busy(f"status: {plural(len(self.hosts), 'host')}, etcd and the pool are asked")
+        self.operator.busy(f"status: {plural(len(self.hosts), 'host')}, etcd and the pool are asked")
         begin, now = self.wiring.clock.monotonic(), self.wiring.clock.now()
         slot, pools = UnderWay(self._slots), UnderWay(self._pools)
         answers = self._asked()
@@ -98,15 +98,15 @@ class ServiceStatus(Command):
         left = max(0.5, self._request.within - (self.wiring.clock.monotonic() - begin))
         read = table.Read(answers, self._pools_of(pools, left), self._verified(), now)
         around = _Around(*self._slots_of(slot, left), self._window(now))
-        return self._tell(table.rows(self.site, read), around, now)
+        return self._show(table.rows(self.site, read), around, now)
 
-    def _tell(self, rows: tuple[table.Row, ...], around: _Around, now: datetime) -> Outcome:
+    def _show(self, rows: tuple[table.Row, ...], around: _Around, now: datetime) -> Outcome:
         end, why = table.outcome(rows, around.unknown)
-        for line in (*table.table(rows, self.tell.room), *around.lines):
-            self.tell.line(line)
-        told = {"slot": around.slot, "roll": around.roll, "window": around.window}
+        for line in (*table.table(rows, self.operator.room), *around.lines):
+            self.operator.line(line)
+        shared = {"slot": around.slot, "roll": around.roll, "window": around.window}
         ended = {"outcome": end.name, "exit_code": end.value, "why": why}
-        write_json(self._request.json_file, {"when": now.isoformat(), "hosts": table.as_dict(rows), **told, **ended})
+        write_json(self._request.json_file, {"when": now.isoformat(), "hosts": table.as_dict(rows), **shared, **ended})
         return self.said(end, why)
 
     # --- the hosts

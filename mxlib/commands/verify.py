@@ -119,10 +119,10 @@ class Verify(Command):
         """Verify, and say what was found."""
         hosts = {name: self.wiring.host(name) for name in self.site.mxs}
         others = [host for name, host in hosts.items() if name not in self.hosts]
-        reports = verify_hosts([hosts[name] for name in self.hosts], self._what, others, self.tell.busy)
+        reports = verify_hosts([hosts[name] for name in self.hosts], self._what, others, self.operator.busy)
         notes = (f"note: {note}" for note in self._notes())
         for line in (*table(reports, verbose=self._request.verbose).splitlines(), *notes):
-            self.tell.line(line)
+            self.operator.line(line)
         self._write(reports)
         outcome = outcome_of(reports)
         return self.said(outcome, _THIS_SIDE if outcome is Outcome.NO_ANSWER else worst(reports))
@@ -137,7 +137,7 @@ class Verify(Command):
             replace_file(self._request.json_file, everything)
         if self._request.metrics_file and self.spicerack.dry_run:
             # what a dry run leaves out is unknown there, and would raise alerts
-            self.tell.line(f"dry run: {self._request.metrics_file} is left as it is")
+            self.operator.line(f"dry run: {self._request.metrics_file} is left as it is")
         elif self._request.metrics_file:
             replace_file(self._request.metrics_file, measured)
         if self._request.html_file:
@@ -150,7 +150,7 @@ class Verify(Command):
         try:
             write_page(path, lambda: verify_page.page(reports, outcome, command, self._notes()))
         except ReportError as error:
-            self.tell.line(str(error))
+            self.operator.line(str(error))
 
 
 def _remedy(reports: Sequence[HostReport]) -> str:

@@ -47,7 +47,7 @@ class Wiring:
         self.mta = find(site.mta)
         self._stop = stop
         self.clock = StoppableClock(stop)
-        self.tell = TerminalOperator(self.clock, heard=lambda: stop.heard)
+        self.operator = TerminalOperator(self.clock, heard=lambda: stop.heard)
         self.meter = Meter()
         self.extras = Extras()
         self.who = f"{_user()}@{socket.getfqdn()}"
@@ -66,7 +66,7 @@ class Wiring:
             verifier=HostVerifier(site, load_kernels(site.verify.known_bad), run_id, dry_run=self._spicerack.dry_run),
             rescue=self._rescue(run_id, target),
             alerts=source_of(self._spicerack, site.alerts),
-            asker=prompt_for(self.tell.line, self.clock, self._go_on, unattended=request.unattended),
+            asker=prompt_for(self.operator.line, self.clock, self._go_on, unattended=request.unattended),
             meter=self.meter,
         )
         return RebootWorld(
@@ -74,7 +74,7 @@ class Wiring:
             target=target,
             peers=tuple(hosts.values()),
             clock=self.clock,
-            operator=self.tell,
+            operator=self.operator,
             options=self._options(request),
             run=run_id,
             adapters=adapters,
@@ -141,7 +141,7 @@ class Wiring:
         return end
 
     def _rescue(self, run_id: str, target: CuminHost) -> Machine:
-        means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.tell.line)
+        means = means_of(self._spicerack, self._site, target.name, self.host, self.clock, self.operator.line)
         return NoMachineAccess() if means is None else GanetiRescue(means, target, run_id)
 
     def _options(self, request: RunRequest) -> Options:
@@ -161,7 +161,7 @@ class Wiring:
         if tags is None:
             return NoPool()
         pool = ConftoolPool(lambda: self._spicerack.confctl("node"), tags, request.host)
-        return PoolIfReadable(pool, self.tell.line) if request.without_slot else pool
+        return PoolIfReadable(pool, self.operator.line) if request.without_slot else pool
 
     def _slot(self, request: RunRequest, run_id: str, target: CuminHost) -> ServiceSlot:
         if request.without_slot:

@@ -60,7 +60,7 @@ def repair_inside(
     macs: Sequence[str] | None,
     known: Mapping[str, str] | None,
     run: str,
-    tell: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> GuestRepair:
     """Find out why a running host is not reachable, and repair what is certainly wrong.
 
@@ -68,7 +68,7 @@ def repair_inside(
         host: a root shell on it, such as one over its console.
         macs: the MACs that its cluster has configured; None if unknown.
         known: name by MAC from before the reboot; None if nothing was noted.
-        tell: called with each line of the story as it happens.
+        say: called with each line of the story as it happens.
 
     Raises:
         NicRepairError: a change did not work; it was undone.
@@ -79,27 +79,27 @@ def repair_inside(
     cards = facts.get(nic.SOURCE)
     renames = work_out(cards, macs, known or facts.get(nic.NOTE_SOURCE))
     if renames.doubt:
-        say = "Say which MAC had which name (--known MAC=NAME), or put" if renames.askable else "Put"
-        steps = f"Nothing was changed. {say} it right by hand on the console."
+        order = "Say which MAC had which name (--known MAC=NAME), or put" if renames.askable else "Put"
+        steps = f"Nothing was changed. {order} it right by hand on the console."
         return GuestRepair(Diagnosis(Outage.UNCERTAIN, renames.doubt, steps))
     if renames.names:
-        return _renamed(host, cards, renames, run, tell)
+        return _renamed(host, cards, renames, run, say)
     # Names are assigned before anything else starts; the rest is judged only once the boot has ended, well or not.
     host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (addresses.SOURCE, access.SOURCE))
     repair = GuestRepair(from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE)))
-    _put_right(host, cards, repair, tell)
+    _put_right(host, cards, repair, say)
     return repair
 
 
-def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, tell: Callable[[str], None]) -> GuestRepair:
+def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, say: Callable[[str], None]) -> GuestRepair:
     refused = advice.repair(cards, renames.names)
     if refused:
         changes = ", ".join(f"{old} is now {new}" for old, new in renames.names.items())
         steps = f"Nothing was changed: {refused}. Change it there by hand, on the console: {changes}."
         return GuestRepair(Diagnosis(Outage.RENAMED, renames.why, steps), renames=renames.names)
     repair = GuestRepair(Diagnosis(Outage.RENAMED, renames.why), renames=renames.names)
-    _rename(host, cards, repair, run, tell)
+    _rename(host, cards, repair, run, say)
     return repair
 
 
@@ -116,26 +116,26 @@ def apply(host: Host, rewrite: Rewrite, run: str, why: str) -> str:
         raise NicRepairError(f"the network configuration was not written: {error}") from None
 
 
-def _note(repair: GuestRepair, tell: Callable[[str], None], line: str) -> None:
+def _note(repair: GuestRepair, say: Callable[[str], None], line: str) -> None:
     repair.done.append(line)
-    tell(line)
+    say(line)
 
 
-def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell: Callable[[str], None]) -> None:
+def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, say: Callable[[str], None]) -> None:
     changes = ", ".join(f"{old} is now {new}" for old, new in repair.renames.items())
-    _note(repair, tell, f"{changes}: {repair.diagnosis.why}")
+    _note(repair, say, f"{changes}: {repair.diagnosis.why}")
     rewrite = advice.rewritten(cards, repair.renames)
     other, repair.places = other_places(host, repair.renames, rewrite)
     rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
     repair.diff = rewrite.diff()
     repair.backup = apply(host, rewrite, run, f"{changes}; run {run}")
-    _note(repair, tell, f"rewritten: {', '.join(new.path for _, new in rewrite.changed)}; copies in {repair.backup}")
+    _note(repair, say, f"rewritten: {', '.join(new.path for _, new in rewrite.changed)}; copies in {repair.backup}")
     by_networkd = managed(cards).by is Manager.NETWORKD
     try:
         if by_networkd:
-            _up_by_networkd(host, list(repair.renames.values()), repair, tell)
+            _up_by_networkd(host, list(repair.renames.values()), repair, say)
         else:
-            _up(host, rewrite.after, list(repair.renames.values()), repair, tell)
+            _up(host, rewrite.after, list(repair.renames.values()), repair, say)
     except CommandFailedError as error:
         undone = host.act(undo_script(repair.backup), timeout=30, ok_codes=(0, 1)) if repair.backup else None
         said = one_line(undone.output) if undone else "nothing was written"
@@ -143,7 +143,7 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, tell
             host.act("networkctl reload", timeout=_UNITS_S, ok_codes=(0, 1))
         raise NicRepairError(f"{error}; the files were put back: {said}") from None
     if not by_networkd:
-        _clear(host, list(repair.renames), repair, tell)
+        _clear(host, list(repair.renames), repair, say)
 
 
 def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Mention, ...]]:
@@ -172,7 +172,7 @@ def _read_file(host: Host, path: str) -> ConfigFile:
 
 
 def _up(
-    host: Host, files: Sequence[ConfigFile], names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]
+    host: Host, files: Sequence[ConfigFile], names: Sequence[str], repair: GuestRepair, say: Callable[[str], None]
 ) -> None:
     """Bring up the cards that have a stanza, and once more what is built on them, as it came up without them."""
     cards = [name for name in names if has_stanza(files, name)]
@@ -189,12 +189,12 @@ def _up(
     missing = host.read(lost, timeout=10).output.strip()
     if missing:
         raise CommandFailedError(one_line(missing))
-    _note(repair, tell, f"ifup {quoted}: {_addresses(host, [*names, *above])}")
+    _note(repair, say, f"ifup {quoted}: {_addresses(host, [*names, *above])}")
 
 
-def _up_by_networkd(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
+def _up_by_networkd(host: Host, names: Sequence[str], repair: GuestRepair, say: Callable[[str], None]) -> None:
     host.act(networkd.up_script(names, _ONLINE_S), timeout=_ONLINE_S + 15)
-    _note(repair, tell, f"networkctl reload, reconfigure {' '.join(names)}: {_addresses(host, names)}")
+    _note(repair, say, f"networkctl reload, reconfigure {' '.join(names)}: {_addresses(host, names)}")
 
 
 def _addresses(host: Host, names: Sequence[str]) -> str:
@@ -202,7 +202,7 @@ def _addresses(host: Host, names: Sequence[str]) -> str:
     return one_line(host.read(shown, timeout=10).output)
 
 
-def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable[[str], None]) -> None:
+def _clear(host: Host, names: Sequence[str], repair: GuestRepair, say: Callable[[str], None]) -> None:
     """Clear stale units of the old names, and restart networking.service if it failed; report its state."""
     stale = " ".join(shlex.quote(f"ifup@{name}.service") for name in names)
     script = (
@@ -213,21 +213,21 @@ def _clear(host: Host, names: Sequence[str], repair: GuestRepair, tell: Callable
         "systemctl is-active networking.service"
     )
     result = host.act(script, timeout=_UNITS_S, ok_codes=(0, 3))
-    _note(repair, tell, f"stale units of {', '.join(names)} cleared; networking.service is {one_line(result.output)}")
+    _note(repair, say, f"stale units of {', '.join(names)} cleared; networking.service is {one_line(result.output)}")
 
 
-def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, tell: Callable[[str], None]) -> None:
+def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, say: Callable[[str], None]) -> None:
     cause = repair.diagnosis.cause
-    _note(repair, tell, f"{cause.value}: {repair.diagnosis.why}")
+    _note(repair, say, f"{cause.value}: {repair.diagnosis.why}")
     if cause is Outage.NOT_UP:
         quoted = " ".join(map(shlex.quote, repair.diagnosis.interfaces))
         again = f"ifdown --force {quoted}; ifup {quoted}"
         if managed(cards).by is not Manager.IFUPDOWN:
             again = f"networkctl reload; networkctl reconfigure {quoted}"
         host.act(again, timeout=_IFUP_S, ok_codes=(0, 1))
-        _note(repair, tell, again)
+        _note(repair, say, again)
     elif cause is Outage.SSHD:
         host.act("systemctl reset-failed ssh.service; systemctl restart ssh.service", timeout=_UNITS_S, ok_codes=(0, 1))
         asked = "systemctl is-active ssh.service; journalctl -u ssh -n 5 --no-pager -o cat"
         state = host.read(f"# read the state of ssh.service\n{asked}", timeout=15)
-        _note(repair, tell, f"ssh.service restarted: {one_line(state.output)}")
+        _note(repair, say, f"ssh.service restarted: {one_line(state.output)}")

@@ -37,7 +37,7 @@ def _status(result: OutboundResult) -> Status:
     return Status.UNKNOWN if _wrong_family(result) else _STATUS[result.outcome]
 
 
-def _tell(result: OutboundResult) -> str:
+def _describe(result: OutboundResult) -> str:
     mail = result.mail
     what = f"{mail.size} bytes, {_NTH.get(mail.number, f'{mail.number}th')}: {result.outcome.value}"
     if _wrong_family(result):
@@ -61,11 +61,11 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
         why = f"no test mail could be put in: {worst.text}"
         return Verdict(outbound_name(worst.mail.probe.name), status, why, (evidence,))
     why = f"{delivered} of {len(results)} delivered to {worst.mail.probe.to}"
-    shown = Evidence(evidence.command, "\n".join(map(_tell, results)), evidence.when)
+    shown = Evidence(evidence.command, "\n".join(map(_describe, results)), evidence.when)
     return Verdict(
         outbound_name(worst.mail.probe.name),
         status,
-        why if status is Status.OK else f"{why}; {_tell(worst)}",
+        why if status is Status.OK else f"{why}; {_describe(worst)}",
         (shown,),
     )
 
@@ -121,18 +121,18 @@ def unsent(probes: Iterable[str], why: str) -> tuple[Verdict, ...]:
 def judge_inbound(result: InboundResult) -> Verdict:
     """Judge a session from outside."""
     name = f"inbound-v{result.family}"
-    shown = "\n".join(map(tell_answer, result.answers))
+    shown = "\n".join(map(describe_answer, result.answers))
     evidence = (Evidence(f"SMTP session with [{result.address}] from the management host", shown, result.when),)
     for answers, status in ((result.wrong, Status.FAILED), (result.unknown, Status.UNKNOWN)):
         if answers:
-            return Verdict(name, status, "; ".join(map(tell_answer, answers)), evidence)
+            return Verdict(name, status, "; ".join(map(describe_answer, answers)), evidence)
     recipients = sum(bool(answer.subject) for answer in result.answers)
     if not recipients:
         return Verdict(name, Status.UNKNOWN, "the session did not come to its recipients", evidence)
     return Verdict(name, Status.OK, f"greeting, STARTTLS and {recipients} recipients answered as they must", evidence)
 
 
-def tell_answer(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
     """Return an answer on one line."""
     of = f" {answer.subject}" if answer.subject else ""
     return f"{answer.stage.value}{of}: {answer.code or ''} {answer.text}".replace(":  ", ": ")

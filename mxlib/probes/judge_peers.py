@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.model.answers import InboundResult, differences
-from mxlib.probes.judge import tell_answer
+from mxlib.probes.judge import describe_answer
 from mxlib.probes.peer import PeerSession
 
 PEERS = "inbound-peers"
@@ -24,11 +24,11 @@ def judge_peers(sessions: Sequence[PeerSession], silent: Mapping[str, str], outs
     evidence = tuple(_evidence(one) for one in sessions)
     wrong = [one for one in sessions if one.result.wrong]
     if wrong:
-        said = "; ".join(_tell(one) for one in wrong)
+        said = "; ".join(_describe(one) for one in wrong)
         hint = " [right from the management host: the way between the two?]" if outside_ok else ""
         return Verdict(PEERS, Status.FAILED, f"{said}{hint}", evidence)
     right = [one for one in sessions if not one.result.unknown and any(a.subject for a in one.result.answers)]
-    blind = [*(f"{name}: {why}" for name, why in silent.items()), *(_tell(o) for o in sessions if o not in right)]
+    blind = [*(f"{name}: {why}" for name, why in silent.items()), *(_describe(o) for o in sessions if o not in right)]
     if not right:
         return Verdict(PEERS, Status.UNKNOWN, f"no peer could ask: {'; '.join(blind)}", evidence)
     ways = ", ".join(f"{one.peer} over IPv{one.result.family}" for one in right)
@@ -38,13 +38,13 @@ def judge_peers(sessions: Sequence[PeerSession], silent: Mapping[str, str], outs
 
 
 def _evidence(one: PeerSession) -> Evidence:
-    shown = "\n".join(map(tell_answer, one.result.answers))
+    shown = "\n".join(map(describe_answer, one.result.answers))
     return Evidence(f"SMTP session with [{one.result.address}] from {one.peer}", shown, one.result.when)
 
 
-def _tell(one: PeerSession) -> str:
+def _describe(one: PeerSession) -> str:
     answers = one.result.wrong or one.result.unknown
-    said = "; ".join(map(tell_answer, answers)) or "it did not come to its recipients"
+    said = "; ".join(map(describe_answer, answers)) or "it did not come to its recipients"
     return f"from {one.peer} over IPv{one.result.family}: {said}"
 
 
@@ -60,10 +60,10 @@ def judge_same(host: str, results: Sequence[InboundResult], prescribed: Mapping[
         who = f"{host} answered for no recipient" if host not in asked else "no other MX answered for a recipient"
         return Verdict(SAME, Status.UNKNOWN, f"nothing to compare: {who}")
     found = differences(results)
-    evidence = (Evidence("RCPT, the same of every MX", "\n".join(tell_differences(found)) or "all the same", now),)
+    evidence = (Evidence("RCPT, the same of every MX", "\n".join(describe_differences(found)) or "all the same", now),)
     wrong = {subject: codes for subject, codes in found.items() if _wrong(host, codes, prescribed.get(subject))}
     if wrong:
-        return Verdict(SAME, Status.FAILED, "; ".join(tell_differences(wrong)), evidence)
+        return Verdict(SAME, Status.FAILED, "; ".join(describe_differences(wrong)), evidence)
     recipients = len({answer.subject for result in results for answer in result.answers if answer.subject})
     others = "; the other one is wrong" if any(host in codes for codes in found.values()) else ""
     why = f"{recipients} recipients, asked of {len(asked)} MXs{others}"
@@ -81,7 +81,7 @@ def _wrong(host: str, codes: Mapping[str, int | None], prescribed: int | None) -
     return not clear or codes[host] != most[0][0]
 
 
-def tell_differences(found: Mapping[str, Mapping[str, int | None]]) -> list[str]:
+def describe_differences(found: Mapping[str, Mapping[str, int | None]]) -> list[str]:
     """Return one line for each recipient.
 
     Arguments:

@@ -59,7 +59,7 @@ class Roll:
         run: str,
         journal: EventLog,
         clock: Clock,
-        tell: Operator,
+        operator: Operator,
     ):
         """Begin nothing yet.
 
@@ -70,7 +70,7 @@ class Roll:
         """
         self._fleet, self._memory, self._slot = fleet, memory, slot
         self._goal, self._limits, self._wanted = goal, limits, frozenset(wanted)
-        self._run, self._journal, self._clock, self._tell = run, journal, clock, tell
+        self._run, self._journal, self._clock, self._operator = run, journal, clock, operator
         self._again = again
         self._failed: dict[str, Failure] = {}
         self._soaked: frozenset[str] = frozenset()
@@ -155,10 +155,10 @@ class Roll:
             return Finish(Outcome.BLOCKED, f"{take.host} was rebooted in this run, and still is not done")
         self._taken.add(take)
         self._journal.write("take", host=take.host, resume=take.resume)
-        self._tell.line(f"--- {take.host}: {'resuming what an earlier run left' if take.resume else 'next'}")
+        self._operator.line(f"--- {take.host}: {'resuming what an earlier run left' if take.resume else 'next'}")
         end = self._fleet.reboot(take.host, resume=take.resume)
         self._journal.write("host", **{**dataclasses.asdict(end), "outcome": end.outcome.name})
-        self._tell.line(f"--- {take.host}: {end.outcome.phrase} ({duration(end.seconds)})")
+        self._operator.line(f"--- {take.host}: {end.outcome.phrase} ({duration(end.seconds)})")
         self._soaked -= {take.host}
         if end.outcome is Outcome.DONE:
             return None
@@ -178,16 +178,16 @@ class Roll:
         try:
             self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in LASTING})
         except SlotError as error:
-            self._tell.line(f"later runs will not know that a host has failed: {error}")
+            self._operator.line(f"later runs will not know that a host has failed: {error}")
             self._journal.write("forgotten", why=str(error))
 
     def _watch(self, soak: Soak) -> Finish | None:
-        self._tell.line(f"--- soak: {', '.join(soak.hosts)} under real mail")
+        self._operator.line(f"--- soak: {', '.join(soak.hosts)} under real mail")
         begin = self._clock.monotonic()
         proof, why = self._fleet.soak(soak.hosts, self._left())
         seconds = self._clock.monotonic() - begin
         self._journal.write("soak", hosts=soak.hosts, proof=proof.value, why=why, seconds=seconds)
-        self._tell.line(f"--- soak {proof.value}: {why}")
+        self._operator.line(f"--- soak {proof.value}: {why}")
         if proof is SoakState.PASSED:
             self._soaked |= frozenset(soak.hosts)
             return None
@@ -212,4 +212,4 @@ class Roll:
         try:
             self._slot.release()
         except SlotError as error:
-            self._tell.line(f"the right to roll was not given up, it expires by itself: {error}")
+            self._operator.line(f"the right to roll was not given up, it expires by itself: {error}")

@@ -64,7 +64,7 @@ class Watch:
         *,
         alerts: Callable[[], str],
         clock: Clock,
-        tell: Operator,
+        operator: Operator,
     ):
         """Look at nothing yet.
 
@@ -76,7 +76,7 @@ class Watch:
         """
         self._mta = mta
         self._hosts, self._others, self._before, self._limits = hosts, others, before, limits
-        self._alerts, self._clock, self._tell = alerts, clock, tell
+        self._alerts, self._clock, self._operator = alerts, clock, operator
 
     def run(self, limit_s: float | None) -> tuple[SoakState, str]:
         """Watch until the evidence is there, something is wrong, or the bound is reached.
@@ -98,7 +98,7 @@ class Watch:
             proof, why = judge(seen, self._limits)
             if proof is not SoakState.WAIT or (limit_s is not None and seconds >= limit_s):
                 return proof, why
-            self._tell.live(f"soak: {why}", so_far(seen, self._limits))
+            self._operator.live(f"soak: {why}", so_far(seen, self._limits))
             self._clock.sleep(self._limits.every)
 
     def _look(self, tallies: Mapping[str, Tally]) -> None:

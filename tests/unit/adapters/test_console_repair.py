@@ -69,7 +69,7 @@ def means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Means:
         answers=lambda name, family: False,
         families=lambda name: (4, 6),
         clock=SystemClock(),
-        tell=lambda line: None,
+        say=lambda line: None,
     )
 
 

@@ -80,7 +80,7 @@ def made(
 ) -> GanetiRescue:
     means = SimpleNamespace(
         rapi=lambda: FakeRapi(MACHINE), cluster=FakeCluster(), clock=FakeClock(), dry_run=False, transcripts=tmp_path,
-        password_file=None, ssh_options=(), tell=lambda line: None,
+        password_file=None, ssh_options=(), say=lambda line: None,
     )  # fmt: skip
     for name, value in changes.items():
         setattr(means, name, value)

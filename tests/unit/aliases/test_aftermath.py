@@ -53,7 +53,7 @@ class Site:
     """Two MXs after a repair, whose hints and logs are given."""
 
     def __init__(self, monkeypatch, *, seen=INCIDENT, remembered=REMEMBERED, refusals=(REFUSAL, OURS)):
-        self.tell, self.journal, self.asked = Tell(), Kept(), []
+        self.operator, self.journal, self.asked = Tell(), Kept(), []
         self.hosts = {A: Acts(A), B: Acts(B)}
         self.found = Found(looks=[AliasLook((seen,), {}, NOW)])
         self.silent = ()
@@ -72,9 +72,7 @@ class Site:
         monkeypatch.setattr(aftermath, "read_facts", read)
 
     def after(self, *targets, **wanted):
-        world = RefreshWorld(
-            self.hosts, (GENERATOR,), PROBES, VerifyPolicy(), Now(), self.tell, self.journal
-        )
+        world = RefreshWorld(self.hosts, (GENERATOR,), PROBES, VerifyPolicy(), Now(), self.operator, self.journal)
         return Aftermath(world, Wanted(targets, **wanted), self.found)
 
 
@@ -94,7 +92,7 @@ def test_only_the_addresses_concerned_are_forgotten_and_only_where_it_may_be_cha
     assert "other@tickets.test" not in script
     assert site.found.cleared == {B: ("newqueue@tickets.test",)}
     assert site.journal.events == [("cleared", {"host": B, "keys": ["newqueue@tickets.test"]})]
-    assert site.tell.lines == [f"{B}: forgot 1 cached callout refusal (newqueue@tickets.test): cleared 1"]
+    assert site.operator.lines == [f"{B}: forgot 1 cached callout refusal (newqueue@tickets.test): cleared 1"]
 
 
 def test_an_address_that_the_operator_named_is_concerned_too(site):
@@ -122,7 +120,7 @@ def test_a_hint_about_a_whole_domain_stays_and_is_said(monkeypatch):
     site = Site(monkeypatch, remembered={"tickets.test": "reject"})
     site.after(B).forget()
     assert site.hosts[B].done == []
-    assert "callouts to tickets.test are refused as a whole; that hint stays" in site.tell.lines[0]
+    assert "callouts to tickets.test are refused as a whole; that hint stays" in site.operator.lines[0]
 
 
 def test_one_host_that_fails_does_not_keep_the_other_from_it(site, monkeypatch):

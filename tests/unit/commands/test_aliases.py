@@ -28,7 +28,7 @@ class Runs:
         return self
 
     def execute(self):
-        self.world.tell.line("one generator was run")
+        self.world.operator.line("one generator was run")
         if isinstance(self.end, Exception):
             raise self.end
         return self.end

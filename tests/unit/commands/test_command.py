@@ -151,7 +151,7 @@ def test_a_host_that_is_asked_and_an_operator_who_is_are_signs_of_life(monkeypat
 @pytest.mark.parametrize("error", [ConfigError("no"), ZeroDivisionError(), KeyboardInterrupt()])
 def test_the_live_line_is_gone_whatever_ends_it(tmp_path, monkeypatch, error):
     command, closed = Doing(raising(error), tmp_path), []
-    monkeypatch.setattr(command.tell, "close", lambda: closed.append(1))
+    monkeypatch.setattr(command.operator, "close", lambda: closed.append(1))
     with contextlib.suppress(ZeroDivisionError, KeyboardInterrupt):
         command.execute()
     assert closed

@@ -26,7 +26,7 @@ class Stage:
     """A run with everything around it made up."""
 
     def __init__(self, monkeypatch, tmp_path, *, silence=None, events=(), result=None, **request):
-        self.tell, self.clock, self.acted, self.runs = Tell(), FakeClock(), [], []
+        self.operator, self.clock, self.acted, self.runs = Tell(), FakeClock(), [], []
         self.events, self.result, self.error = events, result or Result(Outcome.DONE, "6.1.0-56 runs"), None
         announce = SimpleNamespace(sal=False, phabricator=None)
         site = SimpleNamespace(reports=tmp_path, mxs=(HOST,), announce=announce, mta="exim")
@@ -41,7 +41,7 @@ class Stage:
             host=lambda name: None,
             renewals=lambda *_: list,
         )
-        self.run.tell = self.tell
+        self.run.operator = self.operator
         monkeypatch.setattr(reboot, "silence", lambda world: silence)
         monkeypatch.setattr(reboot, "Run", self.loop)
         monkeypatch.setattr(reboot, "read_standing", self.standing)
@@ -87,7 +87,7 @@ def test_a_host_that_is_no_mx_of_the_site_is_refused_before_anything_is_asked(mo
 def test_a_host_that_is_merely_down_ends_it_at_once_whatever_is_wanted(monkeypatch, tmp_path, goal):
     stage = Stage(monkeypatch, tmp_path, silence=DOWN, goal=goal)
     assert stage.run.execute() is Outcome.NO_ANSWER
-    assert stage.tell.lines == [f"{HOST}: no answer: no run is known to hold it"]
+    assert stage.operator.lines == [f"{HOST}: no answer: no run is known to hold it"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,14 +117,14 @@ def test_a_host_that_cannot_be_read_is_said_with_the_cause(monkeypatch, tmp_path
 
     monkeypatch.setattr(reboot, "read_standing", dead)
     assert stage.run.execute() is Outcome.UNKNOWN
-    assert "Failed to connect to bus" in stage.tell.lines[-1]
+    assert "Failed to connect to bus" in stage.operator.lines[-1]
 
 
 def test_the_outcome_is_said_once_and_last(monkeypatch, tmp_path):
     stage = Stage(monkeypatch, tmp_path)
     assert stage.run.execute() is Outcome.DONE
-    said = [line for line in stage.tell.lines if "6.1.0-56 runs" in line]
-    assert said == [stage.tell.lines[-1]] == [f"{HOST}: done: 6.1.0-56 runs"]
+    said = [line for line in stage.operator.lines if "6.1.0-56 runs" in line]
+    assert said == [stage.operator.lines[-1]] == [f"{HOST}: done: 6.1.0-56 runs"]
     assert json.loads(stage.run.report_file.with_suffix(".json").read_text())["exit_code"] == 0
 
 
@@ -147,7 +147,7 @@ def test_that_it_cannot_be_kept_changes_nothing(monkeypatch, tmp_path):
     stage = Stage(monkeypatch, tmp_path, events=REBOOT)
     stage.error = CommandFailedError("disk full")
     assert stage.run.execute() is Outcome.DONE
-    assert any("disk full" in line for line in stage.tell.lines)
+    assert any("disk full" in line for line in stage.operator.lines)
 
 
 def test_what_the_guard_found_is_there_for_a_roll_as_values(monkeypatch, tmp_path):
@@ -170,14 +170,14 @@ def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeyp
 
     monkeypatch.setattr(reboot.journal, "read", gone)
     assert stage.run.execute() is Outcome.DONE
-    assert "done: 6.1.0-56 runs (its report cannot be made: " in stage.tell.lines[-1]
+    assert "done: 6.1.0-56 runs (its report cannot be made: " in stage.operator.lines[-1]
 
 
 def test_the_page_lies_beside_the_report_and_knows_what_was_run(monkeypatch, tmp_path):
     stage = Stage(monkeypatch, tmp_path, events=REBOOT)
     stage.run.execute()
     (page,) = tmp_path.glob("*.html")
-    assert f"page: {page}" in stage.tell.lines
+    assert f"page: {page}" in stage.operator.lines
     assert "ordered" in page.read_text()
 
 

@@ -47,7 +47,7 @@ class World:
 
     def __init__(self, monkeypatch, **answers):
         self.answers = {ONE: "", TWO: "", **answers}
-        self.etcd, self.clock, self.tell, self.stop = FakeEtcd(), FakeClock(), Tell(), Stop()
+        self.etcd, self.clock, self.operator, self.stop = FakeEtcd(), FakeClock(), Tell(), Stop()
         self.pools = {name: Pool({"smtp": "yes"}) for name in SITE.mxs}
         self.firing = ()
         self.judged = []
@@ -80,7 +80,7 @@ class World:
             alerts=SimpleNamespace(firing=self._firing),
             stop=self.stop,
             clock=self.clock,
-            tell=self.tell,
+            operator=self.operator,
         )
 
     def _firing(self):

@@ -106,7 +106,7 @@ def test_a_repair_is_done_exactly_where_it_is_promised(kind: str, tmp_path: Path
     guest = guest_of(facts, tmp_path, "ens13")
     for made in ("br0", "ens13.7"):  # by ifup
         (tmp_path / "sys/class/net" / made).mkdir()
-    done = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    done = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", say=lambda _: None)
     assert bool(done.diff) is (REPAIR in possible), done.diagnosis
     if REPAIR in possible:
         assert done.diagnosis.cause is Outage.RENAMED
@@ -172,10 +172,10 @@ def test_how_to_undo_is_what_undoes_it() -> None:
 
 def test_whoever_is_asked_for_a_name_can_settle_the_doubt(tmp_path: Path) -> None:
     two = FakeGuest(tmp_path / "two", {"ens13": MAC, "ens14": MAC2})
-    doubt = repair_inside(two, macs=None, known=None, run="run1", tell=lambda _: None)
+    doubt = repair_inside(two, macs=None, known=None, run="run1", say=lambda _: None)
     assert "--known" in doubt.diagnosis.advice
-    assert repair_inside(two, macs=None, known={MAC: "ens5"}, run="run1", tell=lambda _: None).diff
+    assert repair_inside(two, macs=None, known={MAC: "ens5"}, run="run1", say=lambda _: None).diff
     nothing = FakeGuest(tmp_path / "nothing", {"ens13": MAC})
     (nothing.root / "etc/network/interfaces").write_text("auto lo\n")
-    asked = repair_inside(nothing, macs=None, known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    asked = repair_inside(nothing, macs=None, known={MAC: "ens5"}, run="run1", say=lambda _: None)
     assert "--known" not in asked.diagnosis.advice

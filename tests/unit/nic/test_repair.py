@@ -17,7 +17,7 @@ from tests.unit.support.renamed_guest import files
 
 def test_the_incident_is_repaired_with_copy_and_undo(guest: FakeGuest) -> None:
     story: list[str] = []
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=story.append)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=story.append)
     assert repair.diagnosis.cause is Outage.RENAMED
     assert repair.renames == {"ens5": "ens13"}
     assert guest.file() == TEXT.replace("ens5", "ens13")
@@ -34,14 +34,14 @@ def test_the_incident_is_repaired_with_copy_and_undo(guest: FakeGuest) -> None:
 def test_files_are_put_back_when_the_interface_does_not_come_up(tmp_path: Path, failing: str) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC}, {failing: (1, "ifup: failed to bring up ens13")})
     with pytest.raises(NicRepairError, match=r"failed to bring up.*files were put back"):
-        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert guest.file() == TEXT
 
 
 def test_kernel_parameters_go_along_and_other_places_are_told(guest: FakeGuest) -> None:
     (guest.root / "etc/sysctl.d/ra.conf").write_text("# ens5\nnet.ipv6.conf.ens5.accept_ra = 0\n")
     (guest.root / "etc/nftables.conf").write_text("table inet x { chain i { iifname ens5 accept; } }\n")
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert guest.file("/etc/sysctl.d/ra.conf") == "# ens5\nnet.ipv6.conf.ens13.accept_ra = 0\n"
     assert "iifname ens5" in guest.file("/etc/nftables.conf")
     assert [place.path for place in repair.places] == ["/etc/nftables.conf"]
@@ -51,7 +51,7 @@ def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: Fake
     # It was prepared for ens12; the machine came up as ens13.
     text = twin(files(), {"ens5": "ens12"}, "x").after[0].text
     (guest.root / "etc/network/interfaces").write_text(text)
-    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", say=lambda _: None)
     assert repair.diagnosis.cause is Outage.RENAMED
     assert guest.file() == TEXT.replace("ens5", "ens13")
 
@@ -59,11 +59,11 @@ def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: Fake
 def test_the_note_on_the_hosts_disk_makes_two_cards_certain(tmp_path: Path) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC, "ens14": "aa:00:00:77:00:22"})
     (tmp_path / "etc/network/interfaces").write_text(TEXT + "allow-hotplug ens6\niface ens6 inet manual\n")
-    doubt = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
+    doubt = repair_inside(guest, macs=None, known=None, run="run1", say=lambda _: None)
     assert doubt.diagnosis.cause is Outage.UNCERTAIN
     assert doubt.diagnosis.advice
     (tmp_path / "var/lib/mx-cookbooks/nic/names").write_text(f"aa:00:00:77:00:22 ens5\n{MAC} ens6\n")
-    sure = repair_inside(guest, macs=None, known=None, run="run1", tell=lambda _: None)
+    sure = repair_inside(guest, macs=None, known=None, run="run1", say=lambda _: None)
     assert sure.renames == {"ens5": "ens14", "ens6": "ens13"}
 
 
@@ -99,7 +99,7 @@ def test_other_causes(tmp_path: Path, addresses: str, route: str, access: str, c
         return CommandResult(script, 0, text, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 
     guest.read = read  # type: ignore[method-assign]
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert repair.diagnosis.cause is cause
     assert any(act in done for done in guest.acts) if act else not guest.acts
 
@@ -116,7 +116,7 @@ def networkd_guest(root: Path, text: str = NETWORK, answers: dict[str, tuple[int
 
 def test_a_host_of_networkd_is_repaired_too(tmp_path: Path) -> None:
     guest = networkd_guest(tmp_path, answers={"wait-online": (0, "")})
-    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known={MAC: "ens5"}, run="run1", say=lambda _: None)
     assert (repair.diagnosis.cause, repair.renames) == (Outage.RENAMED, {"ens5": "ens13"})
     assert guest.file("/etc/systemd/network/20-uplink.network") == NETWORK.replace("ens5", "ens13")
     assert "networkctl reload\nnetworkctl reconfigure ens13\n" in guest.acts[1]
@@ -127,7 +127,7 @@ def test_a_host_of_networkd_is_repaired_too(tmp_path: Path) -> None:
 def test_files_of_networkd_are_put_back_where_the_card_does_not_come_online(tmp_path: Path) -> None:
     guest = networkd_guest(tmp_path, answers={"wait-online": (1, "Timeout occurred")})
     with pytest.raises(NicRepairError, match=r"Timeout occurred.*files were put back"):
-        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert guest.file("/etc/systemd/network/20-uplink.network") == NETWORK
     assert guest.acts[-1] == "networkctl reload"
 
@@ -138,7 +138,7 @@ def test_a_host_of_netplan_is_refused_by_name_and_untouched(tmp_path: Path) -> N
     generated = tmp_path / "run/systemd/network/10-netplan-ens5.network"
     generated.parent.mkdir(parents=True)
     generated.write_text(NETWORK)
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert (repair.diagnosis.cause, repair.renames) == (Outage.RENAMED, {"ens5": "ens13"})
     assert "configured by netplan" in repair.diagnosis.advice
     assert guest.acts == []
@@ -149,7 +149,7 @@ def test_a_vlan_that_ifup_did_not_make_is_no_success(tmp_path: Path) -> None:
     vlan = "auto ens5.100\niface ens5.100 inet static\n\taddress 192.0.2.21/24\n"
     (tmp_path / "etc/network/interfaces").write_text(vlan)
     with pytest.raises(NicRepairError, match=r"no interface ens13\.100 after ifup; the files were put back"):
-        repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert guest.file() == vlan
 
 
@@ -158,7 +158,7 @@ def test_a_bridge_is_brought_up_again_with_its_renamed_port(tmp_path: Path) -> N
     bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
     (tmp_path / "etc/network/interfaces").write_text(bridge)
     (tmp_path / "sys/class/net/br0").mkdir()
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert repair.renames == {"ens5": "ens13"}
     assert guest.file() == bridge.replace("ens5", "ens13")
     assert guest.acts[1:4] == ["ifup --no-act br0", "ifdown --force br0", "ifup br0"]
@@ -168,6 +168,6 @@ def test_a_bridge_without_an_address_is_brought_up_by_its_name(tmp_path: Path) -
     guest = FakeGuest(tmp_path, {"ens5": MAC})
     bridge = "auto br0\niface br0 inet static\n\taddress 192.0.2.21/24\n\tbridge_ports ens5\n"
     (tmp_path / "etc/network/interfaces").write_text(bridge)
-    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", tell=lambda _: None)
+    repair = repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert (repair.diagnosis.cause, repair.diagnosis.interfaces) == (Outage.NOT_UP, ("br0",))
     assert guest.acts == ["ifdown --force br0; ifup br0"]

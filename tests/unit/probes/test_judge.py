@@ -8,7 +8,7 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult, InboundStage
-from mxlib.probes.judge import judge_certificate, judge_inbound, judge_outbound, tell_answer, unsent
+from mxlib.probes.judge import describe_answer, judge_certificate, judge_inbound, judge_outbound, unsent
 from mxlib.probes.outbound import OutboundRun
 from tests.unit.support.facts import NOW, fixture
 from tests.unit.support.sent_mails import recorded, run_of
@@ -146,7 +146,7 @@ def test_a_session(answers, status, words):
     verdict = judge_inbound(session(*answers, family=6))
     assert (verdict.check, verdict.status) == ("inbound-v6", status)
     assert words in verdict.why
-    assert verdict.evidence[0].output.splitlines() == [tell_answer(answer) for answer in answers]
+    assert verdict.evidence[0].output.splitlines() == [describe_answer(answer) for answer in answers]
 
 
 @pytest.mark.parametrize(("days", "status"), [(60, Status.FAILED), (59, Status.OK), (70, Status.FAILED)])

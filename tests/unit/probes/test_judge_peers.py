@@ -4,7 +4,7 @@ import pytest
 
 from mxlib.base.verdict import Status
 from mxlib.model.answers import Answer, InboundResult, InboundStage
-from mxlib.probes.judge_peers import judge_peers, judge_same, tell_differences
+from mxlib.probes.judge_peers import describe_differences, judge_peers, judge_same
 from mxlib.probes.peer import PeerSession
 from tests.unit.support.facts import NOW
 
@@ -120,7 +120,7 @@ def test_what_was_not_answered_cannot_be_compared(results, words):
 
 
 def test_a_difference_is_a_line_a_recipient():
-    assert tell_differences({"z@x": {PEER: 5, HERE: 2}, "a@x": {HERE: 4, PEER: 2}}) == [
+    assert describe_differences({"z@x": {PEER: 5, HERE: 2}, "a@x": {HERE: 4, PEER: 2}}) == [
         f"a@x: 4xx on {HERE}, 2xx on {PEER}",
         f"z@x: 2xx on {HERE}, 5xx on {PEER}",
     ]

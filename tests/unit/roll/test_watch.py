@@ -60,10 +60,10 @@ class World:
         return facts_support.facts_of({maillog.RECENT_SECTION: f"{head}{self.recent}end\n"})
 
     def run(self, limit=None, before=frozenset(), alerts=lambda: ""):
-        self.tell = Tell()
+        self.operator = Tell()
         hosts = {name: facts_support.ShellHost() for name in self.hosts}
         others = {"mx1": facts_support.ShellHost()}
-        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, tell=self.tell)
+        watch = Watch(ADAPTER, hosts, others, before, LIMITS, alerts=alerts, clock=self.clock, operator=self.operator)
         return watch.run(limit)
 
 
@@ -79,7 +79,7 @@ def test_it_waits_for_its_time_and_passes(monkeypatch) -> None:
     proof, why = world.run()
     assert (proof, world.clock.seconds) == (SoakState.PASSED, 100)
     assert "4 real deliveries" in why
-    (first, begun), *_, (last, nearly) = world.tell.shown
+    (first, begun), *_, (last, nearly) = world.operator.shown
     assert first.startswith("soak: 2 real deliveries in 0.0 s")
     assert last.startswith("soak: 4 real deliveries in 1 min 20 s")
     assert (begun.done, nearly.done, nearly.total) == (0.0, 0.8, 1.0)

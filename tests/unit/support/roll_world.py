@@ -207,7 +207,7 @@ def roll(world, *, goal=None, windows=(), fleet=None, wanted=None, journal=None,
         run="r1",
         journal=journal or Lines(),
         clock=world.clock,
-        tell=Quiet(),
+        operator=Quiet(),
     )
 
 
