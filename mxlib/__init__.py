@@ -1,1 +1,1 @@
-"""The library behind the mail exchanger cookbooks: reading, judging, deciding, acting, telling."""
+"""The library behind the mail exchanger cookbooks: reading, judging, deciding, acting, reporting."""

@@ -69,7 +69,7 @@ def run_page() -> str:
 
 
 def _fresh(story: tuple[Goal, Fate]) -> tuple[Goal, Fate]:
-    """A story's fate is used up by each telling."""
+    """A story's fate is used up by each walk through it."""
     goal, fate = story
     return goal, Fate(list(fate.boots), list(fate.judgements), fate.guard)
 

@@ -30,7 +30,7 @@ def build(cache: Path, say: Callable[[str], None]) -> Path:
 
     Arguments:
         cache: the lab's cache folder.
-        say: told what is going on.
+        say: prints what is going on.
 
     Raises:
         LabError: it cannot be built; nothing half-built stays under the final name.

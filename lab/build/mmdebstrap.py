@@ -40,7 +40,7 @@ def make(
     Arguments:
         folder: the lab's cache folder.
         root: where it is made: not there yet, or empty.
-        options: what mmdebstrap is told, :data:`OPTIONS` among them.
+        options: of mmdebstrap, :data:`OPTIONS` among them.
         suite: the Debian release, by its code name.
         within: words of a command that runs it.
         env: variables added to the environment.

@@ -3,13 +3,13 @@
 import re
 import shlex
 
-# What the output tells an operator to type: behind "next:", or as the remedy of a check.
+# What the output asks an operator to type: behind "next:", or as the remedy of a check.
 _NEXT = re.compile(r"\bnext: (?P<next>[^;]+?)(?:    \(|$|;)|^\S* ?for [\w-]+: (?P<remedy>cookbook .+?)(?:\s+#|$)")
 _CLUSTER = re.compile(r"\bgnt-instance start (?P<host>[\w.-]+)")
 
 
 def next_words(said: str) -> list[str]:
-    """Return the command that the output tells an operator to type: the last one; empty: there is none.
+    """Return the command that the output asks an operator to type: the last one; empty: there is none.
 
     Arguments:
         said: everything that a cookbook printed.

@@ -174,14 +174,14 @@ def side_by_side(story: Story, notes: list[Note]) -> str:
     for moment in story.history:
         beside = [note for note in waiting if note.then == moment.when]
         last = waiting.index(beside[-1]) + 1 if beside else 0
-        told = [_told(note) for note in waiting[:last]]
+        shown = [_shown(note) for note in waiting[:last]]
         waiting = waiting[last:]
-        rows.append((f"{moment.when}  {moment.what}", "\n".join(told)))
-    rows += [("", _told(note)) for note in waiting]
+        rows.append((f"{moment.when}  {moment.what}", "\n".join(shown)))
+    rows += [("", _shown(note)) for note in waiting]
     return "\n".join(line for left, right in rows for line in _row(left, right))
 
 
-def _told(note: Note) -> str:
+def _shown(note: Note) -> str:
     minutes, seconds = divmod(round(note.seconds), 60)
     return f"+{minutes:02}:{seconds:02}  {'' if note.good else 'NOT SO: '}{note.what}"
 

@@ -67,7 +67,7 @@ class Courier:
         patience: Patience,
         workers: int = 4,
     ) -> None:
-        """Start the workers; `record` takes a line of sent.jsonl, `clock` tells monotonic seconds."""
+        """Start the workers; `record` takes a line of sent.jsonl, `clock` returns monotonic seconds."""
         self._router = router
         self._try_once = try_once
         self._record = record

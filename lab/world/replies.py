@@ -1,8 +1,8 @@
-"""Did the 250 reach the client? A server that cannot tell must expect the message again (RFC 5321, 4.5.4.2; RFC 1047).
+"""Did the 250 reach the client? A server not sure of it must expect the message again (RFC 5321, 4.5.4.2; RFC 1047).
 
 In the incident the lab replays, the kernel of the client throws the replies away: the message is here, the client never
 learns it, and sends it again. The kernel here knows: bytes that the client's TCP did not acknowledge stay in the send
-queue, whose length the ioctl SIOCOUTQ tells (tcp(7)).
+queue, whose length the ioctl SIOCOUTQ returns (tcp(7)).
 """
 
 import array

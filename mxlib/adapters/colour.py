@@ -38,15 +38,15 @@ _END = re.compile(
 
 
 def coloured(line: str) -> str:
-    """Return a line with its verdicts and the end that it tells of in colour.
+    """Return a line with its verdicts and the outcome in it in colour.
 
     Arguments:
         line: printable text; text of a host may be in it, and at worst has a word of its own coloured.
     """
-    told = _END.match(line)
-    begin = told.end() if told else 0
+    end = _END.match(line)
+    begin = end.end() if end else 0
     rest = _VERDICT.sub(lambda found: _painted(found[0], _OF_STATUS[found[0]]), line[begin:])
-    return f"{told[1]}{_painted(told[2], f'1;{_OF_END[told[2]]}')}{rest}" if told else rest
+    return f"{end[1]}{_painted(end[2], f'1;{_OF_END[end[2]]}')}{rest}" if end else rest
 
 
 def _painted(text: str, code: str) -> str:

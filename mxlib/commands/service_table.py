@@ -220,16 +220,16 @@ def _queue(facts: Facts, site: Site) -> Cell:
 
 def _trend(facts: Facts, site: Site) -> Cell:
     recent = facts.get(find(site.mta).recent)
-    told = {"arrived": recent.arrived, "completed": recent.completed}
-    return Cell(f"+{recent.arrived} -{recent.completed}", told)
+    flow = {"arrived": recent.arrived, "completed": recent.completed}
+    return Cell(f"+{recent.arrived} -{recent.completed}", flow)
 
 
 def _run(facts: Facts) -> Cell:
     record = facts.get(depool.SOURCE).record
     if record is None:
         return Cell(_NOT_HERE, None)
-    told = {key: one_line(getattr(record, key)) for key in ("run", "who", "since", "why")}
-    return Cell(told["run"], {**told, "stay": record.stay})
+    claim = {key: one_line(getattr(record, key)) for key in ("run", "who", "since", "why")}
+    return Cell(claim["run"], {**claim, "stay": record.stay})
 
 
 def _holes(facts: Facts) -> Cell:
@@ -245,16 +245,16 @@ def _verified(read: Read, name: str) -> Cell:
     last = read.verified.get(name)
     if last is None:
         raise ParseError("the last verification by the timer did not ask it")
-    told = {"status": last.status.value, "when": last.when.isoformat(), "not_passed": list(last.bad)}
+    value = {"status": last.status.value, "when": last.when.isoformat(), "not_passed": list(last.bad)}
     age = (read.now - last.when).total_seconds()
     shown = f"{last.status.value} {last.when:%H:%M}"
     if not -_SKEW_S <= age <= STALE_S:
         old = f"its last verification, {last.status.value} at {last.when:%Y-%m-%d %H:%M} UTC, says nothing of now"
-        return Cell("stale", told, Status.UNKNOWN, old)
+        return Cell("stale", value, Status.UNKNOWN, old)
     if last.status is Status.OK:
-        return Cell(shown, told)
+        return Cell(shown, value)
     why = f"the last verification, {duration(age)} ago: {', '.join(last.bad)}"
-    return Cell(shown, told, last.status, one_line(why))
+    return Cell(shown, value, last.status, one_line(why))
 
 
 def table(found: Sequence[Row], room: int | None = None) -> tuple[str, ...]:
@@ -289,10 +289,10 @@ def outcome(found: Sequence[Row], unknown: Iterable[str]) -> tuple[Outcome, str]
     if not any(one.answered for one in found):
         return Outcome.NO_ANSWER, "next: look at this side first: ssh key, known hosts, ControlPath, network"
     for status, end in ((Status.FAILED, Outcome.FAILED), (Status.UNKNOWN, Outcome.UNKNOWN)):
-        told = [f"{one.host}: {_first(one)}" for one in found if one.status is status]
-        told += unknown if status is Status.UNKNOWN else ()
-        if told:
-            return end, one_line("; ".join(told), 400)
+        reasons = [f"{one.host}: {_first(one)}" for one in found if one.status is status]
+        reasons += unknown if status is Status.UNKNOWN else ()
+        if reasons:
+            return end, one_line("; ".join(reasons), 400)
     return Outcome.DONE, f"{plural(len(found), 'host')} in service, nothing unknown"
 
 

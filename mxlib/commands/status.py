@@ -58,7 +58,7 @@ class HostStatus(Command):
             if found.outcome is not Outcome.UNKNOWN:
                 # where etcd does not answer, that is said already, and costs twenty seconds a time
                 self._found["slot"] = world.adapters.slot.describe() or "free"
-                self.tell.line(_slot(self._found["slot"]))
+                self.operator.line(_slot(self._found["slot"]))
             return self.said(found.outcome, found.why)
         source = standing.source(world.mta)
         facts = read_facts(world.target, (source, grub.SOURCE))
@@ -67,13 +67,13 @@ class HostStatus(Command):
         try:
             stands = facts.get(source)
         except ParseError as error:
-            self.tell.line(_slot(slot))
+            self.operator.line(_slot(slot))
             more = f"what else is known of it: cookbook sre.mail.status {self.subject}"
             return self.said(Outcome.UNKNOWN, f"{error}; {more}")
         stands = dataclasses.replace(stands, view=world.view(stands))
         self._found |= as_dict(self.subject, stands, kernels_of(facts))
         for line in lines(self.subject, stands, kernels_of(facts), slot):
-            self.tell.line(line)
+            self.operator.line(line)
         self._write(Outcome.DONE, "")
         return Outcome.DONE
 
@@ -82,7 +82,7 @@ class HostStatus(Command):
         try:
             self._write(outcome, why)
         except ReportError as error:
-            self.tell.line(str(error))
+            self.operator.line(str(error))
         return super().said(outcome, why)
 
     def _write(self, outcome: Outcome, why: str) -> None:
@@ -152,9 +152,9 @@ def _entries(view: View) -> dict[str, str]:
 
 
 def _run_as_dict(host: str, record: Record) -> dict[str, Any]:
-    told = {key: getattr(record, key) for key in ("run", "who", "since", "why", "stay")}
+    claim = {key: getattr(record, key) for key in ("run", "who", "since", "why", "stay")}
     kernels = {"target": record.target.release, "fallback": record.fallback.release}
-    return {**told, **kernels, "progress": _progress(record), "next": _next(host, record)}
+    return {**claim, **kernels, "progress": _progress(record), "next": _next(host, record)}
 
 
 def _slot(said: str) -> str:

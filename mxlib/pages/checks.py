@@ -53,7 +53,7 @@ class StagesRow:
 
     @property
     def decisive(self) -> StageCell:
-        """The most telling verdict: the last that is not OK, or else the last."""
+        """The decisive verdict: the last that is not OK, or else the last."""
         judged = [cell for cell in self.cells if cell.status]
         return next((cell for cell in reversed(judged) if cell.status != "OK"), judged[-1])
 

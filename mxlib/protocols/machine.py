@@ -77,7 +77,7 @@ class Machine(Protocol):
         """Return what the console shows of a boot that has come to a standstill; empty if nothing says so."""
 
     def off(self) -> bool:
-        """Whether the machine is off although nobody told its cluster to stop it; False where that is unknown."""
+        """Whether the machine is off although nobody asked its cluster to stop it; False where that is unknown."""
 
     def power_on(self) -> str:
         """Start the machine, with its console read from the first instruction on.

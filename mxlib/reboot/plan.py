@@ -88,7 +88,7 @@ def _begin_in_silence(goal: Goal, state: State) -> Decision:
 
 
 def _begin_from_off(state: State) -> Decision:
-    """The slot tells whether a run has left the machine so: nobody else's machine is started."""
+    """The slot shows whether a run has left the machine so: nobody else's machine is started."""
     if state.slot is Slot.LEFT:
         return Do(Step.SLOT, "left behind")
     if state.slot is Slot.MINE:

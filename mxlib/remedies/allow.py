@@ -72,7 +72,7 @@ def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
     one = next((one for one in facts.get(hole.SOURCE).holes if one.hole_id == name), None)
     evidence = facts.evidence(hole.SOURCE)
     if one is None or not one.rules or not one.timer:
-        return (Verdict("hole-stands", Status.FAILED, f"the hole for {order.argument} does not stand", evidence),)
+        return (Verdict("hole-stands", Status.FAILED, f"the hole for {order.argument} is not open", evidence),)
     why = f"open for {one.source} until {one.until:%H:%M:%S} UTC, then closed by the host itself"
     return (Verdict("hole-stands", Status.OK, why, evidence),)
 

@@ -61,7 +61,7 @@ def verify_hosts(
     compared = {peer for askers in near.values() for peer in askers} if _compares(request) else set()
     looks = _looks(everybody, asked_by, request)
     sessions = _sessions([name for name in names if name in near or name in compared], request)
-    waits = Outstanding((*map(_look_at, looks), *map(_sessions_with, sessions)), partial(_tell, busy))
+    waits = Outstanding((*map(_look_at, looks), *map(_sessions_with, sessions)), partial(_show, busy))
     seen, heard = side_by_side(
         partial(_answers, {name: waits.watched(_look_at(name), ask) for name, ask in looks.items()}),
         partial(_answers, {name: waits.watched(_sessions_with(name), ask) for name, ask in sessions.items()}),
@@ -71,7 +71,7 @@ def verify_hosts(
     return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
 
 
-def _tell(busy: Busy, answered: int, everything: int, waiting: Sequence[str]) -> None:
+def _show(busy: Busy, answered: int, everything: int, waiting: Sequence[str]) -> None:
     """Show how far it is; who is waited for first, as a narrow terminal cuts the rest."""
     left = f", waiting for {', '.join(waiting)}" if waiting else ""
     busy(f"verify: {answered} of {everything} answers{left}", Share(answered, max(1, everything)))
@@ -190,10 +190,12 @@ def compare(reports: Sequence[HostReport]) -> list[HostReport]:
         reports: of several MXs, asked at the same time.
     """
     others = {report.host: {verdict.check: verdict.status for verdict in report.verdicts} for report in reports}
-    return [_told(report, {name: found for name, found in others.items() if name != report.host}) for report in reports]
+    return [
+        _compared(report, {name: found for name, found in others.items() if name != report.host}) for report in reports
+    ]
 
 
-def _told(report: HostReport, others: Mapping[str, Mapping[str, Status]]) -> HostReport:
+def _compared(report: HostReport, others: Mapping[str, Mapping[str, Status]]) -> HostReport:
     verdicts = tuple(
         _with_control(one, {name: found[one.check] for name, found in others.items() if one.check in found})
         for one in report.verdicts
@@ -216,7 +218,7 @@ def _with_control(verdict: Verdict, others: Mapping[str, Status]) -> Verdict:
     elif failed:
         cause = f"the REMOTE END or the way to it, it fails on {', '.join(failed)} too"
     else:
-        cause = f"whose fault is not known, {', '.join(sorted(others))} could not tell"
+        cause = f"whose fault is unknown, so is its result on {', '.join(sorted(others))}"
     return dataclasses.replace(verdict, why=f"{cause}: {verdict.why}")
 
 
@@ -234,4 +236,4 @@ def _with_controls(
     peer = everybody[1]
     section = dataclasses.replace(request.probes, outbound=again)
     control = {verdict.check: verdict.status for verdict in outbound(peer, section, request)}
-    return [_told(report, {peer.name: control})]
+    return [_compared(report, {peer.name: control})]

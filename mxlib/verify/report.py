@@ -34,8 +34,8 @@ def worst(reports: Sequence[HostReport]) -> str:
         reports: what was found, worst first.
     """
     bad = [report for report in reports if report.status is not Status.OK]
-    told = [f"{report.host}: {', '.join(_not_passed(report))}" for report in bad]
-    return one_line("; ".join(told), _WHY) if told else f"{plural(len(reports), 'host')}, all OK"
+    reasons = [f"{report.host}: {', '.join(_not_passed(report))}" for report in bad]
+    return one_line("; ".join(reasons), _WHY) if reasons else f"{plural(len(reports), 'host')}, all OK"
 
 
 def _not_passed(report: HostReport) -> list[str]:

@@ -1,7 +1,7 @@
 """Follow docs/install.md to the letter on a clean Debian 12 and a clean Debian 13.
 
 A minimal root directory of each release is built and kept in the cache. Each `sh` block of the page is run in a copy of
-it, in the order of the page, under that release's own systemd (tests/pid1.py), which is booted anew for each block.
+it, in the order of the page, under that release's own systemd (tests/pid1.py), which is booted again for each block.
 Beside it are two sshd for the mail exchangers and that release's etcd, over TLS: what a site has already. They have a
 network of their own; the machine's is used by the blocks that fetch something.
 """

@@ -1,4 +1,4 @@
-"""The campaign's own parts: what is drawn, what an operator is told to type, what counts as wrong, the page."""
+"""The campaign's own parts: what is drawn, what an operator is asked to type, what counts as wrong, the page."""
 
 import json
 import os

@@ -18,7 +18,7 @@ PASSWORD = "s3cret-on-the-line"
 KERNEL = b"[   91.123456] virtio_net virtio2 ens13: renamed from eth0\r\n"
 
 
-# Of login(1) and pam_unix(8), as Debian's message files have them: the password prompt, a refusal, the name asked anew.
+# Of login(1) and pam_unix(8), as Debian's message files have them: the password prompt, a refusal, the name again.
 WORDS = {
     "en": ("Password: ", "Login incorrect", "mail login: "),
     "de": ("Passwort: ", "Anmeldung falsch", "mail Anmeldung: "),
@@ -58,7 +58,7 @@ def guest(options: argparse.Namespace) -> None:
 
 
 def menu(prompt: str) -> None:
-    """A program that is no shell: it prompts anew whatever is typed."""
+    """A program that is no shell: it prompts again whatever is typed."""
     while _line(prompt, echo=True) is not None:
         pass
 

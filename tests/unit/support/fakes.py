@@ -37,4 +37,4 @@ class Tell:
         self.shown.append((text, share))
 
     def close(self):
-        """Nothing to give back."""
+        """Nothing to undo."""

@@ -1,6 +1,6 @@
 """Real nft on a real network: a host and its peer in namespaces of their own, a ruleset loaded, connections tried.
 
-Run as root, beside nft: ``python3 -m tests.unit.support.filter_box`` records the answers of RULESETS anew.
+Run as root, beside nft: ``python3 -m tests.unit.support.filter_box`` records the answers of RULESETS again.
 """
 
 import json
