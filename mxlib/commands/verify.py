@@ -15,6 +15,7 @@ from mxlib.base.errors import ConfigError, ReportError
 from mxlib.base.files import COLLECTOR, check_folder, replace_file
 from mxlib.base.verdict import Status
 from mxlib.commands.command import Command
+from mxlib.commands.json_out import check_json, write_text
 from mxlib.commands.page import write_page
 from mxlib.commands.request import find_hosts
 from mxlib.config.known_bad import load, overdue
@@ -36,7 +37,7 @@ class VerifyRequest:
 
     Attributes:
         query: a cumin query; empty: every MX of the site.
-        json_file: where everything is written as JSON; None: nowhere.
+        json_file: where everything is written as JSON; ``-`` is the standard output; None: nowhere.
         html_file: where everything is written as a page; None: nowhere.
         metrics_file: where metrics for Prometheus are written; None: nowhere.
         only: names of checks; none: all.
@@ -109,9 +110,9 @@ class Verify(Command):
 
     def _check_files(self) -> None:
         """Refuse files that cannot be written, before minutes are spent on what would go nowhere."""
-        for path in (self._request.json_file, self._request.html_file):
-            if path:
-                check_folder(path)
+        check_json(self._request.json_file)
+        if self._request.html_file:
+            check_folder(self._request.html_file)
         if self._request.metrics_file:
             check_folder(self._request.metrics_file, COLLECTOR)
 
@@ -134,7 +135,7 @@ class Verify(Command):
         everything = as_json(reports, self._notes())
         measured = metrics(reports, self._what.policy, self._what.aliases)
         if self._request.json_file:
-            replace_file(self._request.json_file, everything)
+            write_text(self._request.json_file, f"{everything}\n")
         if self._request.metrics_file and self.spicerack.dry_run:
             # what a dry run leaves out is unknown there, and would raise alerts
             self.operator.line(f"dry run: {self._request.metrics_file} is left as it is")

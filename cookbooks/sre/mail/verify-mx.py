@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cookbooks.sre.mail import MailCookbookBase
-from mxlib.commands import arguments, verify
+from mxlib.commands import arguments, json_out, verify
 from mxlib.commands.command import Command
 from mxlib.config.sections import Site
 from mxlib.model.outcome import exit_codes
@@ -35,7 +35,7 @@ class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
         parser.add_argument(
             "query", nargs="?", default="", help="Which mail exchangers, as a cumin query; all of the site without it."
         )
-        parser.add_argument("--json", type=Path, metavar="FILE", help="Write everything there, with evidence.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help=f"{json_out.HELP} With evidence.")
         parser.add_argument("--html", type=Path, metavar="FILE", help="Write everything there, as a page to look at.")
         parser.add_argument("--metrics", type=Path, metavar="FILE", help="Write metrics for Prometheus there.")
         parser.add_argument(

@@ -1,6 +1,7 @@
 """How verify-mx ends, beside its table."""
 
 import dataclasses
+import json
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,14 @@ def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog)
     assert "mx1001" in (tmp_path / "mx.json").read_text()
     Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", **files)).execute()
     assert "mx_verify_answered" in (tmp_path / "mx.prom").read_text()
+
+
+def test_a_dash_is_the_standard_output_and_no_file(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
+    Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", json_file=Path("-"))).execute()
+    assert json.loads(capsys.readouterr().out)["hosts"][0]["host"] == MX.host
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_found_is_shown_also_where_it_cannot_be_written(monkeypatch, tmp_path, caplog):
