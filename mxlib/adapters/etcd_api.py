@@ -58,6 +58,17 @@ class EtcdClient(Server, Protocol):
         """Delete a key."""
 
 
+def keep_requests_off_the_terminal() -> None:
+    """Have python-etcd log into files only, as Spicerack has cumin: what failed is said by who asked, once."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_not_of_python_etcd)
+
+
+def _not_of_python_etcd(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != "etcd"
+
+
 def make_client(etcdrc: Path) -> EtcdClient:
     """Return a client from the file that Spicerack uses for its own locks.
 

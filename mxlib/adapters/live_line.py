@@ -245,14 +245,14 @@ class _Readable(logging.Formatter):
 
 
 @cache
-def live_line_of(stream: TextIO) -> LiveLine | NoLiveLine:
+def live_line_of(stream: TextIO | None) -> LiveLine | NoLiveLine:
     """Return the one live line of a stream, whoever writes to it.
 
     Colours go by https://no-color.org, and a terminal that names itself dumb, or not at all, gets plain lines.
 
     Arguments:
-        stream: where live lines would go.
+        stream: where live lines would go; None: it was closed before this process began, as by ``2>&-``.
     """
-    if not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
+    if stream is None or not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
         return NoLiveLine()
     return LiveLine(stream, colours=not os.environ.get("NO_COLOR"))

@@ -28,11 +28,11 @@ _TIME = len("00:00:00 ")
 class TerminalOperator:
     """Lines for the terminal; those that stay also go to Spicerack's log of the cookbook."""
 
-    def __init__(self, clock: Clock, stream: TextIO = sys.stderr, heard: Callable[[], str] = lambda: ""):
+    def __init__(self, clock: Clock, stream: TextIO | None = sys.stderr, heard: Callable[[], str] = lambda: ""):
         """Say nothing yet.
 
         Arguments:
-            stream: where live lines go.
+            stream: where live lines go; None: there is none.
             heard: who asked the run to stop, which the live line says; empty: nobody.
         """
         self._clock = clock
@@ -143,6 +143,7 @@ def prompt_for(
         check: raises where the run is to stop.
         unattended: whether the operator wants no question.
     """
-    if unattended or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    # a stream that was closed before this process began is None
+    if unattended or not all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr)):
         return Unattended(say)
     return TerminalPrompt(say, clock, check, sys.stdin)

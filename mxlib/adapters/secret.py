@@ -64,7 +64,7 @@ def from_prompt(question: str) -> Secret:
     Raises:
         SecretError: no terminal, or nothing was typed.
     """
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise SecretError(f"{question}: no password file is configured, and there is no terminal to ask on")
     live_line_of(sys.stderr).clear()
     try:

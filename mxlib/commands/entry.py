@@ -16,7 +16,7 @@ from spicerack.cookbook import ArgparseFormatter
 from spicerack.locking import NoLock
 
 from mxlib.adapters.error_words import keep_configuration_out_of_logs, words_of
-from mxlib.adapters.etcd_api import make_client, reachable
+from mxlib.adapters.etcd_api import keep_requests_off_the_terminal, make_client, reachable
 from mxlib.adapters.operator import TerminalOperator
 from mxlib.base.clock import SystemClock
 from mxlib.base.errors import ConfigError, MxlibError, SlotError
@@ -64,6 +64,7 @@ def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Comman
         The command, None where it was refused; and the exit code, None where it is still to be done.
     """
     keep_configuration_out_of_logs()
+    keep_requests_off_the_terminal()
     try:
         site = load_site(spicerack)
         command = make(site)

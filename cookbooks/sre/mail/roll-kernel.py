@@ -56,7 +56,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             "--max-failed", type=arguments.count, metavar="N", help="Failures that do not end the roll."
         )
         parser.add_argument("--plan", action="store_true", help="Say what would be done and change nothing.")
-        parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --plan: {json_out.HELP}")
+        parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --plan or -d: {json_out.HELP}")
         parser.add_argument(
             "--again", action="store_true", help="Forget which hosts have failed with this kernel: somebody has looked."
         )
@@ -64,8 +64,8 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Return the roll."""
-        if not args.plan:
-            json_out.belongs_to(args.json, "--plan")
+        if not (args.plan or self.spicerack.dry_run):
+            json_out.belongs_to(args.json, "--plan or -d")
         request = roll.RollRequest(
             kernel=args.kernel,
             query=f"A:{args.alias}" if args.alias else args.query or "",

@@ -358,6 +358,7 @@ def test_one_live_line_a_stream_and_none_where_there_is_no_terminal(stream, monk
     monkeypatch.setenv("TERM", "xterm")
     assert live_line_of(stream) is live_line_of(stream)
     assert isinstance(live_line_of(io.StringIO()), NoLiveLine)
+    assert isinstance(live_line_of(None), NoLiveLine), "closed before the process began"
     assert module.live_line_of(Pretended()) is not live_line_of(stream)
 
 

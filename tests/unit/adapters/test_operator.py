@@ -1,6 +1,7 @@
 """Questions: the safe answer for who says nothing, and never a question where nobody can answer."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_unattended_never_asks_and_says_what_it_took():
 
 def test_without_a_terminal_nobody_is_asked():
     assert isinstance(prompt_for(print, FakeClock(), lambda: None, unattended=False), Unattended)
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stderr"])
+def test_a_stream_that_was_closed_before_it_began_is_no_terminal(monkeypatch, closed):
+    for name in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", None if name == closed else SimpleNamespace(isatty=lambda: True))
+    assert isinstance(prompt_for(print, FakeClock(), lambda: None, unattended=False), Unattended)
+    monkeypatch.setattr(f"sys.{closed}", SimpleNamespace(isatty=lambda: True))
+    assert isinstance(prompt_for(print, FakeClock(), lambda: None, unattended=False), TerminalPrompt)
 
 
 class World:

@@ -1,3 +1,4 @@
+import io
 import pickle
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def test_from_file_refuses(tmp_path: Path, content: str | None, mode: int, why: 
     assert "pw\n" not in str(caught.value)
 
 
-def test_without_file_and_terminal_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+@pytest.mark.parametrize("stdin", [io.StringIO(), None])
+def test_without_file_and_terminal_it_says_so(monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None) -> None:
+    monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(SecretError, match="no terminal"):
         from_file_or_prompt(None, "console password of root")
 

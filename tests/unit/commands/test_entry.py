@@ -113,12 +113,15 @@ def test_what_ends_before_anything_begins(run, admin_log, words, outcome, said) 
 
 
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh client here")
-def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log) -> None:
+def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log, tmp_path) -> None:
     assert run("sre.mail.verify-mx", "--no-probes", "--only", "disk").returncode == Outcome.NO_ANSWER.value
     asked = run("sre.mail.status")
     assert asked.returncode == Outcome.NO_ANSWER.value, asked.stderr
     assert "UNKNOWN: it does not answer: no session" in asked.stdout + asked.stderr
     assert "slot of the service: unknown: etcd" in asked.stdout + asked.stderr
+    # python-etcd says the same in a line of its own, which stays in Spicerack's log
+    assert "Request to server" not in asked.stdout + asked.stderr
+    assert any("Request to server" in path.read_text() for path in tmp_path.rglob("*.log"))
     looked = run("sre.mail.reboot-mx", MX, "--status")
     # etcd is down, so whether a run holds the host is not known
     assert looked.returncode == Outcome.UNKNOWN.value, looked.stderr
@@ -165,7 +168,8 @@ def parse(tmp_path: Path) -> Callable[..., object]:
     spicerack = mock.MagicMock(config_dir=tmp_path, dry_run=False)
     spicerack.remote().query = lambda query: SimpleNamespace(hosts=[query])
 
-    def parsed(cookbook: str, *words: str) -> object:
+    def parsed(cookbook: str, *words: str, dry_run: bool = False) -> object:
+        spicerack.dry_run = dry_run
         module = importlib.import_module(f"cookbooks.sre.mail.{cookbook}")
         own = (one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__)
         return next(own)(spicerack).argument_parser().parse_args(list(words))
@@ -191,7 +195,7 @@ def parse(tmp_path: Path) -> Callable[..., object]:
         (["status", "other.lab.test"], "'other.lab.test' is not one of the MXs"),
         (["status", "--json", "/nosuch/x.json"], "there is no folder /nosuch"),
         (["reboot-mx", MX, "--kernel", "newest", "--json", "x"], "--json x: expected together with --status only"),
-        (["roll-kernel", "--kernel", "newest", "--json", "x"], "--json x: expected together with --plan only"),
+        (["roll-kernel", "--kernel", "newest", "--json", "x"], "--json x: expected together with --plan or -d only"),
         (["roll-kernel", "--kernel", "newest", "--canary", "x"], "--canary: 'x' is none of the hosts"),
         (["roll-kernel", "--kernel", "newest", "--window", "never"], "windows: expected"),
         (["depool-mx", MX, "-r", "x", "--accept", "nosuch"], "--accept: there is no check 'nosuch'"),
@@ -236,6 +240,15 @@ def test_a_wrong_argument_is_named_with_its_value_before_any_host_is_asked(parse
         parse(*words)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_dry_run_of_a_roll_is_a_plan_for_a_program_too(parse, monkeypatch) -> None:
+    asked = []
+    made = lambda spicerack, site, request: asked.append(request.json_file) or Doing(reads_only=True)  # noqa: E731
+    monkeypatch.setattr("mxlib.commands.roll.RollKernel", made)
+    with pytest.raises(SystemExit) as ended:
+        parse("roll-kernel", "--kernel", "newest", "--json", "x", dry_run=True)
+    assert (asked, ended.value.code) == ([Path("x")], Outcome.UNKNOWN.value)
 
 
 def test_defaults_are_shown_only_where_there_are_any(parse, capsys) -> None:
