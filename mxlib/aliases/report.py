@@ -10,7 +10,7 @@ from mxlib.aliases.found import Found
 from mxlib.aliases.judge import ANSWERS, NAME
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.plan import Repair
-from mxlib.base.text import duration, plural, printable
+from mxlib.base.text import duration, one_line, plural, printable
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.aliases import problems, warnings
 from mxlib.model.outcome import Outcome
@@ -36,7 +36,7 @@ def caches(found: Found, now: datetime) -> str:
 
 
 def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
-    """Yield the last lines an operator sees."""
+    """Yield what an operator sees before the outcome."""
     for host in found.refusals:
         if host.refusals:
             since = f"{host.since:%Y-%m-%d %H:%M} UTC"
@@ -48,10 +48,17 @@ def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
         yield said
     yield from (f"not known: {one}" for one in dict.fromkeys(found.unknown))
     if not found.endings and outcome is Outcome.FAILED:
-        yield "refresh-aliases: wrong as said above; nothing was run"
         return
     yield from (f"STILL WRONG: {one}" for one in dict.fromkeys(found.wrong))
-    yield f"refresh-aliases: {outcome.phrase}"
+
+
+def why(found: Found, outcome: Outcome) -> str:
+    """Return the reason of the outcome in one line; empty where it needs none."""
+    if not found.endings and outcome is Outcome.FAILED:
+        return "as said above; nothing was run"
+    told = {Outcome.FAILED: found.wrong, Outcome.UNKNOWN: found.unknown}.get(outcome, ())
+    first, *more = list(dict.fromkeys(told)) or [""]
+    return f"{one_line(first)} (and {len(more)} more above)" if more else one_line(first)
 
 
 def _counted(refusals: tuple[Refusal, ...]) -> str:

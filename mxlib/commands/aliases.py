@@ -95,7 +95,7 @@ class RefreshAliases(Command):
             story = self._story.lines
             text = alias_report.markdown(run.found, outcome, self.run_id, self.wiring.who, story, now)
             self.write_report(path, text, alias_report.as_json(run.found, outcome, self.run_id, self.wiring.who))
-        return outcome
+        return self.said(outcome, alias_report.why(run.found, outcome))
 
     def failed(self, error: MxlibError) -> Outcome:
         """Return how it ends with an error; whether a host was changed before that is in the lines above it."""

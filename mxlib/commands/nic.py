@@ -78,8 +78,10 @@ class RepairNic(Command):
 
     def _forecast(self) -> Outcome:
         expected = self._forecast_now()
-        unknown = any(expected.fate(level) is Fate.UNKNOWN for level in Level)
-        return self.said(Outcome.UNKNOWN, "the forecast is UNKNOWN") if unknown else Outcome.DONE
+        fates = {level: expected.fate(level) for level in Level}
+        told = ", ".join(f"{level.value}: {fate.value}" for level, fate in fates.items())
+        unknown = Fate.UNKNOWN in fates.values()
+        return self.said(Outcome.UNKNOWN if unknown else Outcome.DONE, f"the names at a reboot: {told}")
 
     def _pin(self) -> Outcome:
         expected, host = self._forecast_now(), self.wiring.host(self.subject)
@@ -95,34 +97,32 @@ class RepairNic(Command):
         kernels = self._request.kernels or (installed_kernels(host) if method == "link" else ())
         done = prevent(host, expected, method=method, run=self.run_id, kernels=kernels)
         state = "would be pinned" if self.spicerack.dry_run else "pinned"
-        self.operator.line(f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
         for line in undo_lines(self.subject, expected, method, kernels):
             self.operator.line(line)
-        return Outcome.DONE
+        return self.said(Outcome.DONE, f"{state} by {method}{f', old files in {done.backup}' if done.backup else ''}")
 
     def _settle(self) -> Outcome:
         host = self.wiring.host(self.subject)
         self._show(plan_settling(read_facts(host, (nic.SOURCE,)).get(nic.SOURCE)).diff())
         self._act()
         done = settle_names(host, self.run_id)
-        self.operator.line("would be one name each" if self.spicerack.dry_run else "one name each")
         for place in done.places:
             self.operator.line(f"still has the old name, check it: {place}")
-        return Outcome.DONE
+        return self.said(Outcome.DONE, "would be one name each" if self.spicerack.dry_run else "one name each")
 
     def _repair(self) -> Outcome:
         known, timeout = dict(self._request.known) or None, self._request.timeout
         means = self._means()
         self._act()
         report = diagnose_and_repair(means, self.subject, run=self.run_id, known=known, timeout=timeout)
-        for line in report.lines(story=False):  # it was shown as it happened
+        for line in report.details():  # its story was shown as it happened
             self.operator.line(line)
-        return Outcome.DONE if report.ok else Outcome.FAILED
+        why = f"{report.state}; next: {report.next}" if report.next else report.state
+        return self.said(Outcome.DONE if report.ok else Outcome.FAILED, why)
 
     def _console(self) -> Outcome:
         verdict = prove_console(self._means(), self.subject, self.run_id, timeout=self._request.timeout)
-        self.operator.line(f"{verdict.status.value}: {verdict.why}")
-        return Outcome.DONE if verdict.passed else Outcome.FAILED
+        return self.said(Outcome.DONE if verdict.passed else Outcome.FAILED, verdict.why)
 
     # --- what they share
 

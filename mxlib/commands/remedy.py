@@ -27,7 +27,7 @@ from mxlib.remedies.remedy import Bench, Remedy
 from mxlib.remedies.suggest import sources, suggest
 from mxlib.verify import request as verify
 from mxlib.verify.fleet import verify_hosts
-from mxlib.verify.report import table
+from mxlib.verify.report import table, worst
 
 _BY_STATUS = {Status.OK: Outcome.DONE, Status.FAILED: Outcome.FAILED, Status.UNKNOWN: Outcome.UNKNOWN}
 
@@ -131,16 +131,17 @@ class RemedyMx(Command):
         (report,) = verify_hosts([host], wanted, (), self.operator.busy)
         for line in table([report]).splitlines():
             self.operator.line(line)
+        why = worst([report]).removeprefix(f"{self.subject}: ")
         if report.status is Status.OK:
-            return Outcome.DONE
+            return self.said(Outcome.DONE, why)
         facts = read_facts(host, sources(policy))
         found = suggest(report.verdicts, facts, self.site, policy, self._entries)
-        for one in found:
-            command = f"cookbook sre.mail.remedy-mx {self.subject} {one.order.said}"
+        commands = [f"cookbook sre.mail.remedy-mx {self.subject} {one.order.said}" for one in found]
+        for one, command in zip(found, commands, strict=True):
             self.operator.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
-        if not found:
-            self.operator.line("none of the remedies fits what fails")
-        return _BY_STATUS[report.status]
+        more = f" (and {len(commands) - 1} more above)" if commands[1:] else ""
+        following = f"next: {commands[0]}{more}" if commands else "none of the remedies fits what fails"
+        return self.said(_BY_STATUS[report.status], f"{why}; {following}")
 
     def _remedy(self) -> Outcome:
         """Apply each order in turn, as far as the host is free for it."""
@@ -151,12 +152,15 @@ class RemedyMx(Command):
             return self._rehearse(bench, remedy)
         path = self.open_journal(f"{self.subject}.remedy-{self.run_id}", host=self.subject, why=bench.why)
         self.operator.line(f"journal {path}")
-        end = self._each(bench, remedy)
+        judged = self._each(bench, remedy)
+        worst_of = min((one.status for one in judged), key=lambda status: status.severity, default=Status.UNKNOWN)
+        end = _BY_STATUS[worst_of]
         self.journal.write("end", outcome=end.name, code=end.value)
         self.operator.line(f"undo: {remedy.undo}")
-        return end
+        told = "; ".join(f"{one.check}: {one.why}" for one in judged if one.status is worst_of)
+        return self.said(end, one_line(told, 300) or "nothing has judged it")
 
-    def _each(self, bench: Bench, remedy: Remedy) -> Outcome:
+    def _each(self, bench: Bench, remedy: Remedy) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for order in self._orders:
             self.journal.write("begin", step=order.said)
@@ -170,8 +174,7 @@ class RemedyMx(Command):
             verdicts += self._judged(remedy.judge(bench, order))
         if self._request.prove:
             verdicts += self._judged(self._prove(bench))
-        worst = min((one.status for one in verdicts), key=lambda status: status.severity, default=Status.UNKNOWN)
-        return _BY_STATUS[worst]
+        return verdicts
 
     def _judged(self, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
         for one in verdicts:
@@ -192,7 +195,7 @@ class RemedyMx(Command):
             self.operator.line(f"would {order.said}")
             for line in remedy.commands(bench, order):
                 self.operator.line(f"    {line}")
-        return Outcome.DONE
+        return self.said(Outcome.DONE, "dry run, nothing was changed")
 
     # --- the wiring
 

@@ -36,11 +36,23 @@ class RepairReport:
     @property
     def headline(self) -> str:
         """The outcome in one line."""
+        return f"{self.host} {self.state}"
+
+    @property
+    def state(self) -> str:
+        """Whether the host answers, and what was wrong; without its name."""
         state = "answers over SSH" if self.ok else "does NOT answer over SSH"
         took = f" after {duration(self.seconds)}"
         if self.diagnosis.cause is Outage.NONE:
-            return f"{self.host} {state}: nothing to repair" if self.ok else f"{self.host} {state}{took}"
-        return f"{self.host} {state}{took}: {self.diagnosis.cause.value}"
+            return f"{state}: nothing to repair" if self.ok else f"{state}{took}"
+        return f"{state}{took}: {self.diagnosis.cause.value}"
+
+    @property
+    def next(self) -> str:
+        """What a person should do next; empty where nothing is left to do."""
+        if self.ok:
+            return ""
+        return printable(self.diagnosis.advice or f"look at the console: gnt-instance console {self.host}")
 
     @property
     def sentence(self) -> str:
@@ -50,10 +62,15 @@ class RepairReport:
         why = f" ({one_line(self.diagnosis.why, 300)})" if self.diagnosis.why else ""
         return f"{self.headline}{why}. {self.diagnosis.advice}".rstrip()
 
-    def lines(self, *, story: bool = True) -> list[str]:
+    def lines(self) -> list[str]:
         """Return the report as text: the outcome first, what to do next last."""
-        text = [self.headline, *(f"  {line}" for line in self.story if story)]
-        text += [
+        ended = [f"next: {self.next}"] if self.next else []
+        told = [f"  {line}" for line in self.story]
+        return [printable(self.headline), *map(printable, told), *self.details(), *ended]
+
+    def details(self) -> list[str]:
+        """Return what was found, between outcome and next command."""
+        text = [
             f"  IPv{family}: {'answers' if good else 'NO answer'}" for family, good in sorted(self.answers.items())
         ]
         if self.inside is not None:
@@ -64,6 +81,4 @@ class RepairReport:
         if not self.ok and self.screen:
             text += ["  last seen on the console:", *(f"  > {line}" for line in self.screen.splitlines())]
         text += [f"  transcript: {self.transcript}"] if self.transcript else []
-        if not self.ok:
-            text.append(f"next: {self.diagnosis.advice or 'look at the console: gnt-instance console ' + self.host}")
         return [printable(line) for line in text]

@@ -7,7 +7,7 @@ import pytest
 from mxlib.aliases.found import Found, HostRefusals, HungRun
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.plan import plan
-from mxlib.aliases.report import as_json, caches, describe, markdown, rehearse, terminal, verdicts
+from mxlib.aliases.report import as_json, caches, describe, markdown, rehearse, terminal, verdicts, why
 from mxlib.aliases.rerun import Ending
 from mxlib.base.verdict import Status
 from mxlib.model.outcome import Outcome
@@ -55,10 +55,18 @@ def test_what_is_unknown_or_still_wrong_is_said_once_each():
     assert list(terminal(found, Outcome.FAILED, NOW)) == [
         "not known: y",
         "STILL WRONG: x is stale",
-        f"refresh-aliases: {Outcome.FAILED.phrase}",
     ]
     found.endings.clear()
-    assert list(terminal(found, Outcome.FAILED, NOW))[-1] == "refresh-aliases: wrong as said above; nothing was run"
+    assert list(terminal(found, Outcome.FAILED, NOW)) == ["not known: y"]
+
+
+def test_the_outcome_names_its_first_reason():
+    found = Found(wrong=["x is stale", "x is stale", "z"], unknown=["y"], endings={(B, "vrts"): Ending.FAILED})
+    assert why(found, Outcome.FAILED) == "x is stale (and 1 more above)"
+    assert why(found, Outcome.UNKNOWN) == "y"
+    assert why(found, Outcome.DONE) == why(Found(endings=found.endings), Outcome.FAILED) == ""
+    found.endings.clear()
+    assert why(found, Outcome.FAILED) == "as said above; nothing was run"
 
 
 # --- a look

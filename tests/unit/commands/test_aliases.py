@@ -80,6 +80,7 @@ def test_a_run_leaves_a_journal_and_a_report_with_all_that_was_said(monkeypatch,
     assert (end["event"], end["outcome"]) == ("end", "FAILED")
     assert "one generator was run" in journal.with_suffix(".md").read_text()
     assert json.loads(journal.with_suffix(".json").read_text())["run"] == command.run_id
+    assert [line for line in lines() if Outcome.FAILED.phrase in line] == lines()[-1:], "the outcome, last and once"
     assert lines()[0] == f"run {command.run_id} on {', '.join(MXS)}, journal {journal}"
 
 

@@ -91,6 +91,10 @@ def test_a_forecast_that_knows_one_way_alone_is_unknown(monkeypatch, spicerack, 
     assert command.execute() is outcome
     assert (machine.guest.acts, command.acted) == ([], False)
     assert any("cold: " in line and "PCI slot 5 becomes 13" in line for line in lines())
+    assert lines()[-1] == (
+        f"{MX}: {outcome.phrase}: the names at a reboot: guest: {guest.value}, power-cycle: {guest.value}, "
+        f"cold: {cold.value}"
+    )
 
 
 def test_a_pin_shows_its_change_makes_it_and_says_how_to_undo_it(monkeypatch, spicerack, lines, tmp_path):
@@ -100,8 +104,8 @@ def test_a_pin_shows_its_change_makes_it_and_says_how_to_undo_it(monkeypatch, sp
     assert machine.guest.file("/var/lib/mx-cookbooks/nic/names") == f"{MAC} ens5\n", "what a repair needs afterwards"
     assert {"allow-hotplug ens5", "allow-hotplug ens13"} <= set(machine.file.splitlines())
     assert any(line.startswith("| +") and "ens13" in line for line in lines())
-    assert any(line.startswith("pinned by stanzas, old files in /var/lib/mx-cookbooks/nic/") for line in lines())
-    assert lines()[-1] == f"to undo, or after the boot: cookbook sre.mail.repair-nic {MX} --settle"
+    assert lines()[-2] == f"to undo, or after the boot: cookbook sre.mail.repair-nic {MX} --settle"
+    assert lines()[-1].startswith(f"{MX}: done: pinned by stanzas, old files in /var/lib/mx-cookbooks/nic/")
     assert command.acted
 
 
@@ -111,7 +115,7 @@ def test_a_settling_leaves_the_name_that_the_host_has(monkeypatch, spicerack, li
     made(spicerack, "pin").execute()
     assert made(spicerack, "settle").execute() is Outcome.DONE
     assert machine.file == before
-    assert "one name each" in lines()
+    assert lines()[-1] == f"{MX}: done: one name each"
 
 
 @pytest.mark.parametrize(
@@ -143,12 +147,14 @@ def test_the_sites_way_is_taken_unless_another_is_asked_for(monkeypatch, spicera
 @pytest.mark.parametrize("ok", [True, False])
 def test_a_repair_hands_over_what_is_known_and_ends_as_its_report(monkeypatch, spicerack, lines, ok):
     asked = {}
-    report = RepairReport(MX, diagnosis=Diagnosis(Outage.RENAMED, "by MAC"), ok=ok)
+    report = RepairReport(MX, diagnosis=Diagnosis(Outage.RENAMED, "by MAC", "look"), ok=ok, answers={4: ok})
     monkeypatch.setattr(nic, "diagnose_and_repair", lambda means, name, **options: asked.update(options) or report)
     command = made(spicerack, "repair", known=((MAC, "ens5"),), timeout=7.0)
     assert command.execute() is (Outcome.DONE if ok else Outcome.FAILED)
     assert asked == {"run": command.run_id, "known": {MAC: "ens5"}, "timeout": 7.0}
-    assert lines() == report.lines(story=False)
+    end = "done: answers over SSH" if ok else "something is wrong: does NOT answer over SSH"
+    more = "" if ok else "; next: look"
+    assert lines() == [*report.details(), f"{MX}: {end} after 0.0 s: {Outage.RENAMED.value}{more}"]
     assert command.acted
 
 
@@ -157,7 +163,7 @@ def test_a_console_is_proven_or_not(monkeypatch, spicerack, lines, status, outco
     monkeypatch.setattr(nic, "prove_console", lambda *_, **__: Verdict("console", status, "so it is"))
     command = made(spicerack, "console")
     assert (command.execute(), command.acted) == (outcome, False)
-    assert lines() == [f"{status.value}: so it is"]
+    assert lines() == [f"{MX}: {outcome.phrase}: so it is"]
 
 
 @pytest.mark.parametrize("way", ["repair", "console"])

@@ -98,7 +98,8 @@ def test_each_order_is_applied_judged_and_written_down(monkeypatch, spicerack, t
     events = [json.loads(line) for line in path.read_text().splitlines()]
     assert [one["event"] for one in events] == ["start", *2 * ["begin", "done", "verdict"], "end"]
     assert (events[0]["why"], events[-1]["outcome"]) == ("an outage - T1", "DONE")
-    assert lines()[-1] == f"undo: {REMEDIES['restart-unit'].undo}"
+    assert lines()[-2] == f"undo: {REMEDIES['restart-unit'].undo}"
+    assert lines()[-1] == f"{MX}: done: units: a.service runs; units: b.service runs"
     assert "  OK      units: a.service runs" in lines()
 
 
@@ -110,8 +111,11 @@ def test_each_order_is_applied_judged_and_written_down(monkeypatch, spicerack, t
         ((Status.UNKNOWN, Status.FAILED), Outcome.FAILED),
     ],
 )
-def test_it_ends_as_the_worst_of_what_was_judged(monkeypatch, spicerack, tmp_path, statuses, outcome):
+def test_it_ends_as_the_worst_of_what_was_judged(monkeypatch, spicerack, tmp_path, lines, statuses, outcome):
     assert Stage(monkeypatch, spicerack, tmp_path, *statuses).command.execute() is outcome
+    worst = {Outcome.FAILED: Status.FAILED, Outcome.UNKNOWN: Status.UNKNOWN}[outcome]
+    unit = ("a.service", "b.service")[statuses.index(worst)]
+    assert lines()[-1] == f"{MX}: {outcome.phrase}: units: {unit} runs"
 
 
 def test_a_dry_run_shows_the_commands_and_does_nothing(monkeypatch, spicerack, tmp_path, lines):
@@ -119,6 +123,7 @@ def test_a_dry_run_shows_the_commands_and_does_nothing(monkeypatch, spicerack, t
     stage = Stage(monkeypatch, spicerack, tmp_path)
     assert (stage.command.reads_only, stage.command.execute()) == (True, Outcome.DONE)
     assert lines()[:2] == ["would restart-unit a.service", "    systemctl restart a.service"]
+    assert lines()[-1] == f"{MX}: done: dry run, nothing was changed"
     assert (stage.host.scripts, list(tmp_path.iterdir())) == ([], [])
 
 
@@ -176,10 +181,19 @@ def test_what_would_help_is_said_as_a_command(monkeypatch, spicerack, tmp_path, 
     assert (stage.command.reads_only, stage.command.execute()) == (True, Outcome.FAILED)
     assert stage.command.description == f"for {MX}: what would help"
     assert (asked[0] is not None) is sent
-    assert lines()[-1] == f"for units: cookbook sre.mail.remedy-mx {MX} restart-unit a.service   # it failed"
+    command = f"cookbook sre.mail.remedy-mx {MX} restart-unit a.service"
+    assert lines()[-2] == f"for units: {command}   # it failed"
+    assert lines()[-1] == f"{MX}: something is wrong: units; next: {command}"
+    monkeypatch.setattr(remedy, "suggest", lambda *_: found * 3)
+    stage.command.execute()
+    assert lines()[-1] == f"{MX}: something is wrong: units; next: {command} (and 2 more above)"
     monkeypatch.setattr(remedy, "suggest", lambda *_: ())
     stage.command.execute()
-    assert lines()[-1] == "none of the remedies fits what fails"
+    assert lines()[-1] == f"{MX}: something is wrong: units; none of the remedies fits what fails"
+    well = dataclasses.replace(report, verdicts=(Verdict("units", Status.OK, "well"),))
+    monkeypatch.setattr(remedy, "verify_hosts", lambda *_: (well,))
+    assert stage.command.execute() is Outcome.DONE
+    assert lines()[-1] == f"{MX}: done: 1 host, all OK"
 
 
 def test_the_list_names_every_remedy_once() -> None:

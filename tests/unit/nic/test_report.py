@@ -1,5 +1,6 @@
 """The story of a repair as an operator reads it: the outcome first, the one next thing last."""
 
+from mxlib.base.text import printable
 from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.rename import Mention
 from mxlib.nic.repair import GuestRepair
@@ -14,6 +15,7 @@ def test_a_repair_that_worked_has_no_next_thing() -> None:
     report = RepairReport(HOST, ok=True, diagnosis=renamed, answers={6: True, 4: True}, seconds=75.0)
     assert report.sentence == report.headline == f"{HOST} answers over SSH after 1 min 15 s: {Outage.RENAMED.value}"
     assert report.lines() == [report.headline, "  IPv4: answers", "  IPv6: answers"]
+    assert report.next == ""
 
 
 def test_nothing_to_repair_is_said_without_a_time() -> None:
@@ -30,7 +32,8 @@ def test_one_that_did_not_work_ends_with_what_to_do() -> None:
     assert (lines[-1], "\x1b" in "".join(lines)) == ("next: look at the firewall", False)
     assert lines[-3] == "  last seen on the console:"
     assert lines[-2].startswith("  > login:")
-    assert "  asked the cluster" not in report.lines(story=False)
+    assert report.details() == [printable(line) for line in lines[2:-1]]
+    assert (f"{HOST} {report.state}", report.next) == (lines[0], "look at the firewall")
     assert report.sentence.endswith("(rule policy drop;). look at the firewall")
 
 
