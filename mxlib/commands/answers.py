@@ -1,5 +1,6 @@
 """A host that does not answer: whether a run of these cookbooks has it out of service, and what to do next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mxlib.adapters.etcd_slot import EtcdSlot
@@ -26,6 +27,18 @@ class Silence:
     outcome: Outcome
     why: str
     run: str = ""
+
+
+def after_no_answer(hosts: Sequence[str]) -> str:
+    """Return what to do next where none of the hosts that were asked has answered; one alone may well be down.
+
+    Arguments:
+        hosts: names of those that were asked.
+    """
+    this_side = "ssh key, known hosts, ControlPath in cumin's ssh_config, network"
+    if len(hosts) == 1:
+        return f"cookbook sre.mail.reboot-mx {hosts[0]} --status; if the host runs, look at this side: {this_side}"
+    return f"look at this side first: {this_side}"
 
 
 def unanswered(host: Host) -> str:

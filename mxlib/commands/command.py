@@ -23,6 +23,7 @@ from mxlib.base.errors import (
 from mxlib.base.files import replace_file
 from mxlib.base.ids import new_run
 from mxlib.base.stop import Stop, signals
+from mxlib.commands.answers import after_no_answer
 from mxlib.commands.page import write_page
 from mxlib.commands.wiring import Wiring
 from mxlib.config.sections import Site
@@ -91,9 +92,18 @@ class Command(ABC):
                 self.stop.rest()
                 return self.said(Outcome.INTERRUPTED, self.interrupted(str(error)))
             except MxlibError as error:
-                return self.said(self.failed(error), str(error))
+                return self._broken_off(error)
             finally:
                 self.close()
+
+    def _broken_off(self, error: MxlibError) -> Outcome:
+        """Say what an error means; of a host that is silent, also what to do next."""
+        outcome = self.failed(error)
+        why = str(error).removeprefix(f"{self.subject}: ")
+        if outcome is Outcome.NO_ANSWER and "next: " not in why:
+            asked = () if self.subject == self.name else (self.subject,)
+            why = f"{why}; next: {after_no_answer(asked)}"
+        return self.said(outcome, why)
 
     @abstractmethod
     def work(self) -> Outcome:

@@ -12,6 +12,7 @@ from mxlib.base.errors import MxlibError, ParseError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status
 from mxlib.checks import hole as hole_check
+from mxlib.commands.answers import after_no_answer
 from mxlib.commands.grid import fitted
 from mxlib.commands.last_verification import Verified
 from mxlib.config.sections import Site
@@ -287,7 +288,7 @@ def outcome(found: Sequence[Row], unknown: Iterable[str]) -> tuple[Outcome, str]
         unknown: what else could not be read.
     """
     if not any(one.answered for one in found):
-        return Outcome.NO_ANSWER, "next: look at this side first: ssh key, known hosts, ControlPath, network"
+        return Outcome.NO_ANSWER, f"next: {after_no_answer([one.host for one in found])}"
     for status, end in ((Status.FAILED, Outcome.FAILED), (Status.UNKNOWN, Outcome.UNKNOWN)):
         reasons = [f"{one.host}: {_first(one)}" for one in found if one.status is status]
         reasons += unknown if status is Status.UNKNOWN else ()

@@ -14,6 +14,7 @@ from mxlib.adapters.machine import rapi_opener
 from mxlib.base.errors import ConfigError, ReportError
 from mxlib.base.files import COLLECTOR, check_folder, replace_file
 from mxlib.base.verdict import Status
+from mxlib.commands.answers import after_no_answer
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_text
 from mxlib.commands.page import write_page
@@ -27,9 +28,6 @@ from mxlib.verify.metrics import metrics
 from mxlib.verify.outside import alerts_check, nic_check
 from mxlib.verify.report import as_json, outcome_of, table, worst
 from mxlib.verify.request import HostReport, VerificationScope
-
-_THIS_SIDE = "next: look at this side first: ssh key, known hosts, ControlPath in cumin's ssh_config, network"
-
 
 @dataclass(frozen=True)
 class VerifyRequest:
@@ -126,7 +124,8 @@ class Verify(Command):
             self.operator.line(line)
         self._write(reports)
         outcome = outcome_of(reports)
-        return self.said(outcome, _THIS_SIDE if outcome is Outcome.NO_ANSWER else worst(reports))
+        silent = outcome is Outcome.NO_ANSWER
+        return self.said(outcome, f"next: {after_no_answer(self.hosts)}" if silent else worst(reports))
 
     def _notes(self) -> tuple[str, ...]:
         return overdue(self._what.entries, datetime.now(UTC).date())
@@ -147,7 +146,7 @@ class Verify(Command):
     def _write_page(self, path: Path, reports: tuple[HostReport, ...]) -> None:
         """Write the page; where that fails, it is said, and the verification ends as it would without."""
         outcome = outcome_of(reports)
-        command = _THIS_SIDE.removeprefix("next: ") if outcome is Outcome.NO_ANSWER else _remedy(reports)
+        command = after_no_answer(self.hosts) if outcome is Outcome.NO_ANSWER else _remedy(reports)
         try:
             write_page(path, lambda: verify_page.page(reports, outcome, command, self._notes()))
         except ReportError as error:

@@ -27,9 +27,9 @@ class Doing(Command):
 
     name = "verify-mx"
 
-    def __init__(self, do, tmp_path, *, acted=False):
+    def __init__(self, do, tmp_path, *, acted=False, subject=""):
         spicerack = SimpleNamespace(dry_run=False)
-        super().__init__(spicerack, SimpleNamespace(reports=tmp_path, mta="exim"))
+        super().__init__(spicerack, SimpleNamespace(reports=tmp_path, mta="exim"), subject=subject)
         self._do, self.acted = do, acted
 
     def work(self):
@@ -58,7 +58,20 @@ def raising(error):
 def test_an_error_is_an_outcome_and_one_line_with_its_cause(tmp_path, lines, error, before, after):
     assert Doing(raising(error), tmp_path).execute() is before
     assert Doing(raising(error), tmp_path, acted=True).execute() is after
-    assert lines() == [f"verify-mx: {end.phrase}: {error}" for end in (before, after)]
+    told = f"; next: {THIS_SIDE}" if before is Outcome.NO_ANSWER else ""
+    assert lines() == [f"verify-mx: {before.phrase}: {error}{told}", f"verify-mx: {after.phrase}: {error}"]
+
+
+THIS_SIDE = "look at this side first: ssh key, known hosts, ControlPath in cumin's ssh_config, network"
+
+
+@pytest.mark.parametrize("given", ["", "; next: cookbook sre.mail.repair-nic mx1 --repair"])
+def test_of_a_silent_host_the_last_line_names_it_once_and_has_the_next_command(tmp_path, lines, given):
+    error = HostUnreachableError(f"mx1: no session{given}")
+    assert Doing(raising(error), tmp_path, subject="mx1").execute() is Outcome.NO_ANSWER
+    status = "; next: cookbook sre.mail.reboot-mx mx1 --status; if the host runs, look at this side: "
+    assert lines()[0].startswith(f"mx1: no answer: no session{given or status}")
+    assert lines()[0].count("next: ") == 1
 
 
 def test_a_signal_ends_it_with_30_and_says_what_is_left_standing(tmp_path, lines):

@@ -139,7 +139,11 @@ def test_a_silent_host_has_one_reason_and_hides_no_other():
     assert {one.shown for name, one in found[1].cells.items() if name not in ("pool", "verified")} == {"unknown"}
     assert found[0].status is Status.OK
     assert service_table.outcome(found, ())[0] is Outcome.UNKNOWN
-    assert service_table.outcome(found[1:], ())[0] is Outcome.NO_ANSWER
+    end, why = service_table.outcome(found[1:], ())
+    assert end is Outcome.NO_ANSWER
+    assert why.startswith(f"next: cookbook sre.mail.reboot-mx {TWO} --status; if the host runs")
+    _end, why = service_table.outcome((found[1], found[1]), ())
+    assert why.startswith("next: look at this side first: ")
 
 
 def test_what_is_known_of_a_silent_host_from_elsewhere_is_said_and_it_stays_unknown():

@@ -28,7 +28,15 @@ def test_where_no_host_answers_the_last_line_points_at_this_side(
     monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (report,))
     ended = Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
     assert ended is (Outcome.DONE if answered else Outcome.NO_ANSWER)
-    assert ("look at this side first" in caplog.messages[-1]) is not answered
+    assert ("next: look at this side first" in caplog.messages[-1]) is not answered
+
+
+def test_where_the_only_host_that_was_asked_is_silent_it_may_well_be_down(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (dataclasses.replace(MX, answered=False),))
+    monkeypatch.setattr("mxlib.commands.verify.find_hosts", lambda *_: (MX.host,))
+    assert Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query=MX.host)).execute() is Outcome.NO_ANSWER
+    assert f"no answer: next: cookbook sre.mail.reboot-mx {MX.host} --status; if the host runs" in caplog.messages[-1]
 
 
 @pytest.mark.parametrize(
