@@ -29,6 +29,7 @@ from mxlib.verify.outside import alerts_check, nic_check
 from mxlib.verify.report import as_json, outcome_of, table, worst
 from mxlib.verify.request import HostReport, VerificationScope
 
+
 @dataclass(frozen=True)
 class VerifyRequest:
     """What the operator asked for.
