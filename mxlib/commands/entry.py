@@ -7,6 +7,7 @@ knows the code 0 only.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,12 @@ class MailArgumentParser(argparse.ArgumentParser):
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Parse, then finish; see :meth:`argparse.ArgumentParser.parse_args`."""
-        found = super().parse_args(args, namespace)
+        words = list(sys.argv[1:] if args is None else args)
+        for word in words:
+            # Python keeps bytes that are no UTF-8 as surrogates, which no host, file or terminal takes later on
+            if not word.isascii() and word != word.encode(errors="replace").decode():
+                self.error(f"{ascii(word)}: expected UTF-8")
+        found = super().parse_args(words, namespace)
         code = self._finish(found)
         if code is not None:
             self.exit(code)

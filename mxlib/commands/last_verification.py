@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from mxlib.base.errors import ParseError
@@ -34,7 +34,7 @@ def parse_verified(text: str) -> dict[str, Verified]:
     """
     try:
         return {one["host"]: _of_host(one) for one in json.loads(text)["hosts"]}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ParseError(f"it is not what verify-mx --json writes: {one_line(repr(error))}") from None
 
 
@@ -43,4 +43,4 @@ def _of_host(raw: Mapping[str, Any]) -> Verified:
     when = datetime.fromisoformat(raw["when"])
     if when.tzinfo is None:
         raise ValueError(f"a time without a zone: {raw['when']}")
-    return Verified(Status(raw["status"]), when, tuple(map(one_line, bad)))
+    return Verified(Status(raw["status"]), when.astimezone(UTC), tuple(map(one_line, bad)))

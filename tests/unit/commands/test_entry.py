@@ -232,6 +232,7 @@ def test_what_the_site_does_not_allow_is_refused(parse, caplog, words, said) -> 
         (["repair-nic", MX, "--known", "ens5"], "--known: expected MAC=NAME"),
         (["repair-nic", MX, "--timeout", "-1"], "--timeout: expected a time"),
         (["status", "--timeout", "0"], "--timeout: expected a time of 1 to 60 seconds"),
+        (["depool-mx", MX, "-r", "caf\udce9"], r"'caf\udce9': expected UTF-8"),
         (["verify-mx", "--only", "a b"], "--only: expected the name of a check"),
     ],
 )

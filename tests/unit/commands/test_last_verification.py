@@ -13,7 +13,11 @@ MX = "mx1001.lab.test"
 NOW = datetime(2026, 11, 21, 4, 47, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"hosts": [{}]}', '{"hosts": [{"host": "a", "checks": []}]}'])
+TEXTS = ["", "[]", '{"hosts": [{}]}', '{"hosts": [{"host": "a", "checks": []}]}', '{"hosts": [{"ho', "[" * 100000]
+AT_THE_END_OF_TIME = '{"hosts": [{"host": "a", "status": "OK", "checks": [], "when": "9999-12-31T23:59:00-23:59"}]}'
+
+
+@pytest.mark.parametrize("text", [*TEXTS, AT_THE_END_OF_TIME])
 def test_a_file_that_is_no_verification_is_unknown(text):
     with pytest.raises(ParseError, match="not what verify-mx --json writes"):
         parse_verified(text)
@@ -24,5 +28,7 @@ def test_the_file_of_the_timer_is_read():
     checks = [{"check": "disk", "status": "FAILED"}, {"check": "mta", "status": "OK"}]
     text = json.dumps({"hosts": [{**raw, "checks": checks}]})
     assert parse_verified(text) == {MX: Verified(Status.FAILED, NOW, ("disk",))}
+    elsewhere = parse_verified(text.replace("04:47:00+00:00", "06:47:00+02:00"))[MX].when
+    assert f"{elsewhere:%H:%M}" == "04:47", "the table shows it as UTC"
     with pytest.raises(ParseError):
         parse_verified(text.replace("+00:00", ""))
