@@ -46,7 +46,7 @@ class MailArgumentParser(argparse.ArgumentParser):
         for word in words:
             # Python keeps bytes that are no UTF-8 as surrogates, which no host, file or terminal takes later on
             if not word.isascii() and word != word.encode(errors="replace").decode():
-                self.error(f"{ascii(word)}: expected UTF-8")
+                self.error(f"{word!a}: expected UTF-8")
         found = super().parse_args(words, namespace)
         code = self._finish(found)
         if code is not None:
