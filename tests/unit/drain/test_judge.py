@@ -3,9 +3,10 @@
 import dataclasses
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 
-from mxlib.drain.judge import Way, judge, row, verdict
+from mxlib.drain.judge import AGAIN, SAFETY, Way, judge, row, verdict
 from mxlib.mta.backlog import Assumed, Lately
 from mxlib.mta.event import Cause
 from tests.unit.support.destinations import (
@@ -80,3 +81,66 @@ def test_every_destination_can_be_told(what):
     for one in judge(what):
         assert verdict(one, NOW).startswith(f"{one.domain}: ")
         assert row(one)["way"] == one.way.value
+
+
+CUTOFF = timedelta(days=4)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("later", "way"), [(timedelta(0), Way.FINAL), (SECOND, Way.HINTED)])
+def test_a_failure_that_may_be_final_before_the_margin_has_passed_is_not_risked(later, way):
+    what = known(heap(), hints=[hint(HOST, first=NOW - CUTOFF + SAFETY + later)], hosts={"x.test": {"192.0.2.7"}})
+    assert only(what).way is way
+
+
+@pytest.mark.parametrize(("later", "way"), [(timedelta(0), Way.FINAL), (SECOND, Way.UNTRIED)])
+def test_a_message_is_young_while_the_margin_is_left(later, way):
+    assert only(known(heap(oldest=NOW - CUTOFF + SAFETY + later))).way is way
+
+
+@pytest.mark.parametrize(("since", "way"), [(AGAIN - SECOND, Way.BROKEN), (AGAIN, Way.UNTRIED)])
+def test_a_failure_speaks_for_itself_for_a_minute(since, way):
+    found = only(known(heap(), lately={"x.test": dataclasses.replace(REFUSED, failed=NOW - since)}))
+    assert found.way is way
+    assert "connection refused" in found.why
+    assert found.why.endswith('ago: "defer (111): Connection refused"')
+    nameless = dataclasses.replace(REFUSED, failed=NOW - since, cause=None)
+    assert "failure " in only(known(heap(), lately={"x.test": nameless})).why
+
+
+@pytest.mark.parametrize(("ahead", "way"), [(5, Way.PROVEN), (6, Way.UNTRIED)])
+def test_a_delivery_in_the_future_proves_nothing(ahead, way):
+    lately = Lately(NOW + timedelta(seconds=ahead), None, 0, 0, None, "")
+    assert only(known(heap(), lately={"x.test": lately})).way is way
+
+
+def test_what_it_waits_for_is_over_when_it_comes():
+    hosts = {"x.test": frozenset({"192.0.2.7"})}
+    assert only(known(heap(), hints=[hint(HOST, following=NOW)], hosts=hosts)).way is Way.UNTRIED
+    assert only(known(heap(), hints=[hint(HOST, following=NOW + SECOND)], hosts=hosts)).way is Way.HINTED
+
+
+def test_the_deadline_is_also_that_of_hints_on_its_addresses_alone():
+    address = hint("address joe@x.test", first=ago(days=3))
+    assert only(known(heap(), hints=[address])).deadline == ago(days=3) + CUTOFF
+    for other in (hint("address joe@y.test", first=ago(days=3)), hint("route y.test", first=ago(days=3))):
+        assert only(known(heap(), hints=[other])).deadline == ago(hours=1) + CUTOFF
+
+
+def test_the_most_come_first_then_by_name():
+    found = judge(known(heap("b.test", 2), heap("c.test", 9), heap("a.test", 2)))
+    assert [one.domain for one in found] == ["c.test", "a.test", "b.test"]
+
+
+def test_what_is_left_is_told_in_one_line():
+    proven = only(known(heap(), lately={"x.test": Lately(ago(minutes=3), None, 0, 0, None, "")}))
+    took = "took a message 3 min 0 s ago"
+    assert verdict(proven, NOW) == f"x.test: 5 messages, oldest 1 h 0 min; {proven.way.value}, {took}"
+    untried = only(known(heap()))
+    ends = f"{ago(hours=1) + CUTOFF:%Y-%m-%d %H:%M} UTC"
+    said = f"x.test: 5 messages, oldest 1 h 0 min; {untried.way.value}: {untried.why}"
+    assert verdict(untried, NOW) == f"{said}; a failed attempt bounces from {ends}"
+    assert untried.deadline is not None
+    assert verdict(untried, untried.deadline).endswith(f"A FAILED ATTEMPT BOUNCES since {ends}")
+    assert verdict(dataclasses.replace(untried, deadline=None), NOW) == f"{said}; no bounce deadline is known"
+    assert row(dataclasses.replace(untried, deadline=None))["deadline"] == ""

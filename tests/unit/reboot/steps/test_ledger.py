@@ -1,10 +1,12 @@
 """The ledger's shell scripts, run for real on a made-up spool and log."""
 
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from mxlib.base.errors import StepError
 from mxlib.model.on_host import REPLACE
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.adapter import ADAPTER
@@ -186,3 +188,60 @@ def test_the_ledger_is_on_the_disk_before_anything_follows(make, file):
     assert REPLACE in text
     assert f">/state/{file}.new\n" in text
     assert f"\nreplace /state/{file}\n" in text
+
+
+class World:
+    """A host that answers one text; notes what was sent to it and what was remembered."""
+
+    def __init__(self, said):
+        self.said, self.sent, self.kept, self.mta, self.accepted = said, [], [], ADAPTER, frozenset()
+        self.progress = SimpleNamespace(lost=0)
+        self.remember = self.kept.append
+
+    def act(self, script, **given):
+        self.sent.append((script, given))
+        return SimpleNamespace(output=self.said)
+
+
+def test_a_ledger_is_remembered_once_it_is_closed():
+    world = World("ledger 30\nspool 9\nholes 0\n")
+    done = ledger.close(world, SimpleNamespace(record=RECORD))
+    assert done.note == "30 messages to account for, 9 of them on disk"
+    assert done.evidence == {"ledger": 30, "spool": 9, "holes": 0}
+    assert world.sent == [(close_script(ADAPTER, RECORD.log_mark), {"timeout": 120, "look": False})]
+    assert world.kept == [replace(RECORD, ledger=RECORD.boot)]
+
+
+@pytest.mark.parametrize("said", ["", "find: denied"])
+def test_a_ledger_that_cannot_be_read_is_not_remembered(said):
+    world = World(said)
+    with pytest.raises(StepError, match=f"the ledger cannot be read: {said}"):
+        ledger.close(world, SimpleNamespace(record=RECORD))
+    assert world.kept == []
+
+
+@pytest.mark.parametrize(("ids", "shown"), [(IDS[:3], ", ".join(IDS[:3])), (IDS[:4], f"{', '.join(IDS[:3])}, ...")])
+def test_what_a_boot_has_left_without_a_trace_is_named(ids, shown):
+    world = World("\n".join((f"untraced {len(ids)}", *ids)))
+    done = ledger.set_apart_untraced(world, RECORD)
+    why = "left the spool, as after a delivery, but the end of the log is lost that would prove it"
+    assert done.note == f"; {len(ids)} messages {why} ({shown})"
+    assert done.evidence == {"untraced": len(ids), "untraced_ids": ids}
+    assert world.sent == [(untraced_script(ADAPTER, RECORD.log_mark), {"timeout": 120, "look": False})]
+
+
+def test_a_boot_that_left_none_says_nothing():
+    done = ledger.set_apart_untraced(World("untraced 0\n"), RECORD)
+    assert (done.note, done.evidence) == ("", {})
+
+
+def test_what_became_of_every_message_is_said():
+    found = ledger.check(World("must 30\nspool 9\nmissing 0\nuntraced 2\nholes 0\n"), RECORD)
+    told = "ledger: 30 messages, 9 on disk, the others delivered, none missing"
+    assert found.note == f"{told}; 2 more not traceable, see found boot"
+    lost = World(f"must 30\nspool 9\nmissing 2\nuntraced 0\nholes 0\n{IDS[0]}\n{IDS[1]}")
+    assert f"MISSING 2: {IDS[0]}, {IDS[1]}" in ledger.check(lost, RECORD).note
+    lost.accepted = frozenset({"ledger"})
+    assert ledger.check(lost, RECORD).evidence["accepted"] == 2
+    with pytest.raises(StepError, match="the ledger's answer cannot be understood: must 30 spool 9 missing 20"):
+        ledger.check(World(f"must 30\nspool 9\nmissing 20\nuntraced 0\nholes 0\n{IDS[0]}"), RECORD)
