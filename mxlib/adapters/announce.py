@@ -13,6 +13,9 @@ from mxlib.config.sections import AnnounceSection
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 400
+"""Characters: a message of IRC has 512 bytes, and a line's end in it would begin another one."""
+
 
 def announce(spicerack: Spicerack, section: AnnounceSection, headline: str, task: str, comment: str) -> None:
     """Announce how a run ended; in a dry run nothing is announced. A failure changes nothing in how it ended.
@@ -43,6 +46,6 @@ def to_admin_log(spicerack: Spicerack, text: str) -> None:
         spicerack: in a dry run it has no admin log.
     """
     log = spicerack.sal_logger
-    record = log.makeRecord(log.name, logging.INFO, __file__, 0, text, (), None)
+    record = log.makeRecord(log.name, logging.INFO, __file__, 0, one_line(text, _LONGEST), (), None)
     for handler in log.handlers:
         handler.handle(record)

@@ -67,7 +67,9 @@ class TerminalOperator:
         self._live.close()
 
     def _log(self, text: str) -> None:
-        logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), printable(text))
+        # a second line in the text of a host, or in somebody's reason, must not look like one of ours
+        shown = printable(text).replace("\n", f"\n{' ' * _TIME}")
+        logger.info("%s %s", self._clock.now().strftime("%H:%M:%S"), shown)
 
 
 class Unattended:

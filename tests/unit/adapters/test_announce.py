@@ -8,7 +8,7 @@ import pytest
 from spicerack import Spicerack
 from wmflib.phabricator import PhabricatorError, create_phabricator
 
-from mxlib.adapters.announce import announce
+from mxlib.adapters.announce import announce, to_admin_log
 from mxlib.config.sections import AnnounceSection
 
 
@@ -79,3 +79,10 @@ def test_the_terminal_does_not_show_it_a_second_time(spicerack, caplog):
     announce(spicerack, AnnounceSection(), "mx2001: 100% done", "", "comment")
     assert kept(spicerack) == ["mx2001: 100% done"]
     assert caplog.records == []
+
+
+def test_whatever_is_announced_is_one_message_of_irc(spicerack):
+    to_admin_log(spicerack, "roll of 6.1: blocked: mx\r\n!log owned\x02 " + 600 * "x")
+    (line,) = spicerack.sal_logger.handlers[0].lines
+    assert line.startswith("roll of 6.1: blocked: mx !log owned xxx")
+    assert len(line) == 400

@@ -224,6 +224,12 @@ tell.close()
     assert not [one for one in (b"\x1b", b"\x07", b"\x9b", "\u202e".encode()) if one in terminal.raw]
 
 
+def test_a_second_line_in_a_text_does_not_look_like_one_of_ours():
+    terminal = program('tell.line("out: why\\n00:55:08 mx2001: done: all is well"); tell.close()')
+    assert terminal.end()[0] == ["00:55:07 out: why", "         00:55:08 mx2001: done: all is well"]
+    assert b"\x1b" not in terminal.raw
+
+
 VERDICTS = """
 tell.line("OK      mx1001")
 tell.line("FAILED  mx2001")
