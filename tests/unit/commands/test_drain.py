@@ -66,7 +66,10 @@ def test_it_empties_the_queue_and_a_dry_run_only_says_how(monkeypatch, spicerack
 def test_how_it_ends_where_something_is_left_or_unknown(monkeypatch, spicerack, lines, error, outcome):
     Queue(monkeypatch, error=error)
     assert made(spicerack).execute() is outcome
-    assert lines() == [f"{MX}: {outcome.phrase}: {error}"]
+    following = "; next: cookbook sre.mail.reboot-mx" if outcome is Outcome.NO_ANSWER else ""
+    assert [line.partition(f" {MX} --status")[0] for line in lines()] == [
+        f"{MX}: {outcome.phrase}: {error}{following}"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,13 @@ def test_a_silent_host_is_reported_to_a_program_too(look, capsys):
     assert (told["answered"], told["exit_code"]) == (False, Outcome.NO_ANSWER.value)
 
 
-def test_a_file_that_cannot_be_written_is_no_success_and_hides_no_other_end(look, tmp_path, caplog):
+def test_a_file_that_cannot_be_written_is_no_success_and_hides_no_other_end(look, tmp_path, caplog, monkeypatch):
     place = tmp_path / "x.json"
-    place.mkdir()
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mxlib.base.files.tempfile.mkstemp", full)
     assert look(json_file=place) is Outcome.REFUSED
     assert "x.json: cannot be written" in caplog.messages[-1]
     assert caplog.text.count("x.json: cannot be written") == 1
