@@ -81,7 +81,7 @@ def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Comman
         _say(f"{Outcome.REFUSED.phrase}: {error}")
         return None, Outcome.REFUSED.value
     except KeyboardInterrupt:
-        _say("stopped at once; nothing was changed")
+        _say(f"{Outcome.INTERRUPTED.phrase}: stopped at once; nothing was changed")
         return None, Outcome.INTERRUPTED.value
     return command, None
 

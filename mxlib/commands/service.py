@@ -94,10 +94,12 @@ class ServiceStatus(Command):
         begin, now = self.wiring.clock.monotonic(), self.wiring.clock.now()
         slot, pools = UnderWay(self._slots), UnderWay(self._pools)
         answers = self._asked()
+        self.stop.check()
         # each had the hosts' time as well; what is a moment late is still waited for
         left = max(0.5, self._request.within - (self.wiring.clock.monotonic() - begin))
         read = table.Read(answers, self._pools_of(pools, left), self._verified(), now)
         around = _Around(*self._slots_of(slot, left), self._window(now))
+        self.stop.check()
         return self._show(table.rows(self.site, read), around, now)
 
     def _show(self, rows: tuple[table.Row, ...], around: _Around, now: datetime) -> Outcome:

@@ -16,7 +16,7 @@ from mxlib.base.files import COLLECTOR, check_folder, replace_file
 from mxlib.base.verdict import Status
 from mxlib.commands.answers import after_no_answer
 from mxlib.commands.command import Command
-from mxlib.commands.json_out import check_json, write_text
+from mxlib.commands.json_out import STANDARD_OUTPUT, check_json, write_text
 from mxlib.commands.page import write_page
 from mxlib.commands.request import find_hosts
 from mxlib.config.known_bad import load, overdue
@@ -109,6 +109,9 @@ class Verify(Command):
 
     def _check_files(self) -> None:
         """Refuse files that cannot be written, before minutes are spent on what would go nowhere."""
+        for option, path in (("--html", self._request.html_file), ("--metrics", self._request.metrics_file)):
+            if path == STANDARD_OUTPUT:
+                raise ConfigError(f"{option} -: expected the name of a file; only --json takes the standard output")
         check_json(self._request.json_file)
         if self._request.html_file:
             check_folder(self._request.html_file)

@@ -181,6 +181,8 @@ def parse(tmp_path: Path) -> Callable[..., object]:
     ("words", "said"),
     [
         (["verify-mx", "--skip", "nosuchcheck"], "--skip: there is no check 'nosuchcheck'; there are"),
+        (["verify-mx", "--html", "-"], "--html -: expected the name of a file; only --json takes the standard output"),
+        (["verify-mx", "--metrics", "-"], "--metrics -: expected the name of a file"),
         (["verify-mx", "other.lab.test"], "not an MX of the site: other.lab.test"),
         (["refresh-aliases", MX], "no section aliases"),
         (["remedy-mx", MX, "restart-unit", "cron.service"], "restart-unit: "),
@@ -321,7 +323,7 @@ def test_who_interrupts_it_before_it_begins_changed_nothing(site, lines) -> None
         raise KeyboardInterrupt
 
     assert begin(site, make) == (None, Outcome.INTERRUPTED.value)
-    assert lines() == ["stopped at once; nothing was changed"]
+    assert lines() == ["interrupted: stopped at once; nothing was changed"]
 
 
 def test_the_owner_is_the_sites_and_nobody_where_it_cannot_be_read(site, tmp_path) -> None:

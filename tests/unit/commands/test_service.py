@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import signal
 import threading
 import time
 from datetime import UTC, datetime
@@ -116,6 +118,22 @@ def test_what_does_not_answer_is_unknown_and_not_waited_for(look, monkeypatch, c
     assert time.monotonic() - begin < 10
     never.set()
     assert "has not answered in time" in caplog.text
+
+
+@pytest.mark.parametrize("when", ["hosts", "etcd"])
+def test_who_stops_it_gets_no_table(look, monkeypatch, caplog, capsys, etcd, when):
+    def stopped(found):
+        os.kill(os.getpid(), signal.SIGINT)
+        return found
+
+    if when == "hosts":
+        monkeypatch.setattr(service, "read_facts", lambda *_: stopped(answer()))
+        monkeypatch.setattr(service, "_within", lambda *_: pytest.fail("the rest was waited for"))
+    else:
+        monkeypatch.setattr(service, "_within", lambda *_: stopped(PoolError("no answer")))
+    assert look(ONE, json_file=Path("-")) is Outcome.INTERRUPTED
+    assert [line[9:] for line in caplog.messages] == ["status: interrupted: stopped by SIGINT; nothing was changed"]
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("error", [PoolError("conftool: refused"), SystemExit(3), ValueError("odd")])
