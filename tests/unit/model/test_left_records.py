@@ -13,6 +13,7 @@ from mxlib.model.record_reader import from_json
 from mxlib.model.state import Pool, Slot, State
 from mxlib.reboot.plan import decide
 from tests.unit.support.left_records import FOLDER, STORIES, restored
+from tests.unit.support.left_records import left as left_by_now
 from tests.unit.support.memory_mx import NEW, OLD, Process
 
 FILES = sorted(FOLDER.glob("*.json"), key=lambda path: [int(part) for part in path.stem.split(".")])
@@ -72,6 +73,14 @@ def test_it_ends_in_service(left, goal):
     wanted, kernel = (Outcome.FELL_BACK, OLD) if name == "to blame" else ends["resumed" if goal is RESUME else "undone"]
     assert (end.outcome, mx.kernel) == (wanted, kernel.release), end.why
     assert (mx.record, mx.loaded, mx.persisted, mx.running, mx.pooled) == (None, False, False, True, True)
+
+
+@pytest.mark.parametrize("goal", [RESUME, ABORT], ids=["resumed", "undone"])
+@pytest.mark.parametrize("name", STORIES)
+def test_what_the_present_version_leaves_can_be_written_down_and_taken_up(name, goal):
+    """As for a release: what is written down of the world is all that the next run needs."""
+    one = json.loads(json.dumps(left_by_now(*STORIES[name])))
+    test_it_ends_in_service((name, one), goal)
 
 
 def test_one_from_a_version_to_come_is_refused_with_what_to_use():

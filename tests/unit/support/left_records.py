@@ -71,6 +71,7 @@ def left(goal, last, judgements):
     world = {name: getattr(mx, name) for name in PLAIN}
     world |= {name: sorted(getattr(mx, name)) for name in SETS}
     world |= {"stanzas": list(mx.stanzas), "proven": {boot: sorted(stages) for boot, stages in mx.proven.items()}}
+    world |= {"proven_with": mx.proven_with}
     record = dataclasses.replace(mx.record, **SAID)
     return {"record": record.to_json(), "world": world}
 
@@ -80,7 +81,9 @@ def restored(world):
     plain = {name: world[name] for name in PLAIN}
     sets = {name: set(world[name]) for name in SETS}
     proven = {boot: set(stages) for boot, stages in world["proven"].items()}
-    return MemoryMx(**plain, **sets, stanzas=tuple(world["stanzas"]), proven=proven)
+    # 0.1.0 did not note the configuration beside a proof
+    noted = dict(world.get("proven_with", {}))
+    return MemoryMx(**plain, **sets, stanzas=tuple(world["stanzas"]), proven=proven, proven_with=noted)
 
 
 def write(version):
