@@ -123,6 +123,8 @@ class Verify(Command):
         hosts = {name: self.wiring.host(name) for name in self.site.mxs}
         others = [host for name, host in hosts.items() if name not in self.hosts]
         reports = verify_hosts([hosts[name] for name in self.hosts], self._what, others, self.operator.busy)
+        # a terminal's Ctrl-C, and systemd's stop, end ssh as well: what it found then says nothing of any host
+        self.stop.check()
         notes = (f"note: {note}" for note in self._notes())
         for line in (*table(reports, verbose=self._request.verbose).splitlines(), *notes):
             self.operator.line(line)

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import logging
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -68,6 +70,21 @@ def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog)
     assert "mx1001" in (tmp_path / "mx.json").read_text()
     Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", **files)).execute()
     assert "mx_verify_answered" in (tmp_path / "mx.prom").read_text()
+
+
+def test_who_stops_it_gets_no_verdict_and_raises_no_alert(monkeypatch, tmp_path, caplog):
+    """The signal ends ssh, too: every host would be one that does not answer, and its metrics would page."""
+    caplog.set_level(logging.INFO)
+
+    def stopped(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return (dataclasses.replace(MX, answered=False),)
+
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", stopped)
+    files = {"metrics_file": tmp_path / "mx.prom", "json_file": tmp_path / "mx.json", "html_file": tmp_path / "x.html"}
+    assert Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", **files)).execute() is Outcome.INTERRUPTED
+    assert [line[9:] for line in caplog.messages] == ["verify-mx: interrupted: stopped by SIGTERM; nothing was changed"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dash_is_the_standard_output_and_no_file(monkeypatch, tmp_path, capsys):
