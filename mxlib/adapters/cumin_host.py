@@ -176,7 +176,8 @@ class CuminHost:
 
         Arguments:
             dry_run: whether scripts that change the host are only named in the log.
-            check: called before each script with the seconds that it may take; raises where the run is to stop.
+            check: called before each script with the seconds that it may take, and after a reading without an answer;
+                raises where the run is to stop.
             note: called after each script with the seconds that it took.
             events: where each script is written down.
             within: seconds within which any script has to be back, connection included; None: its own time, and some
@@ -225,6 +226,9 @@ class CuminHost:
         self._note(seconds)
         answer = unwrap(printed, mark)
         self._write_down(script, None if answer is None else answer[0], seconds, is_safe=is_safe)
+        if answer is None and is_safe:
+            # a terminal's Ctrl-C, and systemd's stop, end ssh as well: that says nothing of the host
+            self._check(0.0)
         if answer is None:
             raise self._silent(printed, mark, seconds, timeout)
         return CommandResult(script, answer[0], answer[1], started, seconds)

@@ -12,7 +12,8 @@ from spicerack.remote import RemoteHosts
 
 from mxlib.adapters.cumin_host import CuminHost, cumin_transport, unwrap, wrap
 from mxlib.base.clock import SystemClock
-from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostUnreachableError, InterruptedRunError
+from mxlib.base.stop import Stop
 from mxlib.base.text import plural
 from mxlib.mta.exim.hints import clear_script
 from tests.unit.support.fakes import FakeClock
@@ -85,6 +86,22 @@ def test_an_unexpected_exit_code_is_an_error():
 def test_what_ssh_says_is_not_an_answer(said):
     with pytest.raises(HostUnreachableError, match="no session"):
         host(lambda *_args, **_kwargs: said).read("echo", timeout=5)
+
+
+def test_a_reading_that_a_signal_broke_off_says_nothing_of_the_host():
+    stop = Stop()
+
+    def ended_too(*_args, **_kwargs):
+        stop.ask("SIGINT")
+        return ""
+
+    found = host(ended_too, check=lambda _seconds: stop.check())
+    with pytest.raises(InterruptedRunError, match="SIGINT"):
+        found.read("echo", timeout=5)
+    stop.rest()
+    # an action may have been done: who goes on from here has to look
+    with pytest.raises(HostUnreachableError):
+        found.act("touch x", timeout=5)
 
 
 def test_a_broken_connection():
