@@ -112,6 +112,7 @@ class RollKernel(Command):
         if self._opens is not None:
             return self.said(Outcome.OUTSIDE, f"the next one opens {self._opens:%a %Y-%m-%d %H:%M} UTC")
         kernel = self._request.kernel
+        self.operator.busy(f"roll of {kernel}: {plural(len(self.hosts), 'host')}, etcd and the pool are asked")
         if kernel == NEWEST:
             kernel = newest_of({name: self.wiring.host(name) for name in self.hosts})
             self.operator.line(f"the newest kernel that is whole on any of the hosts is {kernel}")

@@ -52,6 +52,7 @@ class HostStatus(Command):
 
     def work(self) -> Outcome:
         """Read and say it."""
+        self.operator.busy(f"{self.subject}: the host and etcd are asked")
         world = self.wiring.world(self._request, self.run_id)
         if (found := silence(world)) is not None:
             self._found = {"answered": False}

@@ -51,8 +51,11 @@ def test_a_plan_is_written_for_a_program(monkeypatch, capsys, caplog, first, at_
     monkeypatch.setattr(RollKernel, "_make", lambda *_: made)
     monkeypatch.setattr(roll, "plan", lambda *_: steps)
     monkeypatch.setattr(roll.roll_report, "plan_lines", lambda *_: ())
+    shown = []
+    monkeypatch.setattr("mxlib.adapters.operator.TerminalOperator.busy", lambda _self, text: shown.append(text))
     request = RollRequest(kernel="6.1.0-56-amd64", plan=True, json_file=Path("-"))
     assert RollKernel(MagicMock(dry_run=False), SITE, request).execute() is outcome
+    assert shown == ["roll of 6.1.0-56-amd64: 2 hosts, etcd and the pool are asked"]
     told = json.loads(capsys.readouterr().out)
     assert told["hosts"] == [
         {"host": MX, "act": "reboot", "why": "it has to", "begins_s": 0.0, "takes_s": 300.0, "fits": True}

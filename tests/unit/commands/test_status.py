@@ -97,6 +97,13 @@ def look(monkeypatch, caplog, tmp_path):
     return run
 
 
+def test_what_is_asked_is_shown_while_it_takes_its_time(look, monkeypatch):
+    shown = []
+    monkeypatch.setattr("mxlib.adapters.operator.TerminalOperator.busy", lambda _self, text: shown.append(text))
+    look()
+    assert shown == [f"{samples.ONE}: the host and etcd are asked"]
+
+
 def test_for_a_program_it_says_the_same(look, capsys):
     assert look(depool=samples.depool(RECORD)) is Outcome.DONE
     told = json.loads(capsys.readouterr().out)
