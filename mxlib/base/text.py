@@ -48,3 +48,8 @@ def plural(count: int, noun: str) -> str:
         noun: the singular, whose plural takes an s.
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def label_value(text: str) -> str:
+    """Return text as the value of a Prometheus label, between its quotes, in the text format of exposition."""
+    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mxlib.base.journal import Event
-from mxlib.base.text import duration, one_line, printable
+from mxlib.base.text import duration, label_value, one_line, printable
 from mxlib.model.outcome import DELIBERATE, Outcome
 from mxlib.roll.state import LASTING, Decision, Finish, PlanLine, Stand, Take
 
@@ -191,7 +191,7 @@ def metrics(summary: Summary, now: float, stale_s: float) -> str:
         now: seconds since 1970.
         stale_s: seconds without a run after which the alert about that fires.
     """
-    kernel = f'kernel="{_label(summary.kernel)}"'
+    kernel = f'kernel="{label_value(summary.kernel)}"'
     lines = [
         "# HELP mx_roll_exit_code How the last run of a roll ended; see docs/roll-kernel.md.",
         "# TYPE mx_roll_exit_code gauge",
@@ -208,12 +208,10 @@ def metrics(summary: Summary, now: float, stale_s: float) -> str:
         "# HELP mx_roll_host How a host stands towards the kernel of the roll.",
         "# TYPE mx_roll_host gauge",
     ]
-    lines += [f'mx_roll_host{{{kernel},host="{_label(one.host)}",stands="{one.stand}"}} 1' for one in summary.hosts]
+    lines += [
+        f'mx_roll_host{{{kernel},host="{label_value(one.host)}",stands="{one.stand}"}} 1' for one in summary.hosts
+    ]
     return "\n".join(lines) + "\n"
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
 
 
 def plan_lines(lines: Iterable[PlanLine], left_s: float | None) -> Iterator[str]:

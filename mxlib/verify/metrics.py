@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mxlib.base.errors import ParseError
-from mxlib.base.text import printable
+from mxlib.base.text import label_value
 from mxlib.base.verdict import Status
 from mxlib.checks.aliases import Trouble, problems
 from mxlib.config.aliases import AliasGenerator
@@ -53,7 +53,7 @@ class _Metrics:
     samples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, name: str, labels: dict[str, str], value: float) -> None:
-        shown = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+        shown = ",".join(f'{key}="{label_value(text)}"' for key, text in labels.items())
         self.samples.setdefault(name, []).append(f"{name}{{{shown}}} {value:.10g}")
 
     def text(self) -> str:
@@ -135,7 +135,3 @@ def _of_generator(generator: AliasGenerator, found: AliasFacts) -> Iterator[Samp
 def _when(name: str, labels: dict[str, str], when: datetime | None) -> Iterator[Sample]:
     if when is not None:
         yield name, labels, round(when.timestamp())
-
-
-def _label(text: str) -> str:
-    return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -1,6 +1,6 @@
 import pytest
 
-from mxlib.base.text import duration, one_line, plural, printable
+from mxlib.base.text import duration, label_value, one_line, plural, printable
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,7 @@ def test_durations(seconds, said):
 
 def test_one_is_singular():
     assert [plural(count, "message") for count in (0, 1, 2)] == ["0 messages", "1 message", "2 messages"]
+
+
+def test_a_label_value_ends_neither_its_quotes_nor_its_line():
+    assert label_value('a\\b "c"\nd\x1b[31m') == 'a\\\\b \\"c\\" d'
