@@ -29,19 +29,10 @@ from tests.unit.support.aliases import (
     state,
 )
 from tests.unit.support.fakes import Tell
+from tests.unit.support.memory_run import MemoryJournal
 
 OURS = Refusal(minutes(20), "Probe@World.test", "newqueue@lab.test", "here", "unknown user")
 REMEMBERED = {"newqueue@tickets.test": "reject", "other@tickets.test": "reject", "support@tickets.test": "accept"}
-
-
-class Kept:
-    """A journal in memory."""
-
-    def __init__(self):
-        self.events = []
-
-    def write(self, event, **values):
-        self.events.append((event, values))
 
 
 class Now:
@@ -53,7 +44,7 @@ class Site:
     """Two MXs after a repair, whose hints and logs are given."""
 
     def __init__(self, monkeypatch, *, seen=INCIDENT, remembered=REMEMBERED, refusals=(REFUSAL, OURS)):
-        self.operator, self.journal, self.asked = Tell(), Kept(), []
+        self.operator, self.journal, self.asked = Tell(), MemoryJournal(), []
         self.hosts = {A: Acts(A), B: Acts(B)}
         self.found = Found(looks=[AliasLook((seen,), {}, NOW)])
         self.silent = ()
