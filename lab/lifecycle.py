@@ -185,11 +185,13 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
         revive(place, mx, say)
     else:
         wait_ssh(place, mx)
-    # The image's alias file is as old as the image, and the timer would only renew it a minute after the boot; on a
-    # busy machine that run may find no name server. So the unit runs to its end here, before a fault meets it at work.
+    # The image's alias file is not the peer's, and the timer would only renew it a minute after the boot; on a busy
+    # machine that run may find no name server. So the unit runs to its end here, before a fault meets it at work. The
+    # age of the file says nothing: an image that was just built has a new one.
     unit = "generate_vrts_aliases.service"
-    fresh = f'[ -n "$(find /etc/exim4/aliases/vrts_aliases -mmin -60)" ] && ! systemctl -q is-failed {unit}'
-    ssh(place, mx, f"{{ {fresh}; }} || timeout 60 systemctl start {unit}", timeout=90)
+    ended = f"systemctl show -p ExecMainExitTimestampMonotonic --value {unit}"
+    ran = f"{ended} | grep -qvx 0 && ! systemctl -q is-failed {unit}"
+    ssh(place, mx, f"{{ {ran}; }} || timeout 60 systemctl start {unit}", timeout=90)
     say(f"{mx.name} answers SSH")
 
 
