@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from mxlib.base.text import duration, plural
-from mxlib.mta.backlog import Backlog, GiveUp, Heap, Hint, Lately
+from mxlib.mta.backlog import LOCAL, UNKNOWN, Backlog, GiveUp, Heap, Hint, Lately
 
 SAFETY = timedelta(minutes=10)
 """A message this close to its cutoff is tried at proven destinations only, as an attempt takes time."""
@@ -54,8 +54,9 @@ class Knowledge:
 
     def cutoff(self, heap: Heap) -> timedelta:
         """Return the shortest time after which the MTA may give up on messages of a heap, by its domain and hosts."""
-        # rules may be about the remote host, whatever the domain
-        about = (heap.domain, *self.backlog.names.get(heap.domain, ()))
+        # rules may be about the remote host, whatever the domain; where none is known, about any
+        hosts = self.backlog.names.get(heap.domain) or ({UNKNOWN} if heap.domain != LOCAL else ())
+        about = (heap.domain, *hosts)
         return min(self.give_up.after(one, heap.senders) for one in about)
 
     def heaps(self, domain: str) -> tuple[Heap, ...]:

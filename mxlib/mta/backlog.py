@@ -7,6 +7,10 @@ from typing import Protocol
 
 from mxlib.mta.event import Cause
 
+LOCAL = "(local)"
+"""The destination of deliveries on the host itself, in place of a domain."""
+UNKNOWN = "?"
+"""A domain or a host whose name is unknown: a rule for any name may be about it."""
 RECENT = timedelta(minutes=10)
 """A delivery that is not older proves that a destination works."""
 
@@ -16,7 +20,7 @@ class Heap:
     """Messages to one destination from one class of senders.
 
     Attributes:
-        domain: of the address they are delivered to, lower case; ``(local)`` for a file or a program.
+        domain: of the address they are delivered to, lower case; :data:`LOCAL` for a file or a program.
         senders: class of senders: numbers of the :attr:`GiveUp.classes` that match, such as ``1,3``; ``-`` for none.
         count: messages that are not frozen; one with several destinations counts at each.
         frozen: messages that wait for a person.
@@ -121,7 +125,7 @@ class GiveUp(Protocol):
         """Return the shortest time after which a failure may be final.
 
         Args:
-            domain: of the recipient, lower case.
+            domain: of the recipient, or the name of a host; lower case; :data:`UNKNOWN` where it is unknown.
             senders: the class of senders, as a :class:`Heap` has it.
         """
 

@@ -17,7 +17,7 @@ class QueuedMessage:
         frozen: whether it waits for a person.
         bounce: whether its envelope sender is empty.
         domains: domains of the recipients that are not done.
-        sender: envelope sender, lower case; ``-`` for a bounce and for one that is not printable ASCII.
+        sender: envelope sender, lower case; ``-`` for a bounce; a character that is not printable ASCII is ``?``.
     """
 
     message_id: str

@@ -14,10 +14,10 @@ from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.header import LOOK
 from mxlib.mta.exim.log import FUNCTIONS
+from mxlib.mta.exim.routes import ASKED, PLAIN, ROUTE_AWK
 
 _LOG_BYTES = 16_000_000
-_ASKED = 200
-_PATTERN = re.compile(r"[a-z0-9@*._=+-]+")
+_PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
 
 # From the log: the final addresses of an address ("map"), destinations and hosts that took mail ("ok", "took"), and
 # destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end.
@@ -58,7 +58,8 @@ BEGIN { many = split(patterns, pattern, " ") }
 function class(s,  k, c) {
 for (k = 1; k <= many; k++) {
 p = pattern[k]
-if (p == "*" || p == s || (substr(p, 1, 2) == "*@" && substr(s, length(s) - length(p) + 2) == substr(p, 2))) c = c "," k
+if (p == "*" || p == s || (p == "<>" && s == "") ||
+    (substr(p, 1, 2) == "*@" && substr(s, length(s) - length(p) + 2) == substr(p, 2))) c = c "," k
 }
 return c == "" ? "-" : substr(c, 2)
 }
@@ -66,14 +67,6 @@ NF == 2 && look($2) {
 sub(/-H$/, "", $1); to = ""
 for (i = 1; i <= left; i++) { a = open[i]; gsub(/[ \t]/, "_", a); to = to " " a }
 print $1, frozen bounce, class(sender) to
-}
-"""
-# `exim -bt`: the final address begins a line; "<--" precedes the address it came from, "host" each of its hosts.
-_ROUTE_AWK = r"""
-/^[^ ].*@/ && !/ is undeliverable/ { final = tolower($1); next }
-$1 == "<--" { print "map", tolower($2), final; next }
-$1 == "host" && match($0, /\[[0-9A-Fa-f.:]+\]/) {
-d = final; sub(/.*@/, "", d); print "host", d, substr($0, RSTART + 1, RLENGTH - 2), tolower($2)
 }
 """
 _GATHER = f"""\
@@ -88,8 +81,10 @@ find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
 sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit
 awk 'FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
 {{ for (i = 4; i <= NF; i++) {{ d = $i; if (d in known) {{ d = known[d]; sub(/.*@/, "postmaster@", d) }}
-if (d in asked || d !~ /^[a-z0-9][a-z0-9._+=-]*@[a-z0-9][a-z0-9.-]*$/) continue
-asked[d] = 1; if (++n > {_ASKED}) exit; print d }} }}' "$dir/log" "$dir/rows" >"$dir/ask"
+if (d !~ /{PLAIN}/) sub(/.*@/, "postmaster@", d)
+if (d in asked || d !~ /{PLAIN}/) continue
+asked[d] = 1; of = d; sub(/.*@/, "", of); if (of in first) rest[++more] = d; else {{ first[of] = 1; print d }} }} }}
+END {{ for (i = 1; i <= more; i++) print rest[i] }}' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask"
 [ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
 awk '@ROUTE@' >>"$dir/log"
 """
@@ -153,7 +148,7 @@ print $1
 def _gather(patterns: Sequence[str]) -> str:
     if not all(_PATTERN.fullmatch(pattern) for pattern in patterns):
         raise ParseError(f"a pattern for senders is not safe in a command: {' '.join(patterns)[:80]!r}")
-    parts = {"@LOG@": _LOG_AWK, "@ROWS@": _ROWS_AWK, "@ROUTE@": _ROUTE_AWK, "@PATTERNS@": " ".join(patterns)}
+    parts = {"@LOG@": _LOG_AWK, "@ROWS@": _ROWS_AWK, "@ROUTE@": ROUTE_AWK, "@PATTERNS@": " ".join(patterns)}
     script = _GATHER
     for mark, part in parts.items():
         script = script.replace(mark, part)

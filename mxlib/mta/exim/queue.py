@@ -44,7 +44,7 @@ names=$(find {exim.INPUTS} -name '*-H' -printf '%f %p\\n') || exit
 printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '{LOOK}
 NF == 2 && look($2) {{
 sub(/-H$/, "", $1); split("", seen); domains = ""
-if (sender !~ /^[!-~]+$/) sender = "-"
+gsub(/[^!-~]/, "?", sender); if (sender == "") sender = "-"
 for (i = 1; i <= left; i++) {{
 d = domain_of(open[i])
 if (!(d in seen)) {{ seen[d] = 1; domains = domains " " d }}

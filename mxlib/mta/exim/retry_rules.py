@@ -13,17 +13,18 @@ from datetime import timedelta
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
+from mxlib.mta.backlog import LOCAL, UNKNOWN
 from mxlib.mta.exim import names as exim
 
-LOCAL = "(local)"
-"""The destination of deliveries on the host itself, in place of a domain."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _INTERVAL = re.compile(r"(?:\d+[smhdw]?)+")
 _PART = re.compile(r"(\d+)([smhdw]?)")
 _LINE = re.compile(
     r'(?P<pattern>"[^"]*"|\S+)\s+(?P<error>\S+)(?:\s+senders=(?P<senders>"[^"]*"|\S+))?(?:\s+(?P<how>\S.*))?'
 )
-_SIMPLE_SENDER = re.compile(r"(?:\*|[a-z0-9._=+-]+)@[a-z0-9.-]+|\*")
+NO_SENDER = "<>"
+"""The pattern for the empty sender of a bounce, which a rule writes as an item with nothing in it."""
+_SIMPLE_SENDER = re.compile(rf"(?:\*|[a-z0-9._=+-]+)@[a-z0-9.-]+|\*|{NO_SENDER}")
 _SIMPLE_DOMAIN = re.compile(r"\*?[a-z0-9.-]*")
 
 
@@ -65,7 +66,7 @@ def _rule(line: str) -> RetryRule:
     return RetryRule(
         found["pattern"].strip('"').lower(),
         found["error"].lower(),
-        tuple(one.strip() for one in re.split(r"(?<!:):(?!:)", senders)) if senders else (),
+        tuple(one.strip() or NO_SENDER for one in re.split(r"(?<!:):(?!:)", senders)) if senders else (),
         _cutoff(found["how"] or ""),
     )
 
@@ -88,24 +89,26 @@ def sender_patterns(rules: Sequence[RetryRule]) -> tuple[str, ...]:
 
 
 def matches_sender(pattern: str, sender: str) -> bool:
-    """Whether a plain pattern (``*``, ``*@domain``, ``user@domain``) matches an envelope sender."""
-    sender = sender.lower()
+    """Whether a plain pattern (``*``, ``*@domain``, ``user@domain``, ``<>``) matches an envelope sender."""
+    sender = sender.lower() or NO_SENDER
     return pattern in ("*", sender) or (pattern.startswith("*@") and sender.endswith(pattern[1:]))
 
 
-def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str]) -> float:
+def cutoff(rules: Sequence[RetryRule], domain: str, matched: Collection[str], *, auth: bool = True) -> float:
     """Return the shortest time, in seconds, after which Exim may give up on a message to a domain.
 
     A rule with a condition that cannot be judged here (a lookup, one kind of failure) may apply: its cutoff counts if
     it is shorter. Without any rule the first temporary failure is final.
 
     Args:
-        domain: of the recipient, lower case.
+        domain: of the recipient, or the name of a host; lower case; :data:`UNKNOWN` where it is unknown.
         matched: those of :func:`sender_patterns` that match the envelope sender.
+        auth: whether any remote host may be one that Exim has to log in to.
     """
     found = []
     for rule in rules:
-        fits = (_fits_domain(rule.pattern, domain), _fits_sender(rule, matched), _fits_error(rule.error, domain))
+        error = _fits_error(rule.error, domain, auth=auth)
+        fits = (_fits_domain(rule.pattern, domain), _fits_sender(rule, matched), error)
         if False in fits:
             continue
         found.append(rule.cutoff)
@@ -121,17 +124,23 @@ def _fits_domain(pattern: str, domain: str) -> bool | None:
     local, at, of = pattern.rpartition("@")
     if not _SIMPLE_DOMAIN.fullmatch(of):
         return None
+    if domain == UNKNOWN:
+        return None
     same = domain.endswith(of[1:]) if of.startswith("*") else domain == of
     if not same:
         return False
     return True if not at or local == "*" else None
 
 
-def _fits_error(error: str, domain: str) -> bool | None:
-    """Whether a rule is for every failure at a domain; a full mailbox concerns local deliveries only (spec.txt)."""
+def _fits_error(error: str, domain: str, *, auth: bool) -> bool | None:
+    """Whether a rule is for every failure at a domain; None where it is for one that may happen there.
+
+    A full mailbox concerns local deliveries only, a failed login only hosts in ``hosts_require_auth`` (spec.txt).
+    """
     if error == "*":
         return True
-    return False if error.startswith("quota") and domain != LOCAL else None
+    never = (error.startswith("quota") and domain != LOCAL) or (error == "auth_failed" and not auth)
+    return False if never else None
 
 
 def _fits_sender(rule: RetryRule, matched: Collection[str]) -> bool | None:
@@ -146,9 +155,11 @@ class Rules:
 
     Attributes:
         rules: in order.
+        auth: whether a transport demands of remote hosts that Exim logs in to them.
     """
 
     rules: tuple[RetryRule, ...]
+    auth: bool = True
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -159,13 +170,37 @@ class Rules:
         """Return the shortest time after which Exim may give up.
 
         Args:
-            domain: of the recipient, lower case.
+            domain: of the recipient, or the name of a host; lower case; :data:`UNKNOWN` where it is unknown.
             senders: numbers of the classes that match, from 1, such as ``1,3``; ``-`` for none.
         """
         numbers = [int(number) for number in senders.split(",") if number.isdigit()]
         matched = [self.classes[number - 1] for number in numbers if number <= len(self.classes)]
-        return timedelta(seconds=cutoff(self.rules, domain, matched))
+        return timedelta(seconds=self.cutoff(domain, matched))
+
+    def cutoff(self, domain: str, matched: Collection[str]) -> float:
+        """Return the same in seconds, for the patterns for senders that match."""
+        return cutoff(self.rules, domain, matched, auth=self.auth)
 
 
-RULES = Section("retry-rules", f"{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p'", timeout_s=20)
-SOURCE = Source("retry-rules", (RULES,), lambda outputs: Rules(parse_rules(outputs[RULES.name].text())))
+def parse(text: str) -> Rules:
+    """Read the answer of the section.
+
+    Raises:
+        mxlib.base.errors.ParseError: there are no rules, or one of the lines is none.
+    """
+    rules = text.removeprefix(_AUTH)
+    return Rules(parse_rules(rules), auth=rules != text)
+
+
+_AUTH = "logs in\n"
+RULES = Section(
+    "retry-rules",
+    f"""\
+{exim.BINARY} -bP config | awk '
+/^[ \t]*hosts_require_auth/ && !auth++ {{ print "logs in" }}
+$0 == "begin retry" {{ rules = 1 }}
+rules'
+""",
+    timeout_s=20,
+)
+SOURCE = Source("retry-rules", (RULES,), lambda outputs: parse(outputs[RULES.name].text()))

@@ -34,6 +34,19 @@ def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
     assert only(dataclasses.replace(what, backlog=named)).way is Way.FINAL
 
 
+def test_where_the_hosts_of_a_destination_are_unknown_any_rule_for_a_host_may_be_about_them():
+    class ForSomeHost(Rules):
+        def after(self, domain, senders):
+            return timedelta(minutes=1) if domain == "?" else super().after(domain, senders)
+
+    unrouted = known(heap(oldest=ago(hours=1)), rules=ForSomeHost())
+    assert only(unrouted).way is Way.FINAL
+    routed = dataclasses.replace(unrouted.backlog, names={"x.test": frozenset({"mx.provider.test"})})
+    assert only(dataclasses.replace(unrouted, backlog=routed)).way is Way.UNTRIED
+    at_home = known(heap("(local)", oldest=ago(hours=1)), rules=ForSomeHost())
+    assert only(at_home).way is Way.UNTRIED
+
+
 def test_a_failure_after_the_delivery_speaks_against_it():
     lately = dataclasses.replace(REFUSED, delivered=ago(minutes=3))
     assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN

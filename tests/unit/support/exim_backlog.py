@@ -13,6 +13,7 @@ from tests.unit.support.facts import output
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ROUTER = """#!/bin/sh
+[ "$1" != -bP ] || exec cat "$0.conf"
 shift
 for address; do
 case $address in
@@ -21,6 +22,9 @@ echo "$name@provider.test"; echo "    <-- $address"; echo "  router = dnslookup,
 echo "  host mx.provider.test [2001:db8:51::10] MX=10"; echo "  host mx.provider.test [198.51.100.10] MX=10";;
 postmaster@lists.test) echo "$address"; echo "  router = dnslookup, transport = remote_smtp"
 echo "  host mx.lists.test [198.51.100.30] MX=10";;
+*@slow.test) echo "$address cannot be resolved at this time: host lookup did not complete";;
+*@local.test) echo "$address"; echo "  router = local_user, transport = local_delivery";;
+gone@lab.test) echo "x@gone.test is undeliverable: Unrouteable address"; echo "    <-- $address";;
 *) echo "$address is undeliverable: Unrouteable address";;
 esac
 done

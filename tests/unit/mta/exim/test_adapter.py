@@ -34,7 +34,7 @@ def test_it_has_all_that_the_protocol_names() -> None:
         ("version", {"mta-version"}),
         ("queue", {"queue-count", "queue-ages", "queue-headers"}),
         ("length", {"queue-count"}),
-        ("deadlines", {"queue-headers", "retry-rules"}),
+        ("deadlines", {"queue-headers", "retry-rules", "queue-routes"}),
         ("recent", {"maillog-recent"}),
         ("relay", {"relay"}),
         ("mark", {"maillog-mark"}),

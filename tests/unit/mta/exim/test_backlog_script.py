@@ -83,3 +83,16 @@ def test_intermediate_files_are_removed(spool):
     spool.put("a@x.test")
     spool.choose("try x.test - - 9\n")
     assert [path.name for path in spool.path.iterdir() if path.name.startswith("mx-drain")] == []
+
+
+def test_the_empty_sender_of_a_bounce_is_a_class_of_its_own(spool):
+    spool.put("a@x.test")
+    bounce = spool.put("a@x.test", sender="")
+    assert spool.choose("try x.test 1 - 9\n", ["<>"]) == [bounce]
+
+
+def test_a_crowd_at_one_destination_does_not_hide_the_hosts_of_another(spool):
+    for number in range(205):
+        spool.put(f"person{number}@lists.test", age=900)
+    spool.put("postmaster@provider.test", age=10)
+    assert spool.backlog().names["provider.test"] == {"mx.provider.test"}

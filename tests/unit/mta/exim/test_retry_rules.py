@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.base.errors import ParseError
-from mxlib.mta.exim.retry_rules import RetryRule, cutoff, matches_sender, parse_rules, sender_patterns
+from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.retry_rules import (
+    RULES,
+    RetryRule,
+    cutoff,
+    matches_sender,
+    parse,
+    parse_rules,
+    sender_patterns,
+)
+from tests.unit.support.facts import ShellHost
 
 # `exim4 -bP config | sed -n '/^begin retry$/,$p'`, Exim 4.96
 PRINTED = """begin retry
@@ -38,6 +48,12 @@ def test_the_rules_of_the_incidents_site():
         ("lsearch;/etc/slow * F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
         ("* * senders=lsearch;/etc/some F,1h,5m\n* * F,2h,5m", "a.test", [], HOUR),
         ("* * senders=*@a.test:b@c.test F,1h,5m\n* * F,2h,5m", "x.test", ["*@a.test"], HOUR),
+        # the host or the domain has a name that is not known: whatever may be about it counts
+        ("a.test * F,1h,5m\n* * F,2h,5m", "?", [], HOUR),
+        ("* * F,2h,5m\na.test * F,1h,5m", "?", [], 2 * HOUR),
+        # Exim's spec.txt has this one for bounces: an item with nothing in it is the empty sender
+        ("* rcpt_4xx senders=: F,1h,5m\n* * F,2h,5m", "a.test", [], 2 * HOUR),
+        ("* * senders=: F,1h,5m\n* * F,2h,5m", "a.test", ["<>"], HOUR),
         # no rule: the first temporary failure is final
         ("a.test * F,1h,5m", "b.test", [], 0.0),
         ("", "b.test", [], 0.0),
@@ -64,6 +80,9 @@ def test_senders():
     assert matches_sender("*@Lab.test".lower(), "Wiki@lab.test")
     assert matches_sender("*", "")
     assert not matches_sender("wiki@lab.test", "xwiki@lab.test")
+    assert matches_sender("<>", "")
+    assert not matches_sender("<>", "wiki@lab.test")
+    assert matches_sender("*@wiki.test", "j??rg@wiki.test")
 
 
 PATTERN = st.sampled_from(["*", "a.test", "*.test", "joe@a.test", "lsearch;/x", "*@b.test"])
@@ -105,3 +124,20 @@ def test_a_rule_about_full_mailboxes_is_none_of_remote_domains():
     rules = parse_rules("begin retry\n* quota F,1m,1m\n* auth_failed F,1h,1m\n* * F,2h,15m; F,4d,6h\n")
     assert cutoff(rules, "(local)", ()) == 60
     assert cutoff(rules, "customer.test", ()) == 3600, "one that may come from a remote host still counts"
+
+
+@pytest.mark.parametrize(
+    ("transport", "expected"), [("hosts_require_auth = *", HOUR), ("hosts_try_auth = *", 2 * HOUR)]
+)
+def test_a_login_fails_only_where_a_transport_demands_one(tmp_path, transport, expected):
+    config = tmp_path / "exim4"
+    lines = f"begin transports\n  {transport}\nbegin retry\n  * auth_failed F,1h,1m\n  * * F,2h,15m\n"
+    config.write_text(f"#!/bin/sh\ncat <<'E'\n{lines}E\n")
+    config.chmod(0o755)
+    script = RULES.script.replace(exim.BINARY, str(config))
+    rules = parse(ShellHost().read(script, timeout=10).output)
+    assert rules.after("customer.test", "-").total_seconds() == expected
+
+
+def test_a_failure_that_only_may_be_a_failed_login_counts_as_one_if_nothing_else_is_known():
+    assert cutoff(parse_rules("begin retry\n* auth_failed F,1h,1m\n* * F,2h,15m\n"), "customer.test", ()) == HOUR
