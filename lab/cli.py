@@ -11,6 +11,7 @@ from lab.campaign import campaign
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
+from lab.gameday import command as gameday
 from lab.lifecycle import ProgressLog
 from lab.place import DEFAULT_LAB, MANAGEMENT, Lab, exchanger
 from lab.programs import running_stations
@@ -129,6 +130,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--at", default="", metavar="STEP", help="after this step of the run only")
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
+    command = add("gameday", gameday.run, "something breaks, alerts fire: find it, mend it, see how well it went")
+    gameday.options(command)
     command = add("incident", _incident, "replay an incident end to end, and show its timeline beside the original")
     command.add_argument("name", nargs="?", help="its day, such as 2021-12-03; none: list them")
     _install_option(command)

@@ -5,7 +5,7 @@ import shlex
 
 # What the output asks an operator to type: behind "next:", or as the remedy of a check.
 _NEXT = re.compile(r"\bnext: (?P<next>[^;]+?)(?:    \(|$|;)|^\S* ?for [\w-]+: (?P<remedy>cookbook .+?)(?:\s+#|$)")
-_CLUSTER = re.compile(r"\bgnt-instance start (?P<host>[\w.-]+)")
+_CLUSTER = re.compile(r"\bgnt-instance (?P<act>start|reboot --type=soft) (?P<host>[\w.-]+)")
 
 
 def next_words(said: str) -> list[str]:
@@ -14,7 +14,16 @@ def next_words(said: str) -> list[str]:
     Arguments:
         said: everything that a cookbook printed.
     """
-    found: list[str] = []
+    return (all_words(said) or [[]])[-1]
+
+
+def all_words(said: str) -> list[list[str]]:
+    """Return every command that the output asks an operator to type, in order.
+
+    Arguments:
+        said: everything that a cookbook printed.
+    """
+    found: list[list[str]] = []
     for line in said.splitlines():
         match = _NEXT.search(line.rstrip())
         if match is None:
@@ -22,7 +31,7 @@ def next_words(said: str) -> list[str]:
         text = (match["next"] or match["remedy"]).strip()
         cluster = _CLUSTER.search(text)
         if cluster is not None:
-            found = ["gnt-instance", "start", cluster["host"]]
+            found.append(["gnt-instance", *cluster["act"].split(), cluster["host"]])
         elif text.startswith("cookbook "):
-            found = shlex.split(text)
+            found.append(shlex.split(text))
     return found

@@ -1,0 +1,231 @@
+"""A game in the lab: it is broken and raises alerts, is looked at while it is played, is judged, and is made whole."""
+
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lab import demo, lifecycle
+from lab.campaign import judge as campaign_judge
+from lab.campaign import mail, play
+from lab.faults import catalogue
+from lab.faults.fault import FaultTarget
+from lab.gameday import judge, monitoring, player, record, runbook
+from lab.gameday.draw import HERRING_REASON, Breakage, Drawn
+from lab.gameday.judge import Mails, Score
+from lab.gameday.record import Record
+from lab.gameday.riddles import is_contained
+from lab.lifecycle import Say, Stations, ssh
+from lab.place import EXCHANGERS, exchanger
+from lab.shell import LabError, wait_for
+from lab.stations import outside
+from lab.world import jsonl
+
+VERIFY_S = 900.0
+"""Longer than a verification of hosts of which one does not answer."""
+_LOOK_S = 5.0
+_METRICS = "/var/log/spicerack/gameday.prom"
+_SENDER = "gameday-sender"
+_RATE, _FLOWING_RATE = 0.3, 1.0
+_FORGET_HINTS = "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-* /var/spool/exim4/db/callout"
+
+
+def begin(place: Stations, drawn: Drawn, say: Say) -> Record:
+    """Break the lab and start the clock once monitoring has raised its alerts.
+
+    Raises:
+        LabError: a game is under way, the lab is not whole, or a fault could not be put on.
+    """
+    lab = place.lab
+    if record.is_under_way(lab):
+        raise LabError(f"lab {lab.name}: a game is under way: `lab/mxlab gameday done` or `abandon` ends it")
+    if catalogue.broken(lab) or not play.is_whole(place):
+        raise LabError(f"lab {lab.name} is not whole: `lab/mxlab mend all`, then both exchangers must serve")
+    for mx in EXCHANGERS:
+        # what a day has left must not look like part of the game
+        ssh(place, mx, f"run-puppet-agent --quiet >/dev/null 2>&1; {_FORGET_HINTS}", timeout=120)
+    game = Record(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, mail.now())
+    record.begin(lab, game)
+    try:
+        _start_mail(place, _FLOWING_RATE if drawn.herring else _RATE)
+        say("something breaks ...")
+        for one in drawn.breakages:
+            _break(place, game, one)
+        if drawn.herring:
+            ssh(place, exchanger(drawn.herring), f"disable-puppet {shlex.quote(HERRING_REASON)}")
+        say("monitoring waits, and verifies ...")
+        game.alerts = _raise_alerts(place, game, say)
+    except BaseException:
+        say("the game could not begin: mending")
+        restore(place, game)
+        record.end(lab)
+        raise
+    game.began = time.time()
+    record.save(lab, game)
+    player.prepare(place, game)
+    return game
+
+
+def _kernel(place: Stations, one: Breakage) -> str:
+    mx = exchanger(one.mx)
+    return ssh(place, mx, "uname -r").stdout.strip() if one.riddle.running else demo.other_kernel(place, mx)
+
+
+def target(place: Stations, game: Record, one: Breakage) -> FaultTarget:
+    """Return what a fault of a game is put on."""
+    return catalogue.target(place, exchanger(one.mx), game.kernels[one.fault])
+
+
+def _break(place: Stations, game: Record, one: Breakage) -> None:
+    goal = target(place, game, one)
+    catalogue.apply(goal, catalogue.find(one.fault))
+    if one.riddle.provoke is not None:
+        one.riddle.provoke(goal)
+
+
+def _raise_alerts(place: Stations, game: Record, say: Say) -> list[monitoring.FiredAlert]:
+    tickets = [one.riddle.asks(exchanger(one.mx)) for one in game.drawn.breakages]
+    alerts = monitoring.fired(verified(place, record.folder(place.lab) / "verification.log"), time.time())
+    if alerts and not monitoring.post(place.infra, alerts):
+        say("Alertmanager does not take them: these stand on Prometheus' own page, and nobody is paged")
+    return [*alerts, *filter(None, tickets)]
+
+
+def verified(place: Stations, log: Path) -> str:
+    """Return the metrics of a verification of both exchangers, as the timer makes them."""
+    place.operator.sh(f"rm -f {_METRICS}")
+    words = demo.cookbook(place.operator, "sre.mail.verify-mx", "--metrics", _METRICS)
+    with log.open("w") as said:
+        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False, timeout=VERIFY_S)
+    return place.operator.sh(f"cat {_METRICS}")
+
+
+def look(place: Stations, game: Record) -> None:
+    """Note what is named, mended or out of service by now; what has been named and is not the operators' is mended."""
+    said = record.names(record.typed(place.lab))
+    for one in game.drawn.breakages:
+        if one.fault in game.mended:
+            continue
+        goal = target(place, game, one)
+        if one.riddle.well:
+            if one.riddle.is_well(goal):
+                game.mended[one.fault] = time.time()
+            elif one.fault not in game.contained and is_contained(goal):
+                game.contained[one.fault] = time.time()
+        elif any(judge.is_named(one, where, words) for _, where, words in said):
+            catalogue.undo(goal, catalogue.find(one.fault))
+            game.mended[one.fault] = time.time()
+    record.save(place.lab, game)
+
+
+@contextmanager
+def watched(place: Stations, game: Record) -> Iterator[None]:
+    """Look at the game every few seconds for the length of the block."""
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_LOOK_S):
+            try:
+                look(place, game)
+            except (LabError, subprocess.SubprocessError):
+                continue  # a host that boots; the next look sees it
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def done(place: Stations, say: Say) -> Score:
+    """End a game: mend what is left, and judge.
+
+    Raises:
+        LabError: no game is under way, or the lab could not be made whole.
+    """
+    game = record.load(place.lab)
+    look(place, game)
+    say("the clock has stopped; what is left is mended, and the mail settles ...")
+    restore(place, game)
+    mail.deliver_all(place)
+    score = judge.judge(game, record.typed(place.lab), runbook.read(), _mails(place, game))
+    record.end(place.lab)
+    return score
+
+
+def _mails(place: Stations, game: Record) -> Mails:
+    account, _ = campaign_judge.mails(mail.account(place, game.since))
+    if not account:
+        raise LabError("the outside ledger gives no account of the mails")
+    lines = jsonl.read(place.lab.outside / "sent.jsonl")
+    sent = [one for one in lines if one["time"] >= game.since and one["accepted"]]
+    return judge.mails(account, sent, jsonl.read(place.lab.outside / "inbox.jsonl"))
+
+
+def restore(place: Stations, game: Record) -> None:
+    """Make the lab whole: alerts end, faults go, what the player has closed or opened is as it was.
+
+    Raises:
+        LabError: it is not whole after that.
+    """
+    _stop_mail(place)
+    tickets = [one for one in game.alerts if one.name == "Ticket"]
+    for one in game.drawn.breakages:
+        if one.fault == "second-disk":
+            _settle_names(place, one)
+    list(catalogue.undo_all(place))
+    monitoring.post(place.infra, [one for one in game.alerts if one not in tickets], over=True)
+    for mx in EXCHANGERS:
+        lifecycle.revive(place, mx)
+        ssh(place, mx, f"enable-puppet {shlex.quote(HERRING_REASON)} 2>/dev/null; {_FORGET_HINTS}", timeout=60)
+        if ssh(place, mx, "ls /run/mx-cookbooks/holes/* 2>/dev/null").stdout.strip():
+            _cookbook(place, "sre.mail.remedy-mx", mx.fqdn, "close-hole")
+        if campaign_judge.look(place, mx).claimed:
+            _cookbook(place, "sre.mail.reboot-mx", mx.fqdn, "--abort", "--reason", "the game has ended")
+    wait_for("the service to be whole again", lambda: play.is_whole(place), deadline=120, every=2)
+
+
+def _settle_names(place: Stations, one: Breakage) -> None:
+    mx = exchanger(one.mx)
+    if "mx-cookbooks" in ssh(place, mx, "cat /etc/network/interfaces").stdout:
+        _cookbook(place, "sre.mail.repair-nic", mx.fqdn, "--settle")
+
+
+def _cookbook(place: Stations, *words: str) -> None:
+    with (record.folder(place.lab) / "restored.log").open("a") as said:
+        subprocess.run(
+            demo.cookbook(place.operator, *words), stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False,
+            timeout=play.RUN_S,
+        )  # fmt: skip
+
+
+def abandon(place: Stations) -> str:
+    """End a game without a verdict.
+
+    Returns:
+        What it was.
+    """
+    game = record.load(place.lab)
+    restore(place, game)
+    record.end(place.lab)
+    return "\n".join(f"{one.where}: {catalogue.find(one.fault).summary}" for one in game.drawn.breakages)
+
+
+def _start_mail(place: Stations, rate: float) -> None:
+    words = ["/usr/bin/python3", "-m", "lab.world.sender", "send", "--state", "/outside", "--rate", str(rate)]
+    words += ["--drain", "90", *demo.sources(), *(word for to in demo.RECIPIENTS for word in ("--to", to))]
+    place.world.serve(_SENDER, words, outside.PYTHON)
+
+
+def _stop_mail(place: Stations) -> None:
+    """Let the senders finish what they have queued, then end them."""
+    if place.world.serving(_SENDER):
+        place.world.sh(f"kill -TERM $(cat /run/lab/{_SENDER}.pid)", check=False)
+        with suppress(LabError):
+            wait_for("the senders to finish", lambda: not place.world.serving(_SENDER), deadline=100, every=1)
+    place.world.stop_serving(_SENDER)

@@ -1,0 +1,212 @@
+"""How a game was played: what was found and mended, when, and what became of the mail. Pure."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lab.gameday import record
+from lab.gameday.draw import Breakage
+from lab.gameday.monitoring import FiredAlert
+from lab.gameday.record import Record, Typed
+from lab.gameday.runbook import Section, would_type
+from lab.place import exchanger
+
+LATE_S = 60.0
+"""A mail that took longer was delayed."""
+_ALWAYS_RIGHT = frozenset({("sre.mail.status", ""), ("sre.mail.verify-mx", "")})
+"""Where the runbook begins, whatever has happened: cookbook, and no host."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one fault was dealt with; times in seconds since the clock began, None: not at all.
+
+    Attributes:
+        where: what is at fault.
+        named: when it was named.
+        mended: when it was first seen mended.
+        contained: when its host was first seen out of service by a run, where it was not mended.
+    """
+
+    fault: str
+    where: str
+    named: float | None
+    mended: float | None
+    contained: float | None
+
+    @property
+    def good(self) -> bool:
+        """Whether it was named, and is mended or meets no mail."""
+        return self.named is not None and (self.mended is not None or self.contained is not None)
+
+
+@dataclass(frozen=True)
+class Mails:
+    """What became of the mail that was sent meanwhile.
+
+    Attributes:
+        sent: messages that an exchanger took.
+        lost: of these, those that arrived nowhere, and came back to nobody.
+        bounced: those that came back.
+        delayed: those that took longer than ``LATE_S``.
+        longest: seconds, of the slowest.
+    """
+
+    sent: int
+    lost: int
+    bounced: int
+    delayed: int
+    longest: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a game was played.
+
+    Attributes:
+        first_right: seconds until the first command that the runbook types for one of its alerts; None: there was none.
+        wrong_names: how often something was named that is not at fault.
+        hints: how many were asked for.
+        commands: how many commands were typed.
+        runbook: what the runbook would have typed.
+    """
+
+    findings: tuple[Finding, ...]
+    first_right: float | None
+    wrong_names: int
+    hints: int
+    commands: int
+    mails: Mails
+    runbook: tuple[str, ...] = field(default=())
+
+    @property
+    def good(self) -> bool:
+        """Whether every fault was named and dealt with, and no mail was lost."""
+        return all(one.good for one in self.findings) and not self.mails.lost
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {**asdict(self), "good": self.good}
+
+
+def is_named(breakage: Breakage, where: str, said: str) -> bool:
+    """Whether somebody who says this knows the fault."""
+    return breakage.riddle.is_named(where, said, exchanger(breakage.mx))
+
+
+def judge(game: Record, entries: Sequence[Typed], page: Mapping[str, Section], mails: Mails) -> Score:
+    """Judge a game.
+
+    Arguments:
+        entries: what was typed.
+        page: the runbook.
+    """
+    said = record.names(list(entries))
+    runbook = from_runbook(game.alerts, page)
+    mine = [one for one in entries if not one.command.startswith("gameday ")]
+    return Score(
+        tuple(_finding(game, one, said) for one in game.drawn.breakages),
+        _first_right(mine, runbook, game.began),
+        sum(not any(is_named(one, where, words) for one in game.drawn.breakages) for _, where, words in said),
+        sum(one.command.strip() == "gameday hint" for one in entries),
+        len(mine),
+        mails,
+        tuple(runbook),
+    )
+
+
+def _finding(game: Record, one: Breakage, said: Iterable[tuple[float, str, str]]) -> Finding:
+    def since(at: float | None) -> float | None:
+        return None if at is None else round(max(0.0, at - game.began), 1)
+
+    named = next((at for at, where, words in said if is_named(one, where, words)), None)
+    mended, contained = game.mended.get(one.fault), game.contained.get(one.fault)
+    return Finding(one.fault, one.where, since(named), since(mended), since(contained))
+
+
+def from_runbook(alerts: Iterable[FiredAlert], page: Mapping[str, Section]) -> list[str]:
+    """Return what the runbook would have typed for some alerts: their sections, and those that these lead to."""
+    return list(dict.fromkeys(word for one in alerts for word in would_type(page, one.anchor, one.host)))
+
+
+def _first_right(entries: Iterable[Typed], runbook: Iterable[str], began: float) -> float | None:
+    asked = {_aim(command) for command in runbook} | _ALWAYS_RIGHT
+    right = (one.at - began for one in entries if _aim(one.command) in asked)
+    return next((round(max(0.0, seconds), 1) for seconds in right), None)
+
+
+def _aim(command: str) -> tuple[str, str]:
+    """Return what a command does to whom: the cookbook and the host; of other commands the line itself."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return (command, "")
+    cookbook = next((word for word in words if word.startswith("sre.mail.")), "")
+    if not cookbook:
+        return (" ".join(words), "")
+    host = next((word for word in words if re.fullmatch(r"mx\d+(\.[\w.]+)?", word)), "")
+    return (cookbook, host.partition(".")[0])
+
+
+def mails(account: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: Iterable[Mapping[str, Any]]) -> Mails:
+    """Return what became of the mail.
+
+    Arguments:
+        account: the outside ledger's.
+        sent: lines of what the outside world sent since the game was broken.
+        inbox: lines of what arrived.
+    """
+    began: dict[str, float] = {}
+    for line in sent:
+        began.setdefault(line["id"], _seconds(line["time"]))
+    took: dict[str, float] = {}
+    for line in inbox:
+        name = line.get("lab_id")
+        if name in began:
+            took[name] = max(took.get(name, 0.0), _seconds(line["time"]) - began[name])
+    late = [seconds for seconds in took.values() if seconds > LATE_S]
+    return Mails(
+        int(account["sent"]), len(account["missing"]), len(account["bounced"]), len(late),
+        round(max(took.values(), default=0.0), 1),
+    )  # fmt: skip
+
+
+def _seconds(when: str) -> float:
+    return datetime.fromisoformat(when).timestamp()
+
+
+def page_of(score: Score, summaries: Mapping[str, str]) -> str:
+    """Return the verdict as it is printed.
+
+    Arguments:
+        summaries: of the faults, by their names.
+    """
+    lines = []
+    for one in score.findings:
+        ended = f"mended after {_shown(one.mended)}"
+        if one.mended is None and one.contained is not None:
+            ended = f"not mended, but out of service after {_shown(one.contained)}"
+        elif one.mended is None:
+            ended = "NOT mended"
+        named = f"named after {_shown(one.named)}" if one.named is not None else "NOT named"
+        lines += [f"{one.where}: {one.fault}: {named}, {ended}", f"    {summaries[one.fault]}"]
+    right = f"after {_shown(score.first_right)}" if score.first_right is not None else "never"
+    mail = score.mails
+    lines += [
+        f"first right command: {right}; {score.commands} commands, {score.wrong_names} wrong names, "
+        f"{score.hints} hints",
+        f"mails: {mail.sent} sent, {mail.lost} lost, {mail.bounced} bounced, {mail.delayed} took longer than "
+        f"{LATE_S:.0f} s (at most {mail.longest:.0f} s)",
+        "the runbook would have typed:",
+        *(f"    {command}" for command in score.runbook),
+        "well played" if score.good else "NOT all was found and mended",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(seconds: float | None) -> str:
+    whole = round(seconds or 0)
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,166 @@
+"""What each fault of the catalogue is in a game: how it comes to show, what names it, and when it is mended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab import lifecycle
+from lab.campaign.judge import look
+from lab.faults.fault import FaultTarget, shell
+from lab.faults.queues import UNIT
+from lab.gameday.monitoring import FiredAlert
+from lab.place import Exchanger
+from lab.shell import LabError, wait_for
+
+HOST = "host"
+BOUND_S = 22
+"""Seconds until a run of the lab's alias generator has taken longer than its bound."""
+
+
+@dataclass(frozen=True)
+class Riddle:
+    """A fault in a game.
+
+    Attributes:
+        fault: its name in the catalogue.
+        names: words of which one, in lower case, is in what a player says who knows it.
+        where: what is at fault: ``HOST`` for the exchanger, or a service.
+        well: script that succeeds on the exchanger once it is mended; empty: its owner mends it as soon as it is named.
+        provoke: what somebody did so that it shows.
+        running: whether it is put on the kernel that runs, not on the other one.
+        takes_down: whether the exchanger does not answer.
+        ticket: what a colleague asks for where monitoring cannot see it; the section of the runbook follows ``#``.
+        kind: of two faults of one kind only one is in a game.
+    """
+
+    fault: str
+    names: tuple[str, ...]
+    where: str = HOST
+    well: str = ""
+    provoke: Callable[[FaultTarget], object] | None = None
+    running: bool = False
+    takes_down: bool = False
+    ticket: str = ""
+    kind: str = ""
+
+    def is_named(self, where: str, said: str, mx: Exchanger) -> bool:
+        """Whether somebody who says this knows the fault.
+
+        Arguments:
+            where: a host's short name, or a service.
+            said: in any words.
+            mx: the exchanger of the game.
+        """
+        place = mx.name if self.where == HOST else self.where
+        return where == place and any(word in said.lower() for word in (self.fault, *self.names))
+
+    def is_well(self, goal: FaultTarget) -> bool:
+        """Whether it is mended, looked at on the exchanger itself."""
+        try:
+            shell(self.well)(goal)
+        except LabError:
+            return False
+        return True
+
+    def asks(self, mx: Exchanger) -> FiredAlert | None:
+        """Return its ticket; None: monitoring sees the fault."""
+        if not self.ticket:
+            return None
+        text, _, section = self.ticket.partition("#")
+        page = f"https://docs.example.org/mx/runbook.html#{section}"
+        notes = {"summary": text.replace("HOST", mx.fqdn), "runbook": page}
+        return FiredAlert({"alertname": "Ticket", "severity": "task", "instance": mx.fqdn}, notes)
+
+
+def is_contained(goal: FaultTarget) -> bool:
+    """Whether a run has the exchanger out of service, so that its fault meets no mail."""
+    seen = look(goal.place, goal.mx)
+    return seen.claimed is True and not seen.serving
+
+
+def _hang_longer_than_bound(target: FaultTarget) -> None:
+    script = f"systemctl show -p InactiveExitTimestampMonotonic --value {UNIT}; cut -d' ' -f1 /proc/uptime"
+
+    def seconds() -> float:
+        began, up = target.on_host(script).split()
+        return float(up) - int(began) / 1e6
+
+    wait_for("the generator to hang for longer than its bound", lambda: seconds() > BOUND_S, deadline=90, every=2)
+
+
+def _cold_start(target: FaultTarget) -> None:
+    target.on_host("sync")
+    target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=150)
+    _stays_silent(target)
+
+
+def _boot_once(target: FaultTarget) -> None:
+    entry = lifecycle.image_facts(target.place.lab, target.mx).grub_entry(target.kernel)
+    target.on_host(f"grub-reboot '{entry}'; sync; systemctl --no-block reboot")
+    _stays_silent(target)
+
+
+def _stays_silent(target: FaultTarget) -> None:
+    """Wait until the exchanger has gone down, and has had the time in which a good boot would have come up."""
+    knock = ["timeout", "4", "bash", "-c", f"exec 3<>/dev/tcp/{target.mx.v4}/22"]
+    silent = 0
+
+    def long() -> bool:
+        nonlocal silent
+        silent = 0 if target.place.operator.run(knock, check=False).returncode == 0 else silent + 1
+        return silent >= 20
+
+    wait_for(f"{target.mx.name} to stay silent", long, deadline=lifecycle.BOOT_DEADLINE, every=2)
+
+
+_ANSWERS = "systemctl is-active -q exim4.service"
+_ALIASES = f"! systemctl is-failed -q {UNIT} && test $(wc -l </etc/exim4/aliases/vrts_aliases) -ge 5 && " + (
+    f"test $(systemctl show -p ActiveState --value {UNIT}) != activating"
+)
+_NO_ROOM = '[ "$(df --output=avail -B1 /var/spool | tail -n 1)" -gt 10485760 ]'
+_PREPARED = "grep -q ens6 /etc/network/interfaces || ls /etc/systemd/network/*.link"
+_COLD = (
+    "tonight Ganeti is to build the machine of HOST again (a cold start). Make sure that it can be reached if it "
+    "does not come up.#before-a-cold-start"
+)
+_PROVIDER = ("outbound-provider", "provider")
+
+RIDDLES = {
+    riddle.fault: riddle
+    for riddle in (
+        Riddle(
+            "nic-renumber", ("another name", "renamed", "ens13"), well=_ANSWERS, provoke=_cold_start,
+            takes_down=True, kind="down",
+        ),
+        Riddle("second-disk", ("nic", "ens6", "another name"), well=_PREPARED),
+        Riddle(
+            "bad-kernel", ("outbound-provider", "kernel"), running=True,
+            well="[ \"$(uname -r)\" != '@kernel@' ]",
+        ),
+        Riddle(
+            "kernel-panic", ("panic",), well=_ANSWERS, provoke=_boot_once, takes_down=True, kind="down",
+        ),
+        Riddle(
+            "kernel-hang", ("hang", "never ends", "still booting"), well=_ANSWERS, provoke=_boot_once,
+            takes_down=True, kind="down",
+        ),
+        Riddle(
+            "stuck-aliases", ("alias", "hang"), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases",
+        ),
+        Riddle("cut-aliases", ("alias", "hang"), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases"),
+        Riddle(
+            "stale-hints", ("hints", "not tried"),
+            well="! exim_dumpdb /var/spool/exim4 retry | grep -q ' [*]$'",
+        ),
+        Riddle("dead-spamd", ("spamd",), well="systemctl is-active -q spamd.service"),
+        Riddle("no-ferm", ("firewall", "ferm", "nftables"), well="systemctl is-active -q @firewall@.service"),
+        Riddle("disk-full", ("disk", "space"), well=_NO_ROOM),
+        Riddle("console-password", ("login", "password"), ticket=_COLD, kind="console"),
+        Riddle("console-busy", ("somebody else", "busy"), ticket=_COLD, kind="console"),
+        Riddle("provider-4xx", _PROVIDER, where="provider", kind="provider"),
+        Riddle("provider-down", _PROVIDER, where="provider", kind="provider"),
+        Riddle("provider-stall", _PROVIDER, where="provider", kind="provider"),
+        Riddle("etcd-down", ("etcd",), where="etcd", kind="etcd"),
+        Riddle("alertmanager-down", ("alert",), where="alertmanager", kind="alertmanager"),
+        Riddle("rapi-down", ("rapi", "remote api"), where="ganeti", kind="ganeti"),
+    )
+}  # fmt: skip

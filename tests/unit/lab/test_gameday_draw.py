@@ -1,0 +1,120 @@
+"""What a game is made of, and what is one's in it: every fault has its riddle, and a pair does not hide one another."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from lab.faults.catalogue import FAULTS
+from lab.gameday import draw as drawing
+from lab.gameday import riddles
+from lab.gameday.draw import Breakage, draw
+from lab.gameday.riddles import HOST, RIDDLES
+from lab.gameday.runbook import read
+from lab.place import exchanger
+from lab.shell import LabError
+
+MX2 = exchanger("mx2001")
+
+
+def test_every_fault_of_the_catalogue_is_a_riddle_under_its_own_name():
+    assert set(RIDDLES) == set(FAULTS)
+    assert all(name == riddle.fault for name, riddle in RIDDLES.items())
+
+
+def test_a_riddle_is_of_a_host_where_its_fault_is():
+    for name, riddle in RIDDLES.items():
+        assert (riddle.where == HOST) is FAULTS[name].of_host, name
+        assert all(word == word.lower() for word in riddle.names), name
+
+
+def test_the_same_seed_makes_the_same_choices_and_every_fault_is_drawn():
+    assert draw(7, 3) == draw(7, 3)
+    games = [draw(seed, level) for seed in range(400) for level in (1, 2, 3)]
+    assert {one.fault for game in games for one in game.breakages} == set(FAULTS)
+    assert {one.mx for game in games for one in game.breakages} == {"mx1001", "mx2001"}
+    assert {(game.level, len(game.breakages), bool(game.herring)) for game in games} == {
+        (1, 1, False), (2, 2, False), (3, 2, True),
+    }  # fmt: skip
+
+
+def test_two_faults_are_of_two_kinds_and_on_two_hosts():
+    for seed in range(300):
+        one, other = draw(seed, 2).breakages
+        assert one.mx != other.mx
+        assert not one.riddle.kind or one.riddle.kind != other.riddle.kind
+
+
+def test_a_draw_can_be_narrowed():
+    assert draw(1, 1, ["etcd-down"]).breakages[0].where == "etcd"
+    assert {one.fault for one in draw(1, 2, ["disk-full", "no-ferm"]).breakages} == {"disk-full", "no-ferm"}
+
+
+@pytest.mark.parametrize(
+    ("level", "only", "said"),
+    [
+        (4, [], "level 4: expected one of 1, 2, 3"),
+        (1, ["etcd"], "unknown fault 'etcd'"),
+        (2, ["kernel-panic", "kernel-hang"], "none among kernel-"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(level, only, said):
+    with pytest.raises(LabError, match=said):
+        draw(1, level, only)
+
+
+def test_a_fault_is_named_by_its_place_and_one_of_its_words():
+    riddle = RIDDLES["disk-full"]
+    assert riddle.is_named("mx2001", "No SPACE left", MX2)
+    assert riddle.is_named("mx2001", "disk-full", MX2)
+    assert not riddle.is_named("mx1001", "the disk", MX2)
+    assert not riddle.is_named("mx2001", "the kernel", MX2)
+    assert not RIDDLES["provider-4xx"].is_named("mx2001", "outbound-provider fails", MX2)
+    assert RIDDLES["provider-4xx"].is_named("provider", "outbound-provider fails", MX2)
+
+
+def test_a_ticket_asks_for_its_host_and_leads_to_a_section_of_the_runbook():
+    page = read()
+    tickets = [ticket for riddle in RIDDLES.values() if (ticket := riddle.asks(MX2))]
+    assert len(tickets) == 2
+    for one in tickets:
+        assert "mx2001.lab.test" in one.annotations["summary"]
+        assert "#" not in one.annotations["summary"]
+        assert one.anchor in page
+    assert RIDDLES["disk-full"].asks(MX2) is None
+
+
+def test_well_is_what_its_script_says_on_the_host(monkeypatch):
+    asked = []
+
+    def on_host(script, timeout):
+        asked.append(script)
+        if answers:
+            raise answers.pop()
+        return ""
+
+    monkeypatch.setattr("lab.faults.fault.worlds.of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
+    goal = SimpleNamespace(place=SimpleNamespace(lab=None), mx=MX2, kernel="6.1", on_host=on_host)
+    answers = [LabError("exit code 3")]
+    assert not RIDDLES["no-ferm"].is_well(goal)
+    assert RIDDLES["no-ferm"].is_well(goal)
+    assert asked == ["systemctl is-active -q ferm.service"] * 2
+
+
+@pytest.mark.parametrize(
+    ("claimed", "serving", "contained"),
+    [(True, False, True), (True, True, False), (False, False, False), (None, False, False)],
+)
+def test_a_host_is_contained_where_a_run_has_it_out_of_service(monkeypatch, claimed, serving, contained):
+    monkeypatch.setattr(riddles, "look", lambda _place, _mx: SimpleNamespace(claimed=claimed, serving=serving))
+    assert riddles.is_contained(SimpleNamespace(place=None, mx=MX2)) is contained
+
+
+def test_what_is_at_fault_is_the_host_or_a_service():
+    assert Breakage("disk-full", "mx1001").where == "mx1001"
+    assert Breakage("rapi-down", "mx1001").where == "ganeti"
+
+
+def test_of_two_kinds_one_without_a_kind_goes_with_any(monkeypatch):
+    monkeypatch.setattr(drawing, "RIDDLES", {name: replace(one, kind="") for name, one in RIDDLES.items()})
+    assert len(draw(1, 2, ["kernel-panic", "kernel-hang"]).breakages) == 2

@@ -1,0 +1,320 @@
+"""How a game begins, is looked at and ends, without a lab: every part of the world is in memory."""
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from lab import cli
+from lab.gameday import command, game, player, record
+from lab.gameday.draw import Breakage, Drawn
+from lab.gameday.judge import Finding, Mails, Score
+from lab.gameday.monitoring import FiredAlert
+from lab.gameday.record import Record, Typed
+from lab.gameday.riddles import Riddle
+from lab.shell import LabError
+
+ALERT = FiredAlert({"alertname": "MxDown", "instance": "mx2001.lab.test"}, {"summary": "down", "runbook": "x#mxdown"})
+TICKET = FiredAlert({"alertname": "Ticket"}, {"summary": "please"})
+
+
+class World:
+    """What is done to the lab, in order; and how its faults stand."""
+
+    def __init__(self, tmp_path):
+        self.lab = SimpleNamespace(name="lab", state=tmp_path, outside=tmp_path)
+        self.place = SimpleNamespace(lab=self.lab, infra="infra", operator="operator", management=())
+        self.done, self.well, self.contained, self.whole, self.taken = [], set(), set(), True, True
+
+    def undo(self, goal, fault):
+        self.done.append(f"undo {fault.name}")
+
+
+@pytest.fixture
+def world(monkeypatch, tmp_path):
+    world = World(tmp_path)
+    done = world.done.append
+    monkeypatch.setattr(game.play, "is_whole", lambda _place: world.whole)
+    monkeypatch.setattr(game.catalogue, "broken", lambda _lab: [])
+    monkeypatch.setattr(game.catalogue, "target", lambda _place, mx, kernel: SimpleNamespace(mx=mx, kernel=kernel))
+    monkeypatch.setattr(game.catalogue, "apply", lambda goal, fault: done(f"break {fault.name} {goal.mx.name}"))
+    monkeypatch.setattr(game.catalogue, "undo", world.undo)
+    monkeypatch.setattr(game.catalogue, "undo_all", lambda _place: done("undo all") or [])
+    monkeypatch.setattr(game, "_start_mail", lambda _place, rate: done(f"mail {rate}"))
+    monkeypatch.setattr(game, "_stop_mail", lambda _place: done("no mail"))
+    monkeypatch.setattr(game, "ssh", lambda *_, **__: SimpleNamespace(stdout="", returncode=0))
+    monkeypatch.setattr(game.demo, "other_kernel", lambda _place, mx: f"other of {mx.name}")
+    monkeypatch.setattr(game.lifecycle, "revive", lambda _place, _mx: None)
+    monkeypatch.setattr(game.campaign_judge, "look", lambda _place, _mx: SimpleNamespace(claimed=False))
+    monkeypatch.setattr(game, "verified", lambda _place, _log: "metrics")
+    monkeypatch.setattr(game.monitoring, "fired", lambda metrics, _now: [ALERT] if metrics == "metrics" else [])
+
+    def post(_station, alerts, over=False):
+        done(f"{'end' if over else 'post'} {' '.join(one.name for one in alerts)}")
+        return world.taken
+
+    monkeypatch.setattr(game.monitoring, "post", post)
+    monkeypatch.setattr(game, "is_contained", lambda goal: goal.mx.name in world.contained)
+    monkeypatch.setattr(game.mail, "deliver_all", lambda _place: None)
+    return world
+
+
+def begun(world, *faults, level=1, herring=""):
+    breakages = tuple(Breakage(name, mx) for name, mx in faults)
+    return game.begin(world.place, Drawn(1, level, breakages, herring), lambda _text: None)
+
+
+def looks(world, monkeypatch):
+    monkeypatch.setattr(Riddle, "is_well", lambda self, _goal: self.fault in world.well)
+
+
+def test_it_breaks_then_alerts_are_raised_then_the_clock_runs(world):
+    found = begun(world, ("dead-spamd", "mx2001"))
+    assert world.done == ["mail 0.3", "break dead-spamd mx2001", "post MxDown"]
+    assert found.began > 0
+    assert found.kernels == {"dead-spamd": "other of mx2001"}
+    assert record.load(world.lab) == found
+    assert "MxDown: down" in (record.folder(world.lab) / "alerts").read_text()
+
+
+def test_a_ticket_is_no_alert_of_alertmanager(world):
+    found = begun(world, ("console-busy", "mx1001"))
+    assert [one.name for one in found.alerts] == ["MxDown", "Ticket"]
+    assert "post MxDown" in world.done
+
+
+def test_a_third_level_has_a_red_herring_and_more_mail(world, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        game, "ssh", lambda _p, mx, script, **_: asked.append((mx.name, script)) or SimpleNamespace(stdout="")
+    )
+    begun(world, ("etcd-down", "mx1001"), ("no-ferm", "mx2001"), level=3, herring="mx1001")
+    assert world.done[0] == "mail 1.0"
+    (herring,) = [one for one in asked if "disable-puppet" in one[1]]
+    assert herring[0] == "mx1001"
+
+
+def test_where_alertmanager_is_down_nobody_is_paged_and_that_is_said(world):
+    said = []
+    world.taken = False
+    drawn = Drawn(1, 1, (Breakage("alertmanager-down", "mx1001"),))
+    game.begin(world.place, drawn, said.append)
+    assert any("nobody is paged" in line for line in said)
+
+
+@pytest.mark.parametrize("why", ["under way", "not whole", "broken"])
+def test_a_game_is_refused_before_anything_is_broken(world, monkeypatch, why):
+    if why == "under way":
+        record.begin(world.lab, Record(Drawn(1, 1, ()), {}, ""))
+    elif why == "broken":
+        monkeypatch.setattr(game.catalogue, "broken", lambda _lab: [{"fault": "x"}])
+    world.whole = why != "not whole"
+    with pytest.raises(LabError, match="under way" if why == "under way" else "not whole"):
+        begun(world, ("dead-spamd", "mx2001"))
+    assert world.done == []
+
+
+def test_a_game_that_cannot_begin_leaves_the_lab_as_it_was(world, monkeypatch):
+    def apply(_goal, _fault):
+        raise LabError("no effect here")
+
+    monkeypatch.setattr(game.catalogue, "apply", apply)
+    with pytest.raises(LabError, match="no effect here"):
+        begun(world, ("dead-spamd", "mx2001"))
+    assert "undo all" in world.done
+    assert not record.is_under_way(world.lab)
+
+
+def test_what_is_mended_or_contained_is_noted_when_it_is_first_seen(world, monkeypatch):
+    looks(world, monkeypatch)
+    found = begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"))
+    game.look(world.place, found)
+    assert not found.mended
+    assert not found.contained
+    world.well, world.contained = {"dead-spamd"}, {"mx1001"}
+    game.look(world.place, found)
+    first = dict(found.mended), dict(found.contained)
+    assert (set(first[0]), set(first[1])) == ({"dead-spamd"}, {"disk-full"})
+    game.look(world.place, found)
+    assert (found.mended, found.contained) == first
+    assert record.load(world.lab).mended == found.mended
+
+
+def test_what_is_an_owners_is_mended_once_it_is_named_and_not_before(world):
+    found = begun(world, ("etcd-down", "mx2001"))
+    record.note(world.lab, "gameday named mx2001 etcd", 0)
+    game.look(world.place, found)
+    assert not found.mended
+    record.note(world.lab, "gameday named etcd 'it is down'", 0)
+    record.note(world.lab, "gameday named etcd 'etcd is down'", 0)
+    game.look(world.place, found)
+    assert set(found.mended) == {"etcd-down"}
+    assert world.done[-1] == "undo etcd-down"
+    game.look(world.place, found)
+    assert world.done.count("undo etcd-down") == 1
+
+
+def test_at_its_end_alerts_end_faults_go_and_what_is_claimed_is_returned(world, monkeypatch):
+    found = begun(world, ("console-busy", "mx1001"))
+    world.done.clear()
+    monkeypatch.setattr(
+        game.campaign_judge, "look", lambda _place, mx: SimpleNamespace(claimed=mx.name == "mx2001")
+    )
+    monkeypatch.setattr(game, "_cookbook", lambda _place, *words: world.done.append(" ".join(words)))
+    game.restore(world.place, found)
+    assert world.done == [
+        "no mail", "undo all", "end MxDown",
+        "sre.mail.reboot-mx mx2001.lab.test --abort --reason the game has ended",
+    ]  # fmt: skip
+
+
+def test_what_the_player_opened_is_closed_and_what_was_prepared_is_settled(world, monkeypatch):
+    found = begun(world, ("second-disk", "mx2001"))
+    world.done.clear()
+
+    def ssh(_place, mx, script, **_):
+        said = "a hole" if "holes" in script and mx.name == "mx1001" else ""
+        return SimpleNamespace(stdout="# mx-cookbooks" if "interfaces" in script else said)
+
+    monkeypatch.setattr(game, "ssh", ssh)
+    monkeypatch.setattr(game, "_cookbook", lambda _place, *words: world.done.append(" ".join(words)))
+    game.restore(world.place, found)
+    assert world.done == [
+        "no mail", "sre.mail.repair-nic mx2001.lab.test --settle", "undo all", "end MxDown",
+        "sre.mail.remedy-mx mx1001.lab.test close-hole",
+    ]  # fmt: skip
+
+
+def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatch):
+    looks(world, monkeypatch)
+    begun(world, ("dead-spamd", "mx2001"))
+    record.note(world.lab, "gameday named mx2001 spamd", 0)
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    world.well = {"dead-spamd"}
+    score = game.done(world.place, lambda _text: None)
+    assert score.good
+    assert not record.is_under_way(world.lab)
+
+
+def test_an_abandoned_game_says_what_it_was(world):
+    begun(world, ("dead-spamd", "mx2001"))
+    assert game.abandon(world.place).startswith("mx2001: the second mail daemon is dead")
+    assert "undo all" in world.done
+    assert not record.is_under_way(world.lab)
+
+
+def test_a_game_without_an_account_of_its_mails_has_no_verdict(world, monkeypatch):
+    monkeypatch.setattr(game.mail, "account", lambda _place, _since: "Traceback")
+    with pytest.raises(LabError, match="no account"):
+        game._mails(world.place, Record(Drawn(1, 1, ()), {}, "2026-01-01T00:00:00+00:00"))
+
+
+def test_hints_say_more_each_time():
+    found = Record(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
+    told = player.hints(found.drawn.breakages, found)
+    assert "mxdown" in told[0]
+    assert "verify-mx" in told[1]
+    assert told[2] == "at fault: mx2001"
+    assert told[3].startswith("mx2001: the second mail daemon is dead")
+    assert not any("dead" in line for line in told[:3])
+
+
+def test_the_shell_keeps_what_is_typed_with_time_and_code(world):
+    found = Record(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
+    record.begin(world.lab, found)
+    rc = player.prepare(world.place, found)
+    ours, theirs = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--noprofile", "--rcfile", str(rc), "-i"], stdin=theirs, stdout=theirs, stderr=theirs,
+        env={"PATH": os.environ["PATH"], "HOME": str(rc.parent), "TERM": "dumb"}, start_new_session=True,
+    )  # fmt: skip
+    lines = ["echo hi", "false", "", "gameday hint", "gameday hint", "gameday named mx2001 'a b'", "gameday x"]
+    lines.append("gameday done")
+    os.write(ours, ("\n".join(lines) + "\n").encode())
+    assert shell.wait(timeout=20) == player.ENDED
+    said = os.read(ours, 100_000).decode()
+    assert "MxDown: down" in said
+    assert said.index("has a section for it: mxdown") < said.index("verify-mx judges every exchanger")
+    entries = record.typed(world.lab)
+    assert [(one.code, one.command) for one in entries] == [
+        (0, "echo hi"), (1, "false"), (0, "gameday hint"), (0, "gameday hint"), (0, "gameday named mx2001 'a b'"),
+        (2, "gameday x"),
+    ]  # fmt: skip
+    assert all(one.at > 1_000_000_000 for one in entries)
+    assert record.names(entries) == [(entries[4].at, "mx2001", "a b")]
+
+
+# --- the command
+
+
+def mxlab(world, monkeypatch, *words):
+    monkeypatch.setattr(command.programs, "running_stations", lambda _arguments: world.place)
+    return cli.main(["gameday", *words])
+
+
+def test_without_a_terminal_a_game_begins_and_says_how_to_go_on(world, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    assert mxlab(world, monkeypatch, "--seed", "3", "--only", "dead-spamd") == 0
+    said = capsys.readouterr().out
+    assert "seed 3, level 1" in said
+    assert "MxDown: down" in said
+    assert "spamd" not in said
+    assert record.load(world.lab).drawn.seed == 3
+
+
+def test_hints_and_names_from_outside_the_shell_are_kept(world, monkeypatch, capsys):
+    looks(world, monkeypatch)
+    begun(world, ("dead-spamd", "mx2001"))
+    assert [mxlab(world, monkeypatch, "hint") for _ in range(5)] == [0] * 5
+    assert capsys.readouterr().out.splitlines()[-1] == "that was all"
+    assert mxlab(world, monkeypatch, "named", "mx2001", "spamd is", "dead") == 0
+    assert record.names(record.typed(world.lab))[0][1:] == ("mx2001", "spamd is dead")
+    assert mxlab(world, monkeypatch, "named", "mx2001") == 1
+    assert mxlab(world, monkeypatch, "done", "x") == 1
+    assert "'x'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("mended", "code"), [(1.0, 0), (None, 1)])
+def test_done_prints_the_verdict_and_returns_whether_all_is_well(world, monkeypatch, capsys, mended, code):
+    begun(world, ("dead-spamd", "mx2001"))
+    score = Score((Finding("dead-spamd", "mx2001", 1.0, mended, None),), 1.0, 0, 0, 1, Mails(1, 0, 0, 0, 1.0))
+    monkeypatch.setattr(command.game, "done", lambda _place, _say: score)
+    assert mxlab(world, monkeypatch, "done") == code
+    assert "mx2001: dead-spamd: named after 1 s" in capsys.readouterr().out
+    assert (record.folder(world.lab) / "result.json").exists()
+
+
+def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypatch):
+    found = begun(world, ("dead-spamd", "mx2001"))
+    ran = []
+
+    def run(words, **_):
+        ran.append(words)
+        return SimpleNamespace(returncode=14, stdout="said\n")
+
+    monkeypatch.setattr(command.management, "virtual_environment", lambda: "/venv")
+    monkeypatch.setattr(command.management, "command", lambda host, _venv, words: [host, *words])
+    monkeypatch.setattr(command.subprocess, "run", run)
+    monkeypatch.setattr(command.lifecycle, "wait_ssh", lambda _place, mx: ran.append(f"wait {mx.name}"))
+    world.place.node = SimpleNamespace(inside=lambda words: ["node", *words])
+    hands = command.LabHands(world.place, found)
+    assert hands.type("cookbook sre.mail.verify-mx mx2001.lab.test && echo 'fine'") == (14, "said\n")
+    hands.type("gnt-instance start mx2001.lab.test")
+    hands.name("mx2001", "spamd: it's dead")
+    assert ran == [
+        ["operator", "/venv/bin/cookbook", "sre.mail.verify-mx", "mx2001.lab.test"],
+        ["node", "gnt-instance", "start", "mx2001.lab.test"], "wait mx2001",
+    ]  # fmt: skip
+    entries = record.typed(world.lab)
+    assert entries[0].code == 14
+    assert record.names(entries)[0][1:] == ("mx2001", "spamd: it's dead")
+
+
+def test_the_name_of_a_game_is_quoted_so_that_it_is_read_back():
+    said = shlex.join(["gameday", "named", "mx2001", "it's \"dead\"; $x"])
+    assert record.names([Typed(1.0, 0, said)]) == [(1.0, "mx2001", "it's \"dead\"; $x")]
+    assert re.fullmatch(r"gameday named mx2001 .*", said)

@@ -1,0 +1,191 @@
+"""The runbook as a program reads it, and the operator that follows it."""
+
+import pytest
+
+from lab.gameday import operator as operators
+from lab.gameday.monitoring import FiredAlert
+from lab.gameday.operator import LIMIT, RunbookOperator, findings
+from lab.gameday.runbook import Row, Section, Step, anchor, filled, read, steps, would_type
+
+HOST = "mx1001.lab.test"
+SMALL = {
+    "mxdown": Section(
+        "MxDown", "\n    cookbook a mx2001.example.org --status\n\nGo on at [x](#down), then [y](#nowhere).\n"
+    ),
+    "down": Section(
+        "Down",
+        "\n| says | type |\n| --- | --- |\n"
+        "| `no answer`, exit code 16, and it names repair-nic | `cookbook b mx2001.example.org`: see [z](#hang) |\n"
+        "| 15: unread | `cookbook c` |\n",
+    ),
+    "hang": Section("Hang", "\nType `cookbook d\nmx2001.example.org`.\n"),
+    "mxverifyfailed": Section("MxVerifyFailed", "\n    cookbook sre.mail.verify-mx mx2001.example.org\n"),
+    "a-run-ended-with-n": Section(
+        "A run ended with N",
+        "\n| code | of | now | type | not |\n| --- | --- | --- | --- | --- |\n"
+        "| 14 | verify-mx, status | x | `cookbook e mx2001.example.org` | y |\n| 2 | all | x | `cookbook f` | |\n",
+    ),
+}
+
+
+class Hands:
+    """Hands in a world of memory: each command prints what it is given to print."""
+
+    def __init__(self, says, ends=""):
+        self.says, self.ends, self.typed, self.named, self.over = says, ends, [], [], False
+
+    def type(self, command):
+        self.typed.append(command)
+        self.over = self.over or command == self.ends
+        return self.says.get(command, (0, ""))
+
+    def name(self, where, said):
+        self.named.append((where, said))
+
+    def whole(self):
+        return self.over
+
+
+def alert(name, severity="page", **notes):
+    annotations = {"summary": "s", "runbook": f"https://x/runbook.html#{name.lower()}", **notes}
+    return FiredAlert({"alertname": name, "severity": severity, "instance": HOST}, annotations)
+
+
+def test_every_section_of_the_real_page_is_read_in_its_order():
+    page = read()
+    assert page["mxdown"].steps == (
+        Step("cookbook sre.mail.reboot-mx mx2001.example.org --status"), Step(section="an-mx-is-down"),
+    )  # fmt: skip
+    assert page["mxdepooled"].steps[-1].command == "cookbook sre.mail.pool-mx mx2001.example.org", "over two lines"
+    assert len(page["an-mx-is-down"].rows) >= 5
+    assert page["a-run-ended-with-n"].for_code(14, "verify-mx").endswith("--suggest`")
+    assert page["a-run-ended-with-n"].for_code(0, "reboot-mx").startswith("nothing")
+    assert page["a-run-ended-with-n"].for_code(99, "verify-mx") == ""
+
+
+def test_every_link_within_the_page_leads_somewhere():
+    page = read()
+    links = {step.section for section in page.values() for step in section.steps if step.section}
+    assert links
+    assert links <= set(page)
+
+
+def test_a_heading_becomes_its_anchor():
+    assert anchor("A run ended with N") == "a-run-ended-with-n"
+    assert anchor("MxDown") == "mxdown"
+
+
+def test_the_host_is_filled_in_and_comments_are_left_out():
+    text = "cookbook sre.mail.reboot-mx mx2001.example.org --kernel 6.1.0-56-amd64 -r 'a b'   # why"
+    assert filled(text, HOST, "6.9") == "cookbook sre.mail.reboot-mx mx1001.lab.test --kernel 6.9 -r 'a b'"
+
+
+def test_steps_stand_in_the_order_of_the_text():
+    text = "See [x](#one): `cookbook\n  a`, `gnt-instance start b`, `not this`, [out](install.md#two).\n\n    ls -l\n"
+    assert steps(text) == (Step(section="one"), Step("cookbook a"), Step("gnt-instance start b"), Step("ls -l"))
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said", "fits"),
+    [
+        ("`run … has it out`, exit code 20", 20, "run 7 has it out of service", True),
+        ("`run … has it out`, exit code 20", 16, "run 7 has it out of service", False),
+        ("`run … has it out`, exit code 20", 20, "it has it", False),
+        ("`no answer`, and it names `gnt-instance start`", 16, "no answer; next: gnt-instance start x", True),
+        ("`no answer`, exit code 16, and it names repair-nic", 16, "no answer; gnt-instance start x", False),
+        ("15: whether a run has it cannot be read", 15, "", True),
+        ("15: whether a run has it cannot be read", 0, "", False),
+        ("where it stands, exit code 0", 0, "a line `next:`", True),
+    ],
+)
+def test_a_row_fits_what_was_printed(when, code, said, fits):
+    assert Row(when, "x").fits(code, said) is fits
+
+
+def test_what_the_runbook_would_type_follows_its_links():
+    assert would_type(SMALL, "mxdown", HOST) == [
+        f"cookbook a {HOST} --status", f"cookbook b {HOST}", f"cookbook d {HOST}", "cookbook c",
+    ]  # fmt: skip
+    assert would_type(SMALL, "nothing", HOST) == []
+    assert would_type(SMALL, "hang", "") == ["cookbook d mx2001.example.org"]
+
+
+def test_the_operator_reads_on_at_links_and_at_the_row_that_fits():
+    first = f"cookbook a {HOST} --status"
+    page = {**SMALL, "down": Section("Down", f"\n    {first}\n    cookbook g\n{SMALL['down'].text}")}
+    hands = Hands({first: (16, "no answer; repair-nic helps")})
+    RunbookOperator(page, hands).play([alert("MxDown")])
+    assert hands.typed == [first, "cookbook g", f"cookbook b {HOST}", f"cookbook d {HOST}"]
+
+
+def test_what_is_printed_goes_before_what_stands_below():
+    says = {
+        f"cookbook a {HOST} --status": (16, "12:00:00 x: no answer; next: cookbook n1"),
+        "cookbook n1": (0, "for units: cookbook n2   # why\nfor log: cookbook n3   # why"),
+    }
+    hands = Hands(says)
+    page = {**SMALL, "mxdown": Section("MxDown", SMALL["mxdown"].text + "\n    cookbook last\n")}
+    RunbookOperator(page, hands).play([alert("MxDown")])
+    assert hands.typed == [f"cookbook a {HOST} --status", "cookbook n1", "cookbook n2", "cookbook n3", "cookbook last"]
+
+
+def test_without_advice_the_table_of_exit_codes_is_read():
+    command = f"cookbook sre.mail.verify-mx {HOST}"
+    hands = Hands({command: (14, "verify-mx: something is wrong")})
+    RunbookOperator(SMALL, hands).play([alert("MxVerifyFailed")])
+    assert hands.typed == [command, f"cookbook e {HOST}"]
+
+
+def test_the_most_urgent_alert_comes_first_and_a_section_once_for_each_host():
+    hands = Hands({})
+    RunbookOperator(SMALL, hands).play(
+        [alert("MxVerifyFailed", "warning"), alert("MxDown"), alert("MxVerifyFailed", "warning")]
+    )
+    assert hands.typed == [f"cookbook a {HOST} --status", f"cookbook sre.mail.verify-mx {HOST}"]
+
+
+def test_the_operator_ends_when_all_is_well_and_before_it_types_for_ever():
+    hands = Hands({}, ends=f"cookbook a {HOST} --status")
+    RunbookOperator(SMALL, hands).play([alert("MxDown"), alert("MxVerifyFailed")])
+    assert hands.typed == [f"cookbook a {HOST} --status"]
+    endless = Hands({f"cookbook n{at}": (0, f"next: cookbook n{at + 1}") for at in range(99)})
+    endless.says[f"cookbook a {HOST} --status"] = (0, "next: cookbook n0")
+    RunbookOperator(SMALL, endless).play([alert("MxDown")])
+    assert len(endless.typed) == LIMIT
+
+
+def test_an_alert_that_says_itself_what_is_wrong_names_it():
+    hands = Hands({})
+    page = {**SMALL, "mxaliasgeneratorstuck": SMALL["hang"]}
+    RunbookOperator(page, hands).play([alert("MxAliasGeneratorStuck", summary="it hangs")])
+    assert hands.named == [("mx1001", "it hangs")]
+
+
+VERIFIED = """12:00:01 2 hosts: 2 FAILED  (21.4 s)
+12:00:01 FAILED  mx2001.lab.test  (21.4 s)
+12:00:01   FAILED   disk   no room for new mail
+12:00:01   FAILED   outbound-lists   THIS HOST is at fault
+12:00:01   UNKNOWN  alerts   Alertmanager does not answer
+12:00:01   OK       36 other checks
+12:00:01 UNKNOWN mx1001.lab.test  (3.0 s)
+12:00:01   FAILED   outbound-provider-v6   REMOTE END or the way to it, it fails on mx2001.lab.test too
+12:00:01   UNKNOWN  outbound-tickets   etcd cannot be read
+12:00:01   UNKNOWN  nic   the remote API does not answer
+"""
+
+
+def test_an_output_blames_a_host_a_service_or_a_remote_end_each_by_its_first_check():
+    assert list(findings("cookbook sre.mail.verify-mx", VERIFIED, HOST)) == [
+        ("mx2001", "disk: no room for new mail"),
+        ("alertmanager", "alerts: Alertmanager does not answer"),
+        ("provider", "outbound-provider-v6: REMOTE END or the way to it, it fails on mx2001.lab.test too"),
+        ("etcd", "outbound-tickets: etcd cannot be read"),
+        ("ganeti", "nic: the remote API does not answer"),
+    ]
+
+
+def test_a_repair_is_named_by_its_last_line_about_the_host():
+    said = f"12:00:01 looks\n12:00:02 repair-nic: {HOST}: its kernel panicked\n12:00:02 END (FAIL) {HOST}\n"
+    found = list(findings(f"cookbook sre.mail.repair-nic {HOST} --repair", said, HOST))
+    assert found == [("mx1001", f"repair-nic: {HOST}: its kernel panicked")]
+    assert operators._last(["a", "b"], HOST) == "b"
