@@ -26,7 +26,7 @@ class FakeEtcd:
     def _conditions(self, key, prevExist=None, prevIndex=None, prevValue=None):  # noqa: N803
         if prevExist is False and key in self.keys:
             raise etcd.EtcdAlreadyExist(key)
-        if (prevIndex is not None or prevValue is not None) and key not in self.keys:
+        if (prevExist or prevIndex is not None or prevValue is not None) and key not in self.keys:
             raise etcd.EtcdKeyNotFound(key)
         if prevIndex is not None and self.keys[key].modifiedIndex != prevIndex:
             raise etcd.EtcdCompareFailed(key)
