@@ -123,13 +123,17 @@ class SpicerackFleet:
         return (said,) if said else ()
 
     def alerts(self) -> str:
-        """Return what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask."""
+        """Return what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask.
+
+        As in the guard of a single host, an alert that somebody has silenced is known and does not count.
+        """
         try:
             firing = self._alerts.firing()
         except SilenceError as error:
             return f"whether alerts fire is unknown: {error}"
         section = self._site.alerts
-        found = relevant(firing or (), self._site.mxs, section.service, section.ignored)
+        about = relevant(firing or (), self._site.mxs, section.service, section.ignored)
+        found = [one for one in about if not one.quiet]
         return f"alerts fire: {'; '.join(one.said for one in found)}" if found else ""
 
     def reboot(self, host: str, *, resume: bool) -> HostEnd:

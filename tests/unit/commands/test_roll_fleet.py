@@ -163,6 +163,7 @@ def test_a_run_that_was_killed_a_moment_ago_is_waited_for(monkeypatch):
         ((), ()),
         (parsed(raw("QueueLong", f"{ONE}:9100")), ("alerts fire: QueueLong",)),
         (parsed(raw("QueueLong", "web1:9100")), ()),
+        (parsed(raw("QueueLong", f"{ONE}:9100", silenced=("s1",))), ()),
         (None, ()),
         (SilenceError("Alertmanager cannot be asked"), ("whether alerts fire is unknown: Alertmanager",)),
     ],
