@@ -32,6 +32,7 @@ def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
     mx = exchanger(host)
     kernel = other_kernel(place, mx)
     since = datetime.now(UTC).isoformat(timespec="seconds")
+    say(f"putting {QUEUED} messages into the queue of {mx.name}: a minute or two")
     queue_up(place, mx, QUEUED, WAITING)
     say(f"{QUEUED} messages wait in the queue of {mx.name}, half of them for {SLOW}, which answers slowly from now on")
     say(f"while the cookbook runs mail comes from outside, {RATE} a second")
