@@ -201,12 +201,13 @@ class Run:
     def _failure(self, step: Step, error: MxlibError, seconds: float) -> End | None:
         """Decide on a step that could not do its work. The kind of error may ask for another look, never for an end."""
         why = f"{step.value}: {one_line(str(error), 400)}"
-        self._world.operator.line(f"FAILED {why}")
+        allowed = _LOCKED if isinstance(error, LockedError) else 1 if seconds > _DOUBT_S else _DOUBTS
+        again = isinstance(error, _NOT_KNOWN) and self._doubts.get(step, 0) < allowed
+        self._world.operator.line(f"{_doubt(error) if again else 'FAILED'} {why}")
         if isinstance(error, FencedError):
             return End(Outcome.INTERRUPTED, why)
-        allowed = _LOCKED if isinstance(error, LockedError) else 1 if seconds > _DOUBT_S else _DOUBTS
-        if isinstance(error, _NOT_KNOWN) and (seen := self._doubts.get(step, 0)) < allowed:
-            self._doubts[step] = seen + 1
+        if again:
+            self._doubts[step] = self._doubts.get(step, 0) + 1
             return None
         self._pending = partial(self._give_up, why)
         return None
@@ -293,3 +294,7 @@ class Run:
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
         return Result(outcome, why, record)
 
+
+def _doubt(error: MxlibError) -> str:
+    """Return how a step ended that is decided on again: it was not begun, or nobody knows whether it was done."""
+    return "NOT DONE" if isinstance(error, _NOT_DONE) else "NO ANSWER"

@@ -12,6 +12,7 @@ from mxlib.base.errors import (
     InterruptedRunError,
     JournalError,
     LockedError,
+    MovedError,
     ParseError,
     SlotError,
 )
@@ -93,6 +94,21 @@ def test_a_host_that_falls_silent_for_a_moment_is_waited_for(world):
     found = world()
     found.before[Step.CLOSE] = [HostUnreachableError("timed out")]
     assert found.execute().outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (HostUnreachableError("timed out"), "NO ANSWER"),
+        (MovedError("another boot"), "NOT DONE"),
+        (CommandFailedError("read-only file system"), "FAILED"),
+    ],
+)
+def test_only_what_is_known_to_have_failed_is_called_so(world, error, word):
+    found = world()
+    found.before[Step.CLOSE] = [error]
+    found.execute()
+    assert f"{word} close ports: {error}" in found.tell.lines
 
 
 def test_another_operator_who_took_over_ends_the_run_at_once(world):
