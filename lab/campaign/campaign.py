@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Lab
 from lab.shell import wait_for
 
+SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
 Run = Mapping[str, Any]
 _PHASES = ("any time", *STEPS)
 
@@ -46,6 +48,28 @@ def campaign(
     Raises:
         LabError: the lab could not be made whole again.
     """
+    with fewer_probes(place):
+        return _play_all(place, numbers, seed, say, only, step, seconds)
+
+
+@contextmanager
+def fewer_probes(place: Stations) -> Iterator[None]:
+    """Let a verification send each test mail once, not twice, for the length of the block.
+
+    An emulated machine needs seconds for each, and the campaign is about what happens around them.
+    """
+    for host in place.management:
+        host.sh(rf"sed -i.whole 's/\(family: [46]\)}}/\1, times: 1}}/' {SITE}")
+    try:
+        yield
+    finally:
+        for host in place.management:
+            host.sh(f"mv {SITE}.whole {SITE}", check=False)
+
+
+def _play_all(
+    place: Stations, numbers: Iterable[int], seed: int, say: Say, only: Sequence[str], step: str, seconds: float
+) -> int:
     begin, played, bad = time.monotonic(), 0, 0
     for number in numbers:
         if time.monotonic() - begin > seconds:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from lab import journals, lifecycle
 from lab.campaign import campaign, judge, services
@@ -16,7 +18,7 @@ from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError
-from lab.place import Lab, exchanger
+from lab.place import REPOSITORY, Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
 from lab.world import worlds
@@ -244,3 +246,20 @@ def test_journals_that_ended_before_and_events_of_before_are_left_out(tmp_path):
     old = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
     os.utime(folder / "mx2001.lab.test.a.jsonl", (old, old))
     assert journals.taken(place, exchanger("mx2001"), "2026-01-01T00:00:05+00:00") == []
+
+
+def test_a_campaign_sends_each_test_mail_once_and_leaves_the_site_as_it_was(monkeypatch, tmp_path):
+    source = REPOSITORY / "lab/data/management/spicerack/cookbooks/sre.mail.yaml"
+    site = tmp_path / "sre.mail.yaml"
+    site.write_text(source.read_text().replace("@", "_"))
+    monkeypatch.setattr(campaign, "SITE", str(site))
+    host = SimpleNamespace(sh=lambda script, **_: subprocess.run(["sh", "-c", script], check=True))
+
+    def times():
+        return {one["name"]: one.get("times", 2) for one in yaml.safe_load(site.read_text())["probes"]["outbound"]}
+
+    before = times()
+    with campaign.fewer_probes(SimpleNamespace(management=(host,))):
+        assert set(times().values()) == {1}
+    assert times() == before
+    assert before["provider-v4"] == 2
