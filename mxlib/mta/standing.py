@@ -56,7 +56,8 @@ class Standing:
 def section(mta: Mta) -> Section:
     """Return the section that reads where a host stands."""
     # On a machine without IPv6 there is no tcp6, before GRUB's first entry no environment; awk stops at a missing file.
-    # The head of a kernel image has its release and the text of `uname -v`: RELEASE (WHO) #1 SMP ...
+    # The head of a kernel image has its release and the text of `uname -v`: RELEASE (WHO) #1 SMP ...; of an image
+    # without such a head the package says the build.
     return Section(
         "standing",
         f"""\
@@ -64,7 +65,11 @@ read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
 read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
 read -r build </proc/sys/kernel/version && echo "build $build"
 image=/boot/vmlinuz-$kernel
-! grep -qsF "$kernel (" "$image" || grep -qsF ") $build" "$image" || echo "image replaced"
+if grep -qsF "$kernel (" "$image"; then grep -qsF ") $build" "$image" || echo "image replaced"
+else
+package=$(dpkg-query -W -f '${{Version}}' "linux-image-$kernel" 2>/dev/null)
+case $build in *"Debian $package"|*"Debian $package "*) ;; *) [ -z "$package" ] || echo "image replaced" ;; esac
+fi
 set -- what=tcp /proc/net/tcp
 [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
 [ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}

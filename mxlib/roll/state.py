@@ -15,7 +15,7 @@ class Stand(Enum):
     TODO = "to do"
     """In service with another one, and could boot it."""
     SKIPPED = "skipped"
-    """In service with another one, and cannot be booted into it."""
+    """In service with another one, or an older build of it, and cannot be booted into it."""
     LEFTOVER = "left out by an earlier roll"
     FOREIGN = "out of service by others"
     UNKNOWN = "unknown"

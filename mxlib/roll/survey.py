@@ -101,8 +101,12 @@ def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str]
         return dataclasses.replace(seen, stand=Stand.LEFTOVER if ours else Stand.FOREIGN, why=why)
     verdicts = [check.verdict(facts, asked.policy) for check in asked.checks]
     if found.view.kernel == asked.kernel:
+        older = _older_build(facts, found)
         return dataclasses.replace(
-            seen, stand=Stand.THERE, why=_saved(asked, facts, found), unwell=_unwell(verdicts, asked.accepted)
+            seen,
+            stand=Stand.SKIPPED if older else Stand.THERE,
+            why=older or _saved(asked, facts, found),
+            unwell=_unwell(verdicts, asked.accepted),
         )
     why, newer = _target(asked, facts), _newer(asked, facts)
     stand = Stand.SKIPPED if why else Stand.TODO
@@ -137,17 +141,30 @@ def _unwell(verdicts: Sequence[Verdict], accepted: frozenset[str]) -> str:
 
 
 def _saved(asked: Asked, facts: Facts, found: standing.Standing) -> str:
-    """A remark where the host runs the kernel and would boot another one, or another build of it."""
+    """A remark where the host runs the kernel and would boot another one."""
     try:
-        menu, kernels = facts.get(grub.SOURCE), facts.get(kernel.SOURCE)
+        menu = facts.get(grub.SOURCE)
     except ParseError:
         return "which kernel it would boot next is unknown"
     entry = menu.find(found.view.saved)
     if entry is None or entry.release != asked.kernel:
         return "somebody has booted it by hand: GRUB's saved entry is another kernel"
-    if kernels.waiting_build:
-        return f"it runs build {kernels.build}, and build {kernels.waiting_build} of the same kernel is not booted yet"
     return ""
+
+
+def _older_build(facts: Facts, found: standing.Standing) -> str:
+    """Why the kernel of that name that it runs is not the wanted one: another build of it is on the disk."""
+    try:
+        waiting = facts.get(kernel.SOURCE).waiting_build
+    except ParseError:
+        waiting = ""
+    if not waiting and not found.view.replaced:
+        return ""
+    known = f"build {waiting}" if waiting else "another build"
+    return (
+        f"it runs build {found.view.build or 'unknown'}, and {known} of the same kernel is not booted yet; a roll"
+        " cannot do that, as no fallback would be left (cookbook sre.mail.reboot-mx, with --accept fallback)"
+    )
 
 
 def _target(asked: Asked, facts: Facts) -> str:

@@ -135,6 +135,21 @@ def test_an_image_of_another_build_is_found_on_the_disk(tmp_path, image, replace
     assert (done.stdout == "image replaced\n") is replaced
 
 
+@pytest.mark.parametrize(
+    ("version", "replaced"), [("6.1.192-2", False), ("6.1.192-3", True), ("6.1.192", True), ("", False)]
+)
+def test_of_an_image_that_does_not_say_its_build_the_package_does(tmp_path, version, replaced):
+    dpkg = tmp_path / "dpkg-query"
+    dpkg.write_text(f"#!/bin/sh\n[ \"$4\" = linux-image-6.1.0-56 ] && printf %s '{version}'\n")
+    dpkg.chmod(0o755)
+    script = standing.section(find("exim")).script
+    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{tmp_path}/")
+    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+    argv = ["sh", "-c", f"PATH={tmp_path}:$PATH; kernel=6.1.0-56; build='{build}'\n{known}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    assert (done.stdout == "image replaced\n") is replaced
+
+
 def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
     assert stand(STANDING.replace("saved gnulinux", "saved a\\\\b>gnulinux")).view.saved.startswith("a\\b>gnulinux")
 

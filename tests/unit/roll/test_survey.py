@@ -63,11 +63,21 @@ def test_running_it_in_service_it_is_there() -> None:
     assert (by_hand.stand, "booted it by hand" in by_hand.why) == (Stand.THERE, True)
 
 
-def test_another_build_of_the_same_kernel_is_reported() -> None:
+def test_an_older_build_of_the_same_kernel_is_not_there() -> None:
     found = facts(kernel=RUNS)
     text = found.outputs["kernel"].output.replace("Debian 6.1.192-1 ", "Debian 6.1.191-1 ")
     older = {**found.outputs, "kernel": dataclasses.replace(found.outputs["kernel"], output=text)}
-    assert "build 6.1.192-1 of the same kernel" in seen(dataclasses.replace(found, outputs=older), asked(RUNS)).why
+    one = seen(dataclasses.replace(found, outputs=older), asked(RUNS))
+    assert one.stand is Stand.SKIPPED
+    assert "build 6.1.192-1 of the same kernel is not booted yet" in one.why
+
+
+def test_an_image_of_another_build_on_the_disk_is_not_there_either() -> None:
+    found = facts(kernel=RUNS)
+    said = found.outputs["standing"]
+    replaced = dataclasses.replace(said, output=said.output.replace("processes", "image replaced\nprocesses"))
+    one = seen(dataclasses.replace(found, outputs={**found.outputs, "standing": replaced}), asked(RUNS))
+    assert (one.stand, "another build of the same kernel" in one.why) == (Stand.SKIPPED, True)
 
 
 @pytest.mark.parametrize(
