@@ -125,6 +125,13 @@ print "dest", key, many[key] + 0, frozen[key] + 0, first[key], latest[key]
 _CHOOSE_AWK = (
     _WHERE_AWK
     + r"""
+FILENAME ~ "/names$" {
+id = $1; sub(/-H$/, "", id); queue[id] = "-"
+$2 = substr($2, length("@SPOOL@/") + 1)
+if ($2 ~ /^input\//) next
+sub(/\/input\/.*/, "", $2); queue[id] = $2 ~ /^[A-Za-z0-9_.+-]+$/ ? $2 : ""
+next
+}
 FILENAME ~ "/orders$" {
 if ($1 == "try") { bound[$2 " " $3] = $4; left[$2 " " $3] = $5 }
 if ($1 == "spare") spare[$2] = 1
@@ -138,8 +145,9 @@ for (d in going) {
 key = d " " $3
 if (!(key in bound) || left[key] <= 0 || (bound[key] != "-" && substr($1, 1, 6) < bound[key])) next
 }
+if (queue[$1] == "") next
 for (d in going) left[d " " $3]--
-print $1
+print queue[$1], $1
 }
 """
 )
@@ -181,7 +189,9 @@ def order_lines(tries: Sequence[Try], spared: Sequence[str]) -> str:
 
 
 def choose_script(patterns: Sequence[str], orders: str) -> str:
-    """Return the script that prints the ids of the messages to try by these orders, oldest first.
+    """Return the script that prints the messages to try by these orders, oldest first.
+
+    Each line is ``QUEUE ID``: the name of the queue, ``-`` for the default one, and the id.
 
     Args:
         patterns: plain patterns for senders.
@@ -192,4 +202,5 @@ def choose_script(patterns: Sequence[str], orders: str) -> str:
     """
     head = _gather(patterns)
     given = f"cat >\"$dir/orders\" <<'ORDERS'\n{orders}ORDERS\n"
-    return f'{head}{given}awk \'{_CHOOSE_AWK}\' "$dir/orders" "$dir/log" "$dir/rows"\n'
+    program = _CHOOSE_AWK.replace("@SPOOL@", exim.SPOOL)
+    return f'{head}{given}awk \'{program}\' "$dir/names" "$dir/orders" "$dir/log" "$dir/rows"\n'

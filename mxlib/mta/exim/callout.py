@@ -13,7 +13,9 @@ from mxlib.mta.exim import names as exim
 SECTION = Section(
     "callout",
     f"""\
-[ ! -e {exim.SPOOL}/db/callout ] || exim_dumpdb {exim.SPOOL} callout || exit
+for file in {exim.SPOOL}/db/callout {exim.SPOOL}/db/callout.[dp]*; do
+[ ! -e "$file" ] || {{ exim_dumpdb {exim.SPOOL} callout || exit; break; }}
+done
 echo end
 """,
     timeout_s=20,

@@ -9,6 +9,11 @@ BINARY = "/usr/sbin/exim4"
 SPOOL = "/var/spool/exim4"
 # Each named queue has a folder of its own (spec.txt, "-qG"); without any, ls prints nothing.
 INPUTS = f"{SPOOL}/input $(ls -d {SPOOL}/*/input 2>/dev/null)"
+# `exim -Mc ID` looks into the default queue only.
+QUEUE_OF = f"""\
+named() {{ find {INPUTS} -name "$1-H" | sed -nE 's,^{SPOOL}/([A-Za-z0-9_.+-]+)/input/.*,-MCG \\1,p'; }}
+"""
+"""Shell function: ``named ID`` prints the option that names a message's queue; nothing for the default one."""
 MAINLOG = "/var/log/exim4/mainlog"
 UNIT = "exim4.service"
 

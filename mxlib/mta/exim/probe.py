@@ -26,7 +26,7 @@ _SUBMIT_S = 30
 # ours: test mails of other hosts arrive here as well, and one of ours may be sent back to this host.
 _SCRIPT = r"""
 {functions}
-spool={spool}; exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=; tried=; forced=
+{named}exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=; tried=; forced=
 find_log
 set -- $(mark_at "$log" "$(stat -c %s "$log")"); inode=$2; offset=$3; sum=$4
 scan() {{
@@ -68,7 +68,7 @@ settle() {{
 [ "$how" = -odb ] || for id in $(scan | sed -n 's/^id [^ ]* //p'); do
 case " $forced " in *" $id "*) continue ;; esac
 forced="$forced $id"
-"$exim" -M "$id" >/dev/null 2>&1 </dev/null &
+"$exim" $(named "$id") -M "$id" >/dev/null 2>&1 </dev/null &
 done
 end=$(($(date +%s) + patience))
 while [ "$(scan | sed -n 's/^open //p')" != 0 ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
@@ -76,7 +76,8 @@ well=$(scan | sed -n 's/^well //p' | tr '\n' ' ')
 }}
 {rounds}
 for id in $(scan | sed -n 's/^id [^ ]* //p; s/^bounce //p' | sort -u); do
-[ -z "$(find "$spool/input" -name "$id-H")" ] || printf 'left %s %s\n' "$id" "$("$exim" -Mrm "$id" 2>&1 | tr '\n' ' ')"
+[ -z "$(find {inputs} -name "$id-H")" ] ||
+printf 'left %s %s\n' "$id" "$("$exim" $(named "$id") -Mrm "$id" 2>&1 | tr '\n' ' ')"
 done
 scan 1
 """
@@ -94,7 +95,8 @@ def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int
     rounds = "settle\n".join(_round(mails, number, run_tag) for number in numbers)
     script = _SCRIPT.format(
         functions=FUNCTIONS,
-        spool=exim.SPOOL,
+        inputs=exim.INPUTS,
+        named=exim.QUEUE_OF,
         exim=exim.BINARY,
         sender=shlex.quote(sender),
         how="-odq" if force else "-odb",

@@ -11,6 +11,12 @@ from mxlib.mta.exim import names as exim
 UNIT = "mx-drain.service"
 _BATCH = 5
 """Messages that one runner gets at once: after the deadline a runner only finishes its batch."""
+# A batch is of one queue: QUEUE -Mc ID...
+_BATCHES = f"""
+NF == 2 {{ batch[$1] = batch[$1] " " $2; size[$1]++ }}
+size[$1] == {_BATCH} {{ print $1, "-Mc" batch[$1]; size[$1] = 0; batch[$1] = "" }}
+END {{ for (queue in batch) if (size[queue]) print queue, "-Mc" batch[queue] }}
+"""
 _FLAG = "/run/mx-drain.go"
 _WORK = "/run/mx-drain.sh"
 
@@ -22,17 +28,21 @@ def start_script(choose: str, runners: int, seconds: int) -> str:
     """Return the script that starts our queue runners; none of them begins a batch after the time is over.
 
     Args:
-        choose: a script that prints the ids of the messages to try.
+        choose: a script that prints the messages to try, as :func:`~mxlib.mta.exim.backlog_script.choose_script` says.
         runners: number of runners side by side.
         seconds: time after which no batch is begun.
     """
-    batch = f'[ -e {_FLAG} ] && [ "$(date +%s)" -lt "$0" ] || exit 0; {exim.BINARY} -Mc "$@" </dev/null || :'
+    batch = (
+        f'[ -e {_FLAG} ] && [ "$(date +%s)" -lt "$0" ] || exit 0\n'
+        f'[ "$1" = - ] && shift || {{ set -- -MCG "$@"; }}\n'
+        f'{exim.BINARY} "$@" </dev/null || :'
+    )
     work = f"""\
 end=$(($(date +%s) + {seconds}))
 ids=$(
 {choose}
 ) || exit
-printf '%s\\n' "$ids" | xargs -r -n {_BATCH} -P {runners} sh -c {quoted(batch)} "$end"
+printf '%s\\n' "$ids" | awk '{_BATCHES}' | xargs -r -L 1 -P {runners} sh -c {quoted(batch)} "$end"
 """
     # a file, as systemd would expand variables in an argument; KillMode: deliveries survive a stop
     return f"""\

@@ -52,13 +52,16 @@ class Spool:
         sender: str = "alice@lab.test",
         frozen: bool = False,
         tree: str = "XX",
+        queue: str = "",
     ) -> str:
-        """Queue a message of this age in seconds; its id."""
+        """Queue a message of this age in seconds, perhaps in a named queue; its id."""
         self.count += 1
         message_id = f"{exim.id_time(NOW - timedelta(seconds=age))}-{self.count:06d}-0A"
         options = "-frozen 1763690988\n" if frozen else ""
         text = header(message_id, recipients, sender=sender, options=options, tree=tree)
-        (self.input / f"{message_id}-H").write_text(text)
+        folder = self.path / queue / "input"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{message_id}-H").write_text(text)
         return message_id
 
     def say(self, message_id: str, text: str, ago: float = 30) -> None:
@@ -80,4 +83,6 @@ class Spool:
         return backlog.parse(output(asked, self.run(asked.script)))
 
     def choose(self, orders: str, patterns: Sequence[str] = ()) -> list[str]:
-        return self.run(backlog_script.choose_script(patterns, orders)).split()
+        """The ids of the chosen messages; of one in a named queue ``QUEUE/ID``."""
+        chosen = self.run(backlog_script.choose_script(patterns, orders)).splitlines()
+        return [line.removeprefix("- ").replace(" ", "/") for line in chosen]

@@ -96,3 +96,13 @@ def test_a_crowd_at_one_destination_does_not_hide_the_hosts_of_another(spool):
         spool.put(f"person{number}@lists.test", age=900)
     spool.put("postmaster@provider.test", age=10)
     assert spool.backlog().names["provider.test"] == {"mx.provider.test"}
+
+
+def test_a_message_in_a_named_queue_is_chosen_with_the_name_of_its_queue(spool):
+    plain, slow = spool.put("a@x.test", age=900), spool.put("a@x.test", queue="slow")
+    split = spool.put("a@x.test", age=30)
+    (spool.input / "a").mkdir()
+    (spool.input / f"{split}-H").rename(spool.input / "a" / f"{split}-H")
+    spool.put("a@x.test", queue="odd;one")
+    assert spool.choose("try x.test - - 9\n") == [plain, f"slow/{slow}", split]
+    assert spool.backlog().total == 4

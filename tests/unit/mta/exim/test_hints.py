@@ -5,6 +5,7 @@ import pytest
 
 from mxlib.facts.source import FactUnknownError
 from mxlib.mta.exim import hints
+from mxlib.mta.exim import names as exim
 from tests.unit.support.facts import fact
 
 # exim_dumpdb of Exim 4.96 with TZ=UTC, and an address's hint from the same host
@@ -60,3 +61,30 @@ def test_exim_4_98_writes_an_ipv6_address_in_brackets():
 end
 """)  # fmt: skip
     assert (one.ip, message.ip, one.expired) == ("2001:db8:51::10", "2001:db8:51::10", True)
+
+
+@pytest.mark.parametrize(
+    ("files", "asked"),
+    [((), False), (("retry.lockfile",), False), (("retry",), True), (("retry.dir", "retry.pag"), True)],
+)
+def test_whichever_database_exim_was_built_with_is_asked(tmp_path, files, asked):
+    """Berkeley DB, tdb, gdbm and SQLite keep one file, ndbm two; without any there are no hints."""
+    (tmp_path / "db").mkdir()
+    for name in files:
+        (tmp_path / "db" / name).write_text("x")
+    dump = tmp_path / "exim_dumpdb"
+    dump.write_text("#!/bin/sh\necho asked\n")
+    dump.chmod(0o755)
+    script = f"PATH={tmp_path}:$PATH\n{hints.SECTION.script}".replace(exim.SPOOL, str(tmp_path))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == ("asked\nend\n" if asked else "end\n")
+
+
+def test_a_database_that_cannot_be_read_leaves_the_hints_unknown(tmp_path):
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "retry").write_text("x")
+    dump = tmp_path / "exim_dumpdb"
+    dump.write_text("#!/bin/sh\nexit 1\n")
+    dump.chmod(0o755)
+    script = f"PATH={tmp_path}:$PATH\n{hints.SECTION.script}".replace(exim.SPOOL, str(tmp_path))
+    assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode == 1

@@ -1,5 +1,6 @@
 """The script that sends test mails, run for real in a shell, with an Exim that only writes its log and its spool."""
 
+import dataclasses
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,14 +27,16 @@ OTHERS, BACK, QUOTING, BOUNCE = (f"1xUcB{letter}-0000DK-28" for letter in "BCDE"
 EXIM = """\
 #!/bin/sh
 cd {here}
+queue=
+[ "$1" != -MCG ] || {{ queue=$2/; shift 2; }}
 case $1 in
 -bP) ;;
--M) echo "$2" >>forced; sed "s/ID/$2/" delivered >>mainlog ;;
--Mrm) echo "$2" >>removed; rm "spool/input/$2-H"; echo "Message $2 has been removed" ;;
+-M) [ "$queue" = "$(cat queue)" ] || exit 0; echo "$2" >>forced; sed "s/ID/$2/" delivered >>mainlog ;;
+-Mrm) echo "$2" >>removed; rm "spool/${{queue}}input/$2-H"; echo "Message $2 has been removed" ;;
 *)
 tag=$(sed -n 's/^X-MX-Probe: //p')
 id=$(head -n 1 ids); sed -i 1d ids
-: >"spool/input/$id-H"
+: >"spool/$(cat queue)input/$id-H"
 echo "2026-11-21 03:54:20 $id <= {sender} U=root P=local S=9 id=mx-probe.$tag@$(hostname -f) for u@p.test" >>mainlog
 cat meanwhile >>mainlog
 : >meanwhile
@@ -51,7 +54,7 @@ def here(tmp_path: Path) -> Path:
     (tmp_path / "spool/input").mkdir(parents=True)
     for name in (OTHERS, BACK, QUOTING, BOUNCE):
         (tmp_path / f"spool/input/{name}-H").touch()
-    for name, text in {"mainlog": "", "meanwhile": "", "code": "0", "ids": f"{OURS}\n{AGAIN}\n"}.items():
+    for name, text in {"mainlog": "", "meanwhile": "", "queue": "", "code": "0", "ids": f"{OURS}\n{AGAIN}\n"}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "delivered").write_text(
         '2026-11-21 03:54:21 ID => u@p.test R=r T=remote_smtp H=h.test [192.0.2.1] C="250 OK"\n'
@@ -71,6 +74,14 @@ def sent(here: Path, *, force: bool, mails: Sequence[ProbeMail]) -> tuple[Follow
 
 def lines(here: Path, name: str) -> list[str]:
     return (here / name).read_text().splitlines() if (here / name).exists() else []
+
+
+def test_a_test_mail_that_the_site_puts_into_a_named_queue_is_tried_and_removed_there(here: Path) -> None:
+    (here / "spool/slow/input").mkdir(parents=True)
+    (here / "queue").write_text("slow/")
+    sent(here, force=True, mails=plan_mails((dataclasses.replace(PROBE, times=1),))[:1])
+    assert (lines(here, "forced"), lines(here, "removed")) == ([OURS], [OURS])
+    assert not list((here / "spool/slow/input").iterdir())
 
 
 def test_only_what_was_handed_in_now_is_forced_and_removed(here: Path) -> None:

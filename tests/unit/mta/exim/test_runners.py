@@ -5,13 +5,19 @@ import subprocess
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim import runners
 
+
+def listed(ids, queue="-"):
+    """What chooses them."""
+    return f"printf -- '{queue} %s\\n' {' '.join(ids)}"
+
+
 IDS = [f"1xUeoW-{number:06d}-0A" for number in range(12)]
 
 
 def here(script, directory, choose_exit=0):
     """Our runners in this directory: systemd-run runs its command, exim4 writes down what it is handed."""
     binary = directory / "exim4"
-    binary.write_text(f'#!/bin/sh\nshift\necho "$@" >>{directory}/tried\n')
+    binary.write_text(f'#!/bin/sh\necho "$@" >>{directory}/tried\n')
     binary.chmod(0o755)
     fake = directory / "systemd-run"
     fake.write_text('#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nexec "$@"\n')
@@ -25,25 +31,35 @@ def here(script, directory, choose_exit=0):
 
 
 def test_each_chosen_message_is_tried_once(tmp_path):
-    done, tried = here(runners.start_script(f"printf '%s\\n' {' '.join(IDS)}", 3, 60), tmp_path)
+    done, tried = here(runners.start_script(listed(IDS), 3, 60), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(one for batch in tried for one in batch) == IDS
-    assert max(map(len, tried)) <= 5
+    assert {batch[0] for batch in tried} == {"-Mc"}
+    assert sorted(one for batch in tried for one in batch[1:]) == IDS
+    assert max(map(len, tried)) == 1 + 5
+
+
+def test_a_message_of_a_named_queue_is_tried_there(tmp_path):
+    """Exim 4.96 says "Spool file ...-D not found" to -Mc alone, and the message stays."""
+    choose = f"{listed(IDS[:3])}; {listed(IDS[3:5], 'slow')}; {listed(IDS[5:6], 'other')}"
+    _, tried = here(runners.start_script(choose, 1, 60), tmp_path)
+    assert sorted(tried) == sorted(
+        [["-Mc", *IDS[:3]], ["-MCG", "slow", "-Mc", *IDS[3:5]], ["-MCG", "other", "-Mc", IDS[5]]]
+    )
 
 
 def test_nothing_is_begun_after_the_time(tmp_path):
-    _, tried = here(runners.start_script(f"printf '%s\\n' {' '.join(IDS)}", 3, -1), tmp_path)
+    _, tried = here(runners.start_script(listed(IDS), 3, -1), tmp_path)
     assert tried == []
 
 
 def test_nothing_is_begun_once_they_are_stopped(tmp_path):
-    choose = f"rm -f {tmp_path}/mx-drain.go; printf '%s\\n' {' '.join(IDS)}"
+    choose = f"rm -f {tmp_path}/mx-drain.go; {listed(IDS)}"
     _, tried = here(runners.start_script(choose, 3, 60), tmp_path)
     assert tried == []
 
 
 def test_a_choice_that_fails_tries_nothing(tmp_path):
-    done, tried = here(runners.start_script(f"printf '%s\\n' {IDS[0]}; exit 3", 3, 60), tmp_path)
+    done, tried = here(runners.start_script(f"{listed(IDS[:1])}; exit 3", 3, 60), tmp_path)
     assert (done.returncode, tried) == (3, [])
 
 
