@@ -1,36 +1,49 @@
 """The mail log of the last 15 minutes: what went wrong, by destination and cause."""
 
+from collections.abc import Iterator
+
 from mxlib.checks.check import Check, Finding, Scope, failed, ok
-from mxlib.config.verify import VerifyPolicy
+from mxlib.config.verify import LogPolicy, VerifyPolicy
 from mxlib.facts.source import Facts
 from mxlib.mta.event import Cause, RecentLog
 from mxlib.mta.find import find
 
-# The first two have their own limits; retry hints repeat an earlier error at every queue run.
-_OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.UNTRIED})
+# The first three have their own limits; retry hints repeat an earlier error at every queue run.
+_OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.CHUNKING, Cause.UNTRIED})
+NOT_KERNEL = "replies of an MTA, neither kernel nor network"
+_SHOWN = 5
 
 
-def _problems(found: RecentLog, policy: VerifyPolicy) -> list[str]:
-    limits = policy.log
-    wrong = []
+def _problems(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
+    yield from _chunking(found, limits)
     if (stalled := found.count(Cause.TIMEOUT_AFTER_DATA)) >= limits.after_data:
-        where = sorted(domain for domain, causes in found.causes().items() if causes[Cause.TIMEOUT_AFTER_DATA])
-        wrong.append(f"{stalled} x SMTP timeout after end of data, to {', '.join(where[:5])}")
+        yield f"{stalled} x SMTP timeout after end of data, to {_destinations(found, Cause.TIMEOUT_AFTER_DATA)}"
     if (local := found.count(Cause.LOCAL)) >= limits.local:
-        wrong.append(f"{local} local deliveries failed")
+        yield f"{local} local deliveries failed"
     for domain, causes in sorted(found.causes().items()):
-        wrong += [
-            f"{count} x {cause.value}, to {domain}"
-            for cause, count in causes.items()
-            if count >= limits.per_destination and cause not in _OTHERWISE
-        ]
-    return wrong
+        for cause, count in causes.items():
+            if count >= limits.per_destination and cause not in _OTHERWISE:
+                yield f"{count} x {cause.value}, to {domain}"
+
+
+def _chunking(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
+    """Mail that bounces over BDAT: where it comes in, its sender bounces it; where it goes out, the host itself."""
+    refused = found.refused_chunks
+    if (count := refused.total()) >= limits.chunking:
+        whose = ", ".join(client for client, _ in refused.most_common(_SHOWN))
+        yield f"{count} x {Cause.CHUNKING.value} here, from {whose} ({NOT_KERNEL})"
+    if (count := found.count(Cause.CHUNKING)) >= limits.chunking:
+        yield f"{count} x {Cause.CHUNKING.value}, to {_destinations(found, Cause.CHUNKING)} ({NOT_KERNEL})"
+
+
+def _destinations(found: RecentLog, cause: Cause) -> str:
+    return ", ".join(sorted(domain for domain, causes in found.causes().items() if causes[cause])[:_SHOWN])
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the log of a host."""
     found = facts.get(find(policy.mta).recent)
-    if wrong := _problems(found, policy):
+    if wrong := tuple(_problems(found, policy.log)):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
     return ok(f"in 15 minutes {found.arrived} arrived, {found.delivered} delivered, {found.wrong} lines about errors")
 

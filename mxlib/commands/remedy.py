@@ -24,7 +24,7 @@ from mxlib.remedies import guard as claimed
 from mxlib.remedies.bounds import ALLOW, Order
 from mxlib.remedies.registry import REMEDIES
 from mxlib.remedies.remedy import Bench, Remedy
-from mxlib.remedies.suggest import sources, suggest
+from mxlib.remedies.suggest import advise, sources, suggest
 from mxlib.verify import request as verify
 from mxlib.verify.fleet import verify_hosts
 from mxlib.verify.report import table, worst
@@ -136,12 +136,13 @@ class RemedyMx(Command):
             return self.said(Outcome.DONE, why)
         facts = read_facts(host, sources(policy))
         found = suggest(report.verdicts, facts, self.site, policy, self._entries)
+        advice = advise(report.verdicts, facts, policy)
         commands = [f"cookbook sre.mail.remedy-mx {self.subject} {one.order.said}" for one in found]
         for one, command in zip(found, commands, strict=True):
             self.operator.line(f"for {one.check}: {command}   # {one_line(one.why, 120)}")
-        more = f" (and {len(commands) - 1} more above)" if commands[1:] else ""
-        following = f"next: {commands[0]}{more}" if commands else "none of the remedies fits what fails"
-        return self.said(_BY_STATUS[report.status], f"{why}; {following}")
+        for text in advice:
+            self.operator.line(f"for log, by hand: {text}")
+        return self.said(_BY_STATUS[report.status], f"{why}; {_following(commands, by_hand=bool(advice))}")
 
     def _remedy(self) -> Outcome:
         """Apply each order in turn, as far as the host is free for it."""
@@ -226,6 +227,15 @@ class RemedyMx(Command):
             return claimed.act(host, guarded, timeout)
 
         return Bench(self.site, host, act, self.wiring.who, why, self.run_id, self._entries)
+
+
+def _following(commands: Sequence[str], *, by_hand: bool) -> str:
+    """Return what to do next: the first command, or what no remedy does."""
+    if commands:
+        return f"next: {commands[0]}{f' (and {len(commands) - 1} more above)' if commands[1:] else ''}"
+    if by_hand:
+        return "next: the change of the site's configuration above, which no remedy makes"
+    return "none of the remedies fits what fails"
 
 
 def list_remedies() -> str:

@@ -49,14 +49,16 @@ class LogPolicy:
         after_data: "SMTP timeout after end of data", the sign of the 2021 fault, over all destinations.
         per_destination: deferrals and failures with one cause for one destination.
         local: deliveries that failed on the host itself.
+        chunking: messages refused because of BDAT (CHUNKING), by the host or by a destination; each bounces at once.
     """
 
     after_data: int = 5
     per_destination: int = 100
     local: int = 5
+    chunking: int = 5
 
     def __post_init__(self) -> None:
-        counts(self, "after_data", "per_destination", "local")
+        counts(self, "after_data", "per_destination", "local", "chunking")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Cause(Enum):
     TLS = "TLS"
     DNS = "name lookup"
     UNROUTEABLE = "unrouteable address"
+    CHUNKING = "BDAT (CHUNKING) refused"
     REMOTE_4XX = "remote answered 4xx"
     REMOTE_5XX = "remote answered 5xx"
     UNTRIED = "not tried: stale retry hints"
@@ -54,7 +55,7 @@ class LogEvent:
         host: name of the other end, without parentheses; empty where there is none.
         ip: its address; empty where there is none.
         confirmation: reply of the remote when it took the message (``C="..."``).
-        cause: of a deferral, a failure or a failed attempt; None for other lines.
+        cause: of a deferral, a failure, a failed attempt or a refused command; None for other lines.
         text: the line after its time and id.
     """
 
@@ -144,6 +145,23 @@ class RecentLog:
         for domain, cause, _ in wrong:
             found.setdefault(domain, Counter())[cause] += 1
         return found
+
+    @property
+    def refused_chunks(self) -> Counter[str]:
+        """How many chunks of a message (BDAT) the MTA itself has refused, by the senders' domain or address.
+
+        Each is a message that its sender takes for rejected.
+        """
+        return Counter(
+            event.host.partition(".")[2] or event.host or event.ip
+            for event in self.events
+            if event.kind is EventKind.REJECTED and event.cause is Cause.CHUNKING
+        )
+
+    def hosts(self, cause: Cause) -> tuple[str, ...]:
+        """Return the remote hosts, by name where it is known, at which a delivery failed for one cause."""
+        found = (event.host or event.ip for event in self.events if event.cause is cause and event.message_id)
+        return tuple(sorted(set(filter(None, found))))
 
     def count(self, cause: Cause) -> int:
         """Return how many messages were deferred or failed for one cause."""

@@ -106,6 +106,16 @@ class Mta(Protocol):
     def relay(self) -> Source[str]:
         """Its reply to a stranger who wants to relay, such as ``550 relay not permitted``; needs ``can.relay_test``."""
 
+    def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
+        """Return what would end faults that its log shows, where that is its configuration's or its package's matter.
+
+        No remedy does it: both belong to the site. Each item is a whole sentence, with the setting as it is written.
+
+        Args:
+            found: :attr:`recent`.
+            version: :attr:`version`.
+        """
+
     # --- stop and start
 
     @property

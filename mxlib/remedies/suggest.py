@@ -12,7 +12,7 @@ from mxlib.facts import sysctl, units
 from mxlib.facts.source import Facts, FactUnknownError, Source
 from mxlib.facts.units import UnitsFacts, UnitState
 from mxlib.mta.event import Cause
-from mxlib.mta.find import with_mta
+from mxlib.mta.find import find, with_mta
 from mxlib.probes.outbound import ProbeOutcome
 from mxlib.remedies import bounds
 from mxlib.remedies.bounds import Order
@@ -40,7 +40,25 @@ class Suggestion:
 
 def sources(policy: VerifyPolicy) -> tuple[Source[object], ...]:
     """Return the facts that the choice needs in addition to the verdicts."""
-    return (units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls))
+    mta = find(policy.mta)
+    return (units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls), mta.recent, mta.version)
+
+
+def advise(verdicts: Iterable[Verdict], facts: Facts, policy: VerifyPolicy) -> tuple[str, ...]:
+    """Return what would help and is not for a remedy to do: changes of the MTA's configuration, which is the site's.
+
+    A remedy that edited it would be undone by the next run of Puppet, or would leave an MTA that cannot read it.
+
+    Arguments:
+        facts: the answers to :func:`sources`.
+    """
+    if not any(one.check == "log" and one.status is Status.FAILED for one in verdicts):
+        return ()
+    mta = find(policy.mta)
+    try:
+        return mta.advice(facts.get(mta.recent), facts.get(mta.version))
+    except FactUnknownError:
+        return ()
 
 
 def suggest(

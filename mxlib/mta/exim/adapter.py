@@ -7,6 +7,7 @@ from mxlib.facts.source import Source
 from mxlib.mta.backlog import Backlog, GiveUp, Hint, Try
 from mxlib.mta.event import LogGrowth, RecentLog
 from mxlib.mta.exim import (
+    advice,
     backlog,
     backlog_script,
     callout,
@@ -69,6 +70,10 @@ done
     let_go_script = ":"
     stop_attempts_script = runners.STOP
     attempt_words = f"{names.BINARY} -Mc ID..."
+
+    def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
+        """Return what would end BDAT (CHUNKING) errors."""
+        return advice.advice(found, version)
 
     def is_key(self, text: str) -> bool:
         """Return whether a text is a message id."""

@@ -30,6 +30,8 @@ _CAUSES = (
     (Cause.TLS, r"TLS (?:session|error|connection)|(?:gnutls|SSL)_|[Cc]ertificate "),
     (Cause.REFUSED, r"Connection refused"),
     (Cause.UNREACHABLE, r"No route to host|(?:Network|Host) is unreachable|network unreachable"),
+    # Such a reply is about a command, and after the data no command but BDAT is left to be answered.
+    (Cause.CHUNKING, r"after (?:pipelined )?(?:end of data|sending data block): 50[0-3][ -]"),
     (Cause.CLOSED, r"[Rr]emote host closed connection|Connection reset by peer|lost connection|Broken pipe"),
     (Cause.REMOTE_4XX, r"(?:after|response to) .*: 4\d\d[ -]|: 4\d\d[ -]\d\.|\b4\d\d 4\.\d"),
     (Cause.REMOTE_5XX, r"(?:after|response to) .*: 5\d\d[ -]|: 5\d\d[ -]\d\.|\b5\d\d 5\.\d"),
@@ -38,6 +40,8 @@ _CAUSES = (
     (Cause.UNROUTEABLE, r"[Uu]nrouteable|User unknown|relay not permitted"),
     (Cause.LOCAL, r"T=(?:mail_spool|local_delivery|maildir|address_file|address_pipe)|mailbox is full|No space left"),
 )
+# Written only with the log selector smtp_protocol_error.
+_REFUSED_CHUNK = re.compile(r'SMTP protocol error in "BDAT [^"]*" .*BDAT command used when CHUNKING not advertised')
 _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?P<zone> [+-]\d{4})?(?: \[\d+\])? "
     rf"(?:(?P<id>{exim.MESSAGE_ID}) )?(?P<rest>.*)"
@@ -84,9 +88,15 @@ def parse_line(line: str, zone: tzinfo = UTC) -> LogEvent | None:
         host=remote["name"].strip("()") if remote else "",
         ip=remote["ip"] if remote else "",
         confirmation=confirmation["text"] if confirmation else "",
-        cause=classify(rest) if kind in (EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT) else None,
+        cause=_cause(kind, rest),
         text=rest,
     )
+
+
+def _cause(kind: EventKind, rest: str) -> Cause | None:
+    if kind is EventKind.REJECTED:
+        return Cause.CHUNKING if _REFUSED_CHUNK.match(rest) else None
+    return classify(rest) if kind in (EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT) else None
 
 
 def _when(at: str, offset: str | None, zone: tzinfo) -> datetime:
@@ -100,7 +110,7 @@ def _unmarked_kind(message_id: str, rest: str) -> EventKind:
         return EventKind.COMPLETED
     if message_id and re.match(r"(?:[Ff]rozen\b|Message is frozen)", rest):
         return EventKind.FROZEN
-    if re.search(r"\brejected\b", rest):
+    if re.search(r"\brejected\b", rest) or _REFUSED_CHUNK.match(rest):
         return EventKind.REJECTED
     # "H=host [ip]: SMTP timeout after ...": one host of several failed; the verdict on the address follows.
     return (

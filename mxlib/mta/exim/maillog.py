@@ -35,7 +35,8 @@ for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 mark == "<=" {{ arrived++; next }}
 mark == "=>" || mark == "->" || mark == ">>" {{ delivered++; next }}
 mark == "Completed" {{ completed++; next }}
-mark == "==" || mark == "**" || / rejected |SMTP (timeout|error)|syntax or protocol|panic|No space left/ {{
+mark == "==" || mark == "**" || / rejected |SMTP (timeout|error)|syntax or protocol|panic|No space left/ ||
+/SMTP protocol error in "BDAT / {{
 line[wrong++ % {_RECENT_LINES}] = $0
 }}
 END {{

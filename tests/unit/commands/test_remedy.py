@@ -196,6 +196,22 @@ def test_what_would_help_is_said_as_a_command(monkeypatch, spicerack, tmp_path, 
     assert lines()[-1] == f"{MX}: done: 1 host, all OK"
 
 
+def test_what_no_remedy_does_is_said_with_its_setting(monkeypatch, spicerack, tmp_path, lines):
+    stage = Stage(monkeypatch, spicerack, tmp_path, remedy="", arguments=())
+    report = HostReport(MX, (Verdict("log", Status.FAILED, "27 x BDAT refused"),), NOW, 1.0)
+    monkeypatch.setattr(remedy, "verify_hosts", lambda *_: (report,))
+    monkeypatch.setattr(remedy, "read_facts", lambda host, sources: None)
+    monkeypatch.setattr(remedy, "suggest", lambda *_: ())
+    monkeypatch.setattr(remedy, "advise", lambda *_: ("set this.", "and that."))
+    assert stage.command.execute() is Outcome.FAILED
+    assert lines()[-3:-1] == ["for log, by hand: set this.", "for log, by hand: and that."]
+    assert lines()[-1].endswith("log; next: the change of the site's configuration above, which no remedy makes")
+    found = (Suggestion(Order("restart-unit", "a.service"), "units", "it failed"),)
+    monkeypatch.setattr(remedy, "suggest", lambda *_: found)
+    stage.command.execute()
+    assert lines()[-1].endswith(f"next: cookbook sre.mail.remedy-mx {MX} restart-unit a.service")
+
+
 def test_the_list_names_every_remedy_once() -> None:
     assert [line.split()[0] for line in list_remedies().splitlines()] == list(REMEDIES)
 

@@ -9,9 +9,10 @@ from mxlib.config.sections import Site
 from mxlib.facts.source import Facts
 from mxlib.remedies.bounds import Order
 from mxlib.remedies.registry import REMEDIES
-from mxlib.remedies.suggest import suggest
+from mxlib.remedies.suggest import advise, suggest
 from mxlib.verify.request import with_watched
 from tests.unit.support.aliases import GENERATOR
+from tests.unit.support.failing import BDAT_IN, BDAT_OUT, recent
 from tests.unit.support.healthy import CHECKS, FERM, NFTABLES, POLICY, host, judge, with_hole, with_unit
 from tests.unit.support.remedy_host import SITE
 
@@ -102,3 +103,18 @@ def test_what_is_suggested_is_within_the_bounds() -> None:
     facts = failed_unit("spamd.service")
     for one in suggest([judge("units", facts), UNTRIED, STALLED], facts, SITE, POLICY, ()):
         assert REMEDIES[one.order.remedy].refuse(SITE, one.order) == ""
+
+
+def test_what_the_log_shows_is_advised_on_once_it_fails() -> None:
+    for line, ids, setting in ((BDAT_IN, False, "chunking_advertise_hosts ="), (BDAT_OUT, True, "! mx.a.test : *")):
+        facts = host(maillog_recent=recent(5, line, ids=ids))
+        (said,) = advise([judge("log", facts)], facts, POLICY)
+        assert setting in said
+        assert fitting(facts) == [], "no remedy edits the configuration"
+    below = host(maillog_recent=recent(4, BDAT_IN, ids=False))
+    assert advise([judge("log", below)], below, POLICY) == ()
+
+
+def test_no_advice_where_the_version_is_unknown() -> None:
+    facts = host(maillog_recent=recent(5, BDAT_IN, ids=False), mta_version="")
+    assert advise([judge("log", facts)], facts, POLICY) == ()

@@ -13,10 +13,11 @@ HUNG = (
 NO_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}\n'
 
 
-def recent(count, line):
+def recent(count, line, *, ids=True):
     def change(text):
         stamp = re.search(r"zone .*\n", text)[0]
-        events = "".join(f"2026-11-21 04:40:00 1xUaVg-0000{number:02d}-2b {line}\n" for number in range(count))
+        key = "1xUaVg-0000{:02d}-2b " if ids else ""
+        events = "".join(f"2026-11-21 04:40:00 {key.format(number)}{line}\n" for number in range(count))
         return f"{stamp}arrived 5\ndelivered 3\ncompleted 3\nwrong {count}\n{events}end\n"
 
     return change
@@ -50,6 +51,9 @@ STALLED = (
     "SMTP timeout after end of data (266176 bytes written)"
 )
 
+BDAT_IN, BDAT_OUT = (fixture(f"exim/bdat-{way}.txt").splitlines()[number][skip:]
+                     for way, number, skip in (("incoming", 1, 20), ("outgoing", 0, 37)))  # fmt: skip
+
 
 def with_fault(text):
     """The rules with the lab's fault in front: a drop of answers that come from port 25."""
@@ -79,6 +83,8 @@ FAILING = {
         host(maillog_recent=recent(100, "== u@x.test R=r T=t defer (111): Connection refused")),
         "connection refused, to x.test",
     ),
+    "log-chunks-in": ("log", host(maillog_recent=recent(5, BDAT_IN, ids=False)), "refused here, from provider.test"),
+    "log-chunks-out": ("log", host(maillog_recent=recent(5, BDAT_OUT)), "refused, to a.test .*neither kernel"),
     "log-local": ("log", host(maillog_recent=recent(5, "== u T=mail_spool defer (28): No space left")), "local"),
     "units-failed": (
         "units",

@@ -128,6 +128,9 @@ class ToyMta:
     def queue(self) -> Source[QueueFacts]:
         raise NotImplementedError
 
+    def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
+        return ()
+
     deadlines: Source[Deadlines]
     recent: Source[RecentLog]
     relay: Source[str]

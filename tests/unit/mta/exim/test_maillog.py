@@ -80,6 +80,14 @@ def test_the_lines_are_in_exims_own_zone(tmp_path, host_zone):
     assert abs((found.events[0].when - young).total_seconds()) < 1
 
 
+def test_a_refused_chunk_is_an_error_though_it_has_no_message(host, log):
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    log.write_text("".join(f"{now}{line[19:]}\n" for line in fixture("exim/bdat-incoming.txt").splitlines()))
+    found = recent(host)
+    assert found.wrong == 6
+    assert found.refused_chunks == {"provider.test": 2}
+
+
 def test_a_subject_is_no_mark(host, log):
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
     log.write_text(
