@@ -96,28 +96,32 @@ class PoolIfReadable:
         """Look at nothing yet."""
         self._pool = pool
         self._say = say
-        self._used: ConftoolPool | NoPool | None = None
+        self._readable: bool | None = None
 
-    def read(self) -> dict[str, str]:
-        """Return the present values; empty where the pool could not be read at first."""
-        if self._used is None:
-            try:
-                values = self._pool.read()
-            except PoolError as error:
-                self._say(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
-                self._used = NoPool()
-                return {}
-            self._used = self._pool
-            return values
-        return self._used.read()
+    def read(self) -> dict[str, str] | None:
+        """Return the present values; None where the pool could not be read at first."""
+        if self._readable is False:
+            return None
+        try:
+            values = self._pool.read()
+        except PoolError as error:
+            if self._readable:
+                raise
+            self._readable = False
+            self._say(f"the pool state is left as it is, the closed ports alone keep clients away: {error}")
+            return None
+        self._readable = True
+        return values
 
     def write(self, values: Mapping[str, str]) -> None:
-        """Set values and read them back."""
-        (self._used or self._pool).write(values)
+        """Set values and read them back; refused where the pool could not be read at first."""
+        if self._readable is False:
+            raise PoolError("the pool state could not be read, so it is left as it is")
+        self._pool.write(values)
 
     def command(self, values: Mapping[str, str]) -> list[str]:
         """Return what an operator would type to set these values."""
-        return (self._used or self._pool).command(values)
+        return self._pool.command(values)
 
 
 def _guarded(ask: Callable[[], T]) -> T:

@@ -105,6 +105,8 @@ class SpicerackFleet:
             values = self._pools[name].read()
         except PoolError as error:
             return unknown(name, place, str(error))
+        if values is None:
+            return unknown(name, place, "its pool state cannot be read")
         return survey(self._order.asked, answer, place, values, expected_s)
 
     def _expected(self, name: str, took: Mapping[str, Sequence[float]]) -> float:

@@ -22,6 +22,7 @@ from mxlib.mta import standing
 from mxlib.reboot.report import next_command
 
 _CLIENTS = 10
+_PUPPET = {True: "off", False: "on", None: "unknown"}
 """So many refused clients are named; more are counted."""
 
 
@@ -117,7 +118,7 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
     """
     view, record = found.view, found.depool.record
     yield f"{host}: kernel {view.kernel}, boot {view.boot}"
-    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {'off' if view.puppet_off else 'on'}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {_PUPPET[view.puppet_off]}"
     yield f"the next boot starts {_next_kernel(view.saved, view.next, kernel_of)}"
     if found.depool.knocks:
         yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"

@@ -32,6 +32,7 @@ from mxlib.mta.standing import read_standing
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
+from mxlib.reboot.readiness import POOL_UNREAD
 from mxlib.reboot.steps.service import prolong
 from mxlib.reboot.world import Adapters, Progress, RebootWorld
 from mxlib.verify.verifier import HostVerifier
@@ -151,7 +152,7 @@ class Wiring:
             who=self.who,
             max_residual=site.drain.max_residual if request.max_residual is None else request.max_residual,
             drain_timeout=site.drain.timeout if request.drain_timeout is None else request.drain_timeout,
-            accept=request.accept,
+            accept=request.accept | ({POOL_UNREAD} if request.without_slot else frozenset()),
             soak_s=site.soak.seconds if request.soak is None else request.soak,
             prevention=request.prevention or (site.ganeti.prevention if site.ganeti is not None else "none"),
         )

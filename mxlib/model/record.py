@@ -103,14 +103,15 @@ class Prior:
     """What the run found and has to restore.
 
     Attributes:
-        pool: value of each pool object, by its name.
+        pool: value of each pool object, by its name; empty where there is no pool; None where it could not be read, so
+            that this run leaves it alone.
         saved_entry: GRUB's saved entry.
-        puppet_off: whether somebody had disabled Puppet.
+        puppet_off: whether somebody had disabled Puppet; None if that could not be read.
     """
 
-    pool: Mapping[str, str]
+    pool: Mapping[str, str] | None
     saved_entry: str
-    puppet_off: bool
+    puppet_off: bool | None
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,11 @@ class Pool(Enum):
     OUT = "out"
     PARTLY = "partly"
     NONE = "none"
+    """There is none; or this run leaves it alone, and the host is in it now."""
+    UNREAD = "unread"
+    """This run leaves it alone, as it could not be read, and does not know the host to be in it."""
     UNKNOWN = "unknown"
+    """It cannot be read now, and the run goes by it."""
 
 
 class Slot(Enum):
@@ -108,7 +112,7 @@ class View:
         mta: the MTA.
         saved: GRUB's saved entry.
         next: GRUB's entry for the next boot only.
-        puppet_off: whether Puppet is disabled.
+        puppet_off: whether Puppet is disabled; None if that cannot be read.
         build: package version that the running kernel reports; empty if it reports none.
         replaced: whether the running kernel's image on disk is another build, which the next boot takes.
     """
@@ -119,7 +123,7 @@ class View:
     mta: MtaState
     saved: str
     next: str
-    puppet_off: bool
+    puppet_off: bool | None
     build: str = ""
     replaced: bool = False
 

@@ -32,6 +32,9 @@ END { if (tables) print "listeners", listeners + 0 }
 """
 
 
+_PUPPET = {"off": True, "on": False, "absent": None, "unknown": None}
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where a host stands.
@@ -77,7 +80,8 @@ awk '{_COUNT}' "$@"
 {mta.count_script}
 [ ! -e {PARKED} ] || echo 'parked yes'
 if [ -r {PUPPET} ]; then
-bash -c '. {PUPPET} && {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}'
+bash -c '. {PUPPET} && test -n "${{PUPPET_DISABLEDLOCK}}" &&
+{{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}' || echo puppet unknown
 else echo puppet absent; fi
 echo units
 systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {mta.units[0]} shutdown.target
@@ -123,7 +127,7 @@ def parse(outputs: Outputs) -> Standing:
         mta=mta_state(unit["ActiveState"], listeners, processes, held=closed.held or masked, parked="parked" in said),
         saved=_unescaped(said.get("saved", "")),
         next=_unescaped(said.get("next", "")),
-        puppet_off=said["puppet"] == "off",
+        puppet_off=_PUPPET[said["puppet"]],
         build=build_of(said.get("build", "")),
         replaced="image" in said,
     )

@@ -43,8 +43,8 @@ class ServiceSlot(Protocol):
 class PoolState(Protocol):
     """The pool state of one MX: a value for each of its pool objects."""
 
-    def read(self) -> dict[str, str]:
-        """Return the present values; empty where there is no pool.
+    def read(self) -> dict[str, str] | None:
+        """Return the present values; empty where there is no pool; None where it is unreadable and left as it is.
 
         Raises:
             mxlib.base.errors.PoolError: the values cannot be read.

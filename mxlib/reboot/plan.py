@@ -59,10 +59,8 @@ def _begin(goal: Goal, state: State) -> Decision:
         nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
         return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
     there = goal.kernel == host.kernel and not host.replaced
-    if goal.kernel and there and in_service(state) and goal.level is Level.GUEST:
-        return End(
-            Outcome.DONE, f"already there: {host.kernel} is running and the host is in service; nothing was done"
-        )
+    if goal.kernel and there and goal.level is Level.GUEST and (end := _already_there(state, host)):
+        return end
     if state.guard is None:
         return Do(Step.GUARD)
     if not state.guard:
@@ -72,6 +70,15 @@ def _begin(goal: Goal, state: State) -> Decision:
     if state.slot is not Slot.MINE:
         return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
     return Do(Step.CLAIM)
+
+
+def _already_there(state: State, host: View) -> End | None:
+    runs = f"already there: {host.kernel} is running"
+    if in_service(state):
+        return End(Outcome.DONE, f"{runs} and the host is in service; nothing was done")
+    if serves(host) and state.pool in (Pool.UNREAD, Pool.UNKNOWN):
+        return End(Outcome.UNKNOWN, f"{runs} and serves, but {UNREAD}; nothing was done")
+    return None
 
 
 def _begin_in_silence(goal: Goal, state: State) -> Decision:
@@ -107,15 +114,32 @@ def _with(state: State, why: str) -> str:
     return f"{why}: {state.diagnosis}" if state.diagnosis else why
 
 
+UNREAD = "its pool state is not known: once etcd answers, look whether the host is pooled (sre.mail.status shows it)"
+"""What to say where nobody knows whether clients are sent to the host."""
+PUPPET_UNREAD = "whether Puppet is enabled again is not known: look, and run enable-puppet if it is not"
+
+
+def serves(host: View) -> bool:
+    """Whether the host would serve clients that are sent to it."""
+    return host.ports is Ports.OPEN and host.mta is MtaState.SERVING
+
+
 def in_service(state: State) -> bool:
     """Whether clients are served."""
-    host = state.host
-    return (
-        host is not None
-        and host.ports is Ports.OPEN
-        and host.mta is MtaState.SERVING
-        and state.pool in (Pool.IN, Pool.NONE)
-    )
+    return state.host is not None and serves(state.host) and state.pool in (Pool.IN, Pool.NONE)
+
+
+def unread(state: State) -> str:
+    """Return what could not be read of what a run has to leave as it was found; empty if nothing."""
+    pool = UNREAD if state.pool is Pool.UNREAD else ""
+    puppet = PUPPET_UNREAD if "puppet" in state.uses and state.host and state.host.puppet_off is None else ""
+    return "; ".join(filter(None, (pool, puppet)))
+
+
+def outcome_of(goal: Goal, state: State) -> Outcome:
+    """Return how a run ends that gives the host up: as its goal says, or UNKNOWN where something could not be read."""
+    assert state.record is not None
+    return Outcome.UNKNOWN if unread(state) else goal.outcome(state.record)
 
 
 def _own(goal: Goal, state: State, record: Record) -> Decision | None:
@@ -189,8 +213,7 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
         return _towards_boot(goal, state, record, host, wanted)
     if not record.trusted(host.boot):
         return _verify(state, record, host)
-    served = host.ports is Ports.OPEN and host.mta is MtaState.SERVING
-    if not served and not goal.stays_out(record):
+    if not serves(host) and not goal.stays_out(record):
         if state.stale:
             return Do(Step.DOUBT, "it was proven too long ago to serve without being verified again")
         if state.changed:
@@ -277,8 +300,8 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
     if host.ports is not Ports.OPEN:
         return Do(Step.OPEN)
-    # who goes on without etcd sees no pool, but one is to be restored: the record stays until that can be done
-    if state.pool is Pool.UNKNOWN or (state.pool is Pool.NONE and record.prior.pool):
+    # who goes on without etcd does not see the pool that is to be restored: the record stays until that can be done
+    if state.pool is Pool.UNKNOWN or (state.pool in (Pool.NONE, Pool.UNREAD) and record.prior.pool):
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")
     if state.pool in (Pool.OUT, Pool.PARTLY):
         return Do(Step.POOL_IN)

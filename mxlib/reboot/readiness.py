@@ -7,7 +7,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
 from mxlib.model.state import MtaState, Ports, Slot
-from mxlib.mta.standing import Standing
+from mxlib.mta.standing import PUPPET, Standing
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,13 @@ def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
         "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
     )
     yield _verdict("shutdown", not found.stopping, "a shutdown is under way", "no shutdown under way")
+
+
+def puppet(found: Standing) -> Verdict:
+    """Judge whether it can be read if Puppet is disabled, on a site whose runs disable it."""
+    if found.view.puppet_off is None:
+        return Verdict("puppet", Status.UNKNOWN, f"whether Puppet is disabled cannot be read ({PUPPET})")
+    return Verdict("puppet", Status.OK, f"Puppet is {'disabled already' if found.view.puppet_off else 'enabled'}")
 
 
 def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:
@@ -102,13 +109,19 @@ def _inhibitors(found: Busy) -> Verdict:
     return _verdict("inhibitors", not inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
 
 
-def pool(values: Mapping[str, str], expected_out: str) -> Verdict:
+POOL_UNREAD = "pool-unread"
+"""The finding that ``--without-slot`` accepts: the operator vouches that the closed ports alone keep clients away."""
+
+
+def pool(values: Mapping[str, str] | None, expected_out: str) -> Verdict:
     """Judge whether the host is in the pool.
 
     Arguments:
-        values: the value of each of its pool objects; none: there is no pool.
+        values: the value of each of its pool objects; empty: there is no pool; None: it cannot be read.
         expected_out: the value that means out, beside "inactive".
     """
+    if values is None:
+        return Verdict(POOL_UNREAD, Status.UNKNOWN, "the pool state cannot be read, and is left as it is")
     out = sorted(name for name, value in values.items() if value == expected_out or value == "inactive")
     why = f"somebody has taken it out of the pool already: {', '.join(f'{name}={values[name]}' for name in out)}"
     return _verdict("pool", not out, why, "in the pool" if values else "no pool in front")

@@ -85,17 +85,20 @@ def _read_host(world: RebootWorld, journal: EventLog, *, at_once: bool) -> View 
 
 
 def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> Pool:
-    if record is not None and not record.prior.pool:
-        # claimed where there is no pool, or while it could not be read: this run leaves it alone
-        return Pool.NONE
+    alone = record is not None and record.prior.pool is None
+    if record is not None and not record.prior.pool and not alone:
+        return Pool.NONE  # claimed where there is none
     try:
         values = world.adapters.pool.read()
     except PoolError as error:
         journal.write("pool-unknown", why=str(error))
-        return Pool.UNKNOWN
+        return Pool.UNREAD if alone else Pool.UNKNOWN
+    if values is None or alone:
+        pooled = values is not None and not any(value in NOT_POOLED for value in values.values())
+        return Pool.NONE if pooled else Pool.UNREAD
     if not values:
         return Pool.NONE
-    if record is not None and values == dict(record.prior.pool):
+    if record is not None and values == record.prior.pool:
         return Pool.IN
     out = [value in NOT_POOLED for value in values.values()]
     if all(out):

@@ -20,10 +20,10 @@ from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import Do, End, Ports, State, Step
+from mxlib.model.state import Do, End, Pool, Ports, State, Step
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
-from mxlib.reboot.plan import decide, in_service, keep_out, truthful
+from mxlib.reboot.plan import decide, in_service, keep_out, outcome_of, truthful, unread
 from mxlib.reboot.reading import read_state
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import RebootWorld
@@ -187,10 +187,12 @@ class Run:
         """Say how the run ends before its record goes: the answer to that may be lost."""
         assert state.record is not None
         assert state.host is not None
-        self._progress.released = self._progress.goal.outcome(state.record)
+        self._progress.released = outcome_of(self._progress.goal, state)
         asked = self._progress.turning or state.record.undoing or "as asked"
-        why = f" ({asked})" if self._progress.released is Outcome.UNDONE else ""
-        self._served = f"{state.host.kernel} runs, in service{why}"
+        why = f" ({asked})" if self._progress.goal.outcome(state.record) is Outcome.UNDONE else ""
+        known = "its ports are open and its MTA serves" if state.pool is Pool.UNREAD else "in service"
+        but = f", but {unknown}" if (unknown := unread(state)) else ""
+        self._served = f"{state.host.kernel} runs, {known}{why}{but}"
 
     def _refuse_repeats(self, decision: Do) -> None:
         self._repeats = [*self._repeats[-(_REPEATS - 1) :], decision]

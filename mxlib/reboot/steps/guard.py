@@ -157,7 +157,9 @@ def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
 
 
 def _standing(world: RebootWorld, found: standing.Standing) -> Iterator[Verdict]:
-    return readiness.standing(found, world.view(found).ports)
+    yield from readiness.standing(found, world.view(found).ports)
+    if world.site.puppet:
+        yield readiness.puppet(found)
 
 
 def _front(world: RebootWorld) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
+from mxlib.reboot.plan import outcome_of
 from mxlib.reboot.steps import panic
 from mxlib.reboot.steps.step import Action, Rehearse, on_host, on_record, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -123,8 +124,8 @@ def puppet_off(world: RebootWorld, state: State) -> Done:
 
 def puppet_on(world: RebootWorld, state: State) -> Done:
     """Enable Puppet again, with the reason it was disabled with; the site's command only says it where it does not."""
-    still = f"! bash -c '. {PUPPET} && test -f \"$PUPPET_DISABLEDLOCK\"'"
-    world.act(f"# enable Puppet\nenable-puppet {quoted(puppet_reason(record_of(state)))}\n{still}", timeout=60)
+    enabled = f"bash -c '. {PUPPET} && test -n \"$PUPPET_DISABLEDLOCK\" && test ! -f \"$PUPPET_DISABLEDLOCK\"'"
+    world.act(f"# enable Puppet\nenable-puppet {quoted(puppet_reason(record_of(state)))}\n{enabled}", timeout=60)
     return Done("Puppet is enabled")
 
 
@@ -136,11 +137,15 @@ def pool_out(world: RebootWorld, state: State) -> Done:
 def pool_in(world: RebootWorld, state: State) -> Done:
     """Give the pool objects the values they had, where the host still is in the boot that was judged."""
     world.still()
-    return _write_pool(world, record_of(state).prior.pool)
+    return _write_pool(world, _prior_pool(state))
 
 
 def _out_of_pool(state: State) -> dict[str, str]:
-    return dict.fromkeys(record_of(state).prior.pool, OUT_OF_POOL)
+    return dict.fromkeys(_prior_pool(state), OUT_OF_POOL)
+
+
+def _prior_pool(state: State) -> Mapping[str, str]:
+    return record_of(state).prior.pool or {}
 
 
 def _write_pool(world: RebootWorld, values: Mapping[str, str]) -> Done:
@@ -186,7 +191,7 @@ def _pool(found: Pool) -> Rehearse:
 
 
 def _released(world: RebootWorld, state: State) -> State:
-    return dataclasses.replace(state, record=None, released=world.progress.goal.outcome(record_of(state)))
+    return dataclasses.replace(state, record=None, released=outcome_of(world.progress.goal, state))
 
 
 ACTIONS = (
@@ -219,7 +224,7 @@ ACTIONS = (
         Step.POOL_IN,
         pool_in,
         _pool(Pool.IN),
-        lambda world, state: world.adapters.pool.command(record_of(state).prior.pool),
+        lambda world, state: world.adapters.pool.command(_prior_pool(state)),
         undo=Step.POOL_OUT,
     ),
     Action(Step.TURN_BACK, turn_back, on_record(undoing="turned back")),

@@ -86,7 +86,7 @@ def test_a_conftool_that_cannot_be_made_is_a_pool_that_cannot_be_read(error):
         pool.read()
     with pytest.raises(PoolError):
         pool.write({"smtp": "no"})
-    assert PoolIfReadable(pool, lines.append).read() == {}
+    assert PoolIfReadable(pool, lines.append).read() is None
     assert "left as it is" in lines[0]
 
 
@@ -101,13 +101,35 @@ def test_a_pool_that_can_be_read_is_used():
 def test_one_that_cannot_is_left_alone_also_when_it_comes_back():
     conftool, lines = Conftool(PoolError("etcd is away"), {"smtp": "yes"}), []
     pool = PoolIfReadable(conftool, lines.append)
-    assert (pool.read(), pool.read()) == ({}, {})
-    pool.write({"smtp": "no"})
-    assert (conftool.written, pool.command({"smtp": "no"})) == ([], [])
-    assert "left as it is" in lines[0]
+    assert (pool.read(), pool.read()) == (None, None)
+    with pytest.raises(PoolError, match="could not be read, so it is left as it is"):
+        pool.write({"smtp": "no"})
+    assert conftool.written == []
+    assert ["left as it is" in line for line in lines] == [True]
 
 
-def test_who_resumes_such_a_run_leaves_it_alone_too():
-    record = SimpleNamespace(prior=SimpleNamespace(pool={}))
-    context = SimpleNamespace(adapters=SimpleNamespace(pool=Conftool({"smtp": "yes"})))
-    assert reading._read_pool(context, None, record) is Pool.NONE
+def test_one_that_could_be_read_and_cannot_any_more_is_an_error():
+    pool = PoolIfReadable(Conftool({"smtp": "yes"}, PoolError("etcd is away")), print)
+    assert pool.read() == {"smtp": "yes"}
+    with pytest.raises(PoolError, match="etcd is away"):
+        pool.read()
+
+
+@pytest.mark.parametrize(
+    ("prior", "now", "pool"),
+    [
+        ({}, {"smtp": "yes"}, Pool.NONE),
+        (None, {"smtp": "yes"}, Pool.NONE),
+        (None, {"smtp": "yes", "submission": "no"}, Pool.UNREAD),
+        (None, {"smtp": "inactive"}, Pool.UNREAD),
+        (None, None, Pool.UNREAD),
+        (None, PoolError("away"), Pool.UNREAD),
+        ({"smtp": "yes"}, None, Pool.UNREAD),
+        ({"smtp": "yes"}, PoolError("away"), Pool.UNKNOWN),
+    ],
+)
+def test_who_resumes_such_a_run_leaves_it_alone_too_and_calls_it_pooled_only_where_it_is(prior, now, pool):
+    record = SimpleNamespace(prior=SimpleNamespace(pool=prior))
+    context = SimpleNamespace(adapters=SimpleNamespace(pool=Conftool(now)))
+    journal = SimpleNamespace(write=lambda *_said, **_values: None)
+    assert reading._read_pool(context, journal, record) is pool

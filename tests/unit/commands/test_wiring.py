@@ -82,6 +82,12 @@ def test_the_pool_of_the_site(spicerack, etcd, site, without_slot, kind):
     assert type(world(spicerack, site, without_slot=without_slot).adapters.pool) is kind
 
 
+@pytest.mark.parametrize("without_slot", [False, True])
+def test_who_goes_without_the_slot_accepts_an_unread_pool_and_nothing_else(spicerack, etcd, without_slot):
+    accepted = world(spicerack, POOLED, without_slot=without_slot, accept=frozenset({"logins"})).options.accept
+    assert accepted == {"logins"} | ({"pool-unread"} if without_slot else set())
+
+
 def test_the_slot_is_taken_for_the_target_by_a_session_of_its_own(spicerack, etcd):
     one, two = world(spicerack).adapters.slot, world(spicerack).adapters.slot
     assert isinstance(one, EtcdSlot)

@@ -202,7 +202,7 @@ def test_a_kernel_or_a_boot_of_another_form_is_unknown(said):
         stand(STANDING.replace(line, said))
 
 
-@pytest.mark.parametrize(("puppet", "off"), [("off", True), ("on", False), ("absent", False)])
+@pytest.mark.parametrize(("puppet", "off"), [("off", True), ("on", False), ("absent", None), ("unknown", None)])
 def test_the_next_entry_and_puppet(puppet, off):
     view = stand(STANDING.replace("puppet on", f"next a>b\npuppet {puppet}")).view
     assert (view.next, view.puppet_off) == ("a>b", off)

@@ -341,6 +341,7 @@ def happen(mx, what):
         (view(), Pool.OUT, False),
         (view(), Pool.PARTLY, False),
         (view(), Pool.UNKNOWN, False),
+        (view(), Pool.UNREAD, False),
         (view(ports=Ports.PARTLY), Pool.IN, False),
         (view(ports=Ports.CLOSED), Pool.NONE, False),
         (view(mta=MtaState.OTHER), Pool.IN, False),
@@ -572,6 +573,10 @@ def ends():
          "no run has left anything on this host: nothing to do"),
         (Goal(OLD.release), State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
          f"already there: {OLD.release} is running and the host is in service; nothing was done"),
+        (Goal(OLD.release), State(None, view(), Pool.UNREAD, Slot.MINE), Outcome.UNKNOWN,
+         f"already there: {OLD.release} is running and serves, but {plan.UNREAD}; nothing was done"),
+        (Goal(OLD.release), State(None, view(), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.UNKNOWN,
+         f"already there: {OLD.release} is running and serves, but {plan.UNREAD}; nothing was done"),
         (FORWARD, taken(record, host, token=record.token + 1), Outcome.REFUSED,
          "the host is in the hands of run run (who since since)"),
         (FORWARD, taken(record, host, slot=Slot.OTHERS), Outcome.INTERRUPTED,
@@ -604,17 +609,44 @@ def test_each_end_says_what_is_so(goal, state, outcome, why):
     assert decide(goal, state) == End(outcome, why)
 
 
-@pytest.mark.parametrize(("prior", "step"), [({"smtp": "yes"}, None), ({}, Step.RELEASE)])
-def test_a_pool_that_is_to_be_restored_and_cannot_be_seen_keeps_the_record(prior, step):
+@pytest.mark.parametrize(
+    ("prior", "pool", "step"),
+    [
+        ({"smtp": "yes"}, Pool.NONE, None),
+        ({"smtp": "yes"}, Pool.UNREAD, None),
+        ({}, Pool.NONE, Step.RELEASE),
+        (None, Pool.UNREAD, Step.RELEASE),
+    ],
+)
+def test_a_pool_that_is_to_be_restored_and_cannot_be_seen_keeps_the_record(prior, pool, step):
     """Without etcd no pool is seen; given up, the host would stay out of it, and nobody would know."""
     record = replace(claimed_record(), prior=replace(claimed_record().prior, pool=prior))
-    state = taken(record, view(boot="boot-0", saved=OLD.entry), pool=Pool.NONE, uses=frozenset())
+    state = taken(record, view(boot="boot-0", saved=OLD.entry), pool=pool, uses=frozenset())
     found = decide(replace(ABORT, adopt=False), state)
     if step is None:
         why = "the ports are open, but the pool state cannot be read, and so not be restored"
         assert found == End(Outcome.INTERRUPTED, f"{why} (mail ports open, MTA serving)")
     else:
         assert found == Do(step)
+
+
+@pytest.mark.parametrize(
+    ("pool", "puppet_off", "uses", "said"),
+    [
+        (Pool.IN, False, {"puppet"}, ""),
+        (Pool.NONE, None, set(), ""),
+        (Pool.UNREAD, False, {"puppet"}, plan.UNREAD),
+        (Pool.IN, None, {"puppet"}, plan.PUPPET_UNREAD),
+        (Pool.UNREAD, None, {"puppet"}, f"{plan.UNREAD}; {plan.PUPPET_UNREAD}"),
+    ],
+)
+@pytest.mark.parametrize("goal", [FORWARD, ABORT])
+def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, puppet_off, uses, said):
+    state = taken(claimed_record(), view(puppet_off=puppet_off), pool=pool, uses=frozenset(uses))
+    assert plan.unread(state) == said
+    end = goal.outcome(state.record)
+    assert plan.outcome_of(goal, state) is (Outcome.UNKNOWN if said else end)
+    assert end in (Outcome.DONE, Outcome.UNDONE)
 
 
 @pytest.mark.parametrize("pool", [Pool.UNKNOWN, Pool.IN])

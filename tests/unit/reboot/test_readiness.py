@@ -37,6 +37,24 @@ def stands(*, record: Any = None, **changed: Any) -> Standing:
     return Standing(view(**seen), depool, **{**own, **{key: changed[key] for key in own if key in changed}})
 
 
+@pytest.mark.parametrize(
+    ("off", "status", "why"),
+    [
+        (False, Status.OK, "Puppet is enabled"),
+        (True, Status.OK, "Puppet is disabled already"),
+        (None, Status.UNKNOWN, "whether Puppet is disabled cannot be read (/usr/local/share/bash/puppet-common.sh)"),
+    ],
+)
+def test_a_puppet_that_cannot_be_read_is_not_called_enabled(off: bool | None, status: Status, why: str) -> None:
+    assert readiness.puppet(stands(puppet_off=off)) == Verdict("puppet", status, why)
+
+
+def test_a_pool_that_cannot_be_read_is_not_called_none() -> None:
+    unread = Verdict("pool-unread", Status.UNKNOWN, "the pool state cannot be read, and is left as it is")
+    assert readiness.pool(None, "no") == unread
+    assert readiness.pool({}, "no") == Verdict("pool", Status.OK, "no pool in front")
+
+
 def test_a_host_that_serves_and_that_nobody_has_taken_out_is_ready() -> None:
     found = list(readiness.standing(stands(), Ports.OPEN))
     assert [one.check for one in found] == ["record", "ports", "mta", "next-entry", "shutdown"]

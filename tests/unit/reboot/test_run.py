@@ -1,6 +1,7 @@
 """The loop: what it does with failures, signals and silence. The steps act on the MX in memory."""
 
 import dataclasses
+import random
 
 import pytest
 
@@ -16,10 +17,12 @@ from mxlib.base.errors import (
     ParseError,
     SlotError,
 )
+from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
 from mxlib.reboot import reading, run
+from mxlib.reboot.plan import UNREAD
 from mxlib.reboot.steps.registry import ACTIONS
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
@@ -197,6 +200,23 @@ def test_a_host_that_cannot_be_read_any_more_is_left_where_it_is(world, monkeypa
     result = found.execute()
     assert (result.outcome, found.mx.reboots) == (Outcome.INTERRUPTED, 0)
     assert "Failed to connect to bus" in result.why
+
+
+def test_a_run_that_could_not_read_the_pool_ends_unknown_and_says_what_to_do(world):
+    mx = MemoryMx(etcd=False)
+    result = world(mx=mx, without_slot=random.Random(0)).execute()
+    said = f"{NEW.release} runs, its ports are open and its MTA serves, but {UNREAD}"
+    assert (result.outcome, result.why, result.record) == (Outcome.UNKNOWN, said, None)
+    again = world(mx=mx, session="two", without_slot=random.Random(0)).execute()
+    said = f"already there: {NEW.release} is running and serves, but {UNREAD}; nothing was done"
+    assert (again.outcome, again.why) == (Outcome.UNKNOWN, said)
+
+
+def test_once_etcd_answers_the_same_host_is_in_service(world):
+    mx = MemoryMx(etcd=False)
+    world(Goal(stay=True), mx=mx, without_slot=random.Random(0)).execute()
+    mx.etcd = True
+    assert world(Goal(adopt=True, serve=True), mx=mx, session="two").execute().outcome is Outcome.DONE
 
 
 def test_a_step_without_effect_ends_the_run(world):

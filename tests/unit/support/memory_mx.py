@@ -275,7 +275,7 @@ class Process:
         named = {one.release: one for one in (OLD, NEW)}
         target = named[self.goal.kernel] if self.goal.kernel else Kernel("", "")
         fallback = OLD if self.goal.kernel else Kernel("", "")
-        pool = {"smtp": "yes"} if mx.etcd else {}
+        pool = {"smtp": "yes"} if mx.etcd else None
         prior = Prior(pool, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.verified.add(mx.boot_id)  # by the guard

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
+from mxlib.adapters.conftool import PoolIfReadable
 from mxlib.adapters.without_slot import WithoutSlot
 from mxlib.base.errors import HostUnreachableError, LockedError, MovedError, ParseError, PoolError
 from mxlib.config.load import parse
@@ -103,13 +104,11 @@ class NoSlot(WithoutSlot):
 class MemoryPool:
     """The pool state in front of the MX in memory."""
 
-    def __init__(self, mx, *, if_readable=False):
-        self.mx, self.if_readable = mx, if_readable
+    def __init__(self, mx):
+        self.mx = mx
 
     def read(self):
         if not self.mx.etcd:
-            if self.if_readable:
-                return {}
             raise PoolError("etcd")
         if self.mx.pool_odd is not None:
             return {"smtp": "yes", "submission": "no"}
@@ -189,7 +188,9 @@ class MemoryRun:
         self.baton, self.looked_at = baton, 0
         self.process.without_slot = without_slot is not None
         self.slot = MemorySlot(self.process) if without_slot is None else NoSlot(self.process, without_slot)
-        pool = MemoryPool(self.mx, if_readable=without_slot is not None)
+        pool = MemoryPool(self.mx)
+        if without_slot is not None:
+            pool = PoolIfReadable(pool, self.tell.line)
         self.world = RebootWorld(
             site=SITE, target=MemoryHost(self.mx), peers=(), clock=MxClock(self.mx), operator=self.tell,
             options=Options("why", "who", 50, 900.0), run="run-1", progress=Progress(goal),

@@ -62,6 +62,7 @@ class World:
         self.adapters.pool = SimpleNamespace(read=lambda: self.question("pool") and {"smtp": "yes"})
         monkeypatch.setattr(guard, "read_facts", self.read)
         monkeypatch.setattr(guard.readiness, "standing", lambda found, ports: self.standing_of.append(ports) or [FINE])
+        monkeypatch.setattr(guard.readiness, "puppet", lambda found: FINE)
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
         monkeypatch.setattr(guard, "others", lambda context: (FINE,))
 

@@ -73,11 +73,15 @@ def test_a_lock_that_stays_is_no_success_and_its_reason_is_reported(machine: Any
     assert machine.lock.read_text() == reason
 
 
-def test_a_site_without_that_library_is_believed(machine: Any) -> None:
-    machine.library.unlink()
+@pytest.mark.parametrize("library", [None, "# names no lock\n"])
+def test_where_nobody_knows_the_lock_puppet_is_not_called_enabled(machine: Any, library: str | None) -> None:
     service.puppet_off(machine, STATE)
-    service.puppet_on(machine, STATE)
-    assert not machine.lock.exists()
+    if library is None:
+        machine.library.unlink()
+    else:
+        machine.library.write_text(library)
+    with pytest.raises(ValueError, match=r"^$"):
+        service.puppet_on(machine, STATE)
 
 
 @pytest.mark.parametrize(
