@@ -121,7 +121,7 @@ class ConsoleLogin:
             shown = self._shown(screen, self._strange)
             screen = replace(screen, waiting=Waiting.PROMPT, detail=shown)
             return ConsoleStateError(f"the console shows {screen.waiting.value}: {shown}", screen)
-        return ConsoleError(f"no prompt on the console within {self._login.timeout:.0f} s", screen)
+        return ConsoleError(f"no root shell on the console within {self._login.timeout:.0f} s", screen)
 
     def _shown(self, screen: Screen, line: str) -> str:
         """Return the line that the console stands at, safe to show: a password may have begun on the line before."""

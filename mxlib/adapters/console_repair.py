@@ -1,7 +1,7 @@
 """Forecast and repair of a host's network interfaces with the means a site has: its cluster, its consoles, SSH."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mxlib.adapters.console import Console, ConsoleBusyError, ConsoleError, ConsoleLoginError
@@ -153,7 +153,7 @@ def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError)
     if isinstance(error, ConsoleBusyError):
         advice = "Ask them to leave it with Ctrl-], or end the other socat on the node; then run this again."
         return Diagnosis(Outage.BUSY, error.why, advice)
-    return shown
+    return replace(shown, why=f"{error.why}; {shown.why}") if shown.cause is Outage.UNKNOWN else shown
 
 
 def _known_as(means: Means, name: str) -> str:

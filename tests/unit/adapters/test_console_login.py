@@ -38,7 +38,7 @@ def test_a_refused_login_ends_after_two_attempts_and_shows_no_password(tmp_path:
 def test_a_silent_console_is_reported_as_silent(tmp_path: Path) -> None:
     with console("--show", " ") as line:
         begin = time.monotonic()
-        with pytest.raises(ConsoleError, match="no prompt on the console within 1 s"):
+        with pytest.raises(ConsoleError, match="no root shell on the console within 1 s"):
             shell(line, tmp_path, timeout=1.0).open()
         assert time.monotonic() - begin < 8
         assert line.screen().waiting is Waiting.SILENT
@@ -278,4 +278,3 @@ def test_a_question_after_the_password_is_shown_without_it(monkeypatch: pytest.M
     line.shown = f"{PASSWORD.reveal()} is old, a new one: "
     with pytest.raises(ConsoleLoginError, match=r"the console asks: \*\*\* is old, a new one:"):
         way._came_in()
-

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from mxlib.adapters import console_repair as nic_service
 from mxlib.adapters import serial_shell
-from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, forecast_of, prove_console
+from mxlib.adapters.console import ConsoleError
+from mxlib.adapters.console_repair import (
+    Means,
+    diagnose_and_repair,
+    forecast_for,
+    forecast_of,
+    prove_console,
+    why_no_shell,
+)
 from mxlib.adapters.secret import Secret, SecretError
 from mxlib.base.clock import SystemClock
 from mxlib.base.verdict import Status
@@ -22,6 +32,7 @@ from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.repair import GuestRepair
+from mxlib.nic.screen import Screen, Waiting
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.nics import IRON, NETWORKING
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
@@ -188,6 +199,14 @@ def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
     assert bad.status is Status.FAILED
     assert "refused" in bad.why
     nowhere(means, good.why + bad.why + repr(good))
+
+
+def test_a_login_that_does_not_end_in_time_says_so(means: Means) -> None:
+    screen = Screen(Waiting.LOGIN, "", "mx1001 login: ")
+    console: Any = SimpleNamespace(alive=True)
+    found = why_no_shell(means, NAME, console, ConsoleError("no root shell on the console within 60 s", screen))
+    assert found.cause is Outage.UNKNOWN
+    assert found.why == "no root shell on the console within 60 s; the console shows a login prompt"
 
 
 def test_a_console_whose_getty_logs_in_by_itself_serves_with_a_warning(means: Means) -> None:
