@@ -1,5 +1,6 @@
 """Ordering a boot, starting a machine that is off, and mending one that does not answer."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from mxlib.base.errors import CommandFailedError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level, Record
-from mxlib.model.state import MtaState, Ports, Slot, Step, Waited
+from mxlib.model.state import MtaState, Pool, Ports, Slot, State, Step, Waited
 from mxlib.protocols.machine import Recovery
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import boot
@@ -20,10 +21,12 @@ from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
 
-@pytest.mark.parametrize(("off", "done"), [(True, ["power"]), (False, [])])
-def test_power_is_looked_at_again_right_before_it_is_given(off: bool, done: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("off", "done", "note"), [(True, ["power"], "started"), (False, [], "the machine is not off any more")]
+)
+def test_power_is_looked_at_again_right_before_it_is_given(off: bool, done: list[str], note: str) -> None:
     world: Any = World(off=off)
-    boot.power_on(world, state())
+    assert boot.power_on(world, state()).note == note
     assert (world.done, world.progress.waited, world.progress.cures) == (
         done,
         Waited.NO,
@@ -52,13 +55,14 @@ def test_a_host_that_answers_again_gets_back_what_failed_without_a_network() -> 
     world = network_world.World(claimed(), {}, mended=Recovery("it answers", back=True, lines=("story",)))
     done = boot.mend(world, network_world.state(world.record))  # type: ignore[arg-type]
     assert world.progress.waited is Waited.NO
-    assert "spamd.service" in done.note
+    assert re.fullmatch(r"it answers; [^;]*spamd\.service[^;]*", done.note)
     assert done.evidence == {"story": ("story",)}
 
 
 def test_what_does_not_answer_stays_silent_with_the_reason() -> None:
     world = network_world.World(claimed(), {}, mended=Recovery("the login was refused", power=False))
-    boot.mend(world, network_world.state(world.record))  # type: ignore[arg-type]
+    done = boot.mend(world, network_world.state(world.record))  # type: ignore[arg-type]
+    assert done.note == "the login was refused"
     assert (world.progress.waited, world.progress.diagnosis) == (Waited.SILENT, "the login was refused")
     assert world.progress.cures == {Step.MEND, Step.POWER_CYCLE}
     assert "revive" not in world.said
@@ -80,9 +84,21 @@ class Ready(World):
         super().__init__(Goal("6.1.0-56"))
         self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
         self.adapters.rescue.watch = lambda: self.done.append("watch")
-        self.seen = view(**READY)
-        monkeypatch.setattr(boot, "read_standing", lambda *_: SimpleNamespace(view=self.seen))
-        monkeypatch.setattr(boot, "lacking_others", lambda _world: list(lacks))
+        self.seen, self.lacks, self.looks = view(**READY), lacks, [True]
+        monkeypatch.setattr(boot, "read_standing", self.standing)
+        monkeypatch.setattr(boot, "lacking_others", self.lacking)
+
+    def standing(self, target: Any, mta: Any) -> SimpleNamespace:
+        assert (target, mta) == (self.target, self.mta)
+        return SimpleNamespace(view=self.seen)
+
+    def lacking(self, world: Any) -> list[str]:
+        assert world is self
+        return list(self.lacks)
+
+    def act(self, script: str, *, record: Record | None = None, look: bool = True, **given: object) -> SimpleNamespace:
+        self.looks = [look]
+        return super().act(script, record=record, **given)
 
     def view(self, standing: Any) -> Any:
         return standing.view
@@ -100,6 +116,16 @@ def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatc
     assert script == boot.order_script(Level.GUEST)
     assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
     assert (world.done, world.progress.reordered, world.progress.cures) == (["watch"], False, set())
+    assert world.looks == [False], "the host is on its way down then"
+
+
+def test_a_cold_start_is_recorded_as_one_and_orders_a_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Ready(monkeypatch)
+    cold = replace(CLAIMED, level=Level.COLD)
+    assert world.reboot(cold) == "shutdown for a cold start into 6.1.0-56 ordered"
+    ((script, record),) = world.sent
+    assert script == boot.order_script(Level.COLD)
+    assert record == replace(cold, boots=(Boot("b0", "6.1.0-56", level=Level.COLD),))
 
 
 def test_an_order_that_was_not_heard_is_given_again_and_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +146,7 @@ def test_an_order_that_was_not_heard_is_given_again_and_counted_once(monkeypatch
         ({"next": ""}, Slot.MINE, (), "the boot entries are not as set"),
         ({"saved": "m>b"}, Slot.MINE, (), "the boot entries are not as set"),
         ({}, Slot.MINE, ("only 0 other MXs in service",), "only 0 other MXs in service"),
+        ({"next": ""}, Slot.MINE, ("mx1001 is out",), "the boot entries are not as set; mx1001 is out"),
     ],
 )
 def test_no_reboot_is_ordered_that_could_lose_something(
@@ -162,7 +189,8 @@ def test_the_power_is_cut_once_and_the_boot_is_waited_for(said: str, note: str) 
 
 def test_a_boot_that_nobody_ordered_is_noted_with_what_it_left_untraceable(monkeypatch: pytest.MonkeyPatch) -> None:
     untraced = Done("; 2 messages left the spool", {"untraced": 2})
-    monkeypatch.setattr(boot.ledger, "set_apart_untraced", lambda _world, _record: untraced)
+    apart: list[Any] = []
+    monkeypatch.setattr(boot.ledger, "set_apart_untraced", lambda *given: apart.append(given) or untraced)
     world: Any = World()
     done = boot.found_boot(world, state(kernel="6.1.0-55", boot_id="b7"))
     assert world.sent[0][1].boots == (*RECORD.boots, Boot("b1", "", "b7", "6.1.0-55"))
@@ -171,6 +199,15 @@ def test_a_boot_that_nobody_ordered_is_noted_with_what_it_left_untraceable(monke
         "2 messages left the spool"
     )
     assert done.evidence == {"untraced": 2}
+    assert apart == [(world, RECORD)]
+
+
+def test_a_rehearsal_notes_a_boot_that_nobody_ordered() -> None:
+    (action,) = (one for one in boot.ACTIONS if one.step is Step.FOUND_BOOT)
+    found = State(RECORD, view(boot="b7", kernel="6.1.0-55"), Pool.IN, Slot.MINE)
+    world: Any = World()
+    noted = replace(RECORD, boots=(*RECORD.boots, Boot("b1", "", "b7", "6.1.0-55")))
+    assert action.rehearse(world, found) == replace(found, record=noted)
 
 
 @pytest.mark.parametrize(("level", "lines"), [(Level.GUEST, 1), (Level.COLD, 2)])

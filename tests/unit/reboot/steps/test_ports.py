@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from mxlib.model.on_host import PUT
 from mxlib.mta.exim import names as exim
 from mxlib.mta.find import find
 from mxlib.reboot.steps import ports
+from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
+from tests.unit.support.step_world import World, state
 
 DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
 SHOWN = "{ path=/usr/sbin/nft ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }"
@@ -146,3 +149,62 @@ def test_opening_the_ports_is_shown_from_its_first_command_on():
     shown = ports._how_opened(SimpleNamespace(mta=find("exim")), None)
     assert shown[0].startswith("systemctl ")
     assert not [line for line in shown if line.startswith("#")]
+
+
+class OnHost(World):
+    """A world that keeps with each script whether a look at the host comes with its answer."""
+
+    def __init__(self) -> None:
+        super().__init__(said="")
+        self.mta = find("exim")
+        self.site: Any = SimpleNamespace(
+            ports=(25, 587), probes=SimpleNamespace(inbound=SimpleNamespace(source_ports=(61000, 61002)))
+        )
+        self.looks: list[bool] = []
+
+    def act(self, script: str, **given: Any) -> SimpleNamespace:
+        self.looks.append(given.pop("look", True))
+        assert not given
+        return super().act(script)
+
+
+def test_the_ports_of_the_site_are_closed_for_all_but_the_prober_and_the_file_says_who_did() -> None:
+    world: Any = OnHost()
+    world.progress.record = RECORD
+    done = ports.close(world, state())
+    who = "mx-cookbooks run run-1: op@cumin1001, now: because"
+    ((script, _record),) = world.sent
+    assert script == ports.close_script((25, 587), who, (61000, 61002), world.mta.units)
+    assert (world.looks, done.note.split(" (")[0]) == ([True], "ports 25, 587 answer with a reset")
+
+
+def test_nobody_closes_the_ports_of_a_host_without_a_record() -> None:
+    world: Any = OnHost()
+    with pytest.raises(AssertionError):
+        ports.close(world, state())
+    assert world.sent == []
+
+
+def test_the_ports_are_opened_for_every_unit_of_the_mta() -> None:
+    world: Any = OnHost()
+    assert ports.open_(world, state()).note == "the mail ports are open again"
+    assert world.sent[0][0].endswith(ports.open_script(world.mta.units).split("\n", 1)[1])
+
+
+def test_the_prober_is_let_in_by_its_own_ports_alone_and_the_kernel_ends_that() -> None:
+    world: Any = OnHost()
+    ports.let_prober_in(world, 120)
+    ports.shut_prober_out(world)
+    let_in, shut_out = (script.splitlines()[1:] for script, _record in world.sent)
+    elements = "{ 61000 timeout 120s, 61001 timeout 120s, 61002 timeout 120s }"
+    flush = "nft flush set inet mx_depool prober"
+    assert let_in == [flush, f"nft add element inet mx_depool prober '{elements}'"]
+    assert shut_out == [flush]
+    assert world.looks == [False, False], "sessions follow, then another look"
+
+
+def test_a_plan_shows_the_ports_that_are_closed_and_the_unit_that_keeps_them_so() -> None:
+    assert ports._commands(OnHost(), state()) == [  # type: ignore[arg-type]
+        f"nft -f {RULES}   # new connections to 25,587: reset",
+        "systemctl enable --now mx-depool.service",
+    ]

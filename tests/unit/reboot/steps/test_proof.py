@@ -13,6 +13,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Do, MtaState, Pool, Ports, Slot, State, Step, View
+from mxlib.mta import configuration
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
 from mxlib.reboot.plan import decide
@@ -56,10 +57,14 @@ class World:
         self.target, self.peers = SimpleNamespace(name="mx2001.lab.test"), ()
         self.options: Any = SimpleNamespace(who="op", why="because", prevention="none")
         self.adapters: Any = SimpleNamespace(
-            verifier=SimpleNamespace(sources=tuple, judged=lambda _facts: (FINE,), outbound=lambda _host: (FINE,)),
+            verifier=SimpleNamespace(sources=lambda: ("the host's",), judged=self.judged, outbound=None),
             slot=SimpleNamespace(token=9),
             pool=SimpleNamespace(read=dict),
         )
+
+    def judged(self, facts: Any) -> tuple[Verdict, ...]:
+        assert isinstance(facts, Facts)
+        return (FINE,)
 
     def act(self, script: str, **_given: object) -> SimpleNamespace:
         self.sent.append(script)
@@ -135,12 +140,19 @@ def test_an_mta_that_listens_by_the_answer_to_its_start_is_not_looked_at_again(
 
 
 def outbound(monkeypatch: pytest.MonkeyPatch, world: Any, digests: str | None, record: Record = TRUSTED) -> Record:
-    order: list[str] = []
-    monkeypatch.setattr(prove.drain, "forget_stale", lambda _world: None)
-    monkeypatch.setattr(prove, "read_facts", lambda _host, _sources: order.append("read") or Facts(digests))
-    world.adapters.verifier.outbound = lambda _host: order.append("mail") or (FINE,)
+    order: list[Any] = []
+    monkeypatch.setattr(prove.drain, "forget_stale", lambda given: order.append(("forget", given)))
+
+    def read(host: Any, sources: Any) -> Facts:
+        assert sources[0] == "the host's"
+        assert [one.sections for one in sources[1:]] == [configuration.source(world.mta).sections]
+        order.append(("read", host))
+        return Facts(digests)
+
+    monkeypatch.setattr(prove, "read_facts", read)
+    world.adapters.verifier.outbound = lambda host: order.append(("mail", host)) or (FINE,)
     prove.outbound(world, state(record))
-    assert order == ["read", "mail"]
+    assert order == [("forget", world), ("read", world.target), ("mail", world.target)]
     kept: Record = world.kept[0]
     return kept
 
@@ -171,8 +183,10 @@ def test_a_host_that_does_not_answer_is_not_proven(monkeypatch: pytest.MonkeyPat
     world: Any = World()
     monkeypatch.setattr(prove.drain, "forget_stale", lambda _world: None)
     monkeypatch.setattr(prove, "read_facts", silent)
-    assert "host unknown: no session" in prove.outbound(world, state()).note.lower()
+    world.adapters.verifier.outbound = lambda _host: (FINE,)
+    assert prove.outbound(world, state()).note == "host UNKNOWN: no session"
     assert world.kept[0].judgements(BOOT).held is Judgement.INCONCLUSIVE
+    assert world.kept[0].configured == {BOOT: ""}
 
 
 def test_the_claim_notes_what_the_guard_has_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,13 @@ from mxlib.base.errors import HostUnreachableError, SilenceError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.model.record import Judgement, Record
+from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import prove
 from mxlib.reboot.steps.queue import QueueSample
 from tests.unit.support.alerts import parsed, raw
 from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
 
@@ -23,22 +25,29 @@ class Outside:
     """A host asked from outside, once for each fate: ``well``, ``refused``, or ``reloaded`` in the middle."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *fates: str) -> None:
-        self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), None, None
+        self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), "the host", "its MTA"
+        self.let_in: list[float] = []
         self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
-        monkeypatch.setattr(prove, "let_prober_in", lambda host, _seconds: host.let(61000))
+        monkeypatch.setattr(prove, "let_prober_in", lambda host, seconds: host.let(61000, seconds=seconds))
         monkeypatch.setattr(prove, "shut_prober_out", lambda host: host.let())
-        depool = SimpleNamespace(depool=self)
-        monkeypatch.setattr(prove, "read_standing", lambda _host, _mta: depool)
+        monkeypatch.setattr(prove, "read_standing", self.standing)
+
+    def standing(self, host: object, mta: object) -> SimpleNamespace:
+        assert (host, mta) == (self.target, self.mta)
+        return SimpleNamespace(depool=self)
 
     @property
     def prober_ports(self) -> tuple[int, ...]:
         return self.ports
 
-    def let(self, *found: int) -> None:
+    def let(self, *found: int, seconds: float = 0.0) -> None:
         self.ports = found
+        if found:
+            self.let_in.append(seconds)
 
-    def asked(self, _host: object) -> tuple[Verdict, ...]:
+    def asked(self, host: object) -> tuple[Verdict, ...]:
         assert self.ports
+        assert host == self.target
         fate = self.fates.pop(0)
         if fate == "reloaded":
             self.let()
@@ -62,7 +71,17 @@ def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
     assert prove.from_outside(host)[0].passed is passed
     assert host.ports == ()
     assert host.fates == []
-    assert ("asking once more" in "".join(host.operator.lines)) is (len(fates) > 1)
+    assert host.let_in == [120.0] * len(fates), "seconds, after which the kernel closes them by itself"
+    shut = "the way in was shut meanwhile, as by a reload of the firewall: asking once more"
+    assert host.operator.lines == [shut] * (len(fates) - 1)
+
+
+def test_the_way_in_is_shut_whatever_comes_of_the_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    host: Any = Outside(monkeypatch)
+    host.adapters.verifier.inbound = lambda _host: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        prove.from_outside(host)
+    assert (host.let_in, host.ports) == ([120.0], ())
 
 
 def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
@@ -87,15 +106,18 @@ def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
     monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int, asked: bool
 ) -> None:
     questions: list[object] = []
-    monkeypatch.setattr(prove.ledger, "check", lambda _world, _record: Done("ledger", evidence))
-    monkeypatch.setattr(prove, "from_outside", lambda _world: questions.append("asked") or WELL)
+    monkeypatch.setattr(
+        prove.ledger, "check", lambda *given: questions.append(("ledger", *given)) or Done("ledger", evidence)
+    )
+    monkeypatch.setattr(prove, "from_outside", lambda given: questions.append(("outside", given)) or WELL)
     kept: list[Record] = []
     progress = SimpleNamespace(lost=lost)
     world: Any = SimpleNamespace(
         progress=progress, accepted=frozenset(), remember=kept.append, clock=FakeClock(), peers=()
     )
     done = prove.inbound(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
-    assert bool(questions) is asked
+    assert questions == [("ledger", world, RECORD), *([("outside", world)] if asked else [])]
+    assert done.evidence == {**evidence, **({"verdicts": [WELL[0].values]} if asked else {})}
     assert [one.judgements(RECORD.boot).serving for one in kept] == [Judgement.PASSED] * asked
     assert [dict(one.proven) for one in kept] == [{RECORD.boot: "2026-01-01T00:00:00+00:00"}] * asked
     assert done.note == ("1 check passed; ledger" if asked else "ledger")
@@ -158,6 +180,22 @@ def test_a_boot_is_blamed_only_for_mail_that_a_peer_can_send_now() -> None:
 )
 def test_without_a_control_nothing_is_blamed(peers: Any, found: tuple[Verdict, ...], record: Record) -> None:
     assert Judged(*peers).judge(*found, record=record)[0] is Judgement.INCONCLUSIVE
+
+
+def test_a_peer_that_cannot_be_a_control_is_reported() -> None:
+    world = Judged(HostUnreachableError("no\nsession"))
+    world.judge(*ILL)
+    assert world.operator.lines == ["mx1000 cannot serve as control: no session"]
+
+
+@pytest.mark.parametrize(
+    ("step", "stage"), [(Step.PROVE_OUT, "held"), (Step.PROVE_IN, "serving"), (Step.SOAK, "soak")]
+)
+def test_a_rehearsal_takes_each_stage_for_passed_in_the_boot_that_runs(step: Step, stage: str) -> None:
+    (action,) = (one for one in prove.ACTIONS if one.step is step)
+    found = State(RECORD, view(boot="b7"), Pool.OUT, Slot.MINE)
+    passed = RECORD.with_judgement("b7", **{stage: Judgement.PASSED})
+    assert action.rehearse(SimpleNamespace(), found) == replace(found, record=passed)  # type: ignore[arg-type]
 
 
 class Soaked:

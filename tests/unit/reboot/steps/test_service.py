@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,11 @@ from mxlib.base.errors import MovedError, SilenceError, SlotError
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
 from mxlib.model.record import Judgement
+from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.standing import PUPPET
-from mxlib.reboot.steps import service
+from mxlib.reboot.steps import panic, service
 from mxlib.reboot.world import Progress, RebootWorld
+from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
@@ -102,7 +105,9 @@ def test_the_slot_is_taken_with_what_the_host_has_seen(kept: Any, newest: int, t
         adapters=SimpleNamespace(slot=slot),  # type: ignore[arg-type]
         progress=progress,
     )
-    assert said in service.take_slot(world, state()).note
+    done = service.take_slot(world, state())
+    assert said in done.note
+    assert done.evidence == {"token": token}
     assert (taken, progress.blind) == ([newest], kept is None)
 
 
@@ -116,10 +121,74 @@ def test_an_abort_is_written_down_with_the_adoption_and_stays_on_resume() -> Non
     assert resumed.sent[0][1].undoing == "aborted by op@cumin2002"
 
 
-def test_a_resumed_run_undoes_only_what_was_to_be_undone_and_judges_the_present_boot_again() -> None:
+BLAMED = replace(RECORD, target=RECORD.fallback, judged={})
+"""Of a run with no other kernel left to return to: the present boot's blame is judged again on resume."""
+
+
+@pytest.mark.parametrize(
+    ("judged_boot", "again"),
+    [("b1", "; what did not pass is judged again"), ("b0", "")],
+)
+def test_a_resumed_run_undoes_only_what_was_to_be_undone_and_judges_the_present_boot_again(
+    judged_boot: str, again: str
+) -> None:
     world: Any = World(Goal(adopt=True))
-    service.adopt(world, state(RECORD.with_judgement("b1", held=Judgement.INCONCLUSIVE)))
-    assert (world.sent[0][1].undoing, world.sent[0][1].judged) == ("", {})
+    found = BLAMED.with_judgement(judged_boot, held=Judgement.BLAMED)
+    done = service.adopt(world, state(found))
+    assert world.sent == [("", replace(found, token=9, who="op@cumin2002", judged={} if again else found.judged))]
+    assert done.note == f"run run-1 of op@cumin1001 is ours now{again}"
+
+
+def test_a_run_whose_host_does_not_answer_is_adopted_with_its_judgements() -> None:
+    world: Any = World(Goal(adopt=True))
+    found = BLAMED.with_judgement("b1", held=Judgement.BLAMED)
+    service.adopt(world, SimpleNamespace(record=found, host=None))  # type: ignore[arg-type]
+    assert world.sent[0][1].judged == found.judged
+
+
+@pytest.mark.parametrize(
+    ("minutes", "fails", "silences", "asked", "said"),
+    [
+        (10, (), ("s1", "none"), [("prolong", "s1", 10)], []),
+        (0, (), ("s1", "none"), [], []),
+        (10, ("prolong",), ("set again", "none"), [("prolong", "s1", 10), ("add", 10)], []),
+        (
+            10,
+            ("prolong", "add"),
+            ("s1", "none"),
+            [("prolong", "s1", 10), ("add", 10)],
+            ["NOT silenced, expect alerts: no answer"],
+        ),
+    ],
+)
+def test_the_silences_of_a_run_that_is_adopted_are_prolonged_or_set_again(
+    minutes: int, fails: tuple[str, ...], silences: tuple[str, ...], asked: list[Any], said: list[str]
+) -> None:
+    calls: list[Any] = []
+
+    def call(name: str, *given: Any) -> tuple[str, ...]:
+        calls.append((name, *given))
+        if name in fails:
+            raise SilenceError("no answer")
+        return ("set again",)
+
+    world: Any = World(Goal(adopt=True))
+    world.site.downtime.minutes = minutes
+    world.adapters.silencer = SimpleNamespace(prolong=partial(call, "prolong"), add=partial(call, "add"))
+    service.adopt(world, state(replace(RECORD, silences=("s1", service.NO_SILENCE))))
+    assert (world.sent[0][1].silences, calls, world.operator.lines) == (silences, asked, said)
+
+
+def test_a_thread_beside_the_run_prolongs_each_silence_that_was_set() -> None:
+    calls: list[Any] = []
+    silencer: Any = SimpleNamespace(prolong=lambda *given: calls.append(given))
+    world: Any = World()
+    world.site.downtime.minutes = 10
+    service.prolong(world, silencer)
+    assert calls == []
+    world.progress.record = replace(RECORD, silences=("s1", service.NO_SILENCE, "s2"))
+    service.prolong(world, silencer)
+    assert calls == [("s1", 10), ("s2", 10)]
 
 
 def test_the_pool_gets_a_host_back_only_in_the_boot_that_was_judged() -> None:
@@ -162,7 +231,9 @@ def test_a_silence_that_cannot_be_set_is_noted_and_stops_nothing(
 ) -> None:
     world: Any = World()
     world.site.downtime.minutes, world.adapters.silencer = 10, Silencer(down=down)
-    assert note in service.silence(world, state()).note
+    done = service.silence(world, state())
+    assert note in done.note
+    assert done.evidence == ({} if down else {"silence": "silence of 10 min"})
     assert world.sent[0][1].silences == silences
 
 
@@ -204,7 +275,10 @@ def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost:
     world.adapters.slot.release = release
     done = service.release(world, state())
     ((script, record),) = world.sent
-    assert "rm -f run.json ledger ledger-untraced\nsync ." in script
+    assert script == (
+        f"{panic.disarm_script()}# remove the record of the run\n"
+        "cd /var/lib/mx-cookbooks\nrm -f run.json ledger ledger-untraced\nsync ."
+    )
     assert record is None
     assert ("was not given up: etcd does not answer" in done.note) is lost
 
@@ -219,6 +293,54 @@ def test_the_pool_gets_back_what_it_had_and_loses_all_of_it() -> None:
     world: Any = World()
     world.adapters.pool.write = written.append
     record = replace(RECORD, prior=replace(RECORD.prior, pool={"smtp": "yes", "submission": "inactive"}))
-    service.pool_out(world, state(record))
-    service.pool_in(world, state(record))
+    world.adapters.pool.command = lambda values: [f"set {name}={value}" for name, value in values.items()]
+    assert service.pool_out(world, state(record)).note == "set smtp=no; set submission=no"
+    assert service.pool_in(world, state(record)).note == "set smtp=yes; set submission=inactive"
     assert written == [{"smtp": "no", "submission": "no"}, {"smtp": "yes", "submission": "inactive"}]
+
+
+# --- what a dry run makes of the steps
+
+
+def rehearsed(step: Step, found: State, goal: Goal | None = None) -> State:
+    (action,) = (one for one in service.ACTIONS if one.step is step)
+    return action.rehearse(World(goal), found)  # type: ignore[arg-type]
+
+
+FOUND = State(RECORD, view(), Pool.IN, Slot.FREE, token=7)
+
+
+def test_a_rehearsal_takes_the_slot_with_a_greater_token() -> None:
+    assert rehearsed(Step.SLOT, FOUND) == replace(FOUND, slot=Slot.MINE, token=8)
+
+
+@pytest.mark.parametrize(
+    ("before", "goal", "undoing"),
+    [
+        ("", Goal(adopt=True), ""),
+        ("", Goal(adopt=True, back=True), "aborted"),
+        ("too slow", Goal(adopt=True, back=True), "too slow"),
+        ("too slow", Goal(adopt=True), "too slow"),
+    ],
+)
+def test_a_rehearsal_adopts_as_the_step_does(before: str, goal: Goal, undoing: str) -> None:
+    record = replace(BLAMED, undoing=before).with_judgement("b1", held=Judgement.BLAMED)
+    found = replace(FOUND, record=record, token=9, host=view(boot="b1"))
+    wanted = replace(record, token=9, undoing=undoing, judged={})
+    assert rehearsed(Step.ADOPT, found, goal) == replace(found, record=wanted)
+    silent = replace(found, host=None)
+    assert rehearsed(Step.ADOPT, silent, goal).record == replace(wanted, judged=record.judged)
+
+
+def test_a_rehearsal_sets_a_silence_beside_those_that_are_there_and_ends_all() -> None:
+    silenced = rehearsed(Step.SILENCE, FOUND)
+    assert silenced == replace(FOUND, record=replace(RECORD, silences=("s1", "silence")))
+    assert rehearsed(Step.UNSILENCE, silenced).record == replace(RECORD, silences=())
+
+
+def test_a_rehearsal_moves_the_pool_and_releases_with_the_outcome_of_the_goal() -> None:
+    out = rehearsed(Step.POOL_OUT, FOUND)
+    assert out == replace(FOUND, pool=Pool.OUT)
+    assert rehearsed(Step.POOL_IN, out) == FOUND
+    goal = Goal(back=True)
+    assert rehearsed(Step.RELEASE, FOUND, goal) == replace(FOUND, record=None, released=goal.outcome(RECORD))
