@@ -54,9 +54,8 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            # a line cut short by a kill must not swallow the next one
-            if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
-                os.write(self._file, b"\n")
+            # a line cut short, by a kill or a full disk, must not swallow the next one
+            self._torn = path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}") from None
 
@@ -64,10 +63,17 @@ class Journal:
         """Add an event; it is on disk when this returns."""
         line = json.dumps({"event": event, "at": self._clock.now().isoformat(), **values}, default=str) + "\n"
         try:
-            os.write(self._file, line.encode())
+            self._put(line.encode())
             os.fsync(self._file)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from None
+
+    def _put(self, line: bytes) -> None:
+        """Write the whole line: of a disk with little room the kernel takes what fits, and fails only the next time."""
+        left = b"\n" + line if self._torn else line
+        while left:
+            left = left[os.write(self._file, left) :]
+            self._torn = bool(left)
 
     def close(self) -> None:
         """Close the file; writing afterwards is an error."""

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from mxlib.base.errors import JournalError
@@ -28,6 +31,41 @@ def test_a_torn_line_costs_only_itself(path):
     again.write("two")
     again.close()
     assert [event.name for event in read(path)] == ["one", "two"]
+
+
+class Disk:
+    """A disk with room for so many bytes, whatever is asked for; writes like os.write."""
+
+    def __init__(self, room):
+        self.room, self.write = room, os.write
+
+    def __call__(self, file, data):
+        if not self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= (done := self.write(file, data[: self.room]))
+        return done
+
+
+def test_a_line_that_a_full_disk_cuts_is_an_error_and_costs_only_itself(path, monkeypatch):
+    journal = Journal(path, FakeClock())
+    journal.write("one")
+    disk = Disk(room=20)
+    monkeypatch.setattr(os, "write", disk)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="No space left on device"):
+            journal.write("two")
+    disk.room = 10_000
+    journal.write("three")
+    assert [event.name for event in read(path)] == ["one", "three"]
+    assert len(path.read_text().splitlines()) == 3, "no empty line, and none that holds two"
+
+
+def test_a_line_is_written_in_as_many_pieces_as_the_kernel_takes(path, monkeypatch):
+    journal, write = Journal(path, FakeClock()), os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:7]))
+    journal.write("one", why="ä" * 20)
+    journal.write("two")
+    assert [(event.name, event.values) for event in read(path)] == [("one", {"why": "ä" * 20}), ("two", {})]
 
 
 @pytest.mark.parametrize(
