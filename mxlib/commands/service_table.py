@@ -247,15 +247,21 @@ def _verified(read: Read, name: str) -> Cell:
     if last is None:
         raise ParseError("the last verification by the timer did not ask it")
     value = {"status": last.status.value, "when": last.when.isoformat(), "not_passed": list(last.bad)}
+    value["left_out"] = list(last.left_out)
     age = (read.now - last.when).total_seconds()
     shown = f"{last.status.value} {last.when:%H:%M}"
     if not -_SKEW_S <= age <= STALE_S:
         old = f"its last verification, {last.status.value} at {last.when:%Y-%m-%d %H:%M} UTC, says nothing of now"
         return Cell("stale", value, Status.UNKNOWN, old)
+    said = f"the last verification, {duration(age)} ago"
+    if last.partial:
+        # what was left out is unknown, whatever the rest is
+        status = Status.FAILED if last.status is Status.FAILED else Status.UNKNOWN
+        bad = f": {', '.join(last.bad)}" if last.bad else ""
+        return Cell(f"partly {shown}", value, status, one_line(f"{said}, covers {last.partial}{bad}"))
     if last.status is Status.OK:
         return Cell(shown, value)
-    why = f"the last verification, {duration(age)} ago: {', '.join(last.bad)}"
-    return Cell(shown, value, last.status, one_line(why))
+    return Cell(shown, value, last.status, one_line(f"{said}: {', '.join(last.bad)}"))
 
 
 def table(found: Sequence[Row], room: int | None = None) -> tuple[str, ...]:

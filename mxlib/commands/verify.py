@@ -137,7 +137,7 @@ class Verify(Command):
         return overdue(self._what.entries, datetime.now(UTC).date())
 
     def _write(self, reports: tuple[HostReport, ...]) -> None:
-        everything = as_json(reports, self._notes())
+        everything = as_json(reports, self._notes(), self._what.leaves_out(self.site.probes))
         measured = metrics(reports, self._what.policy, self._what.aliases)
         if self._request.json_file:
             write_text(self._request.json_file, f"{everything}\n")

@@ -95,13 +95,15 @@ def _lines(verdicts: Iterable[Verdict]) -> list[str]:
     return [f"  {status.value:<8} {', '.join(names):<22} {why}" for (status, why), names in grouped.items()]
 
 
-def as_json(reports: Sequence[HostReport], notes: Sequence[str] = ()) -> str:
+def as_json(reports: Sequence[HostReport], notes: Sequence[str] = (), left_out: Sequence[str] = ()) -> str:
     """Return everything, with evidence.
 
     Arguments:
         notes: what is to be said about the verification itself.
+        left_out: names of the checks that were not asked for; none in a whole verification.
     """
-    everything = {"hosts": [_report(report) for report in reports], "notes": list(notes)}
+    hosts = [_report(report) for report in reports]
+    everything = {"hosts": hosts, "notes": list(notes), "left_out": list(left_out)}
     return json.dumps(everything, indent=2, sort_keys=True)
 
 

@@ -60,6 +60,15 @@ class VerificationScope:
         """Whether one of several checks was asked for."""
         return any(map(self.wants, names))
 
+    def leaves_out(self, probes: ProbeSection) -> tuple[str, ...]:
+        """Return the names of the checks that a verification of everything has, and this one has not.
+
+        Arguments:
+            probes: the site's test mails and sessions.
+        """
+        everything = dataclasses.replace(self, probes=probes).names
+        return tuple(name for name in everything if name not in self.names or not self.wants(name))
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that can be asked for, in the order of a report."""

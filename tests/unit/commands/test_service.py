@@ -56,7 +56,8 @@ def look(answers, tmp_path, caplog):
         last = tmp_path / "last.json"
         checks = {"status": "OK", "checks": []}
         when = datetime.now(UTC).isoformat()
-        last.write_text(json.dumps({"hosts": [{"host": host, "when": when, **checks} for host in (ONE, TWO)]}))
+        verified = [{"host": host, "when": when, **checks} for host in (ONE, TWO)]
+        last.write_text(json.dumps({"hosts": verified, "left_out": []}))
         request = StatusRequest(hosts, **{"last": last, **asked})
         caplog.clear()
         return ServiceStatus(spicerack or MagicMock(dry_run=False), parse(raw, "x.yaml"), request).execute()

@@ -91,6 +91,33 @@ def test_what_is_wrong_is_failed_and_says_why(column, read, shown, why):
 
 
 @pytest.mark.parametrize(
+    ("found", "status", "shown", "why"),
+    [
+        ({"left_out": ("puppet", "relay")}, Status.UNKNOWN, "partly OK 04:47", "covers only disk, mta"),
+        ({"left_out": ("relay",)}, Status.UNKNOWN, "partly OK 04:47", "covers all but relay"),
+        (
+            {"left_out": ("relay",), "status": Status.UNKNOWN, "bad": ("mta",)},
+            Status.UNKNOWN,
+            "partly UNKNOWN 04:47",
+            "covers all but relay: mta",
+        ),
+        (
+            {"left_out": ("puppet", "relay"), "status": Status.FAILED, "bad": ("disk",)},
+            Status.FAILED,
+            "partly FAILED 04:47",
+            "covers only disk, mta: disk",
+        ),
+    ],
+)
+def test_a_verification_of_some_checks_is_no_success_and_says_which(found, status, shown, why):
+    last_one = last(**found)
+    one = cell("verified", verified={ONE: last_one})
+    assert (one.status, one.shown) == (status, shown)
+    assert one.why == f"the last verification, 10 min 0 s ago, {why}"
+    assert one.value["left_out"] == list(last_one.left_out)
+
+
+@pytest.mark.parametrize(
     ("column", "read", "why"),
     [
         ("ports", {"answers": {ONE: answer(depool=depool(table=TABLE.format("sh: 1: nft: not found\n", 127)))}}, "nft"),

@@ -95,6 +95,25 @@ def test_a_dash_is_the_standard_output_and_no_file(monkeypatch, tmp_path, capsys
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("asked", "left_out", "covered"),
+    [
+        ({}, set(), {"disk", "inbound-v4", "relay"}),
+        ({"skip": ("disk", "relay")}, {"disk", "relay"}, {"inbound-v4"}),
+        ({"probes": False}, {"inbound-v4"}, {"disk", "relay"}),
+        ({"only": ("disk",)}, {"inbound-v4", "relay"}, {"disk"}),
+    ],
+)
+def test_what_was_not_asked_for_is_part_of_the_json(asked, left_out, covered, monkeypatch, tmp_path):
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))
+    path = tmp_path / "mx.json"
+    Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="", json_file=path, **asked)).execute()
+    found = set(json.loads(path.read_text())["left_out"])
+    assert left_out <= found
+    assert not covered & found
+    assert bool(found) is bool(asked), "a whole verification leaves nothing out"
+
+
 def test_what_was_found_is_shown_also_where_it_cannot_be_written(monkeypatch, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (MX,))

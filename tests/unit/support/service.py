@@ -47,5 +47,5 @@ def proof(host=ONE, release=KERNEL, version=BUILD):
     return ProvenKernel(release, host, "2026-11-20T01:12:00+00:00", "20261120T005500Z-0a1b2c", version)
 
 
-def last(status=Status.OK, age=600, bad=()):
-    return Verified(status, NOW - timedelta(seconds=age), bad)
+def last(status=Status.OK, age=600, bad=(), covered=("disk", "mta"), left_out=()):
+    return Verified(status, NOW - timedelta(seconds=age), bad, covered, left_out)

@@ -89,6 +89,11 @@ def test_notes_are_part_of_the_json():
     assert json.loads(as_json([], ["an old entry"]))["notes"] == ["an old entry"]
 
 
+def test_what_was_left_out_is_part_of_the_json():
+    assert json.loads(as_json(REPORTS))["left_out"] == []
+    assert json.loads(as_json(REPORTS, (), ("puppet",)))["left_out"] == ["puppet"]
+
+
 def test_json_carries_the_evidence():
     data = json.loads(as_json(REPORTS))
     first = data["hosts"][0]
