@@ -13,7 +13,7 @@ from lab.world.places import FAMILIES, WorldError
 FILE_NAME = "behaviour.json"
 STAGES = ("connect", "mail", "rcpt", "data")
 _DEFAULT_STAGE = {"tempfail": "rcpt", "reject": "rcpt", "stall": "data", "drop": "data"}
-MODES = ("accept", "slow", "tempfail", "reject", "refuse", "stall", "drop", "hang")
+MODES = ("accept", "slow", "tempfail", "reject", "refuse", "stall", "drop", "chunking", "hang")
 SLOW_MS = 1000
 
 
@@ -27,7 +27,8 @@ class Behaviour:
 
     Attributes:
         mode: accept; slow (accepts, late); tempfail (4xx); reject (5xx); refuse (no listener); stall (never answers);
-            drop (keeps the message and drops the connection before the 250); hang (the alias peer only: falls silent).
+            drop (keeps the message and drops the connection before the 250); chunking (offers CHUNKING, and
+            answers BDAT and what follows it with 503); hang (the alias peer only: falls silent).
         family: the connections it applies to: v4, v6 or both. The others are accepted.
         above_bytes: at stage data: only messages with a body larger than this, in bytes.
         stage: where it happens: connect, mail, rcpt or data (after the final dot).
@@ -50,6 +51,10 @@ class Behaviour:
     def refuses(self, family: str) -> bool:
         """Say whether connections of a family are refused."""
         return self.mode == "refuse" and self.covers(family)
+
+    def misleads(self, family: str) -> bool:
+        """Say whether CHUNKING is offered to connections of a family, and BDAT refused."""
+        return self.mode == "chunking" and self.covers(family)
 
     def covers(self, family: str) -> bool:
         """Say whether connections of a family are concerned."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.world import behaviour, inbox, jsonl, ledger, replies
+from lab.world import behaviour, bulk, inbox, jsonl, ledger, replies
 from lab.world.courier import Courier, Patience, retry_delay
 from lab.world.message import Message, make
 from lab.world.observer import attach_filter
@@ -212,6 +212,52 @@ def test_dropped_before_the_250_but_kept(world: World) -> None:
     assert (result.stage, result.outcome, result.ambiguous) == ("dot", "lost", True)
     (line,) = world.arrivals()
     assert line["acked"] is False
+
+
+def test_a_server_that_offers_chunking_by_mistake(world: World) -> None:
+    """As a destination of Exim: BDAT is answered with 503, and so is what follows until a reset."""
+    world.behave(mode="chunking", family="v4")
+    with smtplib.SMTP("127.0.0.1", world.v4, "mx") as client:
+        client.ehlo()
+        assert client.has_extn("chunking")
+        client.docmd("MAIL", "FROM:<a@b.test>")
+        client.docmd("RCPT", "TO:<c@provider.test>")
+        client.send(b"BDAT 9 LAST\r\n\r\nhello\r\n")
+        assert client.getreply()[0] == 503
+        assert client.docmd("NOOP")[0] == 503
+        assert client.docmd("RSET")[0] == 250
+        client.sendmail("a@b.test", ["c@provider.test"], b"Subject: x\r\n\r\nby DATA\r\n")
+    assert len(world.arrivals()) == 1
+    with smtplib.SMTP("::1", world.v6, "mx") as client:
+        client.ehlo()
+        assert not client.has_extn("chunking")
+
+
+def bulk_words(world: World, *words: str) -> list[str]:
+    here = ["--state", str(world.state), "--via", "127.0.0.1", "--port", str(world.v4)]
+    return [*here, "--to", "user%d@provider.test", "--count", "3", "--tag", "b", *words]
+
+
+@pytest.mark.parametrize("behind", ["", "no-such@elsewhere.test"])
+def test_a_bulk_sender_without_chunking_uses_data(
+    world: World, behind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bulk.main(bulk_words(world, "--behind", behind)) == 0
+    assert json.loads(capsys.readouterr().out) == {"replies": {"250": 3}, "by": ["DATA"]}
+    assert [line["recipients"] for line in world.arrivals()] == [[f"user{n}@provider.test"] for n in (1, 2, 3)]
+    account = ledger.reconcile(list(jsonl.read(world.state / ledger.SENT_FILE)), world.lines(), tag="b")
+    assert (account.sent, account.arrived_once, account.balanced) == (3, 3, True)
+
+
+def test_a_bulk_sender_with_chunking_uses_bdat_and_reports_what_was_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.behave(mode="chunking")
+    assert bulk.main(bulk_words(world)) == 1
+    assert json.loads(capsys.readouterr().out) == {"replies": {"503 5.5.1 BDAT not expected here": 3}, "by": ["BDAT"]}
+    assert world.arrivals() == []
+    account = ledger.reconcile(list(jsonl.read(world.state / ledger.SENT_FILE)), world.lines(), tag="b")
+    assert (len(account.refused), account.missing, account.balanced) == (3, [], True)
 
 
 def test_relaying_is_refused(world: World) -> None:

@@ -35,7 +35,7 @@ def test_a_sender_without_a_name_is_counted_by_its_address() -> None:
     assert RecentLog(0, 0, 0, 0, unnamed).refused_chunks == {"127.0.0.1": 2}
 
 
-def test_what_a_destination_refuses_is_told_from_its_other_refusals() -> None:
+def test_what_a_destination_refuses_of_bdat_is_a_cause_of_its_own() -> None:
     causes = log_of("outgoing").causes()
     assert causes["a.test"] == {Cause.CHUNKING: 3}
     assert causes["b.test"] == {Cause.CHUNKING: 1}
