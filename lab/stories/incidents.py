@@ -2,11 +2,12 @@
 
 from lab.lifecycle import Say, Stations
 from lab.shell import LabError
-from lab.stories import incident_2021_12_03, incident_2022_02_22
+from lab.stories import incident_2018_06_06, incident_2021_12_03, incident_2022_02_22, incident_2022_05_09
 from lab.stories.story import Stage, Story, side_by_side
 
 # A story is one module with a STORY in it.
-STORIES: dict[str, Story] = {story.name: story for story in (incident_2021_12_03.STORY, incident_2022_02_22.STORY)}
+_MODULES = (incident_2018_06_06, incident_2021_12_03, incident_2022_02_22, incident_2022_05_09)
+STORIES: dict[str, Story] = {module.STORY.name: module.STORY for module in _MODULES}
 
 
 def find(name: str) -> Story:

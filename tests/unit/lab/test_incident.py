@@ -1,11 +1,16 @@
 """Replayed incidents: the two timelines side by side, and what makes a replay fail."""
 
+import io
 import re
+import tarfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lab.place import Lab
 from lab.shell import LabError
+from lab.stories import incident_2018_06_06, incident_2022_05_09, old_exim
 from lab.stories import incidents as incident
 from lab.stories.story import Moment, Note, Stage, Story, side_by_side
 
@@ -61,3 +66,48 @@ def test_every_story_has_its_day_and_a_history_in_order() -> None:
     for name, one in incident.STORIES.items():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", name)
         assert len({moment.when for moment in one.history}) == len(one.history) > 3
+
+
+def test_who_blocked_a_run_is_read_from_its_own_words() -> None:
+    said = (
+        "2026-11-28 drain: internal clients still connect and were not seen at another MX: client1001.lab.test "
+        "(2001:db8:77::51): 9 refused connections; vrts1001.lab.test (2001:db8:77::61): 1 refused connection. They may "
+        "have no failover, and lose mail while this host is out. infra1001.lab.test (192.0.2.5): 3 open\n"
+    )
+    named = [("client1001.lab.test", "2001:db8:77::51"), ("vrts1001.lab.test", "2001:db8:77::61")]
+    assert incident_2018_06_06.stuck_in(said + said) == named
+    assert incident_2018_06_06.stuck_in("client1001.lab.test (192.0.2.51): 1 open") == []
+
+
+def test_the_services_differ_as_the_story_says() -> None:
+    words = {one: one.words for one in (incident_2018_06_06.BARE, incident_2018_06_06.QUEUES)}
+    assert ["--no-queue" in said for said in words.values()] == [True, False]
+    assert all("--no-failover" in said for said in words.values())
+    for one in (incident_2018_06_06.MOVES, incident_2018_06_06.MENDED):
+        assert "--no-failover" not in one.words
+        assert "mx2001.lab.test,mx1001.lab.test" in one.words
+
+
+def test_the_checks_that_failed_are_read_from_the_table() -> None:
+    said = "FAILED  mx1001.lab.test  (2.1 s)\n  FAILED   log                    6 x\n  OK       1 other check\n"
+    assert incident_2022_05_09.failing(said) == ["log"]
+    assert incident_2022_05_09.failing(said.replace("OK  ", "UNKNOWN  kernel   x\n  OK  ")) == ["log", "kernel"]
+
+
+@pytest.mark.parametrize(("world", "name"), [("one", "mx1001"), ("two", "mx1001"), ("habits", "mx2001")])
+def test_the_old_exim_runs_where_its_queue_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str, name: str
+) -> None:
+    monkeypatch.setenv("MXLAB_CACHE", str(tmp_path))
+    lab = Lab("mxlab")
+    lab.state.mkdir(parents=True)
+    (lab.state / "world").write_text(world)
+    assert old_exim.exchanger_for(lab).name == name
+
+
+def test_the_old_exim_travels_with_its_libraries_alone(tmp_path: Path) -> None:
+    for path in ("usr/sbin/exim4", "lib/x86_64-linux-gnu/libpcre.so.3", "usr/share/doc/exim4/copyright"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(path)
+    with tarfile.open(fileobj=io.BytesIO(old_exim.pack(tmp_path))) as tar:
+        assert tar.getnames() == ["exim4", "lib/libpcre.so.3"]
