@@ -5,6 +5,7 @@ prints goes first: a command that it asks for is typed next, as the runbook says
 """
 
 import re
+import shlex
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _SERVICES = (
     ("alertmanager", re.compile(r"\bAlertmanager\b")),
     ("ganeti", re.compile(r"\bRAPI\b|remote API|ganeti-lab")),
 )
+_REFUSED = 10
 _GOES_BY_ITS_END = ("repair-nic",)
 """Cookbooks whose last line is the diagnosis."""
 
@@ -111,9 +113,13 @@ class RunbookOperator:
         return self._ended.get(command)
 
     def _next(self, command: str, code: int, said: str, host: str) -> list[str]:
-        asked = [" ".join(words) for words in all_words(said)]
+        asked = [shlex.join(words) for words in all_words(said)]
         if asked:
             return asked
+        if code == _REFUSED and "depool-mx" in command and "--accept" not in command:
+            # what a person at a terminal is asked, and types `accept` for
+            names = dict.fromkeys(match["check"] for line in _lines(said) if (match := _CHECK.match(line)))
+            return [" ".join([command, *(f"--accept {name}" for name in names)])] if names else []
         cookbook = re.search(r"sre\.mail\.([\w-]+)", command)
         cell = self.page["a-run-ended-with-n"].for_code(code, cookbook[1]) if cookbook and code else ""
         return [filled(one.command, host, self.kernel) for one in steps(cell) if one.command]
@@ -139,7 +145,7 @@ def findings(command: str, said: str, host: str) -> Iterator[tuple[str, str]]:
         host: fully qualified name of the host it was about.
     """
     here, seen = host, set()
-    lines = [_CLOCK.sub("", line).strip() for line in said.splitlines() if line.strip()]
+    lines = _lines(said)
     for line in lines:
         about = _HOST.match(line)
         match = _CHECK.match(line)
@@ -152,6 +158,11 @@ def findings(command: str, said: str, host: str) -> Iterator[tuple[str, str]]:
                 yield where, f"{match['check']}: {match['why']}"
     if any(f"sre.mail.{one}" in command for one in _GOES_BY_ITS_END) and lines:
         yield host.partition(".")[0], _last(lines, host)
+
+
+def _lines(said: str) -> list[str]:
+    """Return the lines of an output, without the time that Spicerack's log puts before each."""
+    return [_CLOCK.sub("", line).strip() for line in said.splitlines() if line.strip()]
 
 
 def _last(lines: Sequence[str], host: str) -> str:

@@ -74,6 +74,15 @@ def test_a_name_that_is_none_is_refused_with_those_there_are(only, step, names):
             "04:32:17 for units: cookbook sre.mail.remedy-mx mx2001.lab.test restart-unit exim4.service   # inactive",
             "cookbook sre.mail.remedy-mx mx2001.lab.test restart-unit exim4.service",
         ),
+        (
+            "x: units, log; next: cookbook sre.mail.remedy-mx x restart-unit a.service (and 1 more above)",
+            "cookbook sre.mail.remedy-mx x restart-unit a.service",
+        ),
+        (
+            "x: its kernel panicked; next: Nothing was changed. A power cycle keeps the PCI slots: gnt-instance reboot "
+            "--type=soft mx2001.lab.test (on the master). With a fallback it boots that one.",
+            "gnt-instance reboot --type=soft mx2001.lab.test",
+        ),
         ("04:31:10 next: look at the console of mx2001.lab.test, or start it", ""),
         ("END (PASS)", ""),
     ],

@@ -161,6 +161,16 @@ def test_an_alert_that_says_itself_what_is_wrong_names_it():
     assert hands.named == [("mx1001", "it hangs")]
 
 
+def test_what_a_refusal_to_take_a_host_out_names_is_accepted_once():
+    first = f"cookbook sre.mail.depool-mx {HOST}"
+    page = {**SMALL, "mxdown": Section("MxDown", f"\n    {first}\n    cookbook last\n")}
+    refused = "12:00:01 FAILED   alerts   1 alert fires\n12:00:01 UNKNOWN  disk   x\n12:00:02 refused\n"
+    again = f"{first} --accept alerts --accept disk"
+    hands = Hands({first: (10, refused), again: (10, refused)})
+    RunbookOperator(page, hands).play([alert("MxDown")])
+    assert hands.typed == [first, again, "cookbook last"]
+
+
 VERIFIED = """12:00:01 2 hosts: 2 FAILED  (21.4 s)
 12:00:01 FAILED  mx2001.lab.test  (21.4 s)
 12:00:01   FAILED   disk   no room for new mail
