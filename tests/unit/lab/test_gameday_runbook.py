@@ -118,6 +118,17 @@ def test_the_operator_reads_on_at_links_and_at_the_row_that_fits():
     assert hands.typed == [first, "cookbook g", f"cookbook b {HOST}", f"cookbook d {HOST}"]
 
 
+def test_sections_that_link_to_each_other_are_read_once():
+    ring = {
+        "mxdown": Section("MxDown", "\n[on](#mxdown), [on](#down)\n\n    cookbook a\n"),
+        "down": Section("Down", "[on](#hang)"),
+        "hang": Section("Hang", "[back](#down), [back](#mxdown)"),
+    }
+    hands = Hands({})
+    RunbookOperator({**SMALL, **ring}, hands).play([alert("MxDown")])
+    assert hands.typed == ["cookbook a"]
+
+
 def test_what_is_printed_goes_before_what_stands_below():
     says = {
         f"cookbook a {HOST} --status": (16, "12:00:00 x: no answer; next: cookbook n1"),
