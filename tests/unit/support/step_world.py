@@ -19,6 +19,7 @@ class World:
 
     def __init__(self, goal: Goal | None = None, *, said: str = ENTRIES, off: bool = True) -> None:
         self.sent: list[tuple[str, Record | None]] = []
+        self.given: dict[str, object] = {}
         self.done: list[str] = []
         self.said, self.moved = said, False
         self.progress = Progress(goal or Goal(), waited=Waited.OFF)
@@ -35,7 +36,8 @@ class World:
             rescue=SimpleNamespace(off=lambda: off, power_on=lambda: self.done.append("power") or "started"),
         )
 
-    def act(self, script: str, *, record: Record | None = None, **_given: object) -> SimpleNamespace:
+    def act(self, script: str, *, record: Record | None = None, **given: object) -> SimpleNamespace:
+        self.given = given
         self.sent.append((script, record))
         return SimpleNamespace(output=self.said)
 

@@ -84,7 +84,7 @@ class Ready(World):
         super().__init__(Goal("6.1.0-56"))
         self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
         self.adapters.rescue.watch = lambda: self.done.append("watch")
-        self.seen, self.lacks, self.looks = view(**READY), lacks, [True]
+        self.seen, self.lacks = view(**READY), lacks
         monkeypatch.setattr(boot, "read_standing", self.standing)
         monkeypatch.setattr(boot, "lacking_others", self.lacking)
 
@@ -95,10 +95,6 @@ class Ready(World):
     def lacking(self, world: Any) -> list[str]:
         assert world is self
         return list(self.lacks)
-
-    def act(self, script: str, *, record: Record | None = None, look: bool = True, **given: object) -> SimpleNamespace:
-        self.looks = [look]
-        return super().act(script, record=record, **given)
 
     def view(self, standing: Any) -> Any:
         return standing.view
@@ -116,7 +112,7 @@ def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatc
     assert script == boot.order_script(Level.GUEST)
     assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
     assert (world.done, world.progress.reordered, world.progress.cures) == (["watch"], False, set())
-    assert world.looks == [False], "the host is on its way down then"
+    assert world.given == {"look": False}, "the host is on its way down then"
 
 
 def test_a_cold_start_is_recorded_as_one_and_orders_a_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +196,22 @@ def test_a_boot_that_nobody_ordered_is_noted_with_what_it_left_untraceable(monke
     )
     assert done.evidence == {"untraced": 2}
     assert apart == [(world, RECORD)]
+
+
+@pytest.mark.parametrize("level", [Level.GUEST, Level.COLD])
+def test_a_rehearsal_comes_back_in_another_boot_with_the_kernel_that_was_wanted(level: Level) -> None:
+    (action,) = (one for one in boot.ACTIONS if one.step is Step.REBOOT)
+    found = State(replace(CLAIMED, level=level), view(**READY), Pool.OUT, Slot.MINE)
+    world: Any = World(Goal("6.1.0-56"))
+    for number, by in ((1, level), (2, Level.GUEST)):
+        before = found
+        found = action.rehearse(world, found)
+        assert before.host is not None
+        assert found.record is not None
+        assert found.host == replace(before.host, boot=f"boot-{number}", kernel="6.1.0-56", next="")
+        ordered = Boot(before.host.boot, "6.1.0-56", f"boot-{number}", "6.1.0-56", by)
+        assert (found.record.boots[-1], len(found.record.boots)) == (ordered, number)
+        assert found.pool is Pool.OUT
 
 
 def test_a_rehearsal_notes_a_boot_that_nobody_ordered() -> None:

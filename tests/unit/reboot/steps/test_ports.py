@@ -111,6 +111,16 @@ def test_opened_nothing_is_left_and_a_second_time_is_harmless(machine: Machine) 
     assert not machine.at(RELOAD_DROP_IN).parent.exists()
 
 
+def test_every_unit_of_the_mta_is_let_go_with_its_folder(machine: Machine) -> None:
+    units = (exim.UNIT, "exim4-base.timer")
+    gates = [machine.at(gate(one)) for one in units]
+    for path in gates:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    machine.sh(ports.open_script(units))
+    assert [path.parent.exists() for path in gates] == [False, False]
+
+
 # As systemd 252 and 257 were seen to do it: after the reload the unit without a file is still active, its stop ends the
 # MTA too as long as a link requires it, and a stop of what is not in memory is exit code 5.
 SYSTEMCTL = """\
@@ -160,7 +170,7 @@ class OnHost(World):
         self.site: Any = SimpleNamespace(
             ports=(25, 587), probes=SimpleNamespace(inbound=SimpleNamespace(source_ports=(61000, 61002)))
         )
-        self.looks: list[bool] = []
+        self.looks: list[object] = []
 
     def act(self, script: str, **given: Any) -> SimpleNamespace:
         self.looks.append(given.pop("look", True))

@@ -9,8 +9,10 @@ import pytest
 from mxlib.base.errors import HostUnreachableError, SilenceError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
+from mxlib.facts.depool import HOLD
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import prove
 from mxlib.reboot.steps.queue import QueueSample
@@ -182,6 +184,13 @@ def test_without_a_control_nothing_is_blamed(peers: Any, found: tuple[Verdict, .
     assert Judged(*peers).judge(*found, record=record)[0] is Judgement.INCONCLUSIVE
 
 
+@pytest.mark.parametrize(("stop_spares", "then"), [(True, []), (False, ["let the parked queue go"])])
+def test_a_plan_shows_how_the_mta_is_started(stop_spares: bool, then: list[str]) -> None:
+    mta: Any = SimpleNamespace(start_script="systemctl start it", can=SimpleNamespace(stop_spares=stop_spares))
+    shown = prove._how_started(SimpleNamespace(mta=mta), SimpleNamespace())  # type: ignore[arg-type]
+    assert shown == [f"rm {HOLD}; systemctl start it", *then]
+
+
 def test_a_peer_that_cannot_be_a_control_is_reported() -> None:
     world = Judged(HostUnreachableError("no\nsession"))
     world.judge(*ILL)
@@ -206,12 +215,17 @@ class Soaked:
         self.site, self.options = parse(TEN_LINES, "test"), SimpleNamespace(soak_s=12.0)
         self.accepted, self.peers, self.left, self.firing = frozenset[str](), (), list(queue), firing
         self.adapters = SimpleNamespace(
-            verifier=SimpleNamespace(condition=lambda _host: (verdict(MTA, Status.OK),)),
+            verifier=SimpleNamespace(condition=self.condition),
             alerts=SimpleNamespace(firing=self.fires),
         )
         monkeypatch.setattr(prove.queue, "sample", self.sample)
 
-    def sample(self, _world: Any) -> QueueSample:
+    def condition(self, host: Any) -> tuple[Verdict, ...]:
+        assert host is self.target
+        return (verdict(MTA, Status.OK),)
+
+    def sample(self, world: Any) -> QueueSample:
+        assert world is self
         count = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         return QueueSample(count, self.clock.monotonic())
 
@@ -233,6 +247,10 @@ def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(monkeypatch: pyt
     world = Soaked(monkeypatch, 3)
     assert world.soak() == (Judgement.PASSED, "3 checks passed")
     assert world.clock.seconds == 12.0
+    assert world.operator.shown == [
+        (f"soak: 3 messages in the queue, {left} s to go", Share(done, 12.0))
+        for left, done in ((7.0, 5.0), (2.0, 10.0), (0.0, 12.0))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -246,6 +264,7 @@ def test_a_queue_that_doubles_does_not_drain(
     judgement, why = world.soak()
     assert judgement is (Judgement.PASSED if passes else Judgement.INCONCLUSIVE)
     assert passes or f"{queue[0]} messages at the beginning, {queue[-1]} at the end" in why
+    assert passes or why.startswith("queue-trend FAILED: ")
     assert passes or world.record.proven == {}, "what does not pass is no proof"
 
 
