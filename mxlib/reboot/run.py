@@ -248,8 +248,7 @@ class Run:
         self._world.operator.line("turning back: the host is returned to service as it was found")
         record = self._progress.record
         assert record is not None
-        if not record.undoing:
-            self._world.remember(dataclasses.replace(record, undoing=why))
+        self._world.remember(dataclasses.replace(record, undoing=why))
 
     # --- ending
 

@@ -24,6 +24,7 @@ from mxlib.model.state import Step
 from mxlib.reboot import reading, run
 from mxlib.reboot.plan import UNREAD
 from mxlib.reboot.steps.registry import ACTIONS
+from mxlib.reboot.world import RebootWorld
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
 from tests.unit.support.memory_walk import ABORT, RESUME, died_with_the_machine_off, in_service
@@ -126,9 +127,37 @@ def test_a_signal_before_the_reboot_undoes(world):
     found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
     result = found.execute()
     assert result.outcome is Outcome.INTERRUPTED
-    assert "undone, back in service as found" in result.why
+    assert result.why == "stopped by SIGTERM; undone, back in service as found"
     assert in_service(found.mx)
     assert found.rested == [1]
+    assert ("interrupted", {"what": "SIGTERM"}) in found.journal.events
+    assert ("turning-back", {"why": "stopped by SIGTERM"}) in found.journal.events
+    turning = "turning back: the host is returned to service as it was found"
+    assert [one for one in found.tell.lines if "SIGTERM" in one or "turning" in one] == ["SIGTERM: stopping", turning]
+
+
+def test_that_a_run_turns_back_is_on_the_host_before_anything_is_undone(world):
+    """Whoever resumes it after this process has died undoes, too."""
+    found, noted = world(), []
+    found.before[Step.DRAIN] = [CommandFailedError("disk full")]
+    found.moves[Step.OPEN] = [lambda mx: noted.append(mx.record.undoing)]
+    assert found.execute().outcome is Outcome.UNDONE
+    assert noted == ["drain: disk full"]
+
+
+def test_a_run_that_cannot_write_down_that_it_turns_back_turns_back_all_the_same(world, monkeypatch):
+    found, tried = world(), []
+
+    def moved(_world, record):
+        tried.append(record.undoing)
+        raise MovedError("its record was changed")
+
+    monkeypatch.setattr(RebootWorld, "remember", moved)
+    found.before[Step.DRAIN] = [CommandFailedError("disk full")]
+    result = found.execute()
+    assert (result.outcome, found.mx.reboots, tried) == (Outcome.UNDONE, 0, ["drain: disk full"])
+    assert result.why.endswith("in service (drain: disk full)")
+    assert in_service(found.mx)
 
 
 def test_a_signal_after_the_reboot_stops(world):
@@ -136,7 +165,54 @@ def test_a_signal_after_the_reboot_stops(world):
     found.before[Step.PROVE_OUT] = [InterruptedRunError("SIGHUP")]
     result = found.execute()
     assert (result.outcome, found.mx.loaded, found.mx.running) == (Outcome.INTERRUPTED, True, False)
+    assert result.why == "stopped by SIGHUP; the host is out of service, safe"
     assert result.record.boots
+
+
+def test_a_signal_at_the_very_end_leaves_the_host_in_service(world):
+    found = world()
+    found.before[Step.PUPPET_ON] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "stopped by SIGTERM; in service, but not finished")
+    assert serves(found.mx)
+
+
+def test_of_a_host_that_is_silent_when_the_signal_comes_nothing_is_said_but_that(world):
+    found = world()
+    found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "silent", True)]
+    found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert result.outcome is Outcome.INTERRUPTED
+    assert result.why.startswith("stopped by SIGTERM; the host does not answer")
+
+
+def in_other_hands(mx):
+    mx.token = mx.index = 99
+    mx.record = dataclasses.replace(mx.record, token=99, run="run-9", who="another")
+
+
+def test_a_run_that_is_stopped_after_another_has_taken_over_says_whose_the_host_is(world):
+    found = world()
+    found.moves[Step.DRAIN] = [in_other_hands]
+    found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "the host is in the hands of run run-9")
+    assert (found.mx.record.undoing, found.slot.calls) == ("", ["leave"])
+
+
+def test_a_claim_that_is_in_other_hands_is_not_ours_any_more(world, monkeypatch):
+    found, real = world(), reading.read_standing
+
+    def standing(host, mta):
+        if found.mx.record is not None and found.mx.record.run != "run-9":
+            in_other_hands(found.mx)
+            raise InterruptedRunError("SIGTERM")
+        return real(host, mta)
+
+    monkeypatch.setattr(reading, "read_standing", standing)
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "nothing was changed")
+    assert found.run._acted == {Step.SLOT, Step.CLAIM}
 
 
 def test_a_signal_before_the_claim_changes_nothing(world):
@@ -308,12 +384,7 @@ def test_a_crash_between_the_look_and_the_act_is_verified_before_it_serves(world
 
 def test_another_operator_between_the_look_and_the_act_is_not_written_over(world):
     found = world()
-
-    def taken_over(mx):
-        mx.token = mx.index = 99
-        mx.record = dataclasses.replace(mx.record, token=99, who="another")
-
-    found.moves[Step.DRAIN] = [taken_over]
+    found.moves[Step.DRAIN] = [in_other_hands]
     result = found.execute()
     assert (result.outcome, found.mx.record.who, found.mx.token) == (Outcome.INTERRUPTED, "another", 99)
     assert "drain" not in found.journal.steps()
