@@ -200,6 +200,14 @@ def test_a_run_that_is_stopped_after_another_has_taken_over_says_whose_the_host_
     assert (found.mx.record.undoing, found.slot.calls) == ("", ["leave"])
 
 
+def test_a_run_that_is_stopped_after_somebody_has_removed_its_record_says_so(world):
+    found = world()
+    found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "record", None)]
+    found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "no run holds the host")
+
+
 def test_a_claim_that_is_in_other_hands_is_not_ours_any_more(world, monkeypatch):
     found, real = world(), reading.read_standing
 
@@ -470,6 +478,41 @@ def test_a_run_that_cannot_close_does_not_call_it_safe(world):
     result = opened_by_somebody(found, [CommandFailedError("no")] * 9)
     assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, False)
     assert "mail ports open" in result.why
+    assert len(found.before[Step.CLOSE]) == 7, "it is tried twice"
+
+
+def test_a_verified_host_that_cannot_be_pooled_keeps_its_ports_open_and_is_not_called_out(world):
+    found = world()
+    found.before[Step.POOL_IN] = [CommandFailedError("conftool: no")]
+    result = found.execute()
+    assert (result.outcome, found.mx.loaded, found.mx.pooled) == (Outcome.INTERRUPTED, False, False)
+    assert result.why == "pool in: conftool: no (mail ports open, MTA serving)"
+
+
+def test_a_way_back_that_fails_leaves_the_host_out_and_is_not_tried_for_ever(world):
+    found = world()
+    found.before[Step.DRAIN] = [CommandFailedError("disk full")]
+    found.before[Step.OPEN] = [CommandFailedError("nft: busy")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.LEFT_OUT, "open ports: nft: busy")
+    assert (found.mx.loaded, found.mx.record.undoing) == (True, "drain: disk full")
+
+
+def test_a_slot_left_behind_that_cannot_be_taken_is_refused_and_the_host_not_called_out(world):
+    """Nobody has claimed it: there is nothing to resume."""
+    found = world(RESUME, mx=MemoryMx(holder_token=5, holder_session="dead"))
+    found.before[Step.SLOT] = [SlotError("etcd: refused")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.REFUSED, "slot: etcd: refused")
+    assert serves(found.mx)
+
+
+def test_a_host_that_falls_silent_behind_closed_ports_is_left_out(world):
+    found = world()
+    found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "silent", True)]
+    found.before[Step.DRAIN] = [CommandFailedError("disk full")]
+    result = found.execute()
+    assert (result.outcome, result.why, found.slot.calls) == (Outcome.LEFT_OUT, "drain: disk full", ["leave"])
 
 
 def test_a_release_that_failed_is_no_end(world):

@@ -11,7 +11,7 @@ from mxlib.base.errors import HostUnreachableError, LockedError, MovedError, Par
 from mxlib.config.load import parse
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis
-from mxlib.model.state import Pool, Step
+from mxlib.model.state import Pool, State, Step
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done, Options
 from mxlib.reboot import reading, rehearsal
@@ -279,6 +279,7 @@ class MemoryRun:
 
     def action(self, step):
         def act(world, state):
+            assert isinstance(state, State)
             progress = world.progress
             self.process.surprised = bool(self.moves.get(step)) or not self.alone()
             for move in self.moves.get(step, []) and [self.moves[step].pop(0)]:
