@@ -13,17 +13,19 @@ from tests.unit.support.memory_run import MemoryRun
 from tests.unit.support.records import RECORD
 
 
-@pytest.mark.parametrize(("age", "looks"), [(0.0, 0), (4.0, 0), (6.0, 1)])
+@pytest.mark.parametrize(("age", "looks"), [(0.0, 0), (5.0, 0), (6.0, 1)])
 def test_a_look_that_came_with_an_answer_serves_one_decision_while_it_is_fresh(
     monkeypatch: pytest.MonkeyPatch, age: float, looks: int
 ) -> None:
     found, taken, real = MemoryRun(monkeypatch), [], reading.read_standing
 
     def standing(host: Any, mta: Any) -> Any:
+        assert (host, mta) == (found.world.target, found.world.mta)
         taken.append(host)
         return real(host, mta)
 
     monkeypatch.setattr(reading, "read_standing", standing)
+    found.world.clock.sleep(100.0)
     found.world.looked(found.standing(None, None))
     found.world.clock.sleep(age)
     reading.read_state(found.world, found.journal)

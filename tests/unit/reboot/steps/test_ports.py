@@ -50,10 +50,14 @@ class Machine:
         environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"}
         subprocess.run(["sh", "-c", f"set -eu\n{PUT}{script}"], check=True, env=environment, capture_output=True)
 
-    def close(self) -> None:
-        for link in ("multi-user.target.wants", "exim4.service.requires"):
+    def close(self, *units: str) -> None:
+        units = units or (exim.UNIT,)
+        for link in ("multi-user.target.wants", *(f"{one}.requires" for one in units)):
             self.at(f"/etc/systemd/system/{link}").mkdir(exist_ok=True)
-        self.sh(ports.close_script((25,), "a test", (61000, 61015), (exim.UNIT,)))
+        self.sh(ports.close_script((25,), "a test", (61000, 61015), units))
+
+    def text(self, path: str) -> str:
+        return self.at(path).read_text().replace(str(self.root), "")
 
     @property
     def reload(self) -> str:
@@ -72,6 +76,26 @@ def test_debians_reload_loads_both_in_one_transaction(machine: Machine) -> None:
     command = '/usr/sbin/nft \'include "/etc/nftables.conf"; include "/var/lib/mx-cookbooks/depool*.nft"\''
     assert machine.reload == f"[Service]\nExecReload=\nExecReload={command}\n"
     assert Path(RULES).match("/var/lib/mx-cookbooks/depool*.nft")
+
+
+def test_closed_the_host_stays_closed_over_a_reboot_and_no_unit_of_the_mta_starts_before(machine: Machine) -> None:
+    units = (exim.UNIT, "exim4-base.timer")
+    machine.close(*units)
+    assert machine.text(RULES) == ports.rules((25,), "a test", (61000, 61015))
+    for one in units:
+        assert machine.text(gate(one)) == f"[Unit]\nAssertPathExists=!{HOLD}\n"
+    unit = machine.text(UNIT_FILE).splitlines()
+    for line in (
+        f"ConditionPathExists={RULES}",
+        "After=nftables.service ferm.service",
+        "Before=exim4.service exim4-base.timer",
+        f"ExecStart=/usr/sbin/nft -f {RULES}",
+        f"ExecReload=/usr/sbin/nft -f {RULES}",
+        "WantedBy=multi-user.target",
+        "RequiredBy=exim4.service exim4-base.timer",
+    ):
+        assert unit.count(line) == 1
+    assert "@" not in "".join(unit)
 
 
 def test_closed_again_our_own_reload_stays(machine: Machine) -> None:
@@ -149,10 +173,20 @@ def test_opened_nothing_stays_in_systemds_memory_and_the_mta_runs_on(machine: Ma
         assert (machine.programs / "mta").read_text() == "running\n"
 
 
+HEAD = (("table", ""), ("delete table", ""), ("table", " {"))
+"""Loaded once more, the table is made, deleted and made again in one transaction."""
+
+
 def test_the_rules_say_who_and_close_what_the_site_says():
     text = ports.rules(parse(TEN_LINES, "x").ports, "run 1: me\nnft flush ruleset", (61000, 61015))
     assert "dport { 25, 465, 587 }" in text
     assert text.splitlines()[0] == "# run 1: me nft flush ruleset"
+    assert text.splitlines()[1:4] == [f"{one} inet mx_depool{end}" for one, end in HEAD]
+    syn = "tcp dport { 25, 465, 587 } tcp flags & (fin | syn | rst | ack) == syn"
+    chain = [line.strip() for line in text.partition("chain input {")[2].splitlines()]
+    assert chain[-3:] == [f"{syn} counter reject with tcp reset", "}", "}"], "last, and nothing after it"
+    assert f"tcp sport != 61000-61015 {syn} update @knocking4 {{ ip saddr counter }}" in chain
+    assert f"tcp sport != 61000-61015 {syn} update @knocking6 {{ ip6 saddr counter }}" in chain
 
 
 def test_opening_the_ports_is_shown_from_its_first_command_on():
