@@ -42,7 +42,7 @@ def test_the_plain_path(world):
     assert in_service(found.mx)
     assert found.mx.lease == ""
     assert [name for name, _ in found.journal.events].count("done") == 23
-    assert found.journal.events[-1][0] == "end"
+    assert found.journal.events[-1] == ("end", {"outcome": "DONE", "why": result.why, "code": 0})
 
 
 def test_what_it_does_now_is_shown_before_it_is_done(world):
@@ -120,6 +120,8 @@ def test_another_operator_who_took_over_ends_the_run_at_once(world):
     found.before[Step.DRAIN] = [FencedError("token 12 is newer")]
     result = found.execute()
     assert (result.outcome, found.mx.loaded) == (Outcome.INTERRUPTED, True)
+    assert result.why == "drain: token 12 is newer"
+    assert found.tell.lines[-1] == "FAILED drain: token 12 is newer"
 
 
 def test_a_signal_before_the_reboot_undoes(world):
@@ -267,7 +269,30 @@ def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
     monkeypatch.setattr(reading, "read_standing", damaged)
     result = found.execute()
     assert (result.outcome, found.mx.loaded) == (Outcome.UNKNOWN, False)
-    assert "damaged" in result.why
+    assert result.why == "where the host stands cannot be read: damaged"
+    assert found.journal.events[:-1] == [("unread", {"error": "damaged"})] * 5
+    assert found.world.clock.seconds == 4 * 5.0, "a busy host gets time"
+
+
+@pytest.mark.parametrize(("goal", "steps"), [(Goal(NEW.release), {Step.SLOT}), (RESUME, set())])
+def test_a_run_that_has_begun_is_interrupted_by_what_it_cannot_read(world, monkeypatch, goal, steps):
+    mx = MemoryMx()
+    if goal is RESUME:
+        first = world(mx=mx)
+        first.before[Step.DRAIN] = [FencedError("gone")]
+        first.execute()
+    found, real = world(goal, mx=mx, session="two"), reading.read_standing
+
+    def standing(host, mta):
+        seen = real(host, mta)
+        found.world.progress.record = mx.record
+        if found.run._acted == steps:
+            raise ParseError("damaged")
+        return seen
+
+    monkeypatch.setattr(reading, "read_standing", standing)
+    result = found.execute()
+    assert (result.outcome, found.run._acted) == (Outcome.INTERRUPTED, steps)
 
 
 def test_a_host_that_cannot_be_read_any_more_is_left_where_it_is(world, monkeypatch):
