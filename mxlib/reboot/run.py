@@ -188,7 +188,7 @@ class Run:
         assert state.record is not None
         assert state.host is not None
         self._progress.released = outcome_of(self._progress.goal, state)
-        asked = self._progress.turning or state.record.undoing or "as asked"
+        asked = self._progress.turning or state.record.undoing
         why = f" ({asked})" if self._progress.goal.outcome(state.record) is Outcome.UNDONE else ""
         known = "its ports are open and its MTA serves" if state.pool is Pool.UNREAD else "in service"
         but = f", but {unknown}" if (unknown := unread(state)) else ""

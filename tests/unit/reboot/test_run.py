@@ -16,6 +16,7 @@ from mxlib.base.errors import (
     MovedError,
     ParseError,
     SlotError,
+    StepError,
 )
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
@@ -49,6 +50,42 @@ def test_what_it_does_now_is_shown_before_it_is_done(world):
     found = world()
     found.execute()
     assert [text for text, _share in found.tell.shown] == found.journal.steps()
+
+
+def test_a_step_is_written_down_with_what_it_and_the_look_before_it_took(world, monkeypatch):
+    found, real = world(), reading.read_standing
+
+    def standing(host, mta):
+        found.world.clock.sleep(3.0)
+        found.world.adapters.meter.add(3.0)
+        return real(host, mta)
+
+    monkeypatch.setattr(reading, "read_standing", standing)
+    found.moves[Step.DRAIN] = [lambda _mx: found.world.clock.sleep(7.0)]
+    found.execute()
+    assert [one for one in found.journal.events if one[1].get("step") == "drain"] == [
+        ("begin", {"step": "drain", "why": "", "reading_s": 3.0, "reading_trips": 1}),
+        ("done", {"step": "drain", "note": "drain", "seconds": 7.0, "trips": 0}),
+    ]
+    assert "drain: drain (7.0 s)" in found.tell.lines
+
+
+def test_a_step_that_fails_is_written_down_with_its_kind_and_evidence(world):
+    found = world()
+    found.before[Step.DRAIN] = [StepError("200 messages left", {"left": 200})]
+    found.before[Step.OPEN] = [CommandFailedError("nft: busy")]
+    found.execute()
+    assert [values for name, values in found.journal.events if name == "failed"] == [
+        {"step": "drain", "error": "200 messages left", "kind": "StepError", "left": 200},
+        {"step": "open ports", "error": "nft: busy", "kind": "CommandFailedError"},
+    ]
+
+
+def test_a_step_that_a_signal_stops_is_written_down(world):
+    found = world()
+    found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
+    found.execute()
+    assert [values for name, values in found.journal.events if name == "stopped"] == [{"step": "drain"}]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +284,7 @@ def test_another_operator_undoes(world):
     first.execute()
     result = world(ABORT, mx=first.mx, session="two").execute()
     assert (result.outcome, first.mx.reboots) == (Outcome.UNDONE, 0)
+    assert result.why == f"{OLD.release} runs, in service (aborted)"
     assert in_service(first.mx)
 
 
@@ -258,6 +296,7 @@ def test_etcd_lost_before_the_reboot_turns_back_as_far_as_it_goes(world):
     assert (result.outcome, found.mx.reboots) == (Outcome.INTERRUPTED, 0)
     assert (found.mx.loaded, found.mx.running) == (False, True)
     assert "pool state cannot be read" in result.why
+    assert found.world.progress.turning == "the slot of the service cannot be read any more"
 
 
 def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
@@ -293,6 +332,28 @@ def test_a_run_that_has_begun_is_interrupted_by_what_it_cannot_read(world, monke
     monkeypatch.setattr(reading, "read_standing", standing)
     result = found.execute()
     assert (result.outcome, found.run._acted) == (Outcome.INTERRUPTED, steps)
+    assert found.slot.calls == ["leave"], "whether a record is there is unknown"
+
+
+def test_each_look_that_can_be_read_gives_the_next_ones_their_time_again(world, monkeypatch):
+    found, real, looks = world(), reading.read_standing, []
+
+    def standing(host, mta):
+        looks.append(host)
+        if len(looks) in (2, 3, 4, 5, 7, 8, 9, 10):
+            raise ParseError("no end within its time limit")
+        return real(host, mta)
+
+    monkeypatch.setattr(reading, "read_standing", standing)
+    assert found.execute().outcome is Outcome.DONE
+
+
+def test_what_may_have_been_changed_is_not_called_refused_and_says_why(world):
+    found = world()
+    found.moves[Step.CLAIM] = [lambda mx: setattr(mx, "silent", True)]
+    found.before[Step.CLAIM] = [CommandFailedError("the answer was cut")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "claim: the answer was cut")
 
 
 def test_a_host_that_cannot_be_read_any_more_is_left_where_it_is(world, monkeypatch):
@@ -569,11 +630,26 @@ def test_a_host_that_falls_silent_while_clients_are_kept_from_it_is_not_called_s
 @pytest.mark.parametrize(("seconds", "tries"), [(60.0, 3), (700.0, 2)])
 def test_a_step_that_stays_without_an_answer_is_taken_again_and_a_long_one_only_once(world, seconds, tries):
     found = world()
+    found.world.clock.sleep(1000.0)
     found.before[Step.DRAIN] = [CommandTimeoutError("no end")] * 9
     found.moves[Step.DRAIN] = [lambda _mx: found.world.clock.sleep(seconds)] * 9
     assert found.execute().outcome is Outcome.UNDONE
     failed = [values for name, values in found.journal.events if name == "failed"]
     assert [one["step"] for one in failed] == ["drain"] * tries
+
+
+def test_a_step_that_was_answered_may_stay_without_an_answer_again(world):
+    found, lost = world(), [CommandTimeoutError("no end")] * 2
+
+    def flushed(mx):
+        mx.loaded = False
+        mx.excused.add(mx.boot_id)
+        found.before[Step.CLOSE] = list(lost)
+
+    found.before[Step.CLOSE] = list(lost)
+    found.moves[Step.HOLD] = [flushed]
+    assert found.execute().outcome is Outcome.DONE
+    assert found.journal.steps().count("close ports") == 2
 
 
 def test_a_run_that_comes_to_no_end_is_ended(world, monkeypatch):
