@@ -208,6 +208,13 @@ def test_a_signal_after_the_reboot_stops(world):
     assert result.record.boots
 
 
+def test_a_signal_while_a_boot_is_waited_for_has_the_host_looked_at_at_once(world):
+    found = world()
+    found.before[Step.AWAIT] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "stopped by SIGTERM; the host is out of service, safe")
+
+
 def test_a_signal_at_the_very_end_leaves_the_host_in_service(world):
     found = world()
     found.before[Step.PUPPET_ON] = [InterruptedRunError("SIGTERM")]

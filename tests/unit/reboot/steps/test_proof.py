@@ -8,6 +8,7 @@ import pytest
 
 from mxlib.base.errors import HostUnreachableError, StepError
 from mxlib.base.verdict import Status, Verdict
+from mxlib.facts.depool import HOLD
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
@@ -49,6 +50,7 @@ class World:
 
     def __init__(self, goal: Goal | None = None, said: str = "") -> None:
         self.sent: list[str] = []
+        self.given: list[dict[str, object]] = []
         self.kept: list[Record] = []
         self.said, self.mta, self.accepted = said, find("exim"), frozenset[str]()
         self.progress = Progress(goal or Goal())
@@ -66,8 +68,9 @@ class World:
         assert isinstance(facts, Facts)
         return (FINE,)
 
-    def act(self, script: str, **_given: object) -> SimpleNamespace:
+    def act(self, script: str, **given: object) -> SimpleNamespace:
         self.sent.append(script)
+        self.given.append(given)
         return SimpleNamespace(output=self.said)
 
     def remember(self, record: Record) -> None:
@@ -128,12 +131,44 @@ def test_an_mta_that_listens_by_the_answer_to_its_start_is_not_looked_at_again(
 ) -> None:
     taken = [SimpleNamespace(mta_unit=unit, listeners=listeners), SimpleNamespace(mta_unit="active", listeners=1)]
     read = iter(taken)
-    monkeypatch.setattr(prove, "read_standing", lambda *_: taken.append("look") or next(read))
     world: Any = World()
-    world.looked = lambda _found: None
+    kept: list[Any] = []
+
+    def look(host: Any, mta: Any) -> Any:
+        assert (host, mta) == (world.target, world.mta)
+        taken.append("look")
+        return next(read)
+
+    monkeypatch.setattr(prove, "read_standing", look)
+    world.looked = kept.append
     world.progress.look = (taken[0], 0.0)
     assert prove.start(world, state()).note == "exim4.service runs and listens"
     assert taken.count("look") == looks
+    assert kept == taken[:looks], "each look serves the next decision"
+    assert world.clock.seconds == max(0.0, looks - 1.0)
+    assert world.given == [{"timeout": 90}], "seconds: a stop that is under way is waited for"
+
+
+def test_an_mta_that_never_listens_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = World()
+    monkeypatch.setattr(prove, "_listens", lambda _world: False)
+    with pytest.raises(StepError, match=r"^exim4.service was started and does not listen$"):
+        prove.start(world, state())
+    assert world.clock.seconds == 60.0
+
+
+def test_a_queue_that_was_parked_is_let_go_once_the_mta_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = World(Goal(stay=True))
+    world.mta = SimpleNamespace(
+        units=("toy.service",),
+        start_script="start",
+        let_go_script="let go",
+        can=SimpleNamespace(stop_spares=False),
+    )
+    monkeypatch.setattr(prove, "_listens", lambda _world: bool(world.sent))
+    prove.start(world, state())
+    assert world.sent == [f"# let the MTA start\nrm -f {HOLD}\nstart", "# let the queue go\nlet go"]
+    assert world.given == [{"timeout": 90}, {"timeout": 90, "look": False}]
 
 
 # --- what is noted with a proof

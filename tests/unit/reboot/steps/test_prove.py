@@ -191,6 +191,19 @@ def test_a_plan_shows_how_the_mta_is_started(stop_spares: bool, then: list[str])
     assert shown == [f"rm {HOLD}; systemctl start it", *then]
 
 
+def test_a_plan_shows_the_test_mails() -> None:
+    probe = SimpleNamespace(name="provider", times=2, sizes=(512, 4096), to="user1@provider.test")
+    world: Any = SimpleNamespace(site=SimpleNamespace(probes=SimpleNamespace(outbound=[probe])))
+    shown = prove._test_mails(world, SimpleNamespace())  # type: ignore[arg-type]
+    assert shown == ["test mails with the MTA held: provider: 2 x (512, 4096) bytes to user1@provider.test"]
+
+
+def test_all_that_speaks_against_a_boot_is_said() -> None:
+    judgement, why = Judged().judge(verdict(MTA), *ILL)
+    assert judgement is Judgement.INCONCLUSIVE
+    assert why.startswith("mta FAILED: timed out; outbound-v4 FAILED: timed out (no other MX can send the same now")
+
+
 def test_a_peer_that_cannot_be_a_control_is_reported() -> None:
     world = Judged(HostUnreachableError("no\nsession"))
     world.judge(*ILL)
