@@ -48,6 +48,7 @@ class World:
         return "done"
 
     def settle(self, pinned: tuple[str, ...], kernels: tuple[str, ...]) -> str:
+        assert kernels == (self.record.target.release, self.record.fallback.release)
         self.said.append(("settle", pinned))
         if self.fails:
             raise CommandFailedError("both exist")

@@ -11,8 +11,10 @@ import pytest
 
 from mxlib.base.errors import StepError
 from mxlib.model.on_host import DIRECTORY, PUT
-from mxlib.reboot.steps import entries
+from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.reboot.steps import entries, panic
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import ENTRIES, World, state
 
@@ -82,12 +84,16 @@ def test_a_kept_kernel_is_noted_with_the_build_that_runs(monkeypatch: pytest.Mon
     (noted,) = [line for line in scripts[-1].splitlines() if '"release"' in line]
     assert f'"release": "{RECORD.target.release}"' in noted
     assert '"version": "6.1.192-2"' in noted
+    for value in ("mx2001", RECORD.run, "2026-01-01T00:00:00+00:00"):
+        assert f': "{value}"' in noted
 
 
 def test_a_kernel_is_kept_in_one_act_whose_last_thing_is_the_entry() -> None:
     world: Any = World()
     note = entries.keep(world, state()).note
     ((script, _),) = world.sent
+    assert "apt-mark hold linux-image-6.1.0-56" in script.replace("'", "")
+    assert world.given == {"timeout": panic.UPDATE_S + 120.0 + entries._ENTRIES_S}
     assert script.index("apt-mark hold") < script.index("proven-kernels") < script.index("saved_entry")
     assert "NOT HELD" not in note
 
@@ -127,10 +133,16 @@ def test_a_locked_dpkg_is_waited_for_and_then_done_without(tmp_path: Path, locke
 
 
 def test_both_boot_entries_are_shown():
-    goal = SimpleNamespace(entries_for=lambda _record: ("saved-1", "next-2"))
-    world = SimpleNamespace(site=SimpleNamespace(boot=SimpleNamespace(panic=0)), progress=SimpleNamespace(goal=goal))
+    known = {"any": ("saved-1", "next-2"), "no trial": ("saved-1", "")}
+    site = SimpleNamespace(boot=SimpleNamespace(panic=0))
+    world = SimpleNamespace(site=site, progress=SimpleNamespace(goal=SimpleNamespace(entries_for=known.__getitem__)))
     shown = entries._commands_for_entries(world, SimpleNamespace(record="any"))
     assert [line.split()[-1] for line in shown] == ["saved_entry=saved-1", "next_entry=next-2"]
+    site.boot.panic = 20
+    assert entries._commands_for_entries(world, SimpleNamespace(record="any")) == [
+        "panic=20 in /etc/default/grub.d; update-grub", *shown,
+    ]  # fmt: skip
+    assert len(entries._commands_for_entries(world, SimpleNamespace(record="no trial"))) == 2
 
 
 @pytest.mark.parametrize("read", ["", "saved_entry=other\n", "saved_entry=m>a\nnext_entry=other\n"])
@@ -151,12 +163,37 @@ def test_only_a_kernel_on_trial_is_armed_against_a_panic(panics: int, kernel: st
     done = entries.entries(world, state(record))
     ((script, _),) = world.sent
     assert (f"panic={panics}" in script) is armed
+    assert script.startswith("# set the boot entries\n")
+    assert world.given == {"timeout": entries._ENTRIES_S + (panic.UPDATE_S if armed else 0.0)}
+    assert done.evidence == {"saved": "m>a", "next": "m>b" if trial else ""}
     assert done.note == ("GRUB boots 6.1.0-56 for one boot, then 6.1.0-55" if trial else "GRUB boots 6.1.0-55")
 
 
 def test_the_entries_go_back_to_what_was_there_before_the_run() -> None:
     record = replace(RECORD, prior=replace(RECORD.prior, saved_entry="m>before"))
     world: Any = World(said="saved_entry=m>before\n")
-    entries.entries_back(world, state(record))
-    assert "'saved_entry=m>before'" in world.sent[0][0]
-    assert "unset next_entry" in world.sent[0][0]
+    assert entries.entries_back(world, state(record)).note == "GRUB's entries are as they were"
+    assert world.sent[0][0] == f"{panic.disarm_script()}{entries.entries_script('m>before', '')}"
+    assert world.given == {"timeout": panic.UPDATE_S + entries._ENTRIES_S}
+
+
+FOUND = State(RECORD, view(saved="m>a", next="m>b"), Pool.OUT, Slot.MINE)
+
+
+@pytest.mark.parametrize(
+    ("step", "kernel", "saved", "next_"),
+    [
+        (Step.ENTRIES, "6.1.0-55", "m>a", "m>b"),
+        (Step.ENTRIES_BACK, "6.1.0-55", "m>before", ""),
+        (Step.KEEP, "6.1.0-56", "m>b", ""),
+        (Step.KEEP, "6.1.0-55", "m>a", ""),
+        (Step.KEEP, "6.1.0-99", "", ""),
+    ],
+)
+def test_a_rehearsal_sets_the_entries_as_the_step_does(step: Step, kernel: str, saved: str, next_: str) -> None:
+    (action,) = (one for one in entries.ACTIONS if one.step is step)
+    record = replace(RECORD, boots=(), judged={}, prior=replace(RECORD.prior, saved_entry="m>before"))
+    found = replace(FOUND, record=record, host=view(kernel=kernel, saved="other", next="once"))
+    world: Any = World()
+    after = view(kernel=kernel, saved=saved, next=next_)
+    assert action.rehearse(world, found) == replace(found, host=after)

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from mxlib.base.errors import CommandFailedError, HostUnreachableError
+from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.reboot.steps import network
+from tests.unit.support.memory_walk import view
 from tests.unit.support.network_world import World, claimed, state
 
 
@@ -20,12 +22,26 @@ def test_what_may_be_left_behind_is_noted_before_it_is_done() -> None:
         ("link", ("6.1.0-56", "6.1.0-55")),
         ("noted", True, "boot-0", ("ens5",)),
     ]
-    assert done.evidence == {"renames": {"ens5": "ens13"}}
+    assert (done.note, done.evidence) == ("done", {"renames": {"ens5": "ens13"}})
+
+
+def test_nothing_is_pinned_where_another_way_prevents_the_rename() -> None:
+    world = World(replace(claimed(), prevention="alias"), {"ens5": "ens13"})
+    network.prevent(world, state(world.record))  # type: ignore[arg-type]
+    assert (world.said[1], world.record.pinned) == (("alias", ("6.1.0-56", "6.1.0-55")), ())
+
+
+def test_a_rehearsal_prepares_in_the_boot_that_runs() -> None:
+    (action,) = (one for one in network.ACTIONS if one.step is Step.PREVENT)
+    found = State(claimed(), view(boot="b7"), Pool.OUT, Slot.MINE)
+    after = replace(claimed(), unsettled=True, prepared="b7")
+    assert action.rehearse(SimpleNamespace(), found) == replace(found, record=after)  # type: ignore[arg-type]
 
 
 def test_without_a_rename_nothing_is_prepared() -> None:
     world = World(claimed(), {})
-    network.prevent(world, state(world.record))  # type: ignore[arg-type]
+    done = network.prevent(world, state(world.record))  # type: ignore[arg-type]
+    assert done.note == "a cold start renames no interface: nothing to prepare"
     assert world.said == [("noted", False, "boot-0", ())]
 
 
@@ -50,7 +66,8 @@ def test_what_cannot_be_settled_is_reported_and_blocks_nothing() -> None:
     record = replace(claimed(), unsettled=True)
     world = World(record, {})
     world.fails = True
-    assert "NOT settled" in network.settle(world, state(record)).note  # type: ignore[arg-type]
+    done = network.settle(world, state(record))  # type: ignore[arg-type]
+    assert done.note == "NOT settled, look at /etc/network/interfaces: both exist"
     assert not world.record.unsettled
 
 

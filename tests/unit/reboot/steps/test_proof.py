@@ -246,6 +246,14 @@ def test_a_proof_that_does_not_hold_is_dropped_with_its_digests() -> None:
     assert (world.kept[0].configured, world.kept[0].trusted(BOOT), world.progress.changed) == ({}, False, None)
 
 
+def test_a_rehearsal_drops_what_was_verified_in_the_boot_that_runs_and_goes_on() -> None:
+    (action,) = (one for one in proof.ACTIONS if one.step is Step.DOUBT)
+    host = View(BOOT, "6.1.0-55", Ports.CLOSED, MtaState.HELD, "m>a", "", False)
+    found = State(TRUSTED, host, Pool.OUT, Slot.MINE, stale=True, changed=CHANGED)
+    after = replace(found, record=TRUSTED.without_proof(BOOT), stale=False, changed="")
+    assert action.rehearse(SimpleNamespace(), found) == after  # type: ignore[arg-type]
+
+
 def test_an_old_one_says_its_age() -> None:
     world: Any = World()
     kept = replace(TRUSTED, proven={BOOT: world.clock.now().isoformat()})

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import ParseError, StepError
+from mxlib.facts.depool import HOLD
+from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.find import find
 from mxlib.mta.service import MtaProcess, Role
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import queue
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.memory_run import MemoryJournal
+from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
@@ -100,15 +103,24 @@ class Full(World):
         self.answers, self.tries = list(answers), 0
         self.evidence = {"left": ["lists.test"]} if evidence is None else evidence
         monkeypatch.setattr(queue.emptying, "empty", self.empty)
-        monkeypatch.setattr(queue.clients, "settled", lambda *_: Done("2 clients still came", {"clients": ["a", "b"]}))
+        monkeypatch.setattr(queue.clients, "settled", self.settled)
+        self.clock.sleep(30.0)
+        self.begin = self.clock.now()
 
-    def empty(self, _world: Any) -> Done:
+    def settled(self, world: Any, record: Any, since: Any) -> Done:
+        assert (world, record, since) == (self, RECORD, self.begin), "clients are counted from before the drain"
+        return Done("2 clients still came", {"clients": ["a", "b"]})
+
+    def empty(self, world: Any) -> Done:
+        assert world is self
         self.tries += 1
+        self.clock.sleep(60.0)
         if self.answers:
             raise StepError("200 messages left", self.evidence)
         return Done("empty", {"left": []})
 
-    def ask(self, question: str, _answers: Any, safe: str) -> str:
+    def ask(self, question: str, answers: Any, safe: str) -> str:
+        assert answers.keys() == {"wait", "back", "on"}
         assert question == "The queue is not empty enough: 200 messages left."
         assert safe == "back"
         return self.answers.pop(0)
@@ -145,6 +157,38 @@ def test_a_queue_that_stays_too_long_is_the_operators_decision(
     assert world.tries == tries
 
 
+def test_what_was_left_by_decision_is_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Full(monkeypatch, "on")
+    assert queue.drain(world, state()).evidence == {"left": ["lists.test"], "clients": ["a", "b"]}
+
+
+def test_a_rehearsal_notes_the_boot_in_which_the_queue_was_drained() -> None:
+    (action,) = (one for one in queue.ACTIONS if one.step is Step.DRAIN)
+    found = State(RECORD, view(boot="b7"), Pool.OUT, Slot.MINE)
+    world: Any = World()
+    assert action.rehearse(world, found) == replace(found, record=replace(RECORD, drained="b7"))
+
+
+@pytest.mark.parametrize(
+    ("stop_spares", "first"), [(True, []), (False, ["park the queue; wait until no delivery is under way"])]
+)
+def test_a_plan_shows_how_the_queue_is_drained_and_the_mta_held(stop_spares: bool, first: list[str]) -> None:
+    world: Any = World()
+    world.options.max_residual = 50
+    world.site.drain = SimpleNamespace(runners=4)
+    world.mta = SimpleNamespace(
+        attempt_words="exim4 -Mc ID", stop_script="stop it", can=SimpleNamespace(stop_spares=stop_spares)
+    )
+    assert queue._how(world, state()) == [
+        "a small test mail to each destination that has one; stale retry hints of what delivers are cleared",
+        "4 x exim4 -Mc ID; 50 may be left",
+    ]
+    assert queue._how_held(world, state()) == [
+        *first,
+        f"touch {HOLD}; stop it; wait until no process of it is left",
+    ]
+
+
 def test_a_drain_that_could_not_work_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
     world: Any = Full(monkeypatch, "on", evidence={})
     with pytest.raises(StepError):
@@ -153,12 +197,17 @@ def test_a_drain_that_could_not_work_is_no_question(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_queue_that_cannot_be_counted_is_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    world: Any = SimpleNamespace(target=None, clock=FakeClock(), mta=find("exim"), events=MemoryJournal())
+    world: Any = SimpleNamespace(target="the host", clock=FakeClock(), mta=find("exim"), events=MemoryJournal())
 
     def unread(_source: object) -> int:
         raise ParseError("find: permission denied")
 
-    monkeypatch.setattr(queue, "read_facts", lambda *_: SimpleNamespace(get=lambda _source: 7))
+    def read(host: str, sources: Any) -> Any:
+        (length,) = sources
+        assert (host, length.sections) == ("the host", world.mta.length.sections)
+        return SimpleNamespace(get={length: 7}.__getitem__)
+
+    monkeypatch.setattr(queue, "read_facts", read)
     assert queue.sample(world) == queue.QueueSample(7, 0.0)
     monkeypatch.setattr(queue, "read_facts", lambda *_: SimpleNamespace(get=unread))
     with pytest.raises(StepError, match="the queue cannot be counted: find: permission denied"):
