@@ -171,7 +171,8 @@ class HostRun(Command):
     # --- the end
 
     def _show_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
-        command = report.next_command(self.request.host, result.outcome, result.record)
+        slot = world.adapters.slot
+        command = report.next_command(self.request.host, result.outcome, result.record, slot.state())
         why, events = world.options.why, tuple(journal.read(path))
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")
@@ -182,7 +183,7 @@ class HostRun(Command):
         comment = "\n".join(lines)
         headline = f"{made.headline} (run {self.run_id})"
         announce(self.spicerack, self.site.announce, headline, self.request.task, comment)
-        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := world.adapters.slot.describe()):
+        if result.outcome in (Outcome.REFUSED, Outcome.INTERRUPTED) and (said := slot.describe()):
             self.operator.line(said)
         for line in lines:
             self.operator.line(line)

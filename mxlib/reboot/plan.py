@@ -147,6 +147,8 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
     if not goal.adopt and record.token != state.token:
         return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
     if state.slot is Slot.OTHERS:
+        if not state.token:
+            return End(Outcome.REFUSED, "another session has the slot of the service; nothing was done here")
         why = "the slot of the service is not this run's any more; this run stops where it is"
         return End(Outcome.INTERRUPTED, why)
     if state.slot in (Slot.FREE, Slot.LEFT):

@@ -12,6 +12,7 @@ from typing import Any
 from mxlib.base.journal import Event
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
+from mxlib.model.state import Slot
 from mxlib.reboot.steps.ledger import ACCEPT
 
 
@@ -191,14 +192,17 @@ def _ledger(events: Iterable[Event]) -> dict[str, int]:
     return found
 
 
-def next_command(host: str, outcome: Outcome, record: Record | None) -> str:
+def next_command(host: str, outcome: Outcome, record: Record | None, slot: Slot = Slot.FREE) -> str:
     """Return the one command to type next; empty if nothing is left to do.
 
     Arguments:
         record: the record that stays on the host; None: none does.
+        slot: what the service's slot means for this run, now that it has ended.
     """
     if record is None:
         return ""
+    if outcome is Outcome.REFUSED and slot is Slot.OTHERS:
+        return f"cookbook sre.mail.reboot-mx {host} --status    (again, until the session at work has ended)"
     if outcome is Outcome.DONE:
         return f"cookbook sre.mail.pool-mx {host}"
     if outcome is Outcome.MAIL_LOST:

@@ -14,6 +14,7 @@ from mxlib.commands.request import RunRequest
 from mxlib.facts.past_runs import LIST
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
+from mxlib.model.state import Slot
 from mxlib.reboot.run import Result
 from tests.unit.support.fakes import FakeClock, Tell
 
@@ -49,7 +50,7 @@ class Stage:
     def world(self, request, run):
         self.runs.append(run)
         target = SimpleNamespace(act=self.act)
-        slot = SimpleNamespace(describe=lambda: "")
+        slot = SimpleNamespace(describe=lambda: "", state=lambda: Slot.FREE)
         return SimpleNamespace(
             target=target, options=SimpleNamespace(why="a test"), adapters=SimpleNamespace(slot=slot), progress=None
         )

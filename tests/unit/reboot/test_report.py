@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mxlib.model.outcome import Outcome
+from mxlib.model.state import Slot
 from mxlib.reboot import report
 from tests.unit.support.records import RECORD
 from tests.unit.support.reports import made
@@ -86,6 +87,18 @@ def test_when_a_host_was_out_of_service(steps, out):
 )
 def test_what_is_typed_next(outcome, record, command):
     assert report.next_command("mx1", outcome, record) == command
+
+
+@pytest.mark.parametrize(
+    ("outcome", "slot", "word"),
+    [
+        (Outcome.REFUSED, Slot.OTHERS, "--status"),
+        (Outcome.REFUSED, Slot.LEFT, "--resume"),
+        (Outcome.INTERRUPTED, Slot.OTHERS, "--resume"),
+    ],
+)
+def test_a_run_that_a_session_is_at_work_on_is_not_resumed(outcome, slot, word):
+    assert report.next_command("mx1", outcome, RECORD, slot).split()[3] == word
 
 
 @pytest.mark.parametrize(
