@@ -144,7 +144,7 @@ def _end_sessions(world: RebootWorld, facts: MtaFacts) -> str:
     if not sessions:
         return ""
     world.act(f"# end open SMTP sessions\nkill -TERM {' '.join(str(one.pid) for one in sessions)} || true", look=False)
-    world.operator.line(f"{plural(len(sessions), 'SMTP session')} did not end by itself and was asked to")
+    world.operator.line(f"{plural(len(sessions), 'SMTP session')} still open: asked to end")
     return f"; {plural(len(sessions), 'SMTP session')} had to be ended, the senders keep what was not taken"
 
 

@@ -19,10 +19,13 @@ from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
 
+BEGIN = 1000.0
 SESSION = MtaProcess(41, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
 DELIVERY = MtaProcess(42, 1, "/usr/sbin/exim4 -Mc 1xUeoW-00005z-0A", Role.DELIVERY)
 
 
+OTHER_SESSION = MtaProcess(43, 1, "/usr/sbin/exim4 -bd -q30m", Role.SESSION)
+LISTENER = MtaProcess(40, 1, "/usr/sbin/exim4 -bd -q30m", Role.DAEMON)
 STATE = SimpleNamespace(record=RECORD)
 
 
@@ -39,44 +42,110 @@ class Facts:
 def world(monkeypatch):
     def make(at):
         """``at``: what runs after so many seconds, and after sessions were asked to end or not."""
-        clock, tell, done = FakeClock(), Tell(), []
-        context = SimpleNamespace(
-            clock=clock, operator=tell, target=None, site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
-            act=lambda script, timeout=30, **given: done.append(script), mta=find("exim"),
-            keep_look=lambda facts: done.append(f"keeps the look at {clock.seconds:.0f} s"),
-        )  # fmt: skip
-        monkeypatch.setattr(queue.runners, "stop", lambda context: done.append("stop runners"))
+        clock, tell, done, sent, looks = FakeClock(), Tell(), [], [], []
+        clock.sleep(BEGIN)
 
-        def read(_host, sources):
+        def act(script, timeout=30, look=True, **_given):
+            done.append(script)
+            sent.append((timeout, look))
+
+        def kept(facts):
+            assert facts is looks[-1]
+            done.append(f"keeps the look at {clock.seconds - BEGIN:.0f} s")
+
+        context = SimpleNamespace(
+            clock=clock, operator=tell, target="host", site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
+            act=act, mta=find("exim"), keep_look=kept,
+        )  # fmt: skip
+        monkeypatch.setattr(queue.runners, "stop", lambda of: done.append("stop runners") if of is context else None)
+
+        def read(host, sources):
             asked = any("kill -TERM" in script for script in done)
+            assert host == "host"
             assert [one.name for one in sources] == ["mta", "standing"]
-            return SimpleNamespace(get=lambda _source: Facts(*at(clock.seconds, asked)))
+            mta = sources[0]
+            looks.append(SimpleNamespace(get={mta: Facts(*at(clock.seconds - BEGIN, asked))}.__getitem__))
+            return looks[-1]
 
         monkeypatch.setattr(queue, "read_facts", read)
-        return SimpleNamespace(context=context, clock=clock, operator=tell, done=done)
+        return SimpleNamespace(context=context, clock=clock, operator=tell, done=done, sent=sent)
 
     return make
 
 
 def test_nothing_is_left(world):
     found = world(lambda seconds, asked: ())
-    assert "at rest after 0.0 s" in queue.hold(found.context, STATE).note
+    note = queue.hold(found.context, STATE).note
+    assert note == "exim4.service is stopped, held, and at rest after 0.0 s"
     assert found.done[0] == "stop runners"
+    assert found.sent == [(90, False)], "looks follow until it is at rest"
     assert not [script for script in found.done if "kill" in script]
 
 
 def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
-    found = world(lambda seconds, asked: () if asked else (SESSION,))
+    found = world(lambda seconds, asked: () if asked else (SESSION, OTHER_SESSION))
     note = queue.hold(found.context, STATE).note
-    assert note.endswith("; 1 SMTP session had to be ended, the senders keep what was not taken")
-    assert 60 < found.clock.seconds < 63
-    assert found.done[-2].endswith("\nkill -TERM 41 || true")
-    assert found.done[-1].startswith("keeps the look at 6")
+    assert note.endswith("after 1 min 2 s; 2 SMTP sessions had to be ended, the senders keep what was not taken")
+    assert found.done[-2].endswith("\nkill -TERM 41 43 || true")
+    assert found.done[-1] == "keeps the look at 62 s"
+    assert found.sent[1:] == [(30, False)]
+    assert found.operator.lines == ["2 SMTP sessions still open: asked to end"]
+    waits = "waiting for the MTA to come to rest, 2 x SMTP session left after"
+    shown = [text for text, _share in found.operator.shown]
+    assert shown[0] == f"{waits} 0.0 s, the wait ends within 2 min 0 s; open SMTP sessions are ended in 1 min 0 s"
+    assert shown[30].endswith("; open SMTP sessions are ended in 30 s")
+    assert shown[60] == f"{waits} 1 min 0 s, the wait ends within 1 min 0 s"
+    assert shown[61:] == [f"{waits} 1 min 1 s, the wait ends within 59 s"]
+
+
+def test_a_session_that_does_not_end_is_named_with_what_was_tried(world):
+    found = world(lambda seconds, asked: (SESSION, DELIVERY))
+    with pytest.raises(StepError) as caught:
+        queue.hold(found.context, STATE)
+    assert str(caught.value) == (
+        "the MTA did not come to rest within 2 min 1 s: 41 (SMTP session), 42 (delivery)"
+        "; 1 SMTP session had to be ended, the senders keep what was not taken"
+    )
+    shown = [text for text, _share in found.operator.shown]
+    assert "1 x SMTP session, 1 x delivery left" in shown[0]
+    assert "the wait ends within 0.0 s" in shown[-1]
+
+
+def test_where_only_a_listener_is_left_nothing_is_ended(world):
+    found = world(lambda seconds, asked: (LISTENER,) if seconds < 70 else ())
+    assert "at rest after 1 min 10 s" in queue.hold(found.context, STATE).note
+    assert found.operator.lines == []
+    assert len(found.sent) == 1
+
+
+class Parks:
+    """The MTA, as if its stop cut deliveries."""
+
+    units, quiet_script, stop_script = ("toy.service",), "park", "stop"
+    can = SimpleNamespace(stop_spares=False)
+
+    def __init__(self, mta):
+        self.mta = mta
+
+    def __getattr__(self, name):
+        return getattr(self.mta, name)
+
+
+def test_an_mta_whose_stop_cuts_deliveries_is_made_quiet_and_waited_for_before_it_is_stopped(world):
+    found = world(lambda seconds, asked: (DELIVERY,) if seconds < 5 else (SESSION,) if seconds < 10 else ())
+    found.context.mta = Parks(found.context.mta)
+    note = queue.hold(found.context, STATE).note
+    assert note == "toy.service is stopped, held, and at rest after 5.0 s"
+    quiet, looked, stop = found.done[1:4]
+    assert (quiet, looked) == ("# let the MTA begin no delivery\npark", "keeps the look at 5 s")
+    assert stop.endswith("\nstop")
+    assert found.sent == [(90, False), (90, False)]
+    assert "to come to the end of its deliveries, 1 x delivery" in found.operator.shown[0][0]
 
 
 def test_a_delivery_is_never_ended(world):
     found = world(lambda seconds, asked: (DELIVERY,))
-    with pytest.raises(StepError, match=r"did not come to rest within 2 min \d s: 42 \(delivery\)"):
+    with pytest.raises(StepError, match=r"did not come to rest within 2 min 1 s: 42 \(delivery\)$"):
         queue.hold(found.context, STATE)
     assert not [script for script in found.done if "kill" in script]
 
