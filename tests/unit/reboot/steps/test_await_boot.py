@@ -18,11 +18,18 @@ from tests.unit.support.records import RECORD
 OLD, NEW = "b0", "b1"
 
 
+class LateClock(FakeClock):
+    """A clock of a machine that has been up for a while."""
+
+    def monotonic(self) -> float:
+        return self.seconds + 1000.0
+
+
 class World:
     """A host that answers, or not, as a function of the time since the order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, at: Any, *, level: Level = Level.GUEST, **machine: Any) -> None:
-        self.clock, self.operator, self.target = FakeClock(), Tell(), self
+        self.clock, self.operator, self.target = LateClock(), Tell(), self
         self.progress = Progress(Goal())
         self.site = SimpleNamespace(boot=SimpleNamespace(timeout=300.0))
         self.record = replace(RECORD, boots=(Boot(OLD, "6.1.0-56", level=level),))
@@ -38,18 +45,20 @@ class World:
                 shown=lambda: machine.get("shown", ()),
             )
         )
-        self.at, self.mta = at, None
-        monkeypatch.setattr(await_boot, "read_standing", lambda _host, _mta: self.standing())
+        self.at, self.mta, self.forgotten = at, "its MTA", False
+        monkeypatch.setattr(await_boot, "read_standing", self.standing)
 
-    def read(self, _script: str, *, timeout: float) -> None:
+    def read(self, script: str, *, timeout: float) -> None:
+        assert script == "# ask whether it answers\ntrue"
         if self.at(self.clock.seconds) is None:
             self.clock.sleep(timeout)
             raise HostUnreachableError("no session")
 
-    def standing(self) -> Any:
+    def standing(self, host: Any, mta: Any) -> Any:
+        assert (host, mta) == (self, self.mta)
         said = self.at(self.clock.seconds)
         view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56")
-        depool = SimpleNamespace(record=self.record)
+        depool = SimpleNamespace(record=None if self.forgotten else self.record)
         return SimpleNamespace(view=view, depool=depool, stopping=said.endswith("stopping"))
 
     def decide_on(self, standing: Any) -> None:
@@ -79,6 +88,7 @@ def test_what_the_console_showed_is_kept_for_the_report(
     state: Any = SimpleNamespace(record=world.record)
     done = await_boot.await_boot(world, state)  # type: ignore[arg-type]
     assert done.evidence.get("console", ()) == shown
+    assert ("console" in done.evidence) is bool(shown)
     assert done.evidence["boot"] == NEW
 
 
@@ -94,15 +104,37 @@ def test_a_boot_of_a_run_that_is_not_ours_yet_is_not_written_down(monkeypatch: p
 def test_only_who_ordered_a_boot_waits_for_one(monkeypatch: pytest.MonkeyPatch, boots: Any, said: str) -> None:
     world = World(monkeypatch, lambda now: None if now < 30 else NEW)
     world.record = replace(world.record, boots=boots)
-    live: list[str] = []
-    monkeypatch.setattr(world.operator, "live", live.append)
     world.waits()
-    assert live
-    assert all(line.startswith(f"waiting for {said}, ") for line in live)
+    first = f"{await_boot._ASK_S:g}.0 s" if await_boot._ASK_S < 10 else f"{await_boot._ASK_S:g} s"
+    assert world.operator.shown[0][0] == f"waiting for {said}, {first} of 5 min 0 s: no session"
+    assert all(line.startswith(f"waiting for {said}, ") for line, _share in world.operator.shown)
+
+
+@pytest.mark.parametrize(("found", "said"), [(OLD, "still the old boot"), (f"{OLD} stopping", "shutting down")])
+def test_a_host_that_still_answers_is_shown_as_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, found: str, said: str
+) -> None:
+    world = World(monkeypatch, lambda now: found if now < 10 else NEW)
+    world.waits()
+    assert world.operator.shown[0][0] == f"waiting for a new boot, 0.0 s of 5 min 0 s: {said}"
+
+
+def test_an_old_boot_whose_record_is_gone_from_the_host_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda _now: OLD)
+    world.forgotten = True
+    assert "still in the old boot" in world.waits()
+
+
+def test_an_earlier_boot_stays_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    earlier = (Boot("a", "6.1.0-56", "b", "6.1.0-56"), Boot("b", "6.1.0-56", OLD, "6.1.0-56"))
+    world.record = replace(world.record, boots=(*earlier, Boot(OLD, "6.1.0-56")))
+    world.waits()
+    assert world.record.boots == (*earlier, Boot(OLD, "6.1.0-56", NEW, "6.1.0-56"))
 
 
 def test_while_it_boots_the_last_line_of_its_console_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = ("[    0.000000] Linux version 6.1.0-56", "[  OK  ] Reached target\x1b[0m \x1b[1mNetwork\x1b[0m.\r")
+    shown = ("SeaBIOS", "Linux version 6.1.0-56", "[  OK  ] Reached target\x1b[0m \x1b[1mNetwork\x1b[0m.\r")
     world = World(monkeypatch, lambda now: None if now < 30 else NEW, shown=shown)
     world.waits()
     texts = [text for text, _share in world.operator.shown]
@@ -122,7 +154,7 @@ def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -
 def test_one_that_does_not_gets_its_console_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda now: None if now < 60 else NEW)
     world.waits()
-    assert len(world.attached) == 1
+    assert world.attached == [await_boot._ASK_S], "after the first question"
 
 
 def test_one_that_is_off_has_no_console_to_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,13 @@ from mxlib.base.errors import (
 )
 from mxlib.config.load import parse
 from mxlib.facts.source import Facts
+from mxlib.model.state import Pool, Slot, State
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot.steps import repair as step
+from mxlib.remedies.remedy import Bench
 from tests.unit.support.facts import NOW
 from tests.unit.support.healthy import FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
+from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
 
@@ -31,13 +34,15 @@ class World(SimpleNamespace):
     def __init__(self, error: Exception | None = None) -> None:
         site = replace(parse(TEN_LINES, "test"), verify=POLICY)
         options = SimpleNamespace(who="op@cumin1001", why="x")
-        super().__init__(site=site, target=None, options=options, run="run", record=RECORD, done=[], error=error)
+        super().__init__(site=site, target="host", options=options, run="run", record=RECORD, done=[], error=error)
 
     def remember(self, record: Any) -> None:
         self.record = record
         self.done.append("remembered")
 
     def act(self, script: str, *, timeout: float, look: bool) -> CommandResult:
+        assert timeout > 0
+        assert not look, "other repairs follow, then the verification"
         self.done.append(re.search(r"systemctl restart \S+", script)[0])  # type: ignore[index]
         if self.error:
             raise self.error
@@ -46,7 +51,18 @@ class World(SimpleNamespace):
 
 def repaired(monkeypatch: pytest.MonkeyPatch, facts: Facts, error: Exception | None = None) -> tuple[World, Any]:
     world = World(error)
-    monkeypatch.setattr(step, "read_facts", lambda *_: facts)
+
+    def read(host: str, sources: Any) -> Facts:
+        assert host == "host"
+        assert {"units", "firewall"} <= {one.name for one in sources}
+        return facts
+
+    def bench(*given: Any) -> Bench:
+        assert (given[0], given[1], *given[3:]) == (world.site, "host", "op@cumin1001", "x", "run")
+        return Bench(*given)
+
+    monkeypatch.setattr(step, "read_facts", read)
+    monkeypatch.setattr(step, "Bench", bench)
     return world, step.repair(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
 
 
@@ -58,14 +74,22 @@ def test_a_healthy_boot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     world, done = repaired(monkeypatch, host())
     assert world.done == ["remembered"]
     assert world.record.repaired == RECORD.boot
-    assert "nothing to repair" in done.note
+    assert done.note == "units and firewall are well, nothing to repair"
+    assert done.evidence == {"found": [], "repairs": []}
 
 
 def test_a_dead_unit_is_started_once_and_that_is_remembered_first(monkeypatch: pytest.MonkeyPatch) -> None:
     world, done = repaired(monkeypatch, dead("spamd.service"))
     assert world.done == ["remembered", "systemctl restart spamd.service"]
     assert done.evidence["found"] == ["units: spamd.service is failed (exit-code)"]
-    assert "repaired: spamd.service restarted" in done.note
+    assert done.note.startswith("units: spamd.service is failed (exit-code); repaired: spamd.service restarted")
+    assert done.note == "; ".join((*done.evidence["found"], *done.evidence["repairs"]))
+
+
+def test_a_rehearsal_notes_the_boot_in_which_it_was_repaired() -> None:
+    (action,) = step.ACTIONS
+    found = State(RECORD, view(boot="b7"), Pool.OUT, Slot.MINE)
+    assert action.rehearse(SimpleNamespace(), found) == replace(found, record=replace(RECORD, repaired="b7"))
 
 
 def test_the_mta_is_held_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
