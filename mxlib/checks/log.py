@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mxlib.checks.check import Check, Finding, Scope, failed, ok
+from mxlib.base.text import one_line, plural
+from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import LogPolicy, VerifyPolicy
 from mxlib.facts.source import Facts
 from mxlib.mta.event import Cause, RecentLog
@@ -40,11 +41,32 @@ def _destinations(found: RecentLog, cause: Cause) -> str:
     return ", ".join(sorted(domain for domain, causes in found.causes().items() if causes[cause])[:_SHOWN])
 
 
+def _may_hide(found: RecentLog, limits: LogPolicy) -> str:
+    """What would be too much if each line that is not understood were about it; empty if nothing would."""
+    unread = len(found.unread)
+    counts = {
+        domain: max((count for cause, count in causes.items() if cause not in _OTHERWISE), default=0)
+        for domain, causes in found.causes().items()
+    }
+    most = max(counts, key=counts.__getitem__, default="")
+    chunks = max(found.refused_chunks.total(), found.count(Cause.CHUNKING))
+    near = (
+        (found.count(Cause.TIMEOUT_AFTER_DATA), limits.after_data, Cause.TIMEOUT_AFTER_DATA.value),
+        (chunks, limits.chunking, Cause.CHUNKING.value),
+        (found.count(Cause.LOCAL), limits.local, Cause.LOCAL.value),
+        (counts.get(most, 0), limits.per_destination, f"mail to {most or 'one destination'}"),
+    )
+    return next((what for count, limit, what in near if count + unread >= limit), "")
+
+
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the log of a host."""
     found = facts.get(find(policy.mta).recent)
     if wrong := tuple(_problems(found, policy.log)):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
+    if found.unread and (near := _may_hide(found, policy.log)):
+        lines, first = plural(len(found.unread), "line"), one_line(found.unread[0], 160)
+        return unknown(f"{lines} of the log are not understood, and may be about {near}: {first}")
     return ok(f"in 15 minutes {found.arrived} arrived, {found.delivered} delivered, {found.wrong} lines about errors")
 
 

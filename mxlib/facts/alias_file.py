@@ -133,6 +133,8 @@ def parse_entries(text: str) -> dict[str, str]:
     *lines, end = text.splitlines() or [""]
     if end != "end":
         raise ParseError("the entries of an alias file are cut short")
+    if odd := next((line for line in lines if ": " not in line), None):
+        raise ParseError(f"not an entry of an alias file: {odd[:80]!r}")
     pairs = (line.partition(": ") for line in lines)
     return {key: value for key, _, value in pairs}
 

@@ -12,6 +12,7 @@ from mxlib.facts.source import Outputs, Source
 
 _JOURNAL_LINES = 15
 _STACK_LINES = 12
+_KINDS = ("process ", "stack ", "socket ", "journal ")
 
 
 def script(generator: AliasGenerator) -> str:
@@ -120,6 +121,8 @@ def parse(text: str) -> Hang:
     *lines, end = text.rstrip().splitlines() or [""]
     if end != "looked":
         raise ParseError("the look into the run is cut short")
+    if odd := next((line for line in lines if line and not line.startswith(_KINDS)), None):
+        raise ParseError(f"the look into the run: not understood: {odd[:80]!r}")
     processes = [_process(line) for line in lines if line.startswith("process ")]
     sockets = [_socket(line) for line in lines if line.startswith("socket ")]
     return Hang(

@@ -14,6 +14,7 @@ from mxlib.facts import alias_file
 from mxlib.facts.alias_file import AliasFile, parse_figures
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
+from mxlib.facts.units import ACTIVE_STATES, LOAD_STATES
 
 # sd-messages.h: SD_MESSAGE_UNIT_STARTED (of a oneshot: it succeeded) and SD_MESSAGE_UNIT_FAILURE_RESULT.
 _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
@@ -22,6 +23,12 @@ _SHOWN = (
     "Id,LoadState,ActiveState,SubState,Result,UnitFileState,TimeoutStartUSec,InactiveExitTimestampMonotonic,"
     "ExecMainExitTimestampMonotonic,ExecMainCode,ExecMainStatus,NextElapseUSecMonotonic,NextElapseUSecRealtime"
 )
+_FILE_STATES = (
+    *("", "enabled", "enabled-runtime", "linked", "linked-runtime", "alias", "masked", "masked-runtime", "static"),
+    *("disabled", "indirect", "generated", "transient", "bad"),
+)
+"""Of systemctl(1), "is-enabled"; a unit without a file has none."""
+_STATES = {"ActiveState": ACTIVE_STATES, "LoadState": LOAD_STATES, "UnitFileState": _FILE_STATES}
 _RUNS = 40
 # How a process ends that succeeds: CLD_EXITED of waitid(2), its status, and systemd's own word.
 _SUCCESS = ("1", "0", "success")
@@ -141,9 +148,23 @@ def parse(text: str, generator: AliasGenerator) -> AliasFacts:
     )
 
 
+def _states(name: str, value: str) -> frozenset[str]:
+    """The lines that a property can be; any value of one that is no state."""
+    return frozenset(f"{name}={one}" for one in _STATES.get(name, (value,)))
+
+
 def _blocks(shown: str) -> dict[str, dict[str, str]]:
-    """Blocks of ``systemctl show`` by the name of the unit."""
-    blocks = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.split("\n\n"))
+    """Blocks of ``systemctl show`` by the name of the unit.
+
+    Raises:
+        mxlib.base.errors.ParseError: a line is none of the properties that were asked for, or an unknown state.
+    """
+    lines = [line for line in shown.splitlines() if line]
+    if odd := next((line for line in lines if line.partition("=")[0] not in _SHOWN.split(",")), None):
+        raise ParseError(f"not a property of a unit that was asked for: {one_line(odd, 80)!r}")
+    if odd := next((line for line in lines if line not in _states(*line.split("=", 1))), None):
+        raise ParseError(f"not a state that is known: {one_line(odd, 80)!r}")
+    blocks = (dict(line.split("=", 1) for line in block.splitlines() if line) for block in shown.split("\n\n"))
     return {block["Id"]: block for block in blocks if "Id" in block}
 
 

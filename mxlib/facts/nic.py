@@ -179,13 +179,19 @@ def parse(outputs: Outputs) -> NicFacts:
     return NicFacts(_nics(_body(outputs, DEVICES)), files, unread, _networking(_body(outputs, NETWORKING)))
 
 
+_NOTED = re.compile(r"([0-9a-f:]{17}) ([A-Za-z0-9_-]{1,15})")
+
+
 def parse_note(outputs: Outputs) -> dict[str, str]:
     """Return the name by MAC that was noted on the host before a reboot; empty if nothing was noted.
 
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    return dict(re.findall(r"^([0-9a-f:]{17}) ([A-Za-z0-9_-]{1,15})$", _body(outputs, NOTE), re.MULTILINE))
+    pairs = [(line, _NOTED.fullmatch(line)) for line in _body(outputs, NOTE).splitlines()]
+    if odd := next((line for line, found in pairs if line.strip() and found is None), None):
+        raise ParseError(f"not a name that was noted: {odd[:80]!r}")
+    return {found[1]: found[2] for _, found in pairs if found}
 
 
 def _body(outputs: Outputs, section: Section) -> str:

@@ -20,10 +20,10 @@ _STARTED_ID = "39f53479d3a045ac8e11786248231fbf"
 CLEARED = "/run/mx-cookbooks/cleared-units"
 """Units whose failure was cleared on purpose in this boot (``remedy-mx clear-failed``): name, who and why in a line."""
 _ENABLED = frozenset({"enabled", "enabled-runtime", "static", "indirect", "alias"})
-_ACTIVE_STATES = frozenset(
+ACTIVE_STATES = frozenset(
     {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
 )
-_LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
+LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
 _MOST = 20
 """Most units whose failures are looked up: each costs two queries of the journal."""
 
@@ -169,7 +169,7 @@ def _properties(block: str) -> dict[str, str]:
 
 def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
     began = int(block["InactiveExitTimestampMonotonic"] or 0)
-    for key, known in (("ActiveState", _ACTIVE_STATES), ("LoadState", _LOAD_STATES)):
+    for key, known in (("ActiveState", ACTIVE_STATES), ("LoadState", LOAD_STATES)):
         if block[key] not in known:
             raise ParseError(f"{block['Id'][:80]}: unknown {key}: {block[key][:40]!r}")
     wants = block.get("WantedBy", "").split()

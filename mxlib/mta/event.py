@@ -94,12 +94,14 @@ class LogGrowth:
         mark: the place after them, in the MTA's own form.
         lost: whether lines between the marks are missing.
         whole: whether the log ends at the mark; else there is more to read from there.
+        unread: lines that no reader understands; an indented line continues the one before it.
     """
 
     events: tuple[LogEvent, ...]
     mark: str
     lost: bool = False
     whole: bool = True
+    unread: tuple[str, ...] = ()
 
     def of(self, message_id: str) -> tuple[LogEvent, ...]:
         """Return the events of one message."""
@@ -126,6 +128,7 @@ class RecentLog:
         completed: number of messages that are completed.
         wrong: number of lines about deferrals, failures, rejections and errors.
         events: the latest of those lines.
+        unread: lines that no reader understands: each may be about anything.
     """
 
     arrived: int
@@ -133,6 +136,7 @@ class RecentLog:
     completed: int
     wrong: int
     events: tuple[LogEvent, ...] = field(repr=False)
+    unread: tuple[str, ...] = ()
 
     def causes(self) -> dict[str, Counter[Cause]]:
         """Return the deferred and failed messages by domain and cause; each counts once, however often it was tried."""

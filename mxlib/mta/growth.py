@@ -17,9 +17,11 @@ def read_growth(mta: Mta, host: Host, mark: str) -> LogGrowth:
     """
     events: tuple[LogEvent, ...] = ()
     lost = False
+    unread: tuple[str, ...] = ()
     while True:
         source = mta.growth(mark)
         piece = read_facts(host, (source,)).get(source)
         mark, lost, events = piece.mark, lost or piece.lost, (*events, *piece.events)
+        unread = (*unread, *piece.unread)
         if piece.whole:
-            return dataclasses.replace(piece, events=events, lost=lost)
+            return dataclasses.replace(piece, events=events, lost=lost, unread=unread)

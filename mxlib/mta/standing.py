@@ -17,6 +17,9 @@ from mxlib.mta.protocol import PARKED, Mta
 from mxlib.protocols.host import Host
 
 # Defines PUPPET_DISABLEDLOCK, the lock file of a disabled Puppet (Wikimedia's contract).
+_KEYS = frozenset(
+    {"boot", "kernel", "build", "image", "listeners", "saved", "next", "processes", "parked", "puppet"}
+)
 PUPPET = "/usr/local/share/bash/puppet-common.sh"
 _ENVIRONMENT = "/boot/grub/grubenv"
 
@@ -115,7 +118,7 @@ def parse(outputs: Outputs) -> Standing:
     head, found, rest = outputs["standing"].text().partition("units\n")
     if not found or not rest.endswith("\nend\n"):
         raise outputs["standing"].incomplete("where the host stands")
-    said = dict(line.split(" ", 1) for line in head.splitlines() if " " in line)
+    said = _said(head)
     unit, shutdown = (_properties(block) for block in rest.removesuffix("end\n").strip().split("\n\n"))
     closed = depool.parse(outputs)
     listeners, processes = int(said["listeners"]), int(said["processes"])
@@ -132,6 +135,15 @@ def parse(outputs: Outputs) -> Standing:
         replaced="image" in said,
     )
     return Standing(view, closed, unit["ActiveState"], listeners, masked, _shuts_down(shutdown))
+
+
+def _said(head: str) -> dict[str, str]:
+    """The lines before the units, by their first words; one that is not understood may be about anything."""
+    words = (line.partition(" ") for line in head.splitlines() if line)
+    said = {key: value for key, _, value in words}
+    if odd := said.keys() - _KEYS:
+        raise ParseError(f"where the host stands: not understood: {min(odd)[:80]!r}")
+    return said
 
 
 def _properties(block: str) -> dict[str, str]:

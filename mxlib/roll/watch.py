@@ -9,7 +9,7 @@ from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line
 from mxlib.config.roll import RollSoak
 from mxlib.facts.source import read_facts
-from mxlib.mta.event import Cause, EventKind, LogEvent
+from mxlib.mta.event import Cause, EventKind, LogEvent, LogGrowth
 from mxlib.mta.growth import read_growth
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
@@ -17,6 +17,8 @@ from mxlib.protocols.operator import Operator
 from mxlib.roll.soak import SoakState, Watched, judge, so_far
 
 MAX_PARALLEL = 32
+# From so many lines on that are not understood, a log proves nothing.
+_UNREAD = 5
 _WRONG = frozenset({EventKind.DEFERRED, EventKind.FAILED, EventKind.ATTEMPT})
 
 
@@ -31,6 +33,7 @@ class Tally:
         queue: messages in the spool, look by look.
         ours: ids of the run's own test mails, which prove nothing about real mail.
         unread: why the last look failed; empty: it did not.
+        holes: what of its log will never be read; empty: nothing.
     """
 
     mark: str
@@ -39,6 +42,7 @@ class Tally:
     queue: list[int] = field(default_factory=list)
     ours: set[str] = field(default_factory=set)
     unread: str = ""
+    holes: str = ""
 
     def count(self, event: LogEvent) -> None:
         """Count one line of the log."""
@@ -129,9 +133,19 @@ def _read(mta: Mta, host: Host, tally: Tally) -> None:
             tally.count(event)
         tally.mark = growth.mark
         tally.queue.append(read_facts(host, (mta.length,)).get(mta.length))
-        tally.unread = "lines of its log are lost" if growth.lost else ""
+        tally.holes = tally.holes or _holes(growth)
+        tally.unread = tally.holes
     except (HostError, ParseError) as error:
         tally.unread = f"{host.name}: {one_line(str(error))}"
+
+
+def _holes(growth: LogGrowth) -> str:
+    """What of a log is lost, or of a form that is not understood."""
+    if growth.lost:
+        return "lines of its log are lost"
+    if len(growth.unread) < _UNREAD:
+        return ""
+    return f"{len(growth.unread)} lines of its log are not understood: {one_line(growth.unread[0], 160)}"
 
 
 def causes_of(mta: Mta, hosts: Mapping[str, Host]) -> frozenset[Cause]:

@@ -17,6 +17,7 @@ from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.log import parse_zone
 from mxlib.mta.exim.logline import classify
 
+_WORDS = frozenset({"zone", "now", "total", "dest", "ok", "bad", "host", "took"})
 _CLASS = re.compile(r"-|\d+(?:,\d+)*")
 _DOMAIN = re.compile(r"[a-z0-9_.:\[\]?()-]{1,255}")
 
@@ -33,6 +34,8 @@ def parse(output: SectionOutput) -> Backlog:
     by_word: dict[str, list[list[str]]] = {}
     for line in lines[:-1]:
         word, *rest = line.split(" ")
+        if word not in _WORDS:
+            raise ParseError(f"what is queued is unknown: not understood: {line[:80]!r}")
         by_word.setdefault(word, []).append(rest)
     try:
         return _backlog(by_word)

@@ -20,7 +20,7 @@ echo end
 """,
     timeout_s=20,
 )
-_LINE = re.compile(r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S+) callout=(?P<result>\w+)(?: .*)?")
+_LINE = re.compile(r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S.*?) callout=(?P<result>\w+)(?: .*)?")
 _KEY = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:/<[A-Za-z0-9._+=@-]{0,320}>)?")
 
 
@@ -65,8 +65,10 @@ def parse(outputs: Outputs) -> CalloutFacts:
     *lines, end = outputs[SECTION.name].text().splitlines() or [""]
     if end != "end":
         raise ParseError("the dump of the callout cache is cut short")
-    found = filter(None, map(_LINE.fullmatch, lines))
-    return CalloutFacts({line["key"]: line["result"] for line in found})
+    found = [(line, _LINE.fullmatch(line.rstrip())) for line in lines]
+    if odd := next((line for line, read in found if line.strip() and read is None), None):
+        raise ParseError(f"not an answer to a callout: {odd[:120]!r}")
+    return CalloutFacts({read["key"]: read["result"] for _, read in found if read})
 
 
 SOURCE = Source("callout", (SECTION,), parse)

@@ -137,3 +137,8 @@ def parse_lines(lines: Iterable[str], zone: tzinfo = UTC) -> tuple[LogEvent, ...
         zone: zone of a line that does not name one.
     """
     return tuple(event for line in lines if (event := parse_line(line, zone)))
+
+
+def unread_lines(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the lines that are none of a main log; an indented one continues the line before it."""
+    return tuple(line for line in lines if line[:1].strip() and not _LINE.fullmatch(line.rstrip("\r\n")))

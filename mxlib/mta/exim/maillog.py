@@ -8,16 +8,18 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
 from mxlib.mta.exim.log import FUNCTIONS, MARK_OF, LogMark, parse_mark, parse_zone, read_mark, since
-from mxlib.mta.exim.logline import parse_lines
+from mxlib.mta.exim.logline import parse_lines, unread_lines
 
 MAX_GROWTH = 4_000_000
 RECENT = timedelta(minutes=15)
 _RECENT_BYTES = 16_000_000
 _RECENT_LINES = 3000
+_UNREAD_LINES = 200
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
-# Lines about failures are sent, successes are only counted. Our own test mails and their bounces are left out: their
-# outcome is reported where they are sent.
+# Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
+# old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
+# reported where they are sent.
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
@@ -26,7 +28,9 @@ recent {int(RECENT.total_seconds())}
 date '+zone %z'
 latest {_RECENT_BYTES} |
 awk -v from="$from" '{MARK_OF}
-substr($0, 1, 19) < from || !/^[0-9][0-9][0-9][0-9]-/ {{ next }}
+/^[0-9][0-9][0-9][0-9]-/ {{ old = substr($0, 1, 19) < from }}
+!/^[0-9][0-9][0-9][0-9]-/ && NF && !/^[ \t]/ && !old && NR > 1 {{ odd[unread++ % {_UNREAD_LINES}] = $0 }}
+old || !/^[0-9][0-9][0-9][0-9]-/ {{ next }}
 / <= / && / id=mx-probe\\./ {{ for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 / <= <> / && match($0, / R=[0-9A-Za-z-]*/) && (substr($0, RSTART + 3, RLENGTH - 3) in ours) {{
 for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
@@ -43,6 +47,7 @@ END {{
 printf "arrived %d\\ndelivered %d\\ncompleted %d\\nwrong %d\\n", arrived, delivered, completed, wrong
 first = wrong > {_RECENT_LINES} ? wrong - {_RECENT_LINES} : 0
 for (i = first; i < wrong; i++) print line[i % {_RECENT_LINES}]
+for (i = 0; i < unread && i < {_UNREAD_LINES}; i++) print odd[i]
 print "end"
 }}'
 """,
@@ -61,7 +66,9 @@ def parse_recent(outputs: Outputs) -> RecentLog:
     if counts is None:
         raise ParseError("the recent log is cut short")
     arrived, delivered, completed, wrong = (int(count) for count in counts.groups()[:4])
-    return RecentLog(arrived, delivered, completed, wrong, parse_lines(counts[5].splitlines(), parse_zone(text)))
+    lines = counts[5].splitlines()
+    events = parse_lines(lines, parse_zone(text))
+    return RecentLog(arrived, delivered, completed, wrong, events, unread_lines(lines))
 
 
 RECENT_SOURCE = Source("maillog-recent", (RECENT_SECTION,), parse_recent)
@@ -108,8 +115,9 @@ def parse_growth(text: str) -> LogGrowth:
     if not found:
         raise ParseError("the growth of the main log is cut short")
     said = head.splitlines()
-    events = parse_lines(log.splitlines(), parse_zone(head))
-    return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said)
+    lines = log.splitlines()
+    events = parse_lines(lines, parse_zone(head))
+    return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said, unread_lines(lines))
 
 
 def growth_source(mark: str) -> Source[LogGrowth]:

@@ -67,7 +67,11 @@ def parse(text: str) -> tuple[Refusal, ...]:
 
 
 def _refusals(lines: Iterable[str], zone: tzinfo) -> Iterable[Refusal]:
-    for found in filter(None, map(_LINE.match, lines)):
+    for line in lines:
+        if line.startswith("zone "):
+            continue
+        if (found := _LINE.match(line)) is None:
+            raise ParseError(f"not a refusal: {line[:120]!r}")
         when = datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
         yield Refusal(
             when=when,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from mxlib.base.errors import MxlibError, StepError
+from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
@@ -43,20 +43,26 @@ echo end
 )
 
 
+_BUSY_WORDS = ("lock ", "who ", "tty ", "odd ", "inhibitor ", "unread-inhibitors ", "nft ")
+
+
 def parse_busy(outputs: Outputs) -> readiness.Busy:
     """Read the answer of the section.
 
     Raises:
-        mxlib.base.errors.StepError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
     lines = outputs[BUSY.name].text().splitlines()
     if not lines or lines[-1] != "end":
-        raise StepError("who is at work on the host cannot be read")
+        raise ParseError("who is at work on the host cannot be read")
+
+    if odd := next((line for line in lines[:-1] if line and not line.startswith(_BUSY_WORDS)), None):
+        raise ParseError(f"who is at work on the host is unknown: not understood: {odd[:80]!r}")
 
     def of(word: str) -> tuple[str, ...]:
         return tuple(one_line(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} "))
 
-    unread = "; ".join(of("unread-inhibitors"))
+    unread = "; ".join(one or "systemd-inhibit says nothing" for one in of("unread-inhibitors"))
     return readiness.Busy(bool(of("lock")), logins.parse(lines), of("inhibitor"), bool(of("nft")), unread)
 
 

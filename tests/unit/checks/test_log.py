@@ -2,8 +2,9 @@ import dataclasses
 
 from mxlib.base.verdict import Status
 from mxlib.checks.log import CHECK
+from mxlib.checks.queue import TREND
 from mxlib.config.verify import LogPolicy
-from tests.unit.support.failing import BDAT_IN, BDAT_OUT, STALLED, recent
+from tests.unit.support.failing import BDAT_IN, BDAT_OUT, STALLED, counted, recent
 from tests.unit.support.healthy import POLICY, host
 
 
@@ -33,3 +34,32 @@ def test_refused_chunks_are_named_and_blamed_on_nobody_else():
     for one in (came, went):
         assert "neither kernel nor network" in one.why
         assert len(one.why) < 240, "as long as a line of the table is"
+
+
+NOTHING = recent(0, "")
+
+
+def with_odd_lines(count, change=NOTHING):
+    return host(maillog_recent=lambda text: change(text).replace("end\n", "brand new form\n" * count + "end\n"))
+
+
+def test_lines_that_are_not_understood_may_be_what_would_be_too_much():
+    assert CHECK.verdict(with_odd_lines(4), POLICY).status is Status.OK
+    found = CHECK.verdict(with_odd_lines(5), POLICY)
+    assert found.status is Status.UNKNOWN
+    assert "5 lines of the log are not understood, and may be about timeout after end of data" in found.why
+    assert "brand new form" in found.why
+    assert CHECK.verdict(with_odd_lines(1, recent(4, STALLED)), POLICY).status is Status.UNKNOWN
+
+
+def test_they_may_be_about_the_destination_that_is_closest_to_its_limit():
+    refused = recent(99, "== u@x.test R=r T=t defer (111): Connection refused")
+    assert CHECK.verdict(with_odd_lines(0, refused), POLICY).status is Status.OK
+    found = CHECK.verdict(with_odd_lines(1, refused), POLICY)
+    assert (found.status, "mail to x.test" in found.why) == (Status.UNKNOWN, True)
+
+
+def test_they_may_be_mail_that_arrived():
+    close = counted(POLICY.queue.growth, 1)
+    assert TREND.verdict(with_odd_lines(0, close), POLICY).status is Status.OK
+    assert TREND.verdict(with_odd_lines(1, close), POLICY).status is Status.UNKNOWN

@@ -220,6 +220,7 @@ def test_the_slot_is_had_or_not_or_unknown(found: Slot, status: Status, why: str
         ("echo 'Backup 0 root 812 tar sleep The backup runs block'", Status.OK, "no inhibitor"),
         ("echo 'Packages 0 root 812 apt shutdown An upgrade block'", Status.FAILED, "root 812 apt shutdown An upgrade"),
         ("echo 'Failed to connect to bus' >&2; exit 1", Status.UNKNOWN, "cannot be read: Failed to connect to bus"),
+        ("exit 1", Status.UNKNOWN, "cannot be read: systemd-inhibit says nothing"),
     ],
 )
 def test_what_inhibits_a_shutdown_is_unknown_where_it_cannot_be_read(tool, status, why):

@@ -1,5 +1,7 @@
 """The watch between two hosts: how it reads their logs and queues, and how long."""
 
+import pytest
+
 from mxlib.base.errors import HostUnreachableError
 from mxlib.config.roll import RollSoak
 from mxlib.mta.event import Cause, LogGrowth
@@ -38,6 +40,7 @@ class World:
     def __init__(self, monkeypatch, growths):
         self.growths, self.recent, self.marks, self.lost = list(growths), "", [], False
         self.grows, self.hosts = 0.0, ("mx2",)
+        self.odd: tuple[str, ...] = ()
         monkeypatch.setattr("mxlib.roll.watch.read_growth", self.growth)
         monkeypatch.setattr("mxlib.roll.watch.read_facts", self.facts)
         self.clock = FakeClock()
@@ -47,7 +50,7 @@ class World:
         text = self.growths.pop(0) if self.growths else ""
         if text is None:
             raise HostUnreachableError("no session")
-        return LogGrowth(parse_lines(text.splitlines()), f"after look {len(self.marks)}", self.lost)
+        return LogGrowth(parse_lines(text.splitlines()), f"after look {len(self.marks)}", self.lost, unread=self.odd)
 
     def facts(self, _host, sources):
         if sources[0] is ADAPTER.mark:
@@ -134,6 +137,31 @@ def test_a_log_with_lines_that_are_lost_is_no_proof(monkeypatch) -> None:
     world.lost = True
     proof, why = world.run()
     assert (proof, "lines of its log are lost" in why) == (SoakState.SHORT, True)
+
+
+def test_lines_that_are_lost_once_stay_lost(monkeypatch) -> None:
+    """The next look begins after the hole."""
+    world = World(monkeypatch, [deliveries(5), deliveries(5), deliveries(5)])
+    world.lost = True
+    real = world.growth
+
+    def growth(*asked):
+        found = real(*asked)
+        world.lost = False
+        return found
+
+    monkeypatch.setattr("mxlib.roll.watch.read_growth", growth)
+    proof, why = world.run()
+    assert (proof, "lines of its log are lost" in why) == (SoakState.SHORT, True)
+
+
+@pytest.mark.parametrize(("odd", "expected"), [(4, SoakState.PASSED), (5, SoakState.SHORT)])
+def test_a_log_with_many_lines_that_are_not_understood_is_no_proof(monkeypatch, odd, expected) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    world.odd = ("brand new form",) * odd
+    proof, why = world.run()
+    assert proof is expected
+    assert ("5 lines of its log are not understood: brand new form" in why) is (odd == 5)
 
 
 def test_an_alert_that_ends_in_time_is_waited_for(monkeypatch) -> None:

@@ -97,3 +97,29 @@ def test_a_subject_is_no_mark(host, log):
     )
     found = recent(host)
     assert (found.arrived, found.delivered, found.completed, found.wrong) == (1, 1, 1, 0)
+
+
+def test_lines_of_another_form_are_kept_and_not_passed_over(host, log):
+    """A log of another form has no line that fits: it must not look like one in which nothing happened."""
+    odd = "Nov 21 04:40:00 mx1001 exim[9]: == user@x.test R=r T=t defer (111): Connection refused"
+    log.write_text(f"{odd}\n" * 3)
+    found = recent(host)
+    assert (found.arrived, found.events, found.unread) == (0, (), (odd, odd))  # the first one may be cut
+
+
+def test_an_indented_line_continues_the_one_before_it(host, log):
+    log.write_text(f"{datetime.now():%Y-%m-%d %H:%M:%S} Warning: purging the environment.\n Suggested action: x.\n")
+    assert recent(host).unread == ()
+
+
+def test_an_odd_line_before_the_window_does_not_count(host, log):
+    then, now = datetime.now() - timedelta(hours=1), datetime.now()
+    log.write_text(f"{then:%Y-%m-%d %H:%M:%S} {ID} Completed\nodd\n{now:%Y-%m-%d %H:%M:%S} {ID} Completed\nnew\n")
+    assert recent(host).unread == ("new",)
+
+
+def test_growth_names_what_it_does_not_understand(host, log):
+    log.write_text("")
+    mark = read_mark(host)
+    log.write_text(lines("Completed") + "brand new form\n  more of it\n")
+    assert read_growth(host, mark).unread == ("brand new form",)

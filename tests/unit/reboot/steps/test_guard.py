@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, InterruptedRunError, SilenceError, StepError
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, ParseError, SilenceError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.section import SectionOutput
@@ -147,7 +147,7 @@ def test_enough_others_are_one_verdict_that_names_who_is_not_well(monkeypatch, p
 @pytest.mark.parametrize("text", ["", "lock /var/lib/dpkg/lock\n", "nft yes\nend of it\n"])
 def test_an_answer_that_is_cut_short_is_no_quiet_host(text):
     cut = SectionOutput(guard.BUSY.name, guard.BUSY.script, 0, text, "", NOW)
-    with pytest.raises(StepError, match="who is at work on the host cannot be read"):
+    with pytest.raises(ParseError, match="who is at work on the host cannot be read"):
         guard.parse_busy({guard.BUSY.name: cut})
 
 
