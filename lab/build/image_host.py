@@ -11,13 +11,17 @@ from pathlib import Path
 from lab.build.image import PARTITION_OFFSET, PRIVATE, RECIPE, ImageFacts, read_facts
 from lab.place import GATEWAY, INFRA
 from lab.shell import LabError, run
-from lab.world.worlds import GuestWorld
+from lab.world.guest import CACHE_PUPPET, GuestWorld
 
 # Where each firewall's unit is wanted, as `systemctl enable` would link it.
 FIREWALL_LINKS = {
     "nftables": ("etc/systemd/system/sysinit.target.wants/nftables.service", "/lib/systemd/system/nftables.service"),
     "ferm": ("etc/systemd/system/sysinit.target.wants/ferm.service", "/lib/systemd/system/ferm.service"),
 }
+NETWORKD_LINK = ("etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
+                 "/lib/systemd/system/systemd-networkd.service")  # fmt: skip
+WORLD_FILES = RECIPE.parent / "worlds"
+LIBRARY = "usr/local/share/bash/puppet-common.sh"
 GRUB_BLOCK = 1024
 
 
@@ -57,9 +61,7 @@ class HostSpec:
         return self.name.partition(".")[0]
 
 
-def render_interfaces(spec: HostSpec) -> str:
-    """``/etc/network/interfaces``, in the form Debian's installer leaves it."""
-    return f"""\
+_LEFTOVER = """\
 # This file describes the network interfaces available on your system
 # and how to activate them. For more information, see interfaces(5).
 
@@ -68,7 +70,15 @@ source /etc/network/interfaces.d/*
 # The loopback network interface
 auto lo
 iface lo inet loopback
+"""
 
+
+def render_interfaces(spec: HostSpec) -> str:
+    """``/etc/network/interfaces``, in the form Debian's installer leaves it; without a card where networkd has it."""
+    if spec.world.network == "networkd":
+        return _LEFTOVER
+    return f"""\
+{_LEFTOVER}
 # The primary network interface
 allow-hotplug ens5
 iface ens5 inet static
@@ -78,6 +88,21 @@ iface ens5 inet6 static
 	address {spec.v6}/64
 	gateway {GATEWAY.v6}
 	accept_ra 0
+"""
+
+
+def render_networkd(spec: HostSpec) -> str:
+    """A file of systemd-networkd that says what :func:`render_interfaces` does for ifupdown."""
+    return f"""\
+[Match]
+Name=ens5
+
+[Network]
+Address={spec.v4}/24
+Address={spec.v6}/64
+Gateway={GATEWAY.v4}
+Gateway={GATEWAY.v6}
+IPv6AcceptRA=no
 """
 
 
@@ -111,6 +136,19 @@ def render_exim(spec: HostSpec) -> str:
     return "\n".join(lines) + "\n"
 
 
+def render_exim_config(world: GuestWorld) -> str:
+    """Exim's whole configuration, where a world changes more of it than its main section; empty where it does not."""
+    text = (RECIPE / "rootfs/etc/exim4/exim4.conf").read_text()
+    changes = {}
+    if world.retry_host:
+        changes["begin retry\n"] = f"\n{world.retry_host}  *  F,2h,15m; F,2d,4h"
+    if world.named_queue:
+        changes["acl_check_rcpt:\n"] = f"  warn domains = lists.test\n       queue = {world.named_queue}\n"
+    for place, lines in changes.items():
+        text = text.replace(place, f"{place}{lines}\n")
+    return text if changes else ""
+
+
 def saved_entry(facts: ImageFacts, kernel: str, style: str) -> str:
     """What GRUB's environment block names a kernel by: all three boot the same entry.
 
@@ -132,15 +170,36 @@ def world_files(world: GuestWorld) -> dict[str, str]:
     }
     if world.locale:
         texts |= dict.fromkeys(("etc/locale.conf", "etc/default/locale"), f"LANG={world.locale}\n")
+    if world.ruleset == "jumps":
+        texts["etc/nftables.conf"] = (WORLD_FILES / "nftables-jumps.conf").read_text()
+    if config := render_exim_config(world):
+        texts["etc/exim4/exim4.conf"] = config
     if world.prompt:
         texts["root/.bashrc"] = f"PS1='{world.prompt}'\n"
     return texts
 
 
+def puppet_files(world: GuestWorld, now: float) -> dict[str, str]:
+    """Puppet's last run, and where it keeps its state, if that is not where the image has it."""
+    if world.puppet != CACHE_PUPPET:
+        return {f"{world.puppet.lstrip('/')}/state/last_run_summary.yaml": render_puppet_summary(now)}
+    library = (RECIPE / "rootfs" / LIBRARY).read_text()
+    here = CACHE_PUPPET.lstrip("/")
+    return {
+        # The lock is below state, the summary below public.
+        LIBRARY: library.replace("/var/lib/puppet", CACHE_PUPPET).replace(
+            "PUPPET_SUMMARY=$PUPPET_STATE/", f"PUPPET_SUMMARY={CACHE_PUPPET}/public/"
+        ),
+        f"{here}/state/classes.txt": "",
+        f"{here}/public/last_run_summary.yaml": render_puppet_summary(now),
+    }
+
+
 def host_links(world: GuestWorld) -> dict[str, str]:
     """Symbolic links of a host, by their path below ``/``."""
     link, target = FIREWALL_LINKS[world.firewall]
-    return {link: target, "etc/localtime": f"/usr/share/zoneinfo/{world.timezone}"}
+    networkd = dict([NETWORKD_LINK]) if world.network == "networkd" else {}
+    return {link: target, "etc/localtime": f"/usr/share/zoneinfo/{world.timezone}", **networkd}
 
 
 def host_files(spec: HostSpec, grub_entry: str, now: float) -> dict[str, bytes]:
@@ -154,9 +213,11 @@ def host_files(spec: HostSpec, grub_entry: str, now: float) -> dict[str, bytes]:
         "etc/resolv.conf": f"search lab.test\nnameserver {INFRA.v4}\noptions timeout:2 attempts:2\n",
         "etc/exim4/host.conf": render_exim(spec),
         "root/.ssh/authorized_keys": spec.authorized_keys.rstrip("\n") + "\n",
-        "var/lib/puppet/state/last_run_summary.yaml": render_puppet_summary(now),
+        **puppet_files(spec.world, now),
         **world_files(spec.world),
     }
+    if spec.world.network == "networkd":
+        texts["etc/systemd/network/10-lan.network"] = render_networkd(spec)
     copies = {
         "etc/ssh/ssh_host_ed25519_key": spec.ssh_host_key,
         "etc/ssh/ssh_host_ed25519_key.pub": Path(f"{spec.ssh_host_key}.pub"),

@@ -1,5 +1,6 @@
 """The image builder's pure parts: what identifies a recipe, which kernels, what a host's files say."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -21,7 +22,13 @@ from lab.build.image_host import (
 )
 from lab.build.release import RELEASES, Release
 from lab.shell import LabError
-from lab.world.worlds import WORLDS, GuestWorld
+from lab.world.guest import GuestWorld
+from lab.world.worlds import WORLDS
+from mxlib.base.verdict import Status
+from mxlib.facts.nic import ConfigFile, GuestNic, Networking, NicFacts
+from mxlib.mta.exim.retry_rules import parse_rules
+from mxlib.nic.manager import Manager, managed
+from tests.unit.support import filter_box, healthy
 
 BOOKWORM, TRIXIE = RELEASES["bookworm"], RELEASES["trixie"]
 UUID = "5eb0a9d1-3a4c-4f0c-9c53-0d2b6f1e7a11"
@@ -243,3 +250,72 @@ def test_all_but_the_newest_images_are_pruned_with_their_facts(tmp_path: Path) -
     image._prune(tmp_path)
     names = {f"base-{age}.raw{suffix}" for age in range(kept) for suffix in ("", ".json")}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def in_world(spec: HostSpec, **values: object) -> HostSpec:
+    return dataclasses.replace(spec, world=dataclasses.replace(spec.world, **values))  # type: ignore[arg-type]
+
+
+class TestWorldsOfTheNights:
+    def test_networkd_has_the_card_and_the_leftover_file_does_not(self, spec: HostSpec) -> None:
+        there = in_world(spec, network="networkd")
+        files, links = host_files(there, "entry", now=0), host_links(there.world)
+        assert b"ens5" not in files["etc/network/interfaces"]
+        assert b"iface lo inet loopback\n" in files["etc/network/interfaces"]
+        said = files["etc/systemd/network/10-lan.network"].decode()
+        assert said.startswith("[Match]\nName=ens5\n")
+        assert {"Address=192.0.2.11/24", "Address=2001:db8:77::11/64", "Gateway=192.0.2.1"} <= set(said.splitlines())
+        assert links["etc/systemd/system/multi-user.target.wants/systemd-networkd.service"].endswith("networkd.service")
+        assert "etc/systemd/network/10-lan.network" not in host_files(spec, "entry", now=0)
+        assert not [link for link in host_links(spec.world) if "networkd" in link]
+
+    def test_the_product_sees_which_of_them_has_the_card(self, spec: HostSpec) -> None:
+        for name, expected in (("ifupdown", Manager.IFUPDOWN), ("networkd", Manager.NETWORKD)):
+            files = host_files(in_world(spec, network=name), "entry", now=0)
+            state = ("enabled", "active") if name == "networkd" else ("disabled", "inactive")
+            own = [ConfigFile("/" + path, text.decode()) for path, text in files.items() if "systemd/network" in path]
+            networking = Networking({"systemd-networkd": state}, frozenset({"ifup", "networkctl"}), "kvm", tuple(own))
+            interfaces = ConfigFile("/etc/network/interfaces", files["etc/network/interfaces"].decode())
+            nic = GuestNic("ens5", "aa:00:00:77:00:11", 5, None, "ens5", "ens5")
+            found = managed(NicFacts((nic,), (interfaces,), (), networking))
+            assert (found.by, found.wanted) == (expected, ("ens5",))
+
+    def test_a_rule_for_a_host_comes_before_the_others(self, spec: HostSpec) -> None:
+        config = host_files(in_world(spec, retry_host="mx.provider.test"), "entry", now=0)["etc/exim4/exim4.conf"]
+        rules = parse_rules("begin retry" + config.decode().partition("begin retry")[2])
+        assert [(rule.pattern, rule.cutoff) for rule in rules] == [
+            ("mx.provider.test", 2 * 86400.0),
+            ("*", 8 * 3600.0),
+            ("*", 4 * 86400.0),
+        ]
+        assert "etc/exim4/exim4.conf" not in host_files(spec, "entry", now=0)
+
+    def test_mail_to_lists_waits_in_a_queue_of_its_own(self, spec: HostSpec) -> None:
+        config = host_files(in_world(spec, named_queue="slow"), "entry", now=0)["etc/exim4/exim4.conf"].decode()
+        assert "acl_check_rcpt:\n  warn domains = lists.test\n       queue = slow\n" in config
+
+    def test_puppets_state_is_where_debian_has_it_since_11(self, spec: HostSpec) -> None:
+        files = host_files(in_world(spec, puppet="/var/cache/puppet"), "entry", now=5.0)
+        library = files["usr/local/share/bash/puppet-common.sh"].decode()
+        assert "PUPPET_STATE=/var/cache/puppet/state\n" in library
+        assert "PUPPET_SUMMARY=/var/cache/puppet/public/last_run_summary.yaml\n" in library
+        assert "/var/lib/puppet" not in library
+        assert b"last_run: 5\n" in files["var/cache/puppet/public/last_run_summary.yaml"]
+        assert "var/lib/puppet/state/last_run_summary.yaml" not in files
+
+    def test_rules_by_jumps_are_another_file_and_the_same_unit(self, spec: HostSpec) -> None:
+        there = in_world(spec, ruleset="jumps")
+        assert b"vmap @services" in host_files(there, "entry", now=0)["etc/nftables.conf"]
+        assert host_links(there.world) == host_links(spec.world)
+
+    def test_both_rulesets_let_the_same_through_and_the_check_passes_both(self) -> None:
+        if why := filter_box.why_not():
+            pytest.skip(why)
+        files = {"plain": "guest/rootfs/etc/nftables.conf", "jumps": "worlds/nftables-jumps.conf"}
+        measured = filter_box.measure({name: (image.RECIPE.parent / path).read_text() for name, path in files.items()})
+        assert measured["plain"]["reached"] == measured["jumps"]["reached"]
+        assert any(measured["jumps"]["reached"])
+        assert not all(measured["jumps"]["reached"])
+        for one in measured.values():
+            loaded = healthy.host(firewall_nft=one["nft"])  # type: ignore[no-untyped-call]
+            assert healthy.judge("firewall", loaded).status is Status.OK  # type: ignore[no-untyped-call]

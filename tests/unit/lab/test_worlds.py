@@ -1,13 +1,17 @@
 """The worlds of the lab: what cannot be is refused by name, and a lab keeps the world it was made in."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
 
 from lab.place import EXCHANGERS, Lab
 from lab.shell import LabError
-from lab.world import worlds
-from lab.world.worlds import WORLDS, GuestWorld
+from lab.world import guest, worlds
+from lab.world.guest import GuestWorld
+from lab.world.nightly import NIGHTLY, VALUES
+from lab.world.worlds import WORLDS
 
 
 @pytest.fixture
@@ -28,6 +32,11 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         ("timezone", "Berlin", "timezone 'Berlin': expected a time zone's name"),
         ("exim_timezone", "../etc/passwd", "exim_timezone '../etc/passwd': expected a time zone's name"),
         ("prompt", "it's > ", 'prompt "it\'s > ": expected printable ASCII'),
+        ("ruleset", "jumps", "ruleset 'jumps' on trixie: expected one of 'plain'"),
+        ("network", "netplan", "network 'netplan' on trixie: expected one of 'ifupdown', 'networkd'"),
+        ("puppet", "/opt", "puppet '/opt' on trixie: expected one of '/var/lib/puppet', '/var/cache/puppet'"),
+        ("retry_host", "mx * F", "retry_host 'mx * F': expected lower-case letters, digits, dots and dashes"),
+        ("named_queue", "Slow;", "named_queue 'Slow;': expected lower-case letters, digits, dots and dashes"),
         ("exim_log", "/var/log/a\nuser = root", "exim_log '/var/log/a\\nuser = root': expected printable ASCII"),
     ],
 )
@@ -45,7 +54,50 @@ def test_a_language_is_refused_where_the_image_has_none() -> None:
 def test_each_world_has_every_exchanger_and_both_firewalls() -> None:
     for exchangers in WORLDS.values():
         assert exchangers.keys() == {mx.name for mx in EXCHANGERS}
-        assert {world.firewall for world in exchangers.values()} == set(worlds.FIREWALLS)
+        assert {world.firewall for world in exchangers.values()} == set(guest.FIREWALLS)
+
+
+def test_the_nights_vary_every_value_of_a_world() -> None:
+    assert VALUES.keys() == {field.name for field in dataclasses.fields(GuestWorld)}
+    for exchangers in NIGHTLY.values():
+        for world in exchangers.values():
+            assert [name for name, known in VALUES.items() if getattr(world, name) not in known] == []
+
+
+def possible(values: dict[str, object]) -> bool:
+    """Whether there is an exchanger with these two values."""
+    others = [{"firewall": firewall} for firewall in guest.FIREWALLS] if "firewall" not in values else [{}]
+    releases = [{"release": release} for release in VALUES["release"]] if "release" not in values else [{}]
+    for other, release in itertools.product(others, releases):
+        try:
+            GuestWorld(**{**other, **release, **values})  # type: ignore[arg-type]
+        except LabError:
+            continue
+        return True
+    return False
+
+
+def test_any_two_values_meet_in_one_exchanger_of_the_nights() -> None:
+    exchangers = [world for pair in NIGHTLY.values() for world in pair.values()]
+    missing = [
+        (one, other)
+        for (name, known), (second, others) in itertools.combinations(VALUES.items(), 2)
+        for one, other in itertools.product(known, others)
+        if possible({name: one, second: other})
+        and not any((getattr(world, name), getattr(world, second)) == (one, other) for world in exchangers)
+    ]
+    assert missing == []
+
+
+def test_what_cannot_meet_is_little() -> None:
+    """German on Debian 12, whose image has no translations, and jumps in ferm's rules."""
+    impossible = [
+        (one, other)
+        for (name, known), (second, others) in itertools.combinations(VALUES.items(), 2)
+        for one, other in itertools.product(known, others)
+        if not possible({name: one, second: other})
+    ]
+    assert impossible == [("bookworm", "de_DE.UTF-8"), ("ferm", "jumps")]
 
 
 def test_a_lab_keeps_the_world_it_was_made_in(lab: Lab) -> None:
