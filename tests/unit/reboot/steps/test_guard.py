@@ -12,16 +12,18 @@ from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Kernel, Level, Prior
-from mxlib.model.state import MtaState, Ports, Slot, View
+from mxlib.model.state import MtaState, Pool, Ports, Slot, State, View
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.reboot.steps import guard
 from mxlib.reboot.world import Progress
+from tests.unit.support.alerts import parsed, raw
 from tests.unit.support.facts import NOW
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.site import TEN_LINES
 
 FINE = Verdict("fine", Status.OK, "well")
+OLD, NEW = "6.1.0-55", "6.1.0-56"
 
 
 class Facts:
@@ -53,8 +55,8 @@ class World:
         self.view = lambda found: SimpleNamespace(ports=Ports.PARTLY)
         self.standing_of = []
         self.adapters.verifier = SimpleNamespace(
-            sources=tuple, judged=lambda facts: (FINE,), known_bad=lambda facts, release: FINE,
-            outbound=lambda host: self.question("outbound"), inbound=lambda host: self.question("inbound"),
+            sources=tuple, judged=self.judged, known_bad=self.known_bad,
+            outbound=lambda host: self.of_host("outbound", host), inbound=lambda host: self.of_host("inbound", host),
         )  # fmt: skip
         self.adapters.rescue = SimpleNamespace(ready=lambda *_: self.question("rescue"))
         self.adapters.alerts = SimpleNamespace(firing=lambda: self.question("alerts") and ())
@@ -66,12 +68,26 @@ class World:
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
         monkeypatch.setattr(guard, "others", lambda context: (FINE,))
 
+    def judged(self, facts):
+        assert facts is self.progress.facts
+        return (FINE,)
+
+    def known_bad(self, facts, release):
+        assert (facts, release) == (self.progress.facts, NEW)
+        return Verdict("known-bad", Status.OK, "not known to be bad")
+
+    def of_host(self, name, host):
+        assert host is self.target
+        self.clock.sleep(20.0)
+        return self.question(name)
+
     def question(self, name):
         if name in self.broken:
             raise self.broken[name]
         return (FINE,)
 
-    def read(self, _host, sources):
+    def read(self, host, sources):
+        assert host is self.target
         self.asked.append([source.name for source in sources])
         self.question("host")
         return Facts()
@@ -88,6 +104,79 @@ def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     assert len(world.asked) == 1
     assert world.standing_of == [Ports.PARTLY], "as the site names them"
     assert guard.facts_for_claim(world) is world.progress.facts
+    assert 20.0 <= world.progress.probed_s <= 40.0, "the test mails and the sessions, side by side"
+
+
+def test_of_a_reboot_the_target_is_judged_and_the_machine_from_outside(monkeypatch):
+    world, asked = World(monkeypatch), []
+    world.progress = Progress(Goal(NEW, level=Level.COLD))
+    world.options.prevention = "link"
+
+    def fine(name):
+        return lambda *given: asked.append((name, *given)) or [Verdict(name, Status.OK, "well")]
+
+    parts = {"kernel": SimpleNamespace(running=OLD), "grub": "the menu"}
+    monkeypatch.setattr(Facts, "get", lambda _facts, source: parts.get(source.name, SimpleNamespace()))
+    monkeypatch.setattr(guard.readiness, "kernels", fine("kernels"))
+    monkeypatch.setattr(guard.readiness, "boot_menu", fine("grub"))
+    world.adapters.rescue.ready = fine("rescue")
+    found = guard.guard(world)
+    assert asked == [
+        ("kernels", parts["kernel"], "the menu", NEW, OLD),
+        ("grub", "the menu"),
+        ("rescue", world.target, Level.COLD, "link"),
+    ]
+    assert {"kernels", "known-bad", "grub", "rescue"} <= {one.check for one in found}
+
+
+@pytest.mark.parametrize(
+    ("alert", "status"), [({"instance": "mx2001.lab.test"}, Status.FAILED), ({"instance": "db1001"}, Status.OK)]
+)
+def test_an_alert_about_an_mx_of_the_site_is_in_the_way(monkeypatch, alert, status):
+    world = World(monkeypatch)
+    world.adapters.alerts.firing = lambda: parsed(raw(**alert))
+    (found,) = guard.firing(world)
+    assert found.status is status
+
+
+# --- what a person may accept
+
+
+class Asked:
+    """An operator with one answer, who is asked about findings."""
+
+    def __init__(self, answer):
+        self.answer, self.questions = answer, []
+        self.progress = SimpleNamespace(accepted=frozenset({"log"}))
+
+    def ask(self, question, answers, safe):
+        self.questions.append((question, answers, safe))
+        return self.answer
+
+
+def bad(*names):
+    return [Verdict(name, Status.FAILED, "so it is") for name in names]
+
+
+@pytest.mark.parametrize("name", [*sorted(guard.NEVER), "kernel-6.1.0-56", "entry-6.1.0-56", "grub-default"])
+def test_what_would_do_harm_can_be_accepted_by_nobody(name):
+    world = Asked("accept")
+    assert guard.ask(world, bad("disk", name)) is False
+    assert (world.questions, world.progress.accepted) == ([], {"log"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "begins", "accepted"), [("no", False, {"log"}), ("accept", True, {"log", "disk", "alerts"})]
+)
+def test_what_is_in_the_way_is_asked_about_once_and_what_is_accepted_holds(answer, begins, accepted):
+    world = Asked(answer)
+    assert guard.ask(world, bad("disk", "alerts", "disk")) is begins
+    answers = {
+        "no": "do not begin; nothing is changed",
+        "accept": "begin all the same, as with --accept disk --accept alerts",
+    }
+    assert world.questions == [("2 findings in the way: disk, alerts.", answers, "no")]
+    assert world.progress.accepted == accepted
 
 
 @pytest.mark.parametrize("name", ["outbound", "inbound", "pool"])
@@ -151,7 +240,6 @@ def test_an_answer_that_is_cut_short_is_no_quiet_host(text):
         guard.parse_busy({guard.BUSY.name: cut})
 
 
-OLD, NEW = "6.1.0-55", "6.1.0-56"
 VIEW = View("b0", OLD, Ports.OPEN, MtaState.SERVING, "m>before", "", puppet_off=True)
 
 
@@ -176,7 +264,9 @@ class Claiming(World):
 
     def claim(self):
         done = guard.claim(self, None)
-        ((script, record, _),) = self.sent
+        ((script, record, timeout),) = self.sent
+        assert timeout == 120, "seconds"
+        assert done.note == "run run-1 has claimed mx2001"
         assert script == guard.ledger.close_script(self.mta, "12:34")
         assert done.evidence == {"record": record.to_json()}
         return record
@@ -207,6 +297,15 @@ def test_a_claim_goes_by_the_newest_look(monkeypatch):
     later = SimpleNamespace(view=replace(VIEW, boot="b7", kernel=NEW))
     record = Claiming(monkeypatch, Goal(NEW), NEW, later=later).claim()
     assert (record.boot_before, record.fallback.release) == ("b7", NEW)
+
+
+def test_a_rehearsal_claims_with_the_token_of_the_dry_run_and_sends_nothing(monkeypatch):
+    world = Claiming(monkeypatch, Goal(NEW), OLD, NEW)
+    (action,) = guard.ACTIONS
+    found = State(None, VIEW, Pool.IN, Slot.MINE, token=12)
+    record = guard.first_record(world, world.facts)
+    assert action.rehearse(world, found) == replace(found, record=replace(record, token=12))
+    assert world.sent == []
 
 
 @pytest.mark.parametrize("entries", [(OLD,), (NEW,)])
