@@ -19,11 +19,13 @@ LIMIT = 16
 """So many commands it types at most: more would be no way out of an incident."""
 _CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
 _HOST = re.compile(r"^(?:OK|FAILED|UNKNOWN) +(?P<host>mx\d+\.lab\.test)\b")
-_CHECK = re.compile(r"^(?:FAILED|UNKNOWN) +(?P<check>[a-z][a-z0-9-]+) +(?P<why>\S.*)$")
+# Checks with one reason share a line of a verification.
+_CHECKS = re.compile(r"^(?:FAILED|UNKNOWN) +(?P<checks>[a-z][a-z0-9-]+(?:, [a-z][a-z0-9-]+)*) +(?P<why>\S.*)$")
+_IN_THE_WAY = re.compile(r"^(?:FAILED|UNKNOWN) +(?P<check>[a-z][a-z0-9-]*): ")
 _SERVICES = (
     ("etcd", re.compile(r"\betcd\b")),
     ("alertmanager", re.compile(r"\bAlertmanager\b")),
-    ("ganeti", re.compile(r"\bRAPI\b|remote API|ganeti-lab")),
+    ("ganeti", re.compile(r"\bRAPI\b|remote API|the cluster could not be asked")),
 )
 _REFUSED = 10
 _GOES_BY_ITS_END = ("repair-nic",)
@@ -118,7 +120,7 @@ class RunbookOperator:
             return asked
         if code == _REFUSED and "depool-mx" in command and "--accept" not in command:
             # what a person at a terminal is asked, and types `accept` for
-            names = dict.fromkeys(match["check"] for line in _lines(said) if (match := _CHECK.match(line)))
+            names = dict.fromkeys(match["check"] for line in _lines(said) if (match := _IN_THE_WAY.match(line)))
             return [" ".join([command, *(f"--accept {name}" for name in names)])] if names else []
         cookbook = re.search(r"sre\.mail\.([\w-]+)", command)
         cell = self.page["a-run-ended-with-n"].for_code(code, cookbook[1]) if cookbook and code else ""
@@ -148,14 +150,14 @@ def findings(command: str, said: str, host: str) -> Iterator[tuple[str, str]]:
     lines = _lines(said)
     for line in lines:
         about = _HOST.match(line)
-        match = _CHECK.match(line)
+        match = _CHECKS.match(line)
         if about:
             here = about["host"]
         elif match:
-            where = at_fault(match["check"], match["why"], here)
+            where = at_fault(match["checks"].partition(",")[0], match["why"], here)
             if where not in seen:
                 seen.add(where)
-                yield where, f"{match['check']}: {match['why']}"
+                yield where, f"{match['checks']}: {match['why']}"
     if any(f"sre.mail.{one}" in command for one in _GOES_BY_ITS_END) and lines:
         yield host.partition(".")[0], _last(lines, host)
 

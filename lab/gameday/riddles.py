@@ -161,6 +161,6 @@ RIDDLES = {
         Riddle("provider-stall", _PROVIDER, where="provider", kind="provider"),
         Riddle("etcd-down", ("etcd",), where="etcd", kind="etcd"),
         Riddle("alertmanager-down", ("alert",), where="alertmanager", kind="alertmanager"),
-        Riddle("rapi-down", ("rapi", "remote api"), where="ganeti", kind="ganeti"),
+        Riddle("rapi-down", ("rapi", "remote api", "cluster"), where="ganeti", kind="ganeti"),
     )
 }  # fmt: skip

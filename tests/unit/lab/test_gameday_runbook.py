@@ -1,11 +1,16 @@
 """The runbook as a program reads it, and the operator that follows it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from lab.gameday import operator as operators
 from lab.gameday.monitoring import FiredAlert
 from lab.gameday.operator import LIMIT, RunbookOperator, findings
 from lab.gameday.runbook import Row, Section, Step, anchor, filled, read, steps, would_type
+from mxlib.base.verdict import Status, Verdict
+from mxlib.verify.report import table
+from mxlib.verify.request import HostReport
 
 HOST = "mx1001.lab.test"
 SMALL = {
@@ -175,33 +180,38 @@ def test_an_alert_that_says_itself_what_is_wrong_names_it():
 def test_what_a_refusal_to_take_a_host_out_names_is_accepted_once():
     first = f"cookbook sre.mail.depool-mx {HOST}"
     page = {**SMALL, "mxdown": Section("MxDown", f"\n    {first}\n    cookbook last\n")}
-    refused = "12:00:01 FAILED   alerts   1 alert fires\n12:00:01 UNKNOWN  disk   x\n12:00:02 refused\n"
+    refused = "12:00:01 guard: 9 checks, 2 in the way\n12:00:01   FAILED  alerts: 1 alert\n12:00:01   UNKNOWN disk: x\n"
     again = f"{first} --accept alerts --accept disk"
     hands = Hands({first: (10, refused), again: (10, refused)})
     RunbookOperator(page, hands).play([alert("MxDown")])
     assert hands.typed == [first, again, "cookbook last"]
 
 
-VERIFIED = """12:00:01 2 hosts: 2 FAILED  (21.4 s)
-12:00:01 FAILED  mx2001.lab.test  (21.4 s)
-12:00:01   FAILED   disk   no room for new mail
-12:00:01   FAILED   outbound-lists   THIS HOST is at fault
-12:00:01   UNKNOWN  alerts   Alertmanager does not answer
-12:00:01   OK       36 other checks
-12:00:01 UNKNOWN mx1001.lab.test  (3.0 s)
-12:00:01   FAILED   outbound-provider-v6   REMOTE END or the way to it, it fails on mx2001.lab.test too
-12:00:01   UNKNOWN  outbound-tickets   etcd cannot be read
-12:00:01   UNKNOWN  nic   the remote API does not answer
-"""
+def report(host, *verdicts):
+    return HostReport(host, tuple(Verdict(*one) for one in verdicts), datetime(2026, 1, 1, tzinfo=UTC), 21.4)
 
 
 def test_an_output_blames_a_host_a_service_or_a_remote_end_each_by_its_first_check():
-    assert list(findings("cookbook sre.mail.verify-mx", VERIFIED, HOST)) == [
+    ok, failed, unknown = Status.OK, Status.FAILED, Status.UNKNOWN
+    remote = "REMOTE END or the way to it, it fails on mx2001.lab.test too: 1 of 4 delivered"
+    reports = [
+        report(
+            "mx2001.lab.test", ("disk", failed, "no room for new mail"), ("outbound-lists", failed, "THIS HOST"),
+            ("alerts", unknown, "Alertmanager cannot be asked: x"), ("mta", ok, "serves"),
+        ),
+        report(
+            "mx1001.lab.test", ("outbound-provider", failed, remote), ("outbound-provider-v6", failed, remote),
+            ("outbound-tickets", unknown, "etcd at x does not answer"),
+            ("nic", unknown, "the cluster could not be asked: no answer"),
+        ),
+    ]  # fmt: skip
+    said = "".join(f"12:00:01 {line}\n" for line in table(reports).splitlines())
+    assert list(findings("cookbook sre.mail.verify-mx", said, HOST)) == [
         ("mx2001", "disk: no room for new mail"),
-        ("alertmanager", "alerts: Alertmanager does not answer"),
-        ("provider", "outbound-provider-v6: REMOTE END or the way to it, it fails on mx2001.lab.test too"),
-        ("etcd", "outbound-tickets: etcd cannot be read"),
-        ("ganeti", "nic: the remote API does not answer"),
+        ("alertmanager", "alerts: Alertmanager cannot be asked: x"),
+        ("provider", f"outbound-provider, outbound-provider-v6: {remote}"),
+        ("etcd", "outbound-tickets: etcd at x does not answer"),
+        ("ganeti", "nic: the cluster could not be asked: no answer"),
     ]
 
 
