@@ -159,12 +159,12 @@ def done(place: Stations, say: Say) -> Score:
 
 
 def _mails(place: Stations, game: Record) -> Mails:
-    account, _ = campaign_judge.mails(mail.account(place, game.since))
-    if not account:
+    counts, _ = campaign_judge.mails(mail.account(place, game.since))
+    if not counts:
         raise LabError("the outside ledger gives no account of the mails")
     lines = jsonl.read(place.lab.outside / "sent.jsonl")
     sent = [one for one in lines if one["time"] >= game.since and one["accepted"]]
-    return judge.mails(account, sent, jsonl.read(place.lab.outside / "inbox.jsonl"))
+    return judge.mails(counts, sent, jsonl.read(place.lab.outside / "inbox.jsonl"))
 
 
 def restore(place: Stations, game: Record) -> None:

@@ -151,11 +151,11 @@ def _aim(command: str) -> tuple[str, str]:
     return (cookbook, host.partition(".")[0])
 
 
-def mails(account: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: Iterable[Mapping[str, Any]]) -> Mails:
+def mails(counts: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: Iterable[Mapping[str, Any]]) -> Mails:
     """Return what became of the mail.
 
     Arguments:
-        account: the outside ledger's.
+        counts: the outside ledger's, as numbers.
         sent: lines of what the outside world sent since the game was broken.
         inbox: lines of what arrived.
     """
@@ -169,8 +169,7 @@ def mails(account: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: 
             took[name] = max(took.get(name, 0.0), _seconds(line["time"]) - began[name])
     late = [seconds for seconds in took.values() if seconds > LATE_S]
     return Mails(
-        int(account["sent"]), len(account["missing"]), len(account["bounced"]), len(late),
-        round(max(took.values(), default=0.0), 1),
+        counts["sent"], counts["missing"], counts["bounced"], len(late), round(max(took.values(), default=0.0), 1)
     )  # fmt: skip
 
 

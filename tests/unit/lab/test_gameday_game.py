@@ -1,5 +1,6 @@
 """How a game begins, is looked at and ends, without a lab: every part of the world is in memory."""
 
+import json
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ from lab.gameday.monitoring import FiredAlert
 from lab.gameday.record import Record, Typed
 from lab.gameday.riddles import Riddle
 from lab.shell import LabError
+from lab.world.ledger import Ledger
 
 ALERT = FiredAlert({"alertname": "MxDown", "instance": "mx2001.lab.test"}, {"summary": "down", "runbook": "x#mxdown"})
 TICKET = FiredAlert({"alertname": "Ticket"}, {"summary": "please"})
@@ -211,6 +213,21 @@ def test_a_game_without_an_account_of_its_mails_has_no_verdict(world, monkeypatc
     monkeypatch.setattr(game.mail, "account", lambda _place, _since: "Traceback")
     with pytest.raises(LabError, match="no account"):
         game._mails(world.place, Record(Drawn(1, 1, ()), {}, "2026-01-01T00:00:00+00:00"))
+
+
+def test_the_mails_of_a_game_are_those_since_it_was_broken(world, monkeypatch):
+    since = "2026-01-01T00:00:05+00:00"
+    ledger = {**vars(Ledger()), "sent": 2, "recipients": 2, "bounced": ["b"]}
+    monkeypatch.setattr(game.mail, "account", lambda _place, asked: json.dumps(ledger) if asked == since else "")
+    times = (("a", "2026-01-01T00:00:04.5+00:00"), ("b", "2026-01-01T00:00:06.5+00:00"))
+    sent = [{"id": name, "time": when, "accepted": 1} for name, when in times]
+    arrived = {"event": "arrival", "time": "2026-01-01T00:02:06.5+00:00"}
+    (world.lab.outside / "sent.jsonl").write_text("".join(json.dumps(one) + "\n" for one in sent))
+    (world.lab.outside / "inbox.jsonl").write_text(
+        "".join(json.dumps({**arrived, "lab_id": one["id"]}) + "\n" for one in sent)
+    )
+    found = game._mails(world.place, Record(Drawn(1, 1, ()), {}, since))
+    assert found == Mails(2, 0, 1, 1, 120.0)
 
 
 def test_hints_say_more_each_time():
