@@ -38,11 +38,11 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
         "rejects",
         f"""\
 {FUNCTIONS}
-find_zone
+recent "$(($(date +%s) - {since.timestamp():.0f}))"
 date '+zone %z'
-from=$(date -d @{since.timestamp():.0f} '+%Y-%m-%d %H:%M:%S')
-for f in $(ls -tr {REJECTLOG} {REJECTLOG}.* 2>/dev/null); do
-[ "$(stat -c %Y "$f")" -lt {since.timestamp():.0f} ] || case $f in *.gz) zcat "$f" ;; *) cat "$f" ;; esac
+logs=$(printf '%s\\n' "${{paths:-{REJECTLOG}}}" | grep / | head -n 1 | sed 's/%s/reject/; s/%[DM]/*/')
+for f in $(ls -tr $logs* 2>/dev/null); do
+[ "$(stat -c %Y "$f")" -lt {since.timestamp():.0f} ] || stream "$f"
 done | awk -v from="$from" -v names={shlex.quote(names)} '
 BEGIN {{ n = split(names, name, " ") }}
 substr($0, 1, 19) < from || !/ rejected RCPT / {{ next }}

@@ -1,30 +1,68 @@
 """The reject log, from what a real host wrote."""
 
-import subprocess
+import gzip
 from datetime import UTC, datetime
 
 import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.mta.exim import rejects
+from tests.unit.support.exim_log import ask, exim_says
 from tests.unit.support.facts import fixture
 
+SINCE = datetime(2026, 11, 21, 6, 59, tzinfo=UTC)
 
-def test_whose_mail_was_refused(tmp_path, monkeypatch):
-    log = tmp_path / "rejectlog"
-    log.write_text(fixture("aliases/rejectlog.txt"))
-    monkeypatch.setattr(rejects, "REJECTLOG", str(log))
-    since = datetime(2026, 11, 21, 6, 59, tzinfo=UTC)
-    section = rejects.section(["NewQueue@lab.test"], since)
-    done = subprocess.run(["/bin/sh", "-c", section.script], capture_output=True, text=True, check=True)
-    found = rejects.parse(done.stdout)
+
+def refusals(folder, since=SINCE, path="%slog", **environment):
+    """What is read of the logs in a folder; Exim's own zone is that of the lines."""
+    through = exim_says(folder, log_file_path=f"{folder}/{path}", timezone="UTC")
+    (folder / "mainlog").touch()
+    done = ask(through(rejects.section(["NewQueue@lab.test"], since).script), **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return rejects.parse(done.stdout)
+
+
+def test_whose_mail_was_refused(tmp_path):
+    (tmp_path / "rejectlog").write_text(fixture("aliases/rejectlog.txt"))
+    found = refusals(tmp_path)
     assert [(one.sender, one.recipient, one.why) for one in found] == [
         ("user9@world.test", "newqueue@lab.test", "Unrouteable address")
     ] * 2
     assert found[0].host == "cumin1001.lab.test [2001:db8:77::31]"
-    none = rejects.section(["newqueue@lab.test"], datetime(2026, 11, 21, 8, 0, tzinfo=UTC))
-    done = subprocess.run(["/bin/sh", "-c", none.script], capture_output=True, text=True, check=True)
-    assert rejects.parse(done.stdout) == ()
+    assert refusals(tmp_path, datetime(2026, 11, 21, 8, 0, tzinfo=UTC)) == ()
+
+
+@pytest.mark.parametrize("name", ["rejectlog.1", "rejectlog-20261121", "rejectlog.2.gz"])
+def test_a_rotated_log_is_read_as_well(tmp_path, name):
+    text = fixture("aliases/rejectlog.txt").encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    assert len(refusals(tmp_path)) == 2
+
+
+def test_dated_logs_are_found_where_exim_writes_them(tmp_path):
+    first, *others = fixture("aliases/rejectlog.txt").splitlines(keepends=True)
+    (tmp_path / "mainlog-20261122").touch()
+    (tmp_path / "rejectlog-20261121").write_text(first)
+    (tmp_path / "rejectlog-20261122").write_text("".join(others))
+    assert len(refusals(tmp_path, path="%slog-%D")) == 2
+
+
+def test_refusals_are_in_exims_own_zone(tmp_path):
+    (tmp_path / "rejectlog").write_text(fixture("aliases/rejectlog.txt"))
+    assert len(refusals(tmp_path, TZ="Asia/Tokyo")) == 2
+
+
+def test_where_exim_writes_no_files_refusals_are_unknown(tmp_path):
+    script = exim_says(tmp_path, log_file_path="syslog")(rejects.section(["a@lab.test"], SINCE).script)
+    assert ask(script).returncode == 3
+
+
+def test_over_a_change_of_the_clock_refusals_are_unknown(tmp_path):
+    (tmp_path / "mainlog").touch()
+    (tmp_path / "rejectlog").write_text(fixture("aliases/rejectlog.txt"))
+    through = exim_says(tmp_path, log_file_path=f"{tmp_path}/%slog")
+    fake = 'date() { case "$*" in +%z) echo +0100 ;; *%z) echo +0200 ;; *) command date "$@" ;; esac; }\n'
+    assert ask(fake + through(rejects.section(["a@lab.test"], SINCE).script)).returncode == 4
 
 
 def test_what_is_no_address_is_never_asked_for():
