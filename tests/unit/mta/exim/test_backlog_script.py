@@ -106,3 +106,10 @@ def test_a_message_in_a_named_queue_is_chosen_with_the_name_of_its_queue(spool):
     spool.put("a@x.test", queue="odd;one")
     assert spool.choose("try x.test - - 9\n") == [plain, f"slow/{slow}", split]
     assert spool.backlog().total == 4
+
+
+@pytest.mark.parametrize("recipient", ['"john smith"@x.test', '"a@b"@x.test', "jörg@x.test", '"q\\"uote"@x.test'])
+def test_a_local_part_in_quotes_or_in_utf_8_has_the_domain_after_it(spool, recipient):
+    odd = spool.put(recipient)
+    assert [heap.domain for heap in spool.backlog().heaps] == ["x.test"]
+    assert spool.choose("try x.test - - 9\n") == [odd]
