@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from mxlib.base.errors import MxlibError, StepError
+from mxlib.base.errors import HostError, MxlibError, ParseError, StepError
 from mxlib.base.text import one_line
 from mxlib.drain import client_judge as client_watch
 from mxlib.drain.client_judge import Client, Traffic
@@ -18,6 +18,8 @@ from mxlib.protocols.world import Done, World
 _PATIENCE_S = 60.0
 """Seconds within which a refused client must show up at another MX."""
 _EVERY_S = 10.0
+_GLANCE_S = 20.0
+"""Seconds between looks while the queue is drained: each reads the log."""
 
 
 def look(world: World, since: datetime) -> tuple[Client, ...]:
@@ -57,30 +59,72 @@ def _elsewhere(world: World, since: datetime) -> Mapping[str, int]:
     return found
 
 
-def settled(world: World, record: Record, since: datetime) -> Done:
-    """Name the clients that still connect, and wait for internal ones to show up at another MX.
+class ClientsStuckError(StepError):
+    """Internal clients connect, were not seen at another MX and are not accepted."""
 
-    Arguments:
-        since: from when on messages count.
 
-    Raises:
-        mxlib.base.errors.StepError: internal clients connect, were not seen elsewhere and are not accepted.
+class Watch:
+    """Which clients still connect since the ports were closed, looked at again and again.
+
+    An internal client gets a minute, from the first look at which it is stuck, to show up at another MX.
     """
-    accepted = world.options.accept | set(record.accepted)
-    end = world.clock.monotonic() + _PATIENCE_S
-    while True:
-        found = look(world, since)
-        stuck = client_watch.blocking(found, accepted)
-        evidence = {"clients": [str(one) for one in found]}
-        if not stuck:
-            return Done(client_watch.summary(found), evidence)
-        if world.clock.monotonic() >= end:
+
+    def __init__(self, world: World, record: Record, since: datetime) -> None:
+        """Nothing is read yet.
+
+        Arguments:
+            since: from when on messages count.
+        """
+        self._world, self._since = world, since
+        self._accepted = world.options.accept | set(record.accepted)
+        self._stuck: dict[str, float] = {}
+        self._next = 0.0
+
+    def glance(self) -> None:
+        """Look while something else is done, if the last look is old enough; one that fails proves nothing.
+
+        Whoever has no queue loses mail meanwhile, so this does not wait for the end of a long drain.
+
+        Raises:
+            ClientsStuckError: a client's minute is over.
+        """
+        if self._world.clock.monotonic() < self._next:
+            return
+        try:
+            self._look()
+        except (HostError, ParseError) as error:
+            self._world.operator.line(f"which clients still connect is unknown: {one_line(str(error))}")
+        self._next = self._world.clock.monotonic() + _GLANCE_S
+
+    def settled(self) -> Done:
+        """Name the clients that still connect, and wait for internal ones to show up at another MX.
+
+        Raises:
+            ClientsStuckError: a client's minute is over.
+        """
+        while True:
+            found, stuck = self._look()
+            if not stuck:
+                return Done(client_watch.summary(found), _evidence(found))
+            self._world.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
+            self._world.clock.sleep(_EVERY_S)
+
+    def _look(self) -> tuple[tuple[Client, ...], tuple[Client, ...]]:
+        """Return the clients, and those of them that block the run."""
+        found = look(self._world, self._since)
+        stuck = client_watch.blocking(found, self._accepted)
+        now = self._world.clock.monotonic()
+        self._stuck = {one.address: self._stuck.get(one.address, now) for one in stuck}
+        if any(now - begin >= _PATIENCE_S for begin in self._stuck.values()):
             named = "; ".join(map(str, stuck))
-            raise StepError(
+            raise ClientsStuckError(
                 f"internal clients still connect and were not seen at another MX: {named}. They may have no failover, "
                 f"and lose mail while this host is out. Point them elsewhere, or accept it with "
                 f"--accept {stuck[0].accept} for one, --accept {client_watch.ACCEPT} for all",
-                evidence,
+                _evidence(found),
             )
-        world.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
-        world.clock.sleep(_EVERY_S)
+        return found, stuck
+
+
+def _evidence(found: tuple[Client, ...]) -> dict[str, object]:
+    return {"clients": [str(one) for one in found]}

@@ -1,7 +1,7 @@
 """The drain: survey the queue, judge each destination, start our queue runners on what may be tried, watch, repeat."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from mxlib.base.errors import HostError, ParseError, StepError
@@ -27,13 +27,16 @@ _TELLING = 10
 """How many messages must be completed before their rate says how long the rest takes: the first second said 3 hours."""
 
 
-def empty(world: World) -> Done:
+def empty(world: World, meanwhile: Callable[[], None] = lambda: None) -> Done:
     """Empty the queue as far as the remote ends allow; then the bound decides. Needs no claim on the host.
+
+    Arguments:
+        meanwhile: is called every few seconds; what it raises ends the drain.
 
     Raises:
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
     """
-    return _Drain(world).run()
+    return _Drain(world, meanwhile).run()
 
 
 def forget_stale(world: World) -> None:
@@ -56,8 +59,9 @@ def rehearse(world: World) -> Done:
 class _Drain:
     """One drain."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: World, meanwhile: Callable[[], None] = lambda: None):
         self._world = world
+        self._meanwhile = meanwhile
         self._mta = find(world.site.mta)
         self._rules: GiveUp = Assumed(world.site.drain.retry_cutoff)
         self._begin = world.clock.monotonic()
@@ -177,6 +181,7 @@ class _Drain:
         mark, completed, arrived = found.mark, 0, 0
         while True:
             self._world.clock.sleep(min(_POLL_S, max(0.1, self._left())))
+            self._meanwhile()
             now = patiently(self._world, partial(runners.look, self._world, mark))
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived

@@ -57,20 +57,20 @@ def sample(world: RebootWorld) -> QueueSample:
 def drain(world: RebootWorld, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
-    since = world.clock.now()
-    done = _emptied(world)
-    came = clients.settled(world, record, since)
+    watch = clients.Watch(world, record, world.clock.now())
+    done = _emptied(world, watch.glance)
+    came = watch.settled()
     world.remember(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
-def _emptied(world: RebootWorld) -> Done:
+def _emptied(world: RebootWorld, meanwhile: Callable[[], None]) -> Done:
     """Empty it; where more is left than the bound allows, the operator decides."""
     while True:
         try:
-            return emptying.empty(world)
+            return emptying.empty(world, meanwhile)
         except StepError as error:
-            if not error.evidence:
+            if not error.evidence or isinstance(error, clients.ClientsStuckError):
                 raise
             answer = world.ask(f"The queue is not empty enough: {one_line(str(error), 400)}.", _LEFT, "back")
             if answer == "back":

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import StepError
+from mxlib.base.errors import HostError, StepError
 from mxlib.drain import clients as steps
 from mxlib.drain.client_judge import ACCEPT
 from tests.unit.support.fakes import FakeClock, Tell
@@ -21,7 +21,7 @@ def settle(monkeypatch):
         monkeypatch.setattr(steps, "look", lambda world, since: found.pop(0) if len(found) > 1 else found[0])
         world = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
         record = SimpleNamespace(accepted=tuple(record_accepted))
-        return steps.settled(world, record, datetime.now(UTC)), clock.seconds
+        return steps.Watch(world, record, datetime.now(UTC)).settled(), clock.seconds
 
     return run
 
@@ -44,3 +44,59 @@ def test_one_that_does_not_stops_the_run_with_the_way_on(settle):
 def test_what_was_accepted_when_the_run_began_stays_accepted(settle):
     assert settle(STUCK, accept=[ACCEPT])[1] == 0
     assert settle(STUCK, record_accepted=["client-192.0.2.51"])[1] == 0
+
+
+class Glances:
+    """A drain that calls the watch every three seconds; each look finds what it is given for that time."""
+
+    def __init__(self, monkeypatch, found, *, accept=()):
+        self.clock, self.found, self.looks = FakeClock(), found, []
+        monkeypatch.setattr(steps, "look", self.look)
+        options = SimpleNamespace(accept=frozenset(accept))
+        self.world = SimpleNamespace(clock=self.clock, operator=Tell(), options=options)
+        self.watch = steps.Watch(self.world, SimpleNamespace(accepted=()), datetime.now(UTC))
+
+    def look(self, world, since):
+        self.looks.append(self.clock.seconds)
+        found = self.found(self.clock.seconds)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def drain(self, seconds):
+        while self.clock.seconds < seconds:
+            self.watch.glance()
+            self.clock.sleep(3.0)
+
+
+def test_a_stuck_client_ends_a_long_drain_after_its_minute(monkeypatch):
+    drain = Glances(monkeypatch, lambda seconds: STUCK if seconds >= 100 else ())
+    with pytest.raises(StepError, match=r"client1001\.lab\.test"):
+        drain.drain(1800)
+    assert 160 <= drain.clock.seconds < 190
+    assert len(drain.looks) == 9, "each reads the log, so it is not at every call"
+
+
+def test_a_client_that_moves_meanwhile_gets_another_minute(monkeypatch):
+    drain = Glances(monkeypatch, lambda seconds: MOVED if 40 <= seconds < 60 else STUCK)
+    with pytest.raises(StepError):
+        drain.drain(1800)
+    assert drain.clock.seconds > 120
+
+
+def test_the_minute_of_the_drain_counts_afterwards(monkeypatch):
+    drain = Glances(monkeypatch, lambda seconds: STUCK)
+    drain.drain(45)
+    with pytest.raises(StepError):
+        drain.watch.settled()
+    assert drain.clock.seconds < 70
+
+
+def test_a_glance_that_fails_proves_nothing(monkeypatch):
+    drain = Glances(monkeypatch, lambda seconds: HostError("no answer") if seconds < 60 else ())
+    drain.drain(100)
+    assert drain.watch.settled().note == "no client has connected since the ports were closed"
+
+
+def test_an_accepted_client_ends_no_drain(monkeypatch):
+    Glances(monkeypatch, lambda seconds: STUCK, accept=[ACCEPT]).drain(600)

@@ -42,6 +42,22 @@ def test_an_empty_queue_is_done_at_once():
     assert found.target.tried == []
 
 
+def test_what_is_looked_at_meanwhile_can_end_the_drain(monkeypatch):
+    found, stopped, looks = world({"x.test": 100}), [], []
+    monkeypatch.setattr(drain.runners, "stop", stopped.append)
+    drain.empty(found.world, lambda: looks.append(found.clock.monotonic()))
+    assert looks
+    assert len(stopped) == 1
+    again = world({"x.test": 100})
+
+    def stuck():
+        raise StepError("a client is stuck", {"clients": ["a"]})
+
+    with pytest.raises(StepError, match="a client is stuck"):
+        drain.empty(again.world, stuck)
+    assert len(stopped) == 2, "our own queue runners do not go on"
+
+
 def test_a_dry_run_tries_nothing():
     found = world({"x.test": 100})
     drain.rehearse(found.world)

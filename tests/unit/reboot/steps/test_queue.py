@@ -172,17 +172,20 @@ class Full(World):
         self.answers, self.tries = list(answers), 0
         self.evidence = {"left": ["lists.test"]} if evidence is None else evidence
         monkeypatch.setattr(queue.emptying, "empty", self.empty)
-        monkeypatch.setattr(queue.clients, "settled", self.settled)
+        monkeypatch.setattr(queue.clients, "Watch", self.watching)
+        self.glance: Any = lambda: None
         self.clock.sleep(30.0)
         self.begin = self.clock.now()
 
-    def settled(self, world: Any, record: Any, since: Any) -> Done:
+    def watching(self, world: Any, record: Any, since: Any) -> Any:
         assert (world, record, since) == (self, RECORD, self.begin), "clients are counted from before the drain"
-        return Done("2 clients still came", {"clients": ["a", "b"]})
+        came = Done("2 clients still came", {"clients": ["a", "b"]})
+        return SimpleNamespace(glance=lambda: self.glance(), settled=lambda: came)
 
-    def empty(self, world: Any) -> Done:
+    def empty(self, world: Any, meanwhile: Any) -> Done:
         assert world is self
         self.tries += 1
+        meanwhile()
         self.clock.sleep(60.0)
         if self.answers:
             raise StepError("200 messages left", self.evidence)
@@ -256,6 +259,18 @@ def test_a_plan_shows_how_the_queue_is_drained_and_the_mta_held(stop_spares: boo
         *first,
         f"touch {HOLD}; stop it; wait until no process of it is left",
     ]
+
+
+def test_clients_without_another_mx_end_a_drain_that_still_has_much_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Full(monkeypatch, "on")
+
+    def stuck() -> None:
+        raise queue.clients.ClientsStuckError("client1001 is stuck", {"clients": ["client1001"]})
+
+    world.glance = stuck
+    with pytest.raises(StepError, match="client1001 is stuck"):
+        queue.drain(world, state())
+    assert (world.answers, world.tries, world.sent) == (["on"], 1, [])
 
 
 def test_a_drain_that_could_not_work_is_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
