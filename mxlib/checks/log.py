@@ -1,12 +1,13 @@
 """The mail log of the last 15 minutes: what went wrong, by destination and cause."""
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from mxlib.base.text import one_line, plural
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
 from mxlib.config.verify import LogPolicy, VerifyPolicy
 from mxlib.facts.source import Facts
-from mxlib.mta.event import Cause, RecentLog
+from mxlib.mta.event import Cause, EventKind, RecentLog
 from mxlib.mta.find import find
 
 # The first three have their own limits; retry hints repeat an earlier error at every queue run.
@@ -15,8 +16,11 @@ NOT_KERNEL = "replies of an MTA, neither kernel nor network"
 _SHOWN = 5
 
 
-def _problems(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
-    yield from _chunking(found, limits)
+def _problems(found: RecentLog, policy: VerifyPolicy) -> Iterator[str]:
+    limits = policy.log
+    if refused := tuple(_chunking(found, limits)):
+        helps = " and ".join(f"`{one}`" for one in find(policy.mta).settings(found))
+        yield f"{'; '.join(refused)} ({NOT_KERNEL}{f'; what helps: {helps}' if helps else ''})"
     if (stalled := found.count(Cause.TIMEOUT_AFTER_DATA)) >= limits.after_data:
         yield f"{stalled} x SMTP timeout after end of data, to {_destinations(found, Cause.TIMEOUT_AFTER_DATA)}"
     if (local := found.count(Cause.LOCAL)) >= limits.local:
@@ -28,13 +32,23 @@ def _problems(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
 
 
 def _chunking(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
-    """Mail that bounces over BDAT: where it comes in, its sender bounces it; where it goes out, the host itself."""
+    """Mail that bounces over BDAT: where it comes in, its sender bounces it; where it goes out, the host itself.
+
+    When the last one was shows whether it goes on: a check cannot pass before they are 15 minutes old.
+    """
     refused = found.refused_chunks
     if (count := refused.total()) >= limits.chunking:
         whose = ", ".join(client for client, _ in refused.most_common(_SHOWN))
-        yield f"{count} x {Cause.CHUNKING.value} here, from {whose} ({NOT_KERNEL})"
+        yield f"{count} x {Cause.CHUNKING.value} here, from {whose}{_last(found, here=True)}"
     if (count := found.count(Cause.CHUNKING)) >= limits.chunking:
-        yield f"{count} x {Cause.CHUNKING.value}, to {_destinations(found, Cause.CHUNKING)} ({NOT_KERNEL})"
+        where = _destinations(found, Cause.CHUNKING)
+        yield f"{count} x {Cause.CHUNKING.value}, to {where}{_last(found, here=False)}"
+
+
+def _last(found: RecentLog, *, here: bool) -> str:
+    times = [one.when for one in found.events
+             if one.cause is Cause.CHUNKING and (one.kind is EventKind.REJECTED) is here]  # fmt: skip
+    return f", the last at {max(times).astimezone(UTC):%H:%M:%S} UTC"
 
 
 def _destinations(found: RecentLog, cause: Cause) -> str:
@@ -62,7 +76,7 @@ def _may_hide(found: RecentLog, limits: LogPolicy) -> str:
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the log of a host."""
     found = facts.get(find(policy.mta).recent)
-    if wrong := tuple(_problems(found, policy.log)):
+    if wrong := tuple(_problems(found, policy)):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
     if found.unread and (near := _may_hide(found, policy.log)):
         lines, first = plural(len(found.unread), "line"), one_line(found.unread[0], 160)

@@ -106,6 +106,13 @@ class Mta(Protocol):
     def relay(self) -> Source[str]:
         """Its reply to a stranger who wants to relay, such as ``550 relay not permitted``; needs ``can.relay_test``."""
 
+    def settings(self, found: RecentLog) -> tuple[str, ...]:
+        """Return the settings of its configuration that would end faults that its log shows, as they are written.
+
+        Args:
+            found: :attr:`recent`.
+        """
+
     def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
         """Return what would end faults that its log shows, where that is its configuration's or its package's matter.
 

@@ -71,8 +71,12 @@ done
     stop_attempts_script = runners.STOP
     attempt_words = f"{names.BINARY} -Mc ID..."
 
-    def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
+    def settings(self, found: RecentLog) -> tuple[str, ...]:
         """Return what would end BDAT (CHUNKING) errors."""
+        return advice.settings(found)
+
+    def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
+        """Return the same in whole sentences."""
         return advice.advice(found, version)
 
     def is_key(self, text: str) -> bool:

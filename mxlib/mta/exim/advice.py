@@ -16,6 +16,15 @@ _TRY_IT = f"`{exim.BINARY} -bV`, `systemctl reload {exim.UNIT}`"
 _LATER = "Not a matter of the kernel: a reboot changes nothing."
 
 
+_OFFER_NONE = "chunking_advertise_hosts ="
+
+
+def settings(found: RecentLog) -> tuple[str, ...]:
+    """Return the settings that would end the faults."""
+    hosts = found.hosts(Cause.CHUNKING)
+    return (*((_OFFER_NONE,) if found.refused_chunks else ()), *((_try_but(hosts),) if hosts else ()))
+
+
 def advice(found: RecentLog, version: str) -> tuple[str, ...]:
     """Return what would end the faults, each in whole sentences.
 
@@ -36,7 +45,7 @@ def _incoming(found: RecentLog, version: str) -> Iterator[str]:
         else f"Exim {version} answers BDAT with 503"
     )
     yield (
-        f"{why}. In the main section of its configuration, where the site keeps it: `chunking_advertise_hosts =` "
+        f"{why}. In the main section of its configuration, where the site keeps it: `{_OFFER_NONE}` "
         f"(nothing after the equals sign); then {_TRY_IT}. Senders then use DATA. {_LATER}"
     )
 
@@ -45,15 +54,16 @@ def _outgoing(found: RecentLog) -> Iterator[str]:
     if hosts := found.hosts(Cause.CHUNKING):
         yield (
             f"{', '.join(hosts)} offers CHUNKING and refuses BDAT. In the smtp transport of Exim's configuration, "
-            f"where the site keeps it: `hosts_try_chunking = {_all_but(hosts)}`; then {_TRY_IT}. "
+            f"where the site keeps it: `{_try_but(hosts)}`; then {_TRY_IT}. "
             f"Exim then uses DATA there. {_LATER}"
         )
 
 
-def _all_but(hosts: Sequence[str]) -> str:
-    """Return a host list (spec.txt, "Host lists"); a colon in an address needs another separator."""
+def _try_but(hosts: Sequence[str]) -> str:
+    """Return the setting, a host list (spec.txt, "Host lists"); a colon in an address needs another separator."""
     mark = ";" if any(":" in host for host in hosts) else ":"
-    return f"{'<; ' if mark == ';' else ''}{f' {mark} '.join((*(f'! {host}' for host in hosts), '*'))}"
+    listed = f" {mark} ".join((*(f"! {host}" for host in hosts), "*"))
+    return f"hosts_try_chunking = {'<; ' if mark == ';' else ''}{listed}"
 
 
 def _number(version: str) -> tuple[int, ...]:

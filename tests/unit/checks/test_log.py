@@ -31,8 +31,11 @@ def test_refused_chunks_are_named_and_blamed_on_nobody_else():
     assert "27 x BDAT (CHUNKING) refused here, from provider.test" in came.why
     went = CHECK.verdict(host(maillog_recent=recent(27, BDAT_OUT)), POLICY)
     assert "27 x BDAT (CHUNKING) refused, to a.test" in went.why
+    assert "`chunking_advertise_hosts =`" in came.why
+    assert "`hosts_try_chunking = ! mx.a.test : *`" in went.why
     for one in (came, went):
-        assert "neither kernel nor network" in one.why
+        assert "neither kernel nor network; what helps: `" in one.why
+        assert "the last at 04:40:00 UTC" in one.why
         assert len(one.why) < 240, "as long as a line of the table is"
 
 
@@ -63,3 +66,13 @@ def test_they_may_be_mail_that_arrived():
     close = counted(POLICY.queue.growth, 1)
     assert TREND.verdict(with_odd_lines(0, close), POLICY).status is Status.OK
     assert TREND.verdict(with_odd_lines(1, close), POLICY).status is Status.UNKNOWN
+
+
+def test_each_kind_of_refused_chunks_has_its_own_last_time():
+    def both(text):
+        came = recent(5, BDAT_IN, ids=False)(text).replace("04:40:00", "04:31:00")
+        return came.replace("end\n", recent(5, BDAT_OUT)(text).partition("wrong 5\n")[2])
+
+    why = CHECK.verdict(host(maillog_recent=both), POLICY).why
+    assert "refused here, from provider.test, the last at 04:31:00 UTC; 5 x" in why
+    assert "to a.test, the last at 04:40:00 UTC" in why

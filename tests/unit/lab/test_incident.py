@@ -91,6 +91,7 @@ def test_the_services_differ_as_the_story_says() -> None:
 def test_the_checks_that_failed_are_read_from_the_table() -> None:
     said = "FAILED  mx1001.lab.test  (2.1 s)\n  FAILED   log                    6 x\n  OK       1 other check\n"
     assert incident_2022_05_09.failing(said) == ["log"]
+    assert incident_2022_05_09.failing(re.sub("^", "14:09:56 ", said, flags=re.MULTILINE)) == ["log"]
     assert incident_2022_05_09.failing(said.replace("OK  ", "UNKNOWN  kernel   x\n  OK  ")) == ["log", "kernel"]
 
 

@@ -128,6 +128,9 @@ class ToyMta:
     def queue(self) -> Source[QueueFacts]:
         raise NotImplementedError
 
+    def settings(self, found: RecentLog) -> tuple[str, ...]:
+        return ()
+
     def advice(self, found: RecentLog, version: str) -> tuple[str, ...]:
         return ()
 

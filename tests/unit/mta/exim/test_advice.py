@@ -10,7 +10,7 @@ import dataclasses
 import pytest
 
 from mxlib.mta.event import Cause, EventKind, RecentLog
-from mxlib.mta.exim.advice import advice
+from mxlib.mta.exim.advice import advice, settings
 from mxlib.mta.exim.logline import parse_lines
 from tests.unit.support.facts import fixture
 
@@ -74,5 +74,9 @@ def test_an_address_with_colons_is_no_list() -> None:
 
 
 def test_both_at_once_and_nothing_at_all() -> None:
+    both = ("chunking_advertise_hosts =", "hosts_try_chunking = ! mx.a.test : ! mx.b.test : *")
+    assert settings(log_of("incoming", "outgoing")) == both
+    assert settings(log_of("outgoing")) == both[1:]
+    assert settings(RecentLog(0, 0, 0, 0, ())) == ()
     assert len(advice(log_of("incoming", "outgoing"), "4.94.2")) == 2
     assert advice(RecentLog(0, 0, 0, 0, ()), "4.94.2") == ()
