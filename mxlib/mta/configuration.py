@@ -28,7 +28,8 @@ _PACKAGES = ("linux-image-[0-9]*", "nftables", "libnftables[0-9]*", "ferm", "ipt
 _FUNCTIONS = r"""
 rules() {
 listed=$(nft -s list ruleset) || return
-printf 'rules\n%s\n' "$listed" | awk '
+echo rules
+[ -z "$listed" ] || printf '%s\n' "$listed" | awk '
 $0 == "table @TABLE@ {" { ours = 1 }
 /^\t(set|map) / { moving = 0 }
 /^\t\tflags .*(dynamic|timeout)/ { moving = 1 }

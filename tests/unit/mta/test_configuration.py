@@ -144,6 +144,15 @@ def test_what_changes_by_itself_ends_no_proof(box: Box, change: Callable[[Box], 
     assert box.digests() == proven
 
 
+def test_our_own_table_is_left_out_where_nothing_else_is_loaded_by_nft(box: Box) -> None:
+    """As where ferm loads its rules by iptables-legacy: a run that turns back has to find them as before."""
+    box.says("nft", "")
+    proven = box.digests()
+    box.says("nft", RULES[: RULES.index("table inet filter")])
+    assert box.digests() == proven
+    assert box.acts(proven) == (True, "")
+
+
 def test_the_legacy_tools_are_asked_only_where_their_tables_are(box: Box) -> None:
     proven = box.digests()
     assert "iptables-legacy-save" in box.asked()
