@@ -152,7 +152,8 @@ class WithToy(MemoryRun):
         self.mx.configuration = UNREAD  # the toy has none, nor is there a packet filter of its own
         self.world = replace(self.world, site=site, target=host)
         self.run._world = self.world
-        monkeypatch.setattr(queue.clients, "settled", lambda *_: Done("nobody came"))
+        nobody = SimpleNamespace(glance=lambda: None, settled=lambda: Done("nobody came"))
+        monkeypatch.setattr(queue.clients, "Watch", lambda *_: nobody)
         monkeypatch.setattr("mxlib.reboot.steps.prove.read_standing", self.unit)
         self.queues = []
 
