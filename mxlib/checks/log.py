@@ -48,7 +48,7 @@ def _chunking(found: RecentLog, limits: LogPolicy) -> Iterator[str]:
 def _last(found: RecentLog, *, here: bool) -> str:
     times = [one.when for one in found.events
              if one.cause is Cause.CHUNKING and (one.kind is EventKind.REJECTED) is here]  # fmt: skip
-    return f", the last at {max(times).astimezone(UTC):%H:%M:%S} UTC"
+    return f", the last at {max(times).astimezone(UTC):%H:%M:%S} UTC" if times else ""
 
 
 def _destinations(found: RecentLog, cause: Cause) -> str:

@@ -26,6 +26,11 @@ def test_each_refused_chunk_bounces_a_mail_so_few_are_too_many():
             assert CHECK.verdict(host(maillog_recent=recent(count, line, ids=ids)), POLICY).status is status
 
 
+def test_a_limit_of_none_fails_without_any():
+    policy = dataclasses.replace(POLICY, log=LogPolicy(chunking=0))
+    assert "0 x BDAT (CHUNKING) refused here" in CHECK.verdict(host(), policy).why
+
+
 def test_refused_chunks_are_named_and_blamed_on_nobody_else():
     came = CHECK.verdict(host(maillog_recent=recent(27, BDAT_IN, ids=False)), POLICY)
     assert "27 x BDAT (CHUNKING) refused here, from provider.test" in came.why
