@@ -94,6 +94,14 @@ def test_a_recipient_that_fails_by_itself_is_spared_where_messages_are_past_thei
     assert given_.spared == ("joe@x.test",)
 
 
+def test_a_recipients_hint_stays_where_a_message_is_within_the_safety_of_its_cutoff():
+    full = {"hints": [hint("address joe@x.test")], "lately": {"x.test": TOOK}}
+    close = known(heap(oldest=ago(days=3, hours=23, minutes=55)), **full)
+    assert (order(close, judge(close)).clear, order(close, judge(close)).spared) == ((), ("joe@x.test",))
+    early = known(heap(oldest=ago(days=3, hours=23, minutes=45)), **full)
+    assert [one.address for one in order(early, judge(early)).clear] == ["joe@x.test"]
+
+
 def test_frozen_ones_are_left_alone_and_told():
     what = known(heap(count=0, frozen=3), lately={"x.test": TOOK})
     assert tries(what) == ()
@@ -117,6 +125,8 @@ def test_the_window_ends_before_a_broken_way_costs_a_message():
     assert "x.test" in why
     far = known(heap(), lately={"x.test": REFUSED})
     assert window(far, judge(far), 3600) == (3600, "")
+    over = known(heap(oldest=ago(days=3, hours=23, minutes=55)), lately={"x.test": REFUSED})
+    assert window(over, judge(over), 3600) == (3600, ""), "nothing is gained by a window that has ended"
     well = known(heap(oldest=ago(days=3, hours=23, minutes=40)), lately={"x.test": TOOK})
     assert window(well, judge(well), 3600) == (3600, "")
 
@@ -129,6 +139,10 @@ def test_another_round():
     under_way = known(heap(oldest=ago(seconds=5)), lately={"x.test": TOOK})
     assert may_go_on(under_way, judge(under_way), 0, 60)
     assert not may_go_on(under_way, judge(under_way), 50, 60), "within the bound, mail under way is no reason"
+    assert not may_go_on(under_way, judge(under_way), 5, 60), "as many as the bound are within it"
+    for seconds, goes_on in ((60, False), (61, True)):
+        settled = known(heap(oldest=ago(seconds=seconds)), lately={"x.test": TOOK})
+        assert may_go_on(settled, judge(settled), 50, 60) is goes_on
 
 
 @given(KNOWLEDGE)
