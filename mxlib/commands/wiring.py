@@ -32,9 +32,10 @@ from mxlib.mta.standing import read_standing
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.readiness import POOL_UNREAD
 from mxlib.reboot.steps.service import prolong
-from mxlib.reboot.world import Adapters, Progress, RebootWorld
+from mxlib.reboot.world import Adapters, RebootWorld
 from mxlib.verify.verifier import HostVerifier
 
 

@@ -1,8 +1,9 @@
 """Watching which clients still connect once the ports are closed: internal ones without another MX keep the MTA up."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from mxlib.base.errors import HostError, MxlibError, ParseError, StepError
 from mxlib.base.text import one_line
@@ -10,7 +11,7 @@ from mxlib.drain import client_judge as client_watch
 from mxlib.drain.client_judge import Client, Traffic
 from mxlib.facts import client_names, depool, sockets
 from mxlib.facts.section import read_sections
-from mxlib.facts.source import read_facts
+from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.record import Record
 from mxlib.mta.find import find
 from mxlib.protocols.world import Done, World
@@ -22,14 +23,20 @@ _GLANCE_S = 20.0
 """Seconds between looks while the queue is drained: each reads the log."""
 
 
-def look(world: World, since: datetime) -> tuple[Client, ...]:
+def look(
+    world: World, since: datetime, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] | None = None
+) -> tuple[Client, ...]:
     """Return the clients that connected to the target since its ports were closed.
 
     Arguments:
         since: from when on messages count.
+        also: what is read in the same round trip.
+        keep: is given what was read.
     """
     arrivals = find(world.site.mta).arrivals(since)
-    facts = read_facts(world.target, (arrivals, depool.SOURCE, sockets.SOURCE))
+    facts = read_facts(world.target, (arrivals, depool.SOURCE, sockets.SOURCE, *also))
+    if keep is not None:
+        keep(facts)
     refused = facts.get(depool.SOURCE).knocks
     live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(world.site.ports))
     arrived = facts.get(arrivals)
@@ -96,22 +103,28 @@ class Watch:
             self._world.operator.line(f"which clients still connect is unknown: {one_line(str(error))}")
         self._next = self._world.clock.monotonic() + _GLANCE_S
 
-    def settled(self) -> Done:
+    def settled(self, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] | None = None) -> Done:
         """Name the clients that still connect, and wait for internal ones to show up at another MX.
+
+        Arguments:
+            also: what is read in the same round trip as the clients.
+            keep: is given what was read, each time.
 
         Raises:
             ClientsStuckError: a client's minute is over.
         """
         while True:
-            found, stuck = self._look()
+            found, stuck = self._look(also, keep)
             if not stuck:
                 return Done(client_watch.summary(found), _evidence(found))
             self._world.operator.live(f"waiting for {stuck[0]} to be seen at another MX")
             self._world.clock.sleep(_EVERY_S)
 
-    def _look(self) -> tuple[tuple[Client, ...], tuple[Client, ...]]:
+    def _look(
+        self, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] | None = None
+    ) -> tuple[tuple[Client, ...], tuple[Client, ...]]:
         """Return the clients, and those of them that block the run."""
-        found = look(self._world, self._since)
+        found = look(self._world, self._since, also, keep)
         stuck = client_watch.blocking(found, self._accepted)
         now = self._world.clock.monotonic()
         self._stuck = {one.address: self._stuck.get(one.address, now) for one in stuck}

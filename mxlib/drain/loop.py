@@ -12,7 +12,7 @@ from mxlib.drain import plan as drain_plan
 from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
-from mxlib.drain.survey import Survey, by_destination, patiently, read_rules, survey, what_is_left
+from mxlib.drain.survey import Survey, by_destination, first_survey, patiently, survey, what_is_left
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
@@ -69,10 +69,10 @@ class _Drain:
         self._short = ""
         self._before = 0
         self._delivered = 0
+        self._started = False
 
     def run(self) -> Done:
-        self._rules = read_rules(self._world)
-        found = self._survey()
+        found = self._first_survey()
         self._before = found.total
         if self._prove(found):
             found = self._survey()
@@ -80,12 +80,12 @@ class _Drain:
         try:
             found = self._rounds(found)
         finally:
-            runners.stop(self._world)
+            if self._started:
+                runners.stop(self._world)
         return self._result(found)
 
     def rehearse(self) -> Done:
-        self._rules = read_rules(self._world)
-        found = self._survey()
+        found = self._first_survey()
         self._say(found)
         for probe in self._probes(found):
             self._world.operator.line(f"would send a test mail to {probe.to}")
@@ -100,8 +100,7 @@ class _Drain:
     def forget_stale(self) -> None:
         if not self._mta.can.hints:
             return
-        self._rules = read_rules(self._world)
-        found = self._survey()
+        found = self._first_survey()
         if not found.known.hints:
             return
         self._send([_small(probe) for probe in self._world.site.probes.outbound])
@@ -110,8 +109,14 @@ class _Drain:
 
     # --- reading
 
+    def _first_survey(self) -> Survey:
+        self._rules, found = first_survey(self._world)
+        return self._seen(found)
+
     def _survey(self) -> Survey:
-        found = survey(self._world, self._rules)
+        return self._seen(survey(self._world, self._rules))
+
+    def _seen(self, found: Survey) -> Survey:
         self._world.events.write("queue", left=found.total, by=by_destination(found.destinations))
         return found
 
@@ -174,6 +179,7 @@ class _Drain:
         self._end = min(self._end, self._world.clock.monotonic() + seconds)
 
     def _start(self, orders: Orders) -> None:
+        self._started = True
         runners.start(self._world, orders, self._rules, max(1, int(self._left())))
 
     def _follow(self, found: Survey) -> int:

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, ParseError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import judge as drain_judge
 from mxlib.drain.judge import Destination, Knowledge
-from mxlib.facts.source import read_facts
+from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
+from mxlib.mta.protocol import Mta
 from mxlib.protocols.world import World
 
 _AGAIN_S = 3.0
@@ -48,11 +49,24 @@ class Survey:
         return sum(one.count for one in self.destinations if one.way.open)
 
 
-def read_rules(world: World) -> GiveUp:
-    """Read when the MTA gives up; if that is unknown, say so and return the site's assumption."""
-    source = find(world.site.mta).give_up
+def first_survey(world: World) -> tuple[GiveUp, Survey]:
+    """Read when the MTA gives up, and take a survey: in one round trip where the rules tell no senders apart.
+
+    If the rules are unknown, that is said, and the site's assumption takes their place.
+
+    Raises:
+        mxlib.base.errors.ParseError: something else is unknown.
+        mxlib.base.errors.HostError: the host does not answer.
+    """
+    mta = find(world.site.mta)
+    facts = patiently(world, lambda: read_facts(world.target, (mta.give_up, *_sources(mta, ()))))
+    rules = _rules(world, facts)
+    return rules, survey(world, rules) if rules.classes else _survey(world, rules, facts)
+
+
+def _rules(world: World, facts: Facts) -> GiveUp:
     try:
-        return patiently(world, lambda: read_facts(world.target, (source,))).get(source)
+        return facts.get(find(world.site.mta).give_up)
     except ParseError as error:
         assumed = world.site.drain.retry_cutoff
         why = one_line(str(error))
@@ -67,10 +81,17 @@ def survey(world: World, rules: GiveUp) -> Survey:
         mxlib.base.errors.ParseError: something is unknown.
         mxlib.base.errors.HostError: the host does not answer.
     """
+    sources = _sources(find(world.site.mta), rules.classes)
+    return _survey(world, rules, patiently(world, lambda: read_facts(world.target, sources)))
+
+
+def _sources(mta: Mta, classes: tuple[str, ...]) -> tuple[Source[Any], ...]:
+    return (mta.mark, mta.waiting(classes), *((mta.hints,) if mta.can.hints else ()))
+
+
+def _survey(world: World, rules: GiveUp, facts: Facts) -> Survey:
     mta = find(world.site.mta)
     waiting = mta.waiting(rules.classes)
-    sources = (mta.mark, waiting, *((mta.hints,) if mta.can.hints else ()))
-    facts = patiently(world, lambda: read_facts(world.target, sources))
     hints = facts.get(mta.hints) if mta.can.hints else ()
     known = Knowledge(facts.get(waiting), hints, rules)
     return Survey(known, drain_judge.judge(known), facts.get(mta.mark), world.clock.monotonic())

@@ -20,25 +20,13 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
 from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.reboot.ends import UNREAD, in_service, serves, truthful
 
 
 def decide(goal: Goal, state: State) -> Decision:
     """Return the next step, from where things stand as just read."""
     decision = _decide(goal, state)
     return truthful(decision, state) if isinstance(decision, End) else decision
-
-
-def truthful(end: End, state: State) -> End:
-    """Return an end that says "out of service, safe" only of ports that were closed when the host last answered."""
-    host = state.host
-    if end.outcome not in (Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST):
-        return end
-    if host is None:
-        why = f"{end.why} (its ports were not closed when it last did)"
-        return end if state.closed else End(Outcome.INTERRUPTED, why)
-    if host.ports is Ports.CLOSED:
-        return end
-    return End(Outcome.INTERRUPTED, f"{end.why} (mail ports {host.ports.value}, MTA {host.mta.value})")
 
 
 def _decide(goal: Goal, state: State) -> Decision:
@@ -112,34 +100,6 @@ def _power_on(state: State) -> Decision:
 
 def _with(state: State, why: str) -> str:
     return f"{why}: {state.diagnosis}" if state.diagnosis else why
-
-
-UNREAD = "its pool state is not known: once etcd answers, look whether the host is pooled (sre.mail.status shows it)"
-"""What to say where nobody knows whether clients are sent to the host."""
-PUPPET_UNREAD = "whether Puppet is enabled again is not known: look, and run enable-puppet if it is not"
-
-
-def serves(host: View) -> bool:
-    """Whether the host would serve clients that are sent to it."""
-    return host.ports is Ports.OPEN and host.mta is MtaState.SERVING
-
-
-def in_service(state: State) -> bool:
-    """Whether clients are served."""
-    return state.host is not None and serves(state.host) and state.pool in (Pool.IN, Pool.NONE)
-
-
-def unread(state: State) -> str:
-    """Return what could not be read of what a run has to leave as it was found; empty if nothing."""
-    pool = UNREAD if state.pool is Pool.UNREAD else ""
-    puppet = PUPPET_UNREAD if "puppet" in state.uses and state.host and state.host.puppet_off is None else ""
-    return "; ".join(filter(None, (pool, puppet)))
-
-
-def outcome_of(goal: Goal, state: State) -> Outcome:
-    """Return how a run ends that gives the host up: as its goal says, or UNKNOWN where something could not be read."""
-    assert state.record is not None
-    return Outcome.UNKNOWN if unread(state) else goal.outcome(state.record)
 
 
 def _own(goal: Goal, state: State, record: Record) -> Decision | None:

@@ -9,7 +9,7 @@ from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
 _FRESH_S = 5.0
-"""Seconds for which a look that came with the answer of an act serves the next decision."""
+"""Seconds for which a look serves the next decisions, where nothing has acted on the host since."""
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
@@ -65,20 +65,21 @@ def _uses(world: RebootWorld) -> frozenset[str]:
 
 
 def _read_host(world: RebootWorld, journal: EventLog, *, at_once: bool) -> View | None:
-    """Look at the host, unless the last act has just done so; one that does not answer keeps the record we know of."""
-    progress = world.progress
-    known, look, progress.look = progress.record, progress.look, None
+    """Look at the host, unless that was just done; one that does not answer keeps the record we know of."""
+    progress, known = world.progress, world.progress.record
     if known is not None and known.awaited is not None and progress.waited is Waited.NO and not at_once:
         # it is on its way down: the wait for the new boot asks it, with patience
+        world.looked(None)
         return None
-    if look is not None and world.clock.monotonic() - look[1] <= _FRESH_S:
-        standing = look[0]
-    else:
+    standing = world.fresh_look(_FRESH_S)
+    if standing is None:
+        world.looked(None)
         try:
             standing = read_standing(world.target, world.mta)
         except HostError as error:
             journal.write("silent", why=str(error))
             return None
+        world.looked(standing)
     world.decide_on(standing)
     progress.standing = standing
     return world.view(standing)

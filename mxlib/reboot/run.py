@@ -21,9 +21,10 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Pool, Ports, State, Step
+from mxlib.reboot.ends import in_service, outcome_of, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
-from mxlib.reboot.plan import decide, in_service, keep_out, outcome_of, truthful, unread
+from mxlib.reboot.plan import decide, keep_out
 from mxlib.reboot.reading import read_state
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import RebootWorld
@@ -109,17 +110,27 @@ class Run:
         with spent(self._world) as took:
             state = self.state()
         self._answered, self._unread = state.host is not None, 0
+        decision = decide(self._progress.goal, state)
+        if (self._pending is not None or isinstance(decision, End)) and self._looks_again():
+            return None
         if self._pending is not None:
             pending, self._pending = self._pending, None
             return self._true(pending(state), state)
-        decision = decide(self._progress.goal, state)
         self._read = {f"reading_{'s' if name == 'seconds' else name}": value for name, value in took.items()}
         if isinstance(decision, End):
             return self._true(decision, state)
         if decision.step is Step.GUARD:
             run_guard(self._world, self._journal, self._read)
+            self._world.looked(None)  # it has taken its time
             return None
         return self._take(decision, state)
+
+    def _looks_again(self) -> bool:
+        """Whether the run has done something since the last look: what is said of a host at an end was just read."""
+        old = self._progress.look is not None and not self._progress.just
+        if old:
+            self._world.looked(None)
+        return old
 
     def _true(self, end: End | None, state: State) -> End | None:
         """Return an end that says no more than was read: "nothing was changed" only of a process that has not acted."""
@@ -137,6 +148,7 @@ class Run:
     def _not_read(self, error: MxlibError) -> End | None:
         """Decide nothing where the answer of the host cannot be understood: it is asked again for a while."""
         self._unread += 1
+        self._world.looked(None)
         self._journal.write("unread", error=str(error))
         if self._unread < _LOOKS:
             return None
@@ -158,7 +170,7 @@ class Run:
             self._note_release(state)
         self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
         self._world.operator.busy(decision.step.value)
-        begin = self._world.clock.monotonic()
+        begin, look = self._world.clock.monotonic(), self._progress.look
         try:
             self._refuse_repeats(decision)
             try:
@@ -167,10 +179,12 @@ class Run:
             finally:
                 self._journal.answers(self._world)
         except InterruptedRunError:
+            self._world.looked(None)
             self._acted.add(decision.step)
             self._journal.write("stopped", step=decision.step.value)
             raise
         except MxlibError as error:
+            self._world.looked(None)
             if not isinstance(error, _NOT_DONE):
                 self._acted.add(decision.step)
             evidence = error.evidence if isinstance(error, StepError) else {}
@@ -178,6 +192,7 @@ class Run:
             self._journal.write("failed", step=decision.step.value, error=str(error), kind=kind, **evidence)
             return self._failure(decision.step, error, self._world.clock.monotonic() - begin)
         self._acted.add(decision.step)
+        self._progress.just = self._progress.look is not look
         self._doubts.pop(decision.step, None)
         self._journal.write("done", step=decision.step.value, note=done.note, **{**took, **done.evidence})
         self._world.operator.line(f"{decision.step.value}: {one_line(done.note, 400)} ({duration(took['seconds'])})")
@@ -255,6 +270,7 @@ class Run:
     def _heard(self, what: str) -> End | None:
         """Stop as a signal asks: where the host stands is read before anything is said of it."""
         self._resting()
+        self._world.looked(None)
         self._journal.write("interrupted", what=what)
         self._world.operator.line(f"{what}: stopping")
         first, self._interrupted = not self._interrupted, what
@@ -280,6 +296,7 @@ class Run:
         return self._leave_out(End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}"), state)
 
     def _finish(self, end: End) -> Result:
+        self._world.write_down()
         record = self._progress.record
         why = end.why or self._served
         outcome = Outcome.INTERRUPTED if self._interrupted and end.outcome is Outcome.UNDONE else end.outcome

@@ -6,17 +6,23 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mxlib.base import ids
-from mxlib.base.errors import CommandFailedError, CommandTimeoutError, LockedError, MovedError, ParseError, StepError
+from mxlib.base.errors import (
+    CommandFailedError,
+    CommandTimeoutError,
+    LockedError,
+    MovedError,
+    MxlibError,
+    ParseError,
+    StepError,
+)
 from mxlib.base.meter import Meter
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Verdict
 from mxlib.facts.section import build_script, split_output
 from mxlib.facts.source import Facts, Source, sections_of
-from mxlib.model.goal import Goal
 from mxlib.model.on_host import FENCED, RECORD, Basis, answer, refusal, transaction
-from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import State, Step, View, Waited
+from mxlib.model.state import State, View
 from mxlib.mta.find import find
 from mxlib.mta.protocol import Mta
 from mxlib.mta.standing import Standing, read_standing, source
@@ -25,7 +31,10 @@ from mxlib.protocols.machine import Machine
 from mxlib.protocols.operator import Prompt, Reply
 from mxlib.protocols.service import AlertSource, NoAlerts, PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import World
+from mxlib.reboot.progress import Progress
 
+NOW_S = 1.0
+"""Seconds for which a look is as good as another one right before something irrevocable."""
 _LOOK_S = 40.0
 """Seconds for the look that follows an act, beyond those for the act."""
 
@@ -76,55 +85,6 @@ class Adapters:
     meter: Meter = field(default_factory=Meter)
 
 
-@dataclass
-class Progress:
-    """What a run changes as it goes; all else it remembers is on the host.
-
-    Attributes:
-        goal: what the run is after; turns back when it has to.
-        guard: whether the guard has passed; None: not asked yet.
-        released: how the run ended, once its record is gone.
-        accepted: names of findings that the operator has accepted so far.
-        asked: what was asked and not yet written down.
-        record: the run's record on the host, as last read or written.
-        basis: what the next act is decided on; None: the host has to be looked at first.
-        blind: whether the slot was taken before the host had answered, so that its newest token was not known.
-        look: a look at the host that no decision has used yet, and when it was taken (monotonic seconds).
-        facts: what the guard has read of the target, for the claim that follows it.
-        standing: where the target stood when it was read last.
-        waited: how the last wait for a boot ended.
-        reordered: whether a reboot was ordered once more.
-        lost: how many messages the ledger misses.
-        turning: why the run turns back.
-        cures: what was tried on a host that did not come back.
-        diagnosis: why it did not come back, as far as that was found out.
-        probed_s: seconds that the guard's test mails and sessions took.
-        changed: boot id of a host whose configuration an act has found changed, and what has; None: none has.
-        doubts: how often a proof was dropped.
-    """
-
-    goal: Goal
-    guard: bool | None = None
-    released: Outcome | None = None
-    accepted: frozenset[str] = frozenset()
-    asked: list[Reply] = field(default_factory=list)
-    record: Record | None = None
-    basis: Basis | None = None
-    blind: bool = False
-    look: tuple[Standing, float] | None = None
-    facts: Facts | None = None
-    standing: Standing | None = None
-    waited: Waited = Waited.NO
-    reordered: bool = False
-    lost: int = 0
-    turning: str = ""
-    cures: set[Step] = field(default_factory=set)
-    diagnosis: str = ""
-    probed_s: float = 0.0
-    changed: tuple[str, str] | None = None
-    doubts: int = 0
-
-
 @dataclass(frozen=True)
 class RebootWorld(World):
     """What a run is given, with its adapters, and its own progress."""
@@ -164,8 +124,27 @@ class RebootWorld(World):
                 f"{RECORD} on {self.target.name} is of {record.host}, as on a cloned disk. Look who has taken this host"
                 f" out; if nobody has: rm {RECORD}, then look at its ports and its MTA"
             )
-        self.progress.basis = Basis(standing.view.boot, standing.depool.kept)
-        self.progress.record = record
+        kept = standing.depool.kept
+        self.progress.basis = Basis(standing.view.boot, kept)
+        if self.progress.unwritten != kept:
+            # whoever has written since has not seen what was noted
+            self.progress.unwritten, self.progress.record = None, record
+
+    def fresh_look(self, within_s: float) -> Standing | None:
+        """Return the newest look at the host, if it is not older than so many seconds."""
+        look = self.progress.look
+        return look[0] if look is not None and self.clock.monotonic() - look[1] <= within_s else None
+
+    def standing_now(self) -> Standing:
+        """Return where the host stands now: a look of just now, with the answer to our own act, needs no other.
+
+        Raises:
+            mxlib.base.errors.HostError: it does not answer.
+        """
+        return self._just_looked() or read_standing(self.target, self.mta)
+
+    def _just_looked(self) -> Standing | None:
+        return self.fresh_look(NOW_S) if self.progress.just else None
 
     def still(self) -> None:
         """Check that the host is as it was when this was decided, before something is done elsewhere.
@@ -174,14 +153,17 @@ class RebootWorld(World):
             mxlib.base.errors.MovedError: it has rebooted, or its record was changed.
             mxlib.base.errors.HostError: it does not answer.
         """
+        if self._just_looked() is not None:
+            return
         standing, basis = read_standing(self.target, self.mta), self._basis()
         if Basis(standing.view.boot, standing.depool.kept) != basis:
             raise MovedError(f"{self.target.name} has booted, or its record was changed; nothing was done")
         self.looked(standing)
 
     def looked(self, standing: Standing | None) -> None:
-        """Keep a look at the host for the next decision, which then needs none of its own; None: it needs one."""
+        """Keep a look at the host for the next decisions, which then need none of their own; None: they need one."""
         self.progress.look = None if standing is None else (standing, self.clock.monotonic())
+        self.progress.just = True
 
     def act(
         self, script: str, *, record: Record | None = None, timeout: float = 30.0, look: bool = True
@@ -190,7 +172,7 @@ class RebootWorld(World):
 
         Arguments:
             script: what acts; POSIX sh under ``set -eu``; may be empty, to write only the record.
-            record: the record to write; None leaves it.
+            record: the record to write; None writes what was noted, if anything was.
             timeout: seconds for the script.
             look: read in the same round trip where the host stands then; not where a later act or wait follows.
 
@@ -205,6 +187,8 @@ class RebootWorld(World):
             mxlib.base.errors.HostError: there was no answer; whether it acted is not known.
         """
         basis, token, mark = self._basis(), self.adapters.slot.token, ids.mark()
+        if record is None and self.progress.unwritten is not None:
+            record = self.progress.record
         sections = sections_of([source(self.mta)]) if look else ()
         after = build_script(sections, mark) if look else ""
         whole = transaction(script, basis, token, mark, record=record, look=after)
@@ -218,7 +202,7 @@ class RebootWorld(World):
             raise CommandTimeoutError(f"{self.target.name}: the answer ends early; whether it acted is not known")
         self.progress.basis = basis.after(token, record)
         if record is not None:
-            self.progress.record = record
+            self.progress.unwritten, self.progress.record = None, record
         if look:
             looked = split_output(dataclasses.replace(result, output=found.look), sections, mark)
             self.keep_look(Facts(self.target.name, result.started, looked))
@@ -266,8 +250,29 @@ class RebootWorld(World):
 
     def remember(self, record: Record) -> None:
         """Write the record and nothing else."""
-        if record != self.progress.record:
+        if record != self.progress.record or self.progress.unwritten is not None:
             self.act("", record=record)
+
+    def note(self, record: Record) -> None:
+        """Note a record that the next act writes before it acts, so that whatever is done has its grounds on disk.
+
+        Only for what may be lost with this process, as it is then done or found again.
+
+        Raises:
+            mxlib.base.errors.MovedError: the host has to be looked at first.
+        """
+        if record != self.progress.record:
+            self.progress.unwritten = self.progress.unwritten or self._basis().kept
+            self.progress.record = record
+
+    def write_down(self) -> None:
+        """Write what was only noted, where the record stays; if it cannot be written, say so."""
+        if self.progress.unwritten is None or self.progress.record is None:
+            return
+        try:
+            self.remember(self.progress.record)
+        except MxlibError as error:
+            self.operator.line(f"the end of the record was not written: {one_line(str(error))}")
 
 
 def record_of(state: State) -> Record:

@@ -89,12 +89,14 @@ def _another_boot(standing: Standing, record: Record | None) -> bool:
 
 def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
     world.progress.waited = Waited.NO
+    world.looked(standing)
     world.decide_on(standing)
-    view, record = standing.view, standing.depool.record
+    view, record = standing.view, world.progress.record
     # While the host was silent it was perhaps unknown whose run this is: then the slot comes first.
     if record is not None and record.awaited is not None and record.token <= world.adapters.slot.token:
         booted = dataclasses.replace(record.awaited, after=view.boot, kernel=view.kernel)
-        world.remember(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
+        # lost with this process, it is found again: the record still awaits a boot
+        world.note(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
         as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
         return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
     return Done(f"the host answers again, with {view.kernel}")

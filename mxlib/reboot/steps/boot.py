@@ -5,7 +5,7 @@ import dataclasses
 from mxlib.base.errors import StepError
 from mxlib.model.record import Boot, Level
 from mxlib.model.state import MtaState, Ports, Slot, State, Step, Waited
-from mxlib.mta.standing import Standing, read_standing
+from mxlib.mta.standing import Standing
 from mxlib.protocols.world import Done
 from mxlib.reboot.peers import lacking_others
 from mxlib.reboot.steps import ledger, network
@@ -29,7 +29,7 @@ def reboot(world: RebootWorld, state: State) -> Done:
     """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
     record, goal = record_of(state), world.progress.goal
     wanted, level = goal.kernel_for(record), goal.level_for(record)
-    standing = read_standing(world.target, world.mta)
+    standing = world.standing_now()
     _point_of_no_return(world, standing, goal.entries_for(record))
     ordered = record
     if record.awaited is None:

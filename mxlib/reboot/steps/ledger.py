@@ -124,16 +124,20 @@ cat @L@.missing
 def close(world: RebootWorld, state: State) -> Done:
     """Close the ledger of an MTA at rest."""
     record = record_of(state)
-    result = world.act(close_script(world.mta, record.log_mark), timeout=120, look=False)
+    result = world.act(close_script(world.mta, record.log_mark), timeout=120)
     numbers = _numbers(result.output)
-    world.remember(dataclasses.replace(record, ledger=record.boot))
+    world.note(dataclasses.replace(record, ledger=record.boot))
     counted = f"{numbers['ledger']} messages to account for, {numbers['spool']} of them on disk"
     return Done(f"{counted}{_hole(numbers)}", numbers)
 
 
-def check(world: RebootWorld, record: Record) -> Done:
-    """Find each message of the ledger again; how many are missing is left in the run's progress."""
-    result = world.act(check_script(world.mta, record.log_mark), timeout=120, look=False)
+def check(world: RebootWorld, record: Record, then: str = "") -> Done:
+    """Find each message of the ledger again; how many are missing is left in the run's progress.
+
+    Arguments:
+        then: a script that is run after it in the same round trip; it prints nothing.
+    """
+    result = world.act(f"{check_script(world.mta, record.log_mark)}{then}", timeout=120, look=False)
     numbers = _numbers(result.output)
     shown = [line for line in result.output.split() if world.mta.is_key(line)]
     accepted = ACCEPT in world.accepted

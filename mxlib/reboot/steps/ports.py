@@ -183,17 +183,26 @@ def open_(world: RebootWorld, state: State) -> Done:
     return Done("the mail ports are open again")
 
 
-def let_prober_in(world: RebootWorld, seconds: int) -> None:
-    """Let the prober's source ports through for so many seconds; the kernel closes them again by itself."""
+def let_in_script(world: RebootWorld, seconds: int) -> str:
+    """Return the script that lets the prober's source ports through; the kernel closes them again by itself.
+
+    Arguments:
+        seconds: until it does.
+    """
     first, last = world.site.probes.inbound.source_ports
     elements = ", ".join(f"{port} timeout {seconds}s" for port in range(first, last + 1))
     add = f"nft add element {TABLE} prober '{{ {elements} }}'"
-    world.act(f"# let test sessions in\nnft flush set {TABLE} prober\n{add}", look=False)
+    return f"# let test sessions in\nnft flush set {TABLE} prober\n{add}\n"
 
 
-def shut_prober_out(world: RebootWorld) -> None:
-    """Close the prober's source ports."""
-    world.act(f"# keep test sessions out again\nnft flush set {TABLE} prober", look=False)
+def let_prober_in(world: RebootWorld, seconds: int) -> None:
+    """Let the prober's source ports through for so many seconds."""
+    world.act(let_in_script(world, seconds), look=False)
+
+
+def shut_prober_out(world: RebootWorld, record: Record | None = None) -> None:
+    """Close the prober's source ports, and write a record."""
+    world.act(f"# keep test sessions out again\nnft flush set {TABLE} prober", record=record)
 
 
 def _commands(world: RebootWorld, _state: State) -> list[str]:

@@ -1,6 +1,7 @@
 """Proving that a boot is well, outbound first, then inbound, and judging who is to blame when it is not."""
 
 import dataclasses
+from contextlib import suppress
 from datetime import datetime
 
 from mxlib.base.clock import wait_for
@@ -14,35 +15,47 @@ from mxlib.facts.source import read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import MtaState, State, Step
-from mxlib.mta import configuration
+from mxlib.mta import configuration, standing
 from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import ledger, proof, queue
-from mxlib.reboot.steps.ports import let_prober_in, shut_prober_out
+from mxlib.reboot.steps.ports import let_in_script, let_prober_in, shut_prober_out
 from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, shows
 from mxlib.reboot.world import RebootWorld, record_of
 
 _START_S = 60.0
 _LET_IN_S = 120
+_SAME_S = 5.0
+"""Seconds for which what the repair has read, finding nothing to repair, is what the verification judges."""
+_SAMPLES = 3
+_EVERY_S = 5.0
+"""The queue is counted at the beginning of the soak and so many times more, but not more often than this."""
 
 
 def outbound(world: RebootWorld, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
-    drain.forget_stale(world)
     digests, condition = _condition(world, record)
+    drain.forget_stale(world)
     found = (*condition, *world.adapters.verifier.outbound(world.target))
     world.progress.changed = None  # what was found before is what it has just been verified with
     noted = dataclasses.replace(record, configured={**record.configured, record.boot: digests})
-    return _judged(world, noted, "held", found)
+    judged, done = _judgement(world, noted, "held", found)
+    world.remember(judged)
+    return done
 
 
 def _condition(world: RebootWorld, record: Record) -> tuple[str, tuple[Verdict, ...]]:
     """The host itself, and what it is proven with: read before it is, so that what changes meanwhile is found later."""
+    known, world.progress.condition = world.progress.condition, None
     try:
-        facts = read_facts(world.target, (*world.adapters.verifier.sources(), configuration.source(world.mta)))
+        facts = (
+            known[0]
+            if known is not None and world.clock.monotonic() - known[1] <= _SAME_S
+            else read_facts(world.target, (*world.adapters.verifier.sources(), configuration.source(world.mta)))
+        )
     except (HostError, ParseError) as error:
         return "", (Verdict("host", Status.UNKNOWN, one_line(str(error))),)
     digests, verdicts = proof.digests_of(facts, world.mta, world.accepted | set(record.accepted))
@@ -52,38 +65,45 @@ def _condition(world: RebootWorld, record: Record) -> tuple[str, tuple[Verdict, 
 def inbound(world: RebootWorld, state: State) -> Done:
     """Every message of the ledger is there, and the MTA answers a sender from outside as it must."""
     record = record_of(state)
-    accounted = ledger.check(world, record)
-    if world.progress.lost:
-        return accounted
-    if accounted.evidence["holes"] and accounted.evidence["missing"] and not accounted.evidence.get("accepted"):
-        world.remember(record.with_judgement(record.boot, serving=Judgement.INCONCLUSIVE))
-        return accounted
-    done = _judged(world, record, "serving", from_outside(world))
-    return Done(f"{done.note}; {accounted.note}", {**done.evidence, **accounted.evidence})
+    # the way in is opened in the same round trip, and shut with what is written of it
+    judged: Record | None = None
+    try:
+        accounted = ledger.check(world, record, let_in_script(world, _LET_IN_S))
+        if world.progress.lost:
+            judged, done = record, accounted
+        elif accounted.evidence["holes"] and accounted.evidence["missing"] and not accounted.evidence.get("accepted"):
+            judged, done = record.with_judgement(record.boot, serving=Judgement.INCONCLUSIVE), accounted
+        else:
+            judged, found = _judgement(world, record, "serving", from_outside(world))
+            done = Done(f"{found.note}; {accounted.note}", {**found.evidence, **accounted.evidence})
+    finally:
+        if judged is None:
+            with suppress(MxlibError):  # what went wrong first is said; the kernel closes them all the same
+                shut_prober_out(world)
+    shut_prober_out(world, judged)
+    return done
 
 
 def from_outside(world: RebootWorld) -> tuple[Verdict, ...]:
     """Ask from outside; once more where the way in was shut meanwhile, as whoever reloads the firewall does."""
+    verdicts = world.adapters.verifier.inbound(world.target)
+    if all(one.passed for one in verdicts) or read_standing(world.target, world.mta).depool.prober_ports:
+        return verdicts
+    world.operator.line("the way in was shut meanwhile, as by a reload of the firewall: asking once more")
     let_prober_in(world, _LET_IN_S)
-    try:
-        verdicts = world.adapters.verifier.inbound(world.target)
-        if all(one.passed for one in verdicts) or read_standing(world.target, world.mta).depool.prober_ports:
-            return verdicts
-        world.operator.line("the way in was shut meanwhile, as by a reload of the firewall: asking once more")
-        let_prober_in(world, _LET_IN_S)
-        return world.adapters.verifier.inbound(world.target)
-    finally:
-        shut_prober_out(world)
+    return world.adapters.verifier.inbound(world.target)
 
 
-def _judged(world: RebootWorld, record: Record, stage: str, verdicts: tuple[Verdict, ...]) -> Done:
+def _judgement(
+    world: RebootWorld, record: Record, stage: str, verdicts: tuple[Verdict, ...]
+) -> tuple[Record, Done]:
+    """Judge, and return the record with the judgement; nothing is written."""
     judgement, why = judge(world, record, verdicts)
     judged = record.with_judgement(record.boot, **{stage: judgement})
     if judged.trusted(record.boot):
         proven = {**judged.proven, record.boot: world.clock.now().isoformat(timespec="seconds")}
         judged = dataclasses.replace(judged, proven=proven)
-    world.remember(judged)
-    return Done(why, {"verdicts": [one.values for one in verdicts]})
+    return judged, Done(why, {"verdicts": [one.values for one in verdicts]})
 
 
 def judge(world: RebootWorld, record: Record, verdicts: tuple[Verdict, ...]) -> tuple[Judgement, str]:
@@ -161,14 +181,24 @@ def soak(world: RebootWorld, state: State) -> Done:
     first = queue.sample(world)
     end = first.at + world.options.soak_s
     last = first
+    every_s = max(_EVERY_S, world.options.soak_s / _SAMPLES)
     while last.at < end:
-        world.clock.sleep(min(5.0, end - last.at))
+        world.clock.sleep(min(every_s, end - last.at))
+        if end - world.clock.monotonic() <= 0:
+            break
         last = queue.sample(world)
         left = max(0.0, end - last.at)
         so_far = Share(world.options.soak_s - left, world.options.soak_s)
         world.operator.live(f"soak: {plural(last.count, 'message')} in the queue, {duration(left)} to go", so_far)
+    # the last count comes with the host's condition, and with where it stands for the next decision
+    verifier = world.adapters.verifier
+    last, facts = queue.sample_with(world, (*verifier.sources(), standing.source(world.mta)))
     turned = (_queue_verdict(first, last), *_new_alerts(world, record, begin))
-    return _judged(world, record, "soak", (*world.adapters.verifier.condition(world.target), *turned))
+    judged, done = _judgement(world, record, "soak", (*verifier.judged(facts), *turned))
+    # lost with this process, it is watched once more
+    world.note(judged)
+    world.keep_look(facts)
+    return done
 
 
 def _new_alerts(world: RebootWorld, record: Record, begin: datetime) -> tuple[Verdict, ...]:

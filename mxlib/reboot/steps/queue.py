@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mxlib.base.errors import ParseError, StepError
 from mxlib.base.text import duration, one_line, plural
-from mxlib.drain import clients, runners
+from mxlib.drain import clients
 from mxlib.drain import loop as emptying
 from mxlib.facts.depool import HOLD
-from mxlib.facts.source import read_facts
+from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.on_host import DIRECTORY
 from mxlib.model.state import MtaState, State, Step
 from mxlib.mta import standing
@@ -45,13 +46,23 @@ def sample(world: RebootWorld) -> QueueSample:
     Raises:
         mxlib.base.errors.StepError: it cannot be counted.
     """
+    return sample_with(world, ())[0]
+
+
+def sample_with(world: RebootWorld, also: Sequence[Source[Any]]) -> tuple[QueueSample, Facts]:
+    """Count the queue, and return what else was read in the same round trip.
+
+    Raises:
+        mxlib.base.errors.StepError: the queue cannot be counted.
+    """
     length = world.mta.length
+    facts = read_facts(world.target, (length, *also))
     try:
-        found = QueueSample(read_facts(world.target, (length,)).get(length), world.clock.monotonic())
+        found = QueueSample(facts.get(length), world.clock.monotonic())
     except ParseError as error:
         raise StepError(f"the queue cannot be counted: {one_line(str(error))}") from None
     world.events.write("queue", left=found.count)
-    return found
+    return found, facts
 
 
 def drain(world: RebootWorld, state: State) -> Done:
@@ -59,8 +70,9 @@ def drain(world: RebootWorld, state: State) -> Done:
     record = record_of(state)
     watch = clients.Watch(world, record, world.clock.now())
     done = _emptied(world, watch.glance)
-    came = watch.settled()
-    world.remember(dataclasses.replace(record, drained=record.boot))
+    came = watch.settled((standing.source(world.mta),), world.keep_look)
+    # lost with this process, the queue is drained once more
+    world.note(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
@@ -87,16 +99,20 @@ def hold(world: RebootWorld, state: State) -> Done:
     A stop alone is no proof: systemd reports success while the daemon and its deliveries go on. A delivery under way is
     never ended from here; an SMTP session that does not end in half the time is, as its sender keeps the message.
     """
-    runners.stop(world)
     mta = world.mta
+    ours = f"{{\n{mta.stop_attempts_script}\n}} || true\n"
     if not mta.can.stop_spares:
-        world.act(f"# let the MTA begin no delivery\n{mta.quiet_script}", timeout=90, look=False)
+        world.act(f"# let the MTA begin no delivery\n{ours}{mta.quiet_script}", timeout=120, look=False)
         _until(world, "the end of its deliveries", lambda facts: not facts.role(Role.DELIVERY))
+        ours = ""
     # whatever was closed before, the MTA has run since: the ledger is closed again
     record = dataclasses.replace(record_of(state), ledger="")
-    script = f"# stop the MTA and hold it\ntouch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}"
-    world.act(script, record=record, timeout=90, look=False)
-    return Done(f"{mta.units[0]} is stopped, held, and {_until(world, 'rest', lambda facts: facts.still)}")
+    script = f"# stop the MTA and hold it\n{ours}touch {HOLD}\nsync {DIRECTORY}\n{mta.stop_script}"
+    world.act(script, record=record, timeout=120)
+    look = world.progress.look
+    at_once = look is not None and look[0].view.mta is MtaState.HELD
+    rest = "at rest at once" if at_once else _until(world, "rest", lambda facts: facts.still)
+    return Done(f"{mta.units[0]} is stopped, held, and {rest}")
 
 
 def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -> str:

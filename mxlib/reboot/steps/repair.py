@@ -13,6 +13,7 @@ from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.state import State, Step
+from mxlib.mta import configuration, standing
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, shows, with_record
@@ -30,11 +31,19 @@ def repair(world: RebootWorld, state: State) -> Done:
     record = record_of(state)
     policy = verify.without_mta(world.site.verify)
     wanted = [source for check in _CHECKS for source in check.sources(policy)]
-    facts = read_facts(world.target, [*wanted, *sources(policy)])
+    # where nothing is repaired, the verification that follows goes by the same reading
+    verification = (*world.adapters.verifier.sources(), configuration.source(world.mta), standing.source(world.mta))
+    facts = read_facts(world.target, [*wanted, *sources(policy), *verification])
     verdicts = tuple(check.verdict(facts, policy) for check in _CHECKS)
     found = [f"{one.check}: {one.why}" for one in verdicts if not one.passed]
     orders = automatic(world, verdicts, facts)
-    world.remember(dataclasses.replace(record, repaired=record.boot))
+    noted = dataclasses.replace(record, repaired=record.boot)
+    if orders:
+        world.remember(noted)
+    else:
+        world.note(noted)
+        world.keep_look(facts)
+        world.progress.condition = facts, world.clock.monotonic()
     done = [_apply(world, one) for one in orders]
     note = "; ".join((*found, *done)) or "units and firewall are well, nothing to repair"
     return Done(note, {"found": found, "repairs": done})

@@ -10,7 +10,7 @@ from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
-from mxlib.reboot.plan import outcome_of
+from mxlib.reboot.ends import outcome_of
 from mxlib.reboot.steps import panic
 from mxlib.reboot.steps.step import Action, Rehearse, on_host, on_record, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
@@ -85,9 +85,10 @@ def silence(world: RebootWorld, state: State) -> Done:
     try:
         found = world.adapters.silencer.add(world.site.downtime.minutes)
     except SilenceError as error:
-        world.remember(dataclasses.replace(record, silences=(NO_SILENCE,)))
+        world.note(dataclasses.replace(record, silences=(NO_SILENCE,)))
         return Done(f"NOT silenced, expect alerts: {error}")
-    world.remember(dataclasses.replace(record, silences=(*record.silences, *found)))
+    # lost with this process, it expires by itself
+    world.note(dataclasses.replace(record, silences=(*record.silences, *found)))
     said = ", ".join(found)
     note = f"alerts silenced for {world.site.downtime.minutes} min, prolonged while this run lives ({said})"
     return Done(note, {"silence": said})
@@ -97,7 +98,7 @@ def unsilence(world: RebootWorld, state: State) -> Done:
     """End the silences of this run."""
     record = record_of(state)
     problems = [problem for one in record.silences if (problem := _end_silence(world, one))]
-    world.remember(dataclasses.replace(record, silences=()))
+    world.note(dataclasses.replace(record, silences=()))
     return Done("; ".join(problems) or "alerts are heard again")
 
 

@@ -11,9 +11,10 @@ from mxlib.base.errors import InterruptedRunError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.goal import Goal
 from mxlib.protocols.world import Done
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import queue
 from mxlib.reboot.steps.guard import ask as ask_guard
-from mxlib.reboot.world import Adapters, Progress, RebootWorld
+from mxlib.reboot.world import Adapters, RebootWorld
 from tests.unit.support.fakes import FakeClock
 
 ANSWERS = {"no": "nothing is changed", "yes": "it is done"}

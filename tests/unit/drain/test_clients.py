@@ -18,7 +18,7 @@ def settle(monkeypatch):
 
     def run(*looks, accept=(), record_accepted=()):
         found, clock = list(looks), FakeClock()
-        monkeypatch.setattr(steps, "look", lambda world, since: found.pop(0) if len(found) > 1 else found[0])
+        monkeypatch.setattr(steps, "look", lambda world, since, *_: found.pop(0) if len(found) > 1 else found[0])
         world = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
         record = SimpleNamespace(accepted=tuple(record_accepted))
         return steps.Watch(world, record, datetime.now(UTC)).settled(), clock.seconds
@@ -56,7 +56,7 @@ class Glances:
         self.world = SimpleNamespace(clock=self.clock, operator=Tell(), options=options)
         self.watch = steps.Watch(self.world, SimpleNamespace(accepted=()), datetime.now(UTC))
 
-    def look(self, world, since):
+    def look(self, world, since, also=(), keep=None):
         self.looks.append(self.clock.seconds)
         found = self.found(self.clock.seconds)
         if isinstance(found, Exception):

@@ -6,7 +6,7 @@ from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
 from mxlib.drain import loop as drain
 from mxlib.drain import runners
 from mxlib.drain.judge import Destination, Way
-from mxlib.drain.survey import by_destination, patiently, read_rules, survey, what_is_left
+from mxlib.drain.survey import by_destination, first_survey, patiently, what_is_left
 from tests.unit.support.memory_queue import world
 
 
@@ -37,13 +37,13 @@ def test_a_host_that_stays_silent_is_given_up_after_two_minutes():
 def test_only_what_is_tried_counts_as_triable():
     found = world({"x.test": 100, "y.test": 30}, down=["y.test"])
     found.target.tried.append("y.test")
-    seen = survey(found.world, read_rules(found.world))
+    seen = first_survey(found.world)[1]
     assert (seen.total, seen.triable) == (130, 100)
 
 
 def test_of_many_destinations_the_rest_is_counted():
     found = world({f"d{number}.test": 10 for number in range(9)})
-    lines = what_is_left(survey(found.world, read_rules(found.world)))
+    lines = what_is_left(first_survey(found.world)[1])
     assert (len(lines), lines[-1]) == (7, "3 more destinations, 30 messages")
 
 

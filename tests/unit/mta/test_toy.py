@@ -152,7 +152,7 @@ class WithToy(MemoryRun):
         self.mx.configuration = UNREAD  # the toy has none, nor is there a packet filter of its own
         self.world = replace(self.world, site=site, target=host)
         self.run._world = self.world
-        nobody = SimpleNamespace(glance=lambda: None, settled=lambda: Done("nobody came"))
+        nobody = SimpleNamespace(glance=lambda: None, settled=lambda *_: Done("nobody came"))
         monkeypatch.setattr(queue.clients, "Watch", lambda *_: nobody)
         monkeypatch.setattr("mxlib.reboot.steps.prove.read_standing", self.unit)
         self.queues = []
@@ -208,7 +208,6 @@ def quiet(site, host, toy):
 
 
 def test_a_delivery_that_does_not_end_is_not_cut_by_a_stop(monkeypatch, toy, site, host) -> None:
-    monkeypatch.setattr(queue.runners, "stop", lambda _: None)
     (toy.root / "busy").write_text("100000")
     with pytest.raises(StepError, match="did not come to the end of its deliveries"):
         queue.hold(quiet(site, host, toy), SimpleNamespace(record=RECORD))

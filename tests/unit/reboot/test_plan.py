@@ -11,8 +11,8 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
 from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
-from mxlib.reboot import plan
-from mxlib.reboot.plan import decide, truthful
+from mxlib.reboot.ends import UNREAD
+from mxlib.reboot.plan import decide
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 from tests.unit.support.memory_walk import (
     ABORT,
@@ -333,26 +333,6 @@ def happen(mx, what):
         mx.loaded = False
 
 
-@pytest.mark.parametrize(
-    ("host", "pool", "serves"),
-    [
-        (view(), Pool.IN, True),
-        (view(), Pool.NONE, True),
-        (view(), Pool.OUT, False),
-        (view(), Pool.PARTLY, False),
-        (view(), Pool.UNKNOWN, False),
-        (view(), Pool.UNREAD, False),
-        (view(ports=Ports.PARTLY), Pool.IN, False),
-        (view(ports=Ports.CLOSED), Pool.NONE, False),
-        (view(mta=MtaState.OTHER), Pool.IN, False),
-        (view(mta=MtaState.HELD), Pool.NONE, False),
-        (None, Pool.IN, False),
-    ],
-)
-def test_clients_are_served_where_ports_mta_and_pool_all_let_them(host, pool, serves):
-    assert plan.in_service(State(None, host, pool, Slot.FREE)) is serves
-
-
 @pytest.mark.parametrize("slot", [Slot.LEFT, Slot.MINE, Slot.OTHERS])
 def test_only_the_slot_tells_that_a_run_has_left_a_machine_off(slot):
     state = State(None, None, Pool.IN, slot, waited=Waited.OFF, cures=frozenset({"power on"}))
@@ -483,17 +463,6 @@ def test_a_machine_that_came_on_by_itself_is_not_started():
     assert decide(RESUME, replace(state, waited=Waited.OFF, host=view())) == Do(Step.AWAIT, "it answers now")
 
 
-@pytest.mark.parametrize("ports", [Ports.OPEN, Ports.PARTLY])
-def test_out_of_service_and_safe_is_said_of_closed_ports_only(ports):
-    end = End(Outcome.LEFT_OUT, "why")
-    state = State(None, view(ports=ports), Pool.OUT, Slot.MINE)
-    assert truthful(end, state) == End(Outcome.INTERRUPTED, f"why (mail ports {ports.value}, MTA serving)")
-    assert truthful(end, replace(state, host=view(ports=Ports.CLOSED))) == end
-    silent = replace(state, host=None, closed=False)
-    assert truthful(end, silent).outcome is Outcome.INTERRUPTED
-    assert truthful(end, replace(silent, closed=True)) == end
-
-
 def test_the_planner_itself_ends_no_host_with_open_ports_as_safe():
     record = claimed_record()
     state = State(record, view(boot="boot-0", saved=OLD.entry), Pool.UNKNOWN, Slot.MINE, token=record.token)
@@ -574,9 +543,9 @@ def ends():
         (Goal(OLD.release), State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
          f"already there: {OLD.release} is running and the host is in service; nothing was done"),
         (Goal(OLD.release), State(None, view(), Pool.UNREAD, Slot.MINE), Outcome.UNKNOWN,
-         f"already there: {OLD.release} is running and serves, but {plan.UNREAD}; nothing was done"),
+         f"already there: {OLD.release} is running and serves, but {UNREAD}; nothing was done"),
         (Goal(OLD.release), State(None, view(), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.UNKNOWN,
-         f"already there: {OLD.release} is running and serves, but {plan.UNREAD}; nothing was done"),
+         f"already there: {OLD.release} is running and serves, but {UNREAD}; nothing was done"),
         (FORWARD, taken(record, host, token=record.token + 1), Outcome.REFUSED,
          "the host is in the hands of run run (who since since)"),
         (FORWARD, taken(replace(record, token=7), host, slot=Slot.OTHERS), Outcome.INTERRUPTED,
@@ -630,25 +599,6 @@ def test_a_pool_that_is_to_be_restored_and_cannot_be_seen_keeps_the_record(prior
         assert found == End(Outcome.INTERRUPTED, f"{why} (mail ports open, MTA serving)")
     else:
         assert found == Do(step)
-
-
-@pytest.mark.parametrize(
-    ("pool", "puppet_off", "uses", "said"),
-    [
-        (Pool.IN, False, {"puppet"}, ""),
-        (Pool.NONE, None, set(), ""),
-        (Pool.UNREAD, False, {"puppet"}, plan.UNREAD),
-        (Pool.IN, None, {"puppet"}, plan.PUPPET_UNREAD),
-        (Pool.UNREAD, None, {"puppet"}, f"{plan.UNREAD}; {plan.PUPPET_UNREAD}"),
-    ],
-)
-@pytest.mark.parametrize("goal", [FORWARD, ABORT])
-def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, puppet_off, uses, said):
-    state = taken(claimed_record(), view(puppet_off=puppet_off), pool=pool, uses=frozenset(uses))
-    assert plan.unread(state) == said
-    end = goal.outcome(state.record)
-    assert plan.outcome_of(goal, state) is (Outcome.UNKNOWN if said else end)
-    assert end in (Outcome.DONE, Outcome.UNDONE)
 
 
 @pytest.mark.parametrize("pool", [Pool.UNKNOWN, Pool.IN])
@@ -789,11 +739,6 @@ def test_the_reason_of_a_step_that_nobody_asked_for_is_said():
     assert decide(FORWARD, taken(half, host, changed="x has changed")) == Do(Step.DOUBT, "x has changed")
     blamed = taken(record.with_judgement("b1", held=BAD), replace(host, kernel=OLD.release, boot="b1"))
     assert decide(FORWARD, blamed) == End(Outcome.LEFT_OUT, f"the verification failed with {OLD.release}")
-
-
-def test_a_silent_host_is_not_called_safe_whose_ports_were_seen_open():
-    end = truthful(End(Outcome.LEFT_OUT, "why"), State(None, None, Pool.OUT, Slot.MINE, closed=False))
-    assert end == End(Outcome.INTERRUPTED, "why (its ports were not closed when it last did)")
 
 
 def test_what_a_run_said_before_its_record_went_is_its_end():

@@ -14,7 +14,7 @@ from tests.unit.support.records import RECORD
 
 
 @pytest.mark.parametrize(("age", "looks"), [(0.0, 0), (5.0, 0), (6.0, 1)])
-def test_a_look_that_came_with_an_answer_serves_one_decision_while_it_is_fresh(
+def test_a_look_serves_every_decision_while_it_is_fresh_and_nothing_has_happened(
     monkeypatch: pytest.MonkeyPatch, age: float, looks: int
 ) -> None:
     found, taken, real = MemoryRun(monkeypatch), [], reading.read_standing
@@ -29,9 +29,20 @@ def test_a_look_that_came_with_an_answer_serves_one_decision_while_it_is_fresh(
     found.world.looked(found.standing(None, None))
     found.world.clock.sleep(age)
     reading.read_state(found.world, found.journal)
+    reading.read_state(found.world, found.journal)
     assert len(taken) == looks
+    found.world.looked(None)
     reading.read_state(found.world, found.journal)
     assert len(taken) == looks + 1
+
+
+def test_a_host_that_has_stopped_answering_leaves_no_look_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = MemoryRun(monkeypatch)
+    reading.read_state(found.world, found.journal)
+    found.world.clock.sleep(6.0)
+    found.mx.silent = True
+    assert reading.read_state(found.world, found.journal).host is None
+    assert found.world.progress.look is None
 
 
 def test_the_planner_sees_the_ports_that_the_site_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +76,7 @@ def test_a_token_is_outdated_where_it_was_taken_blindly_and_the_host_has_seen_a_
     found.process.token, found.mx.token, found.world.progress.blind = 205, seen, blind
     assert reading.read_state(found.world, found.journal).outdated is outdated
     found.mx.silent = True
+    found.world.looked(None)
     assert not reading.read_state(found.world, found.journal).outdated
 
 
@@ -79,6 +91,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> MemoryRun:
 def read(found: MemoryRun, **parts: Any) -> State:
     """Read the state, of a site with other parts where they are named."""
     site = replace(found.world.site, **parts)
+    found.world.looked(None)
     return reading.read_state(replace(found.world, site=site), found.journal)
 
 

@@ -23,7 +23,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
 from mxlib.model.state import Step
 from mxlib.reboot import reading, run
-from mxlib.reboot.plan import UNREAD
+from mxlib.reboot.ends import UNREAD
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import RebootWorld
 from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
@@ -61,13 +61,13 @@ def test_a_step_is_written_down_with_what_it_and_the_look_before_it_took(world, 
         return real(host, mta)
 
     monkeypatch.setattr(reading, "read_standing", standing)
-    found.moves[Step.DRAIN] = [lambda _mx: found.world.clock.sleep(7.0)]
+    found.moves[Step.SLOT] = [lambda _mx: found.world.clock.sleep(7.0)]
     found.execute()
-    assert [one for one in found.journal.events if one[1].get("step") == "drain"] == [
-        ("begin", {"step": "drain", "why": "", "reading_s": 3.0, "reading_trips": 1}),
-        ("done", {"step": "drain", "note": "drain", "seconds": 7.0, "trips": 0}),
+    assert [one for one in found.journal.events if one[1].get("step") == "slot"] == [
+        ("begin", {"step": "slot", "why": "", "reading_s": 3.0, "reading_trips": 1}),
+        ("done", {"step": "slot", "note": "slot", "seconds": 7.0, "trips": 0}),
     ]
-    assert "drain: drain (7.0 s)" in found.tell.lines
+    assert "slot: slot (7.0 s)" in found.tell.lines
 
 
 def test_a_step_that_fails_is_written_down_with_its_kind_and_evidence(world):
@@ -255,6 +255,7 @@ def test_a_run_that_is_stopped_after_somebody_has_removed_its_record_says_so(wor
 
 
 def test_a_claim_that_is_in_other_hands_is_not_ours_any_more(world, monkeypatch):
+    monkeypatch.setattr(reading, "_FRESH_S", -1.0)
     found, real = world(), reading.read_standing
 
     def standing(host, mta):
@@ -322,6 +323,7 @@ def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
 
 @pytest.mark.parametrize(("goal", "steps"), [(Goal(NEW.release), {Step.SLOT}), (RESUME, set())])
 def test_a_run_that_has_begun_is_interrupted_by_what_it_cannot_read(world, monkeypatch, goal, steps):
+    monkeypatch.setattr(reading, "_FRESH_S", -1.0)
     mx = MemoryMx()
     if goal is RESUME:
         first = world(mx=mx)
@@ -394,6 +396,37 @@ def test_once_etcd_answers_the_same_host_is_in_service(world):
     world(Goal(stay=True), mx=mx, without_slot=random.Random(0)).execute()
     mx.etcd = True
     assert world(Goal(adopt=True, serve=True), mx=mx, session="two").execute().outcome is Outcome.DONE
+
+
+def test_what_was_only_noted_is_written_where_the_record_stays(world):
+    found = world(Goal(NEW.release, stay=True))
+    result = found.execute()
+    assert found.journal.steps()[-1] == "unsilence"
+    assert (result.outcome, found.mx.record.silences) == (Outcome.DONE, ())
+    assert found.mx.record == result.record
+
+
+def test_an_end_says_nothing_that_was_read_before_the_last_step(world):
+    found = world(Goal(stay=True))
+    found.moves[Step.POOL_OUT] = [lambda mx: setattr(mx, "loaded", False)]
+    assert found.execute().outcome is Outcome.DONE
+    assert found.mx.loaded, "somebody's firewall was loaded over the table while the pool was written"
+    assert found.journal.steps().count("close ports") == 2
+
+
+def test_a_note_that_cannot_be_written_at_the_end_is_said_and_changes_no_outcome(world):
+    found = world(Goal(NEW.release, stay=True))
+    real = found.act
+
+    def act(script, **given):
+        if found.journal.steps()[-1:] == ["unsilence"]:
+            raise HostUnreachableError("no session")
+        return real(script, **given)
+
+    found.act = act
+    assert found.execute().outcome is Outcome.DONE
+    assert "the end of the record was not written: no session" in found.tell.lines
+    assert found.mx.record.silences == ("s",), "whoever returns it to service ends them again"
 
 
 def test_a_step_without_effect_ends_the_run(world):
@@ -483,12 +516,14 @@ def test_a_crash_between_the_look_and_the_act_is_verified_before_it_serves(world
     assert "found boot" in found.journal.steps()
 
 
-def test_another_operator_between_the_look_and_the_act_is_not_written_over(world):
+@pytest.mark.parametrize("step", [Step.CLOSE, Step.DRAIN, Step.HOLD])
+def test_another_operator_between_the_look_and_the_act_is_not_written_over(world, step):
     found = world()
-    found.moves[Step.DRAIN] = [in_other_hands]
+    found.moves[step] = [in_other_hands]
     result = found.execute()
     assert (result.outcome, found.mx.record.who, found.mx.token) == (Outcome.INTERRUPTED, "another", 99)
-    assert "drain" not in found.journal.steps()
+    assert found.mx.record.drained == "", "what this run has only noted is not put into another one's record"
+    assert step.value not in found.journal.steps() or step is Step.DRAIN
 
 
 @pytest.mark.parametrize("last", range(1, 48))

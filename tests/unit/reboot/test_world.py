@@ -24,7 +24,8 @@ from mxlib.model.on_host import DIRECTORY, FENCED, Basis, Kept
 from mxlib.model.state import MtaState, Ports, View
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot import world as module
-from mxlib.reboot.world import Adapters, Progress, RebootWorld
+from mxlib.reboot.progress import Progress
+from mxlib.reboot.world import Adapters, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
 
@@ -163,8 +164,77 @@ def test_what_is_done_elsewhere_is_done_only_where_the_host_is_as_it_was_seen(ho
     run.still()
     assert run.progress.look[0] is standing
     seen.boot = "another"
+    run.still()  # it was looked at just now
+    assert run.standing_now() is standing
+    run.clock.sleep(1.5)
     with pytest.raises(MovedError):
         run.still()
+
+
+def test_a_look_before_something_else_was_done_is_not_one_of_just_now(host, monkeypatch):
+    run = world(host)
+    monkeypatch.setattr(module, "read_standing", lambda _host, _mta: "read")
+    run.looked("kept")
+    assert run.standing_now() == "kept"
+    run.progress.just = False
+    assert (run.standing_now(), run.fresh_look(0.0)) == ("read", "kept")
+
+
+def standing_of(host, record, boot=BOOT):
+    return SimpleNamespace(view=SimpleNamespace(boot=boot), depool=SimpleNamespace(record=record, kept=host.kept()))
+
+
+def test_what_is_noted_is_on_disk_before_the_next_act_and_in_its_own_round_trip(host):
+    run = world(host)
+    run.act("true", record=RECORD)
+    noted = replace(RECORD, drained="b1")
+    run.note(noted)
+    assert (len(host.sent), run.progress.record) == (1, noted)
+    assert host.kept().record == RECORD.to_json().encode()
+    said = run.act(f"cat {DIRECTORY}/run.json")
+    assert (said.output, len(host.sent)) == (noted.to_json(), 2)
+    assert run.progress.unwritten is None
+    assert run.progress.basis.kept == host.kept()
+    run.act("true")
+    assert "run.json.new" not in host.sent[-1].partition("flock")[2].replace("put()", ""), "it is written once"
+
+
+def test_a_note_outlasts_looks_at_the_record_that_it_rests_on_and_no_others(host):
+    run = world(host)
+    run.act("true", record=RECORD)
+    noted = replace(RECORD, drained="b1")
+    run.note(noted)
+    run.decide_on(standing_of(host, RECORD, boot="another"))
+    assert run.progress.record == noted, "whatever boot it is in: what a note says names its own"
+    assert run.progress.basis.boot == "another"
+    theirs = replace(RECORD, who="another")
+    (host.state / "run.json").write_bytes(theirs.to_json().encode())
+    run.decide_on(standing_of(host, theirs))
+    assert (run.progress.record, run.progress.unwritten) == (theirs, None)
+
+
+def test_a_note_that_an_act_did_not_bring_home_is_sent_again(host):
+    run = world(host)
+    run.act("true", record=RECORD)
+    noted = replace(RECORD, drained="b1")
+    run.note(noted)
+    (host.folder / "boot_id").write_text("another\n")
+    with pytest.raises(MovedError):
+        run.act("true")
+    assert run.progress.record == noted
+    (host.folder / "boot_id").write_text(f"{BOOT}\n")
+    run.remember(noted)
+    assert host.kept().record == noted.to_json().encode()
+    run.remember(noted)
+    assert len(host.sent) == 3
+
+
+def test_nothing_is_noted_of_a_host_whose_last_act_was_not_answered(host):
+    run = world(host)
+    run.progress.basis = None
+    with pytest.raises(MovedError):
+        run.note(RECORD)
+    assert run.progress.record is None
 
 
 @pytest.mark.parametrize(("closed", "ports"), [((25, 465, 587), Ports.CLOSED), ((25,), Ports.PARTLY)])

@@ -266,7 +266,8 @@ class Process:
             self.leave()
             raise SlotTakenError("somebody else took the slot") if mx.etcd else SlotError("no answer")
         mx.index += 1
-        self.blind, newest = mx.view() is None, 0 if mx.view() is None else mx.newest()
+        seen = self.seen_token(mx)
+        self.blind, newest = seen is None, seen or 0
         mx.holder_token = self.token = max(mx.index, newest + 1, mx.holder_token + 1)
         mx.holder_session = self.session
         yield
@@ -293,13 +294,25 @@ class Process:
         mx.record = replace(mx.record.to_judge_again(mx.boot_id), token=self.token, undoing=undoing)
         yield
 
+    def seen_token(self, mx):
+        """The newest token that the host is known to have seen; None where it is not known."""
+        return None if mx.view() is None else mx.newest()
+
+    def known(self, mx):
+        """The record with what was noted."""
+        return mx.record
+
+    def note(self, mx, record):
+        """What the next act on the host writes before it acts; here at once."""
+        mx.record = record
+
     def do_silence(self, mx, state):
-        mx.record = replace(mx.record, silences=("s",))
         yield
+        self.note(mx, replace(self.known(mx), silences=("s",)))
 
     def do_unsilence(self, mx, state):
-        mx.record = replace(mx.record, silences=())
         yield
+        self.note(mx, replace(self.known(mx), silences=()))
 
     def do_puppet_off(self, mx, state):
         mx.puppet_off = True
@@ -351,15 +364,15 @@ class Process:
     def do_drain(self, mx, state):
         mx.spool.discard("a")
         yield
-        mx.record = replace(mx.record, drained=mx.boot_id)
+        self.note(mx, replace(self.known(mx), drained=mx.boot_id))
         yield
 
     def do_repair(self, mx, state):
         if mx.running and not self.surprised:
             raise UnsafeError("repaired with the MTA running")
-        if mx.record.repaired == mx.boot_id:
+        if mx.record is not None and mx.record.repaired == mx.boot_id and not self.surprised:
             raise UnsafeError("repaired twice")
-        mx.record = replace(mx.record, repaired=mx.boot_id)
+        self.note(mx, replace(self.known(mx), repaired=mx.boot_id))
         yield
 
     def do_hold(self, mx, state):
@@ -387,7 +400,7 @@ class Process:
             raise UnsafeError("ledger of a running MTA")
         mx.ledger |= mx.spool
         yield
-        mx.record = replace(mx.record, ledger=mx.boot_id)
+        self.note(mx, replace(self.known(mx), ledger=mx.boot_id))
         yield
 
     def do_entries(self, mx, state):
@@ -505,9 +518,14 @@ class Process:
     def prove(self, mx, stage):
         yield
         found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
-        mx.record = mx.record.with_judgement(mx.boot_id, **{stage: found})
-        if mx.record.trusted(mx.boot_id):
-            mx.record = replace(mx.record, proven={**mx.record.proven, mx.boot_id: mx.now().isoformat()})
+        record = self.known(mx) if stage == "soak" else mx.record
+        record = record.with_judgement(mx.boot_id, **{stage: found})
+        if record.trusted(mx.boot_id):
+            record = replace(record, proven={**record.proven, mx.boot_id: mx.now().isoformat()})
+        if stage == "soak":
+            self.note(mx, record)
+        else:
+            mx.record = record
         stages = mx.proven.setdefault(mx.boot_id, set())
         if found is Judgement.PASSED:
             stages.add(stage)

@@ -16,10 +16,12 @@ from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done, Options
 from mxlib.reboot import reading, rehearsal
 from mxlib.reboot import run as run_module
+from mxlib.reboot import world as world_module
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.run import Run
 from mxlib.reboot.steps import await_boot
 from mxlib.reboot.steps.registry import ACTIONS
-from mxlib.reboot.world import Adapters, Progress, RebootWorld
+from mxlib.reboot.world import Adapters, RebootWorld
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.memory_mx import HOST, NEW, DiedError, MemoryMx, Process, UnsafeError
 from tests.unit.support.site import TEN_LINES
@@ -27,10 +29,13 @@ from tests.unit.support.site import TEN_LINES
 SITE = parse(TEN_LINES, "test")
 # These look at the host themselves, or ask somebody else than the host.
 UNFENCED = {Step.SLOT, Step.AWAIT, Step.POWER_ON, Step.POWER_CYCLE, Step.MEND}
+NOTING = {Step.SILENCE, Step.DRAIN, Step.REPAIR, Step.SOAK, Step.UNSILENCE}
+"""These only note in the record what they have found or done: the next act on the host writes it."""
+LOOKING = {Step.DRAIN, Step.REPAIR, Step.SOAK}
+"""Of these, those that read the host."""
 # Between the acts of these another operator may take over; the others are one act, under the host's lock.
 SEVERAL = {
-    Step.SILENCE, Step.PREVENT, Step.DRAIN, Step.HOLD, Step.LEDGER, Step.FOUND_BOOT, Step.REPAIR, Step.PROVE_OUT,
-    Step.PROVE_IN, Step.SOAK, Step.SETTLE, Step.UNSILENCE,
+    Step.PREVENT, Step.HOLD, Step.FOUND_BOOT, Step.PROVE_OUT, Step.PROVE_IN, Step.SETTLE,
 }  # fmt: skip
 ELSEWHERE = {Step.POOL_OUT, Step.POOL_IN}
 """These act on etcd, with no lock of the host."""
@@ -186,6 +191,8 @@ class MemoryRun:
         self.die_after, self.effects, self.happened = die_after, 0, []
         self.tell, self.journal, self.rested = Tell(), MemoryJournal(), []
         self.baton, self.looked_at = baton, 0
+        self.moved = False
+        """Whether anything has happened since the last look."""
         self.process.without_slot = without_slot is not None
         self.slot = MemorySlot(self.process) if without_slot is None else NoSlot(self.process, without_slot)
         pool = MemoryPool(self.mx)
@@ -204,7 +211,10 @@ class MemoryRun:
             monkeypatch.setattr(module, "run_guard", lambda world, *given, **options: self.of(world.target).guard())
         taken = {step: replace(action, apply=partial(self.apply, step)) for step, action in ACTIONS.items()}
         monkeypatch.setattr(run_module, "ACTIONS", taken)
-        for module in (reading, await_boot):
+        self.process.known = lambda _mx: self.world.progress.record
+        self.process.note = self.note
+        self.process.seen_token = lambda _mx: None if self.world.progress.basis is None else self.world.newest
+        for module in (reading, await_boot, world_module):
             monkeypatch.setattr(module, "read_standing", lambda host, _mta: self.of(host).standing(host, None))
         monkeypatch.setattr(
             RebootWorld, "act", lambda world, script, **given: self.of(world.target).act(script, **given)
@@ -229,11 +239,10 @@ class MemoryRun:
 
     def act(self, script, *, record=None, timeout=30.0, look=True):
         """What the loop itself writes: the record, and nothing else; a step that is a real one acts on a target."""
-        del look
         self.fence()
         if record is not None:
             self.mx.record = record
-        self.answered()
+        self.answered(look=look)
         if script:
             return self.world.target.act(script, timeout=timeout)
         return CommandResult("", 0, "", self.world.clock.now(), 0.1)
@@ -251,10 +260,20 @@ class MemoryRun:
         if self.mx.newest() > self.process.token:
             raise UnsafeError("an act with an older token than the host has seen")
         self.mx.token = self.process.token
+        if self.world.progress.unwritten is not None:
+            self.mx.record, self.world.progress.unwritten = self.world.progress.record, None
 
-    def answered(self):
+    def note(self, mx, record):
+        """Note a record; after an act, its answer is there by then."""
+        self.world.progress.basis = self.world.progress.basis or Basis(mx.boot_id, mx.kept())
+        self.world.note(record)
+
+    def answered(self, *, look=True):
+        """The end of an act that was answered, with where the host stands then."""
         self.world.progress.basis = Basis(self.mx.boot_id, self.mx.kept())
-        self.world.progress.record = self.mx.record
+        if self.world.progress.unwritten is None:
+            self.world.progress.record = self.mx.record
+        self.world.looked(self.shown() if look and not self.mx.unreachable and not self.mx.damaged else None)
 
     def guard(self):
         self.others_first()
@@ -270,9 +289,16 @@ class MemoryRun:
         if self.mx.damaged or self.mx.garbled:
             self.mx.garbled = max(0, self.mx.garbled - 1)
             raise ParseError("damaged" if self.mx.damaged else "no end within its time limit")
-        record, kept = self.mx.record, self.mx.kept()
+        return self.shown()
+
+    def shown(self):
+        """Where it stands, as a look finds it."""
+        self.moved = False
+        view, record, kept = self.mx.view(), self.mx.record, self.mx.kept()
         return SimpleNamespace(
             view=view,
+            mta_unit="active" if self.mx.running else "inactive",
+            listeners=int(self.mx.running),
             stopping=False,
             depool=SimpleNamespace(record=record, kept=kept, ports_of=lambda _ports: view.ports),
         )
@@ -281,7 +307,7 @@ class MemoryRun:
         def act(world, state):
             assert isinstance(state, State)
             progress = world.progress
-            self.process.surprised = bool(self.moves.get(step)) or not self.alone()
+            self.process.surprised = bool(self.moves.get(step)) or self.moved or not self.alone()
             for move in self.moves.get(step, []) and [self.moves[step].pop(0)]:
                 self.happened.append((step.value, move))
                 move(self.mx)
@@ -289,17 +315,26 @@ class MemoryRun:
                 raise error
             if step in REAL:
                 return self.really(step, world, state)
-            if step not in UNFENCED:
+            acts = step not in UNFENCED | NOTING | ELSEWHERE
+            if acts:
                 self.fence()
+            elif step not in UNFENCED:
+                self.others_first()
+            if step is Step.POOL_IN:
+                world.still()
+            if step in LOOKING and self.mx.unreachable:
+                raise HostUnreachableError("no session")
             self.process.surprised |= not self.alone()
             self.process.goal, self.process.waited = progress.goal, progress.waited
-            known, progress.basis, progress.look = progress.record, None, None
+            known = progress.record
+            if acts:
+                progress.basis = progress.look = None
             with self.locked(step):
                 for _effect in self.process.effects(step):
                     self.mx.check()
                     boot, kept = self.mx.boot_id, self.mx.kept()
                     self.process.surprised |= self.tick() or not self.alone()
-                    if self.mx.boot_id != boot and step not in UNFENCED:
+                    if self.mx.boot_id != boot and (acts or step in LOOKING):
                         raise HostUnreachableError("the machine is gone in mid-step, and the script with it")
                     if step in SEVERAL and self.mx.kept() != kept:
                         raise MovedError("its record was changed between two acts")
@@ -308,11 +343,15 @@ class MemoryRun:
             progress.changed = self.process.changed
             progress.cures |= {Step(one) for one in self.process.cures}
             for error in self.lost.get(step, []) and [self.lost[step].pop(0)]:
-                progress.record, progress.basis = known, None
+                if acts:
+                    progress.record, progress.basis = known, None
                 raise error
-            # a record that nobody could read or has written is not known
-            if progress.record is not None or self.mx.view() is not None:
-                self.answered()
+            if acts:
+                self.answered(look=step is not Step.REBOOT)
+            elif step in LOOKING:
+                world.looked(None if self.mx.unreachable or self.mx.damaged else self.shown())
+            elif step in UNFENCED - {Step.SLOT}:
+                world.looked(None)
             return Done(step.value)
 
         return act
@@ -320,7 +359,7 @@ class MemoryRun:
     @contextmanager
     def locked(self, step):
         """What is one act is done under the host's lock."""
-        if step in UNFENCED | SEVERAL | ELSEWHERE:
+        if step in UNFENCED | NOTING | SEVERAL | ELSEWHERE:
             yield
             return
         self.mx.lock = self.process.session
@@ -342,6 +381,7 @@ class MemoryRun:
         """One effect more: what happens after it (whether anything does), and whether the process outlives it."""
         self.effects += 1
         found = self.ticks.pop(self.effects, ())
+        self.moved |= bool(found)
         for what in found:
             self.happened.append((self.effects, what))
             what(self.mx)

@@ -9,7 +9,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.record import Record
 from mxlib.model.state import Step, Waited
 from mxlib.protocols.machine import Recovery
-from mxlib.reboot.world import Progress
+from mxlib.reboot.progress import Progress
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.memory_mx import MemoryMx, Process
 from tests.unit.support.memory_walk import COLD

@@ -7,7 +7,7 @@ from mxlib.base.errors import MovedError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Record
 from mxlib.model.state import Waited
-from mxlib.reboot.world import Progress
+from mxlib.reboot.progress import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
 
@@ -21,6 +21,8 @@ class World:
         self.sent: list[tuple[str, Record | None]] = []
         self.given: dict[str, object] = {}
         self.done: list[str] = []
+        self.noted: list[Record] = []
+        """Records that the next act is to write."""
         self.said, self.moved = said, False
         self.progress = Progress(goal or Goal(), waited=Waited.OFF)
         self.clock, self.operator = FakeClock(), Tell()
@@ -28,7 +30,8 @@ class World:
         self.target = SimpleNamespace(name="mx2001.lab.test")
         self.site: Any = SimpleNamespace(downtime=SimpleNamespace(minutes=0))
         self.mta: Any = SimpleNamespace(
-            can=SimpleNamespace(stop_spares=True), stop_script="stop", units=("exim4.service",)
+            can=SimpleNamespace(stop_spares=True), stop_script="stop", stop_attempts_script="stop ours",
+            count_script="", units=("exim4.service",),
         )
         self.adapters = SimpleNamespace(
             slot=SimpleNamespace(token=9),
@@ -43,6 +46,12 @@ class World:
 
     def remember(self, record: Record) -> None:
         self.sent.append(("", record))
+
+    def note(self, record: Record) -> None:
+        self.noted.append(record)
+
+    def keep_look(self, _facts: object) -> None:
+        self.done.append("keeps the look")
 
     def still(self) -> None:
         self.done.append("looked")

@@ -10,8 +10,8 @@ from mxlib.base.errors import HostUnreachableError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level
 from mxlib.model.state import Waited
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import await_boot
-from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
 
@@ -62,9 +62,12 @@ class World:
         return SimpleNamespace(view=view, depool=depool, stopping=said.endswith("stopping"))
 
     def decide_on(self, standing: Any) -> None:
-        self.decided_on = standing.view.boot
+        self.decided_on, self.progress.record = standing.view.boot, standing.depool.record
 
-    def remember(self, record: Any) -> None:
+    def looked(self, standing: Any) -> None:
+        self.seen = standing.view.boot
+
+    def note(self, record: Any) -> None:
         self.record = record
 
     def waits(self) -> str:
@@ -77,6 +80,7 @@ def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> N
     assert world.waits().endswith("with 6.1.0-56, as wanted")
     assert world.record.boots[-1].after == NEW
     assert world.decided_on == NEW, "what is written is sent with the boot that was just seen"
+    assert world.seen == NEW, "the next decision needs no look of its own"
     assert world.left == 1
 
 

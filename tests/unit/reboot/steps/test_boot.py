@@ -38,7 +38,7 @@ def test_an_order_is_counted_also_where_its_answer_is_lost(monkeypatch: pytest.M
     """The wait for the boot begins before the order is sent: what was waited for earlier says nothing any more."""
     world: Any = World(Goal())
     world.adapters.rescue.watch = lambda: None
-    monkeypatch.setattr(boot, "read_standing", lambda *_: SimpleNamespace(view=SimpleNamespace(boot="b1")))
+    world.standing_now = lambda: SimpleNamespace(view=SimpleNamespace(boot="b1"))
     monkeypatch.setattr(boot, "_point_of_no_return", lambda *_: None)
 
     def lost(_script: str, **given: Any) -> None:
@@ -85,12 +85,8 @@ class Ready(World):
         self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
         self.adapters.rescue.watch = lambda: self.done.append("watch")
         self.seen, self.lacks = view(**READY), lacks
-        monkeypatch.setattr(boot, "read_standing", self.standing)
+        self.standing_now = lambda: SimpleNamespace(view=self.seen)
         monkeypatch.setattr(boot, "lacking_others", self.lacking)
-
-    def standing(self, target: Any, mta: Any) -> SimpleNamespace:
-        assert (target, mta) == (self.target, self.mta)
-        return SimpleNamespace(view=self.seen)
 
     def lacking(self, world: Any) -> list[str]:
         assert world is self

@@ -15,8 +15,8 @@ from mxlib.model.record import Kernel, Level, Prior
 from mxlib.model.state import MtaState, Pool, Ports, Slot, State, View
 from mxlib.mta import standing
 from mxlib.mta.find import find
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import guard
-from mxlib.reboot.world import Progress
 from tests.unit.support.alerts import parsed, raw
 from tests.unit.support.facts import NOW
 from tests.unit.support.fakes import FakeClock

@@ -196,7 +196,7 @@ class World:
     def __init__(self, said):
         self.said, self.sent, self.kept, self.mta, self.accepted = said, [], [], ADAPTER, frozenset()
         self.progress = SimpleNamespace(lost=0)
-        self.remember = self.kept.append
+        self.note = self.kept.append
 
     def act(self, script, **given):
         self.sent.append((script, given))
@@ -208,7 +208,7 @@ def test_a_ledger_is_remembered_once_it_is_closed():
     done = ledger.close(world, SimpleNamespace(record=RECORD))
     assert done.note == "30 messages to account for, 9 of them on disk"
     assert done.evidence == {"ledger": 30, "spool": 9, "holes": 0}
-    assert world.sent == [(close_script(ADAPTER, RECORD.log_mark), {"timeout": 120, "look": False})]
+    assert world.sent == [(close_script(ADAPTER, RECORD.log_mark), {"timeout": 120})]
     assert world.kept == [replace(RECORD, ledger=RECORD.boot)]
 
 

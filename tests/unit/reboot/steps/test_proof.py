@@ -18,8 +18,8 @@ from mxlib.mta import configuration
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
 from mxlib.reboot.plan import decide
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import guard, ports, proof, prove
-from mxlib.reboot.world import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.memory_mx import MemoryMx, Process
 from tests.unit.support.memory_run import MemoryRun
@@ -187,7 +187,7 @@ def outbound(monkeypatch: pytest.MonkeyPatch, world: Any, digests: str | None, r
     monkeypatch.setattr(prove, "read_facts", read)
     world.adapters.verifier.outbound = lambda host: order.append(("mail", host)) or (FINE,)
     prove.outbound(world, state(record))
-    assert order == [("forget", world), ("read", world.target), ("mail", world.target)]
+    assert order == [("read", world.target), ("forget", world), ("mail", world.target)]
     kept: Record = world.kept[0]
     return kept
 

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import HostUnreachableError, SilenceError
+from mxlib.base.text import duration
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.mta.find import find
 from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import prove
@@ -30,8 +32,8 @@ class Outside:
         self.fates, self.ports, self.operator, self.target, self.mta = list(fates), (), Tell(), "the host", "its MTA"
         self.let_in: list[float] = []
         self.adapters = SimpleNamespace(verifier=SimpleNamespace(inbound=self.asked))
+        self.ports = (61000,)  # together with the check of the ledger
         monkeypatch.setattr(prove, "let_prober_in", lambda host, seconds: host.let(61000, seconds=seconds))
-        monkeypatch.setattr(prove, "shut_prober_out", lambda host: host.let())
         monkeypatch.setattr(prove, "read_standing", self.standing)
 
     def standing(self, host: object, mta: object) -> SimpleNamespace:
@@ -71,28 +73,64 @@ def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
 ) -> None:
     host = Outside(monkeypatch, *fates)
     assert prove.from_outside(host)[0].passed is passed
-    assert host.ports == ()
     assert host.fates == []
-    assert host.let_in == [120.0] * len(fates), "seconds, after which the kernel closes them by itself"
+    assert host.let_in == [120.0] * (len(fates) - 1), "seconds, after which the kernel closes them by itself"
     shut = "the way in was shut meanwhile, as by a reload of the firewall: asking once more"
     assert host.operator.lines == [shut] * (len(fates) - 1)
 
 
-def test_the_way_in_is_shut_whatever_comes_of_the_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    host: Any = Outside(monkeypatch)
-    host.adapters.verifier.inbound = lambda _host: 1 / 0
-    with pytest.raises(ZeroDivisionError):
-        prove.from_outside(host)
-    assert (host.let_in, host.ports) == ([120.0], ())
+class Inbound(SimpleNamespace):
+    """A run that proves inbound mail: what the ledger's check says, and which records are written with the shut."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int = 0) -> None:
+        site = parse(TEN_LINES, "test")
+        progress = SimpleNamespace(lost=lost)
+        super().__init__(progress=progress, accepted=frozenset(), clock=FakeClock(), peers=(), site=site)
+        self.acts: list[str] = []
+        self.kept: list[Record] = []
+        self.fails: list[str] = []
+
+        def check(_world: Any, _record: Record, then: str) -> Done:
+            assert then.startswith("# let test sessions in\nnft flush set ")
+            self.acts.append("let in")
+            return Done("ledger", evidence)
+
+        monkeypatch.setattr(prove.ledger, "check", check)
+        monkeypatch.setattr(prove, "from_outside", lambda _world: self.acts.append("asked") or WELL)
+
+    def act(self, script: str, *, record: Record | None) -> None:
+        assert "# keep test sessions out again" in script
+        self.acts.append("shut")
+        if self.fails:
+            raise HostUnreachableError(self.fails.pop())
+        if record is not None:
+            self.kept.append(record)
+
+    def prove(self) -> Done:
+        return prove.inbound(self, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
 
 
-def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
-    said = Done("ledger", {"holes": 1, "missing": 1})
-    monkeypatch.setattr(prove.ledger, "check", lambda _world, _record: said)
-    kept = []
-    context = SimpleNamespace(progress=SimpleNamespace(lost=0), remember=kept.append)
-    assert prove.inbound(context, SimpleNamespace(record=RECORD)) is said
-    assert kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
+def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Inbound(monkeypatch, {"holes": 1, "missing": 1})
+    assert world.prove().note == "ledger"
+    assert world.kept[0].judgements(RECORD.boot).serving is Judgement.INCONCLUSIVE
+    assert world.acts == ["let in", "shut"]
+
+
+@pytest.mark.parametrize("error", [HostUnreachableError("nobody answers"), ZeroDivisionError("nobody answers")])
+def test_the_way_in_is_shut_whatever_comes_of_the_sessions_and_what_went_wrong_first_is_said(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    world = Inbound(monkeypatch, {"holes": 0, "missing": 0})
+    world.fails.append("no session for the shut either")
+
+    def silent(_world: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(prove, "from_outside", silent)
+    with pytest.raises(type(error), match="nobody answers"):
+        world.prove()
+    assert (world.acts, world.kept) == (["let in", "shut"], [])
 
 
 @pytest.mark.parametrize(
@@ -107,21 +145,13 @@ def test_what_a_hole_leaves_open_is_no_proof_and_no_loss(monkeypatch):
 def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
     monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int, asked: bool
 ) -> None:
-    questions: list[object] = []
-    monkeypatch.setattr(
-        prove.ledger, "check", lambda *given: questions.append(("ledger", *given)) or Done("ledger", evidence)
-    )
-    monkeypatch.setattr(prove, "from_outside", lambda given: questions.append(("outside", given)) or WELL)
-    kept: list[Record] = []
-    progress = SimpleNamespace(lost=lost)
-    world: Any = SimpleNamespace(
-        progress=progress, accepted=frozenset(), remember=kept.append, clock=FakeClock(), peers=()
-    )
-    done = prove.inbound(world, SimpleNamespace(record=RECORD))  # type: ignore[arg-type]
-    assert questions == [("ledger", world, RECORD), *([("outside", world)] if asked else [])]
+    world = Inbound(monkeypatch, evidence, lost)
+    done = world.prove()
+    assert world.acts == ["let in", *["asked"] * asked, "shut"]
     assert done.evidence == {**evidence, **({"verdicts": [WELL[0].values]} if asked else {})}
-    assert [one.judgements(RECORD.boot).serving for one in kept] == [Judgement.PASSED] * asked
-    assert [dict(one.proven) for one in kept] == [{RECORD.boot: "2026-01-01T00:00:00+00:00"}] * asked
+    (kept,) = world.kept
+    assert kept.judgements(RECORD.boot).serving is (Judgement.PASSED if asked else None)
+    assert dict(kept.proven) == ({RECORD.boot: "2026-01-01T00:00:00+00:00"} if asked else {})
     assert done.note == ("1 check passed; ledger" if asked else "ledger")
 
 
@@ -228,26 +258,32 @@ class Soaked:
         self.site, self.options = parse(TEN_LINES, "test"), SimpleNamespace(soak_s=12.0)
         self.accepted, self.peers, self.left, self.firing = frozenset[str](), (), list(queue), firing
         self.adapters = SimpleNamespace(
-            verifier=SimpleNamespace(condition=self.condition),
+            verifier=SimpleNamespace(sources=lambda: (), judged=lambda _facts: (verdict(MTA, Status.OK),)),
             alerts=SimpleNamespace(firing=self.fires),
         )
+        self.mta, self.samples, self.looks = find("exim"), 0, 0
         monkeypatch.setattr(prove.queue, "sample", self.sample)
-
-    def condition(self, host: Any) -> tuple[Verdict, ...]:
-        assert host is self.target
-        return (verdict(MTA, Status.OK),)
+        monkeypatch.setattr(prove.queue, "sample_with", self.sample_with)
 
     def sample(self, world: Any) -> QueueSample:
         assert world is self
+        self.samples += 1
         count = self.left.pop(0) if len(self.left) > 1 else self.left[0]
         return QueueSample(count, self.clock.monotonic())
+
+    def sample_with(self, world: Any, also: Any) -> tuple[QueueSample, Any]:
+        assert [one.name for one in also] == ["standing"]
+        return self.sample(world), None
+
+    def keep_look(self, _facts: Any) -> None:
+        self.looks += 1
 
     def fires(self) -> Any:
         if isinstance(self.firing, Exception):
             raise self.firing
         return self.firing
 
-    def remember(self, record: Record) -> None:
+    def note(self, record: Record) -> None:
         self.record = record
 
     def soak(self) -> tuple[Judgement | None, str]:
@@ -256,14 +292,18 @@ class Soaked:
         return self.record.judgements(RECORD.boot).soak, done.note
 
 
-def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("seconds", "samples"), [(0.0, 2), (4.0, 2), (12.0, 4), (60.0, 4), (3600.0, 4)])
+def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, samples: int
+) -> None:
     world = Soaked(monkeypatch, 3)
+    world.options.soak_s = seconds
     assert world.soak() == (Judgement.PASSED, "3 checks passed")
-    assert world.clock.seconds == 12.0
-    assert world.operator.shown == [
-        (f"soak: 3 messages in the queue, {left} s to go", Share(done, 12.0))
-        for left, done in ((7.0, 5.0), (2.0, 10.0), (0.0, 12.0))
-    ]
+    assert (world.clock.seconds, world.samples, world.looks) == (seconds, samples, 1)
+    every_s = max(5.0, seconds / 3)
+    seen = [every_s * n for n in range(1, samples - 1)]
+    lines = [(f"soak: 3 messages in the queue, {duration(seconds - at)} to go", Share(at, seconds)) for at in seen]
+    assert world.operator.shown == lines
 
 
 @pytest.mark.parametrize(

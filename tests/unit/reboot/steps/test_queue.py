@@ -8,7 +8,7 @@ import pytest
 
 from mxlib.base.errors import ParseError, StepError
 from mxlib.facts.depool import HOLD
-from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.model.state import MtaState, Pool, Slot, State, Step
 from mxlib.mta.find import find
 from mxlib.mta.service import MtaProcess, Role
 from mxlib.protocols.world import Done
@@ -40,7 +40,7 @@ class Facts:
 
 @pytest.fixture
 def world(monkeypatch):
-    def make(at):
+    def make(at, look=None):
         """``at``: what runs after so many seconds, and after sessions were asked to end or not."""
         clock, tell, done, sent, looks = FakeClock(), Tell(), [], [], []
         clock.sleep(BEGIN)
@@ -55,9 +55,8 @@ def world(monkeypatch):
 
         context = SimpleNamespace(
             clock=clock, operator=tell, target="host", site=SimpleNamespace(drain=SimpleNamespace(still_timeout=120.0)),
-            act=act, mta=find("exim"), keep_look=kept,
+            act=act, mta=find("exim"), keep_look=kept, progress=SimpleNamespace(look=look),
         )  # fmt: skip
-        monkeypatch.setattr(queue.runners, "stop", lambda of: done.append("stop runners") if of is context else None)
 
         def read(host, sources):
             asked = any("kill -TERM" in script for script in done)
@@ -68,7 +67,7 @@ def world(monkeypatch):
             return looks[-1]
 
         monkeypatch.setattr(queue, "read_facts", read)
-        return SimpleNamespace(context=context, clock=clock, operator=tell, done=done, sent=sent)
+        return SimpleNamespace(context=context, clock=clock, operator=tell, done=done, sent=sent, reads=looks)
 
     return make
 
@@ -77,9 +76,21 @@ def test_nothing_is_left(world):
     found = world(lambda seconds, asked: ())
     note = queue.hold(found.context, STATE).note
     assert note == "exim4.service is stopped, held, and at rest after 0.0 s"
-    assert found.done[0] == "stop runners"
-    assert found.sent == [(90, False)], "looks follow until it is at rest"
+    first = found.done[0]
+    assert first.index("# stop our queue runners") < first.index("touch ") < first.index("systemctl stop exim4")
+    assert found.sent == [(120, True)], "its answer may show that it is at rest"
     assert not [script for script in found.done if "kill" in script]
+
+
+@pytest.mark.parametrize(
+    ("mta", "asked", "note"),
+    [(MtaState.HELD, 0, "at rest at once"), (MtaState.OTHER, 1, "rest after 0.0 s"), (None, 1, "rest after 0.0 s")],
+)
+def test_whoever_is_at_rest_in_the_answer_to_the_stop_is_not_asked_again(world, mta, asked, note):
+    look = None if mta is None else (SimpleNamespace(view=SimpleNamespace(mta=mta)), 0.0)
+    found = world(lambda seconds, asked: (), look)
+    assert queue.hold(found.context, STATE).note.endswith(note)
+    assert len(found.reads) == asked
 
 
 def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
@@ -136,10 +147,12 @@ def test_an_mta_whose_stop_cuts_deliveries_is_made_quiet_and_waited_for_before_i
     found.context.mta = Parks(found.context.mta)
     note = queue.hold(found.context, STATE).note
     assert note == "toy.service is stopped, held, and at rest after 5.0 s"
-    quiet, looked, stop = found.done[1:4]
-    assert (quiet, looked) == ("# let the MTA begin no delivery\npark", "keeps the look at 5 s")
+    quiet, looked, stop = found.done[:3]
+    assert quiet.startswith("# let the MTA begin no delivery\n{\n# stop our queue runners\n")
+    assert (quiet.splitlines()[-1], looked) == ("park", "keeps the look at 5 s")
     assert stop.endswith("\nstop")
-    assert found.sent == [(90, False), (90, False)]
+    assert "runners" not in stop
+    assert found.sent == [(120, False), (120, True)]
     assert "to come to the end of its deliveries, 1 x delivery" in found.operator.shown[0][0]
 
 
@@ -157,7 +170,6 @@ def test_a_delivery_that_ends_in_time_is_waited_for(world):
 
 
 def test_once_the_mta_is_stopped_again_the_ledger_is_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue.runners, "stop", lambda _world: None)
     monkeypatch.setattr(queue, "_until", lambda *_: "at rest")
     world: Any = World()
     queue.hold(world, state(replace(RECORD, ledger="b1")))
@@ -179,8 +191,12 @@ class Full(World):
 
     def watching(self, world: Any, record: Any, since: Any) -> Any:
         assert (world, record, since) == (self, RECORD, self.begin), "clients are counted from before the drain"
-        came = Done("2 clients still came", {"clients": ["a", "b"]})
-        return SimpleNamespace(glance=lambda: self.glance(), settled=lambda: came)
+        return SimpleNamespace(glance=lambda: self.glance(), settled=self.settled)
+
+    def settled(self, also: Any, keep: Any) -> Done:
+        assert [one.name for one in also] == ["standing"]
+        keep(None)
+        return Done("2 clients still came", {"clients": ["a", "b"]})
 
     def empty(self, world: Any, meanwhile: Any) -> Done:
         assert world is self
@@ -204,7 +220,8 @@ def test_a_queue_that_was_emptied_is_noted_with_its_boot_and_the_clients_that_st
     world: Any = Full(monkeypatch)
     done = queue.drain(world, state())
     assert (done.note, done.evidence) == ("empty; 2 clients still came", {"left": [], "clients": ["a", "b"]})
-    assert [record.drained for _, record in world.sent] == [RECORD.boot]
+    assert [record.drained for record in world.noted] == [RECORD.boot]
+    assert (world.sent, world.done) == ([], ["keeps the look"])
 
 
 @pytest.mark.parametrize(
@@ -223,7 +240,7 @@ def test_a_queue_that_stays_too_long_is_the_operators_decision(
     if note is None:
         with pytest.raises(StepError, match="200 messages left"):
             queue.drain(world, state())
-        assert world.sent == [], "nothing says that it was drained"
+        assert (world.sent, world.noted) == ([], []), "nothing says that it was drained"
     else:
         assert queue.drain(world, state()).note == note
     assert world.tries == tries

@@ -16,13 +16,16 @@ from mxlib.base.errors import (
     MxlibError,
 )
 from mxlib.config.load import parse
-from mxlib.facts.source import Facts
+from mxlib.facts.source import Facts, sections_of
 from mxlib.model.state import Pool, Slot, State
+from mxlib.mta.find import find
 from mxlib.protocols.host import CommandResult
 from mxlib.reboot.steps import repair as step
 from mxlib.remedies.remedy import Bench
+from mxlib.verify.verifier import HostVerifier
 from tests.unit.support.facts import NOW
-from tests.unit.support.healthy import FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
+from tests.unit.support.fakes import FakeClock
+from tests.unit.support.healthy import ENTRIES, FERM, NFTABLES, NO_TABLES, POLICY, host, with_unit
 from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
@@ -35,6 +38,16 @@ class World(SimpleNamespace):
         site = replace(parse(TEN_LINES, "test"), verify=POLICY)
         options = SimpleNamespace(who="op@cumin1001", why="x")
         super().__init__(site=site, target="host", options=options, run="run", record=RECORD, done=[], error=error)
+        self.adapters = SimpleNamespace(verifier=HostVerifier(site, ENTRIES, "run", dry_run=False))
+        self.mta, self.progress, self.clock = find("exim"), SimpleNamespace(condition=None), FakeClock()
+        self.asked: list[str] = []
+
+    def note(self, record: Any) -> None:
+        self.record = record
+        self.done.append("noted")
+
+    def keep_look(self, facts: Any) -> None:
+        self.done.append("keeps the look")
 
     def remember(self, record: Any) -> None:
         self.record = record
@@ -55,6 +68,7 @@ def repaired(monkeypatch: pytest.MonkeyPatch, facts: Facts, error: Exception | N
     def read(host: str, sources: Any) -> Facts:
         assert host == "host"
         assert {"units", "firewall"} <= {one.name for one in sources}
+        world.asked.extend(one.name for one in sections_of(sources))
         return facts
 
     def bench(*given: Any) -> Bench:
@@ -72,10 +86,13 @@ def dead(name: str) -> Facts:
 
 def test_a_healthy_boot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     world, done = repaired(monkeypatch, host())
-    assert world.done == ["remembered"]
+    assert world.done == ["noted", "keeps the look"], "nothing is done that would need it on disk"
     assert world.record.repaired == RECORD.boot
     assert done.note == "units and firewall are well, nothing to repair"
     assert done.evidence == {"found": [], "repairs": []}
+    verified = (section.name for source in world.adapters.verifier.sources() for section in source.sections)
+    assert {*verified, "configuration", "standing", "depool"} <= set(world.asked)
+    assert world.progress.condition == (host(), 0.0)
 
 
 def test_a_dead_unit_is_started_once_and_that_is_remembered_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +101,7 @@ def test_a_dead_unit_is_started_once_and_that_is_remembered_first(monkeypatch: p
     assert done.evidence["found"] == ["units: spamd.service is failed (exit-code)"]
     assert done.note.startswith("units: spamd.service is failed (exit-code); repaired: spamd.service restarted")
     assert done.note == "; ".join((*done.evidence["found"], *done.evidence["repairs"]))
+    assert world.progress.condition is None, "it is another host now"
 
 
 def test_a_rehearsal_notes_the_boot_in_which_it_was_repaired() -> None:
@@ -94,7 +112,7 @@ def test_a_rehearsal_notes_the_boot_in_which_it_was_repaired() -> None:
 
 def test_the_mta_is_held_on_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
     world, _ = repaired(monkeypatch, host(unit_states=with_unit("exim4.service", ActiveState="inactive")))
-    assert world.done == ["remembered"]
+    assert world.done == ["noted", "keeps the look"]
 
 
 def test_what_cannot_be_repaired_is_reported_and_left_to_the_verification(monkeypatch: pytest.MonkeyPatch) -> None:

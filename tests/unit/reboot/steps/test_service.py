@@ -16,8 +16,9 @@ from mxlib.model.on_host import Basis, Kept
 from mxlib.model.record import Judgement
 from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.standing import PUPPET
+from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import panic, service
-from mxlib.reboot.world import Progress, RebootWorld
+from mxlib.reboot.world import RebootWorld
 from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
 from tests.unit.support.step_world import World, state
@@ -234,7 +235,8 @@ def test_a_silence_that_cannot_be_set_is_noted_and_stops_nothing(
     done = service.silence(world, state())
     assert note in done.note
     assert done.evidence == ({} if down else {"silence": "silence of 10 min"})
-    assert world.sent[0][1].silences == silences
+    assert [one.silences for one in world.noted] == [silences]
+    assert world.sent == [], "the next act writes it"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_every_silence_that_was_set_is_ended_and_no_other(down: bool, note: str)
     world.adapters.silencer = Silencer(down=down)
     done = service.unsilence(world, state(replace(RECORD, silences=(service.NO_SILENCE, "s1", "s2"))))
     assert (world.adapters.silencer.ended, done.note) == (["s1", "s2"], note)
-    assert world.sent[0][1].silences == ()
+    assert [one.silences for one in world.noted] == [()]
 
 
 def test_to_turn_back_is_written_down_with_its_reason() -> None:

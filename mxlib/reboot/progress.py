@@ -1,0 +1,69 @@
+"""What a run changes as it goes."""
+
+from dataclasses import dataclass, field
+
+from mxlib.facts.source import Facts
+from mxlib.model.goal import Goal
+from mxlib.model.on_host import Basis, Kept
+from mxlib.model.outcome import Outcome
+from mxlib.model.record import Record
+from mxlib.model.state import Step, Waited
+from mxlib.mta.standing import Standing
+from mxlib.protocols.operator import Reply
+
+
+@dataclass
+class Progress:
+    """What a run changes as it goes; all else it remembers is on the host.
+
+    Attributes:
+        goal: what the run is after; turns back when it has to.
+        guard: whether the guard has passed; None: not asked yet.
+        released: how the run ended, once its record is gone.
+        accepted: names of findings that the operator has accepted so far.
+        asked: what was asked and not yet written down.
+        record: the run's record on the host, as last read or written.
+        basis: what the next act is decided on; None: the host has to be looked at first.
+        blind: whether the slot was taken before the host had answered, so that its newest token was not known.
+        unwritten: the run's files on the host, where the record has notes that are not in them yet; None: it has none.
+        look: the newest look at the host, and when it was taken (monotonic seconds); None where something has happened
+            since.
+        just: whether the run has done nothing since that look.
+        facts: what the guard has read of the target, for the claim that follows it.
+        condition: what the repair has read of the target where there was nothing to repair, for the verification that
+            follows it, and when that was (monotonic seconds).
+        standing: where the target stood when it was read last.
+        waited: how the last wait for a boot ended.
+        reordered: whether a reboot was ordered once more.
+        lost: how many messages the ledger misses.
+        turning: why the run turns back.
+        cures: what was tried on a host that did not come back.
+        diagnosis: why it did not come back, as far as that was found out.
+        probed_s: seconds that the guard's test mails and sessions took.
+        changed: boot id of a host whose configuration an act has found changed, and what has; None: none has.
+        doubts: how often a proof was dropped.
+    """
+
+    goal: Goal
+    guard: bool | None = None
+    released: Outcome | None = None
+    accepted: frozenset[str] = frozenset()
+    asked: list[Reply] = field(default_factory=list)
+    record: Record | None = None
+    basis: Basis | None = None
+    blind: bool = False
+    unwritten: Kept | None = None
+    look: tuple[Standing, float] | None = None
+    just: bool = False
+    facts: Facts | None = None
+    condition: tuple[Facts, float] | None = None
+    standing: Standing | None = None
+    waited: Waited = Waited.NO
+    reordered: bool = False
+    lost: int = 0
+    turning: str = ""
+    cures: set[Step] = field(default_factory=set)
+    diagnosis: str = ""
+    probed_s: float = 0.0
+    changed: tuple[str, str] | None = None
+    doubts: int = 0
