@@ -183,6 +183,8 @@ def restore(place: Stations, game: Record) -> None:
     for mx in EXCHANGERS:
         lifecycle.revive(place, mx)
         ssh(place, mx, f"enable-puppet {shlex.quote(HERRING_REASON)} 2>/dev/null; {_FORGET_HINTS}", timeout=60)
+        if ssh(place, mx, "ls /etc/systemd/system/*.d/90-mx-start-timeout.conf 2>/dev/null").stdout.strip():
+            _cookbook(place, "sre.mail.refresh-aliases", mx.fqdn, "--unpin-timeout")
         if ssh(place, mx, "ls /run/mx-cookbooks/holes/* 2>/dev/null").stdout.strip():
             _cookbook(place, "sre.mail.remedy-mx", mx.fqdn, "close-hole")
         if campaign_judge.look(place, mx).claimed:

@@ -28,7 +28,7 @@ _SAMPLE = re.compile(r"(?P<series>(?P<name>[a-z_]+)(?:\{.*\})?) (?P<value>\S+)")
 _MOMENT = re.compile(r"_(?:time|timestamp)_seconds$")
 _FOUND = re.compile(r"^\s*(?P<what>Labels|Annotations):\{(?P<pairs>.*)\},?$", re.MULTILINE)
 _PAIR = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
-_SEVERITIES = ("page", "warning", "task")
+_SEVERITIES = ("page", "warning", "ticket", "task")
 
 
 @dataclass(frozen=True)

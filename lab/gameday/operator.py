@@ -19,8 +19,10 @@ LIMIT = 16
 """So many commands it types at most: more would be no way out of an incident."""
 _CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
 _HOST = re.compile(r"^(?:OK|FAILED|UNKNOWN) +(?P<host>mx\d+\.lab\.test)\b")
-# Checks with one reason share a line of a verification.
-_CHECKS = re.compile(r"^(?:FAILED|UNKNOWN) +(?P<checks>[a-z][a-z0-9-]+(?:, [a-z][a-z0-9-]+)*) +(?P<why>\S.*)$")
+# Checks with one reason share a line of a verification. That alerts fire is what the operator came for, and no cause.
+_CHECKS = re.compile(
+    r"^(?!FAILED +alerts )(?:FAILED|UNKNOWN) +(?P<checks>[a-z][a-z0-9-]+(?:, [a-z][a-z0-9-]+)*) +(?P<why>\S.*)$"
+)
 _IN_THE_WAY = re.compile(r"^(?:FAILED|UNKNOWN) +(?P<check>[a-z][a-z0-9-]*): ")
 _SERVICES = (
     ("etcd", re.compile(r"\betcd\b")),

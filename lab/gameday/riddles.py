@@ -68,7 +68,7 @@ class Riddle:
         text, _, section = self.ticket.partition("#")
         page = f"https://docs.example.org/mx/runbook.html#{section}"
         notes = {"summary": text.replace("HOST", mx.fqdn), "runbook": page}
-        return FiredAlert({"alertname": "Ticket", "severity": "task", "instance": mx.fqdn}, notes)
+        return FiredAlert({"alertname": "Ticket", "severity": "ticket", "instance": mx.fqdn}, notes)
 
 
 def is_contained(goal: FaultTarget) -> bool:

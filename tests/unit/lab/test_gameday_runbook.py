@@ -200,7 +200,8 @@ def test_an_output_blames_a_host_a_service_or_a_remote_end_each_by_its_first_che
             ("alerts", unknown, "Alertmanager cannot be asked: x"), ("mta", ok, "serves"),
         ),
         report(
-            "mx1001.lab.test", ("outbound-provider", failed, remote), ("outbound-provider-v6", failed, remote),
+            "mx1001.lab.test", ("alerts", failed, "8 alerts fire"), ("outbound-provider", failed, remote),
+            ("outbound-provider-v6", failed, remote),
             ("outbound-tickets", unknown, "etcd at x does not answer"),
             ("nic", unknown, "the cluster could not be asked: no answer"),
         ),
