@@ -75,7 +75,8 @@ def test_the_answer_is_every_alert_the_most_urgent_first():
 
 
 def test_a_severity_that_is_not_known_is_the_least_urgent():
-    alerts = [FiredAlert({"alertname": "A", "severity": name}, {}) for name in ("page", "warning", "ticket", "task", "?")]
+    grades = ("page", "warning", "ticket", "task", "?")
+    alerts = [FiredAlert({"alertname": "A", "severity": name}, {}) for name in grades]
     assert [one.urgency for one in alerts] == [0, 1, 2, 3, 4]
     assert FiredAlert({"alertname": "A"}, {}).urgency == 4
 
