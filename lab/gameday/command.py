@@ -16,7 +16,7 @@ from lab.gameday import game, judge, player, record, runbook
 from lab.gameday.draw import LEVELS, draw
 from lab.gameday.monitoring import shown
 from lab.gameday.operator import RunbookOperator
-from lab.gameday.record import Record
+from lab.gameday.record import GameRecord
 from lab.lifecycle import ProgressLog, Stations
 from lab.place import MANAGEMENT, exchanger
 from lab.shell import LabError
@@ -84,7 +84,7 @@ def _begin(place: Stations, arguments: argparse.Namespace) -> int:
     return _shell(place, begun, arguments.on)
 
 
-def _shell(place: Stations, begun: Record, on: str) -> int:
+def _shell(place: Stations, begun: GameRecord, on: str) -> int:
     host = next(box for box in place.management if box.name == on)
     with game.watched(place, begun):
         code = player.shell(place, host)
@@ -123,7 +123,7 @@ class LabHands:
     """The scripted operator's hands: what it types is run in the lab, and kept as a player's is."""
 
     place: Stations
-    game: Record
+    game: GameRecord
 
     def type(self, command: str) -> tuple[int, str]:
         """Type a command on a management host, or on the cluster's master, and return exit code and output."""
@@ -157,7 +157,7 @@ class LabHands:
         return self.game.is_whole()
 
 
-def play_by_runbook(place: Stations, begun: Record) -> RunbookOperator:
+def play_by_runbook(place: Stations, begun: GameRecord) -> RunbookOperator:
     """Let the scripted operator play a game that has begun."""
     operator = RunbookOperator(runbook.read(), LabHands(place, begun))
     operator.play(begun.alerts)

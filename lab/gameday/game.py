@@ -16,7 +16,7 @@ from lab.faults.fault import FaultTarget
 from lab.gameday import judge, monitoring, player, record, runbook
 from lab.gameday.draw import HERRING_REASON, Breakage, Drawn
 from lab.gameday.judge import Mails, Score
-from lab.gameday.record import Record
+from lab.gameday.record import GameRecord
 from lab.gameday.riddles import is_contained
 from lab.lifecycle import Say, Stations, ssh
 from lab.place import EXCHANGERS, exchanger
@@ -33,7 +33,7 @@ _RATE, _FLOWING_RATE = 0.3, 1.0
 _FORGET_HINTS = "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-* /var/spool/exim4/db/callout"
 
 
-def begin(place: Stations, drawn: Drawn, say: Say) -> Record:
+def begin(place: Stations, drawn: Drawn, say: Say) -> GameRecord:
     """Break the lab and start the clock once monitoring has raised its alerts.
 
     Raises:
@@ -47,7 +47,7 @@ def begin(place: Stations, drawn: Drawn, say: Say) -> Record:
     for mx in EXCHANGERS:
         # what a day has left must not look like part of the game
         ssh(place, mx, f"run-puppet-agent --quiet >/dev/null 2>&1; {_FORGET_HINTS}", timeout=120)
-    game = Record(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, mail.now())
+    game = GameRecord(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, mail.now())
     record.begin(lab, game)
     try:
         _start_mail(place, _FLOWING_RATE if drawn.herring else _RATE)
@@ -74,19 +74,19 @@ def _kernel(place: Stations, one: Breakage) -> str:
     return ssh(place, mx, "uname -r").stdout.strip() if one.riddle.running else demo.other_kernel(place, mx)
 
 
-def target(place: Stations, game: Record, one: Breakage) -> FaultTarget:
+def target(place: Stations, game: GameRecord, one: Breakage) -> FaultTarget:
     """Return what a fault of a game is put on."""
     return catalogue.target(place, exchanger(one.mx), game.kernels[one.fault])
 
 
-def _break(place: Stations, game: Record, one: Breakage) -> None:
+def _break(place: Stations, game: GameRecord, one: Breakage) -> None:
     goal = target(place, game, one)
     catalogue.apply(goal, catalogue.find(one.fault))
     if one.riddle.provoke is not None:
         one.riddle.provoke(goal)
 
 
-def _raise_alerts(place: Stations, game: Record, say: Say) -> list[monitoring.FiredAlert]:
+def _raise_alerts(place: Stations, game: GameRecord, say: Say) -> list[monitoring.FiredAlert]:
     tickets = [one.riddle.asks(exchanger(one.mx)) for one in game.drawn.breakages]
     alerts = monitoring.fired(verified(place, record.folder(place.lab) / "verification.log"), time.time())
     if alerts and not monitoring.post(place.infra, alerts):
@@ -103,7 +103,7 @@ def verified(place: Stations, log: Path) -> str:
     return place.operator.sh(f"cat {_METRICS}")
 
 
-def look(place: Stations, game: Record) -> None:
+def look(place: Stations, game: GameRecord) -> None:
     """Note what is named, mended or out of service by now; what has been named and is not the operators' is mended."""
     said = record.names(record.typed(place.lab))
     for one in game.drawn.breakages:
@@ -122,7 +122,7 @@ def look(place: Stations, game: Record) -> None:
 
 
 @contextmanager
-def watched(place: Stations, game: Record) -> Iterator[None]:
+def watched(place: Stations, game: GameRecord) -> Iterator[None]:
     """Look at the game every few seconds for the length of the block."""
     stop = threading.Event()
 
@@ -158,7 +158,7 @@ def done(place: Stations, say: Say) -> Score:
     return score
 
 
-def _mails(place: Stations, game: Record) -> Mails:
+def _mails(place: Stations, game: GameRecord) -> Mails:
     counts, _ = campaign_judge.mails(mail.account(place, game.since))
     if not counts:
         raise LabError("the outside ledger gives no account of the mails")
@@ -167,7 +167,7 @@ def _mails(place: Stations, game: Record) -> Mails:
     return judge.mails(counts, sent, jsonl.read(place.lab.outside / "inbox.jsonl"))
 
 
-def restore(place: Stations, game: Record) -> None:
+def restore(place: Stations, game: GameRecord) -> None:
     """Make the lab whole: alerts end, faults go, what the player has closed or opened is as it was.
 
     Raises:

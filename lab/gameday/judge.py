@@ -10,8 +10,8 @@ from typing import Any
 from lab.gameday import record
 from lab.gameday.draw import Breakage
 from lab.gameday.monitoring import FiredAlert
-from lab.gameday.record import Record, Typed
-from lab.gameday.runbook import Section, would_type
+from lab.gameday.record import GameRecord, Typed
+from lab.gameday.runbook import RunbookSection, would_type
 from lab.place import exchanger
 
 LATE_S = 60.0
@@ -21,7 +21,7 @@ _ALWAYS_RIGHT = frozenset({("sre.mail.status", ""), ("sre.mail.verify-mx", "")})
 
 
 @dataclass(frozen=True)
-class Finding:
+class FaultScore:
     """How one fault was dealt with; times in seconds since the clock began, None: not at all.
 
     Attributes:
@@ -74,7 +74,7 @@ class Score:
         runbook: what the runbook would have typed.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[FaultScore, ...]
     first_right: float | None
     wrong_names: int
     hints: int
@@ -97,7 +97,7 @@ def is_named(breakage: Breakage, where: str, said: str) -> bool:
     return breakage.riddle.is_named(where, said, exchanger(breakage.mx))
 
 
-def judge(game: Record, entries: Sequence[Typed], page: Mapping[str, Section], mails: Mails) -> Score:
+def judge(game: GameRecord, entries: Sequence[Typed], page: Mapping[str, RunbookSection], mails: Mails) -> Score:
     """Judge a game.
 
     Arguments:
@@ -118,16 +118,16 @@ def judge(game: Record, entries: Sequence[Typed], page: Mapping[str, Section], m
     )
 
 
-def _finding(game: Record, one: Breakage, said: Iterable[tuple[float, str, str]]) -> Finding:
+def _finding(game: GameRecord, one: Breakage, said: Iterable[tuple[float, str, str]]) -> FaultScore:
     def since(at: float | None) -> float | None:
         return None if at is None else round(max(0.0, at - game.began), 1)
 
     named = next((at for at, where, words in said if is_named(one, where, words)), None)
     mended, contained = game.mended.get(one.fault), game.contained.get(one.fault)
-    return Finding(one.fault, one.where, since(named), since(mended), since(contained))
+    return FaultScore(one.fault, one.where, since(named), since(mended), since(contained))
 
 
-def from_runbook(alerts: Iterable[FiredAlert], page: Mapping[str, Section]) -> list[str]:
+def from_runbook(alerts: Iterable[FiredAlert], page: Mapping[str, RunbookSection]) -> list[str]:
     """Return what the runbook would have typed for some alerts: their sections, and those that these lead to."""
     return list(dict.fromkeys(word for one in alerts for word in would_type(page, one.anchor, one.host)))
 

@@ -109,7 +109,7 @@ def question(metrics: str, now: float, names: Sequence[str]) -> dict[str, object
             continue
         match = _SAMPLE.fullmatch(line)
         if match is None:
-            raise LabError(f"metrics: {line!r}: expected a sample, such as name{{label=\"value\"}} 1")
+            raise LabError(f'metrics: {line!r}: expected a sample, such as name{{label="value"}} 1')
         value = float(match["value"]) - (now - _AT_S if _MOMENT.search(match["name"]) else 0)
         series.append({"series": match["series"], "values": f"{value:.3f}x{count}"})
     asked = [{"eval_time": f"{_AT_S}s", "alertname": name} for name in names]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lab.campaign.operator import all_words
 from lab.gameday.monitoring import FiredAlert
-from lab.gameday.runbook import Section, Step, filled, steps
+from lab.gameday.runbook import RunbookSection, RunbookStep, filled, steps
 
 LIMIT = 16
 """So many commands it types at most: more would be no way out of an incident."""
@@ -57,7 +57,7 @@ class RunbookOperator:
         named: what was said to be at fault: where, and in which words.
     """
 
-    page: Mapping[str, Section]
+    page: Mapping[str, RunbookSection]
     hands: Hands
     kernel: str = "newest"
     named: list[tuple[str, str]] = field(default_factory=list)
@@ -86,7 +86,7 @@ class RunbookOperator:
                 for step in steps(row.type):
                     self._step(step, host, seen)
 
-    def _step(self, step: Step, host: str, seen: set[str]) -> tuple[int, str] | None:
+    def _step(self, step: RunbookStep, host: str, seen: set[str]) -> tuple[int, str] | None:
         """Type a command, or go on at another section that was not read yet.
 
         Returns:

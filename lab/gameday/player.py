@@ -9,7 +9,7 @@ from lab.faults import catalogue
 from lab.gameday import record
 from lab.gameday.draw import Breakage
 from lab.gameday.monitoring import shown
-from lab.gameday.record import Record
+from lab.gameday.record import GameRecord
 from lab.lifecycle import Stations
 from lab.stations import management
 from lab.stations.box import Box
@@ -43,7 +43,7 @@ echo 'WHERE is a host, or a service: provider, etcd, alertmanager, ganeti. WHAT 
 """
 
 
-def hints(breakages: Sequence[Breakage], game: Record) -> list[str]:
+def hints(breakages: Sequence[Breakage], game: GameRecord) -> list[str]:
     """Return the hints of a game, each on one line, each saying more than the one before."""
     found = [f"{one.name}: the runbook has a section for it: {one.anchor}" for one in game.alerts[:1]]
     found.append("cookbook sre.mail.verify-mx judges every exchanger, and says whether the others have the same fault")
@@ -52,7 +52,7 @@ def hints(breakages: Sequence[Breakage], game: Record) -> list[str]:
     return found
 
 
-def prepare(place: Stations, game: Record) -> Path:
+def prepare(place: Stations, game: GameRecord) -> Path:
     """Write what the shell reads.
 
     Returns:

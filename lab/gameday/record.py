@@ -34,7 +34,7 @@ class Typed:
 
 
 @dataclass
-class Record:
+class GameRecord:
     """A game.
 
     Attributes:
@@ -61,12 +61,12 @@ class Record:
         return {**vars(self), "drawn": drawn, "alerts": alerts}
 
     @staticmethod
-    def from_json(raw: Mapping[str, Any]) -> "Record":
+    def from_json(raw: Mapping[str, Any]) -> "GameRecord":
         """Return the game of plain values."""
         drawn = dict(raw["drawn"])
         drawn["breakages"] = tuple(Breakage(**one) for one in drawn["breakages"])
         alerts = [FiredAlert(one["labels"], one["annotations"]) for one in raw["alerts"]]
-        return Record(**{**raw, "drawn": Drawn(**drawn), "alerts": alerts})
+        return GameRecord(**{**raw, "drawn": Drawn(**drawn), "alerts": alerts})
 
     def is_whole(self) -> bool:
         """Whether each fault is mended, or its host out of service."""
@@ -78,7 +78,7 @@ def folder(lab: Lab) -> Path:
     return lab.state / "gameday"
 
 
-def begin(lab: Lab, game: Record) -> None:
+def begin(lab: Lab, game: GameRecord) -> None:
     """Begin a game, with nothing typed."""
     shutil.rmtree(folder(lab), ignore_errors=True)
     folder(lab).mkdir(parents=True)
@@ -86,7 +86,7 @@ def begin(lab: Lab, game: Record) -> None:
     save(lab, game)
 
 
-def save(lab: Lab, game: Record) -> None:
+def save(lab: Lab, game: GameRecord) -> None:
     """Write a game down, whole or not at all."""
     new = folder(lab) / "game.json.new"
     new.write_text(json.dumps(game.as_json(), indent=1) + "\n")
@@ -98,7 +98,7 @@ def is_under_way(lab: Lab) -> bool:
     return (folder(lab) / "game.json").exists()
 
 
-def load(lab: Lab) -> Record:
+def load(lab: Lab) -> GameRecord:
     """Return the game that is under way.
 
     Raises:
@@ -106,7 +106,7 @@ def load(lab: Lab) -> Record:
     """
     if not is_under_way(lab):
         raise LabError(f"lab {lab.name}: no game is under way: `lab/mxlab gameday` begins one")
-    return Record.from_json(json.loads((folder(lab) / "game.json").read_text()))
+    return GameRecord.from_json(json.loads((folder(lab) / "game.json").read_text()))
 
 
 def end(lab: Lab) -> None:

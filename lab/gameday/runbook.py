@@ -21,7 +21,7 @@ _SAID = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True)
-class Step:
+class RunbookStep:
     """Something to do: a command to type, or a section of the page to go on at. One of the two is empty."""
 
     command: str = ""
@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunbookRow:
     """A row of a table that says what to type where something was printed.
 
     Attributes:
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class RunbookSection:
     """A section of the page.
 
     Attributes:
@@ -65,14 +65,14 @@ class Section:
     text: str
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[RunbookStep, ...]:
         """What to do, in the order in which it stands there; tables are left aside."""
         return steps("\n".join(line for line in self.text.split("\n") if not line.startswith("|")))
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[RunbookRow, ...]:
         """The rows of its table of two columns, if it has one."""
-        return tuple(Row(cells[0], cells[1]) for cells in self._cells(2))
+        return tuple(RunbookRow(cells[0], cells[1]) for cells in self._cells(2))
 
     def for_code(self, code: int, cookbook: str) -> str:
         """Return what its table of exit codes says to type; empty: it has no such row.
@@ -94,10 +94,10 @@ class Section:
                 yield cells
 
 
-def steps(text: str) -> tuple[Step, ...]:
+def steps(text: str) -> tuple[RunbookStep, ...]:
     """Return what a text says to do, in order. A command may be broken over two lines of a sentence."""
     return tuple(
-        Step(" ".join((match["block"] or match["span"] or "").split()), match["link"] or "")
+        RunbookStep(" ".join((match["block"] or match["span"] or "").split()), match["link"] or "")
         for match in _STEP.finditer(text)
     )
 
@@ -107,10 +107,10 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
 
 
-def read(path: Path = PAGE) -> Mapping[str, Section]:
+def read(path: Path = PAGE) -> Mapping[str, RunbookSection]:
     """Return the sections of the page by their anchors."""
     parts = re.split(r"^##+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = (Section(title, text) for title, text in zip(parts[1::2], parts[2::2], strict=True))
+    sections = (RunbookSection(title, text) for title, text in zip(parts[1::2], parts[2::2], strict=True))
     return {anchor(section.title): section for section in sections}
 
 
@@ -125,7 +125,7 @@ def filled(command: str, host: str, kernel: str = "newest") -> str:
     return shlex.join(words)
 
 
-def would_type(page: Mapping[str, Section], start: str, host: str) -> list[str]:
+def would_type(page: Mapping[str, RunbookSection], start: str, host: str) -> list[str]:
     """Return the commands of a section, and of those that it leads to, in the order of reading, each once.
 
     Arguments:

@@ -32,6 +32,7 @@ _SKEW_S = 60.0
 """It may have been written while the hosts were asked; what lies further in the future is no time."""
 _NOT_HERE = "-"
 _UNKNOWN = "unknown"
+_HEADS = {"up since": "up since (UTC)", "verified": "verified (UTC)"}
 
 
 @dataclass(frozen=True)
@@ -283,9 +284,6 @@ def _reasons(found: Sequence[Row]) -> Iterable[str]:
     yield from (f"{row.host}: {one}" for row in found for one in row.reasons if one not in shared)
 
 
-_HEADS = {"up since": "up since (UTC)", "verified": "verified (UTC)"}
-
-
 def outcome(found: Sequence[Row], unknown: Iterable[str]) -> tuple[Outcome, str]:
     """Return how the cookbook ends, and why in one sentence.
 
@@ -314,10 +312,8 @@ def as_dict(found: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _as_dict(row: Row) -> dict[str, Any]:
-    names = {name: name.replace(" ", "_").lower() for name in row.cells}
-    cells = {names[name]: _cell_as_dict(cell) for name, cell in row.cells.items()}
+    cells = {
+        name.replace(" ", "_").lower(): {"value": cell.value, "status": cell.status.value, "why": cell.why}
+        for name, cell in row.cells.items()
+    }
     return {"host": row.host, "status": row.status.value, "answered": row.answered, "why": row.why, **cells}
-
-
-def _cell_as_dict(cell: Cell) -> dict[str, Any]:
-    return {"value": cell.value, "status": cell.status.value, "why": cell.why}

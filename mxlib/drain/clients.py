@@ -70,7 +70,7 @@ class ClientsStuckError(StepError):
     """Internal clients connect, were not seen at another MX and are not accepted."""
 
 
-class Watch:
+class ClientWatch:
     """Which clients still connect since the ports were closed, looked at again and again.
 
     An internal client gets a minute, from the first look at which it is stuck, to show up at another MX.

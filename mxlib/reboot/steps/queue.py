@@ -68,7 +68,7 @@ def sample_with(world: RebootWorld, also: Sequence[Source[Any]]) -> tuple[QueueS
 def drain(world: RebootWorld, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
-    watch = clients.Watch(world, record, world.clock.now())
+    watch = clients.ClientWatch(world, record, world.clock.now())
     done = _emptied(world, watch.glance)
     came = watch.settled((standing.source(world.mta),), world.keep_look)
     # lost with this process, the queue is drained once more

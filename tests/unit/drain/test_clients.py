@@ -21,7 +21,7 @@ def settle(monkeypatch):
         monkeypatch.setattr(steps, "look", lambda world, since, *_: found.pop(0) if len(found) > 1 else found[0])
         world = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
         record = SimpleNamespace(accepted=tuple(record_accepted))
-        return steps.Watch(world, record, datetime.now(UTC)).settled(), clock.seconds
+        return steps.ClientWatch(world, record, datetime.now(UTC)).settled(), clock.seconds
 
     return run
 
@@ -54,7 +54,7 @@ class Glances:
         monkeypatch.setattr(steps, "look", self.look)
         options = SimpleNamespace(accept=frozenset(accept))
         self.world = SimpleNamespace(clock=self.clock, operator=Tell(), options=options)
-        self.watch = steps.Watch(self.world, SimpleNamespace(accepted=()), datetime.now(UTC))
+        self.watch = steps.ClientWatch(self.world, SimpleNamespace(accepted=()), datetime.now(UTC))
 
     def look(self, world, since, also=(), keep=None):
         self.looks.append(self.clock.seconds)

@@ -13,9 +13,9 @@ import pytest
 from lab import cli
 from lab.gameday import command, game, player, record
 from lab.gameday.draw import Breakage, Drawn
-from lab.gameday.judge import Finding, Mails, Score
+from lab.gameday.judge import FaultScore, Mails, Score
 from lab.gameday.monitoring import FiredAlert
-from lab.gameday.record import Record, Typed
+from lab.gameday.record import GameRecord, Typed
 from lab.gameday.riddles import Riddle
 from lab.shell import LabError
 from lab.world.ledger import Ledger
@@ -111,7 +111,7 @@ def test_where_alertmanager_is_down_nobody_is_paged_and_that_is_said(world):
 @pytest.mark.parametrize("why", ["under way", "not whole", "broken"])
 def test_a_game_is_refused_before_anything_is_broken(world, monkeypatch, why):
     if why == "under way":
-        record.begin(world.lab, Record(Drawn(1, 1, ()), {}, ""))
+        record.begin(world.lab, GameRecord(Drawn(1, 1, ()), {}, ""))
     elif why == "broken":
         monkeypatch.setattr(game.catalogue, "broken", lambda _lab: [{"fault": "x"}])
     world.whole = why != "not whole"
@@ -214,7 +214,7 @@ def test_an_abandoned_game_says_what_it_was(world):
 def test_a_game_without_an_account_of_its_mails_has_no_verdict(world, monkeypatch):
     monkeypatch.setattr(game.mail, "account", lambda _place, _since: "Traceback")
     with pytest.raises(LabError, match="no account"):
-        game._mails(world.place, Record(Drawn(1, 1, ()), {}, "2026-01-01T00:00:00+00:00"))
+        game._mails(world.place, GameRecord(Drawn(1, 1, ()), {}, "2026-01-01T00:00:00+00:00"))
 
 
 def test_the_mails_of_a_game_are_those_since_it_was_broken(world, monkeypatch):
@@ -228,12 +228,12 @@ def test_the_mails_of_a_game_are_those_since_it_was_broken(world, monkeypatch):
     (world.lab.outside / "inbox.jsonl").write_text(
         "".join(json.dumps({**arrived, "lab_id": one["id"]}) + "\n" for one in sent)
     )
-    found = game._mails(world.place, Record(Drawn(1, 1, ()), {}, since))
+    found = game._mails(world.place, GameRecord(Drawn(1, 1, ()), {}, since))
     assert found == Mails(2, 0, 1, 1, 120.0)
 
 
 def test_hints_say_more_each_time():
-    found = Record(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
+    found = GameRecord(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
     told = player.hints(found.drawn.breakages, found)
     assert "mxdown" in told[0]
     assert "verify-mx" in told[1]
@@ -243,7 +243,7 @@ def test_hints_say_more_each_time():
 
 
 def test_the_shell_keeps_what_is_typed_with_time_and_code(world):
-    found = Record(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
+    found = GameRecord(Drawn(1, 1, (Breakage("dead-spamd", "mx2001"),)), {}, "", alerts=[ALERT])
     record.begin(world.lab, found)
     rc = player.prepare(world.place, found)
     ours, theirs = pty.openpty()
@@ -300,7 +300,7 @@ def test_hints_and_names_from_outside_the_shell_are_kept(world, monkeypatch, cap
 @pytest.mark.parametrize(("mended", "code"), [(1.0, 0), (None, 1)])
 def test_done_prints_the_verdict_and_returns_whether_all_is_well(world, monkeypatch, capsys, mended, code):
     begun(world, ("dead-spamd", "mx2001"))
-    score = Score((Finding("dead-spamd", "mx2001", 1.0, mended, None),), 1.0, 0, 0, 1, Mails(1, 0, 0, 0, 1.0))
+    score = Score((FaultScore("dead-spamd", "mx2001", 1.0, mended, None),), 1.0, 0, 0, 1, Mails(1, 0, 0, 0, 1.0))
     monkeypatch.setattr(command.game, "done", lambda _place, _say: score)
     assert mxlab(world, monkeypatch, "done") == code
     assert "mx2001: dead-spamd: named after 1 s" in capsys.readouterr().out

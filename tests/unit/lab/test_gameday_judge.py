@@ -10,7 +10,7 @@ from lab.gameday import judge, record
 from lab.gameday.draw import Breakage, Drawn
 from lab.gameday.judge import Mails, Score, page_of
 from lab.gameday.monitoring import FiredAlert
-from lab.gameday.record import Record, Typed
+from lab.gameday.record import GameRecord, Typed
 from lab.gameday.runbook import read
 from lab.shell import LabError
 
@@ -20,7 +20,7 @@ ALERT = FiredAlert(
     {"alertname": "MxVerifyFailed", "severity": "page", "instance": HOST},
     {"summary": "s", "runbook": "https://x/runbook.html#mxverifyfailed"},
 )
-GAME = Record(
+GAME = GameRecord(
     Drawn(1, 2, (Breakage("dead-spamd", "mx2001"), Breakage("provider-4xx", "mx1001"))),
     {"dead-spamd": "6.1", "provider-4xx": "6.1"}, "2026-01-01T00:00:00+00:00", BEGAN, [ALERT],
 )  # fmt: skip
@@ -100,7 +100,7 @@ def test_each_fault_has_its_times_since_the_clock_began():
 
 
 def test_named_alone_or_mended_alone_is_not_good():
-    one = judge.Finding("f", "mx2001", 1.0, 2.0, None)
+    one = judge.FaultScore("f", "mx2001", 1.0, 2.0, None)
     assert one.good
     assert replace(one, mended=None, contained=3.0).good
     assert not replace(one, named=None).good
@@ -163,8 +163,9 @@ def test_a_lost_mail_is_not_good_however_all_else_went():
 
 def test_the_verdict_is_printed_with_every_number():
     findings = (
-        judge.Finding("dead-spamd", "mx2001", 20.4, 61.0, None), judge.Finding("disk-full", "mx1001", 3.0, None, 125.0),
-        judge.Finding("etcd-down", "etcd", None, None, None),
+        judge.FaultScore("dead-spamd", "mx2001", 20.4, 61.0, None),
+        judge.FaultScore("disk-full", "mx1001", 3.0, None, 125.0),
+        judge.FaultScore("etcd-down", "etcd", None, None, None),
     )  # fmt: skip
     score = Score(findings, 9.6, 2, 1, 7, Mails(40, 1, 2, 3, 88.8), ("cookbook a",))
     text = page_of(score, {"dead-spamd": "S", "disk-full": "D", "etcd-down": "E"})

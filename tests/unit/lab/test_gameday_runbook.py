@@ -7,25 +7,25 @@ import pytest
 from lab.gameday import operator as operators
 from lab.gameday.monitoring import FiredAlert
 from lab.gameday.operator import LIMIT, RunbookOperator, findings
-from lab.gameday.runbook import Row, Section, Step, anchor, filled, read, steps, would_type
+from lab.gameday.runbook import RunbookRow, RunbookSection, RunbookStep, anchor, filled, read, steps, would_type
 from mxlib.base.verdict import Status, Verdict
 from mxlib.verify.report import table
 from mxlib.verify.request import HostReport
 
 HOST = "mx1001.lab.test"
 SMALL = {
-    "mxdown": Section(
+    "mxdown": RunbookSection(
         "MxDown", "\n    cookbook a mx2001.example.org --status\n\nGo on at [x](#down), then [y](#nowhere).\n"
     ),
-    "down": Section(
+    "down": RunbookSection(
         "Down",
         "\n| says | type |\n| --- | --- |\n"
         "| `no answer`, exit code 16, and it names repair-nic | `cookbook b mx2001.example.org`: see [z](#hang) |\n"
         "| 15: unread | `cookbook c` |\n",
     ),
-    "hang": Section("Hang", "\nType `cookbook d\nmx2001.example.org`.\n"),
-    "mxverifyfailed": Section("MxVerifyFailed", "\n    cookbook sre.mail.verify-mx mx2001.example.org\n"),
-    "a-run-ended-with-n": Section(
+    "hang": RunbookSection("Hang", "\nType `cookbook d\nmx2001.example.org`.\n"),
+    "mxverifyfailed": RunbookSection("MxVerifyFailed", "\n    cookbook sre.mail.verify-mx mx2001.example.org\n"),
+    "a-run-ended-with-n": RunbookSection(
         "A run ended with N",
         "\n| code | of | now | type | not |\n| --- | --- | --- | --- | --- |\n"
         "| 14 | verify-mx, status | x | `cookbook e mx2001.example.org` | y |\n| 2 | all | x | `cookbook f` | |\n",
@@ -59,7 +59,7 @@ def alert(name, severity="page", **notes):
 def test_every_section_of_the_real_page_is_read_in_its_order():
     page = read()
     assert page["mxdown"].steps == (
-        Step("cookbook sre.mail.reboot-mx mx2001.example.org --status"), Step(section="an-mx-is-down"),
+        RunbookStep("cookbook sre.mail.reboot-mx mx2001.example.org --status"), RunbookStep(section="an-mx-is-down"),
     )  # fmt: skip
     assert page["mxdepooled"].steps[-1].command == "cookbook sre.mail.pool-mx mx2001.example.org", "over two lines"
     assert len(page["an-mx-is-down"].rows) >= 5
@@ -87,7 +87,12 @@ def test_the_host_is_filled_in_and_comments_are_left_out():
 
 def test_steps_stand_in_the_order_of_the_text():
     text = "See [x](#one): `cookbook\n  a`, `gnt-instance start b`, `not this`, [out](install.md#two).\n\n    ls -l\n"
-    assert steps(text) == (Step(section="one"), Step("cookbook a"), Step("gnt-instance start b"), Step("ls -l"))
+    assert steps(text) == (
+        RunbookStep(section="one"),
+        RunbookStep("cookbook a"),
+        RunbookStep("gnt-instance start b"),
+        RunbookStep("ls -l"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_steps_stand_in_the_order_of_the_text():
     ],
 )
 def test_a_row_fits_what_was_printed(when, code, said, fits):
-    assert Row(when, "x").fits(code, said) is fits
+    assert RunbookRow(when, "x").fits(code, said) is fits
 
 
 def test_what_the_runbook_would_type_follows_its_links():
@@ -117,7 +122,7 @@ def test_what_the_runbook_would_type_follows_its_links():
 
 def test_the_operator_reads_on_at_links_and_at_the_row_that_fits():
     first = f"cookbook a {HOST} --status"
-    page = {**SMALL, "down": Section("Down", f"\n    {first}\n    cookbook g\n{SMALL['down'].text}")}
+    page = {**SMALL, "down": RunbookSection("Down", f"\n    {first}\n    cookbook g\n{SMALL['down'].text}")}
     hands = Hands({first: (16, "no answer; repair-nic helps")})
     RunbookOperator(page, hands).play([alert("MxDown")])
     assert hands.typed == [first, "cookbook g", f"cookbook b {HOST}", f"cookbook d {HOST}"]
@@ -125,9 +130,9 @@ def test_the_operator_reads_on_at_links_and_at_the_row_that_fits():
 
 def test_sections_that_link_to_each_other_are_read_once():
     ring = {
-        "mxdown": Section("MxDown", "\n[on](#mxdown), [on](#down)\n\n    cookbook a\n"),
-        "down": Section("Down", "[on](#hang)"),
-        "hang": Section("Hang", "[back](#down), [back](#mxdown)"),
+        "mxdown": RunbookSection("MxDown", "\n[on](#mxdown), [on](#down)\n\n    cookbook a\n"),
+        "down": RunbookSection("Down", "[on](#hang)"),
+        "hang": RunbookSection("Hang", "[back](#down), [back](#mxdown)"),
     }
     hands = Hands({})
     RunbookOperator({**SMALL, **ring}, hands).play([alert("MxDown")])
@@ -140,7 +145,7 @@ def test_what_is_printed_goes_before_what_stands_below():
         "cookbook n1": (0, "for units: cookbook n2   # why\nfor log: cookbook n3   # why"),
     }
     hands = Hands(says)
-    page = {**SMALL, "mxdown": Section("MxDown", SMALL["mxdown"].text + "\n    cookbook last\n")}
+    page = {**SMALL, "mxdown": RunbookSection("MxDown", SMALL["mxdown"].text + "\n    cookbook last\n")}
     RunbookOperator(page, hands).play([alert("MxDown")])
     assert hands.typed == [f"cookbook a {HOST} --status", "cookbook n1", "cookbook n2", "cookbook n3", "cookbook last"]
 
@@ -179,7 +184,7 @@ def test_an_alert_that_says_itself_what_is_wrong_names_it():
 
 def test_what_a_refusal_to_take_a_host_out_names_is_accepted_once():
     first = f"cookbook sre.mail.depool-mx {HOST}"
-    page = {**SMALL, "mxdown": Section("MxDown", f"\n    {first}\n    cookbook last\n")}
+    page = {**SMALL, "mxdown": RunbookSection("MxDown", f"\n    {first}\n    cookbook last\n")}
     refused = "12:00:01 guard: 9 checks, 2 in the way\n12:00:01   FAILED  alerts: 1 alert\n12:00:01   UNKNOWN disk: x\n"
     again = f"{first} --accept alerts --accept disk"
     hands = Hands({first: (10, refused), again: (10, refused)})

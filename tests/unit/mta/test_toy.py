@@ -153,7 +153,7 @@ class WithToy(MemoryRun):
         self.world = replace(self.world, site=site, target=host)
         self.run._world = self.world
         nobody = SimpleNamespace(glance=lambda: None, settled=lambda *_: Done("nobody came"))
-        monkeypatch.setattr(queue.clients, "Watch", lambda *_: nobody)
+        monkeypatch.setattr(queue.clients, "ClientWatch", lambda *_: nobody)
         monkeypatch.setattr("mxlib.reboot.steps.prove.read_standing", self.unit)
         self.queues = []
 

@@ -184,7 +184,7 @@ class Full(World):
         self.answers, self.tries = list(answers), 0
         self.evidence = {"left": ["lists.test"]} if evidence is None else evidence
         monkeypatch.setattr(queue.emptying, "empty", self.empty)
-        monkeypatch.setattr(queue.clients, "Watch", self.watching)
+        monkeypatch.setattr(queue.clients, "ClientWatch", self.watching)
         self.glance: Any = lambda: None
         self.clock.sleep(30.0)
         self.begin = self.clock.now()
