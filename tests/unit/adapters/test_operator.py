@@ -124,24 +124,24 @@ def test_what_would_harm_cannot_be_accepted_away(name):
 def test_a_queue_that_stalls_is_the_operators_decision(monkeypatch, answers, tries):
     world, seen = World(*answers), []
 
-    def empty(_context):
+    def empty(_context, _meanwhile):
         seen.append(1)
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
-    assert "200 left" in queue._emptied(world).note
+    assert "200 left" in queue._emptied(world, lambda: None).note
     assert len(seen) == tries
 
 
 def test_turning_back_is_the_safe_answer_to_it(monkeypatch):
-    def empty(_context):
+    def empty(_context, _meanwhile):
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
     with pytest.raises(StepError):
-        queue._emptied(World("back"))
-    monkeypatch.setattr(queue.emptying, "empty", lambda _context: Done("empty"))
-    assert queue._emptied(World()).note == "empty"
+        queue._emptied(World("back"), lambda: None)
+    monkeypatch.setattr(queue.emptying, "empty", lambda *_given: Done("empty"))
+    assert queue._emptied(World(), lambda: None).note == "empty"
 
 
 def test_a_run_without_anybody_to_ask_takes_the_safe_answer():
