@@ -12,7 +12,7 @@ from mxlib.mta.find import find
 
 # The first three have their own limits; retry hints repeat an earlier error at every queue run.
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.CHUNKING, Cause.UNTRIED})
-NOT_KERNEL = "replies of an MTA, neither kernel nor network"
+_NOT_KERNEL = "replies of an MTA, neither kernel nor network"
 _SHOWN = 5
 
 
@@ -20,7 +20,7 @@ def _problems(found: RecentLog, policy: VerifyPolicy) -> Iterator[str]:
     limits = policy.log
     if refused := tuple(_chunking(found, limits)):
         helps = " and ".join(f"`{one}`" for one in find(policy.mta).settings(found))
-        yield f"{'; '.join(refused)} ({NOT_KERNEL}{f'; what helps: {helps}' if helps else ''})"
+        yield f"{'; '.join(refused)} ({_NOT_KERNEL}{f'; what helps: {helps}' if helps else ''})"
     if (stalled := found.count(Cause.TIMEOUT_AFTER_DATA)) >= limits.after_data:
         yield f"{stalled} x SMTP timeout after end of data, to {_destinations(found, Cause.TIMEOUT_AFTER_DATA)}"
     if (local := found.count(Cause.LOCAL)) >= limits.local:

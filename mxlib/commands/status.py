@@ -22,8 +22,8 @@ from mxlib.mta import standing
 from mxlib.reboot.report import next_command
 
 _CLIENTS = 10
-_PUPPET = {True: "off", False: "on", None: "unknown"}
 """So many refused clients are named; more are counted."""
+_PUPPET = {True: "off", False: "on", None: "unknown"}
 
 
 class HostStatus(Command):

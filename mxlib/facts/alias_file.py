@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts.section import Section
@@ -133,8 +134,7 @@ def parse_entries(text: str) -> dict[str, str]:
     *lines, end = text.splitlines() or [""]
     if end != "end":
         raise ParseError("the entries of an alias file are cut short")
-    if odd := next((line for line in lines if ": " not in line), None):
-        raise ParseError(f"not an entry of an alias file: {odd[:80]!r}")
+    refuse_unknown(lines, lambda line: ": " in line, "not an entry of an alias file")
     pairs = (line.partition(": ") for line in lines)
     return {key: value for key, _, value in pairs}
 

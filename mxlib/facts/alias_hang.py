@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import duration, printable
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts.section import Section
@@ -121,8 +122,7 @@ def parse(text: str) -> Hang:
     *lines, end = text.rstrip().splitlines() or [""]
     if end != "looked":
         raise ParseError("the look into the run is cut short")
-    if odd := next((line for line in lines if line and not line.startswith(_KINDS)), None):
-        raise ParseError(f"the look into the run: not understood: {odd[:80]!r}")
+    refuse_unknown(lines, lambda line: line.startswith(_KINDS), "the look into the run: not understood")
     processes = [_process(line) for line in lines if line.startswith("process ")]
     sockets = [_socket(line) for line in lines if line.startswith("socket ")]
     return Hang(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_file
@@ -148,9 +149,10 @@ def parse(text: str, generator: AliasGenerator) -> AliasFacts:
     )
 
 
-def _states(name: str, value: str) -> frozenset[str]:
-    """The lines that a property can be; any value of one that is no state."""
-    return frozenset(f"{name}={one}" for one in _STATES.get(name, (value,)))
+def _is_state(line: str) -> bool:
+    """Whether a property has a value that it can have; one that is no state has any."""
+    name, _, value = line.partition("=")
+    return value in _STATES.get(name, (value,))
 
 
 def _blocks(shown: str) -> dict[str, dict[str, str]]:
@@ -159,11 +161,9 @@ def _blocks(shown: str) -> dict[str, dict[str, str]]:
     Raises:
         mxlib.base.errors.ParseError: a line is none of the properties that were asked for, or an unknown state.
     """
-    lines = [line for line in shown.splitlines() if line]
-    if odd := next((line for line in lines if line.partition("=")[0] not in _SHOWN.split(",")), None):
-        raise ParseError(f"not a property of a unit that was asked for: {one_line(odd, 80)!r}")
-    if odd := next((line for line in lines if line not in _states(*line.split("=", 1))), None):
-        raise ParseError(f"not a state that is known: {one_line(odd, 80)!r}")
+    lines, asked = shown.splitlines(), _SHOWN.split(",")
+    refuse_unknown(lines, lambda line: line.partition("=")[0] in asked, "not a property of a unit that was asked for")
+    refuse_unknown(lines, _is_state, "not a state that is known")
     blocks = (dict(line.split("=", 1) for line in block.splitlines() if line) for block in shown.split("\n\n"))
     return {block["Id"]: block for block in blocks if "Id" in block}
 

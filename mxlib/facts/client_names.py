@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.section import Section
 
 NAMED = 20
@@ -39,7 +40,7 @@ def parse_names(text: str) -> tuple[dict[str, str], frozenset[str]]:
     *lines, end = text.splitlines() or [""]
     if end != "end":
         raise ParseError("the names of clients are unknown: the answer is cut short")
-    if odd := next((line for line in lines if not line.startswith(("name ", "host "))), None):
-        raise ParseError(f"the names of clients are unknown: not understood: {odd[:80]!r}")
+    known = ("name ", "host ")
+    refuse_unknown(lines, lambda line: line.startswith(known), "the names of clients are unknown: not understood")
     names = dict(re.findall(r"^name (\S+) ([A-Za-z0-9._-]{1,253})$", "\n".join(lines), re.MULTILINE))
     return names, frozenset(re.findall(r"^host (\S+)$", "\n".join(lines), re.MULTILINE))

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -267,9 +268,7 @@ def _environment(text: str) -> dict[str, str]:
         mxlib.base.errors.ParseError: a line is not a variable with its value.
     """
     lines = [line for line in text.splitlines() if line.strip()]
-    odd = next((line for line in lines if not _VARIABLE.match(line)), None)
-    if odd is not None:
-        raise ParseError(f"not a variable of GRUB's environment: {odd[:100]!r}")
+    refuse_unknown(lines, _VARIABLE.match, "not a variable of GRUB's environment")
     return dict(line.split("=", 1) for line in lines)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -138,9 +139,7 @@ def parse(outputs: Outputs) -> KernelFacts:
         raise ParseError(f"no running kernel release in {lines[:1]}")
     if "dpkg-query" in output.errors and "no packages found" not in output.errors:
         raise ParseError(f"dpkg-query: {output.errors.strip()[:200]}")
-    odd = next((line for line in lines if line and not line.startswith(_KEYWORDS)), None)
-    if odd is not None:
-        raise ParseError(f"not a line about kernels: {odd[:100]!r}")
+    refuse_unknown(lines, lambda line: line.startswith(_KEYWORDS), "not a line about kernels")
     build = next((line.removeprefix("build ") for line in lines if line.startswith("build ")), "")
     return KernelFacts(running[0], tuple(_installed(lines)), build_of(build))
 

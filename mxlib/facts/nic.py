@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -188,10 +189,9 @@ def parse_note(outputs: Outputs) -> dict[str, str]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    pairs = [(line, _NOTED.fullmatch(line)) for line in _body(outputs, NOTE).splitlines()]
-    if odd := next((line for line, found in pairs if line.strip() and found is None), None):
-        raise ParseError(f"not a name that was noted: {odd[:80]!r}")
-    return {found[1]: found[2] for _, found in pairs if found}
+    lines = _body(outputs, NOTE).splitlines()
+    refuse_unknown(lines, _NOTED.fullmatch, "not a name that was noted")
+    return {found[1]: found[2] for found in map(_NOTED.fullmatch, lines) if found}
 
 
 def _body(outputs: Outputs, section: Section) -> str:

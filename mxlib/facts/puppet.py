@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -93,9 +94,7 @@ def parse(outputs: Outputs) -> PuppetFacts:
     text = outputs[SECTION.name].text()
     if text.strip() == "absent":
         return PuppetFacts(present=False, enabled=False, message="", age_s=None, failed=None)
-    odd = next((line for line in text.splitlines() if line and not _LINE.fullmatch(line)), None)
-    if odd is not None:
-        raise ParseError(f"not a line about Puppet: {odd[:100]!r}")
+    refuse_unknown(text.splitlines(), _LINE.fullmatch, "not a line about Puppet")
     state = re.search(r"^(enabled|disabled)(?: (.*))?$", text, re.MULTILINE)
     if state is None:
         raise ParseError("whether Puppet is enabled is unknown: the answer has neither word")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.config.verify import UNIT_NAME
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -158,9 +159,7 @@ def parse_show(text: str, uptime_s: float | None = None) -> tuple[UnitState, ...
 
 def _properties(block: str) -> dict[str, str]:
     lines = block.strip("\n").splitlines()
-    odd = next((line for line in lines if "=" not in line), None)
-    if odd is not None:
-        raise ParseError(f"not a property of a unit: {odd[:100]!r}")
+    refuse_unknown(lines, lambda line: "=" in line, "not a property of a unit")
     found = dict(line.split("=", 1) for line in lines)
     if "Id" not in found:
         raise ParseError(f"properties of no unit: {lines[0][:100]!r}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts import depool
 from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
@@ -17,9 +18,6 @@ from mxlib.mta.protocol import PARKED, Mta
 from mxlib.protocols.host import Host
 
 # Defines PUPPET_DISABLEDLOCK, the lock file of a disabled Puppet (Wikimedia's contract).
-_KEYS = frozenset(
-    {"boot", "kernel", "build", "image", "listeners", "saved", "next", "processes", "parked", "puppet"}
-)
 PUPPET = "/usr/local/share/bash/puppet-common.sh"
 _ENVIRONMENT = "/boot/grub/grubenv"
 
@@ -33,8 +31,7 @@ what == "grub" && known && sub(/^saved_entry=/, "saved ") { print }
 what == "grub" && known && sub(/^next_entry=/, "next ") { print }
 END { if (tables) print "listeners", listeners + 0 }
 """
-
-
+_KEYS = frozenset({"boot", "kernel", "build", "image", "listeners", "saved", "next", "processes", "parked", "puppet"})
 _PUPPET = {"off": True, "on": False, "absent": None, "unknown": None}
 
 
@@ -139,11 +136,9 @@ def parse(outputs: Outputs) -> Standing:
 
 def _said(head: str) -> dict[str, str]:
     """The lines before the units, by their first words; one that is not understood may be about anything."""
-    words = (line.partition(" ") for line in head.splitlines() if line)
-    said = {key: value for key, _, value in words}
-    if odd := said.keys() - _KEYS:
-        raise ParseError(f"where the host stands: not understood: {min(odd)[:80]!r}")
-    return said
+    lines = head.splitlines()
+    refuse_unknown(lines, lambda line: line.partition(" ")[0] in _KEYS, "where the host stands: not understood")
+    return {key: value for key, _, value in (line.partition(" ") for line in lines)}
 
 
 def _properties(block: str) -> dict[str, str]:

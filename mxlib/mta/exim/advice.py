@@ -14,8 +14,6 @@ FIXED_IN = "4.96"
 """The first version that offers CHUNKING again after a rejected message (its ChangeLog, JH/32)."""
 _TRY_IT = f"`{exim.BINARY} -bV`, `systemctl reload {exim.UNIT}`"
 _LATER = "Not a matter of the kernel: a reboot changes nothing."
-
-
 _OFFER_NONE = "chunking_advertise_hosts ="
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.facts.section import SectionOutput
 from mxlib.mta.backlog import Backlog, Heap, Lately
@@ -32,10 +33,10 @@ def parse(output: SectionOutput) -> Backlog:
     if not lines or lines[-1] != "end":
         raise ParseError("what is queued is unknown: the answer is cut short")
     by_word: dict[str, list[list[str]]] = {}
+    known = "what is queued is unknown: not understood"
+    refuse_unknown(lines[:-1], lambda line: line.split(" ")[0] in _WORDS, known)
     for line in lines[:-1]:
         word, *rest = line.split(" ")
-        if word not in _WORDS:
-            raise ParseError(f"what is queued is unknown: not understood: {line[:80]!r}")
         by_word.setdefault(word, []).append(rest)
     try:
         return _backlog(by_word)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
@@ -65,10 +66,9 @@ def parse(outputs: Outputs) -> CalloutFacts:
     *lines, end = outputs[SECTION.name].text().splitlines() or [""]
     if end != "end":
         raise ParseError("the dump of the callout cache is cut short")
-    found = [(line, _LINE.fullmatch(line.rstrip())) for line in lines]
-    if odd := next((line for line, read in found if line.strip() and read is None), None):
-        raise ParseError(f"not an answer to a callout: {odd[:120]!r}")
-    return CalloutFacts({read["key"]: read["result"] for _, read in found if read})
+    lines = [line.rstrip() for line in lines]
+    refuse_unknown(lines, _LINE.fullmatch, "not an answer to a callout")
+    return CalloutFacts({read["key"]: read["result"] for read in map(_LINE.fullmatch, lines) if read})
 
 
 SOURCE = Source("callout", (SECTION,), parse)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mxlib.base.errors import MxlibError, ParseError, StepError
+from mxlib.base.lines import refuse_unknown
 from mxlib.base.parallel import at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
@@ -41,8 +42,6 @@ else echo "unread-inhibitors $(printf %s "$listed" | tail -n 1)"; fi
 echo end
 """,
 )
-
-
 _BUSY_WORDS = ("lock ", "who ", "tty ", "odd ", "inhibitor ", "unread-inhibitors ", "nft ")
 
 
@@ -55,9 +54,8 @@ def parse_busy(outputs: Outputs) -> readiness.Busy:
     lines = outputs[BUSY.name].text().splitlines()
     if not lines or lines[-1] != "end":
         raise ParseError("who is at work on the host cannot be read")
-
-    if odd := next((line for line in lines[:-1] if line and not line.startswith(_BUSY_WORDS)), None):
-        raise ParseError(f"who is at work on the host is unknown: not understood: {odd[:80]!r}")
+    what = "who is at work on the host is unknown: not understood"
+    refuse_unknown(lines[:-1], lambda line: line.startswith(_BUSY_WORDS), what)
 
     def of(word: str) -> tuple[str, ...]:
         return tuple(one_line(line.partition(" ")[2]) for line in lines if line.startswith(f"{word} "))

@@ -1,0 +1,22 @@
+"""Lines of an answer: one that is not understood may be about anything."""
+
+from collections.abc import Callable, Iterable
+
+from mxlib.base.errors import ParseError
+
+_SHOWN = 100
+
+
+def refuse_unknown(lines: Iterable[str], known: Callable[[str], object], what: str) -> None:
+    """Refuse an answer with a line that is not understood; an empty line says nothing.
+
+    Arguments:
+        known: is true for a line that is understood.
+        what: begins the message, before the first line that is not.
+
+    Raises:
+        mxlib.base.errors.ParseError: there is such a line.
+    """
+    odd = next((line for line in lines if line.strip() and not known(line)), None)
+    if odd is not None:
+        raise ParseError(f"{what}: {odd[:_SHOWN]!r}")
