@@ -20,6 +20,7 @@ from mxlib.commands.request import RunRequest, check_host
 from mxlib.config.sections import Site
 from mxlib.facts import past_runs
 from mxlib.model.outcome import Outcome
+from mxlib.model.state import Slot
 from mxlib.mta.standing import read_standing
 from mxlib.pages import run as run_page
 from mxlib.reboot import kernel_choice as choice
@@ -172,7 +173,9 @@ class HostRun(Command):
 
     def _show_end(self, path: Path, world: RebootWorld, result: Result, took: float) -> None:
         slot = world.adapters.slot
-        command = report.next_command(self.request.host, result.outcome, result.record, slot.state())
+        # only a refused run has to know whether a session is at work; etcd is not asked at every end
+        at_work = slot.state() if result.outcome is Outcome.REFUSED else Slot.FREE
+        command = report.next_command(self.request.host, result.outcome, result.record, at_work)
         why, events = world.options.why, tuple(journal.read(path))
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")

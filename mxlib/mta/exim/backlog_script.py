@@ -14,7 +14,7 @@ from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.header import LOOK
 from mxlib.mta.exim.log import FUNCTIONS
-from mxlib.mta.exim.routes import ASKED, PLAIN, ROUTE_AWK
+from mxlib.mta.exim.routes import ASK_AWK, ASKED, ROUTE_AWK
 
 _LOG_BYTES = 16_000_000
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
@@ -79,12 +79,9 @@ latest {_LOG_BYTES} |
 awk -v from="$from" '@LOG@' >"$dir/log" || exit
 find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
 sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit
-awk 'FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
-{{ for (i = 4; i <= NF; i++) {{ d = $i; if (d in known) {{ d = known[d]; sub(/.*@/, "postmaster@", d) }}
-if (d !~ /{PLAIN}/) sub(/.*@/, "postmaster@", d)
-if (d in asked || d !~ /{PLAIN}/) continue
-asked[d] = 1; of = d; sub(/.*@/, "", of); if (of in first) rest[++more] = d; else {{ first[of] = 1; print d }} }} }}
-END {{ for (i = 1; i <= more; i++) print rest[i] }}' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask"
+awk '{ASK_AWK} FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
+{{ for (i = 4; i <= NF; i++) {{ a = $i; if (a in known) {{ a = known[a]; sub(/.*@/, "postmaster@", a) }} ask(a) }} }}
+' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask"
 [ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
 awk '@ROUTE@' >>"$dir/log"
 """

@@ -10,17 +10,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
 
-# exim_dumpdb's exit code is 1 for a missing database, and it prints nothing for an empty one.
-SECTION = Section(
-    "callout",
-    f"""\
-for file in {exim.SPOOL}/db/callout {exim.SPOOL}/db/callout.[dp]*; do
-[ ! -e "$file" ] || {{ exim_dumpdb {exim.SPOOL} callout || exit; break; }}
-done
-echo end
-""",
-    timeout_s=20,
-)
+SECTION = Section("callout", exim.dump_script("callout"), timeout_s=20)
 _LINE = re.compile(r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S.*?) callout=(?P<result>\w+)(?: .*)?")
 _KEY = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:/<[A-Za-z0-9._+=@-]{0,320}>)?")
 

@@ -14,18 +14,7 @@ from mxlib.model.on_host import quoted
 from mxlib.mta.backlog import Hint
 from mxlib.mta.exim import names as exim
 
-# Without a file there are no hints; if it cannot be read they are unknown. Berkeley DB, tdb, gdbm and SQLite have one
-# file of the database's name, ndbm has .dir and .pag; the lock is none of them.
-SECTION = Section(
-    "retry-hints",
-    f"""\
-for file in {exim.SPOOL}/db/retry {exim.SPOOL}/db/retry.[dp]*; do
-[ ! -s "$file" ] || {{ TZ=UTC exim_dumpdb {exim.SPOOL} retry || exit; break; }}
-done
-echo end
-""",
-    timeout_s=20,
-)
+SECTION = Section("retry-hints", exim.dump_script("retry"), timeout_s=20)
 _KEY = re.compile(r"  (?P<key>[RT]:\S+(?: \S+)*?) (?P<errno>-?\d+) (?P<more>-?\d+) ?(?P<text>.*)")
 _TIMES = re.compile(
     r"(\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d) ?(\*?)"

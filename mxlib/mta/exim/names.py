@@ -63,3 +63,17 @@ def id_time(when: datetime) -> str:
         seconds, digit = divmod(seconds, 62)
         digits = BASE62[digit] + digits
     return digits
+
+
+def dump_script(database: str) -> str:
+    """Return the script that dumps one of Exim's hints databases, with its times in UTC.
+
+    Berkeley DB, tdb, gdbm and SQLite have one file of the database's name, ndbm has ``.dir`` and ``.pag``; the lock is
+    none of them. Without a file, or with an empty one, nothing is remembered. The script ends where one cannot be read.
+    """
+    return f"""\
+for file in {SPOOL}/db/{database} {SPOOL}/db/{database}.[dp]*; do
+[ ! -s "$file" ] || {{ TZ=UTC exim_dumpdb {SPOOL} {database} || exit; break; }}
+done
+echo end
+"""

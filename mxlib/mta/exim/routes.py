@@ -16,7 +16,7 @@ from mxlib.mta.exim.queue import SAMPLED
 ASKED = 200
 """Recipients that Exim is asked about: one of each domain first, as most domains go one way."""
 # An address that the shell and the answer of Exim carry unchanged.
-PLAIN = "^[a-z0-9][a-z0-9._+=-]*@[a-z0-9][a-z0-9.-]*$"
+_PLAIN = "^[a-z0-9][a-z0-9._+=-]*@[a-z0-9][a-z0-9.-]*$"
 _NAME = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 
 # The final address begins a line; "<--" precedes the address it came from, "host" each of its hosts.
@@ -27,12 +27,15 @@ $1 == "host" && match($0, /\[[0-9A-Fa-f.:]+\]/) {
 d = final; sub(/.*@/, "", d); print "host", d, substr($0, RSTART + 1, RLENGTH - 2), tolower($2)
 }
 """
-# One recipient of each domain, then the others; the postmaster for one that a command line may not carry.
-_ASK_AWK = f"""
-{{ for (i = 3; i <= NF; i++) if (!($i in seen)) {{
-seen[$i] = 1; if ($i !~ /{PLAIN}/) {{ sub(/.*@/, "postmaster@", $i); if ($i in seen || $i !~ /{PLAIN}/) continue }}
-seen[$i] = 1; d = $i; sub(/.*@/, "", d); if (d in first) rest[++more] = $i; else {{ first[d] = 1; print $i }}
-}} }}
+# ask(ADDRESS) prints one recipient of each domain, then the others, each once; the postmaster for one that a command
+# line may not carry.
+ASK_AWK = f"""
+function ask(a,  d) {{
+if (a !~ /{_PLAIN}/) sub(/.*@/, "postmaster@", a)
+if (a in asked || a !~ /{_PLAIN}/) return
+asked[a] = 1; d = a; sub(/.*@/, "", d)
+if (d in first) rest[++more] = a; else {{ first[d] = 1; print a }}
+}}
 END {{ for (i = 1; i <= more; i++) print rest[i] }}
 """
 # Of each message, for each recipient: the domains and hosts it goes to, or "?".
@@ -79,7 +82,7 @@ sub(/-H$/, "", $1); to = ""
 for (i = 1; i <= left; i++) {{ a = open[i]; gsub(/[ \\t]/, "_", a); to = to " " a }}
 print $1, frozen bounce to
 }}' >"$dir/rows" || exit
-awk '{_ASK_AWK}' "$dir/rows" | head -n {ASKED} >"$dir/ask"
+awk '{ASK_AWK} {{ for (i = 3; i <= NF; i++) ask($i) }}' "$dir/rows" | head -n {ASKED} >"$dir/ask"
 [ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
 awk '/^[^ ].*@/ && !/ cannot be resolved / {{ print "routed", tolower($1) }} {ROUTE_AWK}' >"$dir/routed"
 : >>"$dir/routed"
