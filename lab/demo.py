@@ -10,6 +10,7 @@ from lab import lifecycle
 from lab.lifecycle import Say, Stations, ssh
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
+from lab.shell import run as run_command
 from lab.stations import management, outside
 from lab.stations.box import Box
 from lab.stations.infra import OUTSIDE_SENDER
@@ -31,7 +32,7 @@ def run(place: Stations, say: Say, *, host: str = "mx2001") -> int:
     """
     mx = exchanger(host)
     kernel = other_kernel(place, mx)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
+    since = now()
     say(f"putting {QUEUED} messages into the queue of {mx.name}: a minute or two")
     queue_up(place, mx, QUEUED, WAITING)
     say(f"{QUEUED} messages wait in the queue of {mx.name}, half of them for {SLOW}, which answers slowly from now on")
@@ -62,6 +63,30 @@ def cookbook(host: Box, *words: str) -> list[str]:
     """Command line of a cookbook run on a management host."""
     environment = management.virtual_environment()
     return management.command(host, environment, [f"{environment}/bin/cookbook", *words])
+
+
+def type_in(place: Stations, host: Box, words: Sequence[str], timeout: float) -> tuple[int, str]:
+    """Type a command on a management host, or on the cluster's master where it is Ganeti's.
+
+    Returns:
+        Its exit code, and what it printed.
+
+    Raises:
+        LabError: it did not end within so many seconds.
+    """
+    if words[0] == "gnt-instance":
+        argv = place.node.inside(words)
+    elif words[0] == "cookbook":
+        argv = cookbook(host, *words[1:])
+    else:
+        argv = management.command(host, management.virtual_environment(), list(words))
+    done = run_command(argv, timeout=timeout, check=False)
+    return done.returncode, done.stdout
+
+
+def now() -> str:
+    """Return the time as journals and ledger write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def other_kernel(place: Stations, mx: Exchanger) -> str:

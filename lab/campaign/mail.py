@@ -4,7 +4,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from lab import demo, lifecycle
 from lab.lifecycle import Stations, ssh
@@ -37,11 +36,6 @@ def flowing(place: Stations) -> Iterator[None]:
             lifecycle.send_signal(sender, signal.SIGTERM)
         for sender in senders:
             sender.wait(timeout=150)
-
-
-def now() -> str:
-    """Return the time as journals and ledger write it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def deliver_all(place: Stations) -> None:

@@ -45,7 +45,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Campaig
     if any(one.name == "etcd-restored" for one in scenario.moments):
         services.copy_etcd(place)
     kernel = demo.other_kernel(place, mx)
-    since, begin = mail.now(), time.monotonic()
+    since, begin = demo.now(), time.monotonic()
     before = judge.look(place, mx)
     if scenario.depth:
         demo.queue_up(place, mx, scenario.depth)
@@ -152,14 +152,9 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
             ask = ("sre.mail.reboot-mx", scene.mx.fqdn, "--status") if turn % 2 == 0 else ("sre.mail.verify-mx",)
             words = ["cookbook", *ask]
         verdict.typed.append(" ".join(words))
-        argv = demo.cookbook(host, *words[1:]) if words[0] == "cookbook" else scene.place.node.inside(words)
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", check=False, timeout=RUN_S,
-        )  # fmt: skip
-        said = done.stdout
+        code, said = demo.type_in(scene.place, host, words, RUN_S)
         everything += said
-        (folder / f"typed-{turn + 1}.log").write_text(f"{' '.join(words)}\n{said}\nexit code {done.returncode}\n")
+        (folder / f"typed-{turn + 1}.log").write_text(f"{' '.join(words)}\n{said}\nexit code {code}\n")
     try:
         wait_for("the service to be whole", lambda: is_whole(scene.place), deadline=20)
     except LabError:
@@ -189,4 +184,4 @@ def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:
     while not stop.wait(3):
         out = 0 if any(demo.is_serving(place, mx) for mx in EXCHANGERS) else out + 1
         if out == _BOTH_OUT:
-            wrong.append(f"no exchanger was in service at {mail.now()}")
+            wrong.append(f"no exchanger was in service at {demo.now()}")

@@ -4,13 +4,12 @@ import argparse
 import json
 import secrets
 import shlex
-import subprocess
 import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lab import lifecycle, programs
+from lab import demo, lifecycle, programs
 from lab.faults import catalogue
 from lab.gameday import game, judge, player, record, runbook
 from lab.gameday.draw import LEVELS, draw
@@ -20,7 +19,6 @@ from lab.gameday.record import GameRecord
 from lab.lifecycle import ProgressLog, Stations
 from lab.place import MANAGEMENT, exchanger
 from lab.shell import LabError
-from lab.stations import management
 
 ACTIONS = ("begin", "shell", "alerts", "hint", "named", "done", "abandon")
 _COMMAND_S = 1500.0
@@ -130,21 +128,13 @@ class LabHands:
         at = time.time()
         print(f"# {command}", flush=True)
         words = shlex.split(command.partition(" && ")[0])
-        inside = self.place.node.inside(words)
-        if words[0] != "gnt-instance":
-            environment = management.virtual_environment()
-            words = [f"{environment}/bin/cookbook", *words[1:]] if words[0] == "cookbook" else words
-            inside = management.command(self.place.operator, environment, words)
-        done = subprocess.run(
-            inside, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", check=False, timeout=_COMMAND_S,
-        )  # fmt: skip
-        print(f"{done.stdout}exit code {done.returncode}", flush=True)
+        code, said = demo.type_in(self.place, self.place.operator, words, _COMMAND_S)
+        print(f"{said}exit code {code}", flush=True)
         if words[0] == "gnt-instance":
             with suppress(LabError):  # a machine that does not come up is what the next command finds
                 lifecycle.wait_ssh(self.place, exchanger(words[-1]))
-        record.note(self.place.lab, command, done.returncode, at)
-        return done.returncode, done.stdout
+        record.note(self.place.lab, command, code, at)
+        return code, said
 
     def name(self, where: str, said: str) -> None:
         """Say what is at fault."""

@@ -47,7 +47,7 @@ def begin(place: Stations, drawn: Drawn, say: Say) -> GameRecord:
     for mx in EXCHANGERS:
         # what a day has left must not look like part of the game
         ssh(place, mx, f"run-puppet-agent --quiet >/dev/null 2>&1; {_FORGET_HINTS}", timeout=120)
-    game = GameRecord(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, mail.now())
+    game = GameRecord(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, demo.now())
     record.begin(lab, game)
     try:
         _start_mail(place, _FLOWING_RATE if drawn.herring else _RATE)

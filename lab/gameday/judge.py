@@ -108,7 +108,7 @@ def judge(game: GameRecord, entries: Sequence[Typed], page: Mapping[str, Runbook
     runbook = from_runbook(game.alerts, page)
     mine = [one for one in entries if not one.command.startswith("gameday ")]
     return Score(
-        tuple(_finding(game, one, said) for one in game.drawn.breakages),
+        tuple(_fault_score(game, one, said) for one in game.drawn.breakages),
         _first_right(mine, runbook, game.began),
         sum(not any(is_named(one, where, words) for one in game.drawn.breakages) for _, where, words in said),
         sum(one.command.strip() == "gameday hint" for one in entries),
@@ -118,7 +118,7 @@ def judge(game: GameRecord, entries: Sequence[Typed], page: Mapping[str, Runbook
     )
 
 
-def _finding(game: GameRecord, one: Breakage, said: Iterable[tuple[float, str, str]]) -> FaultScore:
+def _fault_score(game: GameRecord, one: Breakage, said: Iterable[tuple[float, str, str]]) -> FaultScore:
     def since(at: float | None) -> float | None:
         return None if at is None else round(max(0.0, at - game.began), 1)
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from lab import demo
@@ -65,7 +64,7 @@ MENDED = Service(VRTS, "another exchanger now, still no queue", ("--via", _BOTH,
 
 def replay(stage: Stage) -> None:
     """Play it."""
-    since = _now()
+    since = demo.now()
     with ExitStack() as services:
         for one in (QUEUES, MOVES):
             services.enter_context(sending(stage.place, one))
@@ -74,7 +73,7 @@ def replay(stage: Stage) -> None:
                 stage.note(f"{one.name} sends through {MX.name}: {one.what}", then="before")
             _as_then(stage)
             addresses = _turned_back(stage)
-        mended = _now()
+        mended = demo.now()
         services.enter_context(sending(stage.place, MENDED))
         stage.note(f"{MENDED.name} gets {OTHER.name} as its second exchanger", then="hour 7")
         _goes_through(stage, addresses)
@@ -96,10 +95,6 @@ def sending(place: Stations, service: Service) -> Iterator[None]:
         sender.wait(timeout=150)
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def fates(place: Stations, since: str, tag: str = "") -> dict[str, int]:
     """Return how many mails had each of the fates that are losses, by the outside ledger."""
     words = demo.ledger_command(place, since, 120 if not tag else 0, as_json=True)
@@ -109,7 +104,7 @@ def fates(place: Stations, since: str, tag: str = "") -> dict[str, int]:
 
 
 def _as_then(stage: Stage) -> None:
-    begun = _now()
+    begun = demo.now()
     stage.note(f"as then: Exim is stopped on {MX.name}, for {STOPPED_S} s", then="hour 0")
     stage.on(MX, f"systemctl stop exim4; sleep {STOPPED_S}; systemctl start exim4", timeout=STOPPED_S + 60)
     time.sleep(2 / RATE)
@@ -123,7 +118,7 @@ def _as_then(stage: Stage) -> None:
 
 def _turned_back(stage: Stage) -> list[str]:
     """Return the addresses of the service with a queue, which is accepted the next time."""
-    boot, started, begun = _boot(stage), _started(stage), _now()
+    boot, started, begun = _boot(stage), _started(stage), demo.now()
     code, said = _reboot(stage)
     named = stuck_in(said)
     both = {name for name, _ in named} == {BARE.station.fqdn, QUEUES.station.fqdn}

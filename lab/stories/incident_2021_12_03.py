@@ -8,7 +8,6 @@ import re
 import subprocess
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 from lab import demo
 from lab.place import EXCHANGERS, Exchanger, exchanger
@@ -46,7 +45,7 @@ def replay(stage: Stage) -> None:
     """Play it."""
     good = demo.other_kernel(stage.place, MX)
     bad = stage.on(MX, "uname -r").strip()
-    since = datetime.now(UTC).isoformat(timespec="seconds")
+    since = demo.now()
     with ExitStack() as faults:
         _forget_hints(stage)
         faults.callback(_forget_hints, stage)

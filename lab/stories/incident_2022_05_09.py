@@ -10,7 +10,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from lab import demo
 from lab.place import Exchanger
@@ -40,7 +39,7 @@ HISTORY = (
 def replay(stage: Stage) -> None:
     """Play it."""
     mx = old_exim.exchanger_for(stage.place.lab)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
+    since = demo.now()
     try:
         with old_exim.in_place(stage.place, mx):
             _rejected(stage, mx)

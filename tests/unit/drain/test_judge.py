@@ -23,27 +23,31 @@ from tests.unit.support.destinations import (
 )
 
 
-def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
-    class ForHost(Rules):
-        def after(self, domain, senders):
-            return timedelta(minutes=1) if domain == "mx.provider.test" else super().after(domain, senders)
+class RulesWithAHost(Rules):
+    """Rules of which one is about a name of its own, and gives up after a minute."""
 
-    what = known(heap(oldest=ago(hours=1)), rules=ForHost())
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def after(self, domain, senders):
+        return timedelta(minutes=1) if domain == self.name else super().after(domain, senders)
+
+
+def test_a_rule_for_a_destinations_host_counts_as_one_for_the_destination():
+    what = known(heap(oldest=ago(hours=1)), rules=RulesWithAHost("mx.provider.test"))
     assert only(what).way is Way.UNTRIED
     named = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.provider.test"})})
     assert only(dataclasses.replace(what, backlog=named)).way is Way.FINAL
 
 
 def test_where_the_hosts_of_a_destination_are_unknown_any_rule_for_a_host_may_be_about_them():
-    class ForSomeHost(Rules):
-        def after(self, domain, senders):
-            return timedelta(minutes=1) if domain == "?" else super().after(domain, senders)
-
-    unrouted = known(heap(oldest=ago(hours=1)), rules=ForSomeHost())
+    rules = RulesWithAHost("?")
+    unrouted = known(heap(oldest=ago(hours=1)), rules=rules)
     assert only(unrouted).way is Way.FINAL
     routed = dataclasses.replace(unrouted.backlog, names={"x.test": frozenset({"mx.provider.test"})})
     assert only(dataclasses.replace(unrouted, backlog=routed)).way is Way.UNTRIED
-    at_home = known(heap("(local)", oldest=ago(hours=1)), rules=ForSomeHost())
+    at_home = known(heap("(local)", oldest=ago(hours=1)), rules=rules)
     assert only(at_home).way is Way.UNTRIED
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -272,3 +273,8 @@ def test_a_campaign_sends_each_test_mail_once_and_leaves_the_site_as_it_was(monk
         assert set(times().values()) == {1}
     assert times() == before
     assert before["provider-v4"] == 2
+    Path(f"{site}.whole").write_text(site.read_text())  # as a campaign leaves it that is killed now
+    site.write_text("probes: {outbound: []}\n")
+    with campaign.fewer_probes(SimpleNamespace(management=(host,))):
+        assert set(times().values()) == {1}
+    assert times() == before, "after a campaign that was killed as well"

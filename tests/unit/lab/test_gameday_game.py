@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import cli
+from lab import cli, demo
 from lab.gameday import command, game, player, record
 from lab.gameday.draw import Breakage, Drawn
 from lab.gameday.judge import FaultScore, Mails, Score
@@ -315,9 +315,9 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
         ran.append(words)
         return SimpleNamespace(returncode=14, stdout="said\n")
 
-    monkeypatch.setattr(command.management, "virtual_environment", lambda: "/venv")
-    monkeypatch.setattr(command.management, "command", lambda host, _venv, words: [host, *words])
-    monkeypatch.setattr(command.subprocess, "run", run)
+    monkeypatch.setattr(demo.management, "virtual_environment", lambda: "/venv")
+    monkeypatch.setattr(demo.management, "command", lambda host, _venv, words: [host, *words])
+    monkeypatch.setattr(demo, "run_command", run)
     monkeypatch.setattr(command.lifecycle, "wait_ssh", lambda _place, mx: ran.append(f"wait {mx.name}"))
     world.place.node = SimpleNamespace(inside=lambda words: ["node", *words])
     hands = command.LabHands(world.place, found)

@@ -114,6 +114,16 @@ def test_the_build_that_runs_and_the_one_on_the_disk():
     assert (view.build, view.replaced) == ("6.1.192-1", True)
 
 
+def image_is_replaced(boot):
+    """What the script says of a running build 6.1.192-2, with a folder in place of /boot, first in the path."""
+    script = standing.section(find("exim")).script
+    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{boot}/")
+    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
+    argv = ["sh", "-c", f"PATH={boot}:$PATH; kernel=6.1.0-56; build='{build}'\n{known}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout == "image replaced\n"
+
+
 @pytest.mark.parametrize(
     ("image", "replaced"),
     [
@@ -127,12 +137,7 @@ def test_the_build_that_runs_and_the_one_on_the_disk():
 def test_an_image_of_another_build_is_found_on_the_disk(tmp_path, image, replaced):
     if image is not None:
         (tmp_path / "vmlinuz-6.1.0-56").write_bytes(b"\0MZ\xff\n" + image.encode() + b"\0\xff")
-    script = standing.section(find("exim")).script
-    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{tmp_path}/")
-    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
-    argv = ["sh", "-c", f"kernel=6.1.0-56; build='{build}'\n{known}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
-    assert (done.stdout == "image replaced\n") is replaced
+    assert image_is_replaced(tmp_path) is replaced
 
 
 @pytest.mark.parametrize(
@@ -142,12 +147,7 @@ def test_of_an_image_that_does_not_say_its_build_the_package_does(tmp_path, vers
     dpkg = tmp_path / "dpkg-query"
     dpkg.write_text(f"#!/bin/sh\n[ \"$4\" = linux-image-6.1.0-56 ] && printf %s '{version}'\n")
     dpkg.chmod(0o755)
-    script = standing.section(find("exim")).script
-    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{tmp_path}/")
-    build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
-    argv = ["sh", "-c", f"PATH={tmp_path}:$PATH; kernel=6.1.0-56; build='{build}'\n{known}"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
-    assert (done.stdout == "image replaced\n") is replaced
+    assert image_is_replaced(tmp_path) is replaced
 
 
 def test_a_backslash_of_grubs_environment_is_read_as_grub_does():
