@@ -131,11 +131,16 @@ def warnings(generator: AliasGenerator, found: AliasFacts) -> tuple[str, ...]:
     return (f"{generator.unit} has no start timeout: it can hang for ever (refresh-aliases --pin-timeout sets one)",)
 
 
+def _writing(generator: AliasGenerator, found: AliasFacts) -> Iterator[str]:
+    if found.running_s is not None and found.running_s <= generator.bound:
+        yield f"{generator.unit} has been running for {duration(found.running_s)} and may be writing the file now"
+
+
 def _judge_one(generator: AliasGenerator, found: AliasFacts) -> Finding:
     wrong = problems(generator, found)
     noted = warnings(generator, found)
     if wrong:
-        return Finding(Status.FAILED, "; ".join(problem.why for problem in wrong), (), noted)
+        return Finding(Status.FAILED, "; ".join((*(one.why for one in wrong), *_writing(generator, found))), (), noted)
     if found.last_success is None and found.file_age_s is None:
         return unknown(f"{generator.unit}: when it last ended well is not known")
     entries = found.file.entries if found.file else 0

@@ -31,6 +31,9 @@ _FILE_STATES = (
 """Of systemctl(1), "is-enabled"; a unit without a file has none."""
 _STATES = {"ActiveState": ACTIVE_STATES, "LoadState": LOAD_STATES, "UnitFileState": _FILE_STATES}
 _RUNS = 40
+# A run that is younger may be writing the file as it is read; and how often both are read again.
+_YOUNG_S = 10
+_TRIES = 5
 # How a process ends that succeeds: CLD_EXITED of waitid(2), its status, and systemd's own word.
 _SUCCESS = ("1", "0", "success")
 
@@ -40,22 +43,37 @@ def _section_name(generator: AliasGenerator) -> str:
 
 
 def section(generator: AliasGenerator) -> Section:
-    """Return the section about a generator, its journal and its file."""
+    """Return the section about a generator, its journal and its file.
+
+    The file is read before the state of its unit: a run that has just begun, or that ended after the file was read, may
+    have been writing it meanwhile. Then both are read again, for some seconds at most; a run that hangs is older.
+    """
     unit = shlex.quote(generator.unit)
     timer = shlex.quote(generator.timer) if generator.timer else ""
     return Section(
         _section_name(generator),
         f"""\
-printf 'now %s %s\\n' "$(date +%s)" "$(cut -d' ' -f1 /proc/uptime)"
-systemctl show -p {_SHOWN} -- {unit} {timer} || exit
-echo journal
+tries=0
+while :; do
+read -r up rest </proc/uptime
+began=${{up%.*}}${{up#*.}}
+file=$({alias_file.figures_script(generator)}
+echo end) || exit
+shown=$(systemctl show -p {_SHOWN} -- {unit} {timer}) || exit
+state=${{shown#*ActiveState=}}; state=${{state%%[!a-z]*}}
+entered=${{shown#*InactiveExitTimestampMonotonic=}}; entered=${{entered%%[!0-9]*}}
+exited=${{shown#*ExecMainExitTimestampMonotonic=}}; exited=${{exited%%[!0-9]*}}
+[ "$state" = activating ] && [ $((began - ${{entered:-0}} / 10000)) -lt {_YOUNG_S}00 ] ||
+[ $((${{exited:-0}} / 10000)) -ge "$began" ] || break
+[ $((tries += 1)) -le {_TRIES} ] || break
+sleep 1
+done
+printf 'now %s %s\\n%s\\njournal\\n' "$(date +%s)" "$(cut -d' ' -f1 /proc/uptime)" "$shown"
 journalctl -q --no-pager -o json --output-fields=MESSAGE_ID -n {_RUNS} UNIT={unit} MESSAGE_ID={_STARTED_ID} \
 MESSAGE_ID={_FAILED_ID}
-echo file
-{alias_file.figures_script(generator)}
-echo end
+printf 'file\\n%s\\n' "$file"
 """,
-        timeout_s=15,
+        timeout_s=20,
     )
 
 

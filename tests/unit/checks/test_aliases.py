@@ -74,5 +74,14 @@ def test_the_check(monkeypatch):
     assert "file written 30 min" in nothing.why
 
 
+def test_a_file_that_may_be_half_written_names_its_writer(monkeypatch):
+    empty = file(size=0, entries=0, digest="")
+    writing = verdict(monkeypatch, facts(active="activating", running_s=7.0, file=empty))
+    assert writing.status is Status.FAILED
+    assert "generate_vrts_aliases.service has been running for 7.0 s and may be writing the file now" in writing.why
+    assert "may be writing" not in verdict(monkeypatch, facts(file=empty)).why
+    assert "may be writing" not in verdict(monkeypatch, facts(active="activating", running_s=901.0, file=empty)).why
+
+
 def test_what_was_not_read_is_unknown():
     assert check([GENERATOR]).verdict(facts_of({}), VerifyPolicy()).status is Status.UNKNOWN

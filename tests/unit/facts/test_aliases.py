@@ -93,3 +93,43 @@ def test_the_section_asks_for_the_unit_the_journal_and_the_file(tmp_path):
     assert (found.file.entries, found.file.first_malformed) == (1, "half")
     assert (found.active, found.last_success) == ("inactive", None)
     assert aliases.parse(whole_script(tmp_path / "nothing"), GENERATOR).file is None
+
+
+WRITER = """\
+systemctl() {{
+echo >>{folder}/looks
+read -r up rest </proc/uptime
+now=${{up%.*}}${{up#*.}}0000
+if [ "$(wc -l <{folder}/looks)" -ge {looks} ]; then echo 'a@x: b@x' >{folder}/file; fi
+sed "s/ActiveState=activating/ActiveState=$(cat {folder}/state)/
+s/InactiveExitTimestampMonotonic=.*/InactiveExitTimestampMonotonic=$((now - {age} * 1000000))/
+s/ExecMainExitTimestampMonotonic=.*/ExecMainExitTimestampMonotonic={exited}/" {folder}/shown
+}}
+journalctl() {{ :; }}
+sleep() {{ :; }}
+"""
+
+
+def looked(folder: Path, state: str, *, age: int = 0, looks: int = 1, exited: str = "0") -> tuple[int, int]:
+    """Entries that the section found in a file which becomes whole at a look, and how often it asked for the unit."""
+    (folder / "file").write_text("")
+    (folder / "looks").write_text("")
+    (folder / "state").write_text(state)
+    (folder / "shown").write_text(UNIT.format(active="activating", exited=0, code=1))
+    generator = AliasGenerator("vrts", GENERATOR.unit, str(folder / "file"), timer=GENERATOR.timer)
+    stubs = WRITER.format(folder=folder, looks=looks, age=age, exited=exited)
+    script = stubs + aliases.section(generator).script
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    found = aliases.parse(done.stdout, generator)
+    assert found.file is not None
+    return found.file.entries, len((folder / "looks").read_text())
+
+
+def test_a_file_that_was_read_while_it_was_written_is_read_again(tmp_path):
+    assert looked(tmp_path, "activating", looks=2) == (1, 6)  # whole by then; the run stays young for the stub
+    assert looked(tmp_path, "inactive", exited="$now") == (1, 6)  # it ended after the file was read
+
+
+def test_a_run_that_is_older_or_ended_before_leaves_the_file_as_it_was_read(tmp_path):
+    assert looked(tmp_path, "activating", age=11) == (0, 1)
+    assert looked(tmp_path, "inactive", exited="$((now - 5000000))") == (0, 1)
