@@ -32,8 +32,15 @@ def _whole_lines(path: Path) -> list[str]:
 
 
 def taken(place: Stations, mx: Exchanger, since: str = "") -> list[str]:
-    """Return the steps that were done, in order; ``since`` as for :func:`events`."""
-    return [event["step"] for event in events(place, mx, since) if event["event"] == "done"]
+    """Return the steps that were done, in order; ``since`` as for :func:`events`.
+
+    A reboot order counts too when the host took its answer along.
+    """
+    return [event["step"] for event in events(place, mx, since) if event["event"] == "done" or _broke(event)]
+
+
+def _broke(event: Mapping[str, str]) -> bool:
+    return (event["event"], event.get("step"), event.get("kind")) == ("failed", "reboot", "HostUnreachableError")
 
 
 def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
