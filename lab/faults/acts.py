@@ -34,6 +34,19 @@ def _cold_start(target: FaultTarget, value: object) -> None:
     target.place.node.run(["gnt-instance", "reboot", "--shutdown-timeout=30", target.mx.fqdn], timeout=150)
 
 
+# What names the card, whichever of the two configures it; a file that is not there is no error.
+_NETWORK_FILES = "/etc/network/interfaces /etc/systemd/network/*.network"
+SHOWS_RENAMING = f"""grep -qsw ens5 {_NETWORK_FILES} ||
+  {{ echo 'no file names ens5: another name does no harm'; exit 1; }}
+! ls /etc/systemd/network/10-mx-cookbooks-*.link 2>/dev/null || {{ echo 'this file keeps the name'; exit 1; }}"""
+"""Succeeds if the host cannot be reached once its card has another name than ens5."""
+
+
+def name_ens5(live: str) -> str:
+    """Return a script by which the files that name the card name it ens5 again."""
+    return f"for file in {_NETWORK_FILES}; do [ ! -e \"$file\" ] || sed -i 's/\\b{live}\\b/ens5/' \"$file\"; done"
+
+
 _LIVE = "ip -o -4 route show default | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'"
 
 
@@ -61,7 +74,7 @@ def back_to_old_layout(target: FaultTarget) -> None:
     pins = target.on_host(pinned).split()
     if live != "ens5" or pins:
         unpin = f"rm -f {' '.join(pins)}; update-initramfs -u -k all" if pins else "true"
-        target.on_host(f"sed -i 's/\\b{live}\\b/ens5/' /etc/network/interfaces; {unpin}; sync", timeout=300)
+        target.on_host(f"{name_ens5(live)}; {unpin}; sync", timeout=300)
         _cold_start(target, node.OLD_RESERVATIONS)
         wait_ssh(target.place, target.mx)
     # units that failed while it was cut off would count against it for an hour
@@ -82,7 +95,7 @@ def remove_disk(target: FaultTarget) -> None:
     if disks != "1":
         # a run may have moved its files to the name that goes away with the disk
         live = target.on_host(_LIVE).strip()
-        target.on_host(f"sed -i 's/\\b{live}\\b/ens5/' /etc/network/interfaces; sync")
+        target.on_host(f"{name_ens5(live)}; sync")
         target.place.node.run(["gnt-instance", "shutdown", "--timeout=30", target.mx.fqdn], timeout=150)
         target.place.node.run(["gnt-instance", "modify", "--disk", "remove", target.mx.fqdn], timeout=120)
         target.place.node.run(["gnt-instance", "start", target.mx.fqdn], timeout=120)

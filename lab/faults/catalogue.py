@@ -21,12 +21,14 @@ FAULTS = {
             "live at ens5, the next cold start comes up as ens13 (kvm_pci_reservations back to Ganeti 3's default)",
             lambda target: acts.set_reservations(target, "default"),
             acts.back_to_old_layout,
+            shows=acts.SHOWS_RENAMING,
         ),
         Fault(
             "second-disk",
             "a disk was added, and takes its PCI slot at the next cold start: ens5 comes up as ens6",
             acts.add_disk,
             acts.remove_disk,
+            shows=acts.SHOWS_RENAMING,
         ),
         Fault(
             "bad-kernel",

@@ -10,6 +10,7 @@ import pytest
 
 from lab import cli, preflight
 from lab.build import apt, mmdebstrap
+from lab.faults import acts
 from lab.faults import catalogue as faults
 from lab.faults import scripts as fault_scripts
 from lab.faults.fault import Fault, FaultTarget
@@ -185,6 +186,48 @@ def test_a_fault_without_a_symptom_in_this_world_is_no_fault(monkeypatch: pytest
     ):
         faults.apply(goal, fault)
     assert [entry["fault"] for entry in faults.broken(lab)] == ["quake"]
+
+
+CARDS = {
+    "ifupdown": ("network/interfaces", "allow-hotplug {0}\niface {0} inet static\n"),
+    "networkd": ("systemd/network/10-lan.network", "[Match]\nName={0}\n"),
+}
+
+
+def in_etc(etc: Path, script: str) -> subprocess.CompletedProcess[str]:
+    words = ["sh", "-euc", script.replace("/etc/", f"{etc}/")]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("manager", CARDS)
+def test_a_card_is_named_back_whatever_configures_it(manager: str, tmp_path: Path) -> None:
+    name, text = CARDS[manager]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text.format("ens13") + "# ens130 is another card\n")
+    assert in_etc(tmp_path, acts.name_ens5("ens13")).returncode == 0
+    assert path.read_text() == text.format("ens5") + "# ens130 is another card\n"
+
+
+@pytest.mark.parametrize("manager", CARDS)
+def test_a_renaming_shows_only_where_another_name_cuts_the_host_off(manager: str, tmp_path: Path) -> None:
+    name, text = CARDS[manager]
+    path, link = tmp_path / name, tmp_path / "systemd/network/10-mx-cookbooks-ens5.link"
+    for parent in (path.parent, link.parent):
+        parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.format("ens5"))
+    assert in_etc(tmp_path, acts.SHOWS_RENAMING).returncode == 0
+    link.touch()
+    assert "keeps the name" in in_etc(tmp_path, acts.SHOWS_RENAMING).stdout
+    link.unlink()
+    path.write_text("[Match]\nMACAddress=aa:00:00:12:34:56\n")
+    assert "no file names ens5" in (done := in_etc(tmp_path, acts.SHOWS_RENAMING)).stdout
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["nic-renumber", "second-disk"])
+def test_a_fault_that_renames_says_where_it_has_no_effect(name: str) -> None:
+    assert faults.find(name).shows == acts.SHOWS_RENAMING
 
 
 @pytest.mark.parametrize(("version", "key"), [("4.96", "2001:db8:51::10"), ("4.98.2", "[2001:db8:51::10]")])
