@@ -17,7 +17,7 @@ from lab.gameday import judge, monitoring, player, record, runbook
 from lab.gameday.draw import HERRING_REASON, Breakage, Drawn
 from lab.gameday.judge import Mails, Score
 from lab.gameday.record import GameRecord
-from lab.gameday.riddles import is_contained
+from lab.gameday.riddles import is_contained, is_out
 from lab.lifecycle import Say, Stations, ssh
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import LabError, wait_for
@@ -118,7 +118,16 @@ def look(place: Stations, game: GameRecord) -> None:
         elif any(judge.is_named(one, where, words) for _, where, words in said):
             catalogue.undo(goal, catalogue.find(one.fault))
             game.mended[one.fault] = time.time()
+    _look_for_harm(place, game)
     record.save(place.lab, game)
+
+
+def _look_for_harm(place: Stations, game: GameRecord) -> None:
+    """Note exchangers that the player has out of service although the fault is elsewhere."""
+    at_fault = {one.where for one in game.drawn.breakages}
+    for mx in EXCHANGERS:
+        if mx.name not in at_fault and mx.name not in game.needless and is_out(place, mx):
+            game.needless.append(mx.name)
 
 
 @contextmanager

@@ -72,6 +72,7 @@ class Score:
         hints: how many were asked for.
         commands: how many commands were typed.
         runbook: what the runbook would have typed.
+        needless: exchangers that were taken out of service with nothing wrong on them.
     """
 
     findings: tuple[FaultScore, ...]
@@ -81,11 +82,12 @@ class Score:
     commands: int
     mails: Mails
     runbook: tuple[str, ...] = field(default=())
+    needless: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
-        """Whether every fault was named and dealt with, and no mail was lost."""
-        return all(one.good for one in self.findings) and not self.mails.lost
+        """Whether every fault was named and dealt with, no mail was lost, and no sound exchanger was taken out."""
+        return all(one.good for one in self.findings) and not self.mails.lost and not self.needless
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -115,6 +117,7 @@ def judge(game: GameRecord, entries: Sequence[Typed], page: Mapping[str, Runbook
         len(mine),
         mails,
         tuple(runbook),
+        tuple(game.needless),
     )
 
 
@@ -199,9 +202,10 @@ def page_of(score: Score, summaries: Mapping[str, str]) -> str:
         f"{score.hints} hints",
         f"mails: {mail.sent} sent, {mail.lost} lost, {mail.bounced} bounced, {mail.delayed} took longer than "
         f"{LATE_S:.0f} s (at most {mail.longest:.0f} s)",
+        *(f"taken out of service with nothing wrong on it: {name}" for name in score.needless),
         "the runbook would have typed:",
         *(f"    {command}" for command in score.runbook),
-        "well played" if score.good else "NOT all was found and mended",
+        "well played" if score.good else "NOT well played",
     ]
     return "\n".join(lines) + "\n"
 

@@ -44,6 +44,7 @@ class GameRecord:
         alerts: what fired then, and tickets.
         mended: when each fault was first seen mended, by its name (POSIX timestamp).
         contained: when its host was first seen out of service by a run.
+        needless: short names of the exchangers that a run was seen to have out of service with nothing wrong on them.
     """
 
     drawn: Drawn
@@ -53,6 +54,7 @@ class GameRecord:
     alerts: list[FiredAlert] = field(default_factory=list)
     mended: dict[str, float] = field(default_factory=dict)
     contained: dict[str, float] = field(default_factory=dict)
+    needless: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -8,6 +8,7 @@ from lab.campaign.judge import look
 from lab.faults.fault import FaultTarget, shell
 from lab.faults.queues import UNIT
 from lab.gameday.monitoring import FiredAlert
+from lab.lifecycle import Stations
 from lab.place import Exchanger
 from lab.shell import LabError, wait_for
 
@@ -73,7 +74,12 @@ class Riddle:
 
 def is_contained(goal: FaultTarget) -> bool:
     """Whether a run has the exchanger out of service, so that its fault meets no mail."""
-    seen = look(goal.place, goal.mx)
+    return is_out(goal.place, goal.mx)
+
+
+def is_out(place: Stations, mx: Exchanger) -> bool:
+    """Whether a run has an exchanger out of service."""
+    seen = look(place, mx)
     return seen.claimed is True and not seen.serving
 
 

@@ -53,6 +53,7 @@ class OutboundResult:
         message_id: its id in the MTA; empty when there is none.
         remote: address of the remote that took or refused it; empty when there is none.
         left: why it is still in the queue; empty when it is not.
+        bounced: whether it came back; what was untried may also just wait.
     """
 
     mail: ProbeMail
@@ -62,6 +63,7 @@ class OutboundResult:
     message_id: str = ""
     remote: str = ""
     left: str = ""
+    bounced: bool = False
 
     @property
     def family(self) -> int | None:
@@ -108,7 +110,8 @@ def judge(mail: ProbeMail, seen: Followed) -> OutboundResult:
     if not seen.message_id:
         return OutboundResult(mail, ProbeOutcome.UNKNOWN, OutboundStage.QUEUE, "its arrival is not in the log")
     outcome, stage, text, remote = _follow(seen.events)
-    return OutboundResult(mail, outcome, stage, one_line(text), seen.message_id, remote, one_line(seen.left))
+    bounced = any(event.kind is EventKind.FAILED for event in seen.events)
+    return OutboundResult(mail, outcome, stage, one_line(text), seen.message_id, remote, one_line(seen.left), bounced)
 
 
 def _follow(events: Sequence[LogEvent]) -> tuple[ProbeOutcome, OutboundStage, str, str]:

@@ -1,19 +1,31 @@
 """Test mails and sessions, judged: what a run and a verification ask for."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.verdict import Verdict
-from mxlib.config.probes import ProbeSection
+from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import InboundResult
 from mxlib.mta.find import find
 from mxlib.mta.protocol import Mta
 from mxlib.probes import judge as checks
 from mxlib.probes.inbound import ask
-from mxlib.probes.outbound import OutboundRun, ProbeOutcome, plan_mails, send
+from mxlib.probes.outbound import OutboundResult, OutboundRun, ProbeOutcome, plan_mails, send
 from mxlib.protocols.host import Host
+
+_WRONG = (ProbeOutcome.FAILED, ProbeOutcome.TIMEOUT)
+
+
+class Untried(Enum):
+    """What is done about a destination whose test mails retry hints kept from being tried."""
+
+    KEPT = "nothing: its result is unknown"
+    ASKED = "where the MTA only waits, one more goes against the hints; if it fails, that counts"
+    REPLACED = "they are sent once more against the hints, and only that counts"
 
 
 def outbound(
@@ -23,14 +35,14 @@ def outbound(
     policy: VerifyPolicy | None = None,
     *,
     force: bool = False,
-    insist: bool = False,
+    untried: Untried = Untried.KEPT,
 ) -> tuple[Verdict, ...]:
     """Send every configured test mail through an MX and judge what became of them; works while the MTA is held.
 
     Arguments:
         run_tag: named in their subject.
         force: deliver also against retry hints.
-        insist: what retry hints kept from being tried is sent once more against them.
+        untried: what is done where retry hints decided.
 
     Returns:
         One verdict a destination, ``outbound-NAME``, and ``conntrack-growth``; all UNKNOWN when nothing is known, as in
@@ -40,22 +52,61 @@ def outbound(
     mta = find(policy.mta)
     try:
         run = send(mta, host, plan_mails(section.outbound), section.sender, run_tag, section.timeout, force=force)
-        run = _insist(mta, host, section, run_tag, run) if insist else run
+        if untried is Untried.REPLACED:
+            run = _replaced(mta, host, section, run_tag, run)
+        elif untried is Untried.ASKED:
+            run = _asked(mta, host, section, run_tag, run)
     except (HostError, ParseError) as error:
         return checks.unsent([probe.name for probe in section.outbound], f"test mails: {error}")
     return checks.judge_outbound(run, policy)
 
 
-def _insist(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
+def _replaced(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
     """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
     untried = {result.mail.probe for result in run.results if result.outcome is ProbeOutcome.UNTRIED}
     if not untried:
         return run
-    mails = plan_mails(probe for probe in section.outbound if probe in untried)
-    forced = send(mta, host, mails, section.sender, run_tag, section.timeout, force=True)
-    kept = tuple(result for result in run.results if result.mail.probe not in untried)
+    forced = _forced(mta, host, section, run_tag, (probe for probe in section.outbound if probe in untried))
+    kept = (result for result in run.results if result.mail.probe not in untried)
+    return _together(run, forced, (*kept, *forced.results))
+
+
+def _asked(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
+    """Where the MTA waits, ask whether the destination fails now. Hints past their cutoff bounce mail: left alone.
+
+    Without this a destination that is down would be unknown as soon as its first failure has left a hint. One that
+    takes the mail after all stays unknown: until now the MTA has tried no other message.
+    """
+    settled = {one.mail.probe for one in run.results if one.outcome in _WRONG or one.bounced}
+    waits = {one.mail.probe for one in run.results if one.outcome is ProbeOutcome.UNTRIED} - settled
+    if not waits:
+        return run
+    forced = _forced(mta, host, section, run_tag, [_smallest(probe) for probe in section.outbound if probe in waits])
+    now = {one.mail.probe.name: one for one in forced.results}
+    return _together(run, forced, (_judged_by(one, now.get(one.mail.probe.name)) for one in run.results))
+
+
+def _smallest(probe: OutboundProbe) -> OutboundProbe:
+    return dataclasses.replace(probe, sizes=(min(probe.sizes),), times=1)
+
+
+def _judged_by(result: OutboundResult, now: OutboundResult | None) -> OutboundResult:
+    """An untried test mail, by what became of the one that went against the hints."""
+    if now is None or result.outcome is not ProbeOutcome.UNTRIED:
+        return result
+    if now.outcome in _WRONG:
+        return now
+    delivered = "; against the hints it is delivered" if now.outcome is ProbeOutcome.DELIVERED else ""
+    return dataclasses.replace(result, text=f"{result.text}{delivered}")
+
+
+def _forced(mta: Mta, host: Host, section: ProbeSection, run_tag: str, probes: Iterable[OutboundProbe]) -> OutboundRun:
+    return send(mta, host, plan_mails(probes), section.sender, run_tag, section.timeout, force=True)
+
+
+def _together(run: OutboundRun, forced: OutboundRun, results: Iterable[OutboundResult]) -> OutboundRun:
     lost, opened = _sum(run.conntrack, forced.conntrack), _sum(run.fastopen, forced.fastopen)
-    return OutboundRun((*kept, *forced.results), lost, forced.source, opened)
+    return OutboundRun(tuple(results), lost, forced.source, opened)
 
 
 def _sum(one: dict[str, int] | None, other: dict[str, int] | None) -> dict[str, int] | None:

@@ -52,7 +52,7 @@ class HostVerifier:
         """Send the site's test mails through the host's MTA, and judge them. None in a dry run."""
         if self._dry_run:
             return ()
-        return probe.outbound(host, self._site.probes, self._run, self._site.verify, insist=True)
+        return probe.outbound(host, self._site.probes, self._run, self._site.verify, untried=probe.Untried.REPLACED)
 
     def inbound(self, host: Host) -> tuple[Verdict, ...]:
         """Hold a session with the host over each address family, and judge them."""

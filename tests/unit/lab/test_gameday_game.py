@@ -61,6 +61,7 @@ def world(monkeypatch, tmp_path):
 
     monkeypatch.setattr(game.monitoring, "post", post)
     monkeypatch.setattr(game, "is_contained", lambda goal: goal.mx.name in world.contained)
+    monkeypatch.setattr(game, "is_out", lambda _place, mx: mx.name in world.contained)
     monkeypatch.setattr(game.mail, "deliver_all", lambda _place: None)
     return world
 
@@ -158,6 +159,16 @@ def test_what_is_an_owners_is_mended_once_it_is_named_and_not_before(world):
     assert world.done[-1] == "undo etcd-down"
     game.look(world.place, found)
     assert world.done.count("undo etcd-down") == 1
+
+
+def test_an_exchanger_that_is_out_for_a_fault_elsewhere_is_noted_once(world, monkeypatch):
+    looks(world, monkeypatch)
+    found = begun(world, ("provider-down", "mx2001"), ("disk-full", "mx1001"))
+    world.contained = {"mx1001", "mx2001"}
+    game.look(world.place, found)
+    game.look(world.place, found)
+    assert found.needless == ["mx2001"], "the provider is no exchanger, and mx1001 is at fault itself"
+    assert record.load(world.lab).needless == ["mx2001"]
 
 
 def test_at_its_end_alerts_end_faults_go_and_what_is_claimed_is_returned(world, monkeypatch):

@@ -161,6 +161,13 @@ def test_a_lost_mail_is_not_good_however_all_else_went():
     assert judged(entries, game).as_json()["good"] is True
 
 
+def test_a_sound_exchanger_that_was_taken_out_is_not_good():
+    game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
+    score = judged([Typed(1001.0, 0, "gameday named mx2001 spamd")], replace(game, needless=["mx1001"]))
+    assert not score.good
+    assert "taken out of service with nothing wrong on it: mx1001" in page_of(score, {"dead-spamd": "S"})
+
+
 def test_the_verdict_is_printed_with_every_number():
     findings = (
         judge.FaultScore("dead-spamd", "mx2001", 20.4, 61.0, None),
@@ -175,7 +182,7 @@ def test_the_verdict_is_printed_with_every_number():
         "etcd: etcd-down: NOT named, NOT mended", "    E",
         "first right command: after 10 s; 7 commands, 2 wrong names, 1 hints",
         "mails: 40 sent, 1 lost, 2 bounced, 3 took longer than 60 s (at most 89 s)",
-        "the runbook would have typed:", "    cookbook a", "NOT all was found and mended",
+        "the runbook would have typed:", "    cookbook a", "NOT well played",
     ]  # fmt: skip
     good = Score(findings[:1], None, 0, 0, 0, NO_MAIL)
     assert "first right command: never" in page_of(good, {"dead-spamd": "S"})

@@ -11,6 +11,7 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult, InboundStage
 from mxlib.probes import verdicts as probe
 from mxlib.probes.outbound import OutboundRun, ProbeOutcome
+from mxlib.probes.verdicts import Untried
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.facts import NOW, ShellHost
 from tests.unit.support.sent_mails import SECTION, V4, V6, recorded
@@ -59,7 +60,7 @@ def test_what_hints_kept_from_being_tried_is_insisted_on_when_asked(monkeypatch)
     untried = {result.mail.probe for result in first.results if result.outcome is ProbeOutcome.UNTRIED}
     assert untried
     sent = sending(monkeypatch, first, recorded("delivered"))
-    verdicts = probe.outbound(Mute(), SECTION, "r1", insist=True)
+    verdicts = probe.outbound(Mute(), SECTION, "r1", untried=Untried.REPLACED)
     assert {one.status for one in verdicts} == {Status.OK}, "also what was counted meanwhile"
     assert len(sent) == 2
     assert sent[-1][1]
@@ -71,10 +72,58 @@ def test_what_was_tried_is_not_sent_again(monkeypatch):
     first = dataclasses.replace(well, results=(*well.results[:2], *untried.results[2:]))
     again = dataclasses.replace(well, results=recorded("refused").results[2:])
     sent = sending(monkeypatch, first, again)
-    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", insist=True)}
+    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", untried=Untried.REPLACED)}
     assert [set(probes) for probes, _ in sent] == [{V4, V6}, {V6}]
     assert verdicts["outbound-provider-v4"] is Status.OK
     assert verdicts["outbound-provider-v6"] is Status.FAILED
+
+
+def first_of_each(name):
+    run = recorded(name)
+    return dataclasses.replace(run, results=(run.results[0], run.results[2]))
+
+
+def asked(monkeypatch, *runs):
+    """What is found where a destination that the MTA waits for is asked once more, and whether it was against hints."""
+    sent = sending(monkeypatch, *runs)
+    found = {one.check: one for one in probe.outbound(Mute(), SECTION, "r1", untried=Untried.ASKED)}
+    return sent, [found[f"outbound-{one.name}"] for one in (V4, V6)]
+
+
+def test_a_destination_that_still_fails_against_the_hints_has_failed_with_its_present_cause(monkeypatch):
+    sent, found = asked(monkeypatch, recorded("untried-defer"), first_of_each("refused"))
+    assert [force for _, force in sent] == [False, True]
+    assert [(one.name, one.sizes, one.times) for one in sent[1][0]] == [
+        ("provider-v4", (2048,), 1), ("provider-v6", (2048,), 1)
+    ], "one small mail each"  # fmt: skip
+    assert {one.status for one in found} == {Status.FAILED}
+    assert all("connection refused" in one.why for one in found)
+
+
+def test_a_destination_that_takes_mail_against_the_hints_stays_untried(monkeypatch):
+    _, found = asked(monkeypatch, recorded("untried-defer"), first_of_each("delivered"))
+    assert {one.status for one in found} == {Status.UNKNOWN}
+    assert all("0 of 2 delivered" in one.why for one in found)
+    assert all("not tried" in one.why and "against the hints it is delivered" in one.why for one in found)
+
+
+def test_hints_past_their_cutoff_are_left_as_evidence(monkeypatch):
+    sent, found = asked(monkeypatch, recorded("untried-bounce"))
+    assert len(sent) == 1
+    assert {one.status for one in found} == {Status.UNKNOWN}
+    assert not any("against the hints" in one.why for one in found)
+
+
+def test_a_destination_that_failed_with_one_mail_is_not_asked_again(monkeypatch):
+    sent, _ = asked(monkeypatch, recorded("refused"))
+    assert len(sent) == 1, "its other mails were untried because of the first"
+
+
+def test_what_is_unknown_against_the_hints_too_stays_untried(monkeypatch):
+    run = first_of_each("delivered")
+    blind = tuple(dataclasses.replace(one, outcome=ProbeOutcome.UNKNOWN) for one in run.results)
+    _, found = asked(monkeypatch, recorded("untried-defer"), dataclasses.replace(run, results=blind))
+    assert all("not tried" in one.why and "against the hints" not in one.why for one in found)
 
 
 def counting(name, lost, opened):
@@ -94,7 +143,7 @@ def counting(name, lost, opened):
 def test_what_both_goes_lost_counts_together(monkeypatch, first, second, status):
     hole = {"TCPFastOpenBlackhole": 1}
     sending(monkeypatch, counting("untried-bounce", first, hole), counting("delivered", second, {}))
-    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", insist=True)}
+    verdicts = {one.check: one.status for one in probe.outbound(Mute(), SECTION, "r1", untried=Untried.REPLACED)}
     assert verdicts["conntrack-growth"] is status
     assert verdicts["fastopen-growth"] is Status.FAILED
 

@@ -23,7 +23,8 @@ class World:
         self.failing = set()
         self.codes = {}
 
-    def outbound(self, host, section, run_tag, policy):
+    def outbound(self, host, section, run_tag, policy, *, untried):
+        assert untried is probe.Untried.ASKED, "a destination that is down must not be unknown for its hints"
         self.mails.append((host.name, [one.name for one in section.outbound], run_tag))
         bad = [one.name for one in section.outbound if (host.name, one.name) in self.failing]
         return (

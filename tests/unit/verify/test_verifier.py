@@ -73,7 +73,7 @@ def test_test_mails_carry_the_run_and_insist_past_stale_hints(verifier, monkeypa
 
     monkeypatch.setattr(probe, "outbound", outbound)
     assert [one.check for one in verifier.outbound(Recorded())] == ["outbound-x"]
-    assert calls == [("mx1001.lab.test", SITE.probes, "run-1", POLICY, {"insist": True})]
+    assert calls == [("mx1001.lab.test", SITE.probes, "run-1", POLICY, {"untried": probe.Untried.REPLACED})]
 
 
 def test_a_dry_run_sends_nothing(monkeypatch):
