@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from mxlib.base.clock import pauses
 from mxlib.base.errors import HostError, ParseError, StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.config.probes import OutboundProbe
@@ -20,6 +21,9 @@ from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done, World
 
 _POLL_S = 3.0
+"""Longest pause between looks at our runners: a queue of three messages is empty after a moment."""
+_FIRST_POLL_S = 1.0
+"""Each look costs the host what a delivery does."""
 _PAUSE_S = 10.0
 """Pause after a round without effect."""
 _SETTLED_S = 60.0
@@ -184,9 +188,9 @@ class _Drain:
 
     def _follow(self, found: Survey) -> int:
         """Watch until our runners are done or the time is over; return how many messages were completed."""
-        mark, completed, arrived = found.mark, 0, 0
+        mark, completed, arrived, pause = found.mark, 0, 0, pauses(_POLL_S, _FIRST_POLL_S)
         while True:
-            self._world.clock.sleep(min(_POLL_S, max(0.1, self._left())))
+            self._world.clock.sleep(min(next(pause), max(0.1, self._left())))
             self._meanwhile()
             now = patiently(self._world, partial(runners.look, self._world, mark))
             mark = now.mark

@@ -50,7 +50,10 @@ class Survey:
 
 
 def first_survey(world: World) -> tuple[GiveUp, Survey]:
-    """Read when the MTA gives up, and take a survey: in one round trip where the rules tell no senders apart.
+    """Read when the MTA gives up, and take a survey: in one round trip where no message is told apart by its sender.
+
+    Classes of senders are known only from the rules, so a queue that the rules tell apart is read once more with them;
+    an empty one has no sender.
 
     If the rules are unknown, that is said, and the site's assumption takes their place.
 
@@ -61,7 +64,8 @@ def first_survey(world: World) -> tuple[GiveUp, Survey]:
     mta = find(world.site.mta)
     facts = patiently(world, lambda: read_facts(world.target, (mta.give_up, *_sources(mta, ()))))
     rules = _rules(world, facts)
-    return rules, survey(world, rules) if rules.classes else _survey(world, rules, facts)
+    told_apart = rules.classes and facts.get(mta.waiting(())).heaps
+    return rules, survey(world, rules) if told_apart else _survey(world, rules, facts)
 
 
 def _rules(world: World, facts: Facts) -> GiveUp:

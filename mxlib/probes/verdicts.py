@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from mxlib.base.errors import HostError, ParseError
+from mxlib.base.parallel import at_once
 from mxlib.base.verdict import Verdict
 from mxlib.config.probes import OutboundProbe, ProbeSection
 from mxlib.config.verify import VerifyPolicy
@@ -129,14 +130,16 @@ def inbound(name: str, section: ProbeSection, policy: VerifyPolicy | None = None
 
 
 def sessions(name: str, section: ProbeSection, policy: VerifyPolicy) -> tuple[InboundResult, ...]:
-    """A session with an MX over each family.
+    """A session with an MX over each family, side by side.
 
     Arguments:
         section: what it has to answer, and from which source ports it is asked.
     """
-    return tuple(
-        ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s) for family in policy.families
-    )
+
+    def hold(family: int) -> InboundResult:
+        return ask(name, family, section.inbound, section.sender, timeout_s=policy.answer_s)
+
+    return at_once(hold, policy.families)
 
 
 def judge_sessions(results: Sequence[InboundResult], policy: VerifyPolicy) -> tuple[Verdict, ...]:

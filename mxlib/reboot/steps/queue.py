@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mxlib.base.clock import pauses
 from mxlib.base.errors import ParseError, StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.drain import clients
@@ -20,6 +21,8 @@ from mxlib.protocols.world import Done
 from mxlib.reboot.steps.step import Action, host_of, on_host, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
+_LOOK_S = 1.0
+"""Longest pause between looks at an MTA that comes to rest."""
 _LEFT = {
     "back": "return the host to service as it was found",
     "wait": "drain once more, for as long again",
@@ -122,7 +125,7 @@ def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -
         mxlib.base.errors.StepError: it has not in the site's time.
     """
     limit = world.site.drain.still_timeout
-    begin = world.clock.monotonic()
+    begin, pause = world.clock.monotonic(), pauses(_LOOK_S)
     ended: str | None = None
     while True:
         # where the host stands is asked in the same round trip: the next decision then needs no look of its own
@@ -138,7 +141,7 @@ def _until(world: RebootWorld, what: str, reached: Callable[[MtaFacts], bool]) -
         if waited > limit / 2 and ended is None:
             ended = _end_sessions(world, facts)
         world.operator.live(f"waiting for the MTA to come to {what}, {_still_to_end(facts, waited, limit)}")
-        world.clock.sleep(1.0)
+        world.clock.sleep(next(pause))
 
 
 def _processes(facts: MtaFacts) -> str:

@@ -1,8 +1,9 @@
 from datetime import UTC
+from itertools import islice
 
 import pytest
 
-from mxlib.base.clock import SystemClock, wait_for
+from mxlib.base.clock import SystemClock, pauses, wait_for
 from tests.unit.support.fakes import FakeClock
 
 
@@ -19,11 +20,17 @@ def asked_at(deadline_s: float, every_s: float, yes_at: float = float("inf")) ->
 
 def test_a_condition_that_is_met_ends_the_wait_at_once():
     assert asked_at(60, 5, yes_at=0) == (True, [0])
-    assert asked_at(60, 5, yes_at=8) == (True, [0, 5, 10])
+    assert asked_at(60, 5, yes_at=0.1) == (True, [0, 0.25])
+
+
+def test_pauses_are_short_first_and_then_no_longer_than_asked_for():
+    assert asked_at(60, 1.5, yes_at=5) == (True, [0, 0.25, 0.5, 1.0, 2.0, 3.5, 5.0])
+    assert asked_at(1, 0.1, yes_at=0.25) == (True, pytest.approx([0, 0.1, 0.2, 0.3]))
+    assert list(islice(pauses(3.0, 1.0), 4)) == [1.0, 1.0, 2.0, 3.0]
 
 
 def test_the_last_question_is_asked_at_the_deadline():
-    assert asked_at(12, 5) == (False, [0, 5, 10, 12])
+    assert asked_at(9, 5) == (False, [0, 0.25, 0.5, 1, 2, 4, 8, 9])
 
 
 @pytest.mark.parametrize("deadline_s", [0, -5])

@@ -95,6 +95,6 @@ def test_the_live_line_says_rate_and_time_to_go_and_how_much_of_all_is_done():
     assert [share.done for _text, share in live] == [*itertools.accumulate(looks)]
     assert all((share.done + int(text.split()[1]), share.total) == (100, 100) for text, share in live)
     assert re.fullmatch(
-        r"drain: \d+ messages left, 6\.7/s, about \d+(\.\d)? s to go, oldest 1 h 0 min; draining ends within 14 min .*",
+        r"drain: \d+ messages left, 11\.4/s, about \d+(\.\d)? s to go, oldest 1 h 0 min; draining ends within 14 .*",
         live[-2][0],
     ), live[-2][0]

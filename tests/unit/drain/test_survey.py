@@ -1,5 +1,7 @@
 """One look at the whole queue of a host."""
 
+from dataclasses import replace
+
 import pytest
 
 from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
@@ -39,6 +41,22 @@ def test_only_what_is_tried_counts_as_triable():
     found.target.tried.append("y.test")
     seen = first_survey(found.world)[1]
     assert (seen.total, seen.triable) == (130, 100)
+
+
+@pytest.mark.parametrize(("waiting", "trips"), [({}, 1), ({"x.test": 1}, 2)])
+def test_only_messages_are_told_apart_by_their_senders(waiting, trips):
+    """The rules name senders, so a queue is read once more with them; an empty one has none to tell apart."""
+    found = world(waiting)
+    answer, asked = found.target.read, []
+
+    def read(script, *, timeout):
+        asked.append(script)
+        said = answer(script, timeout=timeout)
+        return replace(said, output=said.output.replace("* * F,4d,6h", "* * senders=a@x.test F,1d,6h\n* * F,4d,6h"))
+
+    found.target.read = read
+    rules, seen = first_survey(found.world)
+    assert (len(rules.classes), len(asked), seen.total) == (1, trips, sum(waiting.values()))
 
 
 def test_of_many_destinations_the_rest_is_counted():

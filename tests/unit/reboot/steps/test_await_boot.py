@@ -208,5 +208,24 @@ def test_a_host_has_a_while_to_hear_the_order_and_longer_to_go_down(monkeypatch:
 def test_the_cluster_is_asked_about_a_warm_reboot_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: None, off=True)
     assert "the machine is off" in world.waits()
-    first = await_boot._ASK_CLUSTER * (await_boot._POLL_S + await_boot._ASK_S) - await_boot._POLL_S
+    first = await_boot._ASK_CLUSTER * (await_boot._PAUSE_S + await_boot._ASK_S) - await_boot._PAUSE_S
     assert world.clock.seconds == first
+
+
+@pytest.mark.parametrize(("takes", "at"), [(0.4, [0.0, 3.0, 6.0]), (4.0, [0.0, 4.5, 9.0])])
+def test_a_host_is_asked_every_three_seconds_however_long_an_answer_takes(
+    monkeypatch: pytest.MonkeyPatch, takes: float, at: list[float]
+) -> None:
+    world, asked = World(monkeypatch, lambda now: None if now < 9 else NEW), []
+
+    def silent(_world: Any) -> tuple[None, str]:
+        asked.append(world.clock.seconds)
+        if len(asked) > len(at):
+            raise KeyboardInterrupt
+        world.clock.sleep(takes)
+        return None, "no session"
+
+    monkeypatch.setattr(await_boot, "_try_standing", silent)
+    with pytest.raises(KeyboardInterrupt):
+        world.waits()
+    assert asked[: len(at)] == pytest.approx(at)

@@ -104,9 +104,9 @@ def test_a_session_gets_half_the_time_then_it_is_asked_to_end(world):
     waits = "waiting for the MTA to come to rest, 2 x SMTP session left after"
     shown = [text for text, _share in found.operator.shown]
     assert shown[0] == f"{waits} 0.0 s, the wait ends within 2 min 0 s; open SMTP sessions are ended in 1 min 0 s"
-    assert shown[30].endswith("; open SMTP sessions are ended in 30 s")
-    assert shown[60] == f"{waits} 1 min 0 s, the wait ends within 1 min 0 s"
-    assert shown[61:] == [f"{waits} 1 min 1 s, the wait ends within 59 s"]
+    assert shown[32].endswith("; open SMTP sessions are ended in 30 s")
+    assert shown[62] == f"{waits} 1 min 0 s, the wait ends within 1 min 0 s"
+    assert shown[63:] == [f"{waits} 1 min 1 s, the wait ends within 59 s"]
 
 
 def test_a_session_that_does_not_end_is_named_with_what_was_tried(world):
