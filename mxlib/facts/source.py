@@ -1,7 +1,7 @@
 """Sources of facts, and the facts of one host."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -82,6 +82,10 @@ class Facts:
         except FactUnknownError:
             return False
         return True
+
+    def joined(self, others: "Facts") -> "Facts":
+        """Return these answers and those of another reading of the host; where both have one, these count."""
+        return replace(self, outputs={**others.outputs, **self.outputs})
 
     def evidence(self, source: Source[Any], *lines: str) -> tuple[Evidence, ...]:
         """Return what a fact was read from.

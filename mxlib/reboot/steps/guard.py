@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.lines import refuse_unknown
-from mxlib.base.parallel import at_once
+from mxlib.base.parallel import at_once, side_by_side
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
@@ -117,13 +117,9 @@ def _accepting(world: RebootWorld, verdicts: Iterable[Verdict]) -> Iterator[Verd
 
 
 def _all(world: RebootWorld) -> Iterator[Verdict]:
-    """Every question at the same time: none touches what another one touches.
-
-    But the console only after the host: to the question who is logged in, its proof would be somebody at work.
-    """
-    target = world.progress.goal.kernel
+    """Every question at the same time: none touches what another one touches."""
     questions: tuple[Callable[[], Iterable[Verdict]], ...] = (
-        lambda: (*_host(world, target), *_asked("rescue", lambda: _rescue(world) if target else ())),
+        lambda: _inside(world, world.progress.goal.kernel),
         lambda: _front(world),
         lambda: _asked("others", lambda: _others(world)),
         lambda: _asked("alerts", lambda: firing(world)),
@@ -141,15 +137,42 @@ def _timed(world: RebootWorld, name: str, ask: Callable[[Host], Iterable[Verdict
     world.progress.probed_s = max(world.progress.probed_s, world.clock.monotonic() - begin)
 
 
-def _host(world: RebootWorld, target: str) -> Iterator[Verdict]:
-    """All that the host says of itself, in one round trip."""
+def _inside(world: RebootWorld, target: str) -> tuple[Verdict, ...]:
+    """All that the host says of itself, beside the machine from outside.
+
+    But who is at work there is asked before the console is opened: its proof logs in, and would be somebody at work.
+    """
+    if not target:
+        return tuple(_host(world, target))
+
+    def outside() -> tuple[Verdict, ...]:
+        return _asked("rescue", lambda: _rescue(world))
+
+    try:
+        at_work = read_facts(world.target, (BUSY_SOURCE,))
+    except MxlibError as error:
+        return _silent(error), *outside()
+    said, of_machine = side_by_side(lambda: tuple(_host(world, target, at_work)), outside)
+    return *said, *of_machine
+
+
+def _silent(error: MxlibError) -> Verdict:
+    return Verdict("host", Status.UNKNOWN, one_line(str(error)))
+
+
+def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterator[Verdict]:
+    """All that the host says of itself, in one round trip.
+
+    Arguments:
+        known: who is at work there, where that was read already.
+    """
     try:
         wanted = (*sources(world.mta), configuration.source(world.mta), *world.adapters.verifier.sources())
-        facts = read_facts(world.target, wanted)
+        facts = read_facts(world.target, wanted if known is None else [one for one in wanted if one is not BUSY_SOURCE])
     except MxlibError as error:
-        yield Verdict("host", Status.UNKNOWN, one_line(str(error)))
+        yield _silent(error)
         return
-    world.progress.facts = facts
+    world.progress.facts = facts = facts if known is None else facts.joined(known)
     yield from _asked("standing", lambda: _standing(world, facts.get(standing.source(world.mta))))
     yield from proof.digests_of(facts, world.mta, world.accepted)[1]
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))

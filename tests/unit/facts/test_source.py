@@ -28,6 +28,12 @@ def test_two_different_questions_of_one_name_are_refused():
         sections_of([Source("x", (one,), len), Source("y", (two,), len)])
 
 
+def test_two_readings_of_a_host_are_one_in_which_the_one_that_is_asked_counts():
+    old, new = Section("same", "a"), Section("other", "b")
+    later = facts_of({old: "later"}).joined(facts_of({old: "earlier", new: "kept"}))
+    assert {name: one.output for name, one in later.outputs.items()} == {"same": "later", "other": "kept"}
+
+
 def test_facts_of_this_machine_can_be_read():
     facts = read_facts(ShellHost(), (boot.SOURCE,))
     assert facts.get(boot.SOURCE).boot_id.version == 4

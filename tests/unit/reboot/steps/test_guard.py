@@ -1,6 +1,7 @@
 """The guard: every question at once, each answer a verdict, and what it has read serves the claim."""
 
 from dataclasses import replace
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
@@ -39,6 +40,10 @@ class Facts:
 
     def all_known(self, sources):
         return not any(source.name in self.unknown for source in sources)
+
+    def joined(self, others):
+        self.others = others
+        return self
 
 
 class World:
@@ -127,6 +132,52 @@ def test_of_a_reboot_the_target_is_judged_and_the_machine_from_outside(monkeypat
         ("rescue", world.target, Level.COLD, "link"),
     ]
     assert {"kernels", "known-bad", "grub", "rescue"} <= {one.check for one in found}
+
+
+def of_machine(monkeypatch, **broken):
+    """The world of a guard before a reboot: its machine is asked about from outside, too."""
+    world = World(monkeypatch, **broken)
+    world.progress = Progress(Goal(NEW))
+    parts = {"kernel": SimpleNamespace(running=OLD)}
+    monkeypatch.setattr(Facts, "get", lambda _facts, source: parts.get(source.name, SimpleNamespace()))
+    for name in ("kernels", "boot_menu"):
+        monkeypatch.setattr(guard.readiness, name, lambda *_given: [FINE])
+    return world
+
+
+def test_the_console_is_proven_beside_the_host_and_after_who_is_at_work_there(monkeypatch):
+    world, order, together = of_machine(monkeypatch), [], Barrier(2, timeout=5)
+
+    def read(_host, sources):
+        wanted = [source.name for source in sources]
+        order.append(wanted)
+        if wanted != ["busy"]:
+            together.wait()  # neither waits for the end of the other one
+        return Facts()
+
+    def ready(*_given):
+        order.append("console")
+        together.wait()
+        return (FINE,)
+
+    monkeypatch.setattr(guard, "read_facts", read)
+    world.adapters.rescue.ready = ready
+    found = guard.guard(world)
+    assert names(found, Status.OK) == [one.check for one in found]
+    assert order[0] == ["busy"], "the proof of the console logs in"
+    (rest,) = (one for one in order[1:] if one != "console")
+    assert "standing" in rest
+    assert "busy" not in rest, "by then somebody is logged in: we are"
+    assert world.progress.facts.others is not None, "the claim needs both readings"
+
+
+def test_a_host_that_does_not_say_who_is_at_work_is_one_verdict_and_hides_not_its_machine(monkeypatch):
+    world = of_machine(monkeypatch, host=HostUnreachableError("no session"))
+    world.adapters.rescue.ready = lambda *_given: (Verdict("console", Status.OK, "serves"),)
+    found = guard.guard(world)
+    assert names(found, Status.UNKNOWN) == ["host"]
+    assert "console" in names(found, Status.OK)
+    assert world.asked == [["busy"]], "it is not waited for twice"
 
 
 @pytest.mark.parametrize(
