@@ -221,11 +221,19 @@ class _Repair:
         else:
             self._ask_cluster()
             self._from_console()
-            if self.report.diagnosis.cause in _MENDED:
-                wait_for(self._answers, deadline_s=_BACK_S, every_s=1.0, clock=self._means.clock)
+            self._look_again()
         self.report.ok = self._all_answer()
         self.report.seconds = self._means.clock.monotonic() - begin
         return self.report
+
+    def _look_again(self) -> None:
+        """Ask from outside once more: a slow host comes up while its console is read, whatever was found there."""
+        mended = self.report.diagnosis.cause in _MENDED
+        limit = _BACK_S if mended else 0.0
+        back = wait_for(self._answers, deadline_s=limit, every_s=1.0, clock=self._means.clock)
+        if back and not mended:
+            self.report.diagnosis = Diagnosis(Outage.NONE, "")
+            self._say("it answers over SSH now, and nothing was changed")
 
     def _say(self, line: str) -> None:
         at = self._means.clock.now().strftime("%H:%M:%S")

@@ -123,6 +123,22 @@ def test_the_way_in_and_out_and_the_proof_from_outside(means: Means, monkeypatch
     assert "mail login:" in Path(report.transcript).read_text()
 
 
+def test_a_host_that_comes_up_meanwhile_has_nothing_in_the_way(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen on a host that took six minutes to boot: its firewall was blamed for what had answered by then."""
+    up = {4: False, 6: False}
+
+    def inside(host: object, **arguments: object) -> GuestRepair:
+        up.update({4: True, 6: True})
+        return GuestRepair(Diagnosis(Outage.FIREWALL, "rules: policy drop"))
+
+    monkeypatch.setattr(nic_service, "repair_inside", inside)
+    report = diagnose_and_repair(replace(means, answers=lambda name, family: up[family]), NAME, run="r1")
+    assert report.ok
+    assert report.sentence == f"{NAME} answers over SSH: nothing to repair"
+    assert report.diagnosis.cause is Outage.NONE
+    assert report.story[-1].endswith("it answers over SSH now, and nothing was changed")
+
+
 def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nic_service, "repair_inside", repaired(GuestRepair(Diagnosis(Outage.RENAMED, "by MAC"))))
     report = diagnose_and_repair(replace(means, answers=lambda name, family: family == 4), NAME, run="r1")
