@@ -14,6 +14,7 @@ from pathlib import Path
 from lab import preflight
 from lab.build import acceleration, image, image_host, labroot
 from lab.build import release as releases
+from lab.build.apt import SUITE
 from lab.place import EXCHANGERS, GATEWAY, MANAGEMENT, NODE, REPOSITORY, Exchanger, Lab, cache
 from lab.shell import LabError, wait_for
 from lab.stations import infra, management, network, node, outside, pki
@@ -60,10 +61,10 @@ class Stations:
 
 def stations(lab: Lab) -> Stations:
     """Return a lab's stations, whether they are up or not."""
-    root = cache() / "labroot" / labroot.digest()
+    root = labroot.path(cache(), SUITE)
     return Stations(
         lab,
-        node.box(lab, root),
+        node.box(lab, labroot.path(cache(), worlds.node_release(lab))),
         infra.box(lab, root, REPOSITORY),
         outside.box(lab, root, REPOSITORY),
         tuple(management.box(lab, station) for station in MANAGEMENT),
@@ -100,7 +101,8 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False, world: str = "") -
     with alone(lab), ThreadPoolExecutor(8) as pool:
         worlds.settle(lab, world)
         environment = pool.submit(management.virtual_environment)
-        root = labroot.build(cache(), say)
+        root = labroot.build(cache(), say, SUITE)
+        labroot.build(cache(), say, worlds.node_release(lab))
         suites = [releases.find(worlds.of(lab, mx).release) for mx in EXCHANGERS]
         bases = pool.submit(image.build_bases, cache(), say, suites)
         pki.make_all(lab, root)

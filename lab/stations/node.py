@@ -1,4 +1,4 @@
-"""The Ganeti node: a real single-node cluster (Ganeti 3.0) in a station, and the two virtual machines on it."""
+"""The Ganeti node: a real single-node cluster in a station, and the two virtual machines on it."""
 
 import re
 from pathlib import Path

@@ -1,26 +1,27 @@
 """The worlds that the exchangers of a lab can live in, by name, and which one a lab was made in."""
 
-from lab.place import EXCHANGERS, Exchanger, Lab
+from lab.build import release as releases
+from lab.build.apt import SUITE
+from lab.place import EXCHANGERS, NODE, Exchanger, Lab
 from lab.shell import LabError
 from lab.world.guest import GuestWorld
 from lab.world.nightly import NIGHTLY
 
 DEFAULT = "two"
 _PLAIN = GuestWorld("bookworm", "nftables")
+_GERMAN = GuestWorld(
+    "trixie",
+    "ferm",
+    locale="de_DE.UTF-8",
+    timezone="Europe/Berlin",
+    # With a clock: what a prompt looks like changes from line to line.
+    prompt=r"\h \t \w> ",
+    pam=True,
+)
 WORLDS: dict[str, dict[str, GuestWorld]] = {
     "one": {"mx1001": _PLAIN, "mx2001": GuestWorld("bookworm", "ferm")},
-    "two": {
-        "mx1001": _PLAIN,
-        "mx2001": GuestWorld(
-            "trixie",
-            "ferm",
-            locale="de_DE.UTF-8",
-            timezone="Europe/Berlin",
-            # With a clock: what a prompt looks like changes from line to line.
-            prompt=r"\h \t \w> ",
-            pam=True,
-        ),
-    },
+    "two": {"mx1001": _PLAIN, "mx2001": _GERMAN},
+    "ganeti31": {"mx1001": _PLAIN, "mx2001": _GERMAN},
     "habits": {
         "mx1001": GuestWorld("trixie", "nftables", timezone="America/New_York", pam=True, entry="title"),
         "mx2001": GuestWorld("bookworm", "ferm", entry="number", exim_timezone="Asia/Kolkata", split_spool=True),
@@ -28,6 +29,8 @@ WORLDS: dict[str, dict[str, GuestWorld]] = {
     **NIGHTLY,
 }
 """The world of each exchanger, by the name that ``mxlab up --world`` takes."""
+NODES = {"ganeti31": "trixie"}
+"""Release of the Ganeti node, by the name of the world, where it is not Debian 12, whose Ganeti is 3.0."""
 
 
 def find(name: str) -> dict[str, GuestWorld]:
@@ -56,6 +59,11 @@ def of(lab: Lab, mx: Exchanger) -> GuestWorld:
     return find(name_of(lab))[mx.name]
 
 
+def node_release(lab: Lab) -> str:
+    """The code name of the Debian release of a lab's Ganeti node."""
+    return NODES.get(name_of(lab), SUITE)
+
+
 def settle(lab: Lab, name: str) -> None:
     """Note which world a lab is made in, once: its disks keep it.
 
@@ -81,4 +89,6 @@ def listing() -> str:
     for name, exchangers in WORLDS.items():
         lines.append(f"{name}{' (default)' if name == DEFAULT else ''}")
         lines += [f"  {mx.name:<8} {exchangers[mx.name].differs()}" for mx in EXCHANGERS]
+        if name in NODES:
+            lines.append(f"  {NODE.name:<8} Debian {releases.find(NODES[name]).number} ({NODES[name]})")
     return "\n".join(lines)

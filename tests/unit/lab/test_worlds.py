@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.place import EXCHANGERS, Lab
+from lab import lifecycle
+from lab.build import labroot
+from lab.place import EXCHANGERS, Lab, cache
 from lab.shell import LabError
 from lab.world import guest, worlds
 from lab.world.guest import GuestWorld
@@ -133,3 +135,13 @@ def test_the_list_says_what_differs() -> None:
         "  mx2001   Debian 13 (trixie), ferm, locale de_DE.UTF-8, timezone Europe/Berlin, prompt \\h \\t \\w> , pam"
         in said
     )
+
+
+def test_the_node_of_one_world_is_a_debian_13_and_all_others_are_as_the_stations(lab: Lab) -> None:
+    assert worlds.node_release(lab) == "bookworm"
+    worlds.settle(lab, "ganeti31")
+    assert worlds.node_release(lab) == "trixie"
+    assert "  ganeti01 Debian 13 (trixie)" in worlds.listing().splitlines()
+    place = lifecycle.stations(lab)
+    assert place.node.labroot == labroot.path(cache(), "trixie")
+    assert place.infra.labroot == place.world.labroot == labroot.path(cache(), "bookworm") != place.node.labroot
