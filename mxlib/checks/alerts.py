@@ -11,16 +11,25 @@ NAME = "alerts"
 _SHOWN = 3
 
 
-def judge(firing: Iterable[Alert], asked: datetime) -> Verdict:
-    """Judge whether anything fires; silenced and inhibited alerts are shown but do not count."""
+def judge(firing: Iterable[Alert], asked: datetime, *, verifying: bool = False) -> Verdict:
+    """Judge whether anything fires; silenced and inhibited alerts are shown but do not count.
+
+    Args:
+        verifying: whether the host is being verified. Alerts that repeat its last verification do not count then
+            either: this one reads the same itself, and is newer.
+    """
     known = tuple(firing)
-    loud = [one for one in known if not one.quiet]
+    loud = [one for one in known if not one.quiet and not (verifying and one.verified)]
     if loud:
         return Verdict(
             NAME, Status.FAILED, f"{_counted(loud, 'fires', 'fire')}: {_said(loud)}", _evidence(known, asked)
         )
-    muted = f"; silenced or inhibited: {_said(known)}" if known else ""
-    return Verdict(NAME, Status.OK, f"no alert fires{muted}", _evidence(known, asked))
+    muted = [one for one in known if one.quiet]
+    repeated = [one for one in known if not one.quiet]
+    why = f"no {'other ' if repeated else ''}alert fires"
+    why += f"; silenced or inhibited: {_said(muted)}" if muted else ""
+    why += f"; by the last verification: {_said(repeated)}" if repeated else ""
+    return Verdict(NAME, Status.OK, why, _evidence(known, asked))
 
 
 def judge_since(firing: Iterable[Alert], begin: datetime, own: Iterable[str], asked: datetime) -> Verdict:

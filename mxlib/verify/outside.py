@@ -97,7 +97,8 @@ def alerts_check(
             return unknown(one_line(str(error)))
         if firing is None:
             return ok("the site names no Alertmanager")
-        verdict = alerts.judge(relevant(firing, [host], section.service, section.ignored), now())
+        mine = relevant(firing, [host], section.service, section.ignored)
+        verdict = alerts.judge(mine, now(), verifying=True)
         return Finding(verdict.status, verdict.why, tuple(one.output for one in verdict.evidence))
 
     return Outside(alerts.NAME, "alerts that fire about", (), judge)

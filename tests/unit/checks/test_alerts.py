@@ -18,6 +18,17 @@ def test_only_what_is_loud_speaks_against_a_host():
     assert alerts.judge((), NOW).why == "no alert fires"
 
 
+def test_what_repeats_the_last_verification_does_not_fail_the_next_one():
+    firing = parsed(raw("MxDown", source="verify-mx"), raw("Quiet", silenced=["x"]))
+    found = alerts.judge(firing, NOW, verifying=True)
+    assert found.status is Status.OK
+    assert found.why.startswith("no other alert fires; silenced or inhibited: Quiet on mx2001:9100 (critical)")
+    assert "; by the last verification: MxDown on mx2001:9100 (critical) since 00:50:00" in found.why
+    assert alerts.judge(firing, NOW).status is Status.FAILED
+    other = alerts.judge((*firing, *parsed(raw("DiskFull"))), NOW, verifying=True)
+    assert (other.status, "1 alert fires: DiskFull" in other.why, "MxDown" in other.why) == (Status.FAILED, True, False)
+
+
 @pytest.mark.parametrize(
     ("options", "status"),
     [

@@ -112,6 +112,7 @@ def test_an_alert_about_the_host_or_the_service_is_a_fault():
     assert judged(()).status is Status.OK
     assert judged((alert("Queue", "mx2001:9100"),)).status is Status.FAILED
     assert judged((alert("Queue", "mx1001:9100"),)).status is Status.OK
+    assert judged((alert("Queue", "mx2001:9100", source="verify-mx"),)).status is Status.OK
     assert judged((alert("Mail", service="mail"),), section=AlertsSection(service=("service=mail",))).status is (
         Status.FAILED
     )
