@@ -123,15 +123,15 @@ def table(found: Sequence[Cost]) -> Iterator[str]:
     yield f"everything else: {rest:.1f} s, {reading:.1f} s of it reading; {trips} round trips"
 
 
-def newest_journal(lab: Lab) -> Path:
-    """The journal of a lab that was written last.
+def newest_journal(lab: Lab, host: str = "") -> Path:
+    """The journal of a finished run that was written last in a lab.
 
     Arguments:
-        lab: which one.
+        host: fully qualified name of an exchanger; empty: of any.
     """
     stations = lifecycle.stations(lab).management
     folders = [box.folder / "log.upper" / "spicerack" / "sre" / "mail" for box in stations]
-    journals = [path for folder in folders for path in folder.glob("*.jsonl") if '"end"' in path.read_text()]
+    journals = [p for folder in folders for p in folder.glob(f"{host}*.jsonl") if '"end"' in p.read_text()]
     if not journals:
         raise SystemExit(f"lab {lab.name} has no journal of a run that came to its end")
     return max(journals, key=lambda path: path.stat().st_mtime)
