@@ -139,8 +139,8 @@ def main() -> int:
     words = [str(environment / "bin" / "python"), str(Path(__file__).resolve()), *sys.argv[1:], "--inside"]
     argv = management.command(lifecycle.stations(lab).operator, environment, words)
     said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
-    at = {step: float(when) for step, when in (line.split("\t") for line in said.splitlines() if "\t" in line)}
-    habit = Spent(at["end"] - at["begin"], sshd_up(lab, args.mx) - at["wait"])
+    ended = {step: float(at) for step, at in (line.split("\t") for line in said.splitlines() if "\t" in line)}
+    habit = Spent(ended["end"] - ended["begin"], sshd_up(lab, args.mx) - ended["wait"])
     print(journal)
     print("\n".join(table(ours, habit)))
     return 0
