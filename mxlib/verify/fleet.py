@@ -66,7 +66,9 @@ def verify_hosts(
         partial(_answers, {name: waits.watched(_look_at(name), ask) for name, ask in looks.items()}),
         partial(_answers, {name: waits.watched(_sessions_with(name), ask) for name, ask in sessions.items()}),
     )
-    found = _Findings(request, seen, heard, asked_by, _aliases(everybody, seen, request))
+    # a peer that only asked others has not said anything of its own aliases
+    own = {host.name: seen[host.name] for host in hosts}
+    found = _Findings(request, seen, heard, asked_by, _aliases(everybody, own, request))
     reports = _with_controls([found.report(host.name) for host in hosts], everybody, request)
     return tuple(sorted(compare(reports), key=lambda report: (report.status.severity, report.host)))
 
@@ -100,7 +102,11 @@ def _looks(
 def _aliases(
     hosts: Sequence[Host], looks: Mapping[str, Look], request: VerificationScope
 ) -> verify_aliases.AliasLook | None:
-    """Return what only a look at every MX shows about generated aliases; None if nothing asked for needs it."""
+    """Return what only a look at every MX shows about generated aliases; None if nothing asked for needs it.
+
+    Arguments:
+        looks: of the hosts that are verified themselves.
+    """
     wanted = frozenset(filter(request.wants, verify_aliases.names(request.aliases, request.probes)))
     if not wanted:
         return None

@@ -19,6 +19,7 @@ from tests.unit.support.aliases import (
     Named,
     session,
 )
+from tests.unit.support.verifying import Recorded
 
 
 def test_samples_and_differing_addresses_are_asked_of_every_mx(world, monkeypatch):
@@ -59,6 +60,22 @@ def test_a_verification_of_one_host_compares_with_the_others(world, monkeypatch)
     request = VerificationScope(VerifyPolicy(), aliases=(GENERATOR,), only=("aliases-peers",))
     (report,) = verify_hosts([Answers(B)], request, [Answers(A)])
     assert [(one.check, one.status) for one in report.verdicts] == [("aliases-peers", Status.FAILED)]
+
+
+def test_a_peer_that_only_held_sessions_is_still_asked_for_its_aliases(world, monkeypatch):
+    known = []
+
+    def look_at(hosts, generators, answered, *_):
+        known.append((sorted(host.name for host in hosts), sorted(answered)))
+        return AliasLook((INCIDENT,), {}, NOW)
+
+    monkeypatch.setattr(verify_aliases, "look", look_at)
+    names = ("aliases", "aliases-peers", "inbound-peers")
+    request = VerificationScope(VerifyPolicy(), probes=PROBES, aliases=(GENERATOR,), only=names)
+    peer = Recorded(B, "mx2001")
+    verify_hosts([Recorded(A)], request, [peer])
+    assert peer.asked == 1, "it held the sessions"
+    assert known == [([A, B], [A])]
 
 
 def test_a_look_without_questions_has_no_answers():
