@@ -13,7 +13,9 @@ _STATUS = {
     ProbeOutcome.DELIVERED: Status.OK,
     ProbeOutcome.FAILED: Status.FAILED,
     ProbeOutcome.TIMEOUT: Status.FAILED,
+    # hints say nothing of the destination now, but what comes back to its sender has failed here
     ProbeOutcome.UNTRIED: Status.UNKNOWN,
+    ProbeOutcome.BOUNCED: Status.FAILED,
     ProbeOutcome.UNKNOWN: Status.UNKNOWN,
 }
 _NTH = {1: "1st", 2: "2nd", 3: "3rd"}
@@ -25,6 +27,11 @@ CERTIFICATE = "certificate"
 def outbound_name(probe: str) -> str:
     """Return the name of a destination's check."""
     return f"outbound-{probe}"
+
+
+def is_about_now(verdict: Verdict) -> bool:
+    """Whether a destination's verdict says how the destination is now, and not what retry hints remember of it."""
+    return ProbeOutcome.UNTRIED.value not in verdict.why
 
 
 def _wrong_family(result: OutboundResult) -> bool:

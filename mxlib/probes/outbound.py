@@ -27,6 +27,7 @@ class ProbeOutcome(Enum):
     DELIVERED = "delivered"
     FAILED = "failed"
     UNTRIED = "not tried"
+    BOUNCED = "not tried, and bounced"
     TIMEOUT = "no outcome in time"
     UNKNOWN = "unknown"
 
@@ -53,7 +54,6 @@ class OutboundResult:
         message_id: its id in the MTA; empty when there is none.
         remote: address of the remote that took or refused it; empty when there is none.
         left: why it is still in the queue; empty when it is not.
-        bounced: whether it came back; what was untried may also just wait.
     """
 
     mail: ProbeMail
@@ -63,7 +63,6 @@ class OutboundResult:
     message_id: str = ""
     remote: str = ""
     left: str = ""
-    bounced: bool = False
 
     @property
     def family(self) -> int | None:
@@ -110,8 +109,7 @@ def judge(mail: ProbeMail, seen: Followed) -> OutboundResult:
     if not seen.message_id:
         return OutboundResult(mail, ProbeOutcome.UNKNOWN, OutboundStage.QUEUE, "its arrival is not in the log")
     outcome, stage, text, remote = _follow(seen.events)
-    bounced = any(event.kind is EventKind.FAILED for event in seen.events)
-    return OutboundResult(mail, outcome, stage, one_line(text), seen.message_id, remote, one_line(seen.left), bounced)
+    return OutboundResult(mail, outcome, stage, one_line(text), seen.message_id, remote, one_line(seen.left))
 
 
 def _follow(events: Sequence[LogEvent]) -> tuple[ProbeOutcome, OutboundStage, str, str]:
@@ -137,7 +135,9 @@ def _follow(events: Sequence[LogEvent]) -> tuple[ProbeOutcome, OutboundStage, st
             tried.ip,
         )
     if wrong:
-        return ProbeOutcome.UNTRIED, OutboundStage.QUEUE, wrong[0].text, ""
+        bounced = next((event for event in wrong if event.kind is EventKind.FAILED), None)
+        outcome = ProbeOutcome.BOUNCED if bounced else ProbeOutcome.UNTRIED
+        return outcome, OutboundStage.QUEUE, (bounced or wrong[0]).text, ""
     return ProbeOutcome.TIMEOUT, OutboundStage.ATTEMPT, "neither delivered nor deferred within its time", ""
 
 

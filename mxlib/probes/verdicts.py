@@ -19,6 +19,7 @@ from mxlib.probes.outbound import OutboundResult, OutboundRun, ProbeOutcome, pla
 from mxlib.protocols.host import Host
 
 _WRONG = (ProbeOutcome.FAILED, ProbeOutcome.TIMEOUT)
+_HINTED = (ProbeOutcome.UNTRIED, ProbeOutcome.BOUNCED)
 
 
 class Untried(Enum):
@@ -64,7 +65,7 @@ def outbound(
 
 def _replaced(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
     """Hints from an earlier fault prove nothing about now, and only our own test mail is at stake."""
-    untried = {result.mail.probe for result in run.results if result.outcome is ProbeOutcome.UNTRIED}
+    untried = {result.mail.probe for result in run.results if result.outcome in _HINTED}
     if not untried:
         return run
     forced = _forced(mta, host, section, run_tag, (probe for probe in section.outbound if probe in untried))
@@ -73,12 +74,12 @@ def _replaced(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: Ou
 
 
 def _asked(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: OutboundRun) -> OutboundRun:
-    """Where the MTA waits, ask whether the destination fails now. Hints past their cutoff bounce mail: left alone.
+    """Where the MTA waits, ask whether the destination fails now. What hints bounce has failed here already.
 
     Without this a destination that is down would be unknown as soon as its first failure has left a hint. One that
     takes the mail after all stays unknown: until now the MTA has tried no other message.
     """
-    settled = {one.mail.probe for one in run.results if one.outcome in _WRONG or one.bounced}
+    settled = {one.mail.probe for one in run.results if one.outcome in (*_WRONG, ProbeOutcome.BOUNCED)}
     waits = {one.mail.probe for one in run.results if one.outcome is ProbeOutcome.UNTRIED} - settled
     if not waits:
         return run

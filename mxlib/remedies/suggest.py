@@ -148,7 +148,8 @@ def _kernel(verdict: Verdict, site: Site, entries: Iterable[KnownBad]) -> Iterat
 
 def _mail(verdict: Verdict) -> Iterator[Suggestion]:
     name = verdict.check.removeprefix("outbound-")
-    if verdict.status is Status.UNKNOWN and ProbeOutcome.UNTRIED.value in verdict.why:
+    waits = verdict.status is Status.UNKNOWN and ProbeOutcome.UNTRIED.value in verdict.why
+    if waits or (verdict.status is Status.FAILED and ProbeOutcome.BOUNCED.value in verdict.why):
         why = "retry hints of an earlier fault decide, untried"
         yield Suggestion(Order(bounds.CLEAR_HINTS, name), verdict.check, why)
     if verdict.status is Status.FAILED and any(cause.value in verdict.why for cause in _STALLED):

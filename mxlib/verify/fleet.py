@@ -1,7 +1,7 @@
 """Verify several hosts at the same time: by what each says, by what others hear from it, and by comparison."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -195,10 +195,15 @@ def compare(reports: Sequence[HostReport]) -> list[HostReport]:
     Arguments:
         reports: of several MXs, asked at the same time.
     """
-    others = {report.host: {verdict.check: verdict.status for verdict in report.verdicts} for report in reports}
+    others = {report.host: _results(report.verdicts) for report in reports}
     return [
         _compared(report, {name: found for name, found in others.items() if name != report.host}) for report in reports
     ]
+
+
+def _results(verdicts: Iterable[Verdict]) -> dict[str, Status]:
+    """Status by check, as far as it says how a destination is now: hints on one host prove nothing about another."""
+    return {one.check: one.status if probes.is_about_now(one) else Status.UNKNOWN for one in verdicts}
 
 
 def _compared(report: HostReport, others: Mapping[str, Mapping[str, Status]]) -> HostReport:
@@ -241,5 +246,4 @@ def _with_controls(
         return [report]
     peer = everybody[1]
     section = dataclasses.replace(request.probes, outbound=again)
-    control = {verdict.check: verdict.status for verdict in outbound(peer, section, request)}
-    return [_compared(report, {peer.name: control})]
+    return [_compared(report, {peer.name: _results(outbound(peer, section, request))})]

@@ -21,11 +21,12 @@ def test_healthy_hosts_are_all_ok(place: Stations) -> None:
         assert {"firewall", "kernel", "nic", "alerts", "outbound-provider-v6", "inbound-peers"} <= checks.keys()
 
 
-def test_what_stale_hints_decide_is_unknown(place: Stations, broken) -> None:
+def test_mail_that_stale_hints_bounce_has_failed_on_this_host(place: Stations, broken) -> None:
     with broken("stale-hints", "mx1001"):
         found = verify(place, "mx1001.lab.test", "--only", "outbound-provider-v4")
-    assert found.outcome is Outcome.UNKNOWN
-    assert found.wrong == {"mx1001": {"outbound-provider-v4": "UNKNOWN"}}
+    assert found.outcome is Outcome.FAILED
+    assert found.wrong == {"mx1001": {"outbound-provider-v4": "FAILED"}}
+    assert "THIS HOST" in found.said
 
 
 @contextmanager

@@ -8,7 +8,14 @@ import pytest
 from mxlib.base.verdict import Status
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult, InboundStage
-from mxlib.probes.judge import describe_answer, judge_certificate, judge_inbound, judge_outbound, unsent
+from mxlib.probes.judge import (
+    describe_answer,
+    is_about_now,
+    judge_certificate,
+    judge_inbound,
+    judge_outbound,
+    unsent,
+)
 from mxlib.probes.outbound import OutboundRun
 from tests.unit.support.facts import NOW, fixture
 from tests.unit.support.sent_mails import recorded, run_of
@@ -51,9 +58,14 @@ def test_what_the_remote_does_is_a_failure(name):
     assert statuses(recorded(name))[0][1] is Status.FAILED
 
 
-@pytest.mark.parametrize("name", ["untried-defer", "untried-bounce"])
-def test_what_was_not_tried_is_unknown_and_never_failed(name):
-    assert of_mails(recorded(name)) == {Status.UNKNOWN}
+def test_what_waits_untried_is_unknown_and_what_comes_back_untried_has_failed():
+    assert of_mails(recorded("untried-defer")) == {Status.UNKNOWN}
+    assert of_mails(recorded("untried-bounce")) == {Status.FAILED}
+    bounced, waits = (judge_outbound(recorded(f"untried-{how}"), VerifyPolicy())[0] for how in ("bounce", "defer"))
+    assert "not tried, and bounced, ** user1@" in bounced.why
+    assert not is_about_now(bounced)
+    assert not is_about_now(waits)
+    assert is_about_now(judge_outbound(recorded("refused"), VerifyPolicy())[0])
 
 
 def test_one_tried_failure_weighs_more_than_what_was_not_tried():

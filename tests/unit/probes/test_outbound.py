@@ -51,9 +51,11 @@ def test_what_the_remote_does_is_a_failure(name, cause):
     assert run.results[0].text.startswith(cause)
 
 
-@pytest.mark.parametrize("name", ["untried-defer", "untried-bounce"])
-def test_what_hints_kept_from_being_tried_is_untried(name):
-    assert {result.outcome for result in recorded(name).results} == {ProbeOutcome.UNTRIED}
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("untried-defer", ProbeOutcome.UNTRIED), ("untried-bounce", ProbeOutcome.BOUNCED)]
+)
+def test_what_hints_kept_from_being_tried_waits_or_has_bounced(name, outcome):
+    assert {result.outcome for result in recorded(name).results} == {outcome}
 
 
 def test_tried_and_untried_mails_of_one_run():

@@ -91,6 +91,8 @@ def test_mail_that_does_not_get_out() -> None:
     refused = replace(STALLED, why="connection refused [198.51.100.10]")
     assert fitting(host(), refused) == []
     assert fitting(host(), replace(UNTRIED, status=Status.FAILED)) == []
+    bounced = replace(UNTRIED, status=Status.FAILED, why="0 of 2; 2048 bytes, 1st: not tried, and bounced, ** u@p.test")
+    assert fitting(host(), bounced) == ["clear-hints provider"]
 
 
 def test_what_cannot_be_read_gets_no_remedy() -> None:

@@ -186,6 +186,11 @@ def test_a_control_separates_the_world_from_the_host():
     assert "REMOTE END or the way to it, it fails on b too" in both[0].verdicts[0].why
     unknown = compare([report("a", bad), report("b", blind)])
     assert unknown[0].verdicts[0].why == "whose fault is unknown, so is its result on b: because"
+    hinted = verdict("outbound-x", Status.FAILED, "1st: not tried, and bounced")
+    first, second = compare([report("a", bad), report("b", hinted)])
+    assert first.verdicts[0].why.startswith("whose fault is unknown"), "hints on b say nothing about a"
+    assert "REMOTE END" in second.verdicts[0].why
+    assert "THIS HOST" in compare([report("a", hinted), report("b", good)])[0].verdicts[0].why
     alone = compare([report("a", bad)])
     assert alone[0].verdicts[0].why == "because"
 
