@@ -26,7 +26,7 @@ from mxlib.nic import advice
 from mxlib.nic.cause import Outage
 from mxlib.nic.forecast import Fate, Forecast
 from mxlib.nic.instance import Instance, NotAnInstanceError
-from mxlib.nic.prevent import note_names, plan_prevention, prevent, remove_link, settle_names
+from mxlib.nic.prevent import note_script, plan_prevention, prevent, remove_link, settle_names
 from mxlib.nic.report import RepairReport
 from mxlib.protocols.host import Host
 from mxlib.protocols.machine import Recovery
@@ -63,8 +63,9 @@ class NoMachineAccess:
         del pinned, kernels
         return "nothing to settle"
 
-    def watch(self) -> None:
-        """No console."""
+    def note_script(self) -> str:
+        """Nothing is known of its network cards."""
+        return ""
 
     def attach(self) -> None:
         """No console."""
@@ -194,15 +195,15 @@ class GanetiRescue:
 
     # --- around the boot
 
-    def watch(self) -> None:
-        """Note the network names on the host, and begin to read the console."""
+    def note_script(self) -> str:
+        """Return the command that notes them as the guard, or a forecast of now, has found them."""
         try:
             if self._forecast is None:
                 self._forecast = forecast_for(self._host, self._means)
-            note_names(self._host, self._forecast.known())
         except (MxlibError, OSError) as error:
             logger.warning("the network names are not noted: %s", one_line(str(error)))
-        self.attach()
+            return ""
+        return note_script(self._forecast.known())
 
     def attach(self) -> None:
         """Begin to read the console; a machine that was started paused, and left so, runs from then on."""

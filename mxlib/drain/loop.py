@@ -14,6 +14,7 @@ from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
 from mxlib.drain.survey import Survey, by_destination, first_survey, patiently, survey, what_is_left
+from mxlib.facts.source import Facts
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
@@ -43,16 +44,26 @@ def empty(world: World, meanwhile: Callable[[], None] = lambda: None) -> Done:
     return _Drain(world, meanwhile).run()
 
 
-def forget_stale(world: World) -> None:
+def forget_stale(world: World, known: Facts | None = None) -> None:
     """Before the MTA starts, clear the retry hints that a delivery proves stale: past their cutoff they bounce mail.
 
     If there are hints, a small test mail goes to each destination that has a probe. A destination that is not proven
     keeps its hints. Works while the MTA is held.
+
+    Arguments:
+        known: what was just read of the host; where it shows that there are no hints, nothing is read again.
     """
+    if known is not None and _has_no_hints(world, known):
+        return
     try:
         _Drain(world).forget_stale()
     except (ParseError, StepError) as error:
         world.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
+
+
+def _has_no_hints(world: World, known: Facts) -> bool:
+    mta = find(world.site.mta)
+    return mta.can.hints and known.all_known([mta.hints]) and not known.get(mta.hints)
 
 
 def rehearse(world: World) -> Done:

@@ -267,6 +267,15 @@ def note_names(host: Host, known: Mapping[str, str], then: str = "true") -> None
     Raises:
         mxlib.base.errors.HostError: the host failed.
     """
+    write = f"{PUT}{note_script(known)}\n{then}"
+    host.act(f"# note the names of the network cards\nset -e\n{write}", timeout=20)
+
+
+def note_script(known: Mapping[str, str]) -> str:
+    """Return the command that does so; it needs the shell function ``put PATH TEXT``.
+
+    Args:
+        known: name by MAC.
+    """
     lines = "".join(f"{mac} {name}\n" for mac, name in known.items())
-    write = f"{PUT}mkdir -p -m 700 {BACKUPS}\nput {nic.NOTE_PATH} {shlex.quote(lines)}\n"
-    host.act(f"# note the names of the network cards\nset -e\n{write}{then}", timeout=20)
+    return f"mkdir -p -m 700 {BACKUPS} && put {nic.NOTE_PATH} {shlex.quote(lines)}"

@@ -61,11 +61,17 @@ class Machine(Protocol):
             mxlib.base.errors.MxlibError: it could not be done.
         """
 
-    def watch(self) -> None:
-        """Begin to read the console, as an unread one stalls the guest. Harmless where there is none."""
+    def note_script(self) -> str:
+        """Return the command that notes the network names on the host, for a repair over the console.
+
+        It needs the shell function ``put PATH TEXT``; it is empty where there is nothing to note.
+        """
 
     def attach(self) -> None:
-        """Read the console if this run does not yet; a machine that a dead run left paused continues."""
+        """Read the console if this run does not yet, as an unread one stalls the guest. Harmless where there is none.
+
+        A machine that a dead run has left paused continues.
+        """
 
     def unwatch(self) -> None:
         """Stop reading the console: it has one reader at a time."""

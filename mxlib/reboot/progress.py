@@ -32,6 +32,8 @@ class Progress:
         facts: what the guard has read of the target, for the claim that follows it.
         condition: what the repair has read of the target where there was nothing to repair, for the verification that
             follows it, and when that was (monotonic seconds).
+        lacking: why there were not enough other MXs, as asked beside the last act before the reboot order, and when
+            that was asked (monotonic seconds); empty: there were.
         standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.
@@ -57,6 +59,7 @@ class Progress:
     just: bool = False
     facts: Facts | None = None
     condition: tuple[Facts, float] | None = None
+    lacking: tuple[list[str], float] | None = None
     standing: Standing | None = None
     waited: Waited = Waited.NO
     reordered: bool = False

@@ -35,7 +35,7 @@ from mxlib.reboot.progress import Progress
 
 NOW_S = 1.0
 """Seconds for which a look is as good as another one right before something irrevocable."""
-_LOOK_S = 40.0
+LOOK_S = 40.0
 """Seconds for the look that follows an act, beyond those for the act."""
 
 
@@ -193,7 +193,7 @@ class RebootWorld(World):
         after = build_script(sections, mark) if look else ""
         whole = transaction(script, basis, token, mark, record=record, look=after)
         self.progress.basis = self.progress.look = None
-        result = self.target.act(whole, timeout=timeout + (_LOOK_S if look else 0.0), ok_codes=(0, FENCED))
+        result = self.target.act(whole, timeout=timeout + (LOOK_S if look else 0.0), ok_codes=(0, FENCED))
         if result.exit_code == FENCED:
             self.progress.basis = basis
             raise self._refused(result.output)

@@ -12,6 +12,8 @@ from mxlib.reboot.steps import ledger, network
 from mxlib.reboot.steps.step import Action, answers, host_of
 from mxlib.reboot.world import RebootWorld, record_of
 
+_OTHERS_S = 10.0
+"""Seconds from the question for which an answer about the other MXs is one of just now; a slow one takes five."""
 _ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
 # Where the management host shares one connection for many commands, it would outlive the host's network and let the
 # next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
@@ -38,16 +40,22 @@ def reboot(world: RebootWorld, state: State) -> Done:
     else:
         world.progress.reordered = True
     world.progress.cures.discard(Step.POWER_ON)
-    world.adapters.rescue.watch()
+    world.adapters.rescue.attach()
+    noted = world.adapters.rescue.note_script()
     world.progress.waited = Waited.NO
-    world.act(order_script(level), record=ordered, look=False)
+    world.act(order_script(level, noted), record=ordered, look=False)
     how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
     return Done(f"{how} into {wanted.release} ordered")
 
 
-def order_script(level: Level) -> str:
-    """Return the order from inside: for a cold start the machine switches itself off, to be started from outside."""
-    return f"# order {_ORDER[level]}\nsync\n{HANG_UP}{_ORDER[level]}"
+def order_script(level: Level, noted: str = "") -> str:
+    """Return the order from inside: for a cold start the machine switches itself off, to be started from outside.
+
+    Arguments:
+        noted: the command that notes the network names; if it fails, a repair knows less, and the order is given.
+    """
+    first = f"{noted} || echo 'the network names are not noted'\n" if noted else ""
+    return f"# order {_ORDER[level]}\n{first}sync\n{HANG_UP}{_ORDER[level]}"
 
 
 def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[str, str]) -> None:
@@ -67,9 +75,16 @@ def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[
         )
         if wrong
     ]
-    blocks += lacking_others(world)
+    blocks += _lacking(world)
     if blocks:
         raise StepError("no reboot: " + "; ".join(blocks))
+
+
+def _lacking(world: RebootWorld) -> list[str]:
+    """Why there are not enough others: as asked beside the act before this, unless that has taken its time."""
+    known, world.progress.lacking = world.progress.lacking, None
+    fresh = known is not None and world.clock.monotonic() - known[1] <= _OTHERS_S
+    return known[0] if known is not None and fresh else lacking_others(world)
 
 
 def power_on(world: RebootWorld, _state: State) -> Done:

@@ -3,6 +3,7 @@
 import dataclasses
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from mxlib.base.clock import wait_for
 from mxlib.base.errors import HostError, MxlibError, ParseError, SilenceError, StepError
@@ -11,7 +12,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.drain import loop as drain
 from mxlib.facts.depool import HOLD
-from mxlib.facts.source import read_facts
+from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import MtaState, State, Step
@@ -20,6 +21,7 @@ from mxlib.mta.standing import Standing, read_standing
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
+from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.steps import ledger, proof, queue
 from mxlib.reboot.steps.ports import let_in_script, let_prober_in, shut_prober_out
 from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, shows
@@ -37,29 +39,40 @@ _EVERY_S = 5.0
 def outbound(world: RebootWorld, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
-    digests, condition = _condition(world, record)
-    drain.forget_stale(world)
-    found = (*condition, *world.adapters.verifier.outbound(world.target))
+    facts, digests, condition = _condition(world, record)
+    drain.forget_stale(world, facts)
+    # what takes longer than a look is good for is answered with one
+    found = (*condition, *world.adapters.verifier.outbound(LookingHost(world)))
     world.progress.changed = None  # what was found before is what it has just been verified with
     noted = dataclasses.replace(record, configured={**record.configured, record.boot: digests})
     judged, done = _judgement(world, noted, "held", found)
-    world.remember(judged)
+    if judged.judgements(record.boot).held is Judgement.PASSED:
+        # lost with this process, it is proven once more; the start of the MTA, which rests on it, writes it first
+        world.note(judged)
+    else:
+        world.remember(judged)
     return done
 
 
-def _condition(world: RebootWorld, record: Record) -> tuple[str, tuple[Verdict, ...]]:
+def condition_sources(world: RebootWorld) -> tuple[Source[Any], ...]:
+    """Return what the verification of a boot goes by, besides the test mails."""
+    hints = (world.mta.hints,) if world.mta.can.hints else ()
+    return (*world.adapters.verifier.sources(), configuration.source(world.mta), *hints)
+
+
+def _condition(world: RebootWorld, record: Record) -> tuple[Facts | None, str, tuple[Verdict, ...]]:
     """The host itself, and what it is proven with: read before it is, so that what changes meanwhile is found later."""
     known, world.progress.condition = world.progress.condition, None
     try:
         facts = (
             known[0]
             if known is not None and world.clock.monotonic() - known[1] <= _SAME_S
-            else read_facts(world.target, (*world.adapters.verifier.sources(), configuration.source(world.mta)))
+            else read_facts(world.target, condition_sources(world))
         )
     except (HostError, ParseError) as error:
-        return "", (Verdict("host", Status.UNKNOWN, one_line(str(error))),)
+        return None, "", (Verdict("host", Status.UNKNOWN, one_line(str(error))),)
     digests, verdicts = proof.digests_of(facts, world.mta, world.accepted | set(record.accepted))
-    return digests, (*world.adapters.verifier.judged(facts), *verdicts)
+    return facts, digests, (*world.adapters.verifier.judged(facts), *verdicts)
 
 
 def inbound(world: RebootWorld, state: State) -> Done:

@@ -13,9 +13,10 @@ from mxlib.base.verdict import Verdict
 from mxlib.checks.registry import all_checks, select
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.state import State, Step
-from mxlib.mta import configuration, standing
+from mxlib.mta import standing
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Done
+from mxlib.reboot.steps.prove import condition_sources
 from mxlib.reboot.steps.step import Action, host_of, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 from mxlib.remedies.registry import REMEDIES
@@ -32,8 +33,8 @@ def repair(world: RebootWorld, state: State) -> Done:
     policy = verify.without_mta(world.site.verify)
     wanted = [source for check in _CHECKS for source in check.sources(policy)]
     # where nothing is repaired, the verification that follows goes by the same reading
-    verification = (*world.adapters.verifier.sources(), configuration.source(world.mta), standing.source(world.mta))
-    facts = read_facts(world.target, [*wanted, *sources(policy), *verification])
+    verification = condition_sources(world)
+    facts = read_facts(world.target, [*wanted, *sources(policy), *verification, standing.source(world.mta)])
     verdicts = tuple(check.verdict(facts, policy) for check in _CHECKS)
     found = [f"{one.check}: {one.why}" for one in verdicts if not one.passed]
     orders = automatic(world, verdicts, facts)

@@ -10,13 +10,14 @@ import pytest
 from mxlib.adapters import ganeti_rescue as rescue_module
 from mxlib.adapters.ganeti_rescue import GanetiRescue, NoMachineAccess, judge_names
 from mxlib.adapters.secret import from_file
-from mxlib.base.errors import CommandFailedError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Effect, Fate, Forecast, NicForecast, without_instance
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
+from mxlib.nic.prevent import note_script
 from mxlib.nic.report import RepairReport
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.nics import EN_ALL, HOST, IRON, card, ifupdown, networkd
@@ -219,6 +220,22 @@ def test_a_machine_never_stays_paused(
     rescue.unwatch()
     assert cluster.done == ["start paused=True", *(["unpause"] if unpaused else [])]
     assert ("without its console" in said) is unpaused
+
+
+def test_the_names_of_the_cards_are_noted_by_a_command_as_the_forecast_has_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rescue = made(monkeypatch, tmp_path)
+    assert rescue.note_script() == note_script(rescue._forecast.known())  # type: ignore[union-attr]
+    assert note_script({"aa:00": "ens5"}).endswith("/nic/names 'aa:00 ens5\n'")
+    unreachable = made(monkeypatch, tmp_path)
+
+    def silent(*_given: object) -> None:
+        raise HostUnreachableError("no session")
+
+    monkeypatch.setattr(rescue_module, "forecast_for", silent)
+    assert unreachable.note_script() == "", "a repair over the console knows less then; the order is given"
+    assert NoMachineAccess().note_script() == ""
 
 
 def test_a_console_has_one_reader_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from mxlib.base.errors import StepError
 from mxlib.drain import loop as drain
+from mxlib.mta.find import find
+from tests.unit.support.facts import facts_of
 from tests.unit.support.memory_queue import world
 
 
@@ -98,3 +100,18 @@ def test_the_live_line_says_rate_and_time_to_go_and_how_much_of_all_is_done():
         r"drain: \d+ messages left, 11\.4/s, about \d+(\.\d)? s to go, oldest 1 h 0 min; draining ends within 14 .*",
         live[-2][0],
     ), live[-2][0]
+
+
+HINT = "  T:x.test:192.0.2.7 111 65 refused\n21-Nov-2026 02:00:00  21-Nov-2026 02:05:00  21-Nov-2026 02:20:00\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "read"), [("end\n", False), ("", True), (HINT, True), (None, True)]
+)
+def test_no_hint_is_looked_for_where_it_was_just_read_that_there_are_none(said, read):
+    """Only what was understood shows that there are none."""
+    found, section = world({}), find("exim").hints.sections[0]
+    asked, answer = [], found.target.read
+    found.target.read = lambda script, **given: asked.append(script) or answer(script, **given)
+    drain.forget_stale(found.world, None if said is None else facts_of({section: said}))
+    assert bool(asked) is read

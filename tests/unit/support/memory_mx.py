@@ -306,6 +306,10 @@ class Process:
         """What the next act on the host writes before it acts; here at once."""
         mx.record = record
 
+    def remember(self, mx, record):
+        """Write the record, and nothing else, in an act of its own."""
+        mx.record = record
+
     def do_silence(self, mx, state):
         yield
         self.note(mx, replace(self.known(mx), silences=("s",)))
@@ -515,15 +519,19 @@ class Process:
         mx.record = replace(mx.record, boots=(*mx.record.boots, came))
         yield
 
-    def prove(self, mx, stage):
+    def prove(self, mx, stage, configured=None):
         yield
         found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
-        record = self.known(mx) if stage == "soak" else mx.record
+        record = mx.record if stage == "serving" else self.known(mx)
+        if configured:
+            record = replace(record, configured={**record.configured, mx.boot_id: configured})
         record = record.with_judgement(mx.boot_id, **{stage: found})
         if record.trusted(mx.boot_id):
             record = replace(record, proven={**record.proven, mx.boot_id: mx.now().isoformat()})
-        if stage == "soak":
+        if stage == "soak" or (stage == "held" and found is Judgement.PASSED):
             self.note(mx, record)
+        elif stage == "held":
+            self.remember(mx, record)
         else:
             mx.record = record
         stages = mx.proven.setdefault(mx.boot_id, set())
@@ -540,8 +548,7 @@ class Process:
             raise UnsafeError("outbound mail is proven with the MTA held")
         self.changed = None
         mx.proven_with[mx.boot_id] = mx.configuration
-        mx.record = replace(mx.record, configured={**mx.record.configured, mx.boot_id: mx.configuration})
-        yield from self.prove(mx, "held")
+        yield from self.prove(mx, "held", mx.configuration)
 
     def do_prove_in(self, mx, state):
         if not mx.ledger <= mx.spool | {"a"}:

@@ -29,13 +29,16 @@ from tests.unit.support.site import TEN_LINES
 SITE = parse(TEN_LINES, "test")
 # These look at the host themselves, or ask somebody else than the host.
 UNFENCED = {Step.SLOT, Step.AWAIT, Step.POWER_ON, Step.POWER_CYCLE, Step.MEND}
-NOTING = {Step.SILENCE, Step.DRAIN, Step.REPAIR, Step.SOAK, Step.UNSILENCE}
-"""These only note in the record what they have found or done: the next act on the host writes it."""
-LOOKING = {Step.DRAIN, Step.REPAIR, Step.SOAK}
+NOTING = {Step.SILENCE, Step.DRAIN, Step.REPAIR, Step.PROVE_OUT, Step.SOAK, Step.UNSILENCE}
+"""These only note in the record what they have found or done: the next act on the host writes it.
+
+But a proof that failed is written at once.
+"""
+LOOKING = {Step.DRAIN, Step.REPAIR, Step.PROVE_OUT, Step.SOAK}
 """Of these, those that read the host."""
 # Between the acts of these another operator may take over; the others are one act, under the host's lock.
 SEVERAL = {
-    Step.PREVENT, Step.HOLD, Step.FOUND_BOOT, Step.PROVE_OUT, Step.PROVE_IN, Step.SETTLE,
+    Step.PREVENT, Step.HOLD, Step.FOUND_BOOT, Step.PROVE_IN, Step.SETTLE,
 }  # fmt: skip
 ELSEWHERE = {Step.POOL_OUT, Step.POOL_IN}
 """These act on etcd, with no lock of the host."""
@@ -141,7 +144,7 @@ class MemoryMachine:
     def attach(self):
         pass
 
-    watch = unwatch = attach
+    unwatch = attach
 
 
 class MemoryHost:
@@ -213,6 +216,7 @@ class MemoryRun:
         monkeypatch.setattr(run_module, "ACTIONS", taken)
         self.process.known = lambda _mx: self.world.progress.record
         self.process.note = self.note
+        self.process.remember = lambda _mx, record: self.world.remember(record)
         self.process.seen_token = lambda _mx: None if self.world.progress.basis is None else self.world.newest
         for module in (reading, await_boot, world_module):
             monkeypatch.setattr(module, "read_standing", lambda host, _mta: self.of(host).standing(host, None))

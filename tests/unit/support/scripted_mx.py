@@ -103,7 +103,9 @@ class ScriptedMx:
     def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
         fence = re.search(r"^printf '\\n%s acted %s\\n' (\S+) ", script, re.MULTILINE)
         if fence is None:
-            return self.asked(script, re.findall(r"^section (\S+) ", script, re.MULTILINE), timeout)
+            head, looks, look = script.partition("printf '\\n%s looks\\n' ")
+            answer = self.asked(head, re.findall(r"^section (\S+) ", look or head, re.MULTILINE), timeout, look)
+            return dataclasses.replace(answer, output=f"\n{look.split()[0]} looks\n{answer.output}" if looks else "")
         head, _, rest = script.partition("set +e\n")
         self.written(head)
         act, _, look = rest.partition("printf '\\n%s acted")
@@ -234,10 +236,13 @@ class Machine:
     def stuck(self) -> str:
         return ""
 
-    def watch(self) -> None:
+    def note_script(self) -> str:
+        return ""
+
+    def attach(self) -> None:
         """Nothing to watch."""
 
-    attach = unwatch = watch
+    unwatch = attach
 
 
 class Around:

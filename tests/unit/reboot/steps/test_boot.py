@@ -1,7 +1,9 @@
 """Ordering a boot, starting a machine that is off, and mending one that does not answer."""
 
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,7 +39,8 @@ def test_power_is_looked_at_again_right_before_it_is_given(off: bool, done: list
 def test_an_order_is_counted_also_where_its_answer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait for the boot begins before the order is sent: what was waited for earlier says nothing any more."""
     world: Any = World(Goal())
-    world.adapters.rescue.watch = lambda: None
+    world.adapters.rescue.attach = lambda: None
+    world.adapters.rescue.note_script = lambda: ""
     world.standing_now = lambda: SimpleNamespace(view=SimpleNamespace(boot="b1"))
     monkeypatch.setattr(boot, "_point_of_no_return", lambda *_: None)
 
@@ -83,13 +86,17 @@ class Ready(World):
     def __init__(self, monkeypatch: pytest.MonkeyPatch, slot: Slot = Slot.MINE, lacks: tuple[str, ...] = ()) -> None:
         super().__init__(Goal("6.1.0-56"))
         self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
-        self.adapters.rescue.watch = lambda: self.done.append("watch")
+        self.adapters.rescue.attach = lambda: self.done.append("console")
+        self.adapters.rescue.note_script = lambda: self.names
+        self.names = ""
+        self.asked_others = 0
         self.seen, self.lacks = view(**READY), lacks
         self.standing_now = lambda: SimpleNamespace(view=self.seen)
         monkeypatch.setattr(boot, "lacking_others", self.lacking)
 
     def lacking(self, world: Any) -> list[str]:
         assert world is self
+        self.asked_others += 1
         return list(self.lacks)
 
     def view(self, standing: Any) -> Any:
@@ -107,8 +114,39 @@ def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatc
     ((script, record),) = world.sent
     assert script == boot.order_script(Level.GUEST)
     assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
-    assert (world.done, world.progress.reordered, world.progress.cures) == (["watch"], False, set())
+    assert (world.done, world.progress.reordered, world.progress.cures) == (["console"], False, set())
     assert world.given == {"look": False}, "the host is on its way down then"
+
+
+@pytest.mark.parametrize(
+    ("age", "lacks", "asked"), [(10.0, [], 0), (10.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
+)
+def test_the_others_are_asked_again_unless_they_were_just_now(
+    monkeypatch: pytest.MonkeyPatch, age: float | None, lacks: list[str], asked: int
+) -> None:
+    world = Ready(monkeypatch)
+    if age is not None:
+        world.progress.lacking = lacks, world.clock.monotonic()
+        world.clock.sleep(age)
+    if lacks:
+        with pytest.raises(StepError, match=r"^no reboot: only 0$"):
+            world.reboot()
+    else:
+        world.reboot()
+    assert world.asked_others == asked
+    assert world.progress.lacking is None, "an answer serves one order"
+
+
+def test_the_network_names_are_noted_with_the_order_and_no_order_waits_for_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = Ready(monkeypatch)
+    world.names = "false"
+    monkeypatch.setattr(boot, "_ORDER", {Level.GUEST: f"touch {tmp_path}/ordered"})
+    monkeypatch.setattr(boot, "HANG_UP", "")
+    world.reboot()
+    done = subprocess.run(["/bin/sh", "-euc", world.sent[0][0]], capture_output=True, check=True, text=True)
+    assert (done.stdout, (tmp_path / "ordered").exists()) == ("the network names are not noted\n", True)
 
 
 def test_a_cold_start_is_recorded_as_one_and_orders_a_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,6 +17,7 @@ from mxlib.model.state import Do, MtaState, Pool, Ports, Slot, State, Step, View
 from mxlib.mta import configuration
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
+from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.plan import decide
 from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import guard, ports, proof, prove
@@ -52,6 +53,7 @@ class World:
         self.sent: list[str] = []
         self.given: list[dict[str, object]] = []
         self.kept: list[Record] = []
+        self.noted: list[Record] = []
         self.said, self.mta, self.accepted = said, find("exim"), frozenset[str]()
         self.progress = Progress(goal or Goal())
         self.clock, self.operator, self.run = FakeClock(), Tell(), "run-2"
@@ -75,6 +77,9 @@ class World:
 
     def remember(self, record: Record) -> None:
         self.kept.append(record)
+
+    def note(self, record: Record) -> None:
+        self.noted.append(record)
 
 
 def state(record: Record = TRUSTED, changed: str = "") -> Any:
@@ -176,20 +181,25 @@ def test_a_queue_that_was_parked_is_let_go_once_the_mta_listens(monkeypatch: pyt
 
 def outbound(monkeypatch: pytest.MonkeyPatch, world: Any, digests: str | None, record: Record = TRUSTED) -> Record:
     order: list[Any] = []
-    monkeypatch.setattr(prove.drain, "forget_stale", lambda given: order.append(("forget", given)))
+    monkeypatch.setattr(prove.drain, "forget_stale", lambda given, known: order.append(("forget", given, known)))
+    facts = Facts(digests)
 
     def read(host: Any, sources: Any) -> Facts:
         assert sources[0] == "the host's"
-        assert [one.sections for one in sources[1:]] == [configuration.source(world.mta).sections]
+        assert [one.sections for one in sources[1:]] == [
+            configuration.source(world.mta).sections,
+            world.mta.hints.sections,
+        ]
         order.append(("read", host))
-        return Facts(digests)
+        return facts
 
     monkeypatch.setattr(prove, "read_facts", read)
-    world.adapters.verifier.outbound = lambda host: order.append(("mail", host)) or (FINE,)
+    world.adapters.verifier.outbound = lambda host: order.append(("mail", type(host), host.name)) or (FINE,)
     prove.outbound(world, state(record))
-    assert order == [("read", world.target), ("forget", world), ("mail", world.target)]
-    kept: Record = world.kept[0]
-    return kept
+    mailed = ("mail", LookingHost, world.target.name)
+    assert order == [("read", world.target), ("forget", world, facts), mailed]
+    (kept,) = [*world.kept, *world.noted]
+    return cast(Record, kept)
 
 
 def test_the_digests_are_read_before_the_mails_go_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,11 +208,14 @@ def test_the_digests_are_read_before_the_mails_go_out(monkeypatch: pytest.Monkey
     kept = outbound(monkeypatch, world, OTHER)
     assert kept.configured == {BOOT: OTHER}
     assert kept.judgements(BOOT).held is Judgement.PASSED
+    assert (world.kept, world.noted) == ([], [kept]), "the start of the MTA writes it first"
     assert world.progress.changed is None
 
 
 def test_without_digests_nothing_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = outbound(monkeypatch, World(), None)
+    world: Any = World()
+    kept = outbound(monkeypatch, world, None)
+    assert (world.kept, world.noted) == ([kept], []), "nothing that follows would write it"
     assert (kept.configured, kept.judgements(BOOT).held) == ({BOOT: ""}, Judgement.INCONCLUSIVE)
 
 
@@ -216,10 +229,12 @@ def test_a_host_that_does_not_answer_is_not_proven(monkeypatch: pytest.MonkeyPat
         raise HostUnreachableError("no session")
 
     world: Any = World()
-    monkeypatch.setattr(prove.drain, "forget_stale", lambda _world: None)
+    known: list[Any] = []
+    monkeypatch.setattr(prove.drain, "forget_stale", lambda _world, facts: known.append(facts))
     monkeypatch.setattr(prove, "read_facts", silent)
     world.adapters.verifier.outbound = lambda _host: (FINE,)
     assert prove.outbound(world, state()).note == "host UNKNOWN: no session"
+    assert known == [None], "what was not read shows no missing hint"
     assert world.kept[0].judgements(BOOT).held is Judgement.INCONCLUSIVE
     assert world.kept[0].configured == {BOOT: ""}
 

@@ -91,7 +91,7 @@ def test_a_healthy_boot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.note == "units and firewall are well, nothing to repair"
     assert done.evidence == {"found": [], "repairs": []}
     verified = (section.name for source in world.adapters.verifier.sources() for section in source.sections)
-    assert {*verified, "configuration", "standing", "depool"} <= set(world.asked)
+    assert {*verified, "configuration", "retry-hints", "standing", "depool"} <= set(world.asked)
     assert world.progress.condition == (host(), 0.0)
 
 
