@@ -72,6 +72,8 @@ class MemoryMx:
     proven: dict = field(default_factory=dict)
     proven_with: dict = field(default_factory=dict)
     """The configuration that was there when outbound mail was proven, by boot."""
+    doubted: dict = field(default_factory=dict)
+    """What was proven in a boot, by boot, before a run has dropped that and not proven it again."""
     reboots: int = 0
     etcd: bool = True
     curable: bool = False
@@ -100,6 +102,17 @@ class MemoryMx:
     @property
     def boot_id(self):
         return f"boot-{self.boot}"
+
+    def put_back(self):
+        """A person puts the record's previous revision back in place of a damaged one.
+
+        A doubt may be gone with the damaged one. What it was about is still so, and found again: the proof is too old,
+        or the host itself compares what it rests on.
+        """
+        self.record, self.damaged = self.before, False
+        if self.record is not None and self.record.trusted(self.boot_id) and self.boot_id in self.doubted:
+            self.proven[self.boot_id] = self.doubted.pop(self.boot_id)
+            self.verified.add(self.boot_id)
 
     # --- what a run sees
 
@@ -521,6 +534,7 @@ class Process:
 
     def prove(self, mx, stage, configured=None):
         yield
+        mx.doubted.pop(mx.boot_id, None)
         found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
         record = mx.record if stage == "serving" else self.known(mx)
         if configured:
@@ -562,7 +576,7 @@ class Process:
     def do_doubt(self, mx, state):
         mx.record = mx.record.without_proof(mx.boot_id)
         self.changed = None
-        mx.proven.pop(mx.boot_id, None)
+        mx.doubted[mx.boot_id] = mx.proven.pop(mx.boot_id, set())
         mx.verified.discard(mx.boot_id)
         yield
 
