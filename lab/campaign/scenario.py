@@ -11,8 +11,8 @@ from lab.shell import LabError
 
 STEPS = (
     "guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold", "ledger",
-    "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound", "keep kernel",
-    "open ports", "pool in", "soak", "release",
+    "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound", "open ports",
+    "pool in", "keep kernel", "soak", "release",
 )  # fmt: skip
 """Steps of a run after which a disturbance may begin; "guard" is before the first."""
 DEPTHS = (0, 10, 60)

@@ -250,8 +250,14 @@ def _verify(state: State, record: Record, host: View) -> Decision:
 
 
 def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
-    """Return the host to service: the boot entries, the MTA, the ports, the pool, in this order."""
-    if entries := _settle_entries(record, host):
+    """Return the host to service: the boot entries, the MTA, the ports, the pool, in this order.
+
+    Where the fallback is still armed, a verified kernel is kept last: that can take minutes (GRUB's menu, a busy dpkg),
+    and a kernel that dies under its first clients is replaced by the one that served them before.
+    """
+    entries = _settle_entries(record, host)
+    armed = entries == Do(Step.KEEP) and (host.saved, host.next) == (record.fallback.entry, "")
+    if entries and not armed:
         return entries
     stay = goal.stays_out(record)
     if stay and (out := keep_out(state, host)):
@@ -259,9 +265,12 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     if host.mta is not MtaState.SERVING:
         return Do(Step.START)
     if stay:
-        return _tidy(state, record, host) or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
+        kept = entries or _tidy(state, record, host)
+        return kept or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
     if host.ports is not Ports.OPEN:
         return Do(Step.OPEN)
+    if entries and state.pool not in (Pool.OUT, Pool.PARTLY):
+        return entries
     # who goes on without etcd does not see the pool that is to be restored: the record stays until that can be done
     if state.pool is Pool.UNKNOWN or (state.pool in (Pool.NONE, Pool.UNREAD) and record.prior.pool):
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")

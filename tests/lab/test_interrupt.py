@@ -22,8 +22,8 @@ AFTER_THE_REBOOT = (
     "prove outbound",
     "start MTA",
     "prove inbound",
-    "keep kernel",
     "open ports",
+    "keep kernel",
     "soak",
 )
 

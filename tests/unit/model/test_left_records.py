@@ -27,7 +27,7 @@ NEXT = {
     "told to reboot": "await boot",
     "booted, unproven": "repair",
     "outbound proven": "start MTA",
-    "proven": "keep kernel",
+    "proven": "open ports",
     "kept": "open ports",
     "to blame": "ledger",
     "inconclusive": "prove outbound",

@@ -41,7 +41,7 @@ def test_the_plain_path():
     assert [step.value for step in process.steps] == [
         *("guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold"),
         *("ledger", "boot entries", "reboot", "await boot", "repair", "prove outbound", "start MTA", "prove inbound"),
-        *("keep kernel", "open ports", "pool in", "soak", "puppet on", "unsilence", "release"),
+        *("open ports", "pool in", "keep kernel", "soak", "puppet on", "unsilence", "release"),
     ]
 
 
@@ -667,8 +667,9 @@ def test_a_verified_boot_returns_to_service_step_by_step():
     state = taken(replace(record, silences=("s",)), replace(host, puppet_off=True))
     seen = []
     for change in (
-        {"host": {"saved": NEW.entry}}, {"host": {"mta": MtaState.SERVING}}, {"host": {"ports": Ports.OPEN}},
-        {"pool": Pool.IN}, {"record": {"soak": GOOD}}, {"host": {"puppet_off": False}}, {"silences": ()}, {},
+        {"host": {"mta": MtaState.SERVING}}, {"host": {"ports": Ports.OPEN}}, {"pool": Pool.IN},
+        {"host": {"saved": NEW.entry}}, {"record": {"soak": GOOD}}, {"host": {"puppet_off": False}}, {"silences": ()},
+        {},
     ):  # fmt: skip
         seen.append(decide(FORWARD, state).step)
         if "host" in change:
@@ -680,8 +681,32 @@ def test_a_verified_boot_returns_to_service_step_by_step():
         else:
             state = replace(state, **change)
     assert seen == [
-        Step.KEEP, Step.START, Step.OPEN, Step.POOL_IN, Step.SOAK, Step.PUPPET_ON, Step.UNSILENCE, Step.RELEASE
+        Step.START, Step.OPEN, Step.POOL_IN, Step.KEEP, Step.SOAK, Step.PUPPET_ON, Step.UNSILENCE, Step.RELEASE
     ]  # fmt: skip
+
+
+def verified(**changes):
+    """A host out of service in a boot of the wanted kernel that was verified, its fallback armed."""
+    record, host = proven_out()
+    record = record.with_judgement("b1", held=GOOD, serving=GOOD)
+    return taken(record, replace(host, **{"saved": OLD.entry, "next": "", **changes}))
+
+
+@pytest.mark.parametrize("entries", [("menu>6.1.0-57", ""), (OLD.entry, NEW.entry), ("", ""), (NEW.entry, NEW.entry)])
+def test_a_kernel_is_kept_before_clients_return_where_another_than_the_fallback_would_boot(entries):
+    saved, next_ = entries
+    assert decide(FORWARD, verified(saved=saved, next=next_)) == Do(Step.KEEP)
+    assert decide(FORWARD, verified(mta=MtaState.SERVING)) == Do(Step.OPEN)
+
+
+def test_a_kernel_that_was_verified_is_kept_also_where_clients_do_not_return_or_no_pool_is_read():
+    stays = verified(mta=MtaState.SERVING)
+    stays = replace(stays, record=replace(stays.record, stay=True, silences=()))
+    assert decide(FORWARD, stays) == Do(Step.KEEP)
+    serves = verified(mta=MtaState.SERVING, ports=Ports.OPEN)
+    for pool in (Pool.UNKNOWN, Pool.NONE, Pool.IN):
+        assert decide(FORWARD, replace(serves, pool=pool)) == Do(Step.KEEP)
+    assert decide(FORWARD, replace(serves, pool=Pool.OUT)) == Do(Step.POOL_IN)
 
 
 @pytest.mark.parametrize(

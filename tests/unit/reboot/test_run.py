@@ -101,7 +101,7 @@ def test_a_step_that_fails_before_the_reboot_is_undone(world, step):
     assert (found.mx.reboots, found.mx.saved, found.mx.kernel) == (0, OLD.entry, OLD.release)
 
 
-@pytest.mark.parametrize("step", [Step.PROVE_OUT, Step.START, Step.PROVE_IN, Step.KEEP])
+@pytest.mark.parametrize("step", [Step.PROVE_OUT, Step.START, Step.PROVE_IN, Step.OPEN])
 def test_a_step_that_fails_after_the_reboot_leaves_the_host_out(world, step):
     found = world()
     found.before[step] = [CommandFailedError("broken")]
@@ -116,9 +116,10 @@ def test_a_step_that_fails_after_the_reboot_leaves_the_host_out(world, step):
     assert found.mx.lease == ""
 
 
-def test_a_step_that_fails_at_the_very_end_leaves_the_host_in_service(world):
+@pytest.mark.parametrize("step", [Step.KEEP, Step.PUPPET_ON])
+def test_a_step_that_fails_at_the_very_end_leaves_the_host_in_service(world, step):
     found = world()
-    found.before[Step.PUPPET_ON] = [CommandFailedError("no")]
+    found.before[step] = [CommandFailedError("no")]
     result = found.execute()
     assert result.outcome is Outcome.INTERRUPTED
     assert result.why.startswith("in service, but not finished")
@@ -507,7 +508,7 @@ def test_an_order_whose_answer_is_lost_is_not_forgotten(world):
 def test_a_crash_between_the_look_and_the_act_is_verified_before_it_serves(world, step):
     found = world()
     found.moves[step] = [MemoryMx.power_cut]
-    if step is Step.POOL_IN:
+    if step in (Step.POOL_IN, Step.KEEP):
         found.mx.excused.add("boot-2")  # its ports were open already, as before any crash
     result = found.execute()
     assert result.outcome in (Outcome.DONE, Outcome.FELL_BACK)
