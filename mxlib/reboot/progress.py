@@ -32,8 +32,8 @@ class Progress:
         facts: what the guard has read of the target, for the claim that follows it.
         condition: what the repair has read of the target where there was nothing to repair, for the verification that
             follows it, and when that was (monotonic seconds).
-        lacking: why there were not enough other MXs, as asked beside the last act before the reboot order, and when
-            that was asked (monotonic seconds); empty: there were.
+        lacking: why there were not enough other MXs, as asked beside an act before the reboot order, and when that was
+            asked (monotonic seconds); empty: there were.
         standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.

@@ -7,13 +7,11 @@ from mxlib.model.record import Boot, Level
 from mxlib.model.state import MtaState, Ports, Slot, State, Step, Waited
 from mxlib.mta.standing import Standing
 from mxlib.protocols.world import Done
-from mxlib.reboot.peers import lacking_others
+from mxlib.reboot.peers import lacking_just_now
 from mxlib.reboot.steps import ledger, network
 from mxlib.reboot.steps.step import Action, answers, host_of
 from mxlib.reboot.world import RebootWorld, record_of
 
-_OTHERS_S = 10.0
-"""Seconds from the question for which an answer about the other MXs is one of just now; a slow one takes five."""
 _ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
 # Where the management host shares one connection for many commands, it would outlive the host's network and let the
 # next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
@@ -75,16 +73,9 @@ def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[
         )
         if wrong
     ]
-    blocks += _lacking(world)
+    blocks += lacking_just_now(world)
     if blocks:
         raise StepError("no reboot: " + "; ".join(blocks))
-
-
-def _lacking(world: RebootWorld) -> list[str]:
-    """Why there are not enough others: as asked beside the act before this, unless that has taken its time."""
-    known, world.progress.lacking = world.progress.lacking, None
-    fresh = known is not None and world.clock.monotonic() - known[1] <= _OTHERS_S
-    return known[0] if known is not None and fresh else lacking_others(world)
 
 
 def power_on(world: RebootWorld, _state: State) -> Done:

@@ -3,13 +3,11 @@
 import re
 
 from mxlib.base.errors import StepError
-from mxlib.base.parallel import side_by_side
 from mxlib.base.text import one_line
 from mxlib.facts.proven_kernels import ProvenKernel, add_script
 from mxlib.model.on_host import DIRECTORY, quoted
 from mxlib.model.state import State, Step
 from mxlib.protocols.world import Done
-from mxlib.reboot.peers import lacking_others
 from mxlib.reboot.steps import panic
 from mxlib.reboot.steps.step import Action, host_of, shows, with_host
 from mxlib.reboot.world import RebootWorld, record_of
@@ -78,13 +76,7 @@ def entries(world: RebootWorld, state: State) -> Done:
     saved, next_ = goal.entries_for(record)
     panics = world.site.boot.panic
     armed = f"# set the boot entries\n{panic.arm_script(panics)}" if next_ and panics else ""
-    # the order comes next, and needs the others: they are asked beside what is done here
-    asked = world.clock.monotonic()
-    lacking, _ = side_by_side(
-        lambda: lacking_others(world),
-        lambda: set_entries(world, saved, next_, armed, timeout=panic.UPDATE_S if armed else 0.0),
-    )
-    world.progress.lacking = lacking, asked
+    set_entries(world, saved, next_, armed, timeout=panic.UPDATE_S if armed else 0.0)
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
 

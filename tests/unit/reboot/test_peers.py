@@ -1,5 +1,6 @@
 """The other MXs: each is asked, once more where it could not be, and one that is not well does not count."""
 
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,9 +8,12 @@ import pytest
 
 from mxlib.base.errors import HostUnreachableError
 from mxlib.base.verdict import Status, Verdict
+from mxlib.model.goal import Goal
 from mxlib.model.state import MtaState, Ports
 from mxlib.mta.find import find
 from mxlib.reboot import peers
+from mxlib.reboot.progress import Progress
+from tests.unit.support.fakes import FakeClock
 
 PEER: Any = SimpleNamespace(name="mx1001")
 
@@ -110,3 +114,49 @@ def test_a_reboot_waits_until_enough_others_serve(
     monkeypatch.setattr(peers, "others", lambda _world: (*[well] * passed, bad))
     world: Any = SimpleNamespace(site=SimpleNamespace(min_in_service=needed))
     assert peers.lacking_others(world) == lacks
+
+
+class Near:
+    """A world in which others are asked beside something, or just now."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *lacks: str) -> None:
+        self.clock, self.progress, self.lacks, self.asked = FakeClock(), Progress(Goal()), list(lacks), 0
+        monkeypatch.setattr(peers, "lacking_others", self.lacking)
+
+    def lacking(self, world: Any) -> list[str]:
+        assert world is self
+        self.asked += 1
+        return self.lacks
+
+
+def test_they_are_asked_beside_an_act_and_their_answer_ages_from_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Near(monkeypatch)
+    together = Barrier(2, timeout=5)
+
+    def lacking(_world: Any) -> list[str]:
+        together.wait()  # neither waits for the end of the other one
+        world.clock.sleep(4.0)
+        return ["only 0 other MXs"]
+
+    def act() -> str:
+        together.wait()
+        return "done"
+
+    monkeypatch.setattr(peers, "lacking_others", lacking)
+    world.clock.sleep(7.0)
+    assert peers.asked_beside(world, act) == "done"
+    assert world.progress.lacking == (["only 0 other MXs"], 7.0)
+
+
+@pytest.mark.parametrize(
+    ("age", "lacks", "asked"), [(10.0, [], 0), (10.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
+)
+def test_an_answer_serves_one_order_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch, age: float | None, lacks: list[str], asked: int
+) -> None:
+    world: Any = Near(monkeypatch, "as asked again")
+    if age is not None:
+        world.progress.lacking = lacks, world.clock.monotonic()
+        world.clock.sleep(age)
+    assert peers.lacking_just_now(world) == (["as asked again"] if asked else lacks)
+    assert (world.asked, world.progress.lacking) == (asked, None)

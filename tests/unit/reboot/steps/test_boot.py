@@ -89,14 +89,12 @@ class Ready(World):
         self.adapters.rescue.attach = lambda: self.done.append("console")
         self.adapters.rescue.note_script = lambda: self.names
         self.names = ""
-        self.asked_others = 0
         self.seen, self.lacks = view(**READY), lacks
         self.standing_now = lambda: SimpleNamespace(view=self.seen)
-        monkeypatch.setattr(boot, "lacking_others", self.lacking)
+        monkeypatch.setattr(boot, "lacking_just_now", self.lacking)
 
     def lacking(self, world: Any) -> list[str]:
         assert world is self
-        self.asked_others += 1
         return list(self.lacks)
 
     def view(self, standing: Any) -> Any:
@@ -116,25 +114,6 @@ def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatc
     assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
     assert (world.done, world.progress.reordered, world.progress.cures) == (["console"], False, set())
     assert world.given == {"look": False}, "the host is on its way down then"
-
-
-@pytest.mark.parametrize(
-    ("age", "lacks", "asked"), [(10.0, [], 0), (10.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
-)
-def test_the_others_are_asked_again_unless_they_were_just_now(
-    monkeypatch: pytest.MonkeyPatch, age: float | None, lacks: list[str], asked: int
-) -> None:
-    world = Ready(monkeypatch)
-    if age is not None:
-        world.progress.lacking = lacks, world.clock.monotonic()
-        world.clock.sleep(age)
-    if lacks:
-        with pytest.raises(StepError, match=r"^no reboot: only 0$"):
-            world.reboot()
-    else:
-        world.reboot()
-    assert world.asked_others == asked
-    assert world.progress.lacking is None, "an answer serves one order"
 
 
 def test_the_network_names_are_noted_with_the_order_and_no_order_waits_for_that(

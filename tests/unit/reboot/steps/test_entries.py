@@ -4,7 +4,6 @@ import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -156,14 +155,11 @@ def test_entries_that_do_not_hold_are_an_error(read: str) -> None:
 @pytest.mark.parametrize(
     ("panics", "kernel", "armed"), [(20, "6.1.0-56", True), (0, "6.1.0-56", False), (20, "6.1.0-55", False)]
 )
-def test_only_a_kernel_on_trial_is_armed_against_a_panic(
-    monkeypatch: pytest.MonkeyPatch, panics: int, kernel: str, armed: bool
-) -> None:
+def test_only_a_kernel_on_trial_is_armed_against_a_panic(panics: int, kernel: str, armed: bool) -> None:
     trial = kernel == RECORD.target.release
     world: Any = World(said="saved_entry=m>a\nnext_entry=m>b\n" if trial else "saved_entry=m>a\n")
     world.site = SimpleNamespace(boot=SimpleNamespace(panic=panics))
     record = replace(RECORD, boots=(), undoing="" if trial else "turned back")
-    monkeypatch.setattr(entries, "lacking_others", lambda _world: [])
     done = entries.entries(world, state(record))
     ((script, _),) = world.sent
     assert (f"panic={panics}" in script) is armed
@@ -171,30 +167,6 @@ def test_only_a_kernel_on_trial_is_armed_against_a_panic(
     assert world.given == {"timeout": entries._ENTRIES_S + (panic.UPDATE_S if armed else 0.0)}
     assert done.evidence == {"saved": "m>a", "next": "m>b" if trial else ""}
     assert done.note == ("GRUB boots 6.1.0-56 for one boot, then 6.1.0-55" if trial else "GRUB boots 6.1.0-55")
-
-
-def test_the_others_are_asked_beside_the_entries_and_their_answer_ages_from_the_question(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    world: Any = World(said="saved_entry=m>a\nnext_entry=m>b\n")
-    world.site = SimpleNamespace(boot=SimpleNamespace(panic=0))
-    together, act = Barrier(2, timeout=5), world.act
-
-    def lacking(given: Any) -> list[str]:
-        assert given is world
-        together.wait()  # neither waits for the end of the other one
-        world.clock.sleep(4.0)
-        return ["only 0 other MXs"]
-
-    def beside(*given: Any, **options: Any) -> Any:
-        together.wait()
-        return act(*given, **options)
-
-    monkeypatch.setattr(entries, "lacking_others", lacking)
-    world.act = beside
-    world.clock.sleep(7.0)
-    entries.entries(world, state(replace(RECORD, boots=())))
-    assert world.progress.lacking == (["only 0 other MXs"], 7.0)
 
 
 def test_the_entries_go_back_to_what_was_there_before_the_run() -> None:

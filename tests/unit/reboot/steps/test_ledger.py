@@ -203,16 +203,26 @@ class World:
         return SimpleNamespace(output=self.said)
 
 
-def test_a_ledger_is_remembered_once_it_is_closed():
+@pytest.fixture
+def others_asked(monkeypatch):
+    """How often the other MXs were asked beside what was sent."""
+    asked = []
+    monkeypatch.setattr(ledger, "asked_beside", lambda world, act: asked.append(len(world.sent)) or act())
+    return asked
+
+
+def test_a_ledger_is_remembered_once_it_is_closed(others_asked):
     world = World("ledger 30\nspool 9\nholes 0\n")
     done = ledger.close(world, SimpleNamespace(record=RECORD))
     assert done.note == "30 messages to account for, 9 of them on disk"
     assert done.evidence == {"ledger": 30, "spool": 9, "holes": 0}
     assert world.sent == [(close_script(ADAPTER, RECORD.log_mark), {"timeout": 120})]
     assert world.kept == [replace(RECORD, ledger=RECORD.boot)]
+    assert others_asked == [0], "not after it"
 
 
 @pytest.mark.parametrize("said", ["", "find: denied"])
+@pytest.mark.usefixtures("others_asked")
 def test_a_ledger_that_cannot_be_read_is_not_remembered(said):
     world = World(said)
     with pytest.raises(StepError, match=f"the ledger cannot be read: {said}"):
