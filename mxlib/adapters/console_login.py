@@ -168,16 +168,21 @@ class ConsoleLogin:
         Raises:
             mxlib.adapters.console.ConsoleStateError: somebody else answers.
         """
-        left, right = self._halves
-        self._console.forget()
-        self._console.send(f" echo '{left}''{right}'=$(id -u)=\r")
-        found = self._console.wait_for(re.compile(rf"{left}{right}=(\d+)="), timeout=self._pace.answer_s)
-        if found is not None and found[1] == self._uid:
+        uid = self._who_reads(self._pace.answer_s)
+        if uid == self._uid:
             return True
-        if found is not None or screen.waiting is Waiting.USER_SHELL:
+        if uid or screen.waiting is Waiting.USER_SHELL:
             other = replace(screen, waiting=Waiting.USER_SHELL)
             raise ConsoleStateError(f"the console shows {other.waiting.value}", other)
         return False
+
+    def _who_reads(self, timeout: float) -> str:
+        """Return the user id of the shell that reads what is typed; empty if none has answered in time (seconds)."""
+        left, right = self._halves
+        self._console.forget()
+        self._console.send(f" echo '{left}''{right}'=$(id -u)=\r")
+        found = self._console.wait_for(re.compile(rf"{left}{right}=(\d+)="), timeout=timeout)
+        return found[1] if found is not None else ""
 
     # --- the login
 
@@ -247,6 +252,9 @@ class ConsoleLogin:
         if _QUESTION.search(line):
             asks = self._shown(screen, line)
             raise ConsoleExpiredError(f"after the password of {self._login.user} the console asks: {asks}", screen)
+        # What stands there may be a piece of the message of the day, and an interrupt would end a shell that is still
+        # starting: a command waits on the line until the shell reads it. If it hangs elsewhere, an interrupt helps.
+        self._who_reads(2 * self._pace.answer_s)
         return True
 
     # --- out

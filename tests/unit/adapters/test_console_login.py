@@ -87,6 +87,13 @@ def test_any_prompt_of_the_site_is_logged_in_to_and_left(tmp_path: Path, prompt:
             assert host.logged_out
 
 
+def test_a_shell_that_is_slow_to_start_is_waited_for_and_not_interrupted(tmp_path: Path) -> None:
+    """Seen on a busy machine: a message of the day in pieces, and the interrupt behind it ended the starting shell."""
+    with console("--starts", "2.5", transcript=tmp_path / "transcript") as line, shell(line, tmp_path) as host:
+        assert host.read("echo $((6 * 7))", timeout=5).output == "42\n"
+    assert (tmp_path / "transcript").read_text().count("Password:") == 1
+
+
 @pytest.mark.parametrize("prompt", [name for name in PROMPTS if name not in ("that asks", "empty")])
 def test_any_prompt_of_a_session_left_open_is_found_by_a_command(tmp_path: Path, prompt: str) -> None:
     with console("--logged-in", "--ps1", PROMPTS[prompt]) as line:

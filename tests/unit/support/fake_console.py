@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import select
+import signal
 import sys
 import termios
 import time
@@ -43,7 +44,8 @@ def _line(prompt: str, *, echo: bool) -> str | None:
 
 
 def guest(options: argparse.Namespace) -> None:
-    """What getty does, for ever."""
+    """What getty does, for ever; it takes no interrupt."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         os.write(1, b"\n\nDebian GNU/Linux 12 mail ttyS0\n\n")
         if options.autologin:
@@ -85,11 +87,13 @@ def login(options: argparse.Namespace) -> None:
         _line(ABGELAUFEN if options.language == "de" else EXPIRED, echo=False)
         return
     os.write(1, b"\nLinux mail 6.1.0-56-cloud-amd64 #1 SMP PREEMPT_DYNAMIC Debian\n# motd\n")
+    if options.starts:
+        os.write(1, b"permitted by appl")
     shell(options)
 
 
 def shell(options: argparse.Namespace) -> None:
-    """A real one, with the prompt of root on the mail host."""
+    """A real one, with the prompt of root on the mail host; until it has started an interrupt ends it."""
     attributes = termios.tcgetattr(0)
     attributes[3] |= termios.ECHO
     termios.tcsetattr(0, termios.TCSANOW, attributes)
@@ -98,6 +102,8 @@ def shell(options: argparse.Namespace) -> None:
         environment["IGNOREEOF"] = "10"
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        time.sleep(options.starts)
         os.execvpe("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environment)
     os.waitpid(child, 0)
 
@@ -134,6 +140,7 @@ def main() -> None:
     parser.add_argument("--autologin", action="store_true")
     parser.add_argument("--expired", action="store_true")
     parser.add_argument("--stubborn", action="store_true", help="a shell that does not end at the end of input")
+    parser.add_argument("--starts", type=float, default=0.0, help="seconds until the shell behind it has started")
     parser.add_argument("--language", choices=WORDS, default="en")
     parser.add_argument("--ps1", default="root@mail:~# ")
     parser.add_argument("--show", default="")
