@@ -20,6 +20,7 @@ for d in /sys/class/net/*; do
 [ -e "$d/device" ] || continue
 printf 'nic %s\\nmac %s\\nat %s\\n' "${d##*/}" "$(cat "$d/address")" "$(readlink -f "$d/device")"
 udevadm info -q property -p "$d" 2>/dev/null | sed -n -e 's/^ID_NET_LINK_FILE=/link /p' -e 's/^ID_NET_NAME=/chosen /p'
+ip -o link show dev "${d##*/}" 2>/dev/null | grep -o 'altname [^ \\\\]*'
 udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E 's/^ID_NET_NAME_(FROM_DATABASE|ONBOARD|SLOT|PATH)=/next \\1 /p'
 done
 echo end
@@ -83,7 +84,7 @@ NOTE_PATH = "/var/lib/mx-cookbooks/nic/names"
 NOTE = Section("nic-note", f"cat {NOTE_PATH} 2>/dev/null\necho end\n")
 _NIC = re.compile(
     r"nic (?P<name>\S+)\nmac (?P<mac>[0-9a-f:]{17})\nat (?P<at>/\S*)\n"
-    r"(?P<udev>(?:(?:link|chosen|next \w+) \S[^\n]*\n)*)"
+    r"(?P<udev>(?:(?:link|chosen|altname|next \w+) \S[^\n]*\n)*)"
 )
 _POLICY = ("FROM_DATABASE", "ONBOARD", "SLOT", "PATH")
 """The order in which 99-default.link of systemd takes a name, after "keep" and the kernel's own."""
@@ -114,6 +115,7 @@ class GuestNic:
         link_file: the .link file of systemd that named it; None when unknown.
         chosen: the name that udev chose when the card appeared; None when unknown.
         next_name: the name that systemd's default policy would choose now; None when unknown.
+        altnames: its alternative names.
     """
 
     name: str
@@ -122,6 +124,7 @@ class GuestNic:
     link_file: str | None
     chosen: str | None = None
     next_name: str | None = None
+    altnames: tuple[str, ...] = ()
 
     @property
     def by_default_policy(self) -> bool:
@@ -213,7 +216,9 @@ def _nic(found: "re.Match[str]") -> GuestNic:
     said = {key: value for key, value in udev if key != "next"}
     policy = dict(value.split(" ", 1) for key, value in udev if key == "next")
     next_name = next((policy[kind] for kind in _POLICY if kind in policy), None)
-    return GuestNic(found["name"], found["mac"], _slot(found["at"]), said.get("link"), said.get("chosen"), next_name)
+    others = tuple(value for key, value in udev if key == "altname")
+    slot = _slot(found["at"])
+    return GuestNic(found["name"], found["mac"], slot, said.get("link"), said.get("chosen"), next_name, others)
 
 
 def _slot(device: str) -> int | None:

@@ -115,8 +115,8 @@ def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
     renames, files = forecast.renames(level), facts.networking.files
     found: dict[str, str] = {}
     for nic in (nic for nic in facts.nics if nic.name in renames):
-        path = networkd.serving(files, nic.name, nic.mac)
-        if path and path == networkd.serving(files, renames[nic.name], nic.mac):
+        path, new = networkd.serving(files, nic.name, nic.mac, nic.altnames), renames[nic.name]
+        if path and path == networkd.serving(files, new, nic.mac, networkd.altnames_as(nic, new)):
             found[nic.name] = f"{path} is about it under either name"
     return found
 

@@ -64,7 +64,7 @@ def _ifupdown(facts: NicFacts) -> Managed | None:
 def _networkd(facts: NicFacts) -> Managed | None:
     files = facts.networking.files
     wanted = networkd.wanted(files)
-    about = [nic.name for nic in facts.nics if networkd.serving(files, nic.name, nic.mac) != ""]
+    about = [nic.name for nic in facts.nics if networkd.serving(files, nic.name, nic.mac, nic.altnames) != ""]
     if not facts.networking.runs("systemd-networkd") or not (wanted or about):
         return None
     by = Manager.NETPLAN if networkd.from_netplan(files) else Manager.NETWORKD

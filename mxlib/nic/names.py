@@ -55,19 +55,25 @@ def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, st
         return Renames({}, "", f"{why}. Which is which is not certain")
     # a card has up to three names: its own, a prevention's second one, and the one that ifupdown gives it
     others = (pairs(facts.files), given(facts.files))
-    there = {nic.name for nic in facts.nics}
+    there = {name for nic in facts.nics for name in _names_of(nic, host)}
     missing = [name for name in host.wanted if not there & {name, *(other.get(name) for other in others)}]
     if not missing:
         return _all_there(facts, host)
     used = {*host.wanted, *(name for other in others for name in other.values())}
     by_note = _by_note(facts.nics, known or {}, missing)
-    return by_note or _by_elimination(missing, [nic for nic in facts.nics if nic.name not in used], macs)
+    return by_note or _by_elimination(missing, [nic for nic in facts.nics if not used & _names_of(nic, host)], macs)
+
+
+def _names_of(nic: GuestNic, host: Managed) -> set[str]:
+    """Return the names by which a card is configured: networkd knows it by its alternative ones, too."""
+    return {nic.name} if host.by is Manager.IFUPDOWN else {nic.name, *nic.altnames}
 
 
 def _all_there(facts: NicFacts, host: Managed) -> Renames:
     if host.wanted:
         return Renames({}, f"every configured card is there under its name ({', '.join(host.wanted)})")
-    files = {nic.name: networkd.serving(facts.networking.files, nic.name, nic.mac) for nic in facts.nics}
+    texts = facts.networking.files
+    files = {nic.name: networkd.serving(texts, nic.name, nic.mac, nic.altnames) for nic in facts.nics}
     sure = [f"{name} by {path}" for name, path in files.items() if path]
     if not sure:
         return Renames(

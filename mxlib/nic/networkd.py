@@ -77,29 +77,32 @@ def effective(files: Sequence[ConfigFile], suffix: str) -> tuple[ConfigFile, ...
     return tuple(by_name[name] for name in sorted(by_name) if by_name[name].text.strip())
 
 
-def matches(file: ConfigFile, name: str, mac: str, files: Sequence[ConfigFile] = ()) -> Match:
+def matches(
+    file: ConfigFile, name: str, mac: str, files: Sequence[ConfigFile] = (), altnames: Sequence[str] = ()
+) -> Match:
     """Whether a ``.network`` or ``.link`` file applies to a card of this name and MAC address.
 
     Args:
         name: the card's name. A ``.link`` file matches by the kernel's original name instead, which is unknown.
         mac: its MAC address, lower case.
         files: all files, to find drop-ins of this one.
+        altnames: its alternative names, each of which matches as the name does.
     """
     found = settings(file.text)
     drop_ins = f"/{file.path.rpartition('/')[2]}.d/"
     if found is None or any(drop_ins in other.path for other in files):
         return Match.UNKNOWN
-    verdicts = [_fits(setting, name, mac) for setting in found if setting.section == "Match"]
+    verdicts = [_fits(setting, (name, *altnames), mac) for setting in found if setting.section == "Match"]
     # without a condition a .network file applies to every card, and udev ignores a .link file, with a warning
     if Match.NO in verdicts or (not verdicts and file.path.endswith(".link")):
         return Match.NO
     return Match.UNKNOWN if Match.UNKNOWN in verdicts else Match.YES
 
 
-def _fits(setting: Setting, name: str, mac: str) -> Match:
+def _fits(setting: Setting, names: Sequence[str], mac: str) -> Match:
     words = setting.value.split()
     if setting.key == "Name":
-        return _one_of(words, name)
+        return Match.YES if any(_one_of(words, name) is Match.YES for name in names) else Match.NO
     if setting.key in ("MACAddress", "PermanentMACAddress"):
         return Match.YES if mac in (word.lower().replace("-", ":") for word in words) else Match.NO
     if setting.key == "OriginalName" and words == ["*"]:
@@ -115,13 +118,20 @@ def _one_of(words: Sequence[str], value: str) -> Match:
     return Match.YES if found is not turned else Match.NO
 
 
-def serving(files: Sequence[ConfigFile], name: str, mac: str) -> str | None:
+def serving(files: Sequence[ConfigFile], name: str, mac: str, altnames: Sequence[str] = ()) -> str | None:
     """Return the ``.network`` file that configures a card; empty if none does, None if unknown."""
     for file in effective(files, ".network"):
-        verdict = matches(file, name, mac, files)
+        verdict = matches(file, name, mac, files, altnames)
         if verdict is not Match.NO:
             return file.path if verdict is Match.YES else None
     return ""
+
+
+def altnames_as(nic: GuestNic, name: str) -> tuple[str, ...]:
+    """Return the alternative names of a card once it is called so: a name by PCI slot moves with the slot."""
+    found = re.fullmatch(r"(?:ens|enp0s)(\d+)", name)
+    moved = {f"{form}{nic.slot}": f"{form}{found[1]}" for form in ("ens", "enp0s")} if found else {}
+    return tuple(moved.get(one, one) for one in nic.altnames)
 
 
 def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
@@ -162,7 +172,7 @@ def from_netplan(files: Sequence[ConfigFile]) -> bool:
 def addressed(files: Sequence[ConfigFile], nics: Sequence[GuestNic]) -> tuple[str, ...]:
     """Return the cards whose ``.network`` file gives them an address."""
     texts = {file.path: file.text for file in files}
-    found = ((nic.name, texts.get(serving(files, nic.name, nic.mac) or "", "")) for nic in nics)
+    found = ((nic.name, texts.get(serving(files, nic.name, nic.mac, nic.altnames) or "", "")) for nic in nics)
     return tuple(name for name, text in found if any(map(_gives_address, settings(text) or ())))
 
 

@@ -56,13 +56,17 @@ def test_the_facts_of_a_guest() -> None:
 
 def test_what_the_host_answers_of_its_networking() -> None:
     files = file_line("/etc/systemd/network/20.network", BY_NAME)
-    devices = f"nic ens5\nmac {MAC}\nat /sys/devices/x\nlink /x\nchosen ens5\nnext PATH enp0s5\nnext SLOT ens5\nend\n"
+    devices = (
+        f"nic ens5\nmac {MAC}\nat /sys/devices/x\nlink /x\nchosen ens5\naltname enp0s5\naltname enxaa0000770021\n"
+        "next PATH enp0s5\nnext SLOT ens5\nend\n"
+    )
     unread = "unread L2V0Yy9uZXR3b3JrL2ludGVyZmFjZXM6IHNvdXJjZSAkWA==\nend\n"
     found = facts_of({
         nic_facts.DEVICES: devices, nic_facts.FILES: unread, nic_facts.NETWORKING: f"{NETWORKING}{files}end\n",
     }).get(nic_facts.SOURCE)  # fmt: skip
     assert found.unread == ("/etc/network/interfaces: source $X",)
     assert (found.nics[0].chosen, found.nics[0].next_name) == ("ens5", "ens5")
+    assert found.nics[0].altnames == ("enp0s5", "enxaa0000770021")
     assert replace(found.networking, files=()) == HOST
     assert found.networking.files == (ConfigFile("/etc/systemd/network/20.network", BY_NAME),)
 

@@ -1,5 +1,6 @@
 """Which configured name belongs to which card now, and where else a name stands."""
 
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,17 @@ def test_a_renamed_card_of_networkd_is_found_as_one_of_ifupdown_is() -> None:
     assert work_out(other, (MAC2,), None).doubt
     odd = networkd({"20.network": "[Match]\nDriver=virtio_net\n"}, card("ens6"))
     assert "certainly" in work_out(odd, (MAC,), None).doubt
+
+
+def test_a_card_that_is_configured_by_its_alternative_name_is_there() -> None:
+    files = {"10-lan.network": "[Match]\nName=enp0s5\n[Network]\nAddress=192.0.2.21/24\n"}
+    here, moved = (replace(card(f"ens{n}", slot=n), altnames=(f"enp0s{n}",)) for n in (5, 13))
+    assert work_out(networkd(files, here), [MAC], {MAC: "ens5"}).names == {}
+    assert work_out(networkd(files, here), [MAC], {MAC: "ens5"}).doubt == ""
+    assert work_out(networkd(files, moved), [MAC], {MAC: "ens5"}).names == {"enp0s5": "ens13"}
+    # ifupdown does not know alternative names
+    text = "allow-hotplug enp0s5\niface enp0s5 inet static\n\taddress 192.0.2.21/24\n"
+    assert work_out(ifupdown(text, here), [MAC], None).names == {"enp0s5": "ens5"}
 
 
 def test_a_guest_that_is_not_the_instance_is_left_alone() -> None:

@@ -1,10 +1,12 @@
 """How the files of systemd-networkd and udev are read and changed."""
 
+from dataclasses import replace
+
 import pytest
 
 from mxlib.facts.nic import ConfigFile
 from mxlib.nic import networkd as networkd_files
-from mxlib.nic.networkd import Match, matches, pinned, serving, settings
+from mxlib.nic.networkd import Match, altnames_as, matches, pinned, serving, settings
 from tests.unit.support.networkd import BY_NAME
 from tests.unit.support.nics import (
     EN_ALL,
@@ -36,6 +38,28 @@ from tests.unit.support.nics import (
 def test_whether_a_file_is_about_a_card(match: str, fits: Match) -> None:
     file = ConfigFile("/etc/systemd/network/20.network", f"[Match]\n{match}\n")
     assert matches(file, "ens5", MAC) is fits
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        ("Name=enp0s5", Match.YES),
+        ("Name=eth0 enp*", Match.YES),
+        ("Name=enp0s6", Match.NO),
+        ("Name=!enp*", Match.YES),  # ens5 is none of these, and one name is enough
+        ("Name=!en*", Match.NO),
+    ],
+)
+def test_an_alternative_name_is_as_good_as_the_name(match: str, fits: Match) -> None:
+    """Seen with systemd 257: a card whose alternative name alone is in the file is configured by it."""
+    file = ConfigFile("/etc/systemd/network/20.network", f"[Match]\n{match}\n")
+    assert matches(file, "ens5", MAC, altnames=("enp0s5", "enxaa0000770021")) is fits
+
+
+def test_alternative_names_by_slot_move_with_the_card() -> None:
+    nic = replace(card("ens5"), altnames=("enp0s5", "enxaa0000770021"))
+    assert altnames_as(nic, "ens13") == ("enp0s13", "enxaa0000770021")
+    assert altnames_as(nic, "lan") == nic.altnames
 
 
 def test_files_mask_each_other_and_come_in_the_order_of_their_names() -> None:
