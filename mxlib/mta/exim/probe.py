@@ -20,13 +20,18 @@ from mxlib.mta.mail import Followed, ProbeMail
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SUBMIT_S = 30
+_LINE = 100
+"""More than the last line of a text, which loses its end in a shell's variable."""
 
 # The id of a test mail is found by its Message-ID, which the log shows in its "<=" line. Fields are counted from the
 # mark, because the log may carry a zone and a process id before the message id. Only what this script has handed in is
 # ours: test mails of other hosts arrive here as well, and one of ours may be sent back to this host.
+# On a slow host processes take the time, and the proof of a boot waits for it: so the text is made once, and log and
+# spool are read no more often than needed.
 _SCRIPT = r"""
 {functions}
 {named}exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=; tried=; forced=
+body=$(yes 'This is a test mail of the mail exchangers. It can be ignored and deleted.' | head -c {longest})
 find_log
 set -- $(mark_at "$log" "$(stat -c %s "$log")"); inode=$2; offset=$3; sum=$4
 scan() {{
@@ -58,10 +63,11 @@ tried="$tried $1"
 error=$({{
 printf 'From: MX test <%s>\nTo: %s\nSubject: [MX test mail, please ignore] %s\n' "$sender" "$2" "$4"
 printf 'Message-ID: <mx-probe.%s@%s>\nX-MX-Probe: %s\nAuto-Submitted: auto-generated\n\n' "$1" "$host" "$1"
-yes 'This is a test mail of the mail exchangers. It can be ignored and deleted.' | head -c "$3"
+printf "%.$3s" "$body"
 }} | timeout {submit} "$exim" "$how" -oi -f "$sender" -- "$2" 2>&1 >/dev/null)
 code=$?
-printf 'submitted %s %s %s\n' "$1" "$code" "$(printf %s "$error" | tr '\n' ' ' | head -c 300)"
+[ -z "$error" ] || error=$(printf %s "$error" | tr '\n' ' ' | head -c 300)
+printf 'submitted %s %s %s\n' "$1" "$code" "$error"
 [ "$code" -ne 0 ] || sent="$sent $1"
 }}
 settle() {{
@@ -71,12 +77,16 @@ forced="$forced $id"
 "$exim" $(named "$id") -M "$id" >/dev/null 2>&1 </dev/null &
 done
 end=$(($(date +%s) + patience))
-while [ "$(scan | sed -n 's/^open //p')" != 0 ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
-well=$(scan | sed -n 's/^well //p' | tr '\n' ' ')
+while seen=$(scan); [ "${{seen#*open 0}}" = "$seen" ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.5; done
+well=$(printf '%s\n' "$seen" | sed -n 's/^well //p' | tr '\n' ' ')
 }}
 {rounds}
-for id in $(scan | sed -n 's/^id [^ ]* //p; s/^bounce //p' | sort -u); do
-[ -z "$(find {inputs} -name "$id-H")" ] ||
+ours=$(scan | sed -n 's/^id [^ ]* //p; s/^bounce //p' | sort -u)
+set --
+for id in $ours; do set -- "$@" -o -name "$id-H"; done
+[ $# -eq 0 ] || {{ shift; waiting=$(find {inputs} "$@"); }}
+for id in $ours; do
+[ "${{waiting#*"/$id-H"}}" = "$waiting" ] ||
 printf 'left %s %s\n' "$id" "$("$exim" $(named "$id") -Mrm "$id" 2>&1 | tr '\n' ' ')"
 done
 scan 1
@@ -102,6 +112,7 @@ def build(mails: Sequence[ProbeMail], sender: str, run_tag: str, patience_s: int
         how="-odq" if force else "-odb",
         patience=patience_s,
         submit=_SUBMIT_S,
+        longest=max((mail.size for mail in mails), default=0) + _LINE,
         rounds=rounds + "settle",
     )
     return Section("probe-send", script, timeout_s=len(numbers) * (patience_s + _SUBMIT_S) + 60)

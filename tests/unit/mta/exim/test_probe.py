@@ -34,7 +34,9 @@ case $1 in
 -M) [ "$queue" = "$(cat queue)" ] || exit 0; echo "$2" >>forced; sed "s/ID/$2/" delivered >>mainlog ;;
 -Mrm) echo "$2" >>removed; rm "spool/${{queue}}input/$2-H"; echo "Message $2 has been removed" ;;
 *)
-tag=$(sed -n 's/^X-MX-Probe: //p')
+cat >message
+tag=$(sed -n 's/^X-MX-Probe: //p' message)
+[ ! -e error ] || cat error >&2
 id=$(head -n 1 ids); sed -i 1d ids
 : >"spool/$(cat queue)input/$id-H"
 echo "2026-11-21 03:54:20 $id <= {sender} U=root P=local S=9 id=mx-probe.$tag@$(hostname -f) for u@p.test" >>mainlog
@@ -113,6 +115,25 @@ def test_a_mail_whose_submission_failed_after_it_was_taken_is_removed(here: Path
     (seen,) = sent(here, force=False, mails=[ProbeMail(TAGS[0], PROBE, 100, 1)])
     assert seen.code == 1
     assert lines(here, "removed") == [OURS]
+
+
+@pytest.mark.parametrize("size", [1, 74, 75, 76, 262144])
+def test_a_test_mail_is_as_long_as_its_probe_says(here: Path, size: int) -> None:
+    """Also where its text would end with a line's end, which a shell's variable loses."""
+    mails = plan_mails([dataclasses.replace(PROBE, sizes=(size,), times=1)])
+    sent(here, force=True, mails=mails)
+    head, _, text = (here / "message").read_text().partition("\n\n")
+    assert f"X-MX-Probe: {mails[0].tag}\n" in head
+    assert len(text) == size
+    line = "This is a test mail of the mail exchangers. It can be ignored and deleted.\n"
+    assert text == (line * (size // len(line) + 1))[:size]
+
+
+def test_what_exim_says_at_a_submission_is_one_line_of_it(here: Path) -> None:
+    (here / "error").write_text("no such\nuser " + "x" * 400)
+    (here / "code").write_text("1")
+    (followed,) = sent(here, force=True, mails=plan_mails([dataclasses.replace(PROBE, times=1)]))
+    assert (followed.code, followed.error) == (1, "no such user " + "x" * 287)
 
 
 def test_each_round_is_followed_to_its_end(here: Path) -> None:
