@@ -462,7 +462,9 @@ class Process:
         if not mx.off:
             self.waited = Waited.NO
             return
-        if not self.has_slot(mx):
+        # where etcd does not answer, its own record says that nobody else can have had it: it is off since
+        own = not mx.etcd and mx.record is not None and mx.record.token == self.token
+        if not self.has_slot(mx) and not own:
             raise self.wrong("somebody else's machine is started")
         self.cures |= {"power on"}
         self.waited = Waited.NO
