@@ -19,24 +19,25 @@ from mxlib.protocols.world import Done, World
 _PATIENCE_S = 60.0
 """Seconds within which a refused client must show up at another MX."""
 _EVERY_S = 10.0
+_FRESH_S = 1.0
+"""Seconds for which what was read together with something else is a look of now."""
 _GLANCE_S = 20.0
 """Seconds between looks while the queue is drained: each reads the log."""
 
 
-def look(
-    world: World, since: datetime, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] | None = None
-) -> tuple[Client, ...]:
+def sources(world: World, since: datetime) -> tuple[Source[Any], ...]:
+    """Return what the clients are known by, of those that have come since a time."""
+    return (find(world.site.mta).arrivals(since), depool.SOURCE, sockets.SOURCE)
+
+
+def look(world: World, since: datetime, facts: Facts) -> tuple[Client, ...]:
     """Return the clients that connected to the target since its ports were closed.
 
     Arguments:
         since: from when on messages count.
-        also: what is read in the same round trip.
-        keep: is given what was read.
+        facts: what the host said to :func:`sources`.
     """
     arrivals = find(world.site.mta).arrivals(since)
-    facts = read_facts(world.target, (arrivals, depool.SOURCE, sockets.SOURCE, *also))
-    if keep is not None:
-        keep(facts)
     refused = facts.get(depool.SOURCE).knocks
     live = Counter(one.peer for one in facts.get(sockets.SOURCE).clients(world.site.ports))
     arrived = facts.get(arrivals)
@@ -85,7 +86,16 @@ class ClientWatch:
         self._world, self._since = world, since
         self._accepted = world.options.accept | set(record.accepted)
         self._stuck: dict[str, float] = {}
+        self._known: tuple[Facts, float] | None = None
         self._next = 0.0
+
+    def sources(self, also: Sequence[Source[Any]] = ()) -> tuple[Source[Any], ...]:
+        """Return what one look reads, with what else is to be read then."""
+        return (*sources(self._world, self._since), *also)
+
+    def take(self, facts: Facts) -> None:
+        """Take what was just read of :meth:`sources` as the next look."""
+        self._known = facts, self._world.clock.monotonic()
 
     def glance(self) -> None:
         """Look while something else is done, if the last look is old enough; one that fails proves nothing.
@@ -124,7 +134,12 @@ class ClientWatch:
         self, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] | None = None
     ) -> tuple[tuple[Client, ...], tuple[Client, ...]]:
         """Return the clients, and those of them that block the run."""
-        found = look(self._world, self._since, also, keep)
+        known, self._known = self._known, None
+        fresh = known is not None and self._world.clock.monotonic() - known[1] <= _FRESH_S
+        facts = known[0] if known is not None and fresh else read_facts(self._world.target, self.sources(also))
+        if keep is not None:
+            keep(facts)
+        found = look(self._world, self._since, facts)
         stuck = client_watch.blocking(found, self._accepted)
         now = self._world.clock.monotonic()
         self._stuck = {one.address: self._stuck.get(one.address, now) for one in stuck}

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from mxlib.base.clock import pauses
 from mxlib.base.errors import HostError, ParseError, StepError
@@ -14,7 +15,7 @@ from mxlib.drain import runners
 from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
 from mxlib.drain.survey import Survey, by_destination, first_survey, patiently, survey, what_is_left
-from mxlib.facts.source import Facts
+from mxlib.facts.source import Facts, Source
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
@@ -32,16 +33,23 @@ _TELLING = 10
 """How many messages must be completed before their rate says how long the rest takes: the first second said 3 hours."""
 
 
-def empty(world: World, meanwhile: Callable[[], None] = lambda: None) -> Done:
+def empty(
+    world: World,
+    meanwhile: Callable[[], None] = lambda: None,
+    also: Sequence[Source[Any]] = (),
+    keep: Callable[[Facts], None] = lambda _facts: None,
+) -> Done:
     """Empty the queue as far as the remote ends allow; then the bound decides. Needs no claim on the host.
 
     Arguments:
         meanwhile: is called every few seconds; what it raises ends the drain.
+        also: what is read in the same round trip as the queue is first.
+        keep: is given what was read so where the queue is empty, and nothing is done.
 
     Raises:
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
     """
-    return _Drain(world, meanwhile).run()
+    return _Drain(world, meanwhile).run(also, keep)
 
 
 def forget_stale(world: World, known: Facts | None = None) -> None:
@@ -86,8 +94,8 @@ class _Drain:
         self._delivered = 0
         self._started = False
 
-    def run(self) -> Done:
-        found = self._first_survey()
+    def run(self, also: Sequence[Source[Any]], keep: Callable[[Facts], None]) -> Done:
+        found = self._first_survey(also, keep)
         self._before = found.total
         if self._prove(found):
             found = self._survey()
@@ -124,8 +132,10 @@ class _Drain:
 
     # --- reading
 
-    def _first_survey(self) -> Survey:
-        self._rules, found = first_survey(self._world)
+    def _first_survey(
+        self, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] = lambda _facts: None
+    ) -> Survey:
+        self._rules, found = first_survey(self._world, also, keep)
         return self._seen(found)
 
     def _survey(self) -> Survey:

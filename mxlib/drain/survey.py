@@ -49,7 +49,9 @@ class Survey:
         return sum(one.count for one in self.destinations if one.way.open)
 
 
-def first_survey(world: World) -> tuple[GiveUp, Survey]:
+def first_survey(
+    world: World, also: Sequence[Source[Any]] = (), keep: Callable[[Facts], None] = lambda _facts: None
+) -> tuple[GiveUp, Survey]:
     """Read when the MTA gives up, and take a survey: in one round trip where no message is told apart by its sender.
 
     Classes of senders are known only from the rules, so a queue that the rules tell apart is read once more with them;
@@ -57,14 +59,20 @@ def first_survey(world: World) -> tuple[GiveUp, Survey]:
 
     If the rules are unknown, that is said, and the site's assumption takes their place.
 
+    Arguments:
+        also: what is read in the same round trip.
+        keep: is given what was read where the queue is empty, so that nothing comes of the survey.
+
     Raises:
         mxlib.base.errors.ParseError: something else is unknown.
         mxlib.base.errors.HostError: the host does not answer.
     """
     mta = find(world.site.mta)
-    facts = patiently(world, lambda: read_facts(world.target, (mta.give_up, *_sources(mta, ()))))
-    rules = _rules(world, facts)
-    told_apart = rules.classes and facts.get(mta.waiting(())).heaps
+    facts = patiently(world, lambda: read_facts(world.target, (mta.give_up, *_sources(mta, ()), *also)))
+    rules, waiting = _rules(world, facts), facts.get(mta.waiting(()))
+    if not waiting.total:
+        keep(facts)
+    told_apart = rules.classes and waiting.heaps
     return rules, survey(world, rules) if told_apart else _survey(world, rules, facts)
 
 

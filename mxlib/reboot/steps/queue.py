@@ -72,18 +72,20 @@ def drain(world: RebootWorld, state: State) -> Done:
     """Empty the queue, and note in which boot that was."""
     record = record_of(state)
     watch = clients.ClientWatch(world, record, world.clock.now())
-    done = _emptied(world, watch.glance)
-    came = watch.settled((standing.source(world.mta),), world.keep_look)
+    # who still comes, and where the host stands, is read with the queue; once more where the queue took its time
+    also = (standing.source(world.mta),)
+    done = _emptied(world, watch, also)
+    came = watch.settled(also, world.keep_look)
     # lost with this process, the queue is drained once more
     world.note(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
-def _emptied(world: RebootWorld, meanwhile: Callable[[], None]) -> Done:
+def _emptied(world: RebootWorld, watch: clients.ClientWatch, also: Sequence[Source[Any]]) -> Done:
     """Empty it; where more is left than the bound allows, the operator decides."""
     while True:
         try:
-            return emptying.empty(world, meanwhile)
+            return emptying.empty(world, watch.glance, watch.sources(also), watch.take)
         except StepError as error:
             if not error.evidence or isinstance(error, clients.ClientsStuckError):
                 raise

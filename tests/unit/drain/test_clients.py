@@ -18,8 +18,11 @@ def settle(monkeypatch):
 
     def run(*looks, accept=(), record_accepted=()):
         found, clock = list(looks), FakeClock()
-        monkeypatch.setattr(steps, "look", lambda world, since, *_: found.pop(0) if len(found) > 1 else found[0])
-        world = SimpleNamespace(clock=clock, operator=Tell(), options=SimpleNamespace(accept=frozenset(accept)))
+        monkeypatch.setattr(steps, "look", lambda world, since, facts: found.pop(0) if len(found) > 1 else found[0])
+        monkeypatch.setattr(steps, "read_facts", lambda host, sources: None)
+        monkeypatch.setattr(steps, "sources", lambda world, since: ())
+        options = SimpleNamespace(accept=frozenset(accept))
+        world = SimpleNamespace(clock=clock, operator=Tell(), options=options, target=None)
         record = SimpleNamespace(accepted=tuple(record_accepted))
         return steps.ClientWatch(world, record, datetime.now(UTC)).settled(), clock.seconds
 
@@ -51,12 +54,15 @@ class Glances:
 
     def __init__(self, monkeypatch, found, *, accept=()):
         self.clock, self.found, self.looks = FakeClock(), found, []
-        monkeypatch.setattr(steps, "look", self.look)
+        monkeypatch.setattr(steps, "look", lambda world, since, facts: facts)
+        monkeypatch.setattr(steps, "read_facts", self.read)
+        monkeypatch.setattr(steps, "sources", lambda world, since: ("who comes",))
         options = SimpleNamespace(accept=frozenset(accept))
-        self.world = SimpleNamespace(clock=self.clock, operator=Tell(), options=options)
+        self.world = SimpleNamespace(clock=self.clock, operator=Tell(), options=options, target="host")
         self.watch = steps.ClientWatch(self.world, SimpleNamespace(accepted=()), datetime.now(UTC))
 
-    def look(self, world, since, also=(), keep=None):
+    def read(self, host, sources):
+        assert (host, sources[0]) == ("host", "who comes")
         self.looks.append(self.clock.seconds)
         found = self.found(self.clock.seconds)
         if isinstance(found, Exception):
@@ -100,3 +106,16 @@ def test_a_glance_that_fails_proves_nothing(monkeypatch):
 
 def test_an_accepted_client_ends_no_drain(monkeypatch):
     Glances(monkeypatch, lambda seconds: STUCK, accept=[ACCEPT]).drain(600)
+
+
+@pytest.mark.parametrize(("age", "reads"), [(1.0, 0), (1.1, 1)])
+def test_what_was_read_with_the_queue_is_a_look_of_now_and_not_for_long(monkeypatch, age, reads):
+    drain, kept = Glances(monkeypatch, lambda seconds: ()), []
+    assert drain.watch.sources(("standing",)) == ("who comes", "standing")
+    drain.watch.take(MOVED)
+    drain.clock.sleep(age)
+    done = drain.watch.settled(("standing",), kept.append)
+    assert (len(drain.looks), kept) == (reads, [()] if reads else [MOVED])
+    assert done.evidence["clients"] == ([] if reads else [str(MOVED[0])])
+    drain.watch.settled()
+    assert len(drain.looks) == reads + 1, "a look serves once"

@@ -9,6 +9,7 @@ from mxlib.drain import loop as drain
 from mxlib.drain import runners
 from mxlib.drain.judge import Destination, Way
 from mxlib.drain.survey import by_destination, first_survey, patiently, what_is_left
+from mxlib.mta.find import find
 from tests.unit.support.memory_queue import world
 
 
@@ -57,6 +58,14 @@ def test_only_messages_are_told_apart_by_their_senders(waiting, trips):
     found.target.read = read
     rules, seen = first_survey(found.world)
     assert (len(rules.classes), len(asked), seen.total) == (1, trips, sum(waiting.values()))
+
+
+@pytest.mark.parametrize(("waiting", "kept"), [({}, 1), ({"x.test": 1}, 0)])
+def test_what_is_read_beside_the_queue_is_kept_where_nothing_comes_of_it(waiting, kept):
+    found, mta, facts = world(waiting), find("exim"), []
+    drain.empty(found.world, also=(mta.length,), keep=facts.append)
+    assert len(facts) == kept
+    assert all(mta.length.sections[0].name in one.outputs for one in facts)
 
 
 def test_of_many_destinations_the_rest_is_counted():

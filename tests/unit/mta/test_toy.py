@@ -152,7 +152,12 @@ class WithToy(MemoryRun):
         self.mx.configuration = UNREAD  # the toy has none, nor is there a packet filter of its own
         self.world = replace(self.world, site=site, target=host)
         self.run._world = self.world
-        nobody = SimpleNamespace(glance=lambda: None, settled=lambda *_: Done("nobody came"))
+        nobody = SimpleNamespace(
+            glance=lambda: None,
+            settled=lambda *_: Done("nobody came"),
+            sources=lambda _also: (),
+            take=lambda _facts: None,
+        )
         monkeypatch.setattr(queue.clients, "ClientWatch", lambda *_: nobody)
         monkeypatch.setattr("mxlib.reboot.steps.prove.read_standing", self.unit)
         self.queues = []

@@ -191,15 +191,17 @@ class Full(World):
 
     def watching(self, world: Any, record: Any, since: Any) -> Any:
         assert (world, record, since) == (self, RECORD, self.begin), "clients are counted from before the drain"
-        return SimpleNamespace(glance=lambda: self.glance(), settled=self.settled)
+        return SimpleNamespace(
+            glance=lambda: self.glance(), settled=self.settled, sources=lambda also: ("who comes", *also), take="take"
+        )
 
     def settled(self, also: Any, keep: Any) -> Done:
         assert [one.name for one in also] == ["standing"]
         keep(None)
         return Done("2 clients still came", {"clients": ["a", "b"]})
 
-    def empty(self, world: Any, meanwhile: Any) -> Done:
-        assert world is self
+    def empty(self, world: Any, meanwhile: Any, also: Any, keep: Any) -> Done:
+        assert (world, also[0], also[1].name, keep) == (self, "who comes", "standing", "take")
         self.tries += 1
         meanwhile()
         self.clock.sleep(60.0)
