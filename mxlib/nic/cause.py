@@ -87,7 +87,11 @@ _BY_SCREEN: Mapping[Waiting, tuple[Outage, str]] = {
         Outage.BOOTING,
         "Wait, and run this again; if the boot never ends, the last lines show where it hangs.",
     ),
-    Waiting.SILENT: (Outage.SILENT, f"It hangs, or its kernel has no console=ttyS0. {_POWER}"),
+    # what a kernel says when it panics is shown once, to whoever is attached then
+    Waiting.SILENT: (
+        Outage.SILENT,
+        f"It hangs, its kernel panicked before this looked, or it has no console=ttyS0. {_POWER}",
+    ),
 }
 
 

@@ -60,6 +60,13 @@ def test_a_screen_of_no_known_kind_has_no_known_cause() -> None:
     assert (found.cause, "gnt-instance console mx2001" in found.advice) == (Outage.UNKNOWN, True)
 
 
+def test_a_silent_console_may_be_a_panic_that_nobody_was_attached_to_see() -> None:
+    found = from_screen(Screen(Waiting.SILENT, "", ""), "mx2001")
+    assert found.cause is Outage.SILENT
+    assert "panicked before this looked" in found.advice
+    assert "gnt-instance reboot --type=soft mx2001" in found.advice
+
+
 
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_every_screen_has_a_cause(waiting: Waiting) -> None:
