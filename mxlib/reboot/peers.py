@@ -1,10 +1,9 @@
 """The other MXs: enough of them have to be in service, and verified just now, while one is out."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
 
 from mxlib.base.errors import HostError, ParseError
-from mxlib.base.parallel import at_once, side_by_side
+from mxlib.base.parallel import UnderWay, at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.source import read_facts
@@ -16,8 +15,6 @@ from mxlib.reboot.world import RebootWorld
 _AGAIN_S = 3.0
 _JUST_NOW_S = 10.0
 """Seconds from the question for which its answer serves a reboot order; a slow machine takes five to answer."""
-
-A = TypeVar("A")
 
 
 def others(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -35,19 +32,18 @@ def lacking_others(world: RebootWorld) -> list[str]:
     return [f"only {plural(passed, 'other MX')} in service and well, {world.site.min_in_service} needed ({why})"]
 
 
-def asked_beside(world: RebootWorld, act: Callable[[], A]) -> A:
-    """Ask about the others beside an act on the target, for :func:`lacking_just_now`; return what the act does."""
+def begin_to_ask(world: RebootWorld) -> None:
+    """Begin to ask whether there are enough others, beside what the run does next, for :func:`lacking_just_now`."""
     asked = world.clock.monotonic()
-    lacking, done = side_by_side(lambda: lacking_others(world), act)
-    world.progress.lacking = lacking, asked
-    return done
+    world.progress.lacking = UnderWay(lambda: lacking_others(world)), asked
 
 
 def lacking_just_now(world: RebootWorld) -> list[str]:
-    """Return why there are not enough others: as asked beside an earlier act, unless that was too long ago."""
+    """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago."""
     known, world.progress.lacking = world.progress.lacking, None
-    if known is not None and world.clock.monotonic() - known[1] <= _JUST_NOW_S:
-        return known[0]
+    if known is not None and (left := known[1] + _JUST_NOW_S - world.clock.monotonic()) >= 0:
+        with suppress(TimeoutError):
+            return known[0].answer(left)
     return lacking_others(world)
 
 

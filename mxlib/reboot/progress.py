@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from mxlib.base.parallel import UnderWay
 from mxlib.facts.source import Facts
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
@@ -32,8 +33,8 @@ class Progress:
         facts: what the guard has read of the target, for the claim that follows it.
         condition: what the repair has read of the target where there was nothing to repair, for the verification that
             follows it, and when that was (monotonic seconds).
-        lacking: why there were not enough other MXs, as asked beside an act before the reboot order, and when that was
-            asked (monotonic seconds); empty: there were.
+        lacking: the question why there are not enough other MXs, under way since before the reboot order, and when it
+            was asked (monotonic seconds); the answer is empty where there are.
         standing: where the target stood when it was read last.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.
@@ -59,7 +60,7 @@ class Progress:
     just: bool = False
     facts: Facts | None = None
     condition: tuple[Facts, float] | None = None
-    lacking: tuple[list[str], float] | None = None
+    lacking: tuple[UnderWay[list[str]], float] | None = None
     standing: Standing | None = None
     waited: Waited = Waited.NO
     reordered: bool = False

@@ -9,7 +9,7 @@ from mxlib.model.record import Record
 from mxlib.model.state import State, Step
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.world import Done
-from mxlib.reboot.peers import asked_beside
+from mxlib.reboot.peers import begin_to_ask
 from mxlib.reboot.steps.step import Action, host_of, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
@@ -125,8 +125,8 @@ cat @L@.missing
 def close(world: RebootWorld, state: State) -> Done:
     """Close the ledger of an MTA at rest."""
     record = record_of(state)
-    # the reboot order comes soon, and needs the others: they are asked beside what takes longest before it
-    result = asked_beside(world, lambda: world.act(close_script(world.mta, record.log_mark), timeout=120))
+    begin_to_ask(world)  # the reboot order comes soon, and needs the others
+    result = world.act(close_script(world.mta, record.log_mark), timeout=120)
     numbers = _numbers(result.output)
     world.note(dataclasses.replace(record, ledger=record.boot))
     counted = f"{numbers['ledger']} messages to account for, {numbers['spool']} of them on disk"

@@ -1,12 +1,13 @@
 """The other MXs: each is asked, once more where it could not be, and one that is not well does not count."""
 
-from threading import Barrier
+from threading import Barrier, Event
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError
+from mxlib.base.parallel import UnderWay
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.goal import Goal
 from mxlib.model.state import MtaState, Ports
@@ -129,34 +130,53 @@ class Near:
         return self.lacks
 
 
-def test_they_are_asked_beside_an_act_and_their_answer_ages_from_the_question(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_asked_beside_what_the_run_does_next(monkeypatch: pytest.MonkeyPatch) -> None:
     world: Any = Near(monkeypatch)
     together = Barrier(2, timeout=5)
 
     def lacking(_world: Any) -> list[str]:
-        together.wait()  # neither waits for the end of the other one
-        world.clock.sleep(4.0)
+        together.wait()  # what asks does not wait for the answer
         return ["only 0 other MXs"]
-
-    def act() -> str:
-        together.wait()
-        return "done"
 
     monkeypatch.setattr(peers, "lacking_others", lacking)
     world.clock.sleep(7.0)
-    assert peers.asked_beside(world, act) == "done"
-    assert world.progress.lacking == (["only 0 other MXs"], 7.0)
+    peers.begin_to_ask(world)
+    assert world.progress.lacking[1] == 7.0, "an answer ages from the question"
+    together.wait()
+    assert peers.lacking_just_now(world) == ["only 0 other MXs"]
 
 
 @pytest.mark.parametrize(
-    ("age", "lacks", "asked"), [(10.0, [], 0), (10.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
+    ("age", "lacks", "asked"), [(10.0, [], 0), (9.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
 )
 def test_an_answer_serves_one_order_and_not_for_long(
     monkeypatch: pytest.MonkeyPatch, age: float | None, lacks: list[str], asked: int
 ) -> None:
     world: Any = Near(monkeypatch, "as asked again")
     if age is not None:
-        world.progress.lacking = lacks, world.clock.monotonic()
+        known = UnderWay(lambda: lacks)
+        known.answer(5.0)
+        world.progress.lacking = known, world.clock.monotonic()
         world.clock.sleep(age)
     assert peers.lacking_just_now(world) == (["as asked again"] if asked else lacks)
     assert (world.asked, world.progress.lacking) == (asked, None)
+
+
+def test_an_answer_that_does_not_come_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, never = Near(monkeypatch, "as asked again"), Event()
+    world.progress.lacking = UnderWay(lambda: [str(never.wait(5.0))]), 0.0
+    world.clock.sleep(10.0)
+    assert peers.lacking_just_now(world) == ["as asked again"]  # type: ignore[arg-type]
+    never.set()
+
+
+def test_a_signal_during_the_question_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Near(monkeypatch)
+
+    def stopped(_world: Any) -> list[str]:
+        raise InterruptedRunError("SIGTERM")
+
+    monkeypatch.setattr(peers, "lacking_others", stopped)
+    peers.begin_to_ask(world)
+    with pytest.raises(InterruptedRunError):
+        peers.lacking_just_now(world)

@@ -23,6 +23,7 @@ from mxlib.model.on_host import RECORD, TOKEN
 from mxlib.model.state import Slot
 from mxlib.protocols.host import CommandResult
 from mxlib.protocols.world import Options
+from mxlib.reboot import peers
 from mxlib.reboot.progress import Progress
 from mxlib.reboot.run import Result, Run
 from mxlib.reboot.steps import guard
@@ -245,6 +246,16 @@ class Machine:
     unwatch = attach
 
 
+class AtOnce:
+    """A question that is answered before anything else is done: its round trips belong to the step that asks."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        self.found = ask()
+
+    def answer(self, _seconds: float) -> Any:
+        return self.found
+
+
 class Around:
     """etcd, Alertmanager and the alerts: they answer at once, and are asked without a host."""
 
@@ -327,6 +338,7 @@ def plain_run(
     target = ScriptedMx(clock)
     peer = ScriptedMx(clock, "mx1001.lab.test", target.trips, meter=target.meter)
     kernels = {one.release: one for one in (OLD, NEW)}
+    monkeypatch.setattr(peers, "UnderWay", AtOnce)
     monkeypatch.setattr(guard, "_kernel", lambda _menu, release: kernels[release])
     monkeypatch.setattr(guard.readiness, "kernels", lambda *_given: (FINE,))
     monkeypatch.setattr(guard.readiness, "boot_menu", lambda *_given: (FINE,))

@@ -205,9 +205,9 @@ class World:
 
 @pytest.fixture
 def others_asked(monkeypatch):
-    """How often the other MXs were asked beside what was sent."""
+    """How much was sent when somebody began to ask the other MXs."""
     asked = []
-    monkeypatch.setattr(ledger, "asked_beside", lambda world, act: asked.append(len(world.sent)) or act())
+    monkeypatch.setattr(ledger, "begin_to_ask", lambda world: asked.append(len(world.sent)))
     return asked
 
 
