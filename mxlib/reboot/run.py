@@ -120,8 +120,8 @@ class Run:
         if isinstance(decision, End):
             return self._true(decision, state)
         if decision.step is Step.GUARD:
+            self._world.looked(None)  # it takes its time
             run_guard(self._world, self._journal, self._read)
-            self._world.looked(None)  # it has taken its time
             return None
         return self._take(decision, state)
 

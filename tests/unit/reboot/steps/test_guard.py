@@ -16,6 +16,7 @@ from mxlib.model.record import Kernel, Level, Prior
 from mxlib.model.state import MtaState, Pool, Ports, Slot, State, View
 from mxlib.mta import standing
 from mxlib.mta.find import find
+from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import guard
 from tests.unit.support.alerts import parsed, raw
@@ -61,7 +62,8 @@ class World:
         self.standing_of = []
         self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=self.judged, known_bad=self.known_bad,
-            outbound=lambda host: self.of_host("outbound", host), inbound=lambda host: self.of_host("inbound", host),
+            outbound=lambda host: self.of_host("outbound", host, LookingHost),
+            inbound=lambda host: self.of_host("inbound", host, type(self.target)),
         )  # fmt: skip
         self.adapters.rescue = SimpleNamespace(ready=lambda *_: self.question("rescue"))
         self.adapters.alerts = SimpleNamespace(firing=lambda: self.question("alerts") and ())
@@ -81,8 +83,8 @@ class World:
         assert (facts, release) == (self.progress.facts, NEW)
         return Verdict("known-bad", Status.OK, "not known to be bad")
 
-    def of_host(self, name, host):
-        assert host is self.target
+    def of_host(self, name, host, kind):
+        assert (host.name, type(host)) == (self.target.name, kind)
         self.clock.sleep(20.0)
         return self.question(name)
 
