@@ -26,7 +26,7 @@ class Untried(Enum):
     """What is done about a destination whose test mails retry hints kept from being tried."""
 
     KEPT = "nothing: its result is unknown"
-    ASKED = "where the MTA only waits, one more goes against the hints; if it fails, that counts"
+    ASKED = "where the MTA only waits, one of each size goes against the hints; if it fails, that counts"
     REPLACED = "they are sent once more against the hints, and only that counts"
 
 
@@ -83,23 +83,22 @@ def _asked(mta: Mta, host: Host, section: ProbeSection, run_tag: str, run: Outbo
     waits = {one.mail.probe for one in run.results if one.outcome is ProbeOutcome.UNTRIED} - settled
     if not waits:
         return run
-    forced = _forced(mta, host, section, run_tag, [_smallest(probe) for probe in section.outbound if probe in waits])
-    now = {one.mail.probe.name: one for one in forced.results}
-    return _together(run, forced, (_judged_by(one, now.get(one.mail.probe.name)) for one in run.results))
+    # of every size, as a fault may show with large bodies alone
+    again = [dataclasses.replace(probe, times=1) for probe in section.outbound if probe in waits]
+    forced = _forced(mta, host, section, run_tag, again)
+    return _together(run, forced, (_judged_by(one, forced.results) for one in run.results))
 
 
-def _smallest(probe: OutboundProbe) -> OutboundProbe:
-    return dataclasses.replace(probe, sizes=(min(probe.sizes),), times=1)
-
-
-def _judged_by(result: OutboundResult, now: OutboundResult | None) -> OutboundResult:
-    """An untried test mail, by what became of the one that went against the hints."""
-    if now is None or result.outcome is not ProbeOutcome.UNTRIED:
+def _judged_by(result: OutboundResult, forced: Sequence[OutboundResult]) -> OutboundResult:
+    """An untried test mail, by what became of those to its destination that went against the hints."""
+    now = [one for one in forced if one.mail.probe.name == result.mail.probe.name]
+    if not now or result.outcome is not ProbeOutcome.UNTRIED:
         return result
-    if now.outcome in _WRONG:
-        return now
-    delivered = "; against the hints it is delivered" if now.outcome is ProbeOutcome.DELIVERED else ""
-    return dataclasses.replace(result, text=f"{result.text}{delivered}")
+    if wrong := next((one for one in now if one.outcome in _WRONG), None):
+        return wrong
+    if any(one.outcome is not ProbeOutcome.DELIVERED for one in now):
+        return result
+    return dataclasses.replace(result, text=f"{result.text}; against the hints it is delivered")
 
 
 def _forced(mta: Mta, host: Host, section: ProbeSection, run_tag: str, probes: Iterable[OutboundProbe]) -> OutboundRun:

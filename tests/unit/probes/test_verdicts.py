@@ -79,9 +79,10 @@ def test_what_was_tried_is_not_sent_again(monkeypatch):
     assert verdicts["outbound-provider-v6"] is Status.FAILED
 
 
-def first_of_each(name):
+def once_each(name):
+    """One mail of each size: two to the first destination, one to the other."""
     run = recorded(name)
-    return dataclasses.replace(run, results=(run.results[0], run.results[2]))
+    return dataclasses.replace(run, results=run.results[:3])
 
 
 def asked(monkeypatch, *runs):
@@ -92,20 +93,24 @@ def asked(monkeypatch, *runs):
 
 
 def test_a_destination_that_still_fails_against_the_hints_has_failed_with_its_present_cause(monkeypatch):
-    sent, found = asked(monkeypatch, recorded("untried-defer"), first_of_each("refused"))
+    sent, found = asked(monkeypatch, recorded("untried-defer"), once_each("refused"))
     assert [force for _, force in sent] == [False, True]
-    assert [(one.name, one.sizes, one.times) for one in sent[1][0]] == [
-        ("provider-v4", (2048,), 1), ("provider-v6", (2048,), 1)
-    ], "one small mail each"  # fmt: skip
+    assert [(one.name, one.times) for one in sent[1][0]] == [("provider-v4", 1)] * 2 + [("provider-v6", 1)], "each size"
     assert {one.status for one in found} == {Status.FAILED}
     assert all("connection refused" in one.why for one in found)
 
 
 def test_a_destination_that_takes_mail_against_the_hints_stays_untried(monkeypatch):
-    _, found = asked(monkeypatch, recorded("untried-defer"), first_of_each("delivered"))
+    _, found = asked(monkeypatch, recorded("untried-defer"), once_each("delivered"))
     assert {one.status for one in found} == {Status.UNKNOWN}
     assert all("0 of 2 delivered" in one.why for one in found)
     assert all("not tried" in one.why and "against the hints it is delivered" in one.why for one in found)
+
+
+def test_a_destination_that_takes_small_mails_alone_against_the_hints_has_failed(monkeypatch):
+    _, (v4, v6) = asked(monkeypatch, recorded("untried-defer"), once_each("stall-after-data"))
+    assert (v4.status, "timeout after end of data" in v4.why) == (Status.FAILED, True), "the fault of 2021"
+    assert v6.status is Status.UNKNOWN
 
 
 def test_hints_past_their_cutoff_are_left_as_evidence(monkeypatch):
@@ -121,7 +126,7 @@ def test_a_destination_that_failed_with_one_mail_is_not_asked_again(monkeypatch)
 
 
 def test_what_is_unknown_against_the_hints_too_stays_untried(monkeypatch):
-    run = first_of_each("delivered")
+    run = once_each("delivered")
     blind = tuple(dataclasses.replace(one, outcome=ProbeOutcome.UNKNOWN) for one in run.results)
     _, found = asked(monkeypatch, recorded("untried-defer"), dataclasses.replace(run, results=blind))
     assert all("not tried" in one.why and "against the hints" not in one.why for one in found)
