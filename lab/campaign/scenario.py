@@ -10,7 +10,7 @@ from lab.place import EXCHANGERS
 from lab.shell import LabError
 
 STEPS = (
-    "guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold", "ledger",
+    "guard", "slot", "claim", "silence", "pool out", "close ports", "drain", "stop and hold", "ledger",
     "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound", "open ports",
     "pool in", "keep kernel", "soak", "release",
 )  # fmt: skip

@@ -265,7 +265,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
     if host.mta is not MtaState.SERVING:
         return Do(Step.START)
     if stay:
-        kept = entries or _tidy(state, record, host)
+        kept = entries or _puppet_back(state, record, host) or _tidy(record)
         return kept or End(Outcome.DONE, "out of service as asked; its queue is being delivered")
     if host.ports is not Ports.OPEN:
         return Do(Step.OPEN)
@@ -278,7 +278,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return Do(Step.POOL_IN)
     if host.boot != record.boot_before and record.judgements(host.boot).soak is None:
         return Do(Step.SOAK)
-    return _tidy(state, record, host) or Do(Step.RELEASE)
+    return _tidy(record) or Do(Step.RELEASE)  # which enables Puppet, too
 
 
 def _settle_entries(record: Record, host: View) -> Decision | None:
@@ -296,9 +296,16 @@ def keep_out(state: State, host: View) -> Do | None:
     return Do(Step.POOL_OUT) if state.pool in (Pool.IN, Pool.PARTLY) else None
 
 
-def _tidy(state: State, record: Record, host: View) -> Decision | None:
+def puppet_is_due(state: State, record: Record, host: View) -> bool:
+    """Whether Puppet is to be enabled again: it is disabled, and was not before the run."""
+    return "puppet" in state.uses and bool(host.puppet_off) and not record.prior.puppet_off
+
+
+def _puppet_back(state: State, record: Record, host: View) -> Decision | None:
+    return Do(Step.PUPPET_ON) if puppet_is_due(state, record, host) else None
+
+
+def _tidy(record: Record) -> Decision | None:
     if record.unsettled:
         return Do(Step.SETTLE)
-    if "puppet" in state.uses and host.puppet_off and not record.prior.puppet_off:
-        return Do(Step.PUPPET_ON)
     return Do(Step.UNSILENCE) if record.silences else None

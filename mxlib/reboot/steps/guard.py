@@ -23,8 +23,8 @@ from mxlib.reboot import readiness
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.peers import others
 from mxlib.reboot.steps import ledger, proof
-from mxlib.reboot.steps.service import OUT_OF_POOL
-from mxlib.reboot.steps.step import Action, shows
+from mxlib.reboot.steps.service import OUT_OF_POOL, PUPPET_S, puppet_off_script
+from mxlib.reboot.steps.step import Action, host_of, with_host
 from mxlib.reboot.world import RebootWorld
 
 # apt and dpkg lock with fcntl(2); /proc/locks shows it by inode without touching the lock.
@@ -236,10 +236,13 @@ def _others(world: RebootWorld) -> Iterator[Verdict]:
 
 
 def claim(world: RebootWorld, _state: State) -> Done:
-    """Write the record: from here on the host is in the hands of this run."""
+    """Write the record, then disable Puppet: from here on the host is in the hands of this run."""
     record = first_record(world, facts_for_claim(world))
-    world.act(ledger.close_script(world.mta, record.log_mark), record=record, timeout=120)
-    return Done(f"run {record.run} has claimed {world.target.name}", {"record": record.to_json()})
+    puppet = world.site.puppet and not record.prior.puppet_off
+    script = f"{ledger.close_script(world.mta, record.log_mark)}{puppet_off_script(record) if puppet else ''}"
+    world.act(script, record=record, timeout=120 + (PUPPET_S if puppet else 0))
+    disabled = "; Puppet is disabled" if puppet else ""
+    return Done(f"run {record.run} has claimed {world.target.name}{disabled}", {"record": record.to_json()})
 
 
 def facts_for_claim(world: RebootWorld) -> Facts:
@@ -302,7 +305,13 @@ def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
 
 def _claimed(world: RebootWorld, state: State) -> State:
     record = dataclasses.replace(first_record(world, facts_for_claim(world)), token=state.token)
-    return dataclasses.replace(state, record=record)
+    claimed = dataclasses.replace(state, record=record)
+    return with_host(claimed, puppet_off=True) if world.site.puppet else claimed
 
 
-ACTIONS = (Action(Step.CLAIM, claim, _claimed, shows(f"write {RECORD} and {ledger.LEDGER}"), undo=Step.RELEASE),)
+def _how(world: RebootWorld, state: State) -> list[str]:
+    puppet = world.site.puppet and not host_of(state).puppet_off
+    return [f"write {RECORD} and {ledger.LEDGER}", *(["disable-puppet REASON"] if puppet else [])]
+
+
+ACTIONS = (Action(Step.CLAIM, claim, _claimed, _how, undo=Step.RELEASE),)

@@ -11,12 +11,15 @@ from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
 from mxlib.reboot.ends import outcome_of
+from mxlib.reboot.plan import puppet_is_due
 from mxlib.reboot.steps import panic
-from mxlib.reboot.steps.step import Action, Rehearse, on_host, on_record, shows, with_record
+from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, on_record, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
 OUT_OF_POOL = "no"
 NOT_POOLED = (OUT_OF_POOL, "inactive")
+PUPPET_S = 60.0
+"""Seconds for the site's commands that disable and enable Puppet."""
 NO_SILENCE = "none"
 """Noted in place of a silence that could not be set, so that it is not tried again and again."""
 
@@ -118,16 +121,29 @@ def puppet_reason(record: Record) -> str:
 
 
 def puppet_off(world: RebootWorld, state: State) -> Done:
-    """Disable Puppet, and let its lock outlast a power cut: an empty one is nobody's, and is never taken away."""
-    world.act(f"# disable Puppet\ndisable-puppet {quoted(puppet_reason(record_of(state)))}\nsync", timeout=60)
+    """Disable Puppet where the claim has not, or somebody has enabled it since."""
+    world.act(f"# disable Puppet\n{puppet_off_script(record_of(state))}", timeout=PUPPET_S)
     return Done("Puppet is disabled")
 
 
+def puppet_off_script(record: Record) -> str:
+    """Return the script that disables Puppet, so that its lock outlasts a power cut.
+
+    An empty lock is nobody's, and is never taken away.
+    """
+    return f"disable-puppet {quoted(puppet_reason(record))}\nsync\n"
+
+
 def puppet_on(world: RebootWorld, state: State) -> Done:
-    """Enable Puppet again, with the reason it was disabled with; the site's command only says it where it does not."""
-    enabled = f"bash -c '. {PUPPET} && test -n \"$PUPPET_DISABLEDLOCK\" && test ! -f \"$PUPPET_DISABLEDLOCK\"'"
-    world.act(f"# enable Puppet\nenable-puppet {quoted(puppet_reason(record_of(state)))}\n{enabled}", timeout=60)
+    """Enable Puppet again on a host that stays in the run's hands."""
+    world.act(f"# enable Puppet\n{_puppet_on_script(record_of(state))}", timeout=PUPPET_S)
     return Done("Puppet is enabled")
+
+
+def _puppet_on_script(record: Record) -> str:
+    """With the reason it was disabled with; the site's command only says it where it does not."""
+    enabled = f"bash -c '. {PUPPET} && test -n \"$PUPPET_DISABLEDLOCK\" && test ! -f \"$PUPPET_DISABLEDLOCK\"'"
+    return f"enable-puppet {quoted(puppet_reason(record))}\n{enabled}\n"
 
 
 def pool_out(world: RebootWorld, state: State) -> Done:
@@ -161,16 +177,28 @@ def turn_back(world: RebootWorld, state: State) -> Done:
     return Done(f"turning back: {world.progress.turning}")
 
 
-def release(world: RebootWorld, _state: State) -> Done:
-    """Remove the record, then give the slot up: in this order nobody finds the slot free and the host taken."""
-    forget = f"# remove the record of the run\ncd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync ."
-    world.act(f"{panic.disarm_script()}{forget}", timeout=panic.UPDATE_S)
+def release(world: RebootWorld, state: State) -> Done:
+    """Enable Puppet, remove the record, then give the slot up: so nobody finds the slot free and the host taken."""
+    puppet = _enables(state)
+    enable = _puppet_on_script(record_of(state)) if puppet else ""
+    forget = f"cd {DIRECTORY}\nrm -f run.json ledger ledger-untraced\nsync ."
+    script = f"# remove the record of the run\n{enable}{panic.disarm_script()}{forget}"
+    world.act(script, timeout=panic.UPDATE_S + (PUPPET_S if puppet else 0))
     world.progress.record = None
+    enabled = "Puppet is enabled; " if puppet else ""
     try:
         world.adapters.slot.release()
     except SlotError as error:
-        return Done(f"the host is free, but the slot of the service was not given up: {error}")
-    return Done("the host and the slot of the service are free")
+        return Done(f"{enabled}the host is free, but the slot of the service was not given up: {error}")
+    return Done(f"{enabled}the host and the slot of the service are free")
+
+
+def _enables(state: State) -> bool:
+    return puppet_is_due(state, record_of(state), host_of(state))
+
+
+def _how_released(_world: RebootWorld, state: State) -> list[str]:
+    return [*(["enable-puppet REASON"] if _enables(state) else []), f"rm {RECORD}; give the slot up"]
 
 
 def _slot_taken(_world: RebootWorld, state: State) -> State:
@@ -229,5 +257,5 @@ ACTIONS = (
         undo=Step.POOL_OUT,
     ),
     Action(Step.TURN_BACK, turn_back, on_record(undoing="turned back")),
-    Action(Step.RELEASE, release, _released, shows(f"rm {RECORD}; give the slot up")),
+    Action(Step.RELEASE, release, _released, _how_released),
 )

@@ -12,7 +12,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
 from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
 from mxlib.reboot.ends import UNREAD
-from mxlib.reboot.plan import decide
+from mxlib.reboot.plan import decide, puppet_is_due
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 from tests.unit.support.memory_walk import (
     ABORT,
@@ -39,9 +39,9 @@ def test_the_plain_path():
     assert (mx.kernel, mx.saved, mx.next, mx.reboots) == (NEW.release, NEW.entry, "", 1)
     assert (mx.puppet_off, mx.holder_token, mx.lease) == (False, 0, "")
     assert [step.value for step in process.steps] == [
-        *("guard", "slot", "claim", "silence", "puppet off", "pool out", "close ports", "drain", "stop and hold"),
+        *("guard", "slot", "claim", "silence", "pool out", "close ports", "drain", "stop and hold"),
         *("ledger", "boot entries", "reboot", "await boot", "repair", "prove outbound", "start MTA", "prove inbound"),
-        *("open ports", "pool in", "keep kernel", "soak", "puppet on", "unsilence", "release"),
+        *("open ports", "pool in", "keep kernel", "soak", "unsilence", "release"),
     ]
 
 
@@ -148,11 +148,11 @@ def test_a_cold_start_is_prepared_and_settled():
     assert in_service(mx)
     assert (mx.kernel, mx.nic, mx.stanzas, mx.reboots) == (NEW.release, "ens13", ("ens13",), 1)
     steps = [step.value for step in process.steps]
-    assert steps[6:16] == [
+    assert steps[5:15] == [
         *("close ports", "prepare network", "drain", "stop and hold", "ledger", "boot entries", "reboot"),
         *("await boot", "power on", "await boot"),
     ]
-    assert steps[-4:] == ["settle network", "puppet on", "unsilence", "release"]
+    assert steps[-3:] == ["settle network", "unsilence", "release"]
 
 
 def test_a_cold_start_into_the_running_kernel_is_made():
@@ -668,8 +668,7 @@ def test_a_verified_boot_returns_to_service_step_by_step():
     seen = []
     for change in (
         {"host": {"mta": MtaState.SERVING}}, {"host": {"ports": Ports.OPEN}}, {"pool": Pool.IN},
-        {"host": {"saved": NEW.entry}}, {"record": {"soak": GOOD}}, {"host": {"puppet_off": False}}, {"silences": ()},
-        {},
+        {"host": {"saved": NEW.entry}}, {"record": {"soak": GOOD}}, {"silences": ()}, {},
     ):  # fmt: skip
         seen.append(decide(FORWARD, state).step)
         if "host" in change:
@@ -681,8 +680,31 @@ def test_a_verified_boot_returns_to_service_step_by_step():
         else:
             state = replace(state, **change)
     assert seen == [
-        Step.START, Step.OPEN, Step.POOL_IN, Step.KEEP, Step.SOAK, Step.PUPPET_ON, Step.UNSILENCE, Step.RELEASE
+        Step.START, Step.OPEN, Step.POOL_IN, Step.KEEP, Step.SOAK, Step.UNSILENCE, Step.RELEASE
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("off", "before", "uses", "due"),
+    [
+        (True, False, {"puppet"}, True),
+        (True, None, {"puppet"}, True),
+        (True, True, {"puppet"}, False),
+        (False, False, {"puppet"}, False),
+        (None, False, {"puppet"}, False),
+        (True, False, set(), False),
+    ],
+)
+def test_puppet_is_enabled_where_the_run_has_disabled_it_and_before_the_end_where_the_host_stays_out(
+    off, before, uses, due
+):
+    record, host = proven_out()
+    record = replace(record.with_judgement("b1", held=GOOD, serving=GOOD), silences=(), stay=True)
+    record = replace(record, prior=replace(record.prior, puppet_off=before))
+    host = replace(host, saved=NEW.entry, mta=MtaState.SERVING, puppet_off=off)
+    state = replace(taken(record, host), uses=frozenset(uses))
+    assert puppet_is_due(state, record, host) is due
+    assert (decide(FORWARD, state) == Do(Step.PUPPET_ON)) is due
 
 
 def verified(**changes):

@@ -301,6 +301,8 @@ class Process:
             prevention=mx.prevention if self.goal.level is Level.COLD else "none",
         )  # fmt: skip
         yield
+        mx.puppet_off = True
+        yield
 
     def do_adopt(self, mx, state):
         undoing = mx.record.undoing or ("aborted" if self.goal.back else "")
@@ -588,6 +590,8 @@ class Process:
 
     def do_release(self, mx, state):
         self.released = self.goal.outcome(mx.record)
+        mx.puppet_off = mx.puppet_off and bool(mx.record.prior.puppet_off)
+        yield
         mx.record = None
         yield
         if mx.etcd and mx.holder_token == self.token:

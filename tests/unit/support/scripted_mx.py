@@ -170,6 +170,8 @@ class ScriptedMx:
             if f"# {purpose}\n" in act:
                 for name, value in effect.items():
                     setattr(self, name, value)
+        if found := re.search(r"^(dis|en)able-puppet ", act, re.MULTILINE):
+            self.puppet_off = found[1] == "dis"
         for name, entry in re.findall(r"grub-editenv \S+ (?:set|unset) '?(saved|next)_entry(?:=([^']*))?'?", act):
             setattr(self, name, entry)
         if "--no-block reboot" in act:
@@ -184,8 +186,6 @@ class ScriptedMx:
 EFFECTS: dict[str, dict[str, Any]] = {
     "close the mail ports": {"closed": True},
     "open the mail ports": {"closed": False, "held": False},
-    "disable Puppet": {"puppet_off": True},
-    "enable Puppet": {"puppet_off": False},
     "stop the MTA and hold it": {"held": True, "running": False},
     "let the MTA start": {"held": False, "running": True},
     "remove the record of the run": {"record": None},

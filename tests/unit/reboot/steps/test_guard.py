@@ -19,6 +19,7 @@ from mxlib.mta.find import find
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import guard
+from mxlib.reboot.steps.service import puppet_off_script
 from tests.unit.support.alerts import parsed, raw
 from tests.unit.support.facts import NOW
 from tests.unit.support.fakes import FakeClock
@@ -315,12 +316,13 @@ class Claiming(World):
     def act(self, script, *, record, timeout):
         self.sent.append((script, record, timeout))
 
-    def claim(self):
+    def claim(self, puppet=False):
         done = guard.claim(self, None)
         ((script, record, timeout),) = self.sent
-        assert timeout == 120, "seconds"
-        assert done.note == "run run-1 has claimed mx2001"
-        assert script == guard.ledger.close_script(self.mta, "12:34")
+        assert timeout == (180 if puppet else 120), "seconds"
+        assert done.note == f"run run-1 has claimed mx2001{'; Puppet is disabled' if puppet else ''}"
+        ledger = guard.ledger.close_script(self.mta, "12:34")
+        assert script == f"{ledger}{puppet_off_script(record) if puppet else ''}"
         assert done.evidence == {"record": record.to_json()}
         return record
 
@@ -334,6 +336,18 @@ def test_a_claim_holds_what_a_run_needs_to_undo_it_and_is_sent_with_the_ledger(m
     assert (record.accepted, record.baseline, record.stay) == (("disk", "log"), True, False)
     assert (record.level, record.prevention) == (Level.GUEST, "none")
     assert record.proven == {"b0": record.since} == {"b0": "2026-01-01T00:00:00+00:00"}
+
+
+@pytest.mark.parametrize(("site", "off"), [(True, False), (True, True), (True, None), (False, False)])
+def test_a_claim_disables_puppet_where_the_site_has_it_and_it_is_not_disabled(monkeypatch, site, off):
+    world = Claiming(monkeypatch, Goal(NEW), OLD, NEW, later=SimpleNamespace(view=replace(VIEW, puppet_off=off)))
+    world.site = replace(world.site, puppet=site)
+    record = world.claim(puppet=site and not off)
+    assert record.prior.puppet_off is off
+    (action,) = guard.ACTIONS
+    found = State(None, replace(VIEW, puppet_off=off), Pool.IN, Slot.MINE)
+    assert ("disable-puppet REASON" in action.preview(world, found)) is (site and not off)
+    assert action.rehearse(world, found).host.puppet_off is (True if site else off)
 
 
 def test_a_cold_start_is_prevented_from_renaming_as_asked(monkeypatch):

@@ -29,6 +29,7 @@ def test_every_step_but_the_guard_is_an_action_of_its_own_name() -> None:
 @pytest.mark.parametrize("step", [Step.CLOSE, Step.HOLD, Step.PUPPET_OFF, Step.POOL_OUT, Step.SILENCE, Step.PREVENT])
 def test_what_a_step_does_its_undo_takes_back(step: Step) -> None:
     before, world = claimed(), None
+    before = replace(before, host=replace(before.host, puppet_off=False))  # the claim has disabled it
     there: Any = ACTIONS[step].rehearse(world, before)  # type: ignore[arg-type]
     assert there != before
     undo = ACTIONS[step].undo

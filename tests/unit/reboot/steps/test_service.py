@@ -272,6 +272,7 @@ def test_to_turn_back_is_written_down_with_its_reason() -> None:
 def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost: bool) -> None:
     world: Any = World()
     world.progress.record = RECORD
+    enabled = State(RECORD, view(puppet_off=False), Pool.IN, Slot.MINE)
 
     def release() -> None:
         assert world.progress.record is None, "nobody finds the slot free and the host taken"
@@ -279,10 +280,10 @@ def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost:
             raise SlotError("etcd does not answer")
 
     world.adapters.slot.release = release
-    done = service.release(world, state())
+    done = service.release(world, enabled)
     ((script, record),) = world.sent
     assert script == (
-        f"{panic.disarm_script()}# remove the record of the run\n"
+        f"# remove the record of the run\n{panic.disarm_script()}"
         "cd /var/lib/mx-cookbooks\nrm -f run.json ledger ledger-untraced\nsync ."
     )
     assert record is None
@@ -292,6 +293,32 @@ def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost:
         if lost
         else "the host and the slot of the service are free"
     )
+
+
+def test_who_gives_the_host_up_enables_puppet_first(machine: Any) -> None:
+    """In one act: a Puppet that stays disabled leaves the record, and so whoever comes next knows."""
+    record = replace(RECORD, prior=replace(RECORD.prior, puppet_off=False))
+    disabled = State(record, view(puppet_off=True), Pool.IN, Slot.MINE)
+    world: Any = World()
+    world.adapters.slot.release = lambda: None
+    done = service.release(world, disabled)
+    assert done.note == "Puppet is enabled; the host and the slot of the service are free"
+    assert world.given == {"timeout": panic.UPDATE_S + 60}
+    ((script, _),) = world.sent
+    (machine.folder / "run.json").touch()
+    script = script.replace("/var/lib/mx-cookbooks", str(machine.folder)).replace(panic.disarm_script(), "")
+    machine.lock.write_text("somebody else's")
+    with pytest.raises(ValueError, match="stays disabled"):
+        machine.act(script, timeout=60)
+    assert (machine.folder / "run.json").exists()
+    machine.lock.write_text(service.puppet_reason(record))
+    machine.act(script, timeout=60)
+    assert not machine.lock.exists()
+    assert not (machine.folder / "run.json").exists()
+    (action,) = (one for one in service.ACTIONS if one.step is Step.RELEASE)
+    shown = "rm /var/lib/mx-cookbooks/run.json; give the slot up"
+    assert action.preview(world, disabled) == ["enable-puppet REASON", shown]
+    assert action.preview(world, replace(disabled, host=view(puppet_off=False))) == [shown]
 
 
 def test_the_reason_of_puppet_has_no_quotes_of_its_own() -> None:
