@@ -133,13 +133,14 @@ def close(world: RebootWorld, state: State) -> Done:
     return Done(f"{counted}{_hole(numbers)}", numbers)
 
 
-def check(world: RebootWorld, record: Record, then: str = "") -> Done:
+def check(world: RebootWorld, record: Record, then: str = "", *, look: bool = False) -> Done:
     """Find each message of the ledger again; how many are missing is left in the run's progress.
 
     Arguments:
         then: a script that is run after it in the same round trip; it prints nothing.
+        look: read then where the host stands, for a decision that follows soon.
     """
-    result = world.act(f"{check_script(world.mta, record.log_mark)}{then}", timeout=120, look=False)
+    result = world.act(f"{check_script(world.mta, record.log_mark)}{then}", timeout=120, look=look)
     numbers = _numbers(result.output)
     shown = [line for line in result.output.split() if world.mta.is_key(line)]
     accepted = ACCEPT in world.accepted

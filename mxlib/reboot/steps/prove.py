@@ -80,8 +80,9 @@ def inbound(world: RebootWorld, state: State) -> Done:
     record = record_of(state)
     # the way in is opened in the same round trip, and shut with what is written of it
     judged: Record | None = None
+    opens = not world.progress.goal.stays_out(record)
     try:
-        accounted = ledger.check(world, record, let_in_script(world, _LET_IN_S))
+        accounted = ledger.check(world, record, let_in_script(world, _LET_IN_S), look=opens)
         if world.progress.lost:
             judged, done = record, accounted
         elif accounted.evidence["holes"] and accounted.evidence["missing"] and not accounted.evidence.get("accepted"):
@@ -93,7 +94,11 @@ def inbound(world: RebootWorld, state: State) -> Done:
         if judged is None:
             with suppress(MxlibError):  # what went wrong first is said; the kernel closes them all the same
                 shut_prober_out(world)
-    shut_prober_out(world, judged)
+    if opens and judged.trusted(record.boot):
+        # the ports are opened next, to all; if this process is lost, the kernel shuts them and it is proven once more
+        world.note(judged)
+    else:
+        shut_prober_out(world, judged)
     return done
 
 

@@ -546,7 +546,8 @@ class Process:
         record = record.with_judgement(mx.boot_id, **{stage: found})
         if record.trusted(mx.boot_id):
             record = replace(record, proven={**record.proven, mx.boot_id: mx.now().isoformat()})
-        if stage == "soak" or (stage == "held" and found is Judgement.PASSED):
+        opens = stage == "serving" and record.trusted(mx.boot_id) and not self.goal.stays_out(record)
+        if stage == "soak" or (stage == "held" and found is Judgement.PASSED) or opens:
             self.note(mx, record)
         elif stage == "held":
             self.remember(mx, record)

@@ -11,6 +11,7 @@ from mxlib.base.text import duration
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD
+from mxlib.model.goal import Goal
 from mxlib.model.record import Judgement, Record
 from mxlib.model.state import Pool, Slot, State, Step
 from mxlib.mta.find import find
@@ -82,15 +83,20 @@ def test_a_reload_during_the_sessions_from_outside_blames_no_kernel(
 class Inbound(SimpleNamespace):
     """A run that proves inbound mail: what the ledger's check says, and which records are written with the shut."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int = 0) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int = 0, *, stay: bool = False
+    ) -> None:
         site = parse(TEN_LINES, "test")
-        progress = SimpleNamespace(lost=lost)
+        progress = SimpleNamespace(lost=lost, goal=Goal(stay=stay))
         super().__init__(progress=progress, accepted=frozenset(), clock=FakeClock(), peers=(), site=site)
         self.acts: list[str] = []
         self.kept: list[Record] = []
+        self.noted: list[Record] = []
+        self.note = self.noted.append
         self.fails: list[str] = []
 
-        def check(_world: Any, _record: Record, then: str) -> Done:
+        def check(_world: Any, _record: Record, then: str, *, look: bool) -> Done:
+            assert look is not stay, "the decision to open the ports goes by it"
             assert then.startswith("# let test sessions in\nnft flush set ")
             self.acts.append("let in")
             return Done("ledger", evidence)
@@ -145,7 +151,7 @@ def test_the_way_in_is_shut_whatever_comes_of_the_sessions_and_what_went_wrong_f
 def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
     monkeypatch: pytest.MonkeyPatch, evidence: dict[str, int], lost: int, asked: bool
 ) -> None:
-    world = Inbound(monkeypatch, evidence, lost)
+    world = Inbound(monkeypatch, evidence, lost, stay=True)
     done = world.prove()
     assert world.acts == ["let in", *["asked"] * asked, "shut"]
     assert done.evidence == {**evidence, **({"verdicts": [WELL[0].values]} if asked else {})}
@@ -153,6 +159,18 @@ def test_only_a_boot_that_has_lost_no_mail_is_asked_from_outside(
     assert kept.judgements(RECORD.boot).serving is (Judgement.PASSED if asked else None)
     assert dict(kept.proven) == ({RECORD.boot: "2026-01-01T00:00:00+00:00"} if asked else {})
     assert done.note == ("1 check passed; ledger" if asked else "ledger")
+
+
+@pytest.mark.parametrize(("held", "noted"), [(Judgement.PASSED, True), (None, False)])
+def test_a_way_in_that_is_opened_to_all_next_is_not_shut_before(
+    monkeypatch: pytest.MonkeyPatch, held: Judgement | None, noted: bool
+) -> None:
+    world = Inbound(monkeypatch, {"holes": 0, "missing": 0})
+    record = RECORD.with_judgement(RECORD.boot, held=held)
+    prove.inbound(world, SimpleNamespace(record=record))  # type: ignore[arg-type]
+    assert (len(world.noted), len(world.kept)) == ((1, 0) if noted else (0, 1))
+    assert world.acts == ["let in", "asked", *([] if noted else ["shut"])]
+    assert (world.noted or world.kept)[0].judgements(RECORD.boot).serving is Judgement.PASSED
 
 
 MAIL, MTA = "outbound-v4", "mta"
