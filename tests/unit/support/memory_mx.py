@@ -471,7 +471,8 @@ class Process:
         self.cures |= {"power on"}
         self.waited = Waited.NO
         yield
-        yield from self.start(mx, cold=True)
+        if mx.off:  # Ganeti does not start a machine that somebody else has started meanwhile
+            yield from self.start(mx, cold=True)
 
     def start(self, mx, *, cold):
         mx.reboots += 1
