@@ -315,6 +315,7 @@ class MemoryRun:
             for move in self.moves.get(step, []) and [self.moves[step].pop(0)]:
                 self.happened.append((step.value, move))
                 move(self.mx)
+                self.moved = True  # also for the next step, where this one ends without a look
             for error in self.before.get(step, []) and [self.before[step].pop(0)]:
                 raise error
             if step in REAL:
