@@ -143,7 +143,7 @@ def render_exim_config(world: GuestWorld) -> str:
     if world.retry_host:
         changes["begin retry\n"] = f"\n{world.retry_host}  *  F,2h,15m; F,2d,4h"
     if world.named_queue:
-        changes["acl_check_rcpt:\n"] = f"  warn domains = lists.test\n       queue = {world.named_queue}\n"
+        changes["acl_check_rcpt:\n"] = f"  warn local_parts = ^list-\n       queue = {world.named_queue}\n"
     for place, lines in changes.items():
         text = text.replace(place, f"{place}{lines}\n")
     return text if changes else ""

@@ -37,7 +37,7 @@ class GuestWorld:
         network: what configures the card: ``ifupdown``, or ``networkd``, beside a leftover file of ifupdown's.
         puppet: where Puppet keeps its state.
         retry_host: a remote host for which Exim has a retry rule of its own; empty: none.
-        named_queue: Exim's queue for mail to lists.test; empty: the usual one.
+        named_queue: Exim's queue for mail that comes in for a list (list-NAME@lab.test); empty: the usual one.
     """
 
     release: str
