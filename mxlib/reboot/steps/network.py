@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from mxlib.base.errors import HostError, MxlibError
+from mxlib.base.errors import HostError, MxlibError, ParseError
 from mxlib.base.text import one_line
 from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
@@ -69,11 +69,15 @@ done
 
 
 def revive(world: RebootWorld) -> str:
-    """Start again what failed without a network, and return that in one line; empty if nothing was to be done."""
+    """Start again what failed without a network, and return that in one line; empty if nothing was to be done.
+
+    The host has come up in another boot than the last act was decided on, so it is looked at first.
+    """
     try:
+        world.decide_on(world.standing_now())
         script = revive_script(world.site.verify.unit_names, world.mta.units)
         said = world.act(script, timeout=4 * _REVIVE_S, look=False).output.split("\n")
-    except HostError as error:
+    except (HostError, ParseError) as error:
         return f"what failed without a network was not started again: {one_line(str(error), 200)}"
     names = ", ".join(one_line(line) for line in said if line.strip())
     return f"started again, as they had failed without a network: {names}" if names else ""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from mxlib.base.errors import CommandFailedError
+from mxlib.base.errors import CommandFailedError, MovedError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Record
 from mxlib.model.state import Step, Waited
@@ -28,7 +28,7 @@ class World:
     def __init__(self, record: Record, renames: dict[str, str], *, mended: Recovery | None = None) -> None:
         self.said: list[Any] = []
         self.renames, self.mended = renames, mended
-        self.record, self.fails = record, False
+        self.record, self.fails, self.decided_on = record, False, "boot-0"
         rescue = SimpleNamespace(
             renames=lambda: self.renames, prevent=self.prevent, settle=self.settle, mend=lambda: self.mended
         )
@@ -54,7 +54,15 @@ class World:
             raise CommandFailedError("both exist")
         return "one name"
 
+    def standing_now(self) -> SimpleNamespace:
+        return SimpleNamespace(view=SimpleNamespace(boot="boot-1"))
+
+    def decide_on(self, standing: SimpleNamespace) -> None:
+        self.decided_on = standing.view.boot
+
     def act(self, script: str, *, timeout: float, look: bool) -> SimpleNamespace:
+        if self.decided_on != "boot-1":
+            raise MovedError("has booted meanwhile; nothing was done")
         self.said.append("revive")
         return SimpleNamespace(output="spamd.service\n")
 
