@@ -101,7 +101,9 @@ def _cold_start(target: FaultTarget) -> None:
 
 def _boot_once(target: FaultTarget) -> None:
     entry = lifecycle.image_facts(target.place.lab, target.mx).grub_entry(target.kernel)
-    target.on_host(f"grub-reboot '{entry}'; sync; systemctl --no-block reboot")
+    # not before the session is over: it would never end if the network went first
+    later = "nohup sh -c 'sleep 2; systemctl --no-block reboot' >/dev/null 2>&1 </dev/null &"
+    target.on_host(f"grub-reboot '{entry}'; sync; {later}")
     _stays_silent(target)
 
 

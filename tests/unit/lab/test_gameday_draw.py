@@ -1,5 +1,6 @@
 """What a game is made of, and what is one's in it: every fault has its riddle, and a pair does not hide one another."""
 
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from lab.gameday.draw import Breakage, draw
 from lab.gameday.riddles import HOST, RIDDLES
 from lab.gameday.runbook import read
 from lab.place import exchanger
-from lab.shell import LabError
+from lab.shell import LabError, wait_for
 
 MX2 = exchanger("mx2001")
 
@@ -118,3 +119,23 @@ def test_what_is_at_fault_is_the_host_or_a_service():
 def test_of_two_kinds_one_without_a_kind_goes_with_any(monkeypatch):
     monkeypatch.setattr(drawing, "RIDDLES", {name: replace(one, kind="") for name, one in RIDDLES.items()})
     assert len(draw(1, 2, ["kernel-panic", "kernel-hang"]).breakages) == 2
+
+
+def test_a_reboot_is_ordered_by_a_session_that_ends_before_it(monkeypatch, tmp_path):
+    done = tmp_path / "done"
+    for name in ("grub-reboot", "sync", "systemctl", "sleep"):
+        held = f"until [ -e {tmp_path}/ended ]; do /bin/sleep 0.05; done" if name == "systemctl" else ""
+        (tmp_path / name).write_text(f"#!/bin/sh\n{held}\necho {name} $* >>{done}\n")
+        (tmp_path / name).chmod(0o755)
+
+    def on_host(script):
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["sh", "-euc", script], env=path, stdout=subprocess.PIPE, check=True, timeout=3)
+
+    monkeypatch.setattr(riddles.lifecycle, "image_facts", lambda *_: SimpleNamespace(grub_entry=lambda kernel: kernel))
+    monkeypatch.setattr(riddles, "_stays_silent", lambda _target: (tmp_path / "ended").touch())
+    place = SimpleNamespace(lab=None)
+    riddles._boot_once(SimpleNamespace(place=place, mx=None, kernel="6.9", on_host=on_host))
+    wait_for("the reboot", lambda: "reboot" in done.read_text().splitlines()[-1], deadline=10, every=0.05)
+    assert done.read_text().splitlines()[:2] == ["grub-reboot 6.9", "sync"]
+    assert done.read_text().splitlines()[-1] == "systemctl --no-block reboot"
