@@ -13,6 +13,7 @@ from lab.campaign import judge as campaign_judge
 from lab.campaign import mail, play
 from lab.faults import catalogue
 from lab.faults.fault import FaultTarget
+from lab.faults.queues import UNIT
 from lab.gameday import judge, monitoring, player, record, runbook
 from lab.gameday.draw import HERRING_REASON, Breakage, Drawn
 from lab.gameday.judge import Mails, Score
@@ -30,6 +31,7 @@ _LOOK_S = 5.0
 _METRICS = "/var/log/spicerack/gameday.prom"
 _SENDER = "gameday-sender"
 _RATE, _FLOWING_RATE = 0.3, 1.0
+_FORGET_FAILURES = f"systemctl reset-failed; timeout 30 systemctl start {UNIT}"
 _FORGET_HINTS = "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-* /var/spool/exim4/db/callout"
 
 
@@ -46,7 +48,7 @@ def begin(place: Stations, drawn: Drawn, say: Say) -> GameRecord:
         raise LabError(f"lab {lab.name} is not whole: `lab/mxlab mend all`, then both exchangers must serve")
     for mx in EXCHANGERS:
         # what a day has left must not look like part of the game
-        ssh(place, mx, f"run-puppet-agent --quiet >/dev/null 2>&1; {_FORGET_HINTS}", timeout=120)
+        ssh(place, mx, f"run-puppet-agent --quiet >/dev/null 2>&1; {_FORGET_HINTS}; {_FORGET_FAILURES}", timeout=120)
     game = GameRecord(drawn, {one.fault: _kernel(place, one) for one in drawn.breakages}, demo.now())
     record.begin(lab, game)
     try:

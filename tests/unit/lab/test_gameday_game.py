@@ -84,6 +84,17 @@ def test_it_breaks_then_alerts_are_raised_then_the_clock_runs(world):
     assert "MxDown: down" in (record.folder(world.lab) / "alerts").read_text()
 
 
+def test_what_a_power_cut_has_left_is_no_part_of_a_game(world, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        game, "ssh", lambda _p, mx, script, **_: asked.append((mx.name, script)) or SimpleNamespace(stdout="")
+    )
+    begun(world, ("dead-spamd", "mx2001"))
+    for name, script in asked[:2]:
+        assert "systemctl reset-failed; timeout 30 systemctl start generate_vrts_aliases.service" in script, name
+        assert "rm -f /var/spool/exim4/db/retry*" in script
+
+
 def test_a_ticket_is_no_alert_of_alertmanager(world):
     found = begun(world, ("console-busy", "mx1001"))
     assert [one.name for one in found.alerts] == ["MxDown", "Ticket"]
