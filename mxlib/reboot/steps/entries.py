@@ -6,6 +6,7 @@ from mxlib.base.errors import StepError
 from mxlib.base.text import one_line
 from mxlib.facts.proven_kernels import ProvenKernel, add_script
 from mxlib.model.on_host import DIRECTORY, quoted
+from mxlib.model.record import Record
 from mxlib.model.state import State, Step
 from mxlib.protocols.world import Done
 from mxlib.reboot.steps import panic
@@ -69,14 +70,20 @@ def set_entries(world: RebootWorld, saved: str, next_: str, first: str = "", tim
     return said
 
 
+def arm_script(world: RebootWorld, record: Record) -> str:
+    """Return the script that turns a panic of the kernel on trial into a reboot; empty where none is on trial."""
+    panics = world.site.boot.panic
+    return panic.arm_script(panics) if panics and world.progress.goal.entries_for(record)[1] else ""
+
+
 def entries(world: RebootWorld, state: State) -> Done:
     """Set the fallback as saved entry, the wanted kernel for one boot."""
     record, goal = record_of(state), world.progress.goal
     wanted = goal.kernel_for(record)
     saved, next_ = goal.entries_for(record)
-    panics = world.site.boot.panic
-    armed = f"# set the boot entries\n{panic.arm_script(panics)}" if next_ and panics else ""
-    set_entries(world, saved, next_, armed, timeout=panic.UPDATE_S if armed else 0.0)
+    arms = arm_script(world, record)  # does nothing where the claim has done it
+    first = f"# set the boot entries\n{arms}" if arms else ""
+    set_entries(world, saved, next_, first, timeout=panic.UPDATE_S if arms else 0.0)
     once = f"{wanted.release} for one boot, then " if next_ else ""
     return Done(f"GRUB boots {once}{record.fallback.release}", {"saved": saved, "next": next_})
 
@@ -140,10 +147,8 @@ def _with_entries(world: RebootWorld, state: State) -> State:
 
 def _commands_for_entries(world: RebootWorld, state: State) -> list[str]:
     saved, next_ = world.progress.goal.entries_for(record_of(state))
-    seconds = world.site.boot.panic
-    armed = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if next_ and seconds else []
     # what the script is for, then the two entries
-    return armed + entries_script(saved, next_).splitlines()[1:3]
+    return entries_script(saved, next_).splitlines()[1:3]
 
 
 def _kept(_world: RebootWorld, state: State) -> State:

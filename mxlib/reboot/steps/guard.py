@@ -22,7 +22,7 @@ from mxlib.protocols.world import Done
 from mxlib.reboot import readiness
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.peers import others
-from mxlib.reboot.steps import ledger, proof
+from mxlib.reboot.steps import entries, ledger, panic, proof
 from mxlib.reboot.steps.service import OUT_OF_POOL, PUPPET_S, puppet_off_script
 from mxlib.reboot.steps.step import Action, host_of, with_host
 from mxlib.reboot.world import RebootWorld
@@ -236,11 +236,12 @@ def _others(world: RebootWorld) -> Iterator[Verdict]:
 
 
 def claim(world: RebootWorld, _state: State) -> Done:
-    """Write the record, then disable Puppet: from here on the host is in the hands of this run."""
+    """Write the record, then do what takes its time and is best done while clients are served."""
     record = first_record(world, facts_for_claim(world))
     puppet = world.site.puppet and not record.prior.puppet_off
-    script = f"{ledger.close_script(world.mta, record.log_mark)}{puppet_off_script(record) if puppet else ''}"
-    world.act(script, record=record, timeout=120 + (PUPPET_S if puppet else 0))
+    close, arms = ledger.close_script(world.mta, record.log_mark), entries.arm_script(world, record)
+    limit = 120 + (PUPPET_S if puppet else 0) + (panic.UPDATE_S if arms else 0)
+    world.act(f"{close}{puppet_off_script(record) if puppet else ''}{arms}", record=record, timeout=limit)
     disabled = "; Puppet is disabled" if puppet else ""
     return Done(f"run {record.run} has claimed {world.target.name}{disabled}", {"record": record.to_json()})
 
@@ -310,8 +311,10 @@ def _claimed(world: RebootWorld, state: State) -> State:
 
 
 def _how(world: RebootWorld, state: State) -> list[str]:
-    puppet = world.site.puppet and not host_of(state).puppet_off
-    return [f"write {RECORD} and {ledger.LEDGER}", *(["disable-puppet REASON"] if puppet else [])]
+    puppet = ["disable-puppet REASON"] if world.site.puppet and not host_of(state).puppet_off else []
+    seconds = world.site.boot.panic if world.progress.goal.kernel else 0
+    arms = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if seconds else []
+    return [f"write {RECORD} and {ledger.LEDGER}", *puppet, *arms]
 
 
 ACTIONS = (Action(Step.CLAIM, claim, _claimed, _how, undo=Step.RELEASE),)

@@ -133,16 +133,10 @@ def test_a_locked_dpkg_is_waited_for_and_then_done_without(tmp_path: Path, locke
 
 
 def test_both_boot_entries_are_shown():
-    known = {"any": ("saved-1", "next-2"), "no trial": ("saved-1", "")}
-    site = SimpleNamespace(boot=SimpleNamespace(panic=0))
-    world = SimpleNamespace(site=site, progress=SimpleNamespace(goal=SimpleNamespace(entries_for=known.__getitem__)))
+    known = {"any": ("saved-1", "next-2")}
+    world = SimpleNamespace(progress=SimpleNamespace(goal=SimpleNamespace(entries_for=known.__getitem__)))
     shown = entries._commands_for_entries(world, SimpleNamespace(record="any"))
     assert [line.split()[-1] for line in shown] == ["saved_entry=saved-1", "next_entry=next-2"]
-    site.boot.panic = 20
-    assert entries._commands_for_entries(world, SimpleNamespace(record="any")) == [
-        "panic=20 in /etc/default/grub.d; update-grub", *shown,
-    ]  # fmt: skip
-    assert len(entries._commands_for_entries(world, SimpleNamespace(record="no trial"))) == 2
 
 
 @pytest.mark.parametrize("read", ["", "saved_entry=other\n", "saved_entry=m>a\nnext_entry=other\n"])

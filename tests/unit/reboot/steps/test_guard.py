@@ -18,7 +18,7 @@ from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.progress import Progress
-from mxlib.reboot.steps import guard
+from mxlib.reboot.steps import guard, panic
 from mxlib.reboot.steps.service import puppet_off_script
 from tests.unit.support.alerts import parsed, raw
 from tests.unit.support.facts import NOW
@@ -319,10 +319,11 @@ class Claiming(World):
     def claim(self, puppet=False):
         done = guard.claim(self, None)
         ((script, record, timeout),) = self.sent
-        assert timeout == (180 if puppet else 120), "seconds"
+        arms = panic.arm_script(20) if record.target != record.fallback and self.site.boot.panic else ""
+        assert timeout == 120 + (60 if puppet else 0) + (300 if arms else 0), "seconds"
         assert done.note == f"run run-1 has claimed mx2001{'; Puppet is disabled' if puppet else ''}"
         ledger = guard.ledger.close_script(self.mta, "12:34")
-        assert script == f"{ledger}{puppet_off_script(record) if puppet else ''}"
+        assert script == f"{ledger}{puppet_off_script(record) if puppet else ''}{arms}"
         assert done.evidence == {"record": record.to_json()}
         return record
 
@@ -348,6 +349,21 @@ def test_a_claim_disables_puppet_where_the_site_has_it_and_it_is_not_disabled(mo
     found = State(None, replace(VIEW, puppet_off=off), Pool.IN, Slot.MINE)
     assert ("disable-puppet REASON" in action.preview(world, found)) is (site and not off)
     assert action.rehearse(world, found).host.puppet_off is (True if site else off)
+
+
+@pytest.mark.parametrize(
+    ("panics", "goal", "armed"), [(20, Goal(NEW), True), (0, Goal(NEW), False), (20, Goal(stay=True), False)]
+)
+def test_a_kernel_on_trial_is_armed_against_a_panic_before_clients_have_to_wait_for_it(
+    monkeypatch, panics, goal, armed
+):
+    world = Claiming(monkeypatch, goal, OLD, NEW)
+    world.site = replace(world.site, boot=replace(world.site.boot, panic=panics))
+    world.claim()
+    assert ("update-grub" in world.sent[0][0]) is armed
+    (action,) = guard.ACTIONS
+    shown = action.preview(world, State(None, VIEW, Pool.IN, Slot.MINE))
+    assert ("panic=20 in /etc/default/grub.d; update-grub" in shown) is armed
 
 
 def test_a_cold_start_is_prevented_from_renaming_as_asked(monkeypatch):
