@@ -175,6 +175,17 @@ def test_the_operator_ends_when_all_is_well_and_before_it_types_for_ever():
     assert len(endless.typed) == LIMIT
 
 
+@pytest.mark.parametrize("alerted", ["MxVerifyFailed", "MxQueueStuck"])
+@pytest.mark.parametrize(("blamed", "out"), [("REMOTE END or the way to it", False), ("THIS HOST is at fault", True)])
+def test_only_a_host_that_is_at_fault_itself_is_taken_out(alerted, blamed, out):
+    verify = f"cookbook sre.mail.verify-mx {HOST}"
+    hands = Hands({verify: (14, f"12:00:01   FAILED   outbound-provider      {blamed}: 0 of 4 delivered\n")})
+    RunbookOperator(read(), hands).play([alert(alerted)])
+    assert hands.typed[0] == verify
+    assert any("depool-mx" in one for one in hands.typed) is out
+    assert f"cookbook sre.mail.remedy-mx {HOST} --suggest" in hands.typed
+
+
 def test_an_alert_that_says_itself_what_is_wrong_names_it():
     hands = Hands({})
     page = {**SMALL, "mxaliasgeneratorstuck": SMALL["hang"]}
