@@ -186,6 +186,24 @@ def test_only_a_host_that_is_at_fault_itself_is_taken_out(alerted, blamed, out):
     assert f"cookbook sre.mail.remedy-mx {HOST} --suggest" in hands.typed
 
 
+@pytest.mark.parametrize(
+    ("said", "cut"),
+    [
+        ("done: answers over SSH after 59 s: its network interface has another name", False),
+        ("something is wrong: does NOT answer over SSH after 2 min 24 s: its console is silent", True),
+        ("something is wrong: does NOT answer over SSH after 2 min 24 s: its kernel panicked", True),
+        ("something is wrong: does NOT answer over SSH after 2 min 24 s: it was still booting", True),
+        ("something is wrong: does NOT answer over SSH after 2 min 24 s: the console's login was refused", False),
+    ],
+)
+def test_a_machine_is_power_cycled_only_if_it_does_not_boot(said, cut):
+    status, repair = f"cookbook sre.mail.reboot-mx {HOST} --status", f"cookbook sre.mail.repair-nic {HOST} --repair"
+    hands = Hands({status: (16, f"{HOST}: no answer; next: {repair}"), repair: (14, f"12:00:01 {HOST}: {said}\n")})
+    RunbookOperator(read(), hands).play([alert("MxDown")])
+    assert hands.typed[:2] == [status, repair]
+    assert (f"gnt-instance reboot --type=soft {HOST}" in hands.typed) is cut
+
+
 def test_an_alert_that_says_itself_what_is_wrong_names_it():
     hands = Hands({})
     page = {**SMALL, "mxaliasgeneratorstuck": SMALL["hang"]}
