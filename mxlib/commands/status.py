@@ -118,7 +118,7 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
     """
     view, record = found.view, found.depool.record
     yield f"{host}: kernel {view.kernel}, boot {view.boot}"
-    yield f"mail ports {view.ports.value}, MTA {view.mta.value}, Puppet {_PUPPET[view.puppet_off]}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.said}, Puppet {_PUPPET[view.puppet_off]}"
     yield f"the next boot starts {_next_kernel(view.saved, view.next, kernel_of)}"
     if found.depool.knocks:
         yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"

@@ -130,8 +130,12 @@ class Verify(Command):
             self.operator.line(line)
         self._write(reports)
         outcome = outcome_of(reports)
-        silent = outcome is Outcome.NO_ANSWER
-        return self.said(outcome, f"next: {after_no_answer(self.hosts)}" if silent else worst(reports))
+        found = "" if outcome is Outcome.NO_ANSWER else worst(reports)
+        command = self._next(outcome, reports)
+        return self.said(outcome, "; ".join(filter(None, (found, command and f"next: {command}"))))
+
+    def _next(self, outcome: Outcome, reports: Sequence[HostReport]) -> str:
+        return after_no_answer(self.hosts) if outcome is Outcome.NO_ANSWER else _remedy(reports)
 
     def _notes(self) -> tuple[str, ...]:
         return overdue(self._what.entries, datetime.now(UTC).date())
@@ -152,7 +156,7 @@ class Verify(Command):
     def _write_page(self, path: Path, reports: tuple[HostReport, ...]) -> None:
         """Write the page; where that fails, it is said, and the verification ends as it would without."""
         outcome = outcome_of(reports)
-        command = after_no_answer(self.hosts) if outcome is Outcome.NO_ANSWER else _remedy(reports)
+        command = self._next(outcome, reports)
         try:
             write_page(path, lambda: verify_page.page(reports, outcome, command, self._notes()))
         except ReportError as error:
@@ -161,5 +165,6 @@ class Verify(Command):
 
 def _remedy(reports: Sequence[HostReport]) -> str:
     """Return the command that says what is safe to fix on the worst host; empty where all is well."""
-    host = next((one.host for one in reports if one.status is not Status.OK), "")
-    return f"cookbook sre.mail.remedy-mx {host} --suggest" if host else ""
+    wrong = [one for one in reports if one.status is not Status.OK]
+    worst_one = next((one for one in wrong if one.status is Status.FAILED), wrong[0] if wrong else None)
+    return f"cookbook sre.mail.remedy-mx {worst_one.host} --suggest" if worst_one else ""

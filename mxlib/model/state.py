@@ -64,6 +64,11 @@ class MtaState(Enum):
     OTHER = "other"
     """Stopped but not held, held but not at rest, starting."""
 
+    @property
+    def said(self) -> str:
+        """The state in words for a person."""
+        return "neither serving nor held" if self is MtaState.OTHER else self.value
+
 
 class Pool(Enum):
     """The pool state, compared with the one before the run."""

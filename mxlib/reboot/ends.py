@@ -42,4 +42,4 @@ def truthful(end: End, state: State) -> End:
         return end if state.closed else End(Outcome.INTERRUPTED, why)
     if host.ports is Ports.CLOSED:
         return end
-    return End(Outcome.INTERRUPTED, f"{end.why} (mail ports {host.ports.value}, MTA {host.mta.value})")
+    return End(Outcome.INTERRUPTED, f"{end.why} (mail ports {host.ports.value}, MTA {host.mta.said})")

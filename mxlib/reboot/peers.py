@@ -68,7 +68,7 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
     facts = read_facts(peer, (standing.source(world.mta), *world.adapters.verifier.sources()))
     view = world.view(facts.get(standing.source(world.mta)))
     if view.ports is not Ports.OPEN or view.mta is not MtaState.SERVING:
-        return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.value}")
+        return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.said}")
     accepted = world.accepted
     bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:

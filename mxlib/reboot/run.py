@@ -292,7 +292,7 @@ class Run:
         serves = in_service(state) and record.trusted(state.host.boot)
         stands = "in service, but not finished" if serves else "the host is out of service, safe"
         if not serves and state.host.ports is not Ports.CLOSED:
-            stands = f"mail ports {state.host.ports.value}, MTA {state.host.mta.value}"
+            stands = f"mail ports {state.host.ports.value}, MTA {state.host.mta.said}"
         return self._leave_out(End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}"), state)
 
     def _finish(self, end: End) -> Result:

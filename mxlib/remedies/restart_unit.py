@@ -3,8 +3,10 @@
 import shlex
 
 from mxlib.base.text import one_line
+from mxlib.base.verdict import Verdict
 from mxlib.config.sections import Site
 from mxlib.facts.units import check_unit_name
+from mxlib.mta.find import find
 from mxlib.remedies.bounds import FIREWALLS, RESTART_UNIT, Order, restartable
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
 
@@ -44,6 +46,12 @@ def apply(bench: Bench, order: Order) -> str:
     return f"{order.argument} restarted; before: {one_line(result.output, 300)}"
 
 
+def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:
+    """Judge the units, and the MTA where its own was restarted."""
+    own = order.argument in find(bench.site.verify.mta).units
+    return by_checks("units", *(("mta",) if own else ()))(bench, order)
+
+
 REMEDY = Remedy(
     name=RESTART_UNIT,
     about="restart a required unit that does not run, or an alias generator that failed",
@@ -52,6 +60,6 @@ REMEDY = Remedy(
     refuse=refuse,
     commands=lambda _bench, order: [f"systemctl restart {order.argument}"],
     apply=apply,
-    judge=by_checks("units"),
+    judge=judge,
     automatic=True,
 )

@@ -41,7 +41,8 @@ class Suggestion:
 def sources(policy: VerifyPolicy) -> tuple[Source[object], ...]:
     """Return the facts that the choice needs in addition to the verdicts."""
     mta = find(policy.mta)
-    return (units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls), mta.recent, mta.version)
+    asked = units.source(with_mta(policy).unit_names), sysctl.source(policy.read_sysctls)
+    return (*asked, mta.service, mta.recent, mta.version)
 
 
 def advise(verdicts: Iterable[Verdict], facts: Facts, policy: VerifyPolicy) -> tuple[str, ...]:
@@ -76,6 +77,8 @@ def suggest(
         found += _firewall(site, failing["firewall"])
     if "units" in failing:
         found += _units(facts, site, policy)
+    if "mta" in failing:
+        found += _mta(facts, policy)
     if "sysctl" in failing:
         found += _sysctls(facts, site)
     if "kernel" in failing:
@@ -118,6 +121,17 @@ def _required(names: str, found: UnitsFacts) -> Iterator[Suggestion]:
     best = next((state for state in wanted if state.enabled), wanted[0] if wanted else None)
     if best is not None:
         yield Suggestion(_order(best), "units", f"{best.name} is {best.active} ({best.result})")
+
+
+def _mta(facts: Facts, policy: VerifyPolicy) -> Iterator[Suggestion]:
+    """An MTA that has died: a unit of an init script stays active without a process, so no unit has failed."""
+    try:
+        found = facts.get(find(policy.mta).service)
+    except FactUnknownError:
+        return
+    if not found.processes and not found.held and found.unit.load == "loaded":
+        why = f"no process of the MTA; {found.unit.name} is {found.unit.active}"
+        yield Suggestion(_order(found.unit), "mta", why)
 
 
 def _order(state: UnitState) -> Order:

@@ -41,12 +41,15 @@ def test_where_the_only_host_that_was_asked_is_silent_it_may_well_be_down(monkey
     assert f"no answer: next: cookbook sre.mail.reboot-mx {MX.host} --status; if the host runs" in caplog.messages[-1]
 
 
+SUGGEST = "next: cookbook sre.mail.remedy-mx mx1001.example.org --suggest"
+
+
 @pytest.mark.parametrize(
     ("status", "last"),
     [
         (Status.OK, "verify-mx: done: 1 host, all OK"),
-        (Status.FAILED, "verify-mx: something is wrong: mx1001.example.org: mta"),
-        (Status.UNKNOWN, "verify-mx: not all is known: mx1001.example.org: mta"),
+        (Status.FAILED, f"verify-mx: something is wrong: mx1001.example.org: mta; {SUGGEST}"),
+        (Status.UNKNOWN, f"verify-mx: not all is known: mx1001.example.org: mta; {SUGGEST}"),
     ],
 )
 def test_the_outcome_is_said_once_and_last(status, last, monkeypatch, caplog):
@@ -56,6 +59,15 @@ def test_the_outcome_is_said_once_and_last(status, last, monkeypatch, caplog):
     Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
     assert [line[9:] for line in caplog.messages if "verify-mx: " in line] == [last]
     assert caplog.messages[-1].endswith(last)
+
+
+def test_the_remedy_is_asked_for_the_host_that_failed(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    unknown = dataclasses.replace(MX, verdicts=(Verdict("mta", Status.UNKNOWN, "so it is"),))
+    failed = dataclasses.replace(MX, host="mx2001.example.org", verdicts=(Verdict("mta", Status.FAILED, "no process"),))
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (unknown, failed))
+    Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
+    assert caplog.messages[-1].endswith("; next: cookbook sre.mail.remedy-mx mx2001.example.org --suggest")
 
 
 def test_a_dry_run_leaves_the_metrics_as_they_are(monkeypatch, tmp_path, caplog):

@@ -70,3 +70,17 @@ def test_only_what_the_site_names_and_no_firewall() -> None:
     assert restart_unit.refuse(site, Order("restart-unit", GENERATOR.unit)) == ""
     assert "use reload-firewall" in restart_unit.refuse(site, Order("restart-unit", "nftables.service"))
     assert GENERATOR.unit in restart_unit.refuse(site, Order("restart-unit", "cron.service"))
+
+
+def test_the_mta_is_judged_where_its_own_unit_was_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def by_checks(*names: str) -> Any:
+        asked.append(names)
+        return lambda _bench, _order: ()
+
+    monkeypatch.setattr(restart_unit, "by_checks", by_checks)
+    bench: Any = SimpleNamespace(site=SITE)
+    for unit in ("exim4.service", "spamd.service"):
+        assert restart_unit.judge(bench, Order("restart-unit", unit)) == ()
+    assert asked == [("units", "mta"), ("units",)]

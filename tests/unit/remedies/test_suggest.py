@@ -46,6 +46,11 @@ def test_what_fits_what() -> None:
     assert fitting(with_hole(FERM)) == ["close-hole"]
 
 
+def test_an_mta_that_died_is_restarted_though_its_unit_has_not_failed() -> None:
+    assert fitting(host(mta_processes="end\n")) == ["restart-unit exim4.service"]
+    assert fitting(host(mta_processes="end\n", mta_unit=lambda text: text.replace("=loaded", "=masked"))) == []
+
+
 def test_a_generator_of_aliases_that_failed_at_boot_is_started_once_more() -> None:
     site = replace(SITE, aliases=(GENERATOR,))
     failed = STALE.replace("ifup@ens5.service", GENERATOR.unit)
