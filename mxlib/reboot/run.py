@@ -247,8 +247,8 @@ class Run:
 
     def _leave_out(self, end: End, state: State) -> End | None:
         """Keep clients from what nobody has verified, as far as that can be done, then end."""
-        if state.record is None or state.host is None:
-            return end
+        if state.record is None or state.host is None or state.record.token != state.token:
+            return end  # there is nothing to close, or it is not this run's to close
         out = None if state.record.trusted(state.host.boot) else keep_out(state, state.host)
         if out is None or self._kept_out.count(out.step) >= _TRIES_OUT:
             return end

@@ -27,12 +27,14 @@ from tests.unit.support.side_by_side import Baton
 SEEDS = 400
 WITHOUT_SLOT = 0.2
 """How many of the operators go on ``--without-slot``."""
-KEPT = (9591, 42352, 100440, 202331)
+KEPT = (4028, 9591, 14433, 42352, 100440, 202331)
 """Stories that ended badly once. 9591: without etcd and slot, "in service", though nobody could read the pool. 42352:
 "out of service, safe" from a look before the last step, during which somebody's firewall had opened the ports.
 100440: a run started the machine that it had switched off itself. It should, also while etcd cannot say that another
 operator has taken the slot. 202331: of two operators without the slot one started a machine that the other one
-had started: Ganeti does nothing then.
+had started: Ganeti does nothing then. 4028: a run without a slot tried to close the
+ports of a host that was not in its hands, and took the refusal for another operator. 14433: an order to reboot was gone
+with a damaged record, and was not counted.
 """
 KEPT_WITHOUT_SLOT = (61268, 302183)
 """The same with ``--without-slot`` throughout. 61268: a doubt was gone with a damaged record. The story took what

@@ -110,6 +110,8 @@ class MemoryMx:
         or the host itself compares what it rests on.
         """
         self.record, self.damaged = self.before, False
+        if self.record is not None:  # an order that only the damaged one knew of is not counted
+            self.reboots = min(self.reboots, self.record.ordered)
         if self.record is not None and self.record.trusted(self.boot_id) and self.boot_id in self.doubted:
             self.proven[self.boot_id] = self.doubted.pop(self.boot_id)
             self.verified.add(self.boot_id)
