@@ -126,9 +126,16 @@ def file_problems(generator: AliasGenerator, found: AliasFacts) -> Iterator[Prob
 
 def warnings(generator: AliasGenerator, found: AliasFacts) -> tuple[str, ...]:
     """Return what is not wrong yet but can go wrong."""
-    if found.load != "loaded" or found.start_timeout not in _UNLIMITED:
-        return ()
-    return (f"{generator.unit} has no start timeout: it can hang for ever (refresh-aliases --pin-timeout sets one)",)
+    return tuple(_warnings(generator, found)) if found.load == "loaded" else ()
+
+
+def _warnings(generator: AliasGenerator, found: AliasFacts) -> Iterator[str]:
+    if found.start_timeout in _UNLIMITED:
+        yield f"{generator.unit} has no start timeout: it can hang for ever (refresh-aliases --pin-timeout sets one)"
+    file = found.file
+    # A new file that is renamed into place is about as old as its contents.
+    if file and file.born and (file.written - file.born).total_seconds() > generator.bound:
+        yield f"{generator.file} is written in place: meanwhile its addresses bounce (write a new file, then rename it)"
 
 
 def _writing(generator: AliasGenerator, found: AliasFacts) -> Iterator[str]:

@@ -56,6 +56,7 @@ class AliasFile:
         first_malformed: the first of them.
         terminated: whether the last line ends with a newline; a writer that was killed leaves a part of a line.
         digest: SHA-256 of the sorted entries; empty without any.
+        born: when it was made (UTC), new for each file that is renamed into place; None where that is not known.
     """
 
     written: datetime
@@ -65,6 +66,7 @@ class AliasFile:
     first_malformed: str
     terminated: bool
     digest: str
+    born: datetime | None = None
 
 
 def figures_script(generator: AliasGenerator) -> str:
@@ -74,7 +76,7 @@ def figures_script(generator: AliasGenerator) -> str:
     return f"""\
 f={shlex.quote(generator.file)}
 if [ -e "$f" ]; then
-stat -L -c 'stat %Y %s' "$f" || exit
+stat -L -c 'stat %Y %s %W' "$f" || exit
 printf 'last %s\\n' "$(tail -c 1 "$f" | od -An -tx1)"
 awk -v sort='sort | sha256sum | sed "s/^/digest /"' {shlex.quote(program)} "$f" || exit
 fi"""
@@ -108,7 +110,8 @@ def parse_figures(text: str) -> AliasFile | None:
     if not text:
         return None
     found = re.fullmatch(
-        r"stat (?P<written>\d+) (?P<size>\d+)\nlast *(?P<last>[0-9a-f]*)\n(?:digest (?P<digest>[0-9a-f]{64}) .*\n)?"
+        r"stat (?P<written>\d+) (?P<size>\d+) (?P<born>\d+)\nlast *(?P<last>[0-9a-f]*)\n"
+        r"(?:digest (?P<digest>[0-9a-f]{64}) .*\n)?"
         r"entries (?P<entries>\d+)\nmalformed (?P<malformed>\d+)\nfirst (?P<first>.*)\n",
         text,
     )
@@ -122,6 +125,7 @@ def parse_figures(text: str) -> AliasFile | None:
         first_malformed=one_line(found["first"], 80),
         terminated=found["last"] in ("0a", ""),
         digest=found["digest"] or "",
+        born=datetime.fromtimestamp(int(found["born"]), tz=UTC) if found["born"] != "0" else None,
     )
 
 

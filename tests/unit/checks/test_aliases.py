@@ -59,6 +59,15 @@ def test_no_start_timeout_is_a_warning_and_no_failure():
     assert "no start timeout" in warnings(GENERATOR, found)[0]
 
 
+def test_a_file_that_is_written_in_place_is_a_warning():
+    def born(number):
+        return warnings(GENERATOR, facts(file=file(written=minutes(30), born=minutes(number))))
+
+    assert "vrts_aliases is written in place: meanwhile its addresses bounce" in born(30 + 16)[0]
+    assert born(30 + 15) == born(30) == ()
+    assert warnings(GENERATOR, facts(load="not-found", file=file(born=minutes(90)))) == ()
+
+
 def verdict(monkeypatch, found):
     monkeypatch.setattr(aliases, "parse", lambda text, generator: found)
     section = aliases.section(GENERATOR)

@@ -1,6 +1,8 @@
 """An alias file: its figures, and how its entries are normalized."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,30 @@ def test_a_file_that_ends_within_a_line_shows(tmp_path):
     assert found is not None
     assert not found.terminated
     assert found.first_malformed == "support@lab.te"
+
+
+def test_a_file_that_is_replaced_is_new_and_one_that_is_written_in_place_keeps_its_birth(tmp_path):
+    path, new = tmp_path / "file", tmp_path / "new"
+    path.write_text("a@x: b@x\n")
+    os.utime(path, (time.time() + 3600, time.time() + 3600))
+    in_place = figures(path)
+    assert in_place is not None
+    if in_place.born is None:
+        pytest.skip("this file system does not know when a file was made")
+    assert (in_place.written - in_place.born).total_seconds() >= 3599
+    new.write_text("a@x: b@x\n")
+    new.rename(path)
+    replaced = figures(path)
+    assert replaced is not None
+    assert replaced.born is not None
+    assert (replaced.written - replaced.born).total_seconds() <= 1
+
+
+def test_where_the_birth_is_unknown_there_is_none():
+    text = "stat 1795240000 82 0\nlast 0a\nentries 0\nmalformed 0\nfirst \n"
+    found = alias_file.parse_figures(text)
+    assert found is not None
+    assert found.born is None
 
 
 def test_a_list_of_entries_that_is_cut_short_is_none():

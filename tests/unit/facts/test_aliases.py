@@ -33,7 +33,7 @@ NextElapseUSecMonotonic=1h 3min 4s
 NextElapseUSecRealtime=
 """
 STARTED = '{"__REALTIME_TIMESTAMP":"%d","MESSAGE_ID":"39f53479d3a045ac8e11786248231fbf","_BOOT_ID":"x"}'
-FILE = "stat 1795240000 82\nlast  0a\ndigest %s  -\nentries 2\nmalformed 0\nfirst \n" % ("a" * 64)
+FILE = "stat 1795240000 82 1795230000\nlast  0a\ndigest %s  -\nentries 2\nmalformed 0\nfirst \n" % ("a" * 64)
 NOW = 1795243600
 
 

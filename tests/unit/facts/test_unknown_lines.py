@@ -132,7 +132,7 @@ READERS = {
     "aliases": Reader(
         aliases.source(GENERATOR),
         f"now 1795236449 4000.1\n{BLOCK.format(GENERATOR.unit, 'failed')}\n{BLOCK.format(GENERATOR.timer, 'active')}"
-        f"NextElapseUSecMonotonic=9\njournal\nfile\nstat 1795230000 80\nlast 0a\ndigest {'a' * 64}  -\nentries 2\n"
+        f"NextElapseUSecMonotonic=9\njournal\nfile\nstat 1795230000 80 0\nlast 0a\ndigest {'a' * 64}  -\nentries 2\n"
         "malformed 1\nfirst odd\nend\n",
         no_better=lambda before, after: len(problems(GENERATOR, before)) <= len(problems(GENERATOR, after)),
     ),
