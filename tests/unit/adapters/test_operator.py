@@ -120,28 +120,31 @@ def test_what_would_harm_cannot_be_accepted_away(name):
     assert world.questions == []
 
 
+WATCH = SimpleNamespace(glance=None, sources=tuple, take=None)
+
+
 @pytest.mark.parametrize(("answers", "tries"), [(["on"], 1), (["wait", "on"], 2)])
 def test_a_queue_that_stalls_is_the_operators_decision(monkeypatch, answers, tries):
     world, seen = World(*answers), []
 
-    def empty(_context, _meanwhile):
+    def empty(*_given):
         seen.append(1)
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
-    assert "200 left" in queue._emptied(world, lambda: None).note
+    assert "200 left" in queue._emptied(world, WATCH, ()).note
     assert len(seen) == tries
 
 
 def test_turning_back_is_the_safe_answer_to_it(monkeypatch):
-    def empty(_context, _meanwhile):
+    def empty(*_given):
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
     with pytest.raises(StepError):
-        queue._emptied(World("back"), lambda: None)
+        queue._emptied(World("back"), WATCH, ())
     monkeypatch.setattr(queue.emptying, "empty", lambda *_given: Done("empty"))
-    assert queue._emptied(World(), lambda: None).note == "empty"
+    assert queue._emptied(World(), WATCH, ()).note == "empty"
 
 
 def test_a_run_without_anybody_to_ask_takes_the_safe_answer():
