@@ -65,7 +65,7 @@ def test_the_remedy_is_asked_for_the_host_that_failed(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     unknown = dataclasses.replace(MX, verdicts=(Verdict("mta", Status.UNKNOWN, "so it is"),))
     failed = dataclasses.replace(MX, host="mx2001.example.org", verdicts=(Verdict("mta", Status.FAILED, "no process"),))
-    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (unknown, failed))
+    monkeypatch.setattr("mxlib.commands.verify.verify_hosts", lambda *_: (failed, unknown))  # the worst first
     Verify(MagicMock(dry_run=False), SITE, VerifyRequest(query="")).execute()
     assert caplog.messages[-1].endswith("; next: cookbook sre.mail.remedy-mx mx2001.example.org --suggest")
 
