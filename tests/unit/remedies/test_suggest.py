@@ -6,6 +6,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.config.known_bad import load
 from mxlib.config.remedy import RemedySection
 from mxlib.config.sections import Site
+from mxlib.facts.depool import gate
 from mxlib.facts.source import Facts
 from mxlib.remedies.bounds import Order
 from mxlib.remedies.registry import REMEDIES
@@ -48,7 +49,17 @@ def test_what_fits_what() -> None:
 
 def test_an_mta_that_died_is_restarted_though_its_unit_has_not_failed() -> None:
     assert fitting(host(mta_processes="end\n")) == ["restart-unit exim4.service"]
-    assert fitting(host(mta_processes="end\n", mta_unit=lambda text: text.replace("=loaded", "=masked"))) == []
+    for state in ("masked", "not-found"):
+        gone = host(mta_processes="end\n", mta_unit=lambda text, state=state: text.replace("=loaded", f"={state}"))
+        assert fitting(gone) == []
+
+
+def test_an_mta_that_a_run_holds_is_left_at_rest() -> None:
+    def dropped(text: str) -> str:
+        return text.replace("DropInPaths=", f"DropInPaths={gate('exim4.service')}")
+
+    assert fitting(host(mta_processes="end\n", mta_unit=dropped, mta_hold="yes\n")) == []
+    assert fitting(host(mta_processes="end\n", mta_unit=dropped, mta_hold="no\n")) == ["restart-unit exim4.service"]
 
 
 def test_a_generator_of_aliases_that_failed_at_boot_is_started_once_more() -> None:
