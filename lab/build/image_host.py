@@ -217,7 +217,7 @@ def host_files(spec: HostSpec, grub_entry: str, now: float) -> dict[str, bytes]:
         **world_files(spec.world),
     }
     if spec.world.network == "networkd":
-        texts["etc/systemd/network/10-lan.network"] = render_networkd(spec)
+        texts[spec.world.network_file.lstrip("/")] = render_networkd(spec)
     copies = {
         "etc/ssh/ssh_host_ed25519_key": spec.ssh_host_key,
         "etc/ssh/ssh_host_ed25519_key.pub": Path(f"{spec.ssh_host_key}.pub"),

@@ -14,6 +14,7 @@ from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import outside
 from lab.stories.story import Moment, Stage, Story
+from lab.world import worlds
 
 MX = exchanger("mx2001")
 PROVIDER = "2001:db8:51::10"
@@ -94,9 +95,10 @@ def _nothing_shows(stage: Stage, bad: str) -> None:
 def _mail_gets_stuck(stage: Stage) -> None:
     stage.note(f"{MX.name} gets {STUCK} messages of {LARGE // 1000} kB for the big provider", then="11-30")
     _send(stage, STUCK, LARGE)
+    timeouts = f"grep -c 'timeout after end of data' {worlds.of(stage.place.lab, MX).main_log} || true"
     wait_for(
         "deliveries to time out",
-        lambda: int(stage.on(MX, "grep -c 'timeout after end of data' /var/log/exim4/mainlog || true")) >= STUCK // 3,
+        lambda: int(stage.on(MX, timeouts)) >= STUCK // 3,
         deadline=240,
         every=5,
     )

@@ -17,6 +17,7 @@ from lab.shell import LabError, wait_for
 from lab.stations import outside
 from lab.stories import old_exim
 from lab.stories.story import Moment, Stage, Story
+from lab.world import worlds
 
 PROVIDER = "198.51.100.10"
 REFUSED_TO, TO = "no-such-person@lab.test", "user%d@lab.test"
@@ -84,7 +85,8 @@ def _serves(stage: Stage, mx: Exchanger) -> None:
 def _forget(stage: Stage, mx: Exchanger) -> None:
     """Take the refusals out of the log, where they would fail every verification of the next quarter of an hour."""
     ours = "BDAT|synchronization error|after (pipelined )?(end of data|sending data block): 503"
-    stage.on(mx, f"cd /var/log/exim4; grep -vE '{ours}' mainlog > lab-new; cat lab-new > mainlog; rm lab-new")
+    log = worlds.of(stage.place.lab, mx).main_log
+    stage.on(mx, f"cd /var/log/exim4; log={log}; grep -vE '{ours}' $log > lab-new; cat lab-new > $log; rm lab-new")
 
 
 def _rejected(stage: Stage, mx: Exchanger) -> None:

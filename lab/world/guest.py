@@ -16,6 +16,8 @@ CACHE_PUPPET = "/var/cache/puppet"
 """Where Debian's Puppet keeps its state since Debian 11; the folder before that is still the one at many sites."""
 VARDIRS = ("/var/lib/puppet", CACHE_PUPPET)
 ENTRIES = ("id", "title", "number")
+_LOG = "/var/log/exim4/%slog"
+"""Debian's ``log_file_path``."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,17 @@ class GuestWorld:
         # Whether there is such a zone is found out where the disk is made: the machine of the lab need not know any.
         if not re.fullmatch(r"([A-Z][A-Za-z_]*/[A-Z][A-Za-z_]*)?", getattr(self, name)):
             raise LabError(f"{name} {getattr(self, name)!r}: expected a time zone's name, such as Etc/UTC")
+
+    @property
+    def main_log(self) -> str:
+        """Path of the main log that Exim writes now, as a word of the shell: a dated one has the day of Exim's zone."""
+        zone = f"TZ={self.exim_timezone} " if self.exim_timezone else ""
+        return (self.exim_log or _LOG).replace("%s", "main").replace("%D", f"$({zone}date +%Y%m%d)")
+
+    @property
+    def network_file(self) -> str:
+        """Path of the file that names the card."""
+        return {"ifupdown": "/etc/network/interfaces", "networkd": "/etc/systemd/network/10-lan.network"}[self.network]
 
     def differs(self) -> str:
         """What is not as in the plainest world, in one line: release and firewall always, the rest where it differs."""

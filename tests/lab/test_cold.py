@@ -10,10 +10,10 @@ from lab import demo
 from lab.lifecycle import BOOT_DEADLINE, Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
+from lab.world import worlds
 from tests.lab.runs import killed_after
 
 MX2 = exchanger("mx2001")
-TEXT = "/etc/network/interfaces"
 LOGS = "/var/log/spicerack/sre/mail"
 REPAIR_S = 60.0
 COLD = ("--level", "cold", "--soak", "5", "--reason", "cold start")
@@ -53,6 +53,11 @@ def on_host(place: Stations, script: str) -> str:
     return done.stdout
 
 
+def network_file(place: Stations) -> str:
+    """Return the text of the file that names the card."""
+    return on_host(place, f"cat {worlds.of(place.lab, MX2).network_file}")
+
+
 def in_service(place: Stations) -> bool:
     claimed = "test -e /var/lib/mx-cookbooks/run.json && echo claimed || echo free"
     return on_host(place, claimed).strip() == "free" and demo.is_serving(place, MX2)
@@ -68,13 +73,13 @@ def no_copies_left(place: Stations) -> bool:
 
 @pytest.mark.nightly
 def test_the_incident_ends_in_service_with_nobody_at_the_keyboard(place: Stations, broken) -> None:
-    text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
+    text, kernel = network_file(place), demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         code, said = reboot_mx(place, "--kernel", kernel, "--accept", "nic-forecast", *COLD)
         assert code == 0
         assert "this cold start renames ens5 to ens13" in json.dumps(events(place))
         assert in_service(place)
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
+        assert network_file(place) == text.replace("ens5", "ens13")
         assert on_host(place, "uname -r").strip() == kernel
         assert "its console shows a login prompt" in said
         taken = steps(place)
@@ -87,7 +92,7 @@ def test_the_incident_ends_in_service_with_nobody_at_the_keyboard(place: Station
 @pytest.mark.nightly
 @pytest.mark.parametrize("method", ["stanzas", "link"])
 def test_forecast_and_prevented_nothing_has_to_be_repaired(place: Stations, broken, method: str) -> None:
-    text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
+    text, kernel = network_file(place), demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         code, _ = reboot_mx(place, "--kernel", kernel, "--prevention", method, *COLD)
         assert code == 0
@@ -97,7 +102,7 @@ def test_forecast_and_prevented_nothing_has_to_be_repaired(place: Stations, brok
         assert taken.count("reboot") == 1
         name = "ens5" if method == "link" else "ens13"
         assert address_on(place) == name
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", name)
+        assert network_file(place) == text.replace("ens5", name)
         assert no_copies_left(place)
         slot = on_host(place, f"basename $(dirname $(readlink -f /sys/class/net/{name}/device))").strip()
         assert slot == "0000:00:0d.0"
@@ -107,10 +112,10 @@ def test_forecast_and_prevented_nothing_has_to_be_repaired(place: Stations, brok
 def test_killed_between_prevention_and_cold_start_it_is_reachable_under_either_name(
     place: Stations, broken
 ) -> None:
-    text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
+    text, kernel = network_file(place), demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         killed_after(place, place.operator, "prepare network", "--kernel", kernel, "--prevention", "stanzas", *COLD)
-        assert on_host(place, f"cat {TEXT}") != text
+        assert network_file(place) != text
         before = on_host(place, "cat /proc/sys/kernel/random/boot_id").strip()
         ssh(place, MX2, "systemctl --no-block reboot")
         wait_for("another boot of mx2001", lambda: booted(place) not in ("", before), deadline=BOOT_DEADLINE)
@@ -118,7 +123,7 @@ def test_killed_between_prevention_and_cold_start_it_is_reachable_under_either_n
         code, _ = reboot_mx(place, "--abort")
         assert code in (0, 11)
         assert in_service(place)
-        assert on_host(place, f"cat {TEXT}") == text
+        assert network_file(place) == text
         assert no_copies_left(place)
 
 
@@ -182,7 +187,7 @@ def test_without_an_answer_from_the_cluster_nothing_is_begun(place: Stations, br
 
 @pytest.mark.nightly
 def test_a_second_disk_moves_the_interface_as_forecast(place: Stations, broken) -> None:
-    text, kernel = on_host(place, f"cat {TEXT}"), demo.other_kernel(place, MX2)
+    text, kernel = network_file(place), demo.other_kernel(place, MX2)
     with broken("second-disk"):
         code, said = reboot_mx(place, "--kernel", kernel, *COLD)
         assert code == 10
@@ -190,4 +195,4 @@ def test_a_second_disk_moves_the_interface_as_forecast(place: Stations, broken) 
         code, _ = reboot_mx(place, "--kernel", kernel, "--prevention", "stanzas", *COLD)
         assert code == 0
         assert in_service(place)
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens6")
+        assert network_file(place) == text.replace("ens5", "ens6")

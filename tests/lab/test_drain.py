@@ -14,7 +14,7 @@ from lab.lifecycle import Stations, ssh
 from lab.place import CLIENT, EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
 from lab.stations import node, outside
-from lab.world import jsonl
+from lab.world import jsonl, worlds
 from lab.world.ledger import SENT_FILE
 from lab.world.message import Message, make
 from mxlib.model.outcome import Outcome
@@ -76,11 +76,12 @@ def stamp() -> str:
 
 def bounced(place: Stations, mx: Exchanger, mark: int) -> list[str]:
     """Return the recipients given up on since the log had this length."""
-    return on(place, mx, f"tail -c +{mark + 1} /var/log/exim4/mainlog | grep -F ' ** ' || true").splitlines()
+    log = worlds.of(place.lab, mx).main_log
+    return on(place, mx, f"tail -c +{mark + 1} {log} | grep -F ' ** ' || true").splitlines()
 
 
 def log_size(place: Stations, mx: Exchanger) -> int:
-    return int(on(place, mx, "stat -c %s /var/log/exim4/mainlog"))
+    return int(on(place, mx, f"stat -c %s {worlds.of(place.lab, mx).main_log}"))
 
 
 def balanced(place: Stations, since: str, wait: int = 120) -> bool:

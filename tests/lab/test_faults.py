@@ -15,6 +15,7 @@ from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchange
 from lab.shell import wait_for
 from lab.stations import infra, node, outside
 from lab.stations.node import RAPI
+from lab.world import worlds
 
 MX1, MX2 = EXCHANGERS
 
@@ -31,11 +32,8 @@ def deliver(place: Stations, mx: Exchanger, recipient: str, size: int = 2000) ->
     submit = (
         f"{{ printf 'Subject: fault test\\n\\n'; {body}; }} | exim4 -odf -f probe@world.test {recipient} 2>/dev/null"
     )
-    lines = on(
-        place,
-        mx,
-        f"n=$(wc -l < /var/log/exim4/mainlog); {submit}; tail -n +$((n+1)) /var/log/exim4/mainlog | grep -v '<='",
-    )
+    log = worlds.of(place.lab, mx).main_log
+    lines = on(place, mx, f"log={log}; n=$(wc -l < $log); {submit}; tail -n +$((n+1)) $log | grep -v '<='")
     on(place, mx, f"exiqgrep -i -r '{recipient}' | xargs -r exim4 -Mrm >/dev/null")
     return lines
 

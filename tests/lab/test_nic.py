@@ -10,11 +10,11 @@ from lab import demo
 from lab.lifecycle import BOOT_DEADLINE, Stations, ssh, wait_ssh
 from lab.place import CONSOLE_PASSWORD, exchanger
 from lab.shell import wait_for
+from lab.world import worlds
 from mxlib.model.outcome import Outcome
 
 MX2 = exchanger("mx2001")
 REPAIR_S = 60.0
-TEXT = "/etc/network/interfaces"
 
 
 def cookbook(place: Stations, *words: str) -> tuple[int, str]:
@@ -30,6 +30,11 @@ def on_host(place: Stations, script: str) -> str:
     done = ssh(place, MX2, script, timeout=60)
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def network_file(place: Stations) -> str:
+    """Return the text of the file that names the card."""
+    return on_host(place, f"cat {worlds.of(place.lab, MX2).network_file}")
 
 
 def boot_id(place: Stations) -> str:
@@ -93,14 +98,14 @@ def test_the_console_and_its_password_are_proven_before_they_are_needed(place: S
 
 @pytest.mark.nightly
 def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Stations, broken) -> None:
-    text = on_host(place, f"cat {TEXT}")
+    text = network_file(place)
     with broken("nic-renumber"):
         cold_start(place)
         code, said = cookbook(place, "--repair")
         assert code == 0
         assert "IPv4: answers" in said
         assert "IPv6: answers" in said
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
+        assert network_file(place) == text.replace("ens5", "ens13")
         assert on_host(place, "systemctl is-system-running --wait").strip() == "running"
         assert beyond_boot(said) < REPAIR_S
         no_secret_anywhere(place)
@@ -110,7 +115,7 @@ def test_the_incident_is_repaired_in_time_and_without_a_second_reboot(place: Sta
 
 @pytest.mark.nightly
 def test_prevented_it_comes_up_by_itself_under_either_name(place: Stations, broken) -> None:
-    text = on_host(place, f"cat {TEXT}")
+    text = network_file(place)
     with broken("nic-renumber"):
         assert cookbook(place, "--pin")[0] == 0
         reboot_warm(place)
@@ -120,17 +125,17 @@ def test_prevented_it_comes_up_by_itself_under_either_name(place: Stations, brok
         assert "ens13" in on_host(place, "ip -o -4 addr show scope global")
         assert on_host(place, "systemctl is-system-running --wait").strip() == "running"
         assert cookbook(place, "--settle")[0] == 0
-        assert on_host(place, f"cat {TEXT}") == text.replace("ens5", "ens13")
+        assert network_file(place) == text.replace("ens5", "ens13")
 
 
 @pytest.mark.nightly
 def test_a_prevention_is_undone_byte_for_byte(place: Stations, broken) -> None:
-    text = on_host(place, f"cat {TEXT}")
+    text = network_file(place)
     with broken("nic-renumber"):
         assert cookbook(place, "--pin")[0] == 0
-        assert on_host(place, f"cat {TEXT}") != text
+        assert network_file(place) != text
         assert cookbook(place, "--settle")[0] == 0
-    assert on_host(place, f"cat {TEXT}") == text
+    assert network_file(place) == text
 
 
 @pytest.mark.nightly

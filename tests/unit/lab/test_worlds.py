@@ -2,7 +2,10 @@
 
 import dataclasses
 import itertools
+import subprocess
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -77,6 +80,28 @@ def possible(values: dict[str, object]) -> bool:
             continue
         return True
     return False
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])  # never the same day
+def test_a_dated_log_has_the_day_of_exims_own_zone(zone: str) -> None:
+    dated = GuestWorld("trixie", "ferm", exim_log="/var/log/exim4/%slog-%D", exim_timezone=zone)
+    before = datetime.now(ZoneInfo(zone))
+    done = subprocess.run(["sh", "-c", f"echo {dated.main_log}"], capture_output=True, text=True, check=True)
+    after = datetime.now(ZoneInfo(zone))
+    assert done.stdout.strip() in [f"/var/log/exim4/mainlog-{day:%Y%m%d}" for day in (before, after)]
+
+
+def test_a_log_is_debians_or_has_the_day_of_the_system() -> None:
+    plain = GuestWorld("trixie", "ferm")
+    assert plain.main_log == "/var/log/exim4/mainlog"
+    dated = dataclasses.replace(plain, exim_log="/var/log/exim4/%slog-%D")
+    assert dated.main_log == "/var/log/exim4/mainlog-$(date +%Y%m%d)"
+
+
+def test_the_file_that_names_the_card_is_of_what_configures_it() -> None:
+    plain = GuestWorld("trixie", "ferm")
+    assert plain.network_file == "/etc/network/interfaces"
+    assert dataclasses.replace(plain, network="networkd").network_file == "/etc/systemd/network/10-lan.network"
 
 
 def test_any_two_values_meet_in_one_exchanger_of_the_nights() -> None:
