@@ -141,19 +141,21 @@ def is_young(known: Knowledge, heap: Heap) -> bool:
 
 
 def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...]:
-    """Return the hints that keep a destination from being tried: those on its routing, and those on all its hosts.
+    """Return the hints that stop a destination: those on its routing, on all its hosts, or on all their names.
 
-    Each of the two alone stops every message; hints on only some of the hosts stop none.
+    Each of these alone stops every message; hints on only some of the hosts stop none.
 
     Returns:
-        A mapping for each of the two that applies: hints by host, with "" for the routing.
+        A mapping for each of these that applies: hints by host, with "" for the routing.
     """
     routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
     about: dict[str, list[Hint]] = {ip: [] for ip in known.backlog.hosts.get(domain, ())}
     for hint in known.hints:
         if (ip := hint.ip) in about:
             about[ip].append(hint)
-    return tuple(one for one in ({"": routing}, about) if one and all(one.values()))
+    names = known.backlog.names.get(domain, ())
+    named = {name: [hint for hint in known.hints if hint.host == name] for name in names}
+    return tuple(one for one in ({"": routing}, about, named) if one and all(one.values()))
 
 
 def _waits_until(known: Knowledge, domain: str) -> datetime | None:

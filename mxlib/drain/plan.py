@@ -65,7 +65,10 @@ def _stale(known: Knowledge, destinations: Iterable[Destination]) -> Iterator[Hi
     """
     proven = {one.domain: one for one in destinations if one.way is Way.PROVEN}
     for hint in known.hints:
-        took = known.backlog.took.get(hint.ip) if hint.ip else _proof(known, hint, proven.get(hint.domain))
+        if hint.host:
+            took = _taken_by(known, hint.host)
+        else:
+            took = known.backlog.took.get(hint.ip) if hint.ip else _proof(known, hint, proven.get(hint.domain))
         # the log has whole seconds
         if took is not None and hint.last_try <= took:
             yield hint
@@ -75,6 +78,13 @@ def _proof(known: Knowledge, hint: Hint, destination: Destination | None) -> dat
     if destination is None or (hint.address and _aged(known, destination.domain)):
         return None
     return known.backlog.lately[destination.domain].delivered
+
+
+def _taken_by(known: Knowledge, host: str) -> datetime | None:
+    """When a host, by its name, last took a message for a destination that has no other host."""
+    its_own = (domain for domain, names in known.backlog.names.items() if names == {host})
+    times = (known.backlog.lately[domain].delivered for domain in its_own if domain in known.backlog.lately)
+    return max((one for one in times if one), default=None)
 
 
 def _aged(known: Knowledge, domain: str) -> bool:

@@ -98,9 +98,10 @@ class Hint:
         next_try: earliest time of the next attempt.
         expired: whether the cutoff has passed: the next failure is final, even without an attempt.
         text: the last error.
-        ip: address of the host that it is about; empty if it is about no host.
+        ip: address of the host that it is about; empty if it is about none, or about a host by its name.
         address: the recipient that it is about, lower case; empty if it is about none.
         domain: domain of that recipient, or the one that could not be routed; lower case; empty for a host.
+        host: name of the host that it is about, at whatever address; lower case; empty if it is about none by name.
     """
 
     key: str
@@ -112,6 +113,7 @@ class Hint:
     ip: str = ""
     address: str = ""
     domain: str = ""
+    host: str = ""
 
 
 class GiveUp(Protocol):

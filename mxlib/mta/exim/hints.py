@@ -1,7 +1,8 @@
 """Exim's retry hints: what it remembers about hosts, domains and addresses that failed.
 
 Keys, as of Exim 4.96: ``T:host:ip`` (perhaps with a port) for a host, ``T:host:ip:id`` for one message at a host,
-``R:domain`` for routing, ``R:address:<sender>`` and ``T:address`` for an address.
+``T:host`` where a transport has ``retry_include_ip_address = false``, ``R:domain`` for routing, ``R:address:<sender>``
+and ``T:address`` for an address.
 """
 
 import re
@@ -20,10 +21,14 @@ _TIMES = re.compile(
     r"(\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d)  (\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d) ?(\*?)"
 )
 # Exim 4.98 puts an IPv6 address into brackets.
+_NAME = r"(?P<name>[A-Za-z0-9_.-]+|\[[0-9A-Za-z.:]+\])"
 _HOST = re.compile(
-    r"T:(?P<name>[A-Za-z0-9_.-]+):"
+    rf"T:{_NAME}:"
     r"(?:\[(?P<inner>[0-9a-fA-F:.]+)\]|(?P<bare>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*))(?P<rest>[+:].*)?"
 )
+_LOCAL = ("T:/", "T:|", "T:>", "T::")
+"""A file, a program, an automatic reply, or a word such as ``:blackhole:``: none of them is a host."""
+_BY_NAME = re.compile(rf"T:{_NAME}(?:[+:]\d+)?(?::{exim.MESSAGE_ID})?")
 
 
 def parse(outputs: Outputs) -> tuple[Hint, ...]:
@@ -49,13 +54,22 @@ def _hint(head: str, times: str) -> Hint:
 def make(
     key: str, first: datetime, last: datetime, following: datetime, *, expired: bool = False, text: str = ""
 ) -> Hint:
-    """Return the hint of a record of the database: its key says what it is about."""
+    """Return the hint of a record of the database: its key says what it is about.
+
+    Raises:
+        mxlib.base.errors.ParseError: the key has another form.
+    """
     about = _HOST.fullmatch(key)
     if about is not None:
         return Hint(key, first, last, following, expired, text, ip=about["inner"] or about["bare"].rstrip(":"))
+    named = _BY_NAME.fullmatch(key)
+    if named is not None:
+        return Hint(key, first, last, following, expired, text, host=named["name"].lower())
     subject = key[2:].partition(":<")[0].lower()
     address = subject if "@" in subject else ""
-    domain = address.rpartition("@")[2] or (key[2:].lower() if key.startswith("R:") else "")
+    if not address and not key.startswith(("R:", *_LOCAL)):
+        raise ParseError(f"what a retry hint is about is unknown: {key[:120]!r}")
+    domain = address.rpartition("@")[2] or (subject if key.startswith("R:") else "")
     return Hint(key, first, last, following, expired, text, address=address, domain=domain)
 
 

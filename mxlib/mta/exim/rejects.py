@@ -16,8 +16,10 @@ from mxlib.mta.refusal import Refusal
 REJECTLOG = "/var/log/exim4/rejectlog"
 _MAX_LINES = 2000
 _LINE = re.compile(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\S* (?:\[\d+\] )?H=(?P<host>.*?) ?\[(?P<ip>[0-9A-Fa-f.:]+)\].*?"
-    r"F=<(?P<sender>[^>]*)> rejected RCPT <(?P<recipient>[^>]*)>: ?(?P<why>.*)"
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?P<zone> [+-]\d{4})? (?:\[\d+\] )?"
+    r"H=(?P<host>.*?) ?\[(?P<ip>[0-9A-Fa-f.:]+)\].*?"
+    r"F=<(?P<sender>[^>]*)> (?:A=\S+ )?(?P<for_now>temporarily )?rejected RCPT <(?P<recipient>[^>]*)>"
+    r"(?:: ?(?P<why>.*))?"
 )
 
 
@@ -72,13 +74,13 @@ def _refusals(lines: Iterable[str], zone: tzinfo) -> Iterable[Refusal]:
             continue
         if (found := _LINE.match(line)) is None:
             raise ParseError(f"not a refusal: {line[:120]!r}")
-        when = datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=zone).astimezone(UTC)
+        own = datetime.strptime(found["zone"], " %z").tzinfo if found["zone"] else zone
         yield Refusal(
-            when=when,
+            when=datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=own).astimezone(UTC),
             sender=printable(found["sender"]),
             recipient=printable(found["recipient"]),
             host=one_line(f"{found['host']} [{found['ip']}]".strip(), 120),
-            why=one_line(found["why"], 160),
+            why=one_line(f"{'for now: ' if found['for_now'] else ''}{found['why'] or ''}", 160),
         )
 
 

@@ -51,6 +51,16 @@ def test_where_the_hosts_of_a_destination_are_unknown_any_rule_for_a_host_may_be
     assert only(at_home).way is Way.UNTRIED
 
 
+def test_hints_on_all_hosts_by_name_make_an_attempt_final_as_those_by_address_do():
+    old = hint("named mx.x.test", first=ago(days=5))
+    what = known(heap(), hints=[old])
+    assert only(what).way is Way.UNTRIED
+    one = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.x.test"})})
+    assert only(dataclasses.replace(what, backlog=one)).way is Way.FINAL
+    two = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.x.test", "mx2.x.test"})})
+    assert only(dataclasses.replace(what, backlog=two)).way is Way.UNTRIED
+
+
 def test_a_failure_after_the_delivery_speaks_against_it():
     lately = dataclasses.replace(REFUSED, delivered=ago(minutes=3))
     assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN

@@ -1,7 +1,9 @@
 """How a drain is judged and ordered: nothing is tried whose failure would be final, unless it was just proven."""
 
+import dataclasses
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,6 +86,17 @@ def test_a_hint_is_cleared_only_where_a_delivery_after_it_proves_it_stale():
         took={"192.0.2.7": ago(seconds=20)},
     )  # fmt: skip
     assert order(what, judge(what)).clear == (stale, address, route)
+
+
+@pytest.mark.parametrize(
+    ("names", "took", "cleared"),
+    [({"mx.x.test"}, 1, True), ({"mx.x.test", "mx2.x.test"}, 1, False), ({"mx.x.test"}, 9, False)],
+)
+def test_a_hint_on_a_host_by_name_is_cleared_only_where_that_host_took_mail_after_it(names, took, cleared):
+    old = hint("named mx.x.test", last=ago(minutes=5))
+    what = known(heap(), hints=[old], lately={"x.test": Lately(ago(minutes=took))})
+    named = dataclasses.replace(what, backlog=dataclasses.replace(what.backlog, names={"x.test": frozenset(names)}))
+    assert (order(named, judge(named)).clear == (old,)) is cleared
 
 
 def test_a_recipient_that_fails_by_itself_is_spared_where_messages_are_past_their_cutoff():

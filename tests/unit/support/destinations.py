@@ -40,10 +40,10 @@ def hint(key, first=None, last=None, following=None, *, expired=False):
 
 
 def about(key):
-    """What a hint called ``host IP``, ``route DOMAIN`` or ``address ADDRESS`` is about."""
+    """What a hint called ``host IP``, ``named HOST``, ``route DOMAIN`` or ``address ADDRESS`` is about."""
     kind, name = key.split(" ")
-    if kind == "host":
-        return {"ip": name}
+    if kind in ("host", "named"):
+        return {"ip" if kind == "host" else "host": name}
     return {"domain": name} if kind == "route" else {"address": name, "domain": name.rpartition("@")[2]}
 
 

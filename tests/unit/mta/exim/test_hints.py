@@ -3,11 +3,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mxlib.base.errors import ParseError
 from mxlib.facts.source import FactUnknownError
 from mxlib.mta.exim import hints
 from mxlib.mta.exim import names as exim
 from tests.unit.support.facts import fact
 
+WHEN = datetime(2026, 11, 21, 6, 43, 9, tzinfo=UTC)
 # exim_dumpdb of Exim 4.96 with TZ=UTC, and an address's hint from the same host
 DUMP = """\
   T:mx.lists.test:198.51.100.30 111 77 Connection refused
@@ -49,6 +51,32 @@ def test_hints_are_cleared_by_their_exact_keys():
     script = hints.clear_script(["T:mx.x.test:192.0.2.7", "R:o'hara@x.test:<a@b>", "evil\nq", "X:what"])
     shown = subprocess.run(["sh", "-c", script.partition(" | ")[0]], capture_output=True, text=True, check=True).stdout
     assert shown == "T:mx.x.test:192.0.2.7\nd\nR:o'hara@x.test:<a@b>\nd\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "about"),
+    [
+        ("T:MX.x.test", {"host": "mx.x.test"}),
+        ("T:mx.x.test:1025", {"host": "mx.x.test"}),
+        ("T:mx.x.test:1xUeoW-00005z-0A", {"host": "mx.x.test"}),
+        ("T:mx.x.test:1025:1xUeoW-0000000005z-0A2b", {"host": "mx.x.test"}),
+        ("T:[192.0.2.7]:192.0.2.7", {"ip": "192.0.2.7"}),
+        ("T:mx.x.test:2001:db8::7:1abcde-00005z-0A", {"ip": "2001:db8::7"}),
+        ('T:"joe smith"@x.test:<a@b.test>', {"address": '"joe smith"@x.test', "domain": "x.test"}),
+        ("R:X.test", {"domain": "x.test"}),
+        ("T:/var/mail/joe", {}),
+        ("T:|/usr/bin/procmail", {}),
+    ],
+)
+def test_a_key_says_what_it_is_about(key, about):
+    hint = hints.make(key, WHEN, WHEN, WHEN)
+    assert {name: getattr(hint, name) for name in ("ip", "host", "address", "domain") if getattr(hint, name)} == about
+
+
+@pytest.mark.parametrize("key", ["T:mx x.test", "T:mx.x.test:what", "T:", "X:mx.x.test"])
+def test_a_key_of_another_form_is_about_anything(key):
+    with pytest.raises(ParseError, match="what a retry hint is about is unknown"):
+        hints.make(key, WHEN, WHEN, WHEN)
 
 
 def test_exim_4_98_writes_an_ipv6_address_in_brackets():

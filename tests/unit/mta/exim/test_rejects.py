@@ -52,6 +52,24 @@ def test_refusals_are_in_exims_own_zone(tmp_path):
     assert len(refusals(tmp_path, TZ="Asia/Tokyo")) == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2026-11-21 12:33:09 +0530 H=h.test [192.0.2.9] F=<b@y.test> rejected RCPT <a@x.test>: no", "no"),
+        ("2026-11-21 07:03:09.123 [77] H=(h) [192.0.2.9]:2525 I=[192.0.2.1]:25 F=<b@y.test> rejected RCPT "
+         "<a@x.test>", ""),
+        ("2026-11-21 07:03:09 H=h.test (helo) [192.0.2.9] X=TLS1.3:A:256 CV=no F=<b@y.test> A=plain:joe rejected RCPT "
+         "<a@x.test>: relay not permitted", "relay not permitted"),
+        ("2026-11-21 07:03:09 H=h.test [192.0.2.9] F=<b@y.test> temporarily rejected RCPT <a@x.test>: greylisted",
+         "for now: greylisted"),
+    ],
+)  # fmt: skip
+def test_each_form_of_a_refusal_that_exim_writes(line, said):
+    (found,) = rejects.parse(f"zone +0000\n{line}\nend\n")
+    assert found.when == datetime(2026, 11, 21, 7, 3, 9, tzinfo=UTC)
+    assert (found.sender, found.recipient, found.why) == ("b@y.test", "a@x.test", said)
+
+
 def test_where_exim_writes_no_files_refusals_are_unknown(tmp_path):
     script = exim_says(tmp_path, log_file_path="syslog")(rejects.section(["a@lab.test"], SINCE).script)
     assert ask(script).returncode == 3
