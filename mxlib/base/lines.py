@@ -7,6 +7,14 @@ from mxlib.base.errors import ParseError
 _SHOWN = 100
 
 
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text as a host's own tools count them: only a line feed ends one.
+
+    ``str.splitlines`` ends them at other characters as well, such as U+2028, which an address or an answer may contain.
+    """
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def refuse_unknown(lines: Iterable[str], known: Callable[[str], object], what: str) -> None:
     """Refuse an answer with a line that is not understood; an empty line says nothing.
 

@@ -15,6 +15,12 @@ T_co = TypeVar("T_co", covariant=True)
 Outputs = Mapping[str, SectionOutput]
 
 
+# A number that is too large for a time is an ArithmeticError, or an OSError of the C library.
+_UNFORESEEN = (
+    ParseError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, RecursionError
+)  # fmt: skip
+
+
 class FactUnknownError(ParseError):
     """A fact could not be read.
 
@@ -67,7 +73,7 @@ class Facts:
             raise FactUnknownError(f"{source.name}: not read ({', '.join(missing)})")
         try:
             return source.parse(self.outputs)
-        except (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        except _UNFORESEEN as error:
             # Output in an unforeseen form leaves this fact unknown; it must never end the other checks.
             why = str(error) if isinstance(error, ParseError) else f"{type(error).__name__}: {error}"
             raise FactUnknownError(f"{source.name}: {why}", self.evidence(source)) from (

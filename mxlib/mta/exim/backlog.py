@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import refuse_unknown
+from mxlib.base.lines import lines_of, refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.facts.section import SectionOutput
 from mxlib.mta.backlog import Backlog, Heap, Lately
@@ -29,7 +29,7 @@ def parse(output: SectionOutput) -> Backlog:
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
-    lines = output.text().splitlines()
+    lines = lines_of(output.text())
     if not lines or lines[-1] != "end":
         raise ParseError("what is queued is unknown: the answer is cut short")
     by_word: dict[str, list[list[str]]] = {}

@@ -20,9 +20,19 @@ _LOG_BYTES = 16_000_000
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
 
 # From the log: the final addresses of an address ("map"), destinations and hosts that took mail ("ok", "took"), and
-# destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end.
+# destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end. Blanks in a quoted
+# local part become "_", as in the rows of messages.
 _LOG_AWK = r"""
+function join(form, from,  part) {
+if (!match($0, form)) return
+part = substr($0, RSTART + from, RLENGTH - from); gsub(/[ \t]/, "_", part)
+$0 = substr($0, 1, RSTART + from - 1) part substr($0, RSTART + RLENGTH)
+}
 function dom(a,  k) { k = tolower(a); if (k !~ /@/) return "(local)"; sub(/.*@/, "", k); return k }
+/"@/ {
+join(" (=>|->|==|[*][*]) \"([^\"\\\\]|\\\\.)*\"@", 4)
+join(" <\"([^\"\\\\]|\\\\.)*\"@", 2)
+}
 {
 for (i = 4; i <= 6 && i <= NF; i++) if ($i ~ /^(<=|=>|->|==|\*\*)$/) break
 if (i > 6 || i > NF || $i == "<=") next
@@ -137,7 +147,7 @@ next
 $2 ~ /f/ { next }
 {
 where()
-if (spared) next
+if (spared || "?" in going) next
 for (d in going) {
 key = d " " $3
 if (!(key in bound) || left[key] <= 0 || (bound[key] != "-" && substr($1, 1, 6) < bound[key])) next

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import refuse_unknown
+from mxlib.base.lines import lines_of, refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
@@ -53,7 +53,7 @@ def parse(outputs: Outputs) -> CalloutFacts:
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    *lines, end = outputs[SECTION.name].text().splitlines() or [""]
+    *lines, end = lines_of(outputs[SECTION.name].text()) or [""]
     if end != "end":
         raise ParseError("the dump of the callout cache is cut short")
     lines = [line.rstrip() for line in lines]

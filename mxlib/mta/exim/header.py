@@ -14,9 +14,10 @@ else sub(/ .*/, "", line)
 return line
 }
 function domain_of(address) { sub(/.*@/, "", address); return address }
-function look(file,  line, n, state, a) {
-n = 0; state = "options"; frozen = bounce = "-"; sender = ""; left = 0; split("", done); split("", open)
-while ((getline line < file) > 0) {
+function look(file,  line, n, state, a, more, number, listed, whole) {
+n = listed = whole = left = 0; state = "options"; frozen = bounce = "-"; sender = ""
+split("", done); split("", open)
+while ((more = (getline line < file)) > 0) {
 n++
 if (n == 3) { sender = tolower(line); gsub(/[<>]/, "", sender); if (sender == "") bounce = "b" }
 if (state == "options" && line ~ /^-frozen/) frozen = "f"
@@ -24,16 +25,18 @@ if (state == "options" && line == "XX") { state = "number"; continue }
 if ((state == "options" || state == "tree") && line ~ /^[YN][YN] /) {
 done[tolower(substr(line, 4))] = 1; state = "tree"; continue
 }
-if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) { state = "recipients"; continue }
+if ((state == "tree" || state == "number") && line ~ /^[0-9]+$/) { state = "recipients"; number = line; continue }
 if (state == "recipients") {
-if (line == "") break
-a = recipient(line)
+if (line == "") { whole = listed == number; break }
+listed++; a = recipient(line)
 if (!(a in done)) open[++left] = a
 }
 }
 close(file)
-return n
+if (!whole && (n || !more)) open[++left] = "?"
+return n || !more
 }
 """
 """``look(FILE)`` sets ``sender``, ``frozen`` (f or -), ``bounce`` (b or -) and ``open``, the ``left`` recipients that
-are not done, all in lower case; it returns 0 where the file is gone."""
+are not done, all in lower case; "?" is one of them where the file is cut short or has another form. It returns 0 where
+the file is gone."""

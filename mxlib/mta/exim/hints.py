@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.model.on_host import quoted
@@ -37,7 +38,7 @@ def parse(outputs: Outputs) -> tuple[Hint, ...]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or has another form.
     """
-    *lines, end = outputs[SECTION.name].text().splitlines() or [""]
+    *lines, end = lines_of(outputs[SECTION.name].text()) or [""]
     if end != "end" or len(lines) % 2:
         raise ParseError("the retry hints are cut short")
     return tuple(_hint(*pair) for pair in zip(lines[::2], lines[1::2], strict=True))

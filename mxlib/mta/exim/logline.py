@@ -46,8 +46,8 @@ _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?P<zone> [+-]\d{4})?(?: \[\d+\])? "
     rf"(?:(?P<id>{exim.MESSAGE_ID}) )?(?P<rest>.*)"
 )
-_MARKED = re.compile(r"(?P<mark><=|=>|->|>>|\*\*|==|\*>) (?P<address>\S+)(?P<rest>.*)")
-_ORIGINAL = re.compile(r" <(?P<original>[^>\s]*)>")
+_MARKED = re.compile(r"(?P<mark><=|=>|->|>>|\*\*|==|\*>) (?P<address>\"(?:[^\"\\]|\\.)*\"@\S+|\S+)(?P<rest>.*)")
+_ORIGINAL = re.compile(r" <(?P<original>\"(?:[^\"\\]|\\.)*\"@[^>\s]*|[^>\s]*)>")
 _REMOTE = re.compile(r"\bH=(?P<name>\([^)]*\)|\S+)(?: \([^)]*\))? \[(?P<ip>[0-9A-Fa-f.:]+)\]")
 _CONFIRMATION = re.compile(r' C="(?P<text>(?:[^"\\]|\\.)*)"')
 

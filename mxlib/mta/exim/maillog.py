@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
@@ -17,6 +18,7 @@ _RECENT_LINES = 3000
 _UNREAD_LINES = 200
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
+_COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^end\n*\Z", re.M | re.S)
 # Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
 # old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
 # reported where they are sent.
@@ -62,11 +64,11 @@ def parse_recent(outputs: Outputs) -> RecentLog:
         mxlib.base.errors.ParseError: it has no counts, or is cut short.
     """
     text = outputs[RECENT_SECTION.name].text()
-    counts = re.search(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*?)^end$", text, re.M | re.S)
+    counts = _COUNTS.search(text)
     if counts is None:
         raise ParseError("the recent log is cut short")
     arrived, delivered, completed, wrong = (int(count) for count in counts.groups()[:4])
-    lines = counts[5].splitlines()
+    lines = lines_of(counts[5])
     events = parse_lines(lines, parse_zone(text))
     return RecentLog(arrived, delivered, completed, wrong, events, unread_lines(lines))
 
@@ -114,8 +116,8 @@ def parse_growth(text: str) -> LogGrowth:
     head, found, log = text.partition("\nlog\n")
     if not found:
         raise ParseError("the growth of the main log is cut short")
-    said = head.splitlines()
-    lines = log.splitlines()
+    said = lines_of(head)
+    lines = lines_of(log)
     events = parse_lines(lines, parse_zone(head))
     return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said, unread_lines(lines))
 

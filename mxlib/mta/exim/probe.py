@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Sequence
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
@@ -134,7 +135,7 @@ def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    lines = text.splitlines()
+    lines = lines_of(text)
     if not any(re.fullmatch(r"open \d+", line) for line in lines):
         raise ParseError("the account of the test mails is cut short")
     fields = [line.split(" ", 3) for line in lines]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
@@ -88,7 +89,7 @@ def parse_now(text: str) -> float:
 
 
 def _rows(text: str) -> list[str]:
-    lines = text.splitlines()
+    lines = lines_of(text)
     if lines[-1:] != ["end"] or not lines[-2:-1] or not re.fullmatch(r"now \d+", lines[-2]):
         raise ParseError("the list of queued messages is cut short")
     return lines[:-1]

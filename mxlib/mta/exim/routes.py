@@ -7,6 +7,7 @@ Exim is asked, but only if a rule is about more than every address: routing take
 import re
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of
 from mxlib.facts.section import Section
 from mxlib.mta.backlog import UNKNOWN
 from mxlib.mta.exim import names as exim
@@ -104,7 +105,7 @@ def parse(text: str) -> dict[str, dict[str, frozenset[str]]] | None:
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
-    lines = text.splitlines()
+    lines = lines_of(text)
     if lines == ["asked no"]:
         return None
     if lines[:1] != ["asked yes"] or lines[-1:] != ["end"]:

@@ -3,7 +3,7 @@
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import refuse_unknown
+from mxlib.base.lines import lines_of, refuse_unknown
 
 
 def known(line):
@@ -25,3 +25,12 @@ def test_of_a_long_line_the_beginning_is_shown():
     with pytest.raises(ParseError) as error:
         refuse_unknown(["x" * 500], known, "names")
     assert str(error.value) == f"names: {'x' * 100!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [("", []), ("\n", [""]), ("a", ["a"]), ("a\n", ["a"]), ("a\n\n", ["a", ""]),
+     ("a\u2028b\x0c\r\nc", ["a\u2028b\x0c\r", "c"])],
+)  # fmt: skip
+def test_only_a_line_feed_ends_a_line(text, lines):
+    assert lines_of(text) == lines

@@ -1,5 +1,7 @@
 """What a fact is read from: an answer that was not asked for, or has another form, is a fact that is not known."""
 
+import json
+
 import pytest
 
 from mxlib.facts import boot
@@ -19,6 +21,20 @@ def test_a_parser_that_trips_makes_its_fact_unknown():
     with pytest.raises(FactUnknownError, match="odd: ValueError") as caught:
         facts_of({section: "three"}).get(source)
     assert caught.value.evidence[0].output == "three"
+
+
+def test_a_time_that_is_too_large_makes_its_fact_unknown():
+    text = f"boot-id {'0' * 8}-0000-4000-8000-{'0' * 12}\nbooted {{}}\ncmdline quiet\n"
+    assert facts_of({boot.SECTION: text.format(9)}).get(boot.SOURCE).cmdline == "quiet"
+    for seconds in (10**12, 10**16, 10**30):
+        with pytest.raises(FactUnknownError):
+            facts_of({boot.SECTION: text.format(seconds)}).get(boot.SOURCE)
+
+
+def test_a_fact_that_is_nested_too_deep_is_unknown():
+    deep = Source("deep", boot.SOURCE.sections, lambda _: json.loads("[" * 100_000))
+    with pytest.raises(FactUnknownError):
+        facts_of({boot.SECTION: ""}).get(deep)
 
 
 def test_two_different_questions_of_one_name_are_refused():

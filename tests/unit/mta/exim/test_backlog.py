@@ -95,3 +95,23 @@ def test_what_is_cut_short_is_unknown(text):
     asked = backlog_script.section(())
     with pytest.raises(ParseError):
         backlog.parse(output(asked, text))
+
+
+def test_a_quoted_local_part_in_the_log_has_the_domain_after_it(spool):
+    spool.say("1xUeoW-00005z-0A", '=> "a b"@x.test <"c \\" d"@y.test> R=r T=t H=mx.x.test [192.0.2.7] C="250 OK"')
+    spool.say("1xUeoW-00005z-0B", '== "a b"@z.test R=r T=t defer (111): Connection refused')
+    spool.put('"c \\" d"@y.test')
+    found = spool.backlog()
+    assert set(found.lately) == {"x.test", "z.test"}
+    assert heaps(found) == {("x.test", "-"): (1, 0)}
+
+
+@pytest.mark.parametrize("kept", [0, 30, 120])
+def test_a_header_file_that_is_cut_short_may_be_for_anybody(spool, kept):
+    message = spool.put("a@x.test", "b@x.test")
+    path = spool.input / f"{message}-H"
+    path.write_text(path.read_text()[:kept] if kept < 120 else path.read_text().replace("b@x.test\n", ""))
+    found = spool.backlog()
+    assert found.total == 1
+    assert ("?", "-") in heaps(found)
+    assert spool.choose("try ? - - 9\ntry x.test - - 9\n") == []

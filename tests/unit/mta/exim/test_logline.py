@@ -98,3 +98,16 @@ def test_what_was_not_tried_is_marked():
     assert not line("== r1@refuse.test R=l T=s defer (111): Connection refused").untried
     failed = line("** p1@perm.test: retry timeout exceeded")
     assert (failed.kind, failed.address, failed.untried) == (EventKind.FAILED, "p1@perm.test", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "domain"),
+    [
+        ('== "joe smith"@x.test R=r T=t defer (111): Connection refused', '"joe smith"@x.test', "x.test"),
+        ('=> "a \\" b"@x.test <c@y.test> R=r T=t H=mx.x.test [192.0.2.9]', '"a \\" b"@x.test', "x.test"),
+        ('=> joe <"joe smith"@y.test> R=local T=t', '"joe smith"@y.test', "y.test"),
+        ("** j\u00f6rg@x.test: Unrouteable address", "j\u00f6rg@x.test", "x.test"),
+    ],
+)
+def test_a_quoted_local_part_may_have_blanks(text, address, domain):
+    assert (line(text).address, line(text).domain) == (address, domain)

@@ -123,3 +123,20 @@ def test_growth_names_what_it_does_not_understand(host, log):
     mark = read_mark(host)
     log.write_text(lines("Completed") + "brand new form\n  more of it\n")
     assert read_growth(host, mark).unread == ("brand new form",)
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0b", "\x1c", "\r"])
+def test_what_a_mail_says_ends_no_line(host, log, end):
+    """An address in UTF-8, or an answer of the other end, is logged as it is."""
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    log.write_text(f"{now} {ID} ** a@b.test: no{end}{now} {ID} => c@d.test R=r{end}{now} {ID} Completed\n", newline="")
+    assert [event.kind for event in recent(host).events] == [EventKind.FAILED]
+    log.write_text("")
+    mark = read_mark(host)
+    log.write_text(f"{now} {ID} <= a{end}{now} {ID} Completed\n", newline="")
+    assert not read_growth(host, mark).completed
+
+
+def test_a_line_that_says_end_does_not_end_the_answer(host, log):
+    log.write_text("first\nend\nbrand new form\n")
+    assert recent(host).unread == ("end", "brand new form")

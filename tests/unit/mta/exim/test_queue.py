@@ -85,3 +85,13 @@ def test_lists_that_are_cut_short_are_unknown():
         queue.parse_messages(f"{DEFERRED} -- a@b a.test\n")
     with pytest.raises(ParseError):
         queue.parse_messages("../../etc/passwd -- a@b a.test\nnow 1\nend\n")
+
+
+ONE = header(PARTLY, ["a@x.test"])
+
+
+@pytest.mark.parametrize("text", ["", ONE[:30], ONE.replace("\n1\n", "\n2\n")])
+def test_a_header_file_that_is_cut_short_goes_to_a_domain_that_is_unknown(spool, text):
+    (spool / "input" / f"{PARTLY}-H").write_text(text)
+    (found,) = [one for one in read(spool).messages if one.message_id == PARTLY]
+    assert "?" in found.domains
