@@ -61,7 +61,7 @@ def report(host: Box, mx: Exchanger) -> str:
 
 def cookbook(host: Box, *words: str) -> list[str]:
     """Command line of a cookbook run on a management host."""
-    environment = management.virtual_environment()
+    environment = management.virtual_environment(host)
     return management.command(host, environment, [f"{environment}/bin/cookbook", *words])
 
 
@@ -79,7 +79,7 @@ def type_in(place: Stations, host: Box, words: Sequence[str], timeout: float) ->
     elif words[0] == "cookbook":
         argv = cookbook(host, *words[1:])
     else:
-        argv = management.command(host, management.virtual_environment(), list(words))
+        argv = management.command(host, management.virtual_environment(host), list(words))
     done = run_command(argv, timeout=timeout, check=False)
     return done.returncode, done.stdout
 

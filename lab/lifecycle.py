@@ -100,7 +100,7 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False, world: str = "") -
     preflight.check(may_install=install_packages, starting=starting)
     with alone(lab), ThreadPoolExecutor(8) as pool:
         worlds.settle(lab, world)
-        environment = pool.submit(management.virtual_environment)
+        environments = [pool.submit(management.virtual_environment, box) for box in stations(lab).management]
         root = labroot.build(cache(), say, SUITE)
         labroot.build(cache(), say, worlds.node_release(lab))
         suites = [releases.find(worlds.of(lab, mx).release) for mx in EXCHANGERS]
@@ -117,7 +117,8 @@ def up(lab: Lab, say: Say, *, install_packages: bool = False, world: str = "") -
         _accelerate(place.node, bases.result()[suites[0].suite], say)
         for task in (services, *configured):
             task.result()
-        pooled = pool.submit(management.pool_everything, place.operator, environment.result())
+        operators, *_ = [made.result() for made in environments]
+        pooled = pool.submit(management.pool_everything, place.operator, operators)
         _start_exchangers(place, bases.result(), pool, say)
         pooled.result()
 

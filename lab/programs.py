@@ -37,9 +37,10 @@ def _rest(words: list[str]) -> list[str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a cookbook on a management host."""
-    environment = management.virtual_environment()
+    host = _management_host(arguments)
+    environment = management.virtual_environment(host)
     words = [f"{environment}/bin/cookbook", *_rest(arguments.arguments)]
-    return hand_over(management.command(_management_host(arguments), environment, words))
+    return hand_over(management.command(host, environment, words))
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -47,7 +48,8 @@ def execute(arguments: argparse.Namespace) -> int:
     words = _rest(arguments.arguments)
     if not words:
         raise LabError("exec: no command given")
-    return hand_over(management.command(_management_host(arguments), management.virtual_environment(), words))
+    host = _management_host(arguments)
+    return hand_over(management.command(host, management.virtual_environment(host), words))
 
 
 def ssh(arguments: argparse.Namespace) -> int:

@@ -42,7 +42,8 @@ def empty_etcd(scene: Scene) -> None:
 
 def fill_etcd(scene: Scene) -> None:
     """Enter into conftool what is not there, pooled."""
-    management.pool_everything(scene.place.operator, management.virtual_environment())
+    host = scene.place.operator
+    management.pool_everything(host, management.virtual_environment(host))
 
 
 def _start_etcd(place: Stations) -> None:

@@ -76,4 +76,4 @@ def shell(place: Stations, host: Box) -> int:
         Its exit code; ``ENDED``: the player is done.
     """
     words = ["/bin/bash", "--noprofile", "--rcfile", str(record.folder(place.lab) / "rc"), "-i"]
-    return programs.hand_over(management.command(host, management.virtual_environment(), words))
+    return programs.hand_over(management.command(host, management.virtual_environment(host), words))

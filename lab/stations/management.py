@@ -21,17 +21,20 @@ from lab.shell import LabError, run
 from lab.stations.box import Box
 from lab.stations.infra import ALERTMANAGER, ETCD
 from lab.stations.pki import known_hosts
+from lab.world import worlds
 
 ETC = REPOSITORY / "lab" / "data" / "management"
 
 
-def virtual_environment() -> Path:
-    """Return the environment the cookbooks run in; the same command makes it as for the tests.
+def virtual_environment(host: Box) -> Path:
+    """Return the environment a management host's cookbooks run in; the same command makes it as for the tests.
 
     Raises:
-        LabError: it cannot be made.
+        LabError: it cannot be made, or the machine has no Python of that host's version.
     """
-    made = run([REPOSITORY / "tests" / "run", "--venv"], timeout=900, env=dict(os.environ)).stdout.split()
+    version = worlds.python(host.lab, host.name)
+    python = ["--python", version] if version else []
+    made = run([REPOSITORY / "tests" / "run", *python, "--venv"], timeout=900, env=dict(os.environ)).stdout.split()
     if not made or not Path(made[-1], "bin", "cookbook").exists():
         raise LabError(f"no Spicerack in the virtual environment that `tests/run --venv` made: {made[-1:]}")
     return Path(made[-1])

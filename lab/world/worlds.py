@@ -26,11 +26,14 @@ WORLDS: dict[str, dict[str, GuestWorld]] = {
         "mx1001": GuestWorld("trixie", "nftables", timezone="America/New_York", pam=True, entry="title"),
         "mx2001": GuestWorld("bookworm", "ferm", entry="number", exim_timezone="Asia/Kolkata", split_spool=True),
     },
+    "pythons": {"mx1001": _PLAIN, "mx2001": _GERMAN},
     **NIGHTLY,
 }
 """The world of each exchanger, by the name that ``mxlab up --world`` takes."""
 NODES = {"ganeti31": "trixie"}
 """Release of the Ganeti node, by the name of the world, where it is not Debian 12, whose Ganeti is 3.0."""
+PYTHONS = {"pythons": {"cumin1001": "3.11", "cumin2001": "3.13"}}
+"""Python of each management host, by the name of the world, where it is not the machine's."""
 
 
 def find(name: str) -> dict[str, GuestWorld]:
@@ -64,6 +67,11 @@ def node_release(lab: Lab) -> str:
     return NODES.get(name_of(lab), SUITE)
 
 
+def python(lab: Lab, host: str) -> str:
+    """Version of the Python of a lab's management host; empty: the machine's, whichever it is."""
+    return PYTHONS.get(name_of(lab), {}).get(host, "")
+
+
 def settle(lab: Lab, name: str) -> None:
     """Note which world a lab is made in, once: its disks keep it.
 
@@ -91,4 +99,5 @@ def listing() -> str:
         lines += [f"  {mx.name:<8} {exchangers[mx.name].differs()}" for mx in EXCHANGERS]
         if name in NODES:
             lines.append(f"  {NODE.name:<8} Debian {releases.find(NODES[name]).number} ({NODES[name]})")
+        lines += [f"  {host} Python {version}" for host, version in PYTHONS.get(name, {}).items()]
     return "\n".join(lines)

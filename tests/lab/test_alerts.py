@@ -63,7 +63,7 @@ def test_silences_are_prolonged_and_the_soak_sees_behind_its_own(place: Stations
     begin = place.infra.run(["date", "--iso-8601=seconds", "--utc"]).stdout.strip()
     post(place)
     try:
-        environment = management.virtual_environment()
+        environment = management.virtual_environment(place.operator)
         words = [str(environment / "bin" / "python"), "-c", PROGRAM, str(REPOSITORY), MX2.fqdn, begin]
         argv = management.command(place.operator, environment, words)
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)

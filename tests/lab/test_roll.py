@@ -28,7 +28,7 @@ MEMORY = "/v2/keys/mx-cookbooks/mail-roll/failed"
 
 def command(box: Box, *words: str) -> list[str]:
     """Start a roll as a systemd service does: no terminal, a session of its own, hardly any environment."""
-    binary = management.virtual_environment() / "bin"
+    binary = management.virtual_environment(box) / "bin"
     path = f"{binary}:/usr/sbin:/usr/bin:/sbin:/bin"
     return box.inside(["env", "-i", f"PATH={path}", "USER=root", "PYTHONUNBUFFERED=1", "setsid", "--wait",
                        f"{binary}/cookbook", "sre.mail.roll-kernel", "--unattended", *words])  # fmt: skip
@@ -117,7 +117,7 @@ def forgetful(place: Stations) -> Iterator[None]:
 @contextmanager
 def out_of_the_pool(place: Stations, mx: Exchanger) -> Iterator[None]:
     """Take an exchanger out by hand, as somebody would who does not know these cookbooks."""
-    confctl = management.virtual_environment() / "bin" / "confctl"
+    confctl = management.virtual_environment(place.operator) / "bin" / "confctl"
 
     def put(value: str) -> None:
         words = [str(confctl), "--quiet", "select", f"name={mx.fqdn}", f"set/pooled={value}"]

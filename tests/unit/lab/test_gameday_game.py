@@ -337,7 +337,7 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
         ran.append(words)
         return SimpleNamespace(returncode=14, stdout="said\n")
 
-    monkeypatch.setattr(demo.management, "virtual_environment", lambda: "/venv")
+    monkeypatch.setattr(demo.management, "virtual_environment", lambda _host: "/venv")
     monkeypatch.setattr(demo.management, "command", lambda host, _venv, words: [host, *words])
     monkeypatch.setattr(demo, "run_command", run)
     monkeypatch.setattr(command.lifecycle, "wait_ssh", lambda _place, mx: ran.append(f"wait {mx.name}"))

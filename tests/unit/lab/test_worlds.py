@@ -11,8 +11,9 @@ import pytest
 
 from lab import lifecycle
 from lab.build import labroot
-from lab.place import EXCHANGERS, Lab, cache
+from lab.place import EXCHANGERS, REPOSITORY, Lab, cache
 from lab.shell import LabError
+from lab.stations import management
 from lab.world import guest, worlds
 from lab.world.guest import GuestWorld
 from lab.world.nightly import NIGHTLY, VALUES
@@ -170,3 +171,37 @@ def test_the_node_of_one_world_is_a_debian_13_and_all_others_are_as_the_stations
     place = lifecycle.stations(lab)
     assert place.node.labroot == labroot.path(cache(), "trixie")
     assert place.infra.labroot == place.world.labroot == labroot.path(cache(), "bookworm") != place.node.labroot
+
+
+def environments(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[list[object]]:
+    """Return the words of the commands that make the environments of a lab's management hosts."""
+    made: list[list[object]] = []
+    (lab.state / "bin").mkdir(exist_ok=True)
+    (lab.state / "bin" / "cookbook").touch()
+
+    def run(words: list[object], **_: object) -> subprocess.CompletedProcess[str]:
+        made.append(words)
+        return subprocess.CompletedProcess([], 0, f"{lab.state}\n", "")
+
+    monkeypatch.setattr(management, "run", run)
+    assert {management.virtual_environment(host) for host in lifecycle.stations(lab).management} == {lab.state}
+    return made
+
+
+def test_the_management_hosts_of_one_world_have_each_a_python_of_its_own(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = REPOSITORY / "tests" / "run"
+    assert environments(lab, monkeypatch) == [[tool, "--venv"], [tool, "--venv"]]
+    worlds.settle(lab, "pythons")
+    assert environments(lab, monkeypatch) == [
+        [tool, "--python", "3.11", "--venv"],
+        [tool, "--python", "3.13", "--venv"],
+    ]
+    assert "  cumin2001 Python 3.13" in worlds.listing().splitlines()
+
+
+def test_a_python_that_the_machine_has_not_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(worlds.PYTHONS, "two", {"cumin2001": "3.99"})
+    with pytest.raises(LabError, match=r"no usable Python 3\.99 here"):
+        management.virtual_environment(lifecycle.stations(lab).management[1])
