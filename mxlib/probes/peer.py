@@ -4,11 +4,13 @@ The script needs perl-base, which is part of every Debian. It asks in clear text
 host. All sessions of a peer run at the same time, so one that hangs costs no other one its time.
 """
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import lines_of, refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.config.probes import InboundProbe
 from mxlib.config.values import ADDRESS_PATTERN, HOST_PATTERN
@@ -62,6 +64,7 @@ _STAGES = {
     "mail": InboundStage.MAIL,
 }
 _RIGHT = {InboundStage.BANNER: 220, InboundStage.EHLO: 250, InboundStage.MAIL: 250}
+_SAID = re.compile(r"said \S+ [46] \S+ [a-z]+ \S+ \d+(?: |\Z)")
 # What says nothing of the MX that is asked: its name could not be looked up there, or no port was free.
 _BLIND = frozenset({"resolve", "blind"})
 
@@ -122,14 +125,14 @@ def parse(outputs: Outputs, pairs: Iterable[tuple[str, int]], probe: InboundProb
         mxlib.base.errors.ParseError: the peer did not ask to the end.
     """
     output = outputs[SECTION_NAME]
-    lines = output.text().splitlines()
+    lines = lines_of(output.text())
     if not lines or lines[-1] != "end":
         raise ParseError("the sessions of the peer are cut short")
+    refuse_unknown(lines[:-1], _SAID.match, "the sessions of the peer: not understood")
     said: dict[tuple[str, int], list[list[str]]] = {}
     for line in lines[:-1]:
-        word, name, family, *rest = line.split(" ", 7)
-        if word == "said" and len(rest) >= 4:
-            said.setdefault((name, int(family)), []).append(rest)
+        _, name, family, *rest = line.split(" ", 7)
+        said.setdefault((name, int(family)), []).append(rest)
     return tuple(_result(name, family, said.get((name, family), []), probe, output) for name, family in pairs)
 
 

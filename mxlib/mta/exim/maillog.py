@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_of, refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
@@ -18,6 +18,7 @@ _RECENT_LINES = 3000
 _UNREAD_LINES = 200
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
+_HEAD = re.compile(r"lost|last|zone [+-]\d{4}|mark \d+ \d+ \d+")
 _COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^end\n*\Z", re.M | re.S)
 # Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
 # old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
@@ -117,6 +118,7 @@ def parse_growth(text: str) -> LogGrowth:
     if not found:
         raise ParseError("the growth of the main log is cut short")
     said = lines_of(head)
+    refuse_unknown(said, _HEAD.fullmatch, "the growth of the main log: not understood")
     lines = lines_of(log)
     events = parse_lines(lines, parse_zone(head))
     return LogGrowth(events, str(parse_mark(head)), "lost" in said, "last" in said, unread_lines(lines))

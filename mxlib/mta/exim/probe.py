@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_of, refuse_unknown
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
@@ -20,6 +20,7 @@ from mxlib.mta.exim.logline import parse_lines
 from mxlib.mta.mail import Followed, ProbeMail
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KNOWN = re.compile(r"submitted \S+ \d+(?: |\Z)|(?:id|left) \S+ \S|bounce \S+\Z|line \d{4}-|open \d+\Z|well \S+\Z")
 _SUBMIT_S = 30
 _LINE = 100
 """More than the last line of a text, which loses its end in a shell's variable."""
@@ -138,6 +139,7 @@ def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
     lines = lines_of(text)
     if not any(re.fullmatch(r"open \d+", line) for line in lines):
         raise ParseError("the account of the test mails is cut short")
+    refuse_unknown(lines, _KNOWN.match, "the account of the test mails: not understood")
     fields = [line.split(" ", 3) for line in lines]
     submitted = {row[1]: (int(row[2]), row[3] if len(row) > 3 else "") for row in fields if row[0] == "submitted"}
     ids = {row[1]: exim.check_message_id(row[2]) for row in fields if row[0] == "id"}

@@ -14,18 +14,19 @@ from mxlib.facts.source import FactUnknownError
 from tests.unit.support.facts import fact, fixture, output
 from tests.unit.support.healthy import host, judge
 
-# As journalctl of systemd 252 prints them with -o export: values as they are, no JSON escapes.
+# As journalctl of systemd 252 prints them with -o export: values as they are; in another form it escapes backslashes.
 ENTRY = "__CURSOR=s=1f557c93\n__REALTIME_TIMESTAMP={at}000000\n__MONOTONIC_TIMESTAMP=1\nUNIT={unit}\n\n"
 FAILED, STARTED = "MESSAGE_ID=d9b373ed55a64feb8242e02dbe79a49c", "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"
 MOUNT = r"mnt-mail\x2dbackup.mount"
 # Answers like journalctl: entries/<MESSAGE_ID>/<UNIT> holds those of one unit, of all units with a glob.
 JOURNALCTL = """\
 #!/bin/sh
-unit='*' message= last=
+unit='*' message= last= form=short
 while [ $# -gt 0 ]; do
-case $1 in UNIT=*) unit=${1#UNIT=} ;; MESSAGE_ID=*) message=$1 ;; -n) last=1 ;; esac
+case $1 in UNIT=*) unit=${1#UNIT=} ;; MESSAGE_ID=*) message=$1 ;; -n) last=1 ;; export) form=export ;; esac
 shift
 done
+[ "$form" = export ] || exec sed 's/\\\\/&&/g' "$JOURNAL"/*/*
 [ -n "$message" ] || { cat "$JOURNAL"/*/*; exit; }
 [ "$unit" = '*' ] && exec cat "$JOURNAL/$message"/*
 [ ! -e "$JOURNAL/$message/$unit" ] || cat "$JOURNAL/$message/$unit"

@@ -7,8 +7,10 @@ front of it. Some facts may lose the line: what was proven, or how long a reboot
 import base64
 import dataclasses
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +20,35 @@ import pytest
 import mxlib
 from mxlib.base.errors import ParseError
 from mxlib.checks.aliases import problems
-from mxlib.facts import alias_file, alias_hang, aliases, client_names, nic, past_runs, proven_kernels, reachability
+from mxlib.config.probes import InboundProbe, OutboundProbe
+from mxlib.facts import (
+    alias_file,
+    alias_hang,
+    aliases,
+    client_names,
+    fastopen,
+    nic,
+    past_runs,
+    proven_kernels,
+    reachability,
+)
 from mxlib.facts.source import Facts, FactUnknownError, Source
-from mxlib.mta import standing
-from mxlib.mta.exim import backlog, backlog_script, callout, clients, hints, maillog, queue_flow, rejects, retry_rules
+from mxlib.mta import configuration, standing
+from mxlib.mta.exim import (
+    backlog,
+    backlog_script,
+    callout,
+    clients,
+    hints,
+    maillog,
+    probe,
+    queue_flow,
+    rejects,
+    retry_rules,
+)
 from mxlib.mta.find import find
+from mxlib.mta.mail import ProbeMail
+from mxlib.probes import peer
 from mxlib.reboot.steps import guard
 from tests.unit.support import healthy
 from tests.unit.support.aliases import GENERATOR
@@ -31,6 +57,8 @@ from tests.unit.support.unknown_forms import FORMS
 
 SINCE = datetime(2026, 11, 21, 4, 0, 0, tzinfo=UTC)
 MARK = "mark 12 34 56"
+ID = "1xUaVg-00006Y-1v"
+PROBE = OutboundProbe("y", "b@y.test", 4, sizes=(100,), times=1)
 STAMP = "2026-11-21 06:43:09"
 FILE = f"file {base64.b64encode(b'/etc/network/interfaces').decode()} {base64.b64encode(b'auto lo').decode()}"
 BLOCK = "Id={}\nLoadState=loaded\nActiveState={}\nSubState=x\nResult=exit-code\nUnitFileState=enabled\n"
@@ -111,7 +139,30 @@ READERS = {
         rejects.source(["a@x.test"], SINCE),
         f"zone +0000\n{STAMP} H=h.test [192.0.2.9] F=<b@y.test> rejected RCPT <a@x.test>: Unknown user\nend\n",
     ),
+    "growth": Reader(
+        maillog.growth_source("12:34:56"),
+        f"lost\nzone +0000\nlast\n{MARK}\nlog\n{STAMP} {ID} => a@x.test R=r T=t H=mx.x.test [192.0.2.7]\n"
+        f"{STAMP} {ID} Completed\n",
+        # each event that is lost is named among the lines that were not understood
+        no_better=lambda before, after: dataclasses.replace(after, unread=(), events=before.events) == before
+        and set(after.events) <= set(before.events)
+        and len(after.unread) >= max(1, len(before.events) - len(after.events)),
+    ),
+    "test-mails": Reader(
+        probe.source([ProbeMail("tag", PROBE, 100, 1)], "a@x.test", "r1", 9, force=False),
+        f"submitted tag 0 \nleft {ID} Message {ID} is locked\nid tag {ID}\nbounce {ID[:-1]}B\n"
+        f"line {STAMP} {ID} == b@y.test R=r T=t defer (111): Connection refused\nopen 0\nwell tag\n",
+    ),
+    "peer": Reader(
+        peer.source(("mx.x.test",), (4,), InboundProbe(("a@x.test",), ("b@x.test",)), "c@y.test", 9),
+        "said mx.x.test 4 192.0.2.7 banner - 220 220 mx\nsaid mx.x.test 4 192.0.2.7 rcpt a@x.test 250 250 OK\n"
+        "said mx.x.test 4 192.0.2.7 rcpt b@x.test 250 250 OK\nend\n",
+    ),
+    "configuration": Reader(
+        configuration.source(find("exim")), f"mta={'a' * 16} firewall={'b' * 16} packages={'c' * 16}\n"
+    ),
     "log-mark": Reader(maillog.MARK_SOURCE, f"{MARK}\n"),
+    "fastopen": Reader(parsed(fastopen.parse_text), "TcpExt: A TCPFastOpenActive\nTcpExt: 1 2\n"),
     "client-names": Reader(
         parsed(client_names.parse_names), "host 192.0.2.21\nname 192.0.2.9 mail.x.test\nname 192.0.2.8 \nend\n"
     ),
@@ -184,14 +235,49 @@ def test_a_line_that_is_not_understood_leaves_a_fact_as_it_was_or_unknown(name: 
     assert {line: said for line, said in wrong.items() if said.startswith("another")} == {}
 
 
+# Functions that return a source: the name of the reader above, or of the source that a check judges.
+MADE = {
+    "mxlib.checks.disk.source": "disk",
+    "mxlib.facts.alias_file.entries_source": "alias-entries",
+    "mxlib.facts.alias_hang.source": "alias-hang",
+    "mxlib.facts.aliases.source": "aliases",
+    "mxlib.facts.disk.source": "disk",
+    "mxlib.facts.sysctl.source": "sysctl",
+    "mxlib.facts.units.source": "units",
+    "mxlib.mta.configuration.source": "configuration",
+    "mxlib.mta.exim.clients.arrivals_source": "arrivals",
+    "mxlib.mta.exim.maillog.growth_source": "growth",
+    "mxlib.mta.exim.probe.source": "test-mails",
+    "mxlib.mta.exim.queue_flow.source": "flow",
+    "mxlib.mta.exim.rejects.source": "refusals",
+    "mxlib.mta.standing.source": "standing",
+    "mxlib.probes.peer.source": "peer",
+    "mxlib.verify.look._sessions": "peer",
+}
+
+
+def members() -> Iterator[tuple[str, Any]]:
+    """Everything that the modules define or import, with its name."""
+    for module in pkgutil.walk_packages(mxlib.__path__, "mxlib."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            yield f"{module.name}.{name}", value
+
+
+def test_no_function_that_makes_a_reader_is_left_out() -> None:
+    made = {
+        name
+        for name, value in members()
+        if inspect.isfunction(value)
+        and name == f"{value.__module__}.{value.__name__}"
+        and re.match(r"(?:typing\.Optional\[)?mxlib\.facts\.source\.Source\[", str(value.__annotations__.get("return")))
+    }
+    assert made == MADE.keys()
+    assert set(MADE.values()) <= READERS.keys() | BY_CHECKS
+
+
 def test_no_reader_is_left_out() -> None:
     """Every source that a module offers is judged by a check, or is here."""
-    offered = {
-        value.name
-        for module in pkgutil.walk_packages(mxlib.__path__, "mxlib.")
-        for value in vars(importlib.import_module(module.name)).values()
-        if isinstance(value, Source)
-    }
+    offered = {value.name for _, value in members() if isinstance(value, Source)}
     here = {reader.source.name for reader in READERS.values()}
     # Parts of others: of the queue, and of the MTA.
     assert offered - BY_CHECKS - here - {"queue-length", "mta-version", "sockets"} == set()

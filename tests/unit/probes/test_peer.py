@@ -112,7 +112,11 @@ def test_all_source_ports_in_use_says_nothing_of_the_other_side():
     assert [(a.stage, a.right) for a in result.answers] == [(InboundStage.CONNECT, None)]
 
 
-@pytest.mark.parametrize("text", ["", "said 127.0.0.1 4", "bash: perl: command not found\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "said 127.0.0.1 4", "bash: perl: command not found\n", "said mx.lab.test 4 - rcpt a@b.test\nend\n",
+     "noted mx.lab.test 4 - rcpt a@b.test 250 OK\nend\n"],
+)  # fmt: skip
 def test_an_account_that_is_cut_short_is_unknown(text):
     source = probe_peer.source(("mx.lab.test",), (4,), probe(25), "probe@world.test", 5)
     with pytest.raises(FactUnknownError):
