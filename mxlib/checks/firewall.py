@@ -1,8 +1,10 @@
 """The packet filter: loaded for both families, and never in the way of replies to connections of the host itself.
 
 In the incident of 2021, replies of established connections were dropped. So established and related packets have to be
-accepted before any rule that could drop them.
+accepted before any rule that could drop them, and the first answer to mail of the host is sent through the rules.
 """
+
+from collections.abc import Sequence
 
 from mxlib.base.text import one_line
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown, worst
@@ -59,6 +61,8 @@ def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:
     return None
 
 
+_SMTP, _EPHEMERAL = 25, 45678
+"""Of an answer to mail that the host sends: its source port, and one that the host may have chosen."""
 # Addresses all over the Internet: a port that most of them reach is open. A list of blocked networks holds few of them.
 _SENDERS = {
     4: ("8.8.4.4", "40.92.1.1", "66.102.1.1", "104.47.1.1", "142.250.1.1", "185.70.40.1", "209.85.128.1"),
@@ -91,15 +95,36 @@ def _from_somewhere(found: FirewallFacts, host: str, interface: str, family: int
 
 
 def _from_everywhere(found: FirewallFacts, host: str, interface: str, family: int, port: int) -> Finding | None:
-    ways = [_reaches(found, Packet(sender, host, port, interface)) for sender in _SENDERS[family]]
-    most = len(ways) // 2 + 1
-    if sum(is_open is True for is_open, _ in ways) >= most:
-        return None
-    if sum(is_open is not False for is_open, _ in ways) >= most:
-        rule = next(rule for is_open, rule in ways if is_open is None)
+    is_open, rule = _most(found, [Packet(sender, host, port, interface) for sender in _SENDERS[family]])
+    if is_open is None:
         return unknown(f"whether port {port} is open over IPv{family} is unknown, a rule is not understood: {rule}")
-    rule = next(rule for is_open, rule in ways if not is_open)
-    return failed(f"no rule accepts port {port} over IPv{family}: {rule}")
+    return None if is_open else failed(f"no rule accepts port {port} over IPv{family}: {rule}")
+
+
+def _answers(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int) -> Finding | None:
+    """Return what becomes of answers to mail that the host sends, on the best of its addresses; None if they pass."""
+    tried = [_answered(found, host, interface, family) for host, interface in hosts]
+    if not tried or None in tried:
+        return None
+    return max((one for one in tried if one), key=lambda one: one.status.severity)
+
+
+def _answered(found: FirewallFacts, host: str, interface: str, family: int) -> Finding | None:
+    senders = _SENDERS[family]
+    passes, rule = _most(found, [Packet(one, host, _EPHEMERAL, interface, answer_from=_SMTP) for one in senders])
+    if passes is None:
+        return unknown(f"whether answers pass over IPv{family} is unknown, a rule is not understood: {rule}")
+    return None if passes else failed(f"answers over IPv{family} are dropped: {rule}")
+
+
+def _most(found: FirewallFacts, packets: Sequence[Packet]) -> tuple[bool | None, str]:
+    """Return whether most of the packets pass (None: unknown), and a rule that stops one of the others."""
+    ways = [_reaches(found, packet) for packet in packets]
+    most = len(ways) // 2 + 1
+    if sum(passes is True for passes, _ in ways) >= most:
+        return True, ""
+    passes = None if sum(passes is not False for passes, _ in ways) >= most else False
+    return passes, next(rule for one, rule in ways if one is passes)
 
 
 def _reaches(found: FirewallFacts, packet: Packet) -> tuple[bool | None, str]:
@@ -116,6 +141,8 @@ def _family(facts: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: in
     blocked = [finding for chain in chains if (finding := _blocks(facts, chain))]
     if blocked:
         return worst(blocked)
+    if lost := _answers(found=facts, hosts=hosts, family=family):
+        return lost
     dropping = [chain for chain in chains if _drops_by_default(facts, chain)]
     if not dropping:
         why = f"no packet filter is loaded for IPv{family}"

@@ -22,24 +22,26 @@ _PROTOCOLS = {
 }
 _NAMES = {**_PROTOCOLS, "ipv4": 2, "ipv6": 10, "ip": 0x800, "ip6": 0x86DD, "ether": 1}
 _FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
-_SYN = 2
+_SYN, _SYN_ACK = 2, 18
 
 
 @dataclass(frozen=True)
 class Packet:
-    """The first packet of a TCP connection to the host.
+    """The first packet of a TCP connection to the host, or the first answer to one of the host's own.
 
     Attributes:
         sender: its source address.
         host: its destination, an address of the host.
         port: destination port.
         interface: name of the interface on which it arrives.
+        answer_from: of an answer, its source port; None for the first packet of a connection.
     """
 
     sender: str
     host: str
     port: int
     interface: str
+    answer_from: int | None = None
 
     @property
     def family(self) -> int:
@@ -106,8 +108,9 @@ def _value(left: Any, packet: Packet) -> Any:
         known = {
             "saddr": ipaddress.ip_address(packet.sender),
             "daddr": ipaddress.ip_address(packet.host),
+            "sport": packet.answer_from,
             "dport": packet.port,
-            "flags": _SYN,
+            "flags": _SYN if packet.answer_from is None else _SYN_ACK,
             "protocol": 6,
             "nexthdr": 6,
             "version": packet.family,
@@ -118,7 +121,9 @@ def _value(left: Any, packet: Packet) -> Any:
         interface = {"iif": packet.interface, "iifname": packet.interface, "pkttype": "host"}
         return {"l4proto": 6, "mark": 0, **family, **interface}.get(left["meta"].get("key", ""))
     if "ct" in left:
-        return {"state": "new", "direction": "original"}.get(left["ct"].get("key", ""))
+        new = packet.answer_from is None
+        states = {"state": "new" if new else "established", "direction": "original" if new else "reply"}
+        return states.get(left["ct"].get("key", ""))
     return None
 
 

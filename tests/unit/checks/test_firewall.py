@@ -96,6 +96,44 @@ def test_a_blocklist_before_established_is_no_fault():
     assert judge(facts).status is Status.OK
 
 
+@pytest.mark.parametrize(
+    ("rule", "status"),
+    [
+        ("-A INPUT -i ens5 -m conntrack --ctstate ESTABLISHED -j DROP\n", Status.FAILED),
+        ("-A INPUT -p tcp -m tcp --sport 25 --dport 1024:65535 -j DROP\n", Status.FAILED),
+        ("-A INPUT -p tcp -m tcp --tcp-flags SYN,ACK SYN,ACK -j DROP\n", Status.FAILED),
+        ("-A INPUT -i ens5 -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -j DROP\n", Status.FAILED),
+        ("-A INPUT ! -s 192.0.2.0/24 -m conntrack ! --ctstate NEW -j DROP\n", Status.FAILED),
+        ("-A INPUT -m conntrack --ctstate ESTABLISHED -j NFQUEUE --queue-num 0 --queue-bypass\n", Status.UNKNOWN),
+        ("-A INPUT -i ens5 -p tcp -m tcp --syn -m conntrack --ctstate INVALID -j DROP\n", Status.OK),
+        ("-A INPUT -s 8.8.0.0/16 -j DROP\n", Status.OK),
+        ("-A INPUT -i eth0 -j DROP\n", Status.OK),
+    ],
+)
+def test_an_answer_is_sent_through_the_rules_as_well(rule, status):
+    verdict = judge(host(FERM, firewall_tables=replaced("-A INPUT -m state", f"{rule}-A INPUT -m state")))
+    assert verdict.status is status, verdict.why
+    assert status is Status.OK or "answers" in verdict.why
+
+
+def test_answers_are_lost_also_where_nothing_is_dropped_by_default():
+    first = {"rule": {"family": "inet", "table": "mangle", "chain": "in", "expr": [
+        {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "ens5"}},
+        {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "established"}},
+        {"queue": {"num": 0}},
+    ]}}  # fmt: skip
+    chain = {"chain": {"family": "inet", "table": "mangle", "name": "in", "type": "filter", "hook": "prerouting",
+                       "prio": -150, "policy": "accept"}}  # fmt: skip
+
+    def change(text):
+        rules = json.loads(text)
+        rules["nftables"] += [chain, first]
+        return json.dumps(rules)
+
+    verdict = judge(host(firewall_nft=change))
+    assert (verdict.status, "answers" in verdict.why) == (Status.UNKNOWN, True)
+
+
 def test_established_in_a_chain_that_is_jumped_to():
     def change(text):
         text = text.replace("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "-A INPUT -j base")
