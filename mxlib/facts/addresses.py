@@ -79,7 +79,9 @@ def _interface(data: dict[str, Any]) -> Interface:
 
 def _routes(text: str, family: int) -> list[tuple[int, str, str]]:
     found = json.loads(text or "[]")
-    return [(family, str(route.get("gateway", "")), str(route["dev"])) for route in found if "dev" in route]
+    usable = (route for route in found if route.get("type", "unicast") == "unicast")
+    hops = (hop for route in usable for hop in route.get("nexthops", [route]))
+    return [(family, str(hop.get("gateway", "")), str(hop["dev"])) for hop in hops if "dev" in hop]
 
 
 def parse(outputs: Outputs) -> AddressFacts:

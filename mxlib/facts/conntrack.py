@@ -5,13 +5,15 @@ were counted as invalid. So the counters are what matters, and their growth whil
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
+from mxlib.base.lines import refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
+_TOLD = re.compile(r"(?:\w+=\d+\s*)+")
 # Counters of lost packets or connections.
 BAD = ("invalid", "insert_failed", "drop", "early_drop", "chaintoolong")
 
@@ -72,7 +74,8 @@ def _from_file(lines: list[str]) -> dict[str, int]:
     return {name: sum(row[index] for row in rows) for index, name in enumerate(names) if name != "entries"}
 
 
-def _from_tool(lines: Iterable[str]) -> dict[str, int]:
+def _from_tool(lines: Sequence[str]) -> dict[str, int]:
+    refuse_unknown(lines, _TOLD.fullmatch, "not counters of conntrack")
     found: dict[str, int] = {}
     for name, value in (pair for line in lines for pair in re.findall(r"(\w+)=(\d+)", line)):
         if name != "cpu":
@@ -88,7 +91,7 @@ def parse_text(text: str) -> ConntrackFacts:
     """
     lines = text.splitlines()
     sizes = {key: int(value) for key, value in re.findall(r"^(count|max) (\d+)$", text, re.MULTILINE)}
-    if lines[:1] == ["absent"]:
+    if lines == ["absent"]:
         return ConntrackFacts({}, None, None)
     data = [line for line in lines if not line.startswith(("count ", "max "))]
     counters = _from_tool(data) if data and data[0].startswith("cpu=") else _from_file(data or [""])

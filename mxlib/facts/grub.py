@@ -11,13 +11,16 @@ from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
-# Only the lines that decide what is booted: the whole file is long.
+# Only the lines that decide what is booted: the whole file is long. Debian's own 41_custom has GRUB read custom.cfg at
+# its end, which may set another default.
 CONFIG = Section(
     "grub-config",
     r"""
 [ -s /boot/grub/grub.cfg ] || { echo "no /boot/grub/grub.cfg" >&2; exit 3; }
-grep -E -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|savedefault$|set default=|if |fi$)' \
--e '\{[[:space:]]*$' /boot/grub/grub.cfg
+set -- /boot/grub/grub.cfg
+! grep -qsF custom.cfg "$1" || [ ! -s /boot/grub/custom.cfg ] || set -- "$1" /boot/grub/custom.cfg
+grep -hE -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|savedefault$|(set )?default=|if |fi$)' \
+-e '\{[[:space:]]*$' "$@"
 """,
 )
 ENVIRONMENT = Section("grub-environment", "grub-editenv /boot/grub/grubenv list")
@@ -45,7 +48,7 @@ _COMPONENT = re.compile(r"(?P<name>(?:[^>]|>>)*)(?:>(?P<rest>.*))?", re.DOTALL)
 _NUMBER = re.compile(r"\s*(?P<digits>0[xX][0-9a-fA-F]+|\d+)>?(?P<rest>.*)", re.DOTALL)
 _LINUX = re.compile(rf"^\s*linux(?:16|efi)?\s+\S*/vmlinuz-(?P<release>{RELEASE})(?P<arguments>(?:\s.*)?)$")
 _RECOVERY = re.compile(
-    r"(?:^|\s)(?:single|recovery|rescue|emergency|[s1]|systemd\.unit=(?:rescue|emergency)\.target"
+    r"(?:^|\s)(?:single|recovery|rescue|emergency|-?[sS]|-b|1|break(?:=\S*)?|systemd\.unit=(?:rescue|emergency)\.target"
     r"|init=(?!(?:/usr)?(?:/sbin/init|/lib/systemd/systemd)(?:\s|$))\S+)(?=\s|$)"
 )
 
@@ -251,14 +254,16 @@ def _with_kernel(entry: GrubEntry, release: str, arguments: str) -> GrubEntry:
 
 def _default(text: str) -> str:
     """What the menu boots without a one-time entry: the last `set default=` that is not the one-time entry's."""
-    found = [
-        value
-        for value in re.findall(r'^\s*set default="?([^"\n]*)"?\s*$', text, re.MULTILINE)
-        if value != "${next_entry}"
-    ]
+    set_to = re.findall(r"^\s*(?:set )?default=(.*?)\s*$", text, re.MULTILINE)
+    found = [value for value in map(_unquoted, set_to) if value != "${next_entry}"]
     if not found:
         raise ParseError("grub.cfg does not set a default entry")
     return "saved" if found[-1] == "${saved_entry}" else found[-1]
+
+
+def _unquoted(value: str) -> str:
+    quote = value[:1]
+    return value[1:-1] if quote in ("'", '"') and value.endswith(quote) and len(value) > 1 else value
 
 
 def _environment(text: str) -> dict[str, str]:

@@ -9,6 +9,8 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 _OWNER = re.compile(r'\("(?P<name>[^"]+)",pid=(?P<pid>\d+)')
+# systemd-resolved listens on 127.0.0.53%lo: the name of an interface may end in any letter
+_END = re.compile(r"(?:[\]*.:0-9a-fA-F]|%[^%:\]]+):(?:\d+|\*)$")
 LISTENING = Section("sockets-listening", "ss -Hltnp")
 # Established only: a connection that is closing carries no further reply.
 ESTABLISHED = Section("sockets-established", "ss -Htnp state established")
@@ -89,7 +91,7 @@ def parse_ss(text: str) -> tuple[Socket, ...]:
 
 def _socket(line: str) -> Socket:
     fields = line.split()
-    ends = [index for index, field in enumerate(fields) if re.search(r"[\]*.:0-9a-fA-F]:(?:\d+|\*)$", field)]
+    ends = [index for index, field in enumerate(fields) if _END.search(field)]
     if len(ends) < 2:
         raise ParseError(f"not a socket: {line[:120]!r}")
     (local, port), (peer, peer_port) = _end(fields[ends[0]]), _end(fields[ends[1]])

@@ -7,7 +7,7 @@ it has a condition that is not read here (a driver, a path, a host).
 import fnmatch
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -92,22 +92,40 @@ def matches(
     drop_ins = f"/{file.path.rpartition('/')[2]}.d/"
     if found is None or any(drop_ins in other.path for other in files):
         return Match.UNKNOWN
-    verdicts = [_fits(setting, (name, *altnames), mac) for setting in found if setting.section == "Match"]
-    # without a condition a .network file applies to every card, and udev ignores a .link file, with a warning
-    if Match.NO in verdicts or (not verdicts and file.path.endswith(".link")):
+    verdicts = [_fits(key, value, (name, *altnames), mac) for key, value in _conditions(found).items()]
+    # without a condition networkd and udev ignore a file, with a warning
+    if Match.NO in verdicts or not verdicts:
         return Match.NO
     return Match.UNKNOWN if Match.UNKNOWN in verdicts else Match.YES
 
 
-def _fits(setting: Setting, names: Sequence[str], mac: str) -> Match:
-    words = setting.value.split()
-    if setting.key == "Name":
+def _conditions(found: Iterable[Setting]) -> dict[str, str]:
+    """Return the conditions of a file: lines with one key are one list, which an empty value clears."""
+    conditions: dict[str, str] = {}
+    for setting in found:
+        if setting.section == "Match":
+            conditions[setting.key] = f"{conditions.get(setting.key, '')} {setting.value}" if setting.value else ""
+    return {key: value.strip() for key, value in conditions.items() if value}
+
+
+def _fits(key: str, value: str, names: Sequence[str], mac: str) -> Match:
+    words = value.split()
+    if any(sign in value for sign in "\"'\\") or any(word.startswith("!") for word in words[1:]):
+        return Match.UNKNOWN
+    if key == "Name":
         return Match.YES if any(_one_of(words, name) is Match.YES for name in names) else Match.NO
-    if setting.key in ("MACAddress", "PermanentMACAddress"):
-        return Match.YES if mac in (word.lower().replace("-", ":") for word in words) else Match.NO
-    if setting.key == "OriginalName" and words == ["*"]:
+    if key in ("MACAddress", "PermanentMACAddress"):
+        known = [_mac(word) for word in words]
+        return Match.YES if mac in known else Match.UNKNOWN if "" in known else Match.NO
+    if key == "OriginalName" and words == ["*"]:
         return Match.YES
-    return _one_of(words, "ether") if setting.key == "Type" else Match.UNKNOWN
+    return _one_of(words, "ether") if key == "Type" else Match.UNKNOWN
+
+
+def _mac(word: str) -> str:
+    """A MAC address as the kernel prints it, from any form that systemd.network(5) has; empty for what is none."""
+    digits = re.sub(r"[:.-]", "", word.lower())
+    return ":".join(re.findall("..", digits)) if re.fullmatch("[0-9a-f]{12}", digits) else ""
 
 
 def _one_of(words: Sequence[str], value: str) -> Match:

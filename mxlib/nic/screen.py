@@ -1,7 +1,7 @@
 """What a serial console shows, as plain text, and what it is waiting for. Pure.
 
 The forms come from real transcripts of Debian 12 (agetty, systemd 252, GRUB 2.06, SeaBIOS); prompts of initramfs,
-emergency mode and fsck from the sources of initramfs-tools, systemd's sulogin and e2fsprogs.
+emergency mode and fsck from the sources of initramfs-tools, dracut, systemd's sulogin and e2fsprogs.
 """
 
 import re
@@ -86,11 +86,16 @@ def quiet(text: str) -> str:
 
 
 _PROMPTS: tuple[tuple[Waiting, re.Pattern[str]], ...] = (
-    (Waiting.INITRAMFS, re.compile(r"\(initramfs\) ?$")),
+    (
+        Waiting.INITRAMFS,
+        re.compile(
+            r"\(initramfs\) ?$|^(?:dracut|(?:pre-)?(?:udev|trigger|mount|pivot)|cmdline|initqueue|switch_root):\S*# ?$"
+        ),
+    ),
     (Waiting.GRUB_RESCUE, re.compile(r"^grub rescue> ?$")),
     (Waiting.GRUB_SHELL, re.compile(r"^grub> ?$")),
     (Waiting.EMERGENCY, re.compile(r"(?:\(or press Control-D to continue\)|Press Enter for maintenance).*:? ?$")),
-    (Waiting.LOGIN, re.compile(r"^(?:.* )?[\w.-]+ login: *$")),
+    (Waiting.LOGIN, re.compile(r"^(?:.* )?(?!Last )[\w.-]+ login: *$")),
     (Waiting.PASSWORD, re.compile(r"^Password: *$")),
     (Waiting.ROOT_SHELL, _ROOT_PROMPT),
     (Waiting.USER_SHELL, _USER_PROMPT),

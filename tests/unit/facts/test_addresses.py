@@ -72,3 +72,14 @@ def test_an_answer_of_another_form_is_unknown(answers):
 )
 def test_link_local_addresses_are_not_global(address, others):
     assert addresses.is_global(address) is others
+
+
+def test_a_default_route_over_several_gateways_is_one_by_each():
+    hops = [{"gateway": "192.0.2.1", "dev": "ens5", "weight": 1}, {"gateway": "192.0.2.2", "dev": "ens6", "weight": 1}]
+    several = json.dumps([{"dst": "default", "protocol": "bird", "flags": [], "nexthops": hops}])
+    assert fact(addresses.SOURCE, ADDR, several, "").gateways == ((4, "192.0.2.1", "ens5"), (4, "192.0.2.2", "ens6"))
+
+
+def test_a_route_that_refuses_is_no_default_route():
+    none = '[{"type":"unreachable","dst":"default","dev":"lo","metric":4294967295,"flags":[],"pref":"medium"}]'
+    assert fact(addresses.SOURCE, ADDR, "", none).gateways == ()

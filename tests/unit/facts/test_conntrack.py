@@ -33,7 +33,8 @@ def test_counters_without_a_size_are_no_sign_that_nothing_is_tracked():
         fact(conntrack.SOURCE, fixture("host/nf_conntrack-stat.txt") + "count 50\n")
 
 
-@pytest.mark.parametrize("answer", ["", SIZES, "entries found\n1\n" + SIZES, "garbage\n"])
+@pytest.mark.parametrize("answer", ["", SIZES, "entries found\n1\n" + SIZES, "garbage\n",
+                                    "absent\n" + SIZES, "cpu=0 invalid=1\ncpu=1 inva\n" + SIZES])  # fmt: skip
 def test_counters_that_cannot_be_read_are_unknown(answer):
     with pytest.raises(FactUnknownError):
         fact(conntrack.SOURCE, answer)

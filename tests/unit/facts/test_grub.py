@@ -172,6 +172,10 @@ def test_a_number_behind_a_conditional_entry_is_known_at_boot_only():
         ("ro init=/lib/systemd/systemd quiet", False),
         ("ro init=/sbin/init", False),
         ("ro init=/bin/sh", True),
+        ("ro S", True),
+        ("ro -b quiet", True),
+        ("ro break=premount", True),
+        ("ro nobreak=1 x-s", False),
         ("ro systemd.unit=rescue.target", True),
         ("ro single", True),
         ("ro s", True),
@@ -186,3 +190,24 @@ def test_what_is_no_normal_boot(arguments, recovery):
 def test_a_title_that_cannot_be_read_makes_the_menu_unknown():
     with pytest.raises(FactUnknownError, match="not the title of an entry"):
         grub_facts("menuentry 'open {\n}\n" + fixture("host/grub.cfg"))
+
+
+@pytest.mark.parametrize(
+    ("line", "default"),
+    [("set default='1>2'", "1>2"), ('default="7"', "7"), ("default=gnulinux-x", "gnulinux-x"), ('set default=""', "")],
+)
+def test_a_later_default_counts_however_it_is_written(line, default):
+    assert grub_facts(fixture("host/grub.cfg") + f"\n{line}\n").default == default
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_what_grub_reads_at_the_end_of_its_menu_is_read_as_well(tmp_path, loaded):
+    text = fixture("host/grub.cfg")
+    assert "custom.cfg" in text
+    text = text if loaded else text.replace("custom.cfg", "other.cfg")
+    (tmp_path / "grub.cfg").write_text(text, encoding="utf-8")
+    entry = "menuentry 'mine' --id mine {\n\tlinux /boot/vmlinuz-6.1.0-1-amd64 root=/dev/vda1\n}\ndefault=mine\n"
+    (tmp_path / "custom.cfg").write_text(entry, encoding="utf-8")
+    read = ShellHost().read(grub.CONFIG.script.replace("/boot/grub/", f"{tmp_path}/"), timeout=5).output
+    found = grub_facts(read)
+    assert (found.default, found.find("mine") is not None) == (("mine", True) if loaded else ("saved", False))

@@ -160,3 +160,15 @@ def test_values_of_a_field_and_of_what_is_not_known() -> None:
 
 def test_the_family_is_that_of_the_sender() -> None:
     assert (PACKET.family, PACKET6.family) == (4, 6)
+
+
+def test_an_answer_is_established_and_comes_from_its_port() -> None:
+    answer = Packet("192.0.2.50", "192.0.2.11", 45678, "ens5", answer_from=25)
+    source = {"payload": {"protocol": "tcp", "field": "sport"}}
+    for left, first, reply in (
+        ({"ct": {"key": "state"}}, ("new",), ("established",)),
+        ({"ct": {"key": "direction"}}, ("original",), ("reply",)),
+        (FLAGS, (2,), (18,)),
+        (source, None, (25,)),
+    ):
+        assert (values(left, PACKET), values(left, answer)) == (first, reply)

@@ -15,3 +15,11 @@ def test_sockets():
     assert sockets.parse_ss('0 128 *:25 *:* users:(("x",pid=1,fd=3))\n')[0].families == {4, 6}
     assert sockets.parse_ss("0 0 [fe80::1]%ens5:22 [fe80::2]:40000\n")[0].local == "fe80::1"
     assert not sockets.parse_ss("0 128 [::1]:25 [::]:*\n")[0].public
+
+
+def test_an_address_may_have_an_interface():
+    (resolved, card) = sockets.parse_ss(
+        '0 4096 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=560,fd=13))\n0 20 [fe80::1]%br-lan:25 [::]:*\n'
+    )
+    assert (resolved.local, resolved.port, resolved.public) == ("127.0.0.53", 53, False)
+    assert (card.local, card.port) == ("fe80::1", 25)

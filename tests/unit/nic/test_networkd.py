@@ -33,6 +33,15 @@ from tests.unit.support.nics import (
         ("Name=ens7\nHost=mx2001", Match.NO),
         ("Name=ens5 \\\n ens6", Match.UNKNOWN),
         ("what is this", Match.UNKNOWN),
+        ("MACAddress=aa00.0077.0021", Match.YES),
+        (f"MACAddress={MAC2} what", Match.UNKNOWN),
+        ('Name="ens5"', Match.UNKNOWN),
+        ("Name=eth0\nName=ens5", Match.YES),
+        ("Name=eth0\nName=!ens6", Match.UNKNOWN),
+        ("Name=eth0\nName=\nName=ens5", Match.YES),
+        ("MACAddress=\nName=ens5", Match.YES),
+        ("Name=ens5\nName=", Match.NO),
+        ("", Match.NO),
     ],
 )
 def test_whether_a_file_is_about_a_card(match: str, fits: Match) -> None:
