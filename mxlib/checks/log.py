@@ -14,6 +14,7 @@ from mxlib.mta.find import find
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.CHUNKING, Cause.UNTRIED})
 _NOT_KERNEL = "replies of an MTA, neither kernel nor network"
 _SHOWN = 5
+CUT = "the log of the last 15 minutes is longer than what is read of it"
 
 
 def _problems(found: RecentLog, policy: VerifyPolicy) -> Iterator[str]:
@@ -78,6 +79,8 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     found = facts.get(find(policy.mta).recent)
     if wrong := tuple(_problems(found, policy)):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
+    if found.cut:
+        return unknown(f"{CUT}: {found.wrong} lines about errors in what was read")
     if found.unread and (near := _may_hide(found, policy.log)):
         lines, first = plural(len(found.unread), "line"), one_line(found.unread[0], 160)
         return unknown(f"{lines} of the log are not understood, and may be about {near}: {first}")

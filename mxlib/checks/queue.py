@@ -2,6 +2,7 @@
 
 from mxlib.base.text import duration, one_line, plural
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, unknown
+from mxlib.checks.log import CUT
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.source import Facts
 from mxlib.mta.find import find
@@ -42,6 +43,8 @@ def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
     counts = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
     if growth >= policy.queue.growth:
         return failed(f"it grew by {growth}: {counts}")
+    if found.cut:
+        return unknown(f"{CUT}: {found.arrived} arrived, {found.completed} completed in what was read")
     if found.unread and growth + len(found.unread) >= policy.queue.growth:
         lines = plural(len(found.unread), "line")
         return unknown(f"{lines} of the log are not understood, and {counts}: {one_line(found.unread[0], 160)}")

@@ -129,6 +129,7 @@ class RecentLog:
         wrong: number of lines about deferrals, failures, rejections and errors.
         events: the latest of those lines.
         unread: lines that no reader understands: each may be about anything.
+        cut: whether earlier lines of these minutes were not read, so that the counts are too small.
     """
 
     arrived: int
@@ -137,6 +138,7 @@ class RecentLog:
     wrong: int
     events: tuple[LogEvent, ...] = field(repr=False)
     unread: tuple[str, ...] = ()
+    cut: bool = False
 
     def causes(self) -> dict[str, Counter[Cause]]:
         """Return the deferred and failed messages by domain and cause; each counts once, however often it was tried."""

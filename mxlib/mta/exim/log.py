@@ -81,6 +81,10 @@ old=$(ls -t $logs* 2>/dev/null | grep -vxF "$log" | head -n 1)
 [ -z "$old" ] || stream "$old" | tail -c "$1"
 tail -c "$1" "$log"
 }}
+# without more files or bytes, what "latest" reads is all there is
+all_read() {{
+[ "$(stat -c %s "$log")" -gt "$1" ] || ls $logs* 2>/dev/null | grep -qvxF "$log" || echo yes
+}}
 growth() {{
 find_mark
 [ -z "$hole" ] || echo hole

@@ -13,24 +13,27 @@ from mxlib.mta.exim.logline import parse_lines, unread_lines
 
 MAX_GROWTH = 4_000_000
 RECENT = timedelta(minutes=15)
-_RECENT_BYTES = 16_000_000
+_RECENT_BYTES = 64_000_000
 _RECENT_LINES = 3000
 _UNREAD_LINES = 200
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
 _HEAD = re.compile(r"lost|last|zone [+-]\d{4}|mark \d+ \d+ \d+")
-_COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^end\n*\Z", re.M | re.S)
+_COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^(end|cut)\n*\Z", re.M | re.S)
 # Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
 # old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
-# reported where they are sent.
+# reported where they are sent. The first line that is read has to be an old one, unless the log begins there: else the
+# answer ends with "cut".
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
 {FUNCTIONS}
 recent {int(RECENT.total_seconds())}
 date '+zone %z'
+all=$(all_read {_RECENT_BYTES})
 latest {_RECENT_BYTES} |
-awk -v from="$from" '{MARK_OF}
+awk -v from="$from" -v all="$all" '{MARK_OF}
+/^[0-9][0-9][0-9][0-9]-/ && begin == "" {{ begin = substr($0, 1, 19) }}
 /^[0-9][0-9][0-9][0-9]-/ {{ old = substr($0, 1, 19) < from }}
 !/^[0-9][0-9][0-9][0-9]-/ && NF && !/^[ \t]/ && !old && NR > 1 {{ odd[unread++ % {_UNREAD_LINES}] = $0 }}
 old || !/^[0-9][0-9][0-9][0-9]-/ {{ next }}
@@ -51,7 +54,7 @@ printf "arrived %d\\ndelivered %d\\ncompleted %d\\nwrong %d\\n", arrived, delive
 first = wrong > {_RECENT_LINES} ? wrong - {_RECENT_LINES} : 0
 for (i = first; i < wrong; i++) print line[i % {_RECENT_LINES}]
 for (i = 0; i < unread && i < {_UNREAD_LINES}; i++) print odd[i]
-print "end"
+print (begin >= from && !all ? "cut" : "end")
 }}'
 """,
     timeout_s=20,
@@ -71,7 +74,7 @@ def parse_recent(outputs: Outputs) -> RecentLog:
     arrived, delivered, completed, wrong = (int(count) for count in counts.groups()[:4])
     lines = lines_of(counts[5])
     events = parse_lines(lines, parse_zone(text))
-    return RecentLog(arrived, delivered, completed, wrong, events, unread_lines(lines))
+    return RecentLog(arrived, delivered, completed, wrong, events, unread_lines(lines), counts[6] == "cut")
 
 
 RECENT_SOURCE = Source("maillog-recent", (RECENT_SECTION,), parse_recent)

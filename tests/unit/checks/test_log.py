@@ -81,3 +81,15 @@ def test_each_kind_of_refused_chunks_has_its_own_last_time():
     why = CHECK.verdict(host(maillog_recent=both), POLICY).why
     assert "refused here, from provider.test, the last at 04:31:00 UTC; 5 x" in why
     assert "to a.test, the last at 04:40:00 UTC" in why
+
+
+def cut(change):
+    """The same recent log, of which earlier lines were not read."""
+    return host(maillog_recent=lambda text: change(text).removesuffix("end\n") + "cut\n")
+
+
+def test_counts_that_are_too_small_are_no_proof_and_a_fault_in_them_is_one():
+    for check, fault in ((CHECK, recent(5, STALLED)), (TREND, counted(900, 400))):
+        verdict = check.verdict(cut(NOTHING), POLICY)
+        assert (verdict.status, "longer than what is read" in verdict.why) == (Status.UNKNOWN, True)
+        assert check.verdict(cut(fault), POLICY).status is Status.FAILED

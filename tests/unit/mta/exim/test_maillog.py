@@ -140,3 +140,25 @@ def test_what_a_mail_says_ends_no_line(host, log, end):
 def test_a_line_that_says_end_does_not_end_the_answer(host, log):
     log.write_text("first\nend\nbrand new form\n")
     assert recent(host).unread == ("end", "brand new form")
+
+
+@pytest.mark.parametrize(
+    ("ages", "rotated", "limit", "cut"),
+    [
+        ((20, 2), None, 10_000, False),  # the first line is older
+        ((2, 1), None, 10_000, False),  # the log begins here
+        ((2, 1), 3, 10_000, True),  # rotated twice: what is before is not read
+        ((20, 2, 1), None, 100, True),
+        ((2, 1), 20, 10_000, False),
+    ],
+)
+def test_counts_are_whole_only_from_a_line_on_that_is_older(host, log, ages, rotated, limit, cut):
+    def text(*minutes):
+        times = (datetime.now() - timedelta(minutes=one) for one in minutes)
+        return "".join(f"{when:%Y-%m-%d %H:%M:%S} {ID} Completed\n" for when in times)
+
+    log.write_text(text(*ages))
+    if rotated:
+        log.with_name("mainlog.1").write_text(text(rotated))
+    script = maillog.RECENT_SECTION.script.replace("64000000", str(limit))
+    assert fact(maillog.RECENT_SOURCE, host.read(script, timeout=5).output).cut is cut
