@@ -2,6 +2,10 @@
 
 Each section runs under its own time limit, with its standard error kept apart, and ends with its own exit code. A
 section that hangs, fails or is missing from the output makes only the facts unknown that need it.
+
+On a slow host a time limit of its own costs a section more than most of what it asks: timeout(1) and a shell, 65 of 80
+ms on an emulated machine. So the sections that only read are first run by one shell under one limit; those that had no
+end by then are asked again, each under its own.
 """
 
 import re
@@ -24,6 +28,10 @@ _TRANSPORT_S = 20.0
 # Where the whole host hangs, the remaining sections are skipped: nobody waits for forty time limits in a row.
 _READING_S = 300.0
 _EVIDENCE_LINES = 12
+_TOGETHER_S = 10
+"""Seconds for all sections under one limit: most hosts need one; where a section hangs, this is lost."""
+_QUICK_S = 30.0
+"""A section that may take longer is run under its own limit at once."""
 
 # Errors go through a command substitution, so they cannot mix with the output; a full disk would refuse a temporary
 # file. They end with the exit code, as a child that a section leaves behind may hold them open for ever. The locale is
@@ -34,11 +42,9 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
 exec 3>&1
 line_end='
 '
+done=
 clock() {
 printf '%s clock %s\\n' "$mark" "$(date +%s.%N)"
-}
-seconds() {
-read -r now rest </proc/uptime; now=${now%%.*}
 }
 until_code() {
 while IFS= read -r line; do
@@ -47,7 +53,8 @@ case $line in "$mark code "*) break ;; esac
 done
 }
 section() {
-seconds; [ "$now" -lt "$end" ] || return
+in_time || return
+case " $done " in *" $1 "*) return ;; esac
 printf '%s begin %s\\n' "$mark" "$1"
 errors=$({
 timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null
@@ -56,8 +63,35 @@ printf '\n%s code %s\n' "$mark" "$?"
 code=${errors##* }
 errors=${errors%"$mark code $code"}
 while [ "$errors" != "${errors%"$line_end"}" ]; do errors=${errors%"$line_end"}; done
-printf '\\n%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$errors" "$mark" "$1" "$code"
+answered "$1" "$errors" "$code"
 }
+"""
+# Both shells have these; "end" is when no further section is started.
+_BOTH = """\
+in_time() {
+read -r now rest </proc/uptime; [ "${now%%.*}" -lt "$end" ]
+}
+answered() {
+printf '\\n%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$2" "$mark" "$1" "$3"
+}
+"""
+# Its arguments are names and scripts. The answers go to descriptor 3, the names of what has an end to its output. A
+# section meets no arguments, and none of our descriptors.
+_TOGETHER = f"""\
+mark=$1 end=$2; shift 2
+{_BOTH}
+alone() {{
+exec 2>&1 1>&3 3>&- </dev/null
+eval "set --
+$2"
+}}
+while [ $# -gt 0 ] && in_time; do
+printf '%s begin %s\\n' "$mark" "$1" >&3
+_errors=$(alone "$@"); _code=$?
+answered "$1" "$_errors" "$_code" >&3
+echo "$1"
+shift 2
+done
 """
 
 
@@ -170,10 +204,31 @@ def build_script(
     names = [section.name for section in sections]
     if len(set(names)) != len(names) or not all(_NAME.fullmatch(name) for name in names):
         raise ValueError(f"section names must be unique words: {names}")
-    calls = (f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
-    begin = f"seconds; end=$((now + {round(patience_s or _sum(sections))}))"
+    begin = f"read -r now rest </proc/uptime; end=$((${{now%%.*}} + {round(patience_s or _sum(sections))}))"
     clock = "clock\n" if any(section.timed for section in sections) else ""
-    return f"mark={mark}\n# {purpose or _reads(names)}\n{_PROLOGUE}{begin}\n{clock}{''.join(calls)}{clock}"
+    asked = _alone(sections) if purpose else _together(sections, _TOGETHER_S)
+    return f"mark={mark}\n# {purpose or _reads(names)}\n{_PROLOGUE}{_BOTH}{begin}\n{clock}{asked}{clock}"
+
+
+def _alone(sections: Sequence[Section]) -> str:
+    return "".join(f"section {s.name} {s.timeout_s:g} {shlex.quote(s.script)}\n" for s in sections)
+
+
+def _together(sections: Sequence[Section], limit: float) -> str:
+    """All that are quick under one limit; then, as above, whatever has no answer.
+
+    The limit kills: a child that ignores other signals would outlive the shell that timeout(1) watches. The last answer
+    may have ended in mid-line then. Each script is written down once, and is an argument: one may have 128 KiB.
+    """
+    quick = [section for section in sections if section.timeout_s <= _QUICK_S]
+    texts = "".join(f"text_{number}={shlex.quote(section.script)}\n" for number, section in enumerate(quick))
+    given = " ".join(f'{section.name} "$text_{number}"' for number, section in enumerate(quick))
+    limits = "".join(f'section {section.name} {section.timeout_s:g} "$text_{n}"\n' for n, section in enumerate(quick))
+    slow = _alone([section for section in sections if section not in quick])
+    return f"""\
+{texts}done=$(timeout -s KILL {limit} sh -c {shlex.quote(_TOGETHER)} sh "$mark" "$end" {given}) || echo
+done=$(echo $done)
+{limits}{slow}"""
 
 
 def _reads(names: Sequence[str]) -> str:
@@ -191,10 +246,11 @@ def split_output(result: CommandResult, sections: Sequence[Section], mark: str) 
 
 def _find(result: CommandResult, section: Section, mark: str) -> SectionOutput:
     name = re.escape(section.name)
+    *_, last = re.split(rf"^(?={mark} begin {name}\r?$)", result.output, flags=re.MULTILINE)
     found = re.search(
         rf"^{mark} begin {name}\r?\n(?P<output>.*?)\n{mark} errors {name}\r?\n(?P<errors>.*?)\n"
         rf"{mark} end {name} (?P<code>\d+)\r?$",
-        result.output,
+        last,
         re.DOTALL | re.MULTILINE,
     )
     code, output, errors = (

@@ -9,9 +9,15 @@ import pytest
 
 import mxlib
 from mxlib.base.errors import ParseError
-from mxlib.facts.section import Section, build_script, read_sections, split_output
+from mxlib.facts.section import Section, build_script, read_sections, run_sections, split_output
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.facts import NOW, ShellHost, output
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    """What all sections have together, shorter than in the field."""
+    monkeypatch.setattr("mxlib.facts.section._TOGETHER_S", 1.5)
 
 
 def ask(*sections):
@@ -38,6 +44,57 @@ def test_a_hung_section_costs_itself_and_no_other():
     assert answers["hung"].timed_out
     with pytest.raises(ParseError, match="time limit"):
         answers["hung"].text()
+    assert answers["after"].text() == "fine\n"
+
+
+class ActingHost(ShellHost):
+    def act(self, script, *, timeout, ok_codes=(0,)):
+        return self.read(script, timeout=timeout)
+
+
+def counted(path, name, rest=":", **limits):
+    return Section(name, f"echo {name} >>{path}; {rest}", **limits)
+
+
+def test_each_section_is_asked_once(tmp_path):
+    log = tmp_path / "log"
+    answers = ask(counted(log, "one", "exit 3"), counted(log, "two", "return 4"), counted(log, "long", timeout_s=60))
+    assert log.read_text().split() == ["one", "two", "long"]
+    assert [answer.exit_code for answer in answers.values()] == [3, 4, 0]
+
+
+def test_only_what_has_no_answer_is_asked_again(tmp_path):
+    log = tmp_path / "log"
+    hangs = counted(log, "hangs", "printf half; sleep 30", timeout_s=0.2)
+    answers = ask(counted(log, "before", "echo whole"), hangs, counted(log, "after", "echo fine"))
+    assert log.read_text().split() == ["before", "hangs", "hangs", "after"]
+    assert [answer.output for answer in answers.values()] == ["whole\n", "half", "fine\n"]
+    assert answers["hangs"].timed_out
+
+
+def test_what_a_slow_section_printed_before_it_was_asked_again_is_no_part_of_its_answer():
+    slow = ask(Section("slow", "echo begun; sleep 1.7; echo ended", timeout_s=30))["slow"]
+    assert slow.text() == "begun\nended\n"
+
+
+def test_what_acts_is_never_run_again(tmp_path):
+    log = tmp_path / "log"
+    hangs = counted(log, "hangs", "sleep 30", timeout_s=0.2)
+    answers = run_sections(ActingHost(), [hangs, counted(log, "after")], "send mail")
+    assert log.read_text().split() == ["hangs", "after"]
+    assert answers["hangs"].timed_out
+    assert answers["after"].exit_code == 0
+
+
+def test_sections_share_neither_variables_nor_arguments():
+    answers = ask(Section("sets", "left=1; set -- a b; cd /; exec 5>/dev/null"), Section("sees", 'echo "$#${left-none}"'))
+    assert answers["sees"].text() == "0none\n"
+
+
+def test_a_section_that_no_shell_can_read_costs_itself_and_no_other():
+    answers = ask(Section("broken", "if then"), Section("after", "echo fine"))
+    assert answers["broken"].exit_code == 2
+    assert "unexpected" in answers["broken"].errors
     assert answers["after"].text() == "fine\n"
 
 
