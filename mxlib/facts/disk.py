@@ -39,12 +39,7 @@ def source(paths: Sequence[str]) -> Source[tuple[DiskUse, ...]]:
     Args:
         paths: absolute, safe in a command without quotes.
     """
-    asked = Section(
-        "disk",
-        "\n".join(
-            f"df --output=target,size,avail,itotal,iavail -k {path} | tail -n 1 | sed 's,^,{path} ,'" for path in paths
-        ),
-    )
+    asked = Section("disk", f"df --output=file,target,size,avail,itotal,iavail -k {' '.join(paths)} | tail -n +2")
 
     def parse(outputs: Outputs) -> tuple[DiskUse, ...]:
         found = tuple(_use(line) for line in outputs[asked.name].text().splitlines())

@@ -26,6 +26,7 @@ _PACKAGES = ("linux-image-[0-9]*", "nftables", "libnftables[0-9]*", "ferm", "ipt
 # kernel has their tables, as asking loads its modules. Of what iptables-nft loads, nft shows extensions by name only.
 # dpkg-query says 1 where one of the patterns has no package. Whether a package is held says nothing of its content.
 _FUNCTIONS = r"""
+has_line() { [ -r "$1" ] && read -r line <"$1"; }
 rules() {
 listed=$(nft -s list ruleset) || return
 echo rules
@@ -38,8 +39,8 @@ moving && /^\t\telements = / { filled = 1 }
 /}[ \t]*$/ { filled = 0 }
 /^}/ { ours = 0 }'
 set --
-! grep -qs . /proc/net/ip_tables_names || set -- "$@" iptables-legacy-save
-! grep -qs . /proc/net/ip6_tables_names || set -- "$@" ip6tables-legacy-save
+! has_line /proc/net/ip_tables_names || set -- "$@" iptables-legacy-save
+! has_line /proc/net/ip6_tables_names || set -- "$@" ip6tables-legacy-save
 case $listed in *'xt match '* | *'xt target '*) set -- "$@" iptables-nft-save ip6tables-nft-save ;; esac
 for tool in "$@"; do
 saved=$("$tool") || return

@@ -43,10 +43,14 @@ class Exim:
     # As it was parsed, included files and all. What Debian's next start makes a configuration of goes along.
     configuration_script = f"""\
 {names.BINARY} -bP config || return
-for file in /etc/exim4/update-exim4.conf.conf /etc/exim4/exim4.conf.template /etc/exim4/exim4.conf.localmacros; do
-[ ! -e "$file" ] || cat "$file" || return
+export LC_ALL=C
+set --
+for file in /etc/exim4/update-exim4.conf.conf /etc/exim4/exim4.conf.template /etc/exim4/exim4.conf.localmacros \
+/etc/exim4/conf.d/* /etc/exim4/conf.d/*/*; do
+[ ! -f "$file" ] || set -- "$@" "$file"
 done
-[ ! -d /etc/exim4/conf.d ] || find /etc/exim4/conf.d -type f | LC_ALL=C sort | xargs -r cat"""
+[ $# -eq 0 ] || cat -- "$@"
+"""
     packages: tuple[str, ...] = ("exim4*",)
     paths: tuple[str, ...] = (names.SPOOL, names.MAINLOG.rpartition("/")[0])
 

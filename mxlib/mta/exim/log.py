@@ -21,25 +21,40 @@ log=; path=; logs=; wide=
 stream() {{
 case $1 in *.gz) zcat "$1" ;; *.xz) xzcat "$1" ;; *.bz2) bzcat "$1" ;; *.zst) zstdcat "$1" ;; *) cat "$1" ;; esac
 }}
-find_zone() {{
-zone=$({exim.BINARY} -bP timezone 2>/dev/null | sed -n 's/^timezone = *//p')
-[ -z "$zone" ] || {{ TZ=$zone; export TZ; }}
-}}
+# Exim is asked once: a process costs a slow host as much as all the rest of this.
 find_log() {{
 [ -z "$log" ] || [ "$logs" != "$path" ] || return 0
-find_zone
-paths=$({exim.BINARY} -bP log_file_path 2>/dev/null | sed -n 's/^log_file_path = *//p' | tr -d ' ' | tr : '\\n')
-case "$paths" in
-'') path={exim.MAINLOG} ;;
-*/*) path=$(printf '%s\\n' "$paths" | grep / | head -n 1) ;;
-*) echo "Exim has no log file: $paths" >&2; exit 3 ;;
+paths=
+while read -r name is value; do
+case $name in
+timezone) [ -z "$value" ] || {{ TZ=$value; export TZ; }} ;;
+log_file_path) paths=$value ;;
 esac
-path=$(printf %s "$path" | sed 's/%s/main/')
+done <<SAID
+$({exim.BINARY} -bP timezone log_file_path 2>/dev/null)
+SAID
+path=$(log_of "$paths" main) || exit
+[ -n "$path" ] || path={exim.MAINLOG}
+log=$path; logs=$path
+case $path in *%[DM]*)
 log=$(printf %s "$path" | sed "s/%D/$(date +%Y%m%d)/; s/%M/$(date +%Y%m)/")
 # a dated log begins with the first line of its day
 logs=$(printf %s "$path" | sed 's/%[DM]/*/')
-[ "$logs" = "$path" ] || [ -e "$log" ] || log=$(ls -t $logs 2>/dev/null | head -n 1)
+[ -e "$log" ] || log=$(ls -t $logs 2>/dev/null | head -n 1) ;;
+esac
 [ -e "$log" ] || {{ echo "no $path" >&2; exit 3; }}
+}}
+# from the setting log_file_path, the file of one kind of log; none where it is empty: then it is where Debian has it
+log_of() {{
+rest=$1:
+while [ -n "$rest" ]; do
+one=${{rest%%:*}}; rest=${{rest#*:}}
+case $one in */*) ;; *) continue ;; esac
+set -f -- $one "$2"
+case $1 in *%s*) echo "${{1%%%s*}}$2${{1#*%s}}" ;; *) echo "$1" ;; esac
+return
+done
+[ -z "$1" ] || {{ echo "Exim has no log file: $1" >&2; return 3; }}
 }}
 head_sum() {{
 stream "$1" 2>/dev/null | head -c "$(($2 < {_HEAD_BYTES} ? $2 : {_HEAD_BYTES}))" | cksum | cut -d' ' -f1
@@ -72,13 +87,15 @@ later="$later $log"
 }}
 recent() {{
 find_log
+from=$(date -d "$1 seconds ago" '+%z %Y-%m-%d %H:%M:%S'); zone=$(date +%z)
 # over a change of the clock, the order of times as texts is wrong
-[ "$(date +%z)" = "$(date -d "$1 seconds ago" +%z)" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}
-from=$(date -d "$1 seconds ago" '+%Y-%m-%d %H:%M:%S')
+[ "${{from%% *}}" = "$zone" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}
+from=${{from#* }}
 }}
 latest() {{
-old=$(ls -t $logs* 2>/dev/null | grep -vxF "$log" | head -n 1)
-[ -z "$old" ] || stream "$old" | tail -c "$1"
+for one in $(ls -t $logs* 2>/dev/null); do
+[ "$one" = "$log" ] || {{ stream "$one" | tail -c "$1"; break; }}
+done
 tail -c "$1" "$log"
 }}
 # without more files or bytes, what "latest" reads is all there is

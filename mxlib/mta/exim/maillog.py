@@ -29,7 +29,7 @@ RECENT_SECTION = Section(
     f"""\
 {FUNCTIONS}
 recent {int(RECENT.total_seconds())}
-date '+zone %z'
+echo "zone $zone"
 all=$(all_read {_RECENT_BYTES})
 latest {_RECENT_BYTES} |
 awk -v from="$from" -v all="$all" '{MARK_OF}

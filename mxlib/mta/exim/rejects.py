@@ -42,9 +42,9 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
         f"""\
 {FUNCTIONS}
 recent "$(($(date +%s) - {since.timestamp():.0f}))"
-date '+zone %z'
-logs=$(printf '%s\\n' "${{paths:-{REJECTLOG}}}" | grep / | head -n 1 | sed 's/%s/reject/; s/%[DM]/*/')
-for f in $(ls -tr $logs* 2>/dev/null); do
+echo "zone $zone"
+logs=$(log_of "$paths" reject | sed 's/%[DM]/*/')
+for f in $(ls -tr ${{logs:-{REJECTLOG}}}* 2>/dev/null); do
 [ "$(stat -c %Y "$f")" -lt {since.timestamp():.0f} ] || stream "$f"
 done | awk -v from="$from" -v names={shlex.quote(names)} '
 BEGIN {{ n = split(names, name, " ") }}

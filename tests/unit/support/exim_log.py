@@ -31,8 +31,8 @@ def read_growth(host: Host, mark: str) -> LogGrowth:
 def exim_says(directory: Path, **settings: str) -> Callable[[str], str]:
     """Return what makes a script ask an exim4 in a directory, which answers with these settings."""
     binary = directory / "exim4"
-    said = "".join(f"[ $2 != {key} ] || echo '{key} = {value}'\n" for key, value in settings.items())
-    binary.write_text(f"#!/bin/sh\n{said}")
+    said = "".join(f"{key}) echo '{key} = {value}' ;;\n" for key, value in settings.items())
+    binary.write_text(f"#!/bin/sh\nshift\nfor asked; do case $asked in\n{said}esac; done\n")
     binary.chmod(0o755)
     return lambda script: script.replace(exim.BINARY, str(binary))
 
