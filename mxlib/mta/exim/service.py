@@ -21,11 +21,14 @@ UNIT = Section("mta-unit", f"systemctl show -p {SHOWN} -- {exim.UNIT}")
 HOLD = Section("mta-hold", f"if [ -e {HOLD_FILE} ]; then echo yes; else echo no; fi")
 VERSION = Section("mta-version", f"{exim.BINARY} -bV", timeout_s=30)
 # By executable, not by name: a program may submit as `sendmail`, and after an upgrade the file is "(deleted)". A count
-# is printed only where the list could be read: this awk itself has an executable.
+# is printed only where the list could be read: this shell itself has an executable.
 COUNT = f"""\
-readlink /proc/[0-9]*/exe 2>/dev/null | awk -v exe={exim.BINARY} '
-$0 == exe || $0 == exe " (deleted)" {{ mta++ }}
-END {{ if (NR) print "processes", mta + 0 }}'"""
+list=$(readlink /proc/[0-9]*/exe 2>/dev/null)
+count=0; IFS='
+'
+for one in $list; do case $one in {exim.BINARY} | {exim.BINARY}' (deleted)') count=$((count + 1)) ;; esac; done
+unset IFS
+[ -z "$list" ] || echo "processes $count\""""
 PROCESSES = Section(
     "mta-processes",
     rf"""

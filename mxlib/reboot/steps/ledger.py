@@ -20,39 +20,51 @@ MAX_SHOWN = 20
 _FEW = 3
 
 # A pipe hides the failure of its first commands, and a ledger that misses lines in silence is worse than none: each
-# command writes a file, and the first that fails ends the script.
+# command writes a file, and the first that fails ends the script. One awk for all, as each process costs a slow host as
+# much as it does.
 _READ = r"""
 export LC_ALL=C
 [ -e @L@-untraced ] || : >@L@-untraced
 [ -e @L@ ] || : >@L@
-# a message that was given another name is the same message: all are called by their last one
-renamed() {
-awk 'NR == FNR { if ($1 == "renamed") to[$2] = $3; next }
-{ key = $1; for (n = 0; key in to && n < 99; n++) key = to[key]; print key }' @L@.events "$1" >"$1".last
-sort -u "$1".last
-}
+# the disk is read first; the arguments say what is counted
 read_all() {
 on_disk >@L@.disk
 events >@L@.events
-awk '$1 == "arrived" { print $2 }' @L@.events >@L@.arrived
-awk '$1 == "gone" { print $2 }' @L@.events >@L@.gone
-cat @L@ @L@.arrived >@L@.either
-renamed @L@.either >@L@.all
-renamed @L@.disk >@L@.spool
-renamed @L@.gone >@L@.ended
-renamed @L@-untraced >@L@.apart
+awk -v to_file=@L@ -v counted=" $* " '
+# a message that was given another name is the same message: all are called by their last one
+function last(key,  n) { for (n = 0; key in to && n < 99; n++) key = to[key]; return key }
+function list(keys, name,  key, n) {
+name = to_file name; printf "" >name
+for (key in keys) { n++; print key >name }
+close(name); return n + 0
 }
-holes() { awk '$1 == "hole" { n++ } END { print "holes", n + 0 }' @L@.events; }
+function count(name, n) { if (index(counted, " " name " ")) print name, n + 0 >to_file ".numbers" }
+what == "events" && $1 == "renamed" { to[$2] = $3 }
+what == "events" && $1 == "hole" { holes++ }
+what == "events" && $1 == "arrived" { came[$2] }
+what == "events" && $1 == "gone" { went[$2] }
+what == "ledger" { came[$1] }
+what == "disk" { disk[$1] }
+what == "untraced" { untraced[$1] }
+END {
+for (key in disk) spool[last(key)]
+for (key in went) ended[last(key)]
+for (key in untraced) apart[last(key)]
+for (key in came) all[last(key)]
+for (key in all) if (!(key in apart)) { must++; if (!(key in spool) && !(key in ended)) missing[key] }
+for (key in spool) all[key]
+for (key in missing) known[key]
+for (key in apart) known[key]
+list(known, ".known")
+count("ledger", list(all, ".new")); count("must", must); count("spool", list(spool, ".spool"))
+count("missing", list(missing, ".missing")); count("untraced", list(apart, ".apart")); count("holes", holes)
+}' what=events @L@.events what=ledger @L@ what=untraced @L@-untraced what=disk @L@.disk
+}
 """
-# What is in the ledger or has come since, and is neither on disk nor gone in order. The disk is read first.
+# What is in the ledger or has come since, and is neither on disk nor gone in order.
 _LOOK = f"""\
 {_READ}
-look() {{
-read_all
-comm -23 @L@.all @L@.apart >@L@.must
-sort -u @L@.spool @L@.ended >@L@.have
-comm -23 @L@.must @L@.have >@L@.missing
-}}
+look() {{ read_all must spool missing untraced holes; }}
 look
 # a message leaves the disk just before the log says that it is gone
 if [ -s @L@.missing ]; then sleep 2; look; fi
@@ -72,13 +84,10 @@ def close_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """
     text = f"""\
 {_READ}
-read_all
-sort -u @L@.all @L@.spool >@L@.new
+read_all ledger spool holes
 settle
 replace @L@
-echo "ledger $(wc -l <@L@)"
-echo "spool $(wc -l <@L@.spool)"
-holes
+cat @L@.numbers
 """
     return _script(mta, mark, ledger, "write down the messages in hand", text)
 
@@ -91,12 +100,8 @@ def check_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """
     text = f"""\
 {_LOOK}
-echo "must $(wc -l <@L@.must)"
-echo "spool $(wc -l <@L@.spool)"
-echo "missing $(wc -l <@L@.missing)"
-echo "untraced $(wc -l <@L@.apart)"
-holes
-head -n {MAX_SHOWN} @L@.missing
+cat @L@.numbers
+[ ! -s @L@.missing ] || sort @L@.missing | head -n {MAX_SHOWN}
 """
     return _script(mta, mark, ledger, "look for every message of the ledger", text)
 
@@ -114,9 +119,9 @@ def untraced_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """
     text = f"""\
 {_LOOK}
-sort -u @L@.missing @L@.apart >@L@-untraced.new
+mv @L@.known @L@-untraced.new
 replace @L@-untraced
-echo "untraced $(wc -l <@L@.missing)"
+sed -n 's/^missing/untraced/p' @L@.numbers
 cat @L@.missing
 """
     return _script(mta, mark, ledger, "set messages without a trace apart", text)
