@@ -26,8 +26,14 @@ replace() { sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; }
 
 PUT = f"""\
 {REPLACE}put() {{ printf %s "$2" >"$1.new" && replace "$1"; }}
+staged=
+stage() {{ printf %s "$2" >"$1.new" && staged="$staged $1"; }}
+put_staged() {{ sync $(printf '%s.new ' $staged); for one in $staged; do mv -f "$one.new" "$one"; done; }}
 """
-"""``replace``, and the shell function ``put PATH TEXT``, which replaces PATH by TEXT in the same way."""
+"""``replace``, and the shell function ``put PATH TEXT``, which replaces PATH by TEXT in the same way.
+
+``stage PATH TEXT`` and, for all of them, ``put_staged`` do that for several files whose folders are synced later.
+"""
 
 _TOKEN = re.compile(rb"[0-9]{1,18}\n")
 

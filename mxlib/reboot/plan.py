@@ -276,9 +276,14 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")
     if state.pool in (Pool.OUT, Pool.PARTLY):
         return Do(Step.POOL_IN)
-    if host.boot != record.boot_before and record.judgements(host.boot).soak is None:
+    if soaks(record, host):
         return Do(Step.SOAK)
     return _tidy(record) or Do(Step.RELEASE)  # which enables Puppet, too
+
+
+def soaks(record: Record, host: View) -> bool:
+    """Whether a host that serves again is still to be watched: its boot is the run's, and was not watched yet."""
+    return host.boot != record.boot_before and record.judgements(host.boot).soak is None
 
 
 def _settle_entries(record: Record, host: View) -> Decision | None:

@@ -55,7 +55,7 @@ for (key in all) if (!(key in apart)) { must++; if (!(key in spool) && !(key in 
 for (key in spool) all[key]
 for (key in missing) known[key]
 for (key in apart) known[key]
-list(known, ".known")
+list(known, "-untraced.new")
 count("ledger", list(all, ".new")); count("must", must); count("spool", list(spool, ".spool"))
 count("missing", list(missing, ".missing")); count("untraced", list(apart, ".apart")); count("holes", holes)
 }' what=events @L@.events what=ledger @L@ what=untraced @L@-untraced what=disk @L@.disk
@@ -119,7 +119,6 @@ def untraced_script(mta: Mta, mark: str, ledger: str = LEDGER) -> str:
     """
     text = f"""\
 {_LOOK}
-mv @L@.known @L@-untraced.new
 replace @L@-untraced
 sed -n 's/^missing/untraced/p' @L@.numbers
 cat @L@.missing

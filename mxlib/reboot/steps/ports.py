@@ -12,8 +12,9 @@ from mxlib.model.on_host import quoted
 from mxlib.model.record import Record
 from mxlib.model.state import Ports, State, Step
 from mxlib.protocols.world import Done
+from mxlib.reboot import plan
 from mxlib.reboot.steps import proof
-from mxlib.reboot.steps.step import Action, on_host
+from mxlib.reboot.steps.step import Action, host_of, on_host
 from mxlib.reboot.world import RebootWorld, record_of
 
 _RULES = """\
@@ -100,7 +101,7 @@ def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], uni
 
     The drop-ins for the MTA and for nftables come along, as they need the same reload.
 
-    Like every script of an act it has the shell function ``put PATH TEXT``.
+    Like every script of an act it has the shell functions of :data:`~mxlib.model.on_host.PUT`.
 
     Arguments:
         note: who, why and which run.
@@ -108,15 +109,17 @@ def close_script(ports: tuple[int, ...], note: str, prober: tuple[int, int], uni
         units: every unit that may start the MTA.
     """
     unit = _UNIT.replace("@RULES@", RULES).replace("@UNITS@", " ".join(units))
-    gates = "".join(f"mkdir -p {_folder(gate(one))}\nput {gate(one)} {quoted(_HOLD)}\n" for one in units)
+    gates = "".join(f"stage {gate(one)} {quoted(_HOLD)}\n" for one in units)
     # A file that was renamed and a link that was made are in memory for some seconds, and a machine may lose its power.
     files = (RULES, UNIT_FILE, RELOAD_DROP_IN, *(path for one in units for path in (gate(one), *links(one))))
     return f"""\
 # close the mail ports
 put {RULES} {quoted(rules(ports, note, prober))}
 nft -f {RULES}
-put {UNIT_FILE} {quoted(unit)}
-{gates}{reload_script()}systemctl --quiet enable --now {UNIT}
+mkdir -p {" ".join(map(_folder, (RELOAD_DROP_IN, *map(gate, units))))}
+stage {UNIT_FILE} {quoted(unit)}
+{gates}{reload_script()}put_staged
+systemctl --quiet enable --now {UNIT}
 sync {" ".join(dict.fromkeys(map(_folder, files)))}
 """
 
@@ -124,13 +127,11 @@ sync {" ".join(dict.fromkeys(map(_folder, files)))}
 def reload_script() -> str:
     """Return the script that makes a reload of nftables load the table in the same transaction.
 
-    It needs the shell function ``put PATH TEXT``. A second time it finds our own command, which is not one load of one
-    file, and leaves it.
+    The drop-in is staged. A second time it finds our own command, which is not one load of one file, and leaves it.
     """
     return f"""\
-mkdir -p {_folder(RELOAD_DROP_IN)}
 rules=$(systemctl show -p ExecReload --value nftables.service | awk -F ' ; ' {quoted(_ONE_LOAD)})
-[ -z "$rules" ] || put {RELOAD_DROP_IN} "$(printf {quoted(_RELOAD)} "$rules")
+[ -z "$rules" ] || stage {RELOAD_DROP_IN} "$(printf {quoted(_RELOAD)} "$rules")
 "
 """
 
@@ -139,9 +140,7 @@ def open_script(units: tuple[str, ...]) -> str:
     """Return the script that opens the ports, and removes all that kept them closed.
 
     The table goes last: ended before that, the host stays closed now, is open after a reboot, and is seen as "partly".
-    Its units are read again once, at last; a table is named before it is deleted, so that a missing one is no error.
-    A unit whose file is gone stays in systemd's memory, "not-found" and active or failed, until it is stopped or reset.
-    It is stopped alone: the MTA requires it as long as a link to it is there, and would be stopped with it.
+    A table is named before it is deleted, so that a missing one is no error.
 
     Args:
         units: every unit that may start the MTA.
@@ -153,9 +152,19 @@ systemctl --quiet --no-reload disable {UNIT} || [ ! -e {UNIT_FILE} ]
 rm -f {HOLD} {" ".join(gates)} {RELOAD_DROP_IN} {UNIT_FILE} {RULES}
 rmdir {" ".join(map(_folder, gates))} {_folder(RELOAD_DROP_IN)} 2>/dev/null || :
 nft 'add table {TABLE}; delete table {TABLE}'
+"""
+
+
+_FORGET = f"""\
 systemctl daemon-reload
 systemctl --quiet --job-mode=ignore-dependencies stop {UNIT} 2>/dev/null || :  # fails where it is not in memory
 systemctl --quiet reset-failed {UNIT} 2>/dev/null || :
+"""
+FORGET_SCRIPT = f"# let systemd forget what kept the ports closed\n{_FORGET}"
+"""For after :func:`open_script`; what is forgotten is harmless without its files.
+
+A unit whose file is gone stays in systemd's memory, "not-found" and active or failed, until it is stopped or reset. It
+is stopped alone: the MTA requires it as long as a link to it is there, and would be stopped with it.
 """
 
 
@@ -176,11 +185,17 @@ def close(world: RebootWorld, _state: State) -> Done:
 def open_(world: RebootWorld, state: State) -> Done:
     """Give the ports back to the host's own firewall, where nothing has changed since the host was proven."""
     record = record_of(state)
-    purpose, script = open_script(world.mta.units).split("\n", 1)
+    purpose, script = _opening(world, state).split("\n", 1)
     said = world.act(f"{purpose}\n{proof.unchanged(world, record)}{script}").output
     if changed := proof.changed_instead(world, record, said):
         return Done(f"not opened: {changed}")
     return Done("the mail ports are open again")
+
+
+def _opening(world: RebootWorld, state: State) -> str:
+    """Return the script; where a soak follows, systemd reads its units again in its pauses: a slow host needs 2 s."""
+    later = plan.soaks(record_of(state), host_of(state))
+    return open_script(world.mta.units) + ("" if later else _FORGET)
 
 
 def let_in_script(world: RebootWorld, seconds: int) -> str:
@@ -211,8 +226,8 @@ def _commands(world: RebootWorld, _state: State) -> list[str]:
     return [f"nft -f {RULES}   # new connections to {ports}: reset", f"systemctl enable --now {UNIT}"]
 
 
-def _how_opened(world: RebootWorld, _state: State) -> list[str]:
-    return open_script(world.mta.units).splitlines()[1:]
+def _how_opened(world: RebootWorld, state: State) -> list[str]:
+    return _opening(world, state).splitlines()[1:]
 
 
 ACTIONS = (

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mxlib.base.clock import wait_for
-from mxlib.base.errors import HostError, MxlibError, ParseError, SilenceError, StepError
+from mxlib.base.errors import CommandFailedError, HostError, MxlibError, ParseError, SilenceError, StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
@@ -23,7 +23,7 @@ from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.steps import ledger, proof, queue
-from mxlib.reboot.steps.ports import let_in_script, let_prober_in, shut_prober_out
+from mxlib.reboot.steps.ports import FORGET_SCRIPT, let_in_script, let_prober_in, shut_prober_out
 from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, shows
 from mxlib.reboot.world import RebootWorld, record_of
 
@@ -198,10 +198,11 @@ def soak(world: RebootWorld, state: State) -> Done:
     begin = world.clock.now()
     first = queue.sample(world)
     end = first.at + world.options.soak_s
+    _forget_the_closing(world)
     last = first
     every_s = max(_EVERY_S, world.options.soak_s / _SAMPLES)
     while last.at < end:
-        world.clock.sleep(min(every_s, end - last.at))
+        world.clock.sleep(min(every_s, max(0.0, end - world.clock.monotonic())))
         if end - world.clock.monotonic() <= 0:
             break
         last = queue.sample(world)
@@ -217,6 +218,14 @@ def soak(world: RebootWorld, state: State) -> Done:
     world.note(judged)
     world.keep_look(facts)
     return done
+
+
+def _forget_the_closing(world: RebootWorld) -> None:
+    """Have systemd read its units again, in time that passes anyway."""
+    try:
+        world.act(FORGET_SCRIPT, timeout=60, look=False)
+    except CommandFailedError as error:
+        world.operator.line(f"soak: systemd still remembers what kept the ports closed: {error}")
 
 
 def _new_alerts(world: RebootWorld, record: Record, begin: datetime) -> tuple[Verdict, ...]:

@@ -87,7 +87,8 @@ def test_what_acts_is_never_run_again(tmp_path):
 
 
 def test_sections_share_neither_variables_nor_arguments():
-    answers = ask(Section("sets", "left=1; set -- a b; cd /; exec 5>/dev/null"), Section("sees", 'echo "$#${left-none}"'))
+    sets = Section("sets", "left=1; set -- a b; cd /; exec 5>/dev/null")
+    answers = ask(sets, Section("sees", 'echo "$#${left-none}"'))
     assert answers["sees"].text() == "0none\n"
 
 

@@ -11,6 +11,7 @@ import pytest
 from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
 from mxlib.model.on_host import PUT
+from mxlib.model.record import Judgement
 from mxlib.mta.exim import names as exim
 from mxlib.mta.find import find
 from mxlib.reboot.steps import ports
@@ -168,7 +169,7 @@ def test_opened_nothing_stays_in_systemds_memory_and_the_mta_runs_on(machine: Ma
     machine.close()
     assert (machine.programs / "memory").read_text() == "loaded\n"
     for _ in range(2):
-        machine.sh(ports.open_script((exim.UNIT,)))
+        machine.sh(ports.open_script((exim.UNIT,)) + ports.FORGET_SCRIPT)
         assert not (machine.programs / "memory").exists()
         assert (machine.programs / "mta").read_text() == "running\n"
 
@@ -189,10 +190,15 @@ def test_the_rules_say_who_and_close_what_the_site_says():
     assert f"tcp sport != 61000-61015 {syn} update @knocking6 {{ ip6 saddr counter }}" in chain
 
 
-def test_opening_the_ports_is_shown_from_its_first_command_on():
-    shown = ports._how_opened(SimpleNamespace(mta=find("exim")), None)
+@pytest.mark.parametrize(("boot", "soak", "reloads"), [("b7", None, False), ("b7", "passed", True), ("b0", None, True)])
+def test_opening_the_ports_is_shown_from_its_first_command_on(boot: str, soak: str | None, reloads: bool) -> None:
+    """Systemd reads its units again at once where no soak follows, as in the boot before the run's."""
+    record = RECORD.with_judgement(boot, soak=Judgement(soak)) if soak else RECORD
+    world: Any = SimpleNamespace(mta=find("exim"))
+    shown = ports._how_opened(world, state(record, boot_id=boot))
     assert shown[0].startswith("systemctl ")
     assert not [line for line in shown if line.startswith("#")]
+    assert ("systemctl daemon-reload" in shown) is reloads
 
 
 class OnHost(World):
@@ -232,7 +238,7 @@ def test_nobody_closes_the_ports_of_a_host_without_a_record() -> None:
 def test_the_ports_are_opened_for_every_unit_of_the_mta() -> None:
     world: Any = OnHost()
     assert ports.open_(world, state()).note == "the mail ports are open again"
-    assert world.sent[0][0].endswith(ports.open_script(world.mta.units).split("\n", 1)[1])
+    assert ports.open_script(world.mta.units).split("\n", 1)[1] in world.sent[0][0]
 
 
 def test_the_prober_is_let_in_by_its_own_ports_alone_and_the_kernel_ends_that() -> None:

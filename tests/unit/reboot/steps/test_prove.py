@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, SilenceError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError, SilenceError
 from mxlib.base.text import duration
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
@@ -280,6 +280,8 @@ class Soaked:
             alerts=SimpleNamespace(firing=self.fires),
         )
         self.mta, self.samples, self.looks = find("exim"), 0, 0
+        self.acts: list[tuple[str, int, bool]] = []
+        self.act_s, self.refuses = 0.0, False
         monkeypatch.setattr(prove.queue, "sample", self.sample)
         monkeypatch.setattr(prove.queue, "sample_with", self.sample_with)
 
@@ -296,6 +298,12 @@ class Soaked:
     def keep_look(self, _facts: Any) -> None:
         self.looks += 1
 
+    def act(self, script: str, *, timeout: float, look: bool) -> None:
+        self.acts.append((script.splitlines()[0], self.samples, look))
+        self.clock.sleep(self.act_s)
+        if self.refuses:
+            raise CommandFailedError("exit code 1: no reload")
+
     def fires(self) -> Any:
         if isinstance(self.firing, Exception):
             raise self.firing
@@ -310,6 +318,21 @@ class Soaked:
         return self.record.judgements(RECORD.boot).soak, done.note
 
 
+@pytest.mark.parametrize("seconds", [4.0, 12.0])
+def test_what_systemd_is_asked_in_a_soak_makes_it_no_longer(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    world = Soaked(monkeypatch, 3)
+    world.options.soak_s, world.act_s = seconds, 3.0
+    assert world.soak()[0] is Judgement.PASSED
+    assert world.clock.seconds == seconds
+
+
+def test_a_systemd_that_does_not_forget_is_reported_and_takes_no_host_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Soaked(monkeypatch, 3)
+    world.refuses = True
+    assert world.soak()[0] is Judgement.PASSED
+    assert world.operator.lines == ["soak: systemd still remembers what kept the ports closed: exit code 1: no reload"]
+
+
 @pytest.mark.parametrize(("seconds", "samples"), [(0.0, 2), (4.0, 2), (12.0, 4), (60.0, 4), (3600.0, 4)])
 def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(
     monkeypatch: pytest.MonkeyPatch, seconds: float, samples: int
@@ -318,6 +341,7 @@ def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(
     world.options.soak_s = seconds
     assert world.soak() == (Judgement.PASSED, "3 checks passed")
     assert (world.clock.seconds, world.samples, world.looks) == (seconds, samples, 1)
+    assert world.acts == [("# let systemd forget what kept the ports closed", 1, False)]
     every_s = max(5.0, seconds / 3)
     seen = [every_s * n for n in range(1, samples - 1)]
     lines = [(f"soak: 3 messages in the queue, {duration(seconds - at)} to go", Share(at, seconds)) for at in seen]
