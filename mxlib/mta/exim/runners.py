@@ -9,13 +9,25 @@ from mxlib.model.on_host import quoted
 from mxlib.mta.exim import names as exim
 
 UNIT = "mx-drain.service"
-_BATCH = 5
-"""Messages that one runner gets at once: after the deadline a runner only finishes its batch."""
+_BATCH = 20
+"""Most messages that one process gets: its start takes an emulated machine as long as a delivery.
+
+After the deadline a runner only finishes its batch. That is no long wait: the first attempt that a host lets time out
+leaves a retry hint, which the rest of the batch obeys.
+"""
 # A batch is of one queue: QUEUE -Mc ID...
 _BATCHES = f"""
-NF == 2 {{ batch[$1] = batch[$1] " " $2; size[$1]++ }}
-size[$1] == {_BATCH} {{ print $1, "-Mc" batch[$1]; size[$1] = 0; batch[$1] = "" }}
-END {{ for (queue in batch) if (size[queue]) print queue, "-Mc" batch[queue] }}
+NF == 2 {{ ids[$1, ++many[$1]] = $2 }}
+END {{
+for (queue in many) {{
+size = int((many[queue] + runners - 1) / runners); if (size > {_BATCH}) size = {_BATCH}
+for (n = 1; n <= many[queue]; n++) {{
+if (n % size == 1 || size == 1) printf "%s%s -Mc", n > 1 ? "\\n" : "", queue
+printf " %s", ids[queue, n]
+}}
+printf "\\n"
+}}
+}}
 """
 _FLAG = "/run/mx-drain.go"
 _WORK = "/run/mx-drain.sh"
@@ -42,7 +54,7 @@ end=$(($(date +%s) + {seconds}))
 ids=$(
 {choose}
 ) || exit
-printf '%s\\n' "$ids" | awk '{_BATCHES}' | xargs -r -L 1 -P {runners} sh -c {quoted(batch)} "$end"
+printf '%s\\n' "$ids" | awk -v runners={runners} '{_BATCHES}' | xargs -r -L 1 -P {runners} sh -c {quoted(batch)} "$end"
 """
     # a file, as systemd would expand variables in an argument; KillMode: deliveries survive a stop
     return f"""\

@@ -35,7 +35,18 @@ def test_each_chosen_message_is_tried_once(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert {batch[0] for batch in tried} == {"-Mc"}
     assert sorted(one for batch in tried for one in batch[1:]) == IDS
-    assert max(map(len, tried)) == 1 + 5
+    assert [len(batch) for batch in tried] == [1 + 4] * 3, "each of the three runners has its share"
+
+
+def test_a_process_gets_twenty_messages_at_most_and_the_oldest_come_first(tmp_path):
+    ids = [f"1xUeoW-{number:06d}-0A" for number in range(50)]
+    _, tried = here(runners.start_script(listed(ids), 1, 60), tmp_path)
+    assert tried == [["-Mc", *ids[:20]], ["-Mc", *ids[20:40]], ["-Mc", *ids[40:]]]
+
+
+def test_two_messages_and_four_runners(tmp_path):
+    _, tried = here(runners.start_script(listed(IDS[:2]), 4, 60), tmp_path)
+    assert sorted(tried) == [["-Mc", IDS[0]], ["-Mc", IDS[1]]]
 
 
 def test_a_message_of_a_named_queue_is_tried_there(tmp_path):
