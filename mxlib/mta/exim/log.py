@@ -100,7 +100,9 @@ tail -c "$1" "$log"
 }}
 # without more files or bytes, what "latest" reads is all there is
 all_read() {{
-[ "$(stat -c %s "$log")" -gt "$1" ] || ls $logs* 2>/dev/null | grep -qvxF "$log" || echo yes
+[ "$(stat -c %s "$log")" -le "$1" ] || return 0
+for one in $logs*; do [ "$one" = "$log" ] || [ ! -e "$one" ] || return 0; done
+echo yes
 }}
 growth() {{
 find_mark

@@ -22,7 +22,7 @@ END {{
 for (queue in many) {{
 size = int((many[queue] + runners - 1) / runners); if (size > {_BATCH}) size = {_BATCH}
 for (n = 1; n <= many[queue]; n++) {{
-if (n % size == 1 || size == 1) printf "%s%s -Mc", n > 1 ? "\\n" : "", queue
+if (n % size == 1 || size == 1) printf "%s%s -Mc", (n == 1 ? "" : "\\n"), queue
 printf " %s", ids[queue, n]
 }}
 printf "\\n"
