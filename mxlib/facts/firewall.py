@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.iptables_statements import legacy_table
+from mxlib.facts.iptables_statements import HOOKED, legacy_table
 from mxlib.facts.netfilter import Chain, LoadedTable, Rule, RuleAction, nft_tables, parse_nft, parse_save
 from mxlib.facts.packet_match import Packet
 from mxlib.facts.packet_path import Passage, Table, passage
@@ -20,7 +20,8 @@ from mxlib.facts.source import Outputs, Source
 OWN_TABLES = frozenset({"inet mx_depool"})
 _TOOLS = ("iptables-legacy-save", "ip6tables-legacy-save", "iptables-nft-save", "ip6tables-nft-save")
 _DEPTH = 8
-_HOOKS = ("prerouting", "input")
+_HOOKS = ("ingress", "prerouting", "input")
+_INGRESS = "ingress"
 
 NFT = Section(
     "firewall-nft", "if command -v nft >/dev/null; then nft -j list ruleset; else echo absent; fi", timeout_s=30
@@ -59,13 +60,19 @@ class FirewallFacts:
     def passages(self, packet: Packet) -> tuple[tuple[str, Passage], ...]:
         """Return what becomes of a packet in each chain on its way to the host, in order, except in our own tables."""
         found = [
-            (_HOOKS.index(hook), priority, loaded.name, chain, loaded.table)
+            (_HOOKS.index(hook.partition(" ")[0]), priority, loaded.name, chain, loaded.table, hook)
             for loaded in self.tables
             for hook, priority, chain in loaded.hooks
-            if hook in _HOOKS and packet.family in loaded.families and loaded.name not in OWN_TABLES
+            if hook in (*_HOOKS, f"{_INGRESS} {packet.interface}")
+            and packet.family in loaded.families
+            and loaded.name not in OWN_TABLES
         ]
         on_the_way = sorted(found, key=lambda one: one[:4])
-        return tuple((f"{name} {chain}", passage(table, chain, packet)) for _, _, name, chain, table in on_the_way)
+        return tuple(
+            (f"{name} {chain}", _of_some_card(way) if hook == _INGRESS else way)
+            for _, _, name, chain, table, hook in on_the_way
+            for way in (passage(table, chain, packet),)
+        )
 
     def named_senders(self, family: int) -> tuple[str, ...]:
         """Return one address of each network that any rule or set names."""
@@ -95,6 +102,11 @@ class FirewallFacts:
             for target in targets if depth else []:
                 if target.families & chain.families:
                     yield from self._flat(target, both, rule.states or states, depth - 1)
+
+
+def _of_some_card(way: Passage) -> Passage:
+    """Return what becomes of a packet in a chain of a card that is unknown: it may be another one."""
+    return way if way.open else Passage(None, way.rules)
 
 
 def _texts(table: Table) -> Iterable[str]:
@@ -132,10 +144,12 @@ def parse(outputs: Outputs) -> FirewallFacts:
         family = 6 if tool.startswith("ip6") else 4
         kind, version = "nft" if "nft" in tool else "legacy", "ip6" if family == 6 else "ip"
         found = parse_save(saved.get(tool, ""), family, f"{kind} {version}")
-        table = legacy_table(saved.get(tool, ""), family, f"{kind} {version} filter")
+        text = saved.get(tool, "")
+        table = legacy_table(text, family, f"{kind} {version} filter")
         if kind == "legacy":
             chains += found
-            tables += [table] if table else []
+            every = (legacy_table(text, family, f"{kind} {version} {name}", name) for name in HOOKED)
+            tables += [one for one in every if one]
         elif found and (preferred := _prefer_saved(chains, found, version)) is not chains:
             chains = preferred
             tables = [one for one in tables if one.name != f"{version} filter"] + ([table] if table else [])

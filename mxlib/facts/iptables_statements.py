@@ -11,19 +11,30 @@ from mxlib.facts.packet_path import LoadedChain, Statements, Table
 Statement = Mapping[str, Any]
 # Matches whose meaning is in their options, or that match everything.
 _SILENT = frozenset({"tcp", "udp", "state", "conntrack", "multiport", "comment", "limit", "hashlimit", "connlimit"})
-_NO_EFFECT = frozenset({"LOG", "NFLOG", "TCPMSS", "CONNMARK", "MARK", ""})
+_NO_EFFECT = frozenset(
+    {"LOG", "NFLOG", "TRACE", "TCPMSS", "CONNMARK", "MARK", "CONNSECMARK", "SECMARK", "DSCP", "TOS", "TTL", "HL", ""}
+)
+HOOKED: Mapping[str, Mapping[str, int]] = {
+    "raw": {"PREROUTING": -300},
+    "mangle": {"PREROUTING": -150, "INPUT": -150},
+    "filter": {"INPUT": 0},
+    "security": {"INPUT": 50},
+}
+"""Tables that may stop a packet on its way to the host: their chains, with priorities as in nft(8)."""
 # Options that do not decide whether a packet matches.
 _REMARKS = frozenset({"--log-prefix", "--log-level", "--reject-with", "--limit-burst", "--nflog-group"})
 _ENDS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
 
-def legacy_table(text: str, family: int, name: str) -> LoadedTable | None:
-    """Read the table ``filter`` of a tool such as ``iptables-legacy-save``; None where there is none.
+def legacy_table(text: str, family: int, name: str, table: str = "filter") -> LoadedTable | None:
+    """Read a table from the output of a tool such as ``iptables-legacy-save``; None where there is none.
 
     Args:
         family: 4 or 6.
+        name: what the table is called in the result.
+        table: one of :data:`HOOKED`.
     """
-    found = re.search(r"^\*filter\n(.*?)^COMMIT$", text, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^\*{table}\n(.*?)^COMMIT$", text, re.DOTALL | re.MULTILINE)
     if found is None:
         return None
     policies = dict(re.findall(r"^:(\S+) (\S+)", found[1], re.MULTILINE))
@@ -33,7 +44,8 @@ def legacy_table(text: str, family: int, name: str) -> LoadedTable | None:
             words = shlex.split(line)
             rules[words[1]].append((tuple(statements(words[2:], family, policies)), line))
     chains = {chain: LoadedChain(tuple(rules[chain]), policies[chain] != "DROP") for chain in policies}
-    return LoadedTable(frozenset({family}), name, Table(chains), (("input", 0, "INPUT"),) if "INPUT" in chains else ())
+    hooks = tuple((chain.lower(), priority, chain) for chain, priority in HOOKED[table].items() if chain in chains)
+    return LoadedTable(frozenset({family}), name, Table(chains), hooks)
 
 
 def statements(words: list[str], family: int, chains: Mapping[str, str]) -> Iterator[Statement]:

@@ -52,7 +52,8 @@ class LoadedTable:
         families: address families whose packets come here.
         name: its name, after the family.
         table: its chains and sets.
-        hooks: hook, priority and chain of each chain that filters packets on their way.
+        hooks: hook, priority and chain of each chain that filters packets on their way; after the hook ``ingress`` a
+            blank and the interface, where it is known.
     """
 
     families: frozenset[int]
@@ -87,6 +88,7 @@ class Chain:
 
 
 _NFT_FAMILIES = {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": frozenset({4, 6})}
+_PASSED_FAMILIES = {**_NFT_FAMILIES, "netdev": frozenset({4, 6})}
 _LEGACY_HOOKS = {"INPUT": "input", "OUTPUT": "output", "FORWARD": "forward"}
 _LEGACY_ACTIONS = {
     "ACCEPT": RuleAction.ACCEPT,
@@ -284,7 +286,7 @@ def nft_tables(text: str) -> list[LoadedTable]:
     objects = json.loads(text)["nftables"]
     places = {(one["family"], one["name"]) for item in objects for one in item.values() if "table" in item}
     places |= {(item["chain"]["family"], item["chain"]["table"]) for item in objects if "chain" in item}
-    return [_nft_table(family, name, objects) for family, name in sorted(places) if family in _NFT_FAMILIES]
+    return [_nft_table(family, name, objects) for family, name in sorted(places) if family in _PASSED_FAMILIES]
 
 
 def _nft_table(family: str, name: str, objects: list[Any]) -> LoadedTable:
@@ -301,8 +303,9 @@ def _nft_table(family: str, name: str, objects: list[Any]) -> LoadedTable:
     }
     sets = {one["name"]: one.get("elem", []) for kind in ("set", "map") for one in own(kind)}
     hooks = tuple(
-        (chain["hook"], int(chain.get("prio", 0)), chain["name"])
+        (f"{chain['hook']} {device}".strip(), int(chain.get("prio", 0)), chain["name"])
         for chain in own("chain")
         if "hook" in chain and chain.get("type") != "nat"
+        for device in _values(chain.get("dev", ""))  # nft 1.0.6 does not show it
     )
-    return LoadedTable(_NFT_FAMILIES[family], f"{family} {name}", Table(chains, sets), hooks)
+    return LoadedTable(_PASSED_FAMILIES[family], f"{family} {name}", Table(chains, sets), hooks)

@@ -22,6 +22,7 @@ _PROTOCOLS = {
 }
 _NAMES = {**_PROTOCOLS, "ipv4": 2, "ipv6": 10, "ip": 0x800, "ip6": 0x86DD, "ether": 1}
 _FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
+_LINK = frozenset({"ether", "vlan"})
 _SYN, _SYN_ACK = 2, 18
 
 
@@ -86,7 +87,7 @@ def _other_kind(left: Any, packet: Packet) -> bool:
     if "&" in left:
         return _other_kind(left["&"][0], packet)
     protocol = left.get("payload", {}).get("protocol", "")
-    return protocol not in ("", "th", "tcp", "ip" if packet.family == 4 else "ip6")
+    return protocol not in ("", "th", "tcp", *_LINK, "ip" if packet.family == 4 else "ip6")
 
 
 def values(left: Any, packet: Packet) -> tuple[Any, ...] | None:
@@ -104,6 +105,9 @@ def values(left: Any, packet: Packet) -> tuple[Any, ...] | None:
 
 def _value(left: Any, packet: Packet) -> Any:
     ip4 = packet.family == 4
+    if left.get("payload", {}).get("protocol") in _LINK:
+        is_type = left["payload"] == {"protocol": "ether", "field": "type"}
+        return (0x800 if ip4 else 0x86DD) if is_type else None
     if "payload" in left:
         known = {
             "saddr": ipaddress.ip_address(packet.sender),

@@ -134,6 +134,62 @@ def test_answers_are_lost_also_where_nothing_is_dropped_by_default():
     assert (verdict.status, "answers" in verdict.why) == (Status.UNKNOWN, True)
 
 
+@pytest.mark.parametrize(
+    ("table", "rule", "status", "said"),
+    [
+        ("raw", "-A PREROUTING -p tcp -m tcp --sport 25 -j DROP\n", Status.FAILED, "answers"),
+        ("mangle", "-A INPUT -m conntrack --ctstate ESTABLISHED -j DROP\n", Status.FAILED, "answers"),
+        ("mangle", "-A PREROUTING -p tcp -m tcp --dport 25 -m state --state NEW -j DROP\n", Status.FAILED, "port 25"),
+        ("raw", "-A PREROUTING -p tcp -m tcp --sport 25 -j CT --notrack\n", Status.UNKNOWN, "answers"),
+        ("mangle", "-A PREROUTING -m conntrack --ctstate INVALID -j DROP\n", Status.OK, ""),
+        ("mangle", "-A INPUT -p tcp -m tcp --dport 25 -j DSCP --set-dscp 0x08\n", Status.OK, ""),
+        ("mangle", "-A OUTPUT -p tcp -j DROP\n", Status.OK, ""),
+    ],
+)
+def test_the_other_tables_of_iptables_are_on_the_way_as_well(table, rule, status, said):
+    chains = ":PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+    verdict = judge(host(FERM, firewall_tables=replaced("*filter\n", f"*{table}\n{chains}{rule}COMMIT\n*filter\n")))
+    assert (verdict.status, said in verdict.why) == (status, True), verdict.why
+
+
+DROP_ANSWERS = [{"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "sport"}}, "right": 25}},
+                {"drop": None}]  # fmt: skip
+OF_A_NEIGHBOUR = [{"match": {"op": "==", "left": {"payload": {"protocol": "ether", "field": "saddr"}},
+                             "right": "00:11:22:33:44:55"}}, {"drop": None}]  # fmt: skip
+NOT_IP = [{"match": {"op": "!=", "left": {"payload": {"protocol": "ether", "field": "type"}},
+                     "right": {"set": ["ip", "ip6"]}}}, {"drop": None}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("device", "rule", "status"),
+    [
+        ({"dev": "ens5"}, DROP_ANSWERS, Status.FAILED),
+        ({"dev": ["ens6", "ens5"]}, DROP_ANSWERS, Status.FAILED),
+        ({"dev": "ens6"}, DROP_ANSWERS, Status.OK),
+        ({}, DROP_ANSWERS, Status.UNKNOWN),  # as nft 1.0.6 of Debian 12 prints it
+        ({"dev": "ens5"}, OF_A_NEIGHBOUR, Status.UNKNOWN),
+        ({"dev": "ens5"}, NOT_IP, Status.OK),
+    ],
+)
+@pytest.mark.parametrize("family", ["netdev", "inet"])
+def test_a_chain_at_the_card_comes_first(family, device, rule, status):
+    place = {"family": family, "table": "guard"}
+    hooked = {"type": "filter", "hook": "ingress", "prio": -500, "policy": "accept", **device}
+    added = [
+        {"table": {"family": family, "name": "guard"}},
+        {"chain": {**place, "name": "in", **hooked}},
+        {"rule": {**place, "chain": "in", "expr": rule}},
+    ]
+
+    def change(text):
+        rules = json.loads(text)
+        rules["nftables"] += added
+        return json.dumps(rules)
+
+    verdict = judge(host(firewall_nft=change))
+    assert verdict.status is status, verdict.why
+
+
 def test_established_in_a_chain_that_is_jumped_to():
     def change(text):
         text = text.replace("-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT", "-A INPUT -j base")

@@ -172,3 +172,13 @@ def test_an_answer_is_established_and_comes_from_its_port() -> None:
         (source, None, (25,)),
     ):
         assert (values(left, PACKET), values(left, answer)) == (first, reply)
+
+
+def test_of_the_link_only_the_kind_of_packet_is_known() -> None:
+    kind, sender, vlan = (
+        {"payload": {"protocol": protocol, "field": field}}
+        for protocol, field in (("ether", "type"), ("ether", "saddr"), ("vlan", "type"))
+    )
+    assert [values(kind, packet) for packet in (PACKET, PACKET6)] == [(0x800,), (0x86DD,)]
+    assert held(kind, "==", "ip6", PACKET6) is True
+    assert (values(sender, PACKET), values(vlan, PACKET)) == (None, None)
