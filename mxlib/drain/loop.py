@@ -26,6 +26,9 @@ _POLL_S = 3.0
 """Longest pause between looks at our runners: a queue of three messages is empty after a moment."""
 _FIRST_POLL_S = 1.0
 """Each look costs the host what a delivery does."""
+_LOOKING = 0.1
+"""Most of the time that looks may take: on a slow host they are further apart, as deliveries are slow there, too."""
+_LONGEST_POLL_S = 10.0
 _PAUSE_S = 10.0
 """Pause after a round without effect."""
 _SETTLED_S = 60.0
@@ -210,10 +213,14 @@ class _Drain:
     def _follow(self, found: Survey) -> int:
         """Watch until our runners are done or the time is over; return how many messages were completed."""
         mark, completed, arrived, pause = found.mark, 0, 0, pauses(_POLL_S, _FIRST_POLL_S)
+        cost = 0.0
         while True:
-            self._world.clock.sleep(min(next(pause), max(0.1, self._left())))
+            wait = max(next(pause), min(cost / _LOOKING, _LONGEST_POLL_S))
+            self._world.clock.sleep(min(wait, max(0.1, self._left())))
             self._meanwhile()
+            begin = self._world.clock.monotonic()
             now = patiently(self._world, partial(runners.look, self._world, mark))
+            cost = self._world.clock.monotonic() - begin
             mark = now.mark
             completed, arrived = completed + now.completed, arrived + now.arrived
             left = max(0, found.total + arrived - completed)

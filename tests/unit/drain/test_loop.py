@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -100,6 +101,20 @@ def test_the_live_line_says_rate_and_time_to_go_and_how_much_of_all_is_done():
         r"drain: \d+ messages left, 11\.4/s, about \d+(\.\d)? s to go, oldest 1 h 0 min; draining ends within 14 .*",
         live[-2][0],
     ), live[-2][0]
+
+
+@pytest.mark.parametrize(("cost", "apart"), [(0.06, 3.0), (0.6, 6.0), (5.0, 10.0)])
+def test_where_a_look_is_slow_looks_are_further_apart(monkeypatch, cost, apart):
+    found, plain, begun = world({"x.test": 100}), drain.runners.look, []
+
+    def look(*given):
+        begun.append(found.clock.monotonic())
+        found.clock.sleep(cost)
+        return replace(plain(*given), runs=len(begun) < 9)
+
+    monkeypatch.setattr(drain.runners, "look", look)
+    drain.empty(found.world)
+    assert begun[8] - begun[7] == pytest.approx(cost + apart)
 
 
 HINT = "  T:x.test:192.0.2.7 111 65 refused\n21-Nov-2026 02:00:00  21-Nov-2026 02:05:00  21-Nov-2026 02:20:00\nend\n"
