@@ -16,6 +16,8 @@ from mxlib.facts.source import Facts, FactUnknownError
 
 NAME = "aliases"
 _UNLIMITED = frozenset({"infinity", ""})
+_SKEW_S = 5.0
+"""The journal and the file are read a moment before the clock, in other units."""
 _NEVER_FIRES = frozenset({"disabled", "masked", "masked-runtime", "bad"})
 
 
@@ -150,6 +152,10 @@ def _judge_one(generator: AliasGenerator, found: AliasFacts) -> Finding:
         return Finding(Status.FAILED, "; ".join((*(one.why for one in wrong), *_writing(generator, found))), (), noted)
     if found.last_success is None and found.file_age_s is None:
         return unknown(f"{generator.unit}: when it last ended well is not known")
+    ahead = max(-age for age in (found.success_age_s, found.file_age_s) if age is not None)
+    if ahead > _SKEW_S:
+        when = f"{duration(ahead)} in the future, by the host's own clock"
+        return unknown(f"{generator.unit}: its last run, or the last change of its file, lies {when}")
     entries = found.file.entries if found.file else 0
     ended = _success(found) if found.last_success else f"file written {duration(max(0.0, found.file_age_s or 0.0))} ago"
     return Finding(Status.OK, f"{generator.name}: {entries} entries, {ended}", (), noted)

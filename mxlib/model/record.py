@@ -14,6 +14,8 @@ from enum import Enum
 from typing import Any
 
 VERSION = 1
+_SKEW_S = 60.0
+"""Seconds by which the clocks of two management hosts may differ."""
 """Version of the record's form: raised when a field changes its meaning, not when one is added."""
 
 MAX_BOOTS = 3
@@ -252,11 +254,12 @@ class Record:
         return (self.baseline and boot == self.boot_before) or self.judgements(boot).verified
 
     def proof_age(self, boot: str, now: datetime) -> float:
-        """Return how many seconds ago a boot was verified; infinite where that is unknown."""
+        """Return how many seconds ago a boot was verified; infinite where that is unknown, or in the future."""
         try:
-            return (now - datetime.fromisoformat(self.proven[boot])).total_seconds()
+            age = (now - datetime.fromisoformat(self.proven[boot])).total_seconds()
         except (KeyError, ValueError, TypeError):
             return math.inf
+        return age if age >= -_SKEW_S else math.inf
 
     def without_proof(self, boot: str) -> "Record":
         """Return the record without what was verified in a boot."""

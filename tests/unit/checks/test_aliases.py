@@ -47,6 +47,20 @@ def test_each_trouble_has_its_name(found, expected):
     assert troubles(found) == expected
 
 
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (facts(last_success=minutes(-1)), Status.UNKNOWN),
+        (facts(file=file(written=minutes(-1))), Status.UNKNOWN),
+        (facts(last_success=None, file=file(written=minutes(-1))), Status.UNKNOWN),
+        (facts(last_success=minutes(-0.05)), Status.OK),
+        (facts(last_success=minutes(-1), file=None), Status.FAILED),
+    ],
+)
+def test_what_lies_in_the_future_proves_nothing(monkeypatch, found, status):
+    assert verdict(monkeypatch, found).status is status
+
+
 def test_what_is_said_names_unit_age_and_time():
     why = " ".join(one.why for one in problems(GENERATOR, STUCK))
     assert "generate_vrts_aliases.service hangs: activating for 12 h 0 min, bound 15 min 0 s" in why

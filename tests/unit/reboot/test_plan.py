@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -488,6 +489,8 @@ def test_a_proof_has_the_age_of_its_last_pass_and_no_age_is_infinite():
     now = MemoryMx(seconds=100.0).now()
     record = claimed_record()
     assert record.proof_age("boot-0", now) == 100.0
+    assert record.proof_age("boot-0", now - timedelta(seconds=150)) == -50.0
+    assert record.proof_age("boot-0", now - timedelta(seconds=161)) == float("inf"), "by a clock that was wrong"
     for damaged in ({}, {"boot-0": "yesterday"}, {"boot-0": "2026-01-01T00:00:00"}):
         assert replace(record, proven=damaged).proof_age("boot-0", now) == float("inf")
 
