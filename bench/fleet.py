@@ -19,14 +19,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lab.build import labroot
+from lab.build.apt import SUITE
 from lab.lifecycle import ProgressLog
 from lab.place import Lab, cache
 from lab.stations.box import Box
 from mxlib.protocols.host import Host
+
+if TYPE_CHECKING:
+    from spicerack.remote import RemoteHosts
 
 KEYS = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f")
 CUMIN = """transport: clustershell
@@ -95,12 +100,18 @@ def measure(folder: Path, hosts: int, times: int) -> None:
         return CuminHost(name, cumin_transport(remote.query(f"D{{{name}}}")), SystemClock(), dry_run=False)
 
     print(f"{'asked':<14}{'hosts':>6}{'seconds':>10}{'a host':>9}{'this side, CPU s a host':>26}")
+    plain = 0.0
+    for count in (1, hosts):
+        names = ",".join(address(number) for number in range(count))
+        plain, spent = min(once_true(remote.query(f"D{{{names}}}")) for _ in range(times))
+        print(f"{'cumin, true':<14}{count:>6}{plain:>10.2f}{plain / count:>9.3f}{spent / count:>26.3f}", flush=True)
     for label, only in (("one check", ("disk",)), ("every check", ())):
         request = VerificationScope(VerifyPolicy(), load(), only=only)
         for count in (1, hosts):
             fleet = [host(number) for number in range(count)]
             best, spent = min(once(fleet, request, verify_hosts) for _ in range(times))
             print(f"{label:<14}{count:>6}{best:>10.2f}{best / count:>9.3f}{spent / count:>26.3f}", flush=True)
+        print(f"  of {count} hosts: {best / plain:.2f} of what `true` by cumin takes", flush=True)
     for count in (1, hosts):
         best, spent = min(once_planned([host(number) for number in range(count)]) for _ in range(times))
         print(f"{'a roll':<14}{count:>6}{best:>10.2f}{best / count:>9.3f}{spent / count:>26.3f}", flush=True)
@@ -110,6 +121,13 @@ def measure(folder: Path, hosts: int, times: int) -> None:
         print(f"{label:<14}{1:>6}{best:>10.2f}{best:>9.3f}{spent:>26.3f}", flush=True)
         with (folder / "ssh_config").open("a") as settings:
             settings.write(SHARED.format(folder=folder))
+
+
+def once_true(hosts: "RemoteHosts") -> tuple[float, float]:
+    """The same for nothing at all: what the way to the hosts takes by itself."""
+    begin, used = time.monotonic(), cpu()
+    list(hosts.run_sync("true", is_safe=True, print_output=False, print_progress_bars=False))
+    return time.monotonic() - begin, cpu() - used
 
 
 def once_looked(host: Host) -> tuple[float, float]:
@@ -175,7 +193,7 @@ def main() -> None:
     if os.geteuid() != 0:
         parser.error("root is needed: for a network namespace of its own")
     lab = Lab(f"bench{os.getpid()}")
-    box = Box(lab, "fleet", labroot.build(cache(), ProgressLog()))
+    box = Box(lab, "fleet", labroot.build(cache(), ProgressLog(), SUITE))
     folder = Path(tempfile.mkdtemp(prefix="mx-bench."))
     try:
         start(box, folder, wanted.hosts)

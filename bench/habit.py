@@ -135,9 +135,10 @@ def main() -> int:
     lab = Lab(args.lab)
     journal = newest_journal(lab, mx.fqdn)
     ours = run_of(journal.read_text(encoding="utf-8").splitlines(), sshd_up(lab, args.mx))
-    environment = management.virtual_environment()
+    operator = lifecycle.stations(lab).operator
+    environment = management.virtual_environment(operator)
     words = [str(environment / "bin" / "python"), str(Path(__file__).resolve()), *sys.argv[1:], "--inside"]
-    argv = management.command(lifecycle.stations(lab).operator, environment, words)
+    argv = management.command(operator, environment, words)
     said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
     ended = {step: float(at) for step, at in (line.split("\t") for line in said.splitlines() if "\t" in line)}
     habit = Spent(ended["end"] - ended["begin"], sshd_up(lab, args.mx) - ended["wait"])

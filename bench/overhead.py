@@ -149,7 +149,7 @@ def by_hand(lab: Lab, host: str) -> Iterator[tuple[str, float]]:
         "mx": exchanger(host).fqdn,
         "peer": next(mx.fqdn for mx in map(exchanger, ("mx1001", "mx2001")) if mx.name != host),
     }
-    environment = management.virtual_environment()
+    environment = management.virtual_environment(stations.operator)
     for what, where, command in BY_HAND:
         typed = command.format(**names)
         words = [*SSH, where.format(**names), typed] if where else ["sh", "-c", typed]
