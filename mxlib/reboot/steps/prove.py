@@ -290,6 +290,6 @@ ACTIONS = (
         Step.SOAK,
         soak,
         _passes_stage("soak"),
-        lambda world, _state: [f"watch the queue for {world.options.soak_s:g} s"],
+        lambda world, _state: [*FORGET_SCRIPT.splitlines()[1:], f"watch the queue for {world.options.soak_s:g} s"],
     ),
 )
