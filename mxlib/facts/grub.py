@@ -39,6 +39,7 @@ head -n 1 /boot/grub/grubenv
 _UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
 _SIGNATURE = "# GRUB Environment Block"
 _OPEN = re.compile(r"^\s*(?P<kind>menuentry|submenu)\s(?P<rest>.*?)\{(?P<body>[^{}]*\}\s*)?$")
+_ITEM = re.compile(r"\s*(?:menuentry|submenu)(?:\s|$)")
 _BLOCK = re.compile(r"\{\s*$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _FUNCTION = re.compile(r"\s*(?:function\s|hiddenentry\s)")
@@ -187,6 +188,8 @@ class _Menu:
             if opened["body"] is not None:
                 self._kernel(opened["body"])
                 self._end()
+        elif _ITEM.match(line):
+            raise ParseError(f"not an item of GRUB's menu: {line.strip()[:100]!r}")
         elif _BLOCK.search(line):
             if not _FUNCTION.match(line):
                 raise ParseError(f"unknown kind of block in GRUB's menu: {line.strip()[:100]!r}")

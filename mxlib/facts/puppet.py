@@ -91,7 +91,7 @@ def parse(outputs: Outputs) -> PuppetFacts:
     Raises:
         mxlib.base.errors.ParseError: it says neither enabled nor disabled.
     """
-    text = outputs[SECTION.name].text()
+    text = "\n".join(outputs[SECTION.name].text().splitlines())
     if text.strip() == "absent":
         return PuppetFacts(present=False, enabled=False, message="", age_s=None, failed=None)
     refuse_unknown(text.splitlines(), _LINE.fullmatch, "not a line about Puppet")

@@ -11,7 +11,9 @@ from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
 
 SECTION = Section("callout", exim.dump_script("callout"), timeout_s=20)
-_LINE = re.compile(r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S.*?) callout=(?P<result>\w+)(?: .*)?")
+_LINE = re.compile(
+    r"\d\d-[A-Z][a-z][a-z]-\d{4} \d\d:\d\d:\d\d (?P<key>\S.*?) callout=(?P<result>accept|reject|unknown)(?: .*)?"
+)
 _KEY = re.compile(r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9.-]{1,253}(?:/<[A-Za-z0-9._+=@-]{0,320}>)?")
 
 

@@ -192,6 +192,12 @@ def test_a_title_that_cannot_be_read_makes_the_menu_unknown():
         grub_facts("menuentry 'open {\n}\n" + fixture("host/grub.cfg"))
 
 
+@pytest.mark.parametrize("line", ["submenu 'Advanced options'", "menuentry", "  menuentry 'x' --id x"])
+def test_an_item_that_does_not_begin_a_block_makes_the_menu_unknown(line):
+    with pytest.raises(FactUnknownError, match="not an item"):
+        grub_facts(f"{line}\n" + fixture("host/grub.cfg"))
+
+
 @pytest.mark.parametrize(
     ("line", "default"),
     [("set default='1>2'", "1>2"), ('default="7"', "7"), ("default=gnulinux-x", "gnulinux-x"), ('set default=""', "")],

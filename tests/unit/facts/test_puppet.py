@@ -117,3 +117,7 @@ def test_a_run_in_the_future_proves_that_something_is_wrong(machine: Machine) ->
     verdict = judge("puppet", host(puppet=machine.said()))
     assert verdict.status is Status.UNKNOWN
     assert "by the host's own clock its last run lies 2 h 0 min in the future" in verdict.why
+
+
+def test_a_failure_on_a_line_that_ends_with_a_carriage_return_is_one() -> None:
+    assert fact(puppet.SOURCE, "enabled\r\nage 60\r\nfailed 3\r\nfailed 0\r\n").failed == 3

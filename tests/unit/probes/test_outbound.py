@@ -162,11 +162,6 @@ def test_counters_are_read_around_the_mails_in_one_command(monkeypatch):
     assert agent.asked == [("probe@world.test", "r1", 1, False)], "an MTA waits for whole seconds, at least one"
 
 
-def test_a_counter_that_fell_has_begun_again(monkeypatch):
-    fell, _, _ = sent(monkeypatch, before_conntrack=tracked(89))
-    assert fell.conntrack is None
-
-
 def test_mails_can_be_forced_past_what_the_mta_remembers(monkeypatch):
     _, agent, _ = sent(monkeypatch, force=True)
     assert agent.asked[0][-1] is True

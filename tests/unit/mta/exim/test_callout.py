@@ -30,6 +30,8 @@ def test_only_refusals_of_the_addresses_concerned_are_found():
 def test_a_dump_that_is_cut_short_is_not_known():
     with pytest.raises(ParseError):
         fact(callout.SOURCE, DUMP[:-4])
+    with pytest.raises(ParseError, match="not an answer to a callout"):
+        fact(callout.SOURCE, DUMP.replace("callout=accept", "callout=later", 1))
 
 
 def test_records_are_removed_one_by_one(tmp_path):
