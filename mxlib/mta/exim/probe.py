@@ -20,7 +20,8 @@ from mxlib.mta.exim.logline import parse_lines
 from mxlib.mta.mail import Followed, ProbeMail
 
 _TAG = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KNOWN = re.compile(r"submitted \S+ \d+(?: |\Z)|(?:id|left) \S+ \S|bounce \S+\Z|line \d{4}-|open \d+\Z|well \S+\Z")
+_KNOWN = re.compile(r"submitted \S+ \d+(?: |\Z)|id \S+ \S|left \S+ |bounce \S+\Z|line \d{4}-|open \d+\Z|well \S+\Z")
+_REMOVED = "has been removed"
 _SUBMIT_S = 30
 _LINE = 100
 """More than the last line of a text, which loses its end in a shell's variable."""
@@ -143,15 +144,15 @@ def parse(text: str, mails: Sequence[ProbeMail]) -> tuple[Followed, ...]:
     fields = [line.split(" ", 3) for line in lines]
     submitted = {row[1]: (int(row[2]), row[3] if len(row) > 3 else "") for row in fields if row[0] == "submitted"}
     ids = {row[1]: exim.check_message_id(row[2]) for row in fields if row[0] == "id"}
-    left = {line.split(" ")[1]: line.split(" ", 2)[2] for line in lines if line.startswith("left ")}
+    left = {line.split(" ")[1]: line.split(" ", 2)[2].strip() for line in lines if line.startswith("left ")}
     events = parse_lines(line.removeprefix("line ") for line in lines if line.startswith("line "))
 
     def followed(tag: str) -> Followed:
         code, error = submitted.get(tag, (None, ""))
         message_id = ids.get(tag, "")
         own = tuple(event for event in events if message_id and event.message_id == message_id)
-        kept = left.get(message_id, "")
-        return Followed(code, error, message_id, own, "" if "removed" in kept else kept)
+        kept = left.get(message_id, _REMOVED) or "Exim did not say why"
+        return Followed(code, error, message_id, own, "" if _REMOVED in kept else kept)
 
     return tuple(followed(mail.tag) for mail in mails)
 

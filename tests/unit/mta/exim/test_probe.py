@@ -179,3 +179,19 @@ def test_a_recording_has_each_mail_in_the_order_it_was_asked_for() -> None:
     run = run_of(fixture("probe/delivered.txt"))
     assert [result.mail.probe for result in run.results] == [V4, V4, V6, V6]
     assert len({result.message_id for result in run.results}) == 4
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("", ""),
+        ("left 1xUaVg-00006Y-1v Message 1xUaVg-00006Y-1v has been removed \n", ""),
+        ("left 1xUaVg-00006Y-1v Message 1xUaVg-00006Y-1v is locked \n", "Message 1xUaVg-00006Y-1v is locked"),
+        ("left 1xUaVg-00006Y-1v \n", "Exim did not say why"),
+        ("left 1xUaVg-00006Y-1v it cannot be removed \n", "it cannot be removed"),
+    ],
+)
+def test_a_test_mail_that_could_not_be_removed_is_left(said: str, left: str) -> None:
+    text = f"submitted {TAGS[0]} 0 \nid {TAGS[0]} 1xUaVg-00006Y-1v\n{said}open 0\n"
+    (seen,) = parse(text, [ProbeMail(TAGS[0], PROBE, 100, 1)])
+    assert seen.left == left
