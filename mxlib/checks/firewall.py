@@ -12,7 +12,7 @@ from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import addresses, firewall
 from mxlib.facts.firewall import FirewallFacts
 from mxlib.facts.netfilter import Chain, Rule, RuleAction
-from mxlib.facts.packet_match import Packet
+from mxlib.facts.packet_match import EPHEMERAL, Packet
 from mxlib.facts.source import Facts
 
 _HARMLESS_STATES = frozenset({"invalid", "new", "untracked"})
@@ -61,8 +61,7 @@ def _blocks(facts: FirewallFacts, chain: Chain) -> Finding | None:
     return None
 
 
-_SMTP, _EPHEMERAL = 25, 45678
-"""Of an answer to mail that the host sends: its source port, and one that the host may have chosen."""
+_SMTP = 25
 # Addresses all over the Internet: a port that most of them reach is open. A list of blocked networks holds few of them.
 _SENDERS = {
     4: ("8.8.4.4", "40.92.1.1", "66.102.1.1", "104.47.1.1", "142.250.1.1", "185.70.40.1", "209.85.128.1"),
@@ -111,7 +110,7 @@ def _answers(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: i
 
 def _answered(found: FirewallFacts, host: str, interface: str, family: int) -> Finding | None:
     senders = _SENDERS[family]
-    passes, rule = _most(found, [Packet(one, host, _EPHEMERAL, interface, answer_from=_SMTP) for one in senders])
+    passes, rule = _most(found, [Packet(one, host, EPHEMERAL, interface, answer_from=_SMTP) for one in senders])
     if passes is None:
         return unknown(f"whether answers pass over IPv{family} is unknown, a rule is not understood: {rule}")
     return None if passes else failed(f"answers over IPv{family} are dropped: {rule}")

@@ -22,6 +22,8 @@ _PROTOCOLS = {
 }
 _NAMES = {**_PROTOCOLS, "ipv4": 2, "ipv6": 10, "ip": 0x800, "ip6": 0x86DD, "ether": 1}
 _FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
+EPHEMERAL = 45678
+"""A port that whoever opens a connection may have chosen for its own end: Linux takes 32768 to 60999."""
 _LINK = frozenset({"ether", "vlan"})
 _SYN, _SYN_ACK = 2, 18
 
@@ -112,7 +114,7 @@ def _value(left: Any, packet: Packet) -> Any:
         known = {
             "saddr": ipaddress.ip_address(packet.sender),
             "daddr": ipaddress.ip_address(packet.host),
-            "sport": packet.answer_from,
+            "sport": EPHEMERAL if packet.answer_from is None else packet.answer_from,
             "dport": packet.port,
             "flags": _SYN if packet.answer_from is None else _SYN_ACK,
             "protocol": 6,

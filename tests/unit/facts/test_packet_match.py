@@ -169,7 +169,7 @@ def test_an_answer_is_established_and_comes_from_its_port() -> None:
         ({"ct": {"key": "state"}}, ("new",), ("established",)),
         ({"ct": {"key": "direction"}}, ("original",), ("reply",)),
         (FLAGS, (2,), (18,)),
-        (source, None, (25,)),
+        (source, (45678,), (25,)),
     ):
         assert (values(left, PACKET), values(left, answer)) == (first, reply)
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,8 @@ RECORDED = Path(__file__).parents[1] / "fixtures" / "firewall" / "rulesets.json"
 HOSTS = {4: "192.0.2.11", 6: "2001:db8:77::11"}
 SENDERS = {4: ("192.0.2.50", "198.51.100.9"), 6: ("2001:db8:77::50", "2001:db8:51::9")}
 PORTS = (22, 25, 26, 465, 2525)
+ANSWERED = 25
+"""Port of the peer that the host connects to."""
 INTERFACE = "va"
 _INPUT = (
     "type filter hook input priority filter; policy drop; ct state established,related accept;"
@@ -109,6 +111,19 @@ RULESETS = {
     ),
     "a quota": chain("tcp dport 25 quota until 100 mbytes accept"),
     "a port with a mark set": chain("tcp dport 25 meta mark set 7 accept"),
+    "answers dropped by interface": base("inet early", "input priority -10", 'iifname "va" ct state established drop')
+    + chain("tcp dport 25 accept"),
+    "answers dropped by port": base("inet raw", "prerouting priority -300", "tcp sport 25 drop")
+    + chain("tcp dport 25 accept"),
+    "answers dropped by flags": base("inet early", "input priority -10", "tcp flags & (syn | ack) == syn | ack drop")
+    + chain("tcp dport 25 accept"),
+    "answers dropped by sender": base(
+        "inet early", "input priority -10", "ip saddr 198.51.100.0/24 ct state != new drop"
+    )
+    + chain("tcp dport 25 accept"),
+    "answers dropped at the card": base("netdev guard", "ingress device va priority -500", "tcp sport 25 drop")
+    + chain("tcp dport 25 accept"),
+    "answers that are not accepted": base("inet filter", "input priority 0; policy drop", "tcp dport 25 accept"),
     "an unknown length": chain("meta length 1000-1500 tcp dport 25 accept\ntcp dport 26 accept"),
 }
 
@@ -125,7 +140,7 @@ def why_not() -> str:
 
 
 def measure(rulesets: dict[str, str]) -> dict[str, Any]:
-    """Load each ruleset and connect; its form as nft prints it, and who reaches which port."""
+    """Load each ruleset and connect; its form as nft prints it, who reaches which port, and who answers the host."""
     argv = ["unshare", "-n", sys.executable, str(Path(__file__).resolve()), "--inside"]
     done = subprocess.run(argv, input=json.dumps(rulesets), capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
@@ -162,8 +177,8 @@ def _peer() -> Iterator[str]:
             child.kill()
 
 
-def _listen() -> None:
-    for port in PORTS:
+def _listen(ports: Iterable[int]) -> None:
+    for port in ports:
         server = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
         threading.Thread(target=_accept, args=(server,), daemon=True).start()
 
@@ -176,14 +191,47 @@ def _accept(server: socket.socket) -> None:
 def _inside() -> None:
     rulesets = json.load(sys.stdin)
     found = {}
-    with _peer() as pid:
-        _listen()
+    with _peer() as pid, _answering(pid):
+        _listen(PORTS)
         for name, ruleset in rulesets.items():
             _run("nft", "-f", "-", stdin=f"flush ruleset\n{ruleset}")
             shown = _run("nft", "-j", "list", "ruleset")
             reached = json.loads(_run("nsenter", "-t", pid, "-n", sys.executable, __file__, "--connect"))
-            found[name] = {"nft": shown.strip(), "reached": reached}
+            with ThreadPoolExecutor(len(peers())) as pool:
+                found[name] = {"nft": shown.strip(), "reached": reached, "answered": list(pool.map(_ask, peers()))}
     print(json.dumps(found))
+
+
+@contextmanager
+def _answering(pid: str) -> Iterator[None]:
+    """The peer takes connections of the host."""
+    argv = ("nsenter", "-t", pid, "-n", sys.executable, __file__, "--answer")
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            yield
+        finally:
+            child.kill()
+
+
+def _answer() -> None:
+    _listen((ANSWERED,))
+    print("listening", flush=True)
+    threading.Event().wait()
+
+
+def _ask(peer: str) -> bool:
+    try:
+        with socket.create_connection((peer, ANSWERED), timeout=0.7):
+            return True
+    except OSError:
+        return False
+
+
+def peers() -> list[str]:
+    """Addresses of the peer that the host connects to."""
+    return [sender for family in (4, 6) for sender in SENDERS[family]]
 
 
 def _try(way: tuple[int, str, int]) -> bool:
@@ -208,6 +256,8 @@ def _connect() -> None:
 if __name__ == "__main__":
     if "--inside" in sys.argv:
         _inside()
+    elif "--answer" in sys.argv:
+        _answer()
     elif "--connect" in sys.argv:
         _connect()
     else:
