@@ -128,6 +128,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=1, help="the same seed, the same choices (default 1)")
     command.add_argument("--only", default="", metavar="NAME,...", help="of these disturbances only, see --list")
     command.add_argument("--at", default="", metavar="STEP", help="after this step of the run only")
+    command.add_argument(
+        "--deal", action="store_true", help="one disturbance a run, dealt so that all of them and all steps are met"
+    )
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
     command = add("gameday", gameday.run, "something breaks, alerts fire: find it, mend it, see how well it went")
@@ -231,7 +234,7 @@ def _campaign(arguments: argparse.Namespace) -> int:
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
     return campaign.campaign(
         running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
-        seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
+        deal=arguments.deal, seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
     )  # fmt: skip
 
 

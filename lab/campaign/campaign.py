@@ -13,7 +13,7 @@ from typing import Any
 from lab import demo, lifecycle
 from lab.campaign import judge, play
 from lab.campaign.disturbances import DISTURBANCES
-from lab.campaign.scenario import STEPS, draw
+from lab.campaign.scenario import STEPS, Scenario, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Lab
@@ -31,7 +31,7 @@ def folder_of(lab: Lab, seed: int, number: int) -> Path:
 
 def campaign(
     place: Stations, numbers: Iterable[int], seed: int, say: Say, *, only: Sequence[str] = (), step: str = "",
-    seconds: float = float("inf"),
+    deal: bool = False, seconds: float = float("inf"),
 ) -> int:  # fmt: skip
     """Play runs until there are no more, or the time is over.
 
@@ -40,6 +40,7 @@ def campaign(
         seed: of the campaign.
         only: names of the disturbances to draw from; none: all.
         step: the step after which they begin; empty: drawn as well.
+        deal: disturbances and steps are dealt, one a run, so that all are met; else they are drawn.
         seconds: no run begins later than this.
 
     Returns:
@@ -49,7 +50,7 @@ def campaign(
         LabError: the lab could not be made whole again.
     """
     with fewer_probes(place):
-        return _play_all(place, numbers, seed, say, only, step, seconds)
+        return _play_all(place, (draw(seed, number, only, step, deal=deal) for number in numbers), say, seconds)
 
 
 @contextmanager
@@ -69,17 +70,14 @@ def fewer_probes(place: Stations) -> Iterator[None]:
             host.sh(f"mv {SITE}.whole {SITE}", check=False)
 
 
-def _play_all(
-    place: Stations, numbers: Iterable[int], seed: int, say: Say, only: Sequence[str], step: str, seconds: float
-) -> int:
+def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float) -> int:
     begin, played, bad = time.monotonic(), 0, 0
-    for number in numbers:
+    for scenario in scenarios:
         if time.monotonic() - begin > seconds:
             break
-        scenario = draw(seed, number, only, step)
-        folder = folder_of(place.lab, seed, number)
+        folder = folder_of(place.lab, scenario.seed, scenario.number)
         shutil.rmtree(folder, ignore_errors=True)
-        say(f"{number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
+        say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
         verdict = play.play(place, scenario, folder, say)
         played += 1
         (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
@@ -145,6 +143,8 @@ def page(runs: Sequence[Run]) -> str:
         "",
         *_grid(runs),
         "",
+        f"Not tried: {', '.join(_not_tried(runs)) or 'none'}.",
+        "",
         "| seed | run | exchanger | level | what happened | exit code | typed | whole after | wrong |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *(_row(run) for run in runs),
@@ -168,6 +168,12 @@ def _grid(runs: Sequence[Run]) -> Iterable[str]:
         cells = [_cell(tried[name, phase], wrong[name, phase]) for phase in phases]
         if any(cells):
             yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _not_tried(runs: Sequence[Run]) -> list[str]:
+    """Return the disturbances that no run has had."""
+    tried = {moment["name"] for run in runs for moment in _happened(run)}
+    return [name for name in DISTURBANCES if name not in tried]
 
 
 def _happened(run: Run) -> list[Mapping[str, Any]]:

@@ -1,5 +1,6 @@
 """What one run of the campaign is made of, drawn from its seed: the same seed, the same choices."""
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -64,7 +65,7 @@ class Scenario:
         return asdict(self)
 
 
-def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Scenario:
+def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "", *, deal: bool = False) -> Scenario:
     """Draw a run.
 
     Arguments:
@@ -72,6 +73,7 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Sc
         number: of the run in it; it decides, with the seed, on everything.
         only: names of the disturbances to draw from; none: all.
         step: the step after which they begin; empty: drawn as well.
+        deal: one disturbance, dealt instead of drawn: see :func:`_dealt`.
 
     Raises:
         LabError: there is no disturbance, or no step, of that name.
@@ -85,9 +87,26 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "") -> Sc
     level = dice.choice(("guest", "guest", "cold"))
     mx, host, depth = dice.choice(EXCHANGERS).name, dice.randrange(2), dice.choice(DEPTHS)
     names = [name for name in DISTURBANCES if not only or name in only]
+    if deal:
+        name, at = _dealt(seed, number, names)
+        return Scenario(seed, number, mx, host, level, depth, (_moment(dice, name, step or at),))
     chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
     moments = tuple(_moment(dice, name, step) for name in chosen)
     return Scenario(seed, number, mx, host, level, depth, moments)
+
+
+def _dealt(seed: int, number: int, names: Sequence[str]) -> tuple[str, str]:
+    """Return the disturbance and the step of a run, each from a deck of its own that the seed has shuffled.
+
+    As many runs as there are disturbances play each of them once, as many as there are steps begin after each step
+    once, and their product plays every pair. Nothing else happens in such a run, as it might end it first.
+    """
+    shuffle = random.Random(seed)  # noqa: S311
+    names, steps = shuffle.sample(names, len(names)), shuffle.sample(STEPS, len(STEPS))
+    turn = number - 1
+    # both decks begin again together after this many runs: one card of one of them is passed over then
+    together = math.lcm(len(names), len(steps))
+    return names[turn % len(names)], steps[(turn + turn // together) % len(steps)]
 
 
 def _moment(dice: random.Random, name: str, step: str) -> TimedDisturbance:

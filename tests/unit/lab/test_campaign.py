@@ -49,6 +49,31 @@ def test_a_draw_can_be_narrowed():
     assert [(one.name, one.step, one.after) for one in run.moments] == [("kill", "close ports", 0.0)]
 
 
+def _pairs(numbers, only=()):
+    runs = [draw(5, number, only, deal=True) for number in numbers]
+    assert {len(run.moments) for run in runs} == {1}
+    return [(run.moments[0].name, run.moments[0].step) for run in runs]
+
+
+def test_what_is_dealt_meets_every_disturbance_every_step_and_in_the_end_every_pair():
+    assert {name for name, _ in _pairs(range(1, len(DISTURBANCES) + 1))} == set(DISTURBANCES)
+    assert {step for _, step in _pairs(range(1, len(STEPS) + 1))} == set(STEPS)
+    every = len(DISTURBANCES) * len(STEPS)
+    assert len(set(_pairs(range(1, every + 1)))) == every
+    # decks whose sizes have a common divisor would begin again together too early
+    four = ("kill", "term", "stop", "clock")
+    assert len(set(_pairs(range(1, 4 * len(STEPS) + 1), four))) == 4 * len(STEPS)
+
+
+def test_what_is_dealt_is_the_seeds_and_in_no_order_that_is_written_down():
+    first = [draw(seed, 1, deal=True).moments[0] for seed in range(1, 20)]
+    assert len({one.name for one in first}) > 5
+    assert len({one.step for one in first}) > 5
+    assert draw(5, 9, deal=True) == draw(5, 9, deal=True)
+    assert draw(5, 9, step="drain", deal=True).moments[0].step == "drain"
+    assert draw(5, 9, deal=True) != draw(5, 9)
+
+
 @pytest.mark.parametrize(("only", "step", "names"), [(("kil",), "", "'kil'"), ((), "close port", "'close port'")])
 def test_a_name_that_is_none_is_refused_with_those_there_are(only, step, names):
     with pytest.raises(LabError, match=f"{names}: expected one of "):
@@ -153,6 +178,7 @@ def test_the_page_counts_runs_mails_and_where_it_went_wrong():
     assert "2 runs, 1 good; 80 mails to 120 recipients, 2 missing" in text
     assert "151 s in the middle, 151 s at most" in text
     assert "| kill | 2, 1 WRONG |" in text
+    assert f"Not tried: {', '.join(name for name in DISTURBANCES if name != 'kill')}." in text
     assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 90 s | 1 mails missing: ['a/b'] |" in text
 
 
@@ -161,6 +187,7 @@ def test_what_did_not_happen_is_not_counted_as_tried():
            "mails": {}, "wrong": []}  # fmt: skip
     text = page([run])
     assert "| kill |" not in text
+    assert "Not tried: kill, term, " in text
     assert "| mx2001 | guest | nothing | 0 |" in text
 
 
