@@ -35,7 +35,7 @@ from mxlib.reboot.progress import Progress
 
 NOW_S = 1.0
 """Seconds for which a look is as good as another one right before something irrevocable."""
-LOOK_S = 40.0
+LOOK_S = 50.0
 """Seconds for the look that follows an act, beyond those for the act."""
 
 
