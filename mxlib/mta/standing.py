@@ -67,12 +67,12 @@ def section(mta: Mta) -> Section:
 read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
 read -r kernel </proc/sys/kernel/osrelease && echo "kernel $kernel"
 read -r build </proc/sys/kernel/version && echo "build $build"
-image=/boot/vmlinuz-$kernel
-if grep -qsF "$kernel (" "$image"; then grep -qsF ") $build" "$image" || echo "image replaced"
-else
-package=$(dpkg-query -W -f '${{Version}}' "linux-image-$kernel" 2>/dev/null)
-case $build in *"Debian $package"|*"Debian $package "*) ;; *) [ -z "$package" ] || echo "image replaced" ;; esac
-fi
+case $(grep -aosF -m 1 -e "$kernel (" -e ") $build" "/boot/vmlinuz-$kernel") in
+*") $build"*) ;;
+*"$kernel ("*) echo "image replaced" ;;
+*) package=$(dpkg-query -W -f '${{Version}}' "linux-image-$kernel" 2>/dev/null)
+case $build in *"Debian $package"|*"Debian $package "*) ;; *) [ -z "$package" ] || echo "image replaced" ;; esac ;;
+esac
 set -- what=tcp /proc/net/tcp
 [ ! -e /proc/net/tcp6 ] || set -- "$@" /proc/net/tcp6
 [ ! -e {_ENVIRONMENT} ] || set -- "$@" what=grub {_ENVIRONMENT}

@@ -117,7 +117,7 @@ def test_the_build_that_runs_and_the_one_on_the_disk():
 def image_is_replaced(boot):
     """What the script says of a running build 6.1.192-2, with a folder in place of /boot, first in the path."""
     script = standing.section(find("exim")).script
-    known = script[script.index("image=") : script.index("set -- what=tcp")].replace("/boot/", f"{boot}/")
+    known = script[script.index("case $(grep") : script.index("set -- what=tcp")].replace("/boot/", f"{boot}/")
     build = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)"
     argv = ["sh", "-c", f"PATH={boot}:$PATH; kernel=6.1.0-56; build='{build}'\n{known}"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
