@@ -47,7 +47,7 @@ def test_a_script_that_acts_is_answered_as_ever_and_with_a_look(script: str, cod
     assert (facts.outputs["standing"].problem, facts.outputs["depool"].problem) == ("", "")
     boot = subprocess.run(["cat", "/proc/sys/kernel/random/boot_id"], capture_output=True, check=True, text=True)
     assert facts.outputs["standing"].output.startswith(f"boot {boot.stdout}")
-    assert world.target.given == [(70, (0, 3))], "the look has its own time"
+    assert world.target.given == [(80, (0, 3))], "the look has its own time"
 
 
 def test_a_script_that_ends_by_itself_leaves_the_run_without_a_look() -> None:
