@@ -15,6 +15,21 @@ def lines_of(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
+def lines_before_end(text: str, cut: str) -> list[str]:
+    """Return the lines before the line ``end``, by which a script shows that it came to its end.
+
+    Arguments:
+        cut: the message where that line is missing.
+
+    Raises:
+        mxlib.base.errors.ParseError: it is missing.
+    """
+    *lines, end = lines_of(text) or [""]
+    if end != "end":
+        raise ParseError(cut)
+    return lines
+
+
 def refuse_unknown(lines: Iterable[str], known: Callable[[str], object], what: str) -> None:
     """Refuse an answer with a line that is not understood; an empty line says nothing.
 

@@ -83,6 +83,11 @@ def _port(
     tried = [ask(found, host, interface, family, port) for host, interface in hosts]
     if not tried:
         return unknown(f"whether port {port} is open over IPv{family} is unknown: the host has no IPv{family} address")
+    return _best(tried)
+
+
+def _best(tried: Sequence[Finding | None]) -> Finding | None:
+    """Return None where nothing is wrong on one of the host's addresses, otherwise the worst of the findings."""
     return None if None in tried else max((one for one in tried if one), key=lambda one: one.status.severity)
 
 
@@ -103,9 +108,7 @@ def _from_everywhere(found: FirewallFacts, host: str, interface: str, family: in
 def _answers(found: FirewallFacts, hosts: tuple[tuple[str, str], ...], family: int) -> Finding | None:
     """Return what becomes of answers to mail that the host sends, on the best of its addresses; None if they pass."""
     tried = [_answered(found, host, interface, family) for host, interface in hosts]
-    if not tried or None in tried:
-        return None
-    return max((one for one in tried if one), key=lambda one: one.status.severity)
+    return _best(tried) if tried else None
 
 
 def _answered(found: FirewallFacts, host: str, interface: str, family: int) -> Finding | None:

@@ -143,15 +143,15 @@ def parse(outputs: Outputs) -> FirewallFacts:
     for tool in _TOOLS:
         family = 6 if tool.startswith("ip6") else 4
         kind, version = "nft" if "nft" in tool else "legacy", "ip6" if family == 6 else "ip"
-        found = parse_save(saved.get(tool, ""), family, f"{kind} {version}")
         text = saved.get(tool, "")
-        table = legacy_table(text, family, f"{kind} {version} filter")
+        found = parse_save(text, family, f"{kind} {version}")
         if kind == "legacy":
             chains += found
             every = (legacy_table(text, family, f"{kind} {version} {name}", name) for name in HOOKED)
             tables += [one for one in every if one]
         elif found and (preferred := _prefer_saved(chains, found, version)) is not chains:
             chains = preferred
+            table = legacy_table(text, family, f"{kind} {version} filter")
             tables = [one for one in tables if one.name != f"{version} filter"] + ([table] if table else [])
     return FirewallFacts(tuple(chains), tuple(tables))
 

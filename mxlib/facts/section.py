@@ -89,7 +89,7 @@ while [ $# -gt 0 ] && in_time; do
 printf '%s begin %s\\n' "$mark" "$1" >&3
 _errors=$(alone "$@"); _code=$?
 answered "$1" "$_errors" "$_code" >&3
-echo "$1"
+printf '%s ' "$1"
 shift 2
 done
 """
@@ -206,7 +206,8 @@ def build_script(
         raise ValueError(f"section names must be unique words: {names}")
     begin = f"read -r now rest </proc/uptime; end=$((${{now%%.*}} + {round(patience_s or _sum(sections))}))"
     clock = "clock\n" if any(section.timed for section in sections) else ""
-    asked = _alone(sections) if purpose else _together(sections, _TOGETHER_S)
+    quick = [] if purpose else [section for section in sections if section.timeout_s <= _QUICK_S]
+    asked = _together(quick, _TOGETHER_S) + _alone([section for section in sections if section not in quick])
     return f"mark={mark}\n# {purpose or _reads(names)}\n{_PROLOGUE}{_BOTH}{begin}\n{clock}{asked}{clock}"
 
 
@@ -215,20 +216,19 @@ def _alone(sections: Sequence[Section]) -> str:
 
 
 def _together(sections: Sequence[Section], limit: float) -> str:
-    """All that are quick under one limit; then, as above, whatever has no answer.
+    """All under one limit; then, each under its own, whatever has no answer.
 
     The limit kills: a child that ignores other signals would outlive the shell that timeout(1) watches. The last answer
     may have ended in mid-line then. Each script is written down once, and is an argument: one may have 128 KiB.
     """
-    quick = [section for section in sections if section.timeout_s <= _QUICK_S]
-    texts = "".join(f"text_{number}={shlex.quote(section.script)}\n" for number, section in enumerate(quick))
-    given = " ".join(f'{section.name} "$text_{number}"' for number, section in enumerate(quick))
-    limits = "".join(f'section {section.name} {section.timeout_s:g} "$text_{n}"\n' for n, section in enumerate(quick))
-    slow = _alone([section for section in sections if section not in quick])
+    if not sections:
+        return ""
+    given = " ".join(f"{s.name} {shlex.quote(s.script)}" for s in sections)
+    calls = "".join(f'section {s.name} {s.timeout_s:g} "$2"; shift 2\n' for s in sections)
     return f"""\
-{texts}done=$(timeout -s KILL {limit} sh -c {shlex.quote(_TOGETHER)} sh "$mark" "$end" {given}) || echo
-done=$(echo $done)
-{limits}{slow}"""
+set -- {given}
+done=$(timeout -s KILL {limit} sh -c {shlex.quote(_TOGETHER)} sh "$mark" "$end" "$@") || echo
+{calls}"""
 
 
 def _reads(names: Sequence[str]) -> str:

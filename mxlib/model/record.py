@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Any
 
 VERSION = 1
+"""Version of the record's form: raised when a field changes its meaning, not when one is added."""
 _SKEW_S = 60.0
 """Seconds by which the clocks of two management hosts may differ."""
-"""Version of the record's form: raised when a field changes its meaning, not when one is added."""
 
 MAX_BOOTS = 3
 """Reboots one run may order: the trial, the return, and one for a boot that came up in another kernel."""

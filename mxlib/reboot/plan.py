@@ -282,7 +282,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
 
 
 def soaks(record: Record, host: View) -> bool:
-    """Whether a host that serves again is still to be watched: its boot is the run's, and was not watched yet."""
+    """Whether a host that serves again is still to be watched: it is in a boot of the run that was not watched yet."""
     return host.boot != record.boot_before and record.judgements(host.boot).soak is None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of, refuse_unknown
+from mxlib.base.lines import lines_before_end, refuse_unknown
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim import names as exim
@@ -55,9 +55,7 @@ def parse(outputs: Outputs) -> CalloutFacts:
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    *lines, end = lines_of(outputs[SECTION.name].text()) or [""]
-    if end != "end":
-        raise ParseError("the dump of the callout cache is cut short")
+    lines = lines_before_end(outputs[SECTION.name].text(), "the dump of the callout cache is cut short")
     lines = [line.rstrip() for line in lines]
     refuse_unknown(lines, _LINE.fullmatch, "not an answer to a callout")
     return CalloutFacts({read["key"]: read["result"] for read in map(_LINE.fullmatch, lines) if read})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_before_end
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.mta.exim.log import FUNCTIONS
@@ -42,9 +42,7 @@ def parse_arrivals(text: str) -> dict[str, int]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or has another form.
     """
-    *lines, end = lines_of(text) or [""]
-    if end != "end":
-        raise ParseError("who sent mail is unknown: the answer is cut short")
+    lines = lines_before_end(text, "who sent mail is unknown: the answer is cut short")
     try:
         return {str(ipaddress.ip_address(ip)): int(count) for ip, count in (line.split(" ") for line in lines)}
     except ValueError as error:

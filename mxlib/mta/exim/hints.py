@@ -9,13 +9,14 @@ import re
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_before_end
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.model.on_host import quoted
 from mxlib.mta.backlog import Hint
 from mxlib.mta.exim import names as exim
 
+_CUT = "the retry hints are cut short"
 SECTION = Section("retry-hints", exim.dump_script("retry"), timeout_s=20)
 _KEY = re.compile(r"  (?P<key>[RT]:\S+(?: \S+)*?) (?P<errno>-?\d+) (?P<more>-?\d+) ?(?P<text>.*)")
 _TIMES = re.compile(
@@ -38,9 +39,9 @@ def parse(outputs: Outputs) -> tuple[Hint, ...]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or has another form.
     """
-    *lines, end = lines_of(outputs[SECTION.name].text()) or [""]
-    if end != "end" or len(lines) % 2:
-        raise ParseError("the retry hints are cut short")
+    lines = lines_before_end(outputs[SECTION.name].text(), _CUT)
+    if len(lines) % 2:
+        raise ParseError(_CUT)
     return tuple(_hint(*pair) for pair in zip(lines[::2], lines[1::2], strict=True))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_before_end
 from mxlib.base.text import one_line, printable
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
@@ -63,9 +63,7 @@ def parse(text: str) -> tuple[Refusal, ...]:
     Raises:
         mxlib.base.errors.ParseError: it is cut short.
     """
-    *lines, end = lines_of(text) or [""]
-    if end != "end":
-        raise ParseError("the refusals of the log are cut short")
+    lines = lines_before_end(text, "the refusals of the log are cut short")
     return tuple(_refusals(lines, parse_zone(text)))
 
 

@@ -22,10 +22,9 @@ END {{
 for (queue in many) {{
 size = int((many[queue] + runners - 1) / runners); if (size > {_BATCH}) size = {_BATCH}
 for (n = 1; n <= many[queue]; n++) {{
-if (n % size == 1 || size == 1) printf "%s%s -Mc", (n == 1 ? "" : "\\n"), queue
-printf " %s", ids[queue, n]
+batch = batch " " ids[queue, n]
+if (n % size == 0 || n == many[queue]) {{ print queue, "-Mc" batch; batch = "" }}
 }}
-printf "\\n"
 }}
 }}
 """

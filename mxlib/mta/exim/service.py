@@ -7,7 +7,7 @@ submit at any time. So "stopped" means no process at all. The unit's main PID is
 import re
 
 from mxlib.base.errors import ParseError
-from mxlib.base.lines import lines_of
+from mxlib.base.lines import lines_before_end
 from mxlib.facts import sockets
 from mxlib.facts.depool import HOLD as HOLD_FILE
 from mxlib.facts.depool import gate
@@ -71,9 +71,7 @@ def parse_processes(text: str, found: sockets.SocketFacts) -> tuple[MtaProcess, 
     Raises:
         mxlib.base.errors.ParseError: it is cut short, or a line has another form.
     """
-    *lines, end = lines_of(text) or [""]
-    if end != "end":
-        raise ParseError("the list of processes is cut short")
+    lines = lines_before_end(text, "the list of processes is cut short")
     rows = [(int(pid), int(parent), command.strip()) for pid, parent, command in (line.split(" ", 2) for line in lines)]
     pids = frozenset(pid for pid, _, _ in rows)
     return tuple(MtaProcess(pid, up, command, _role(pid, up, command, pids, found)) for pid, up, command in rows)
