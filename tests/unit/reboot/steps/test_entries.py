@@ -1,6 +1,8 @@
 """GRUB's entries: what was there before is written back in whatever form it had, and what is kept is held and noted."""
 
 import os
+import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -92,9 +94,9 @@ def test_a_kernel_is_kept_in_one_act_whose_last_thing_is_the_entry() -> None:
     world: Any = World()
     note = entries.keep(world, state()).note
     ((script, _),) = world.sent
-    assert "apt-mark hold linux-image-6.1.0-56" in script.replace("'", "")
+    assert "linux-image-6.1.0-56 hold" in script
     assert world.given == {"timeout": panic.UPDATE_S + 120.0 + entries._ENTRIES_S}
-    assert script.index("apt-mark hold") < script.index("proven-kernels") < script.index("saved_entry")
+    assert script.index("--set-selections") < script.index("proven-kernels") < script.index("saved_entry")
     assert "NOT HELD" not in note
 
 
@@ -103,33 +105,79 @@ def test_a_kernel_that_could_not_be_held_serves_and_what_is_missing_is_said() ->
     assert "NOT HELD: run apt-mark hold linux-image-6.1.0-56" in entries.keep(world, state()).note
 
 
-class Apt:
-    """A dpkg that is locked for so many tries."""
+class Dpkg:
+    """Debian's dpkg with a database of its own, which is locked for so many tries."""
 
-    def __init__(self, folder: Path, locked: int) -> None:
-        self.folder, self.state = folder, folder / "state"
-        self.state.mkdir()
+    def __init__(self, folder: Path, locked: int = 0, **selections: str) -> None:
+        self.folder, self.state, self.database = folder, folder / "state", folder / "database"
+        for one in (self.state, self.database / "info", self.database / "updates"):
+            one.mkdir(parents=True)
+        packages = [
+            f"Package: linux-image-{name.replace('_', '.')}\nStatus: {selection} ok installed\nVersion: 1\n"
+            "Architecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: a kernel\n"
+            for name, selection in selections.items()
+        ]
+        (self.database / "status").write_text("\n".join(packages))
         (folder / "tries").write_text("")
         self.program("sleep", "")
-        self.program(
-            "apt-mark",
-            f'[ "$1" = hold ] || exit 0\necho >>{folder}/tries\n[ "$(wc -l <{folder}/tries)" -gt {locked} ]',
-        )
+        real = shutil.which("dpkg")
+        counted = f'echo >>{folder}/tries\n[ "$(wc -l <{folder}/tries)" -gt {locked} ] || exit 2'
+        self.program("dpkg", f'{counted}\nexec {real} --force-not-root "$@"')
 
     def program(self, name: str, body: str) -> None:
         (self.folder / name).write_text(f"#!/bin/sh\n{body}\n")
         (self.folder / name).chmod(0o755)
 
-    def run(self) -> tuple[int, str, bool]:
-        script = f"set -eu\n{PUT}{entries.hold_script('6.1.0-56')}".replace(DIRECTORY, str(self.state))
-        environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
-        done = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout.strip(), (self.state / "held-kernel").exists()
+    def hold(self, release: str) -> str:
+        """Run the script; return what it says."""
+        script = f"set -eu\n{PUT}{entries.hold_script(release)}".replace(DIRECTORY, str(self.state))
+        mine = {"PATH": f"{self.folder}:{os.environ['PATH']}", "DPKG_ADMINDIR": str(self.database)}
+        argv = ["sh", "-c", script]
+        return subprocess.run(
+            argv, env={**os.environ, **mine}, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+
+    def held(self) -> list[str]:
+        """Return the kernels on hold, by dpkg's database."""
+        return re.findall(r"Package: linux-image-(\S+)\nStatus: hold", (self.database / "status").read_text())
+
+    def ours(self) -> str:
+        """Return the package that a run has put on hold; empty: none."""
+        path = self.state / "held-kernel"
+        return path.read_text() if path.exists() else ""
 
 
 @pytest.mark.parametrize(("locked", "said", "held"), [(0, "", True), (7, "", True), (999, entries.NOT_HELD, False)])
 def test_a_locked_dpkg_is_waited_for_and_then_done_without(tmp_path: Path, locked: int, said: str, held: bool) -> None:
-    assert Apt(tmp_path, locked).run() == (0, said, held)
+    dpkg = Dpkg(tmp_path, locked, **{"6_1": "install"})
+    assert dpkg.hold("6.1") == said
+    assert (dpkg.held(), dpkg.ours()) == ((["6.1"], "linux-image-6.1") if held else ([], ""))
+
+
+def test_the_kernel_that_an_earlier_run_held_is_let_go(tmp_path: Path) -> None:
+    dpkg = Dpkg(tmp_path, **{"6_1": "install", "6_2": "install"})
+    assert (dpkg.hold("6.1"), dpkg.held()) == ("", ["6.1"])
+    assert (dpkg.hold("6.2"), dpkg.held(), dpkg.ours()) == ("", ["6.2"], "linux-image-6.2")
+    before = (tmp_path / "tries").read_text()
+    assert (dpkg.hold("6.2"), dpkg.held()) == ("", ["6.2"])
+    assert (tmp_path / "tries").read_text() == before
+
+
+def test_what_an_operator_selected_stays(tmp_path: Path) -> None:
+    dpkg = Dpkg(tmp_path, **{"6_1": "deinstall", "6_2": "install", "6_3": "hold"})
+    (dpkg.state / "held-kernel").write_text("linux-image-6.1")
+    assert (dpkg.hold("6.3"), dpkg.ours()) == ("", "linux-image-6.1")
+    assert (dpkg.hold("6.2"), dpkg.held()) == ("", ["6.2", "6.3"])
+    assert "Package: linux-image-6.1\nStatus: deinstall ok" in (dpkg.database / "status").read_text()
+
+
+@pytest.mark.parametrize("selections", [{}, {"6_1": "deinstall"}])
+def test_a_kernel_without_a_package_is_not_waited_for(tmp_path: Path, selections: dict[str, str]) -> None:
+    dpkg = Dpkg(tmp_path, **selections)
+    assert dpkg.hold("6.1") == entries.NO_PACKAGE
+    assert (dpkg.held(), (tmp_path / "tries").read_text()) == ([], "")
+    world: Any = World(said=f"{entries.NO_PACKAGE}\n{ENTRIES}")
+    assert "not held, as no package linux-image-6.1.0-56 is installed" in entries.keep(world, state()).note
 
 
 def test_both_boot_entries_are_shown():
