@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from spicerack import Spicerack
 
@@ -29,6 +30,7 @@ from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
 from mxlib.mta.find import find
 from mxlib.mta.standing import read_standing
+from mxlib.probes.ssh import greets
 from mxlib.protocols.machine import Machine
 from mxlib.protocols.service import PoolState, ServiceSlot, Silencer
 from mxlib.protocols.world import Options
@@ -70,6 +72,7 @@ class Wiring:
             alerts=source_of(self._spicerack, site.alerts),
             asker=prompt_for(self.operator.line, self.clock, self._go_on, unattended=request.unattended),
             meter=self.meter,
+            greets=partial(greets, request.host, 22),
         )
         return RebootWorld(
             site=site,

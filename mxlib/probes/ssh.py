@@ -23,10 +23,14 @@ def _resolves(name: str, family: int) -> bool:
         return False
 
 
-def greets(address: str, port: int) -> bool:
-    """Whether an SSH server greets a new connection; an existing one proves nothing."""
+def greets(address: str, port: int, seconds: float = 2 * _CONNECT_S) -> bool:
+    """Whether an SSH server greets a new connection; an existing one proves nothing.
+
+    Arguments:
+        seconds: for each address of a name, and for the greeting.
+    """
     try:
-        with socket.create_connection((address, port), timeout=2 * _CONNECT_S) as connection:
+        with socket.create_connection((address, port), timeout=seconds) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

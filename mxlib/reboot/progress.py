@@ -36,6 +36,8 @@ class Progress:
         lacking: the question why there are not enough other MXs, under way since before the reboot order, and when it
             was asked (monotonic seconds); the answer is empty where there are.
         standing: where the target stood when it was read last.
+        greeted: whether its SSH server greeted a connection from here right before the reboot order: once it does not,
+            the host is down. By some sites' networks only ssh with its own options reaches it.
         waited: how the last wait for a boot ended.
         reordered: whether a reboot was ordered once more.
         lost: how many messages the ledger misses.
@@ -62,6 +64,7 @@ class Progress:
     condition: tuple[Facts, float] | None = None
     lacking: tuple[UnderWay[list[str]], float] | None = None
     standing: Standing | None = None
+    greeted: bool = False
     waited: Waited = Waited.NO
     reordered: bool = False
     lost: int = 0

@@ -10,6 +10,8 @@ from mxlib.reboot.world import RebootWorld
 
 _FRESH_S = 5.0
 """Seconds for which a look serves the next decisions, where nothing has acted on the host since."""
+_UNASKED = (Waited.NO, Waited.OFF)
+"""A host on its way down is asked by the wait for the new boot, with patience; one just seen to be off by nobody."""
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
@@ -67,8 +69,7 @@ def _uses(world: RebootWorld) -> frozenset[str]:
 def _read_host(world: RebootWorld, journal: EventLog, *, at_once: bool) -> View | None:
     """Look at the host, unless that was just done; one that does not answer keeps the record we know of."""
     progress, known = world.progress, world.progress.record
-    if known is not None and known.awaited is not None and progress.waited is Waited.NO and not at_once:
-        # it is on its way down: the wait for the new boot asks it, with patience
+    if known is not None and known.awaited is not None and progress.waited in _UNASKED and not at_once:
         world.looked(None)
         return None
     standing = world.fresh_look(_FRESH_S)

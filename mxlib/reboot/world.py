@@ -1,7 +1,7 @@
 """What a step works with: what it is given, the few values a run changes, and the one way to write to the host."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,6 +73,7 @@ class Adapters:
         alerts: what fires.
         asker: asks the operator; None: there is nobody, and the safe answer is taken.
         meter: what the round trips to the hosts cost.
+        greets: whether an SSH server greets a new connection to the target within so many seconds.
     """
 
     slot: ServiceSlot
@@ -83,6 +84,7 @@ class Adapters:
     alerts: AlertSource = field(default_factory=NoAlerts)
     asker: Prompt | None = None
     meter: Meter = field(default_factory=Meter)
+    greets: Callable[[float], bool] = lambda _seconds: False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import itertools
+from functools import partial
 
+from mxlib.base.clock import wait_for
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.text import duration, one_line
 from mxlib.model.record import Level, Record
@@ -18,6 +20,10 @@ _PAUSE_S = 0.5
 _ASK_S = 5.0
 _NOT_STOPPING_S = 20.0
 """A host that so many seconds after the order answers in the old boot and does not shut down has not heard it."""
+_KNOCK_S = 1.0
+"""Seconds for one connection: one that gets no answer tries again ever more rarely, a new one at once."""
+_ASK_UNGREETED = 20
+"""A host whose SSH server greets nobody is asked all the same at every twentieth poll."""
 _ASK_CLUSTER = 5
 """The cluster is asked at every fifth poll whether the machine is off; after the order for a cold start at each."""
 
@@ -35,9 +41,15 @@ def await_boot(world: RebootWorld, state: State) -> Done:
 def _await(world: RebootWorld, state: State) -> Done:
     record = state.record
     begin = world.clock.monotonic()
+    down = False
     for poll in itertools.count(1):
         asked = world.clock.monotonic()
-        standing, problem = _try_standing(world)
+        greeted = down and _greets(world)
+        if not down or greeted or poll % _ASK_UNGREETED == 0:
+            standing, problem = _try_standing(world, shortly=not greeted)
+        else:
+            standing, problem = None, "no SSH server answers"
+        down = standing is None and world.progress.greeted
         waited = world.clock.monotonic() - begin
         if standing is not None and _another_boot(standing, record):
             return _booted(world, standing, waited)
@@ -74,10 +86,21 @@ def _asks_cluster(record: Record | None, poll: int) -> bool:
     return cold or poll % _ASK_CLUSTER == 0
 
 
-def _try_standing(world: RebootWorld) -> tuple[Standing | None, str]:
-    """Ask where the host stands, if it answers a short question first: a host on its way down lets a long one hang."""
+def _greets(world: RebootWorld) -> bool:
+    """Whether an SSH server greets a connection within a poll's time; it is tried until one does."""
+    knock = partial(world.adapters.greets, _KNOCK_S)
+    return wait_for(knock, deadline_s=_POLL_S, every_s=_PAUSE_S, clock=world.clock)
+
+
+def _try_standing(world: RebootWorld, *, shortly: bool) -> tuple[Standing | None, str]:
+    """Ask where the host stands.
+
+    Arguments:
+        shortly: whether it has to answer a short question first: a host on its way down lets a long one hang.
+    """
     try:
-        world.target.read("# ask whether it answers\ntrue", timeout=_ASK_S)
+        if shortly:
+            world.target.read("# ask whether it answers\ntrue", timeout=_ASK_S)
         standing = read_standing(world.target, world.mta)
     except (HostError, ParseError) as error:
         return None, one_line(str(error), 80)

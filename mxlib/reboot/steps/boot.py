@@ -13,6 +13,7 @@ from mxlib.reboot.steps.step import Action, answers, host_of
 from mxlib.reboot.world import RebootWorld, record_of
 
 _ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
+_GREET_S = 2.0
 # Where the management host shares one connection for many commands, it would outlive the host's network and let the
 # next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.
 HANG_UP = """\
@@ -40,6 +41,7 @@ def reboot(world: RebootWorld, state: State) -> Done:
     world.progress.cures.discard(Step.POWER_ON)
     world.adapters.rescue.attach()
     noted = world.adapters.rescue.note_script()
+    world.progress.greeted = world.adapters.greets(_GREET_S)
     world.progress.waited = Waited.NO
     world.act(order_script(level, noted), record=ordered, look=False)
     how = "reboot" if level is Level.GUEST else "shutdown for a cold start"

@@ -63,6 +63,10 @@ def test_a_host_on_its_way_down_is_left_to_the_wait_unless_something_has_happene
         found.run._once()
     assert found.world.progress.waited is Waited.NO
     assert reading.read_state(found.world, found.journal).host is None
+    found.world.progress.waited = Waited.OFF  # as just seen
+    assert reading.read_state(found.world, found.journal).host is None
+    found.world.progress.waited = Waited.SILENT
+    assert reading.read_state(found.world, found.journal).host is not None
     assert reading.read_state(found.world, found.journal, at_once=True).host is not None
 
 

@@ -35,7 +35,9 @@ class World:
         self.record = replace(RECORD, boots=(Boot(OLD, "6.1.0-56", level=level),))
         self.attached: list[float] = []
         self.left = 0
+        self.asked: list[tuple[str, float]] = []
         self.adapters = SimpleNamespace(
+            greets=self.greets,
             slot=SimpleNamespace(token=self.record.token),
             rescue=SimpleNamespace(
                 attach=lambda: self.attached.append(self.clock.seconds),
@@ -50,12 +52,20 @@ class World:
 
     def read(self, script: str, *, timeout: float) -> None:
         assert script == "# ask whether it answers\ntrue"
+        self.asked.append(("shortly", self.clock.seconds))
         if self.at(self.clock.seconds) is None:
             self.clock.sleep(timeout)
             raise HostUnreachableError("no session")
 
+    def greets(self, seconds: float) -> bool:
+        if not self.progress.greeted or self.at(self.clock.seconds) is None:
+            self.clock.sleep(seconds)
+            return False
+        return True
+
     def standing(self, host: Any, mta: Any) -> Any:
         assert (host, mta) == (self, self.mta)
+        self.asked.append(("where it stands", self.clock.seconds))
         said = self.at(self.clock.seconds)
         view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56")
         depool = SimpleNamespace(record=None if self.forgotten else self.record)
@@ -218,7 +228,8 @@ def test_a_host_is_asked_every_three_seconds_however_long_an_answer_takes(
 ) -> None:
     world, asked = World(monkeypatch, lambda now: None if now < 9 else NEW), []
 
-    def silent(_world: Any) -> tuple[None, str]:
+    def silent(_world: Any, *, shortly: bool) -> tuple[None, str]:
+        assert shortly
         asked.append(world.clock.seconds)
         if len(asked) > len(at):
             raise KeyboardInterrupt
@@ -229,3 +240,29 @@ def test_a_host_is_asked_every_three_seconds_however_long_an_answer_takes(
     with pytest.raises(KeyboardInterrupt):
         world.waits()
     assert asked[: len(at)] == pytest.approx(at)
+
+
+def test_a_host_that_is_down_is_asked_when_its_ssh_server_greets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssh would wait for a connection that was begun while the machine was off, for as long as it may."""
+    world = World(monkeypatch, lambda now: f"{OLD} stopping" if now < 5 else None if now < 60 else NEW)
+    world.progress.greeted = True
+    assert world.waits().endswith("with 6.1.0-56, as wanted")
+    down = [one for one in world.asked if one[1] > 5]
+    assert [what for what, _when in down] == ["shortly", "where it stands"]
+    assert down[0][1] == 6.0
+    assert 60 <= down[1][1] < 60 + await_boot._KNOCK_S + await_boot._PAUSE_S
+
+
+def test_a_host_whose_ssh_server_greets_nobody_is_asked_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a firewall that has forgotten who may come in."""
+    world = World(monkeypatch, lambda now: None if now < 200 else NEW)
+    world.progress.greeted = True
+    world.adapters.greets = lambda seconds: world.clock.sleep(seconds)  # always False
+    assert world.waits().endswith("with 6.1.0-56, as wanted")
+    assert 3 < len(world.asked) < 10
+
+
+def test_where_it_never_greeted_only_ssh_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    world.adapters.greets = None
+    assert world.waits().endswith("with 6.1.0-56, as wanted")

@@ -41,6 +41,7 @@ def test_an_order_is_counted_also_where_its_answer_is_lost(monkeypatch: pytest.M
     world: Any = World(Goal())
     world.adapters.rescue.attach = lambda: None
     world.adapters.rescue.note_script = lambda: ""
+    world.adapters.greets = lambda _seconds: False
     world.standing_now = lambda: SimpleNamespace(view=SimpleNamespace(boot="b1"))
     monkeypatch.setattr(boot, "_point_of_no_return", lambda *_: None)
 
@@ -88,6 +89,7 @@ class Ready(World):
         self.adapters.slot = SimpleNamespace(token=9, state=lambda: slot)
         self.adapters.rescue.attach = lambda: self.done.append("console")
         self.adapters.rescue.note_script = lambda: self.names
+        self.adapters.greets = lambda seconds: 0 < seconds < 5
         self.names = ""
         self.seen, self.lacks = view(**READY), lacks
         self.standing_now = lambda: SimpleNamespace(view=self.seen)
@@ -114,6 +116,7 @@ def test_the_order_is_recorded_with_it_and_the_console_is_read_before(monkeypatc
     assert record == replace(CLAIMED, boots=(Boot("b0", "6.1.0-56"),))
     assert (world.done, world.progress.reordered, world.progress.cures) == (["console"], False, set())
     assert world.given == {"look": False}, "the host is on its way down then"
+    assert world.progress.greeted, "so one that does not greet is down"
 
 
 def test_the_network_names_are_noted_with_the_order_and_no_order_waits_for_that(
