@@ -232,10 +232,11 @@ def _campaign(arguments: argparse.Namespace) -> int:
     only = [name for name in arguments.only.split(",") if name]
     numbers = range(arguments.first, arguments.first + arguments.runs)
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
-    return campaign.campaign(
-        running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
-        deal=arguments.deal, seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
-    )  # fmt: skip
+    with campaign.until_ended():
+        return campaign.campaign(
+            running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
+            deal=arguments.deal, seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
+        )  # fmt: skip
 
 
 def _campaign_report(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
 from lab.shell import run as run_command
 from lab.stations import management, outside
-from lab.stations.box import Box
+from lab.stations.box import Box, tied
 from lab.stations.infra import OUTSIDE_SENDER
 
 QUEUED = 240  # half of it to each destination: either half alone is more than a drain may leave
@@ -68,6 +68,8 @@ def cookbook(host: Box, *words: str) -> list[str]:
 def type_in(place: Stations, host: Box, words: Sequence[str], timeout: float) -> tuple[int, str]:
     """Type a command on a management host, or on the cluster's master where it is Ganeti's.
 
+    It does not outlive who types it.
+
     Returns:
         Its exit code, and what it printed.
 
@@ -80,7 +82,7 @@ def type_in(place: Stations, host: Box, words: Sequence[str], timeout: float) ->
         argv = cookbook(host, *words[1:])
     else:
         argv = management.command(host, management.virtual_environment(host), list(words))
-    done = run_command(argv, timeout=timeout, check=False)
+    done = run_command(tied(argv), timeout=timeout, check=False)
     return done.returncode, done.stdout
 
 
@@ -137,7 +139,7 @@ def queue_up(place: Stations, mx: Exchanger, count: int, to: Mapping[str, str] =
             mx.fqdn,
             *sources(),
         ]
-        subprocess.run(outside.program(place.world, "sender", *words), check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(tied(outside.program(place.world, "sender", *words)), check=True, stdout=subprocess.DEVNULL)
         what = f"{count} messages in the queue of {mx.name}"
         wait_for(what, lambda: queue(place, mx) >= count, deadline=60 + count, every=1)
     except subprocess.CalledProcessError as error:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -261,9 +262,14 @@ def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None
 
 
 def send_signal(child: "subprocess.Popen[bytes]", number: int) -> None:
-    """Send a signal to a program in a station, the child of ``nsenter``, which does not pass signals on."""
+    """Send a signal to a program in a station, the child of ``nsenter``, which does not pass signals on.
+
+    It stops itself when the program is stopped, and would not notice then that it goes on, or has ended.
+    """
     for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
         os.kill(int(pid), number)
+    if number in (signal.SIGCONT, signal.SIGKILL):
+        child.send_signal(signal.SIGCONT)
 
 
 def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -70,8 +71,31 @@ def fewer_probes(place: Stations) -> Iterator[None]:
             host.sh(f"mv {SITE}.whole {SITE}", check=False)
 
 
+@contextmanager
+def until_ended() -> Iterator[None]:
+    """Let the first signal that asks the process to end leave the block as an error does: nothing is left behind.
+
+    The ones after it are ignored: a terminal that goes sends two.
+    """
+    heard = [one for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN]
+
+    def leave(number: int, _frame: object) -> None:
+        for one in heard:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {one: signal.signal(one, leave) for one in heard}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
 def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float) -> int:
     begin, played, bad = time.monotonic(), 0, 0
+    if not play.is_whole(place):
+        _mend(place)
     for scenario in scenarios:
         if time.monotonic() - begin > seconds:
             break
@@ -102,7 +126,7 @@ def _keep(place: Stations, folder: Path) -> None:
 
 
 def _mend(place: Stations) -> None:
-    """Take the faults off and abort what is left claimed, so that the next run does not begin on the ruins of this one.
+    """Take the faults off and abort what is left claimed, so that a run does not begin on the ruins of another.
 
     Raises:
         LabError: the service is not whole again.

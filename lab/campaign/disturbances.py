@@ -13,7 +13,7 @@ from lab.faults import catalogue
 from lab.faults.fault import Fault, FaultTarget
 from lab.place import INFRA, NODE
 from lab.shell import LabError
-from lab.stations.box import Box
+from lab.stations.box import Box, tied
 from lab.world import worlds
 
 LEASE_S = 90.0
@@ -63,11 +63,13 @@ def _operator(*words: str) -> Act:
 
     def begin(scene: Scene) -> None:
         argv = demo.cookbook(scene.other, "sre.mail.reboot-mx", scene.mx.fqdn, *words, "--reason", "another operator")
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-            errors="replace", timeout=1200,
+        child = subprocess.Popen(
+            tied(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace",
         )  # fmt: skip
-        scene.said.append(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}")
+        scene.others.append(child)
+        said, _ = child.communicate(timeout=1200)
+        scene.said.append(f"{' '.join(words)}: exit code {child.returncode}\n{said}")
 
     return begin
 

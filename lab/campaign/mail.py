@@ -9,6 +9,7 @@ from lab import demo, lifecycle
 from lab.lifecycle import Stations, ssh
 from lab.place import CLIENT, EXCHANGERS
 from lab.stations import outside
+from lab.stations.box import tied
 
 SEVERAL = ("user1@lab.test,list-friends@lab.test", "v4user2@lab.test,v6user3@lab.test,support@lab.test")
 _SETTLE_S = 120
@@ -16,7 +17,10 @@ _SETTLE_S = 120
 
 @contextmanager
 def flowing(place: Stations) -> Iterator[None]:
-    """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued."""
+    """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued.
+
+    Where the block is left by an error, they are killed.
+    """
     log = (place.lab.logs / "campaign-senders.log").open("ab")
     inside = ("--source", str(CLIENT.v4), "--source", str(CLIENT.v6))
     kinds = (
@@ -28,14 +32,16 @@ def flowing(place: Stations) -> Iterator[None]:
     for box, sources, rate, size, recipients in kinds:
         words = ["send", "--state", "/outside", "--rate", str(rate), "--size", str(size), "--drain", "90", *sources]
         words += [word for to in recipients for word in ("--to", to)]
-        senders.append(subprocess.Popen(outside.program(box, "sender", *words), stdout=log, stderr=log))
+        senders.append(subprocess.Popen(tied(outside.program(box, "sender", *words)), stdout=log, stderr=log))
     try:
         yield
-    finally:
         for sender in senders:
             lifecycle.send_signal(sender, signal.SIGTERM)
         for sender in senders:
             sender.wait(timeout=150)
+    finally:
+        for sender in senders:
+            sender.kill()
 
 
 def deliver_all(place: Stations) -> None:
@@ -47,4 +53,4 @@ def deliver_all(place: Stations) -> None:
 def account(place: Stations, since: str) -> str:
     """Return the outside ledger's account of everything sent since then, as JSON."""
     words = demo.ledger_command(place, since, _SETTLE_S, as_json=True)
-    return subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout
+    return subprocess.run(tied(words), stdout=subprocess.PIPE, text=True, check=False).stdout

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import infra, outside
+from lab.stations.box import tied
 
 RUN_S = 1200.0
 """A cookbook that has not ended by itself by then is wrong."""
@@ -52,7 +53,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Campaig
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
     with mail.flowing(place), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
-        child = subprocess.Popen(demo.cookbook(hosts[0], *words), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        argv = tied(demo.cookbook(hosts[0], *words))
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
         verdict = CampaignResult(scenario, 0)
         _disturb(scene, scenario, since, verdict)
@@ -72,13 +74,26 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Campaig
 
 
 def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResult) -> None:
-    """Let the disturbances happen, each in its time, and end all of them when the cookbook has ended or is late."""
+    """Let the disturbances happen, each in its time, and end all of them when the cookbook has ended or is late.
+
+    Who leaves it by an error leaves no cookbook behind.
+    """
     threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in scenario.moments]
     for one in threads:
         one.start()
     end = time.monotonic() + RUN_S
-    while scene.child.poll() is None and time.monotonic() < end:
-        time.sleep(_POLL_S)
+    try:
+        while scene.child.poll() is None and time.monotonic() < end:
+            time.sleep(_POLL_S)
+        _calm(scene, threads)
+    except BaseException:
+        for child in (scene.child, *scene.others):
+            child.kill()
+        _calm(scene, threads)
+        raise
+
+
+def _calm(scene: Scene, threads: Sequence[threading.Thread]) -> None:
     scene.stopped.set()
     for one in threads:
         one.join()

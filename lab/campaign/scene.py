@@ -32,7 +32,8 @@ class Scene:
         host: the management host on which the cookbook runs.
         other: the other management host.
         child: the cookbook.
-        said: what other cookbooks printed that were started meanwhile.
+        others: other cookbooks that were started meanwhile.
+        said: what they printed.
         stopped: set when the run has ended.
     """
 
@@ -42,6 +43,7 @@ class Scene:
     host: Box
     other: Box
     child: "subprocess.Popen[bytes]"
+    others: "list[subprocess.Popen[str]]" = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 

@@ -31,6 +31,16 @@ DEVICES = (
     *(("net/tun", 10, 200), ("kvm", 10, 232)),
 )
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+_TIED = ("setpriv", "--pdeathsig", "KILL")
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """Return a command line of :meth:`Box.inside` whose program is killed when its parent dies, however that dies.
+
+    ``nsenter`` is tied to who starts it, and the program to ``nsenter``. Who starts it is a thread, for the kernel.
+    """
+    program = command.index("env")
+    return [*_TIED, *command[:program], *_TIED, *command[program:]]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,145 @@
+"""What a campaign has started does not outlive it, and a cookbook that stood still is seen to end."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lab import lifecycle
+from lab.campaign import campaign, mail, play
+from lab.campaign.disturbances import DISTURBANCES, Disturbance
+from lab.campaign.judge import CampaignResult
+from lab.campaign.scenario import Scenario, TimedDisturbance
+from lab.campaign.scene import Scene
+from lab.shell import wait_for
+from lab.stations.box import tied
+
+# As nsenter does: a child of its own, and it stops itself when that is stopped.
+NSENTER = """
+import os, signal, sys
+child = os.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+while os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.kill(child, signal.SIGCONT)
+"""
+# Its parent; what it is given is started, and it waits.
+PARENT = "import subprocess, sys; subprocess.Popen(sys.argv[1:]).wait()"
+
+
+def entered(*words):
+    return [sys.executable, "-c", NSENTER, "env", *words]
+
+
+def state(pid):
+    """Return the kernel's letter for the state of a process; Z also for one that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def children(pid):
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def only_child(pid):
+    wait_for("a child", lambda: bool(children(pid)), deadline=10, every=0.02)
+    return children(pid)[0]
+
+
+def test_what_is_tied_ends_with_its_parent_however_that_ends():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, *tied(entered("sleep", "60"))])
+    outer = only_child(parent.pid)
+    program = only_child(outer)
+    name = Path(f"/proc/{program}/comm")
+    wait_for("the program", lambda: name.read_text() == "sleep\n", deadline=10, every=0.02)
+    parent.kill()
+    parent.wait()
+    wait_for("the end of both", lambda: state(outer) == state(program) == "Z", deadline=10, every=0.02)
+
+
+@pytest.mark.parametrize("last", [signal.SIGCONT, signal.SIGKILL])
+def test_the_end_of_a_program_that_was_stopped_is_seen(last):
+    child = subprocess.Popen(entered("sleep", "2" if last == signal.SIGCONT else "60"))
+    program = only_child(child.pid)
+    lifecycle.send_signal(child, signal.SIGSTOP)
+    wait_for("both to stand still", lambda: state(child.pid) == state(program) == "T", deadline=10, every=0.02)
+    lifecycle.send_signal(child, last)
+    assert child.wait(timeout=10) == 0
+
+
+def _scene(words):
+    child = subprocess.Popen(tied(entered(*words)))
+    return Scene(None, None, "", None, None, child)
+
+
+def test_a_run_that_is_left_ends_its_disturbances_and_every_cookbook(monkeypatch):
+    acts = []
+
+    def begin(scene):
+        acts.append("begun")
+        scene.others.append(subprocess.Popen(tied(entered("sleep", "60"))))
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    slow = Disturbance("slow", "", begin, lambda _scene: acts.append("ended"))
+    monkeypatch.setattr(play, "DISTURBANCES", {**DISTURBANCES, "slow": slow})
+    scene = _scene(("sleep", "60"))
+    scenario = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("slow", "", 0.0, 60.0),))
+    with pytest.raises(SystemExit) as left, campaign.until_ended():
+        play._disturb(scene, scenario, "", CampaignResult(scenario, 0))
+    assert left.value.code == 128 + signal.SIGTERM
+    assert acts == ["begun", "ended"]
+    assert [one.wait(timeout=10) for one in (scene.child, *scene.others)] == [-signal.SIGKILL] * 2
+
+
+def test_only_the_first_signal_counts_and_one_that_is_ignored_stays_so():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    reached = []
+    try:
+        with pytest.raises(SystemExit), campaign.until_ended():
+            os.kill(os.getpid(), signal.SIGHUP)
+            reached.append("after SIGHUP, as under nohup")
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os.kill(os.getpid(), signal.SIGINT)
+                reached.append("tidied up")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert reached == ["after SIGHUP, as under nohup", "tidied up"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_senders_finish_at_the_end_of_a_run_and_are_killed_where_it_is_left(monkeypatch, tmp_path):
+    monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("sleep", "60"))
+    asked = []
+    monkeypatch.setattr(mail.lifecycle, "send_signal", lambda child, number: asked.append(number) or child.terminate())
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
+    senders = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(mail.subprocess, "Popen", lambda *a, **kw: senders.append(popen(*a, **kw)) or senders[-1])
+    with mail.flowing(place):
+        pass
+    assert asked == [signal.SIGTERM] * len(senders)
+    assert all(one.returncode is not None for one in senders)
+    senders.clear()
+    with pytest.raises(SystemExit), mail.flowing(place):
+        raise SystemExit
+    assert asked == [signal.SIGTERM] * len(senders), "not asked a second time"
+    assert [one.wait(timeout=10) for one in senders] == [-signal.SIGKILL] * len(senders)
+
+
+def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
+    done = []
+    monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))
+    monkeypatch.setattr(campaign, "_mend", lambda _place: done.append("mended"))
+    for _ in range(2):
+        campaign._play_all(None, (), lambda _text: None, 1.0)
+    assert done == ["mended"]
