@@ -1,12 +1,13 @@
 """What a run of the campaign is judged by: mails and wire from outside, the exit code against what is so, leftovers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab import demo, journals
 from lab.campaign import mail
+from lab.campaign.operator import next_words
 from lab.campaign.scenario import Scenario
 from lab.lifecycle import Stations, ssh
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchanger
@@ -31,6 +32,13 @@ _ACTORS = {
     *("management-power-cut", "clock"),
 }
 """Those that change what is so by themselves: an exit code is not held against what was read after them."""
+_ENDERS = {"kill", "term", "interrupt", "hangup", "management-power-cut"}
+"""Those by which a cookbook may be ended without an exit code of its own."""
+_INTERRUPTED = 30
+_CODES = (0, 10, 11, 12, 15, 16, 20, 21, 22, _INTERRUPTED)
+"""How reboot-mx may end, by docs/exit-codes.md; an unexpected error is none of it."""
+_AT_ONCE = 97
+"""Spicerack's own, where a cookbook was interrupted at once."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +70,56 @@ def look(place: Stations, mx: Exchanger) -> Observation:
     return Observation(serving, words[0], words[1], words[2] == "yes")
 
 
-def untrue(code: int, scenario: Scenario, before: Observation, after: Observation, kernel: str) -> str:
-    """Return how an exit code contradicts what was found; empty: it does not.
+def untrue(
+    code: int, said: str, happened: Collection[str], before: Observation, after: Observation, kernel: str
+) -> str:
+    """Return how the end of a cookbook contradicts what was found; empty: it does not.
 
     Arguments:
-        code: of the cookbook.
+        code: its exit code; negative: the signal that killed it.
+        said: what it printed.
+        happened: names of the disturbances that began.
         before: what was so when it began.
         after: what was so when it ended.
         kernel: the release it was to boot.
     """
-    if after.claimed is None or {one.name for one in scenario.moments} & _ACTORS:
+    if code not in _CODES and not (_ENDERS.intersection(happened) and (code < 0 or code == _AT_ONCE)):
+        return f"exit code {code} is none that it may end with"
+    if after.claimed is None or _ACTORS.intersection(happened):
         return ""
     wrong = {
         0: not after.serving or after.claimed or after.kernel != kernel,
-        10: after != before,
-        11: not after.serving or after.claimed or after.kernel != before.kernel,
-        12: not after.serving or after.claimed or after.kernel != before.kernel,
+        **dict.fromkeys((10, 16), after != before),
+        **dict.fromkeys((11, 12), not _as_found(before, after)),
         **dict.fromkeys((20, 21, 22), after.serving),
     }
-    return f"exit code {code} is not true of {after}, before {before}" if wrong.get(code, False) else ""
+    if wrong.get(code, False):
+        return f"exit code {code} is not true of {after}, before {before}"
+    return _untrue_words(said, before, after) if code == _INTERRUPTED else ""
+
+
+def _as_found(before: Observation, after: Observation) -> bool:
+    return after.serving and not after.claimed and after.kernel == before.kernel
+
+
+def _untrue_words(said: str, before: Observation, after: Observation) -> str:
+    """Return what is wrong with the last line of a run that was interrupted: what is left standing, how to resume."""
+    last = next((line for line in reversed(said.splitlines()) if ": interrupted" in line), "")
+    if not last:
+        return f"exit code {_INTERRUPTED}, and no line says what is left standing"
+    wrong = {
+        "nothing was changed": after != before,
+        "undone, back in service as found": not _as_found(before, after),
+        "in service, but not finished": not after.serving or not after.claimed,
+        "the host is out of service, safe": after.serving,
+        "mail ports open, MTA serving": not after.serving,
+        "no run holds the host": after.claimed,
+    }
+    if any(words in last and untrue for words, untrue in wrong.items()):
+        return f"{last!r} is not true of {after}, before {before}"
+    if after.claimed and not next_words(last):
+        return f"{last!r} does not say how to resume"
+    return ""
 
 
 @dataclass

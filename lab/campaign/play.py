@@ -62,7 +62,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Campaig
         after = judge.look(place, mx)
         said = (folder / "run.log").read_text(errors="replace")
         (folder / "others.log").write_text("\n".join(scene.said))
-        verdict.wrong += filter(None, [judge.untrue(verdict.code, scenario, before, after, kernel)])
+        untrue = judge.untrue(verdict.code, said, verdict.happened, before, after, kernel)
+        verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
@@ -87,8 +88,9 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
             time.sleep(_POLL_S)
         _calm(scene, threads)
     except BaseException:
-        for child in (scene.child, *scene.others):
-            child.kill()
+        scene.child.kill()
+        for other in scene.others:
+            other.kill()
         _calm(scene, threads)
         raise
 

@@ -134,17 +134,57 @@ def test_the_operator_types_what_the_last_advice_says(said, words):
         (20, replace(BEFORE, serving=False), True),
         (20, BEFORE, False),
         (22, BEFORE, False),
-        (30, BEFORE, True),
+        (16, BEFORE, True),
+        (16, replace(BEFORE, claimed=True), False),
+        (15, BEFORE, True),
         (20, Observation(True), True),
+        (99, Observation(True), False),
+        (2, BEFORE, False),
+        (-9, BEFORE, False),
+        (97, BEFORE, False),
     ],
 )
 def test_an_exit_code_is_held_against_what_was_found(code, after, true):
-    assert bool(judge.untrue(code, SCENARIO, BEFORE, after, "6.1.0-56")) is not true
+    assert bool(judge.untrue(code, "", ("rotate",), BEFORE, after, "6.1.0-56")) is not true
+
+
+RESUME = "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume    (to undo instead: --abort)"
+
+
+@pytest.mark.parametrize(
+    ("words", "after", "true"),
+    [
+        ("nothing was changed", BEFORE, True),
+        ("nothing was changed", replace(BEFORE, boot="b1"), False),
+        ("stopped by SIGHUP; undone, back in service as found", replace(BEFORE, boot="b1"), True),
+        ("stopped by SIGHUP; undone, back in service as found", replace(BEFORE, serving=False), False),
+        (f"stopped by SIGTERM; in service, but not finished; {RESUME}", replace(BEFORE, claimed=True), True),
+        (f"stopped by SIGTERM; in service, but not finished; {RESUME}", BEFORE, False),
+        ("stopped by SIGTERM; in service, but not finished", replace(BEFORE, claimed=True), False),
+        (f"x; the host is out of service, safe; {RESUME}", replace(BEFORE, serving=False, claimed=True), True),
+        (f"x; the host is out of service, safe; {RESUME}", replace(BEFORE, claimed=True), False),
+        (f"x; mail ports open, MTA serving; {RESUME}", replace(BEFORE, serving=False, claimed=True), False),
+        ("no run holds the host", replace(BEFORE, claimed=True), False),
+        ("stopped by SIGTERM; the host does not answer", Observation(False), True),
+    ],
+)
+def test_the_last_line_of_an_interrupted_run_is_held_against_what_was_found(words, after, true):
+    said = f"04:31:10 drain: done\n04:31:12 mx2001.lab.test: interrupted: {words}\nEND (FAIL)\n"
+    assert bool(judge.untrue(30, said, ("hangup",), BEFORE, after, "6.1.0-56")) is not true
+
+
+def test_an_interrupted_run_has_a_last_line():
+    assert "no line says" in judge.untrue(30, "Traceback\n", ("hangup",), BEFORE, BEFORE, "6.1.0-56")
+
+
+@pytest.mark.parametrize(("name", "code"), [("kill", -9), ("management-power-cut", -9), ("term", -15), ("hangup", 97)])
+def test_a_cookbook_that_was_ended_need_not_have_an_exit_code_of_its_own(name, code):
+    assert judge.untrue(code, "", (name,), BEFORE, BEFORE, "6.1.0-56") == ""
 
 
 def test_what_another_operator_did_is_not_held_against_an_exit_code():
-    other = replace(SCENARIO, moments=(TimedDisturbance("another-resume", "", 3.0, 9.0),))
-    assert judge.untrue(20, other, BEFORE, BEFORE, "6.1.0-56") == ""
+    assert judge.untrue(20, "", ("another-resume",), BEFORE, BEFORE, "6.1.0-56") == ""
+    assert judge.untrue(20, "", (), BEFORE, BEFORE, "6.1.0-56"), "it did not happen"
 
 
 def test_mails_that_are_not_all_there_once_are_wrong():

@@ -85,8 +85,10 @@ def test_a_run_that_is_left_ends_its_disturbances_and_every_cookbook(monkeypatch
 
     def begin(scene):
         acts.append("begun")
-        scene.others.append(subprocess.Popen(tied(entered("sleep", "60"))))
+        other = subprocess.Popen(tied(entered("sleep", "60")))
+        scene.others.append(other)
         threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        other.wait()
 
     slow = Disturbance("slow", "", begin, lambda _scene: acts.append("ended"))
     monkeypatch.setattr(play, "DISTURBANCES", {**DISTURBANCES, "slow": slow})
@@ -102,15 +104,19 @@ def test_a_run_that_is_left_ends_its_disturbances_and_every_cookbook(monkeypatch
 def test_only_the_first_signal_counts_and_one_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     reached = []
+
+    def run():
+        os.kill(os.getpid(), signal.SIGHUP)
+        reached.append("after SIGHUP, as under nohup")
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("tidied up")
+
     try:
         with pytest.raises(SystemExit), campaign.until_ended():
-            os.kill(os.getpid(), signal.SIGHUP)
-            reached.append("after SIGHUP, as under nohup")
-            try:
-                os.kill(os.getpid(), signal.SIGTERM)
-            finally:
-                os.kill(os.getpid(), signal.SIGINT)
-                reached.append("tidied up")
+            run()
     finally:
         signal.signal(signal.SIGHUP, before)
     assert reached == ["after SIGHUP, as under nohup", "tidied up"]
