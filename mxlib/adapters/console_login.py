@@ -20,7 +20,7 @@ from mxlib.adapters.console import (
 from mxlib.adapters.redact import redact
 from mxlib.adapters.secret import Secret
 from mxlib.base.text import one_line
-from mxlib.nic.screen import Screen, Waiting, open_line
+from mxlib.nic.screen import NEW_BOOT, Screen, Waiting, open_line
 
 _HOPELESS = frozenset(
     {
@@ -42,8 +42,9 @@ _EXPIRED = re.compile(r"required to change your password|Changing password for|p
 # login asks in the language of the host, and no two languages have the same words: what they share is the colon.
 _QUESTION = re.compile(r"[:\uff1a]$")
 _KNOWN_PASSWORD = re.compile(r"^Password:$")
-_ECHO_S = 1.2
-_ENDS = ("\x04", "exit\r", "\x04")
+_LOGINS = 2
+_END = "\x04"
+_ENDS = (_END, "exit\r", _END)
 """Ends a login or a shell: the end of input, also at a program's prompt; ``exit`` for a shell that ignores that."""
 
 
@@ -100,6 +101,7 @@ class ConsoleLogin:
         token = secrets.token_hex(8)
         self._halves = (f"P{token[:6]}", token[6:])
         self._strange = ""
+        self._refusals = 0
         self.passwords = 0
         self.entered = False
         self.autologin = False
@@ -187,7 +189,13 @@ class ConsoleLogin:
     # --- the login
 
     def _answer_login(self) -> bool:
-        """Log in, and return whether the password was accepted."""
+        """Log in, and return whether a shell is there.
+
+        Raises:
+            mxlib.adapters.console.ConsoleStateError: no login has led to a shell that stays.
+        """
+        if self.passwords == _LOGINS:
+            raise ConsoleStateError(f"a login prompt is there again after {_LOGINS} logins", self._console.screen())
         self._console.forget()
         self._console.send(self._login.user + "\r")
         # Only at a password prompt that answers this very name: typed at a login prompt it would be echoed and logged.
@@ -229,7 +237,7 @@ class ConsoleLogin:
         return not echoed
 
     def _came_in(self) -> bool:
-        """Whether the password was accepted: then something stands on the line, and it is no question.
+        """Whether the password led to a shell: then something stands on the line, and it is no question.
 
         Raises:
             mxlib.adapters.console.ConsoleLoginError: refused twice, or more is asked for.
@@ -244,7 +252,8 @@ class ConsoleLogin:
             or (_QUESTION.search(line) and self._is_login(line))
         ):
             self.entered = False
-            if self.passwords > 1:
+            self._refusals += 1
+            if self._refusals > 1:
                 raise ConsoleLoginError(f"the login of {self._login.user} was refused twice", self._console.screen())
             return False
         if _EXPIRED.search(text):
@@ -254,8 +263,13 @@ class ConsoleLogin:
             raise ConsoleExpiredError(f"after the password of {self._login.user} the console asks: {asks}", screen)
         # What stands there may be a piece of the message of the day, and an interrupt would end a shell that is still
         # starting: a command waits on the line until the shell reads it. If it hangs elsewhere, an interrupt helps.
-        self._who_reads(2 * self._pace.answer_s)
-        return True
+        self.entered = bool(self._who_reads(2 * self._pace.answer_s)) or not self.no_shell()
+        return self.entered
+
+    def no_shell(self) -> bool:
+        """Whether no shell reads what is typed: a name or a password is asked for, or the machine boots anew."""
+        asks = self._console.screen().waiting in (Waiting.LOGIN, Waiting.PASSWORD)
+        return asks or bool(_QUESTION.search(open_line(self._console.text()))) or self._console.seen(NEW_BOOT)
 
     # --- out
 
@@ -263,20 +277,25 @@ class ConsoleLogin:
         """End whatever shell still stands there, until a login prompt shows."""
         self.entered = False
         for keys in _ENDS:
-            if self._at_login() or self.autologin:
+            if self.is_over(self._console.text()):
                 return
             self._console.forget()
             self._console.send("\x03")
             # an interrupt throws away what is typed behind it: until its echo has come
             self._console.wait(lambda text: bool(text.strip()), timeout=self._pace.leave_s)
             self._console.settle(still=self._pace.still_s, timeout=self._pace.answer_s)
+            answer = self._console.text()
+            if self.is_over(answer):
+                return
+            # a word only at a prompt: else login would take it for a name, or for the new password that it asks for
+            prompted = answer.strip().removeprefix("^C") and not self.no_shell()
             self._console.forget()
-            self._console.send(keys)
+            self._console.send(keys if prompted else _END)
             self._console.wait(self.is_over, timeout=self._pace.leave_s)
 
     def is_over(self, text: str) -> bool:
-        """Whether no shell of ours is left: a login prompt shows, or getty has logged in somebody by itself."""
-        return self._at_login() or self._logs_in_itself(text)
+        """Whether no shell of ours is left: a login prompt, a login by getty itself, or a new boot is seen."""
+        return self._at_login() or self._logs_in_itself(text) or self._console.seen(NEW_BOOT)
 
     def _at_login(self) -> bool:
         return self._console.screen().waiting is Waiting.LOGIN

@@ -98,7 +98,7 @@ class SerialShell:
         """
         self._entry = ConsoleLogin(self._console, self._name, self._login, uid=self.UID, pace=self.pace)
         self._entry.enter()
-        self._start_shell()
+        self._start_shell(self._entry)
 
     @property
     def pace(self) -> Pace:
@@ -115,9 +115,14 @@ class SerialShell:
         """Whether the console's getty logs root in by itself, so that it never shows a login prompt."""
         return self._entry is not None and self._entry.autologin
 
-    def _start_shell(self) -> None:
+    def _start_shell(self, entry: ConsoleLogin) -> None:
         self._open = True
-        if not any(self._exec_shell() for _ in range(_STARTS)):
+        for attempt in range(_STARTS):
+            if attempt:
+                self._enter_again(entry)
+            if self._exec_shell():
+                break
+        else:
             raise ConsoleError("no shell of our own could be started on the console", self._console.screen())
         self._type("stty -echo -ixon cols 500")
         self._upload(_RUNNER.replace("SCRATCH", self.SCRATCH))
@@ -126,6 +131,12 @@ class SerialShell:
             raise ConsoleStateError("the shell on the console is not root's", self._console.screen())
         # Kernel messages below emergency stay off the line while it is ours.
         self._level = self._value(f"cut -f1 {self.PRINTK}; echo 1 >{self.PRINTK}")
+
+    def _enter_again(self, entry: ConsoleLogin) -> None:
+        """Find a shell once more: the one before may have ended, and what is typed next would be a name for login."""
+        if not entry.no_shell():
+            self._console.send("\x03\r")  # a quote may have been lost: the shell waits for the other one
+        entry.enter()
 
     def _exec_shell(self) -> bool:
         left, right = self._halves
@@ -145,14 +156,21 @@ class SerialShell:
         with contextlib.suppress(MxlibError, InterruptedRunError):
             if not self._console.alive and not self._console.reattach(timeout=self.ANSWER_S):
                 return
-            self._console.send("\x03\r")
-            if ours and self._at_prompt(5.0):
-                if self._level is not None and self._level.isdigit():
-                    self._type(f"echo {self._level} >{self.PRINTK}")
-                self._console.forget()
-                self._console.send("exit\r")
-                self._console.wait(entry.is_over, timeout=10.0)
+            if ours and not entry.is_over(self._console.text()):
+                self._end_ours(entry)
             entry.leave()
+
+    def _end_ours(self, entry: ConsoleLogin) -> None:
+        """Put the kernel's level back and end our shell, if it answers."""
+        self._console.send("\x03\r")
+        if not self._at_prompt(5.0):
+            return
+        with contextlib.suppress(ConsoleError):
+            if self._level is not None and self._level.isdigit():
+                self._type(f"echo {self._level} >{self.PRINTK}")
+            self._console.forget()
+            self._console.send("exit\r")
+            self._console.wait(entry.is_over, timeout=10.0)
 
     @property
     def logged_out(self) -> bool:
@@ -179,15 +197,25 @@ class SerialShell:
 
     def _type(self, line: str, timeout: float | None = None) -> str:
         """Type one line, wait for our prompt, and return what came before it."""
+        self._refuse_gone()
         self._console.forget()
-        self._console.send(line + "\r")
-        if not self._at_prompt(timeout or self.ANSWER_S):
-            self._console.send("\r")  # the prompt may have been hit by a message
-            if not self._at_prompt(5.0):
-                self._console.send("\x03\r")  # or a quote was lost: the shell waits for the other one
-                if not self._at_prompt(5.0):
-                    raise ConsoleError("the shell on the console does not answer", self._console.screen())
-        return self._prompt.sub("", self._console.text())
+        # The prompt may have been hit by a message; or a quote was lost, and the shell waits for the other one.
+        for keys, limit in ((line + "\r", timeout or self.ANSWER_S), ("\r", 5.0), ("\x03\r", 5.0)):
+            self._refuse_gone()
+            self._console.send(keys)
+            if self._at_prompt(limit):
+                return self._prompt.sub("", self._console.text())
+        raise ConsoleError("the shell on the console does not answer", self._console.screen())
+
+    def _refuse_gone(self) -> None:
+        """Refuse to type where our shell has ended: a line would be a name for login, or choose an entry in GRUB.
+
+        Raises:
+            mxlib.adapters.console.ConsoleStateError: it has.
+        """
+        if self._entry is not None and self._entry.no_shell():
+            screen = self._console.screen()
+            raise ConsoleStateError(f"our shell has ended: the console shows {screen.waiting.value}", screen)
 
     def _value(self, command: str) -> str:
         return self._run(command, 10.0)[1].strip()

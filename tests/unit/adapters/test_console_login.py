@@ -204,6 +204,16 @@ def test_an_entry_knows_how_it_came_in_and_leaves_at_a_login_prompt() -> None:
         assert way.is_over(line.text())
 
 
+def test_a_shell_that_ends_late_is_told_so_in_no_name_at_the_login(tmp_path: Path) -> None:
+    names = tmp_path / "auth.log"
+    with console("--ends", "2.5", "--auth-log", str(names)) as line:
+        way = entry(line)
+        way.enter()
+        way.leave()
+        assert line.screen().waiting is Waiting.LOGIN
+    assert names.read_text() == "root\n"
+
+
 def test_an_entry_into_a_session_left_open_types_no_password() -> None:
     with console("--logged-in") as line:
         way = entry(line)
@@ -225,6 +235,9 @@ class Asking:
 
     def screen(self) -> Screen:
         return look(redact(self.shown, PASSWORD))
+
+    def seen(self, pattern: object) -> bool:
+        return False
 
     def wait_for(self, pattern: object, *, timeout: float) -> None:
         self.clock.sleep(timeout)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxlib.adapters.console import ConsoleError
+from mxlib.adapters.console import ConsoleError, ConsoleStateError
 from mxlib.adapters.serial_shell import _received, cksum
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError
 from mxlib.nic.screen import Waiting, plain, quiet
@@ -70,10 +70,57 @@ def test_a_login_that_did_not_become_a_shell_of_ours_is_ended(
         assert not line.wait(lambda text: "\n42" in text, timeout=1)
 
 
+@pytest.mark.parametrize("prompt", ["root@mail:~# ", "strange> "])
+def test_a_shell_that_ended_before_ours_began_is_logged_in_to_again_and_no_command_is_a_name(
+    tmp_path: Path, prompt: str
+) -> None:
+    names = tmp_path / "auth.log"
+    with console("--short-lived", "1", "--auth-log", str(names), "--ps1", prompt) as line:
+        with shell(line, tmp_path) as host:
+            assert host.read("echo $((40 + 2))", timeout=5).output == "42\n"
+        assert host.logged_out
+    assert names.read_text() == "root\nroot\n"
+
+
+def test_a_machine_that_lets_no_shell_of_ours_begin_is_reported(tmp_path: Path) -> None:
+    names = tmp_path / "auth.log"
+    with console("--short-lived", "9", "--auth-log", str(names)) as line:
+        host = shell(line, tmp_path)
+        with pytest.raises(ConsoleStateError, match="a login prompt is there again after 2 logins"), host:
+            pass
+        assert host.logged_out
+    assert names.read_text() == "root\nroot\n"
+
+
+def test_a_shell_of_ours_that_ended_meanwhile_gets_no_command(tmp_path: Path) -> None:
+    names = tmp_path / "auth.log"
+    with console("--auth-log", str(names)) as line:
+        with shell(line, tmp_path) as host:
+            line.send("exit\r")
+            assert line.wait(lambda text: "mail login:" in text, timeout=5)
+            with pytest.raises(ConsoleStateError, match="our shell has ended: the console shows a login prompt"):
+                host.read("echo $((40 + 2))", timeout=5)
+        assert host.logged_out
+    assert names.read_text() == "root\n"
+
+
+@pytest.mark.parametrize("shown", ["SeaBIOS (version 1.16.2)", "GNU GRUB  version 2.06"])
+def test_at_a_machine_that_boots_meanwhile_no_key_is_typed(tmp_path: Path, shown: str) -> None:
+    """A key stops GRUB's countdown, and may choose another entry."""
+    with console() as line:
+        with shell(line, tmp_path) as host:
+            line.send(f"echo '{shown}'; cat; echo a key\r")
+            assert line.wait(lambda text: shown in text, timeout=5)
+            with pytest.raises(ConsoleStateError, match="our shell has ended: the console shows"):
+                host.read("echo $((40 + 2))", timeout=5)
+        assert not host.logged_out
+        assert line.settle(still=0.5, timeout=2).last.endswith(shown)
+
+
 def test_a_run_stopped_while_it_logs_in_leaves_no_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with console() as line:
         host = shell(line, tmp_path)
-        monkeypatch.setattr(host, "_start_shell", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        monkeypatch.setattr(host, "_start_shell", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt), host:
             pass
         assert host.logged_out

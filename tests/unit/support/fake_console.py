@@ -6,10 +6,12 @@ Run as a program on a terminal; Ctrl-] ends it. It is no test and needs nothing 
 import argparse
 import contextlib
 import os
+import pathlib
 import pty
 import random
 import select
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -56,7 +58,15 @@ def guest(options: argparse.Namespace) -> None:
         while name == "":
             name = _line("mail login: ", echo=True)
         if name is not None:
+            note(options, name)
             login(options)
+
+
+def note(options: argparse.Namespace, name: str) -> None:
+    """Write down who was asked for, as an authentication log does."""
+    if options.auth_log:
+        with pathlib.Path(options.auth_log).open("a", encoding="utf-8") as log:
+            log.write(f"{name}\n")
 
 
 def menu(prompt: str) -> None:
@@ -81,6 +91,7 @@ def login(options: argparse.Namespace) -> None:
             name = _line(again, echo=True)
         if name is None:
             return
+        note(options, name)
     else:
         return
     if options.expired:
@@ -92,11 +103,21 @@ def login(options: argparse.Namespace) -> None:
     shell(options)
 
 
+def ends_at_exec(options: argparse.Namespace) -> None:
+    """A shell that answers, and is gone with the first line that has an exec in it, as when its idle time is over."""
+    while (line := _line(options.ps1, echo=True)) is not None and "exec" not in line:
+        subprocess.run(["/bin/sh", "-c", line], check=False)
+
+
 def shell(options: argparse.Namespace) -> None:
     """A real one, with the prompt of root on the mail host; until it has started an interrupt ends it."""
     attributes = termios.tcgetattr(0)
     attributes[3] |= termios.ECHO
     termios.tcsetattr(0, termios.TCSANOW, attributes)
+    if options.short_lived:
+        options.short_lived -= 1
+        ends_at_exec(options)
+        return
     environment = {**os.environ, "PS1": options.ps1, "HISTFILE": "", "TERM": "linux"}
     if options.stubborn:
         environment["IGNOREEOF"] = "10"
@@ -106,6 +127,7 @@ def shell(options: argparse.Namespace) -> None:
         time.sleep(options.starts)
         os.execvpe("/bin/bash", ["bash", "--norc", "--noprofile", "-i"], environment)
     os.waitpid(child, 0)
+    time.sleep(options.ends)
 
 
 def relay(master: int, options: argparse.Namespace) -> None:
@@ -141,6 +163,9 @@ def main() -> None:
     parser.add_argument("--expired", action="store_true")
     parser.add_argument("--stubborn", action="store_true", help="a shell that does not end at the end of input")
     parser.add_argument("--starts", type=float, default=0.0, help="seconds until the shell behind it has started")
+    parser.add_argument("--ends", type=float, default=0.0, help="seconds until a shell that was left has ended")
+    parser.add_argument("--short-lived", type=int, default=0, help="how many shells end at an exec")
+    parser.add_argument("--auth-log", default="", help="file for each name that somebody wanted to log in as")
     parser.add_argument("--language", choices=WORDS, default="en")
     parser.add_argument("--ps1", default="root@mail:~# ")
     parser.add_argument("--show", default="")
