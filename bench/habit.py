@@ -87,6 +87,7 @@ def table(ours: Spent, habit: Spent) -> Iterator[str]:
     ):
         yield f"{what:42}{getattr(ours, name):10.1f}{getattr(habit, name):10.1f}"
     yield f"the rest, as a share of the habit's: {ours.rest / habit.rest:.2f}"
+    yield f"the rest, as a share of the whole habit: {ours.rest / habit.whole:.2f}"
 
 
 def do_habit(fqdn: str) -> Iterator[tuple[str, float]]:

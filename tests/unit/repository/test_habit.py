@@ -33,7 +33,8 @@ def test_the_boot_and_what_was_done_on_purpose_are_no_rest(habit):
     first = 1795888800.0  # 18:00:00
     ours = habit.run_of(lines, first + 81)
     assert (ours.whole, ours.boot, ours.on_purpose, ours.rest) == (140.0, 50.0, 54.0, 36.0)
-    assert list(habit.table(ours, habit.Spent(100.0, 28.0)))[-2:] == [
+    assert list(habit.table(ours, habit.Spent(100.0, 28.0)))[-3:] == [
         f"{'the rest':42}{36.0:10.1f}{72.0:10.1f}",
         "the rest, as a share of the habit's: 0.50",
+        "the rest, as a share of the whole habit: 0.36",
     ]
