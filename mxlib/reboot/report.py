@@ -204,7 +204,8 @@ def next_command(host: str, outcome: Outcome, record: Record | None, slot: Slot 
     if outcome is Outcome.REFUSED and slot is Slot.OTHERS:
         return f"cookbook sre.mail.reboot-mx {host} --status    (again, until the session at work has ended)"
     if outcome is Outcome.DONE:
-        return f"cookbook sre.mail.pool-mx {host}"
+        # it is to stay out: typed at once, this would undo what was just asked for
+        return f"cookbook sre.mail.pool-mx {host}    (once the reason to keep it out is gone)"
     if outcome is Outcome.MAIL_LOST:
         # once more it would find the same: only a person can find out where they are
         known = "once you know where the missing messages are"

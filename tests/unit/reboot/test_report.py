@@ -75,7 +75,7 @@ def test_when_a_host_was_out_of_service(steps, out):
     [
         (Outcome.DONE, None, ""),
         (Outcome.REFUSED, None, ""),
-        (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1"),
+        (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1    (once the reason to keep it out is gone)"),
         (
             Outcome.MAIL_LOST,
             RECORD,
