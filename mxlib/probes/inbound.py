@@ -79,21 +79,17 @@ class PortRangeClient(smtplib.SMTP):
         raise _CannotAskError(f"no free source port in {self._ports[0]}-{self._ports[1]}")
 
 
-def resolve(name: str, family: int) -> str | None:
+def resolve(name: str, family: int) -> str:
     """Return an address of a name.
 
     Arguments:
         family: 4 or 6.
 
-    Returns:
-        None where the name has no address of the family, or could not be looked up.
+    Raises:
+        OSError: the name has no address of the family, or could not be looked up.
     """
     wanted = socket.AF_INET6 if family == 6 else socket.AF_INET
-    try:
-        found = socket.getaddrinfo(name, None, wanted, socket.SOCK_STREAM)
-    except OSError:
-        return None
-    return str(found[0][4][0]) if found else None
+    return str(socket.getaddrinfo(name, None, wanted, socket.SOCK_STREAM)[0][4][0])
 
 
 def tls_context(probe: InboundProbe) -> ssl.SSLContext:
@@ -174,7 +170,7 @@ def ask(
     sender: str,
     *,
     timeout_s: float = 20.0,
-    find: Callable[[str, int], str | None] = resolve,
+    find: Callable[[str, int], str] = resolve,
     client: Callable[[str, tuple[int, int], float], _Session] = PortRangeClient,
 ) -> InboundResult:
     """Ask an MX from this machine, over one address family.
@@ -189,9 +185,11 @@ def ask(
         client: makes the SMTP client.
     """
     when = datetime.now(UTC)
-    address = find(name, family)
-    if address is None:
-        nothing = Answer(InboundStage.RESOLVE, "", None, f"{name} has no IPv{family} address", right=None)
+    try:
+        address = find(name, family)
+    except OSError as error:
+        text = f"{name}, IPv{family}: {error.strerror or error}"
+        nothing = Answer(InboundStage.RESOLVE, "", None, text, right=None)
         return InboundResult(name, "", family, (nothing,), None, when)
     try:
         context = tls_context(probe)

@@ -1,6 +1,7 @@
 """Sessions with an MX from here, with a client that answers as it was set up to."""
 
 import smtplib
+import socket
 import ssl
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,8 +114,12 @@ def test_each_wrong_answer_fails_at_its_stage(answers, stage):
 
 
 def test_what_cannot_be_asked_is_unknown():
-    nowhere, _ = session(find=lambda name, family: None)
+    def no_answer(name, family):
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    nowhere, _ = session(find=no_answer)
     assert judge_inbound(nowhere).status is Status.UNKNOWN
+    assert "mx1001.lab.test, IPv4: Temporary failure in name resolution" in judge_inbound(nowhere).why
     no_port, _ = session(banner=probe_inbound._CannotAskError("no free source port in 1-2"))
     assert judge_inbound(no_port).status is Status.UNKNOWN
     no_file = InboundProbe(("user1@lab.test",), ca_file=Path("/nonexistent/ca.pem"))
