@@ -339,6 +339,7 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
 
     monkeypatch.setattr(demo.management, "virtual_environment", lambda _host: "/venv")
     monkeypatch.setattr(demo.management, "command", lambda host, _venv, words: [host, *words])
+    monkeypatch.setattr(demo, "tied", lambda words: ["tied", *words])
     monkeypatch.setattr(demo, "run_command", run)
     monkeypatch.setattr(command.lifecycle, "wait_ssh", lambda _place, mx: ran.append(f"wait {mx.name}"))
     world.place.node = SimpleNamespace(inside=lambda words: ["node", *words])
@@ -347,8 +348,8 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
     hands.type("gnt-instance start mx2001.lab.test")
     hands.name("mx2001", "spamd: it's dead")
     assert ran == [
-        ["operator", "/venv/bin/cookbook", "sre.mail.verify-mx", "mx2001.lab.test"],
-        ["node", "gnt-instance", "start", "mx2001.lab.test"], "wait mx2001",
+        ["tied", "operator", "/venv/bin/cookbook", "sre.mail.verify-mx", "mx2001.lab.test"],
+        ["tied", "node", "gnt-instance", "start", "mx2001.lab.test"], "wait mx2001",
     ]  # fmt: skip
     entries = record.typed(world.lab)
     assert entries[0].code == 14
