@@ -203,7 +203,7 @@ def test_what_the_player_opened_is_closed_and_what_was_prepared_is_settled(world
     def ssh(_place, mx, script, **_):
         left = {"mx1001": "holes", "mx2001": "start-timeout"}[mx.name]
         said = "something" if left in script else ""
-        return SimpleNamespace(stdout="# mx-cookbooks" if "interfaces" in script else said)
+        return SimpleNamespace(stdout=said)
 
     monkeypatch.setattr(game, "ssh", ssh)
     monkeypatch.setattr(game, "_cookbook", lambda _place, *words: world.done.append(" ".join(words)))
@@ -213,6 +213,14 @@ def test_what_the_player_opened_is_closed_and_what_was_prepared_is_settled(world
         "sre.mail.remedy-mx mx1001.lab.test close-hole",
         "sre.mail.refresh-aliases mx2001.lab.test --unpin-timeout",
     ]  # fmt: skip
+
+
+def test_a_second_name_that_was_not_settled_is_unknown_once_the_rest_is_whole(world, monkeypatch):
+    found = begun(world, ("second-disk", "mx2001"))
+    monkeypatch.setattr(game, "_cookbook", lambda _place, *words: 15 if "--settle" in words else 0)
+    with pytest.raises(LabError, match="mx2001: UNKNOWN whether"):
+        game.restore(world.place, found)
+    assert "undo all" in world.done
 
 
 def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatch):
