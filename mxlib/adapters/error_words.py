@@ -27,6 +27,8 @@ def words_of(error: BaseException, limit: int = 200) -> str:
             return _no_yaml(one)
         if isinstance(one, configparser.Error):
             return _no_ini(one)
+        if isinstance(one, OSError) and one.strerror and str(error) == repr(one):
+            return one_line(f"{one.filename}: {one.strerror}" if one.filename else one.strerror, limit)
     return one_line(str(error), limit)
 
 

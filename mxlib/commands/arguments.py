@@ -5,6 +5,9 @@ import ipaddress
 import re
 from collections.abc import Callable
 
+from wmflib.phabricator import validate_task_id
+
+from mxlib.base.windows import WindowError, parse
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.kernel import RELEASE
 
@@ -58,6 +61,40 @@ def kernel(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return the reader of one of some words.
+
+    Arguments:
+        words: what it may be.
+    """
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise wrong(f"one of {', '.join(words)}", text)
+        return text
+
+    return read
+
+
+def task(text: str) -> str:
+    """Return the id of a task in Phabricator; empty: none."""
+    try:
+        return validate_task_id(text, allow_empty_identifiers=True)
+    except ValueError:
+        raise wrong("the id of a task such as T123456", text) from None
+
+
+def window(text: str) -> str:
+    """Return the text of a maintenance window, once it is known to be one."""
+    try:
+        parse(text)
+    except WindowError as error:
+        if ", got " in str(error):
+            raise argparse.ArgumentTypeError(f"expected {error}, in {text!r}") from None
+        raise wrong(str(error), text) from None
+    return text
 
 
 def check_name(text: str) -> str:

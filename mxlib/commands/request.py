@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ClusterShell.NodeSet import NodeSetException
 from spicerack import Spicerack
 from spicerack.remote import RemoteError
 
@@ -78,7 +79,7 @@ def find_hosts(spicerack: Spicerack, site: Site, query: str) -> tuple[str, ...]:
         return tuple(site.mxs)
     try:
         names = tuple(sorted(str(name) for name in spicerack.remote().query(query).hosts))
-    except RemoteError as error:
+    except (RemoteError, NodeSetException) as error:  # cumin lets those of ClusterShell's host lists through
         cause = error.__cause__ or error
         raise ConfigError(f"{query!r} finds no host: {one_line(str(cause))}") from None
     if strangers := [name for name in names if name not in site.mxs]:

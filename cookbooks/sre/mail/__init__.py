@@ -54,11 +54,15 @@ class MailCookbookBase(CookbookBase):
 
     def argument_parser(self) -> argparse.ArgumentParser:
         """Return the parser of all options."""
+        common = super().argument_parser()
+        for action in common._actions:  # Spicerack's own type has no name, and so its error says nothing
+            if action.dest == "task_id":
+                action.type = arguments.task
         parser = MailArgumentParser(
             finish=self._finish,
             description=self.__doc__,
             formatter_class=Formatter,
-            parents=[super().argument_parser()],
+            parents=[common],
             add_help=False,
         )
         self.add_options(parser)

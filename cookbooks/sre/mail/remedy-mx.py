@@ -33,8 +33,7 @@ class RemedyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
         parser.add_argument(
             "remedy",
             nargs="?",
-            default="",
-            choices=("", *remedy.REMEDIES),
+            type=arguments.one_of(*remedy.REMEDIES),
             metavar="remedy",
             help="One of the remedies above.",
         )
@@ -72,7 +71,7 @@ class RemedyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, wit
         """Return the remedy, or the search for one."""
         request = remedy.RemedyRequest(
             host=args.host,
-            remedy="" if args.suggest else args.remedy,
+            remedy="" if args.suggest else args.remedy or "",
             arguments=tuple(args.arguments),
             sources=tuple(args.sources),
             how_long=args.how_long,

@@ -43,6 +43,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
         parser.add_argument(
             "--window",
             action="append",
+            type=arguments.window,
             metavar="SPEC",
             help="When the reboot of a host may begin: DAYS HH:MM-HH:MM [ZONE], or always; can be repeated.",
         )

@@ -23,6 +23,11 @@ def test_the_words_of_any_other_error_are_its_own():
     assert words_of(ValueError("a\nb " + 300 * "x"), 20) == "a b " + 15 * "x" + "…"
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "config.yaml"
+    assert words_of(failed(load_yaml_config, path)) == f"{path}: No such file or directory"
+
+
 @pytest.mark.parametrize(
     "line", ["token: !hunter2", "token: *hunter2", "token: {hunter2", 'token: "hunter2', "token: hunter2: x"]
 )

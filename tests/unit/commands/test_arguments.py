@@ -24,6 +24,10 @@ from mxlib.commands import arguments
         (arguments.network, "2001:db8:51::/64", "2001:db8:51::/64"),
         (arguments.mac_and_name, "AA:00:00:77:00:21=ens5", ("aa:00:00:77:00:21", "ens5")),
         (arguments.run_id, "20261121T021200Z-0a1b2c-roll", "20261121T021200Z-0a1b2c-roll"),
+        (arguments.one_of("allow", "close-hole"), "allow", "allow"),
+        (arguments.task, "T123456", "T123456"),
+        (arguments.task, "", ""),
+        (arguments.window, "mon-thu 22:00-05:00 Europe/Berlin", "mon-thu 22:00-05:00 Europe/Berlin"),
     ],
 )
 def test_what_is_meant_is_read(read, text, value):
@@ -51,6 +55,10 @@ def test_what_is_meant_is_read(read, text, value):
         (arguments.network, "192.0.2.300"),
         (arguments.mac_and_name, "ens5"),
         (arguments.run_id, "mine"),
+        (arguments.one_of("allow", "close-hole"), "open-hole"),
+        (arguments.task, "123456"),
+        (arguments.window, "at night"),
+        (arguments.window, "mon 25:00-26:00"),
     ],
 )
 def test_what_is_refused_names_the_value_and_what_was_expected(read, text):

@@ -1,9 +1,11 @@
 """What an operator types is checked against the site before any host is asked."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from ClusterShell.NodeSet import NodeSet, NodeSetException
 from spicerack.remote import RemoteError
 
 from mxlib.base.errors import ConfigError
@@ -53,6 +55,15 @@ def test_the_hosts_of_a_query_come_in_order(spicerack):
 def test_a_host_that_is_no_mx_is_named(spicerack):
     with pytest.raises(ConfigError, match=r"not an MX of the site: web1.example.org; there are mx1001"):
         find_hosts(finding(spicerack, [ONE, "web1.example.org"]), SITE, "*")
+
+
+@pytest.mark.parametrize("query", ["mx[", "mx[2-1]", "mx[a]", "mx[1-2"])
+def test_a_list_of_hosts_that_is_none_is_refused(spicerack, query):
+    """ClusterShell's errors come through cumin and Spicerack as they are."""
+    with pytest.raises(NodeSetException) as caught:
+        NodeSet(query)
+    with pytest.raises(ConfigError, match=rf"^'{re.escape(query)}' finds no host: [bm]"):
+        find_hosts(finding(spicerack, caught.value), SITE, query)
 
 
 def test_a_query_that_finds_nothing_is_refused_with_cumins_own_words(spicerack):
