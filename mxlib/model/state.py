@@ -153,6 +153,7 @@ class State:
         changed: what differs from when the host's boot was verified, as found by the last act; empty if unknown.
         closed: whether the ports were closed when the host last answered; True if it never has.
         uses: which optional parts the site has: "silence", "puppet".
+        blocks: names of the checks for which the guard has not passed.
     """
 
     record: Record | None
@@ -172,6 +173,7 @@ class State:
     changed: str = ""
     uses: frozenset[str] = frozenset({"silence", "puppet"})
     outdated: bool = False
+    blocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def run_guard(world: RebootWorld, events: Events, reading: Mapping[str, float], 
     for one in verdicts:
         events.write("verdict", stage="guard", **one.values)
     blocks = guard.blocking(world, verdicts)
-    world.progress.guard = not blocks
+    world.progress.guard, world.progress.blocks = not blocks, tuple(dict.fromkeys(one.check for one in blocks))
     world.operator.line(f"guard: {len(verdicts)} checks, {len(blocks)} in the way ({duration(took['seconds'])})")
     for one in blocks:
         world.operator.line(f"  {one.status.value:8}{one.check}: {one.why}")

@@ -52,7 +52,7 @@ def _begin(goal: Goal, state: State) -> Decision:
     if state.guard is None:
         return Do(Step.GUARD)
     if not state.guard:
-        return End(Outcome.REFUSED, "the guard found reasons not to begin; nothing was changed")
+        return End(Outcome.REFUSED, f"in the way: {', '.join(state.blocks)}")
     if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is not Slot.MINE:

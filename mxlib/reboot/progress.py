@@ -20,6 +20,7 @@ class Progress:
     Attributes:
         goal: what the run is after; turns back when it has to.
         guard: whether the guard has passed; None: not asked yet.
+        blocks: names of the checks for which it has not.
         released: how the run ended, once its record is gone.
         accepted: names of findings that the operator has accepted so far.
         asked: what was asked and not yet written down.
@@ -51,6 +52,7 @@ class Progress:
 
     goal: Goal
     guard: bool | None = None
+    blocks: tuple[str, ...] = ()
     released: Outcome | None = None
     accepted: frozenset[str] = frozenset()
     asked: list[Reply] = field(default_factory=list)

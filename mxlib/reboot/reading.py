@@ -37,6 +37,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         token=world.adapters.slot.token,
         outdated=host is not None and progress.blind and world.newest > world.adapters.slot.token,
         guard=progress.guard,
+        blocks=progress.blocks,
         waited=progress.waited,
         reordered=progress.reordered,
         cures=frozenset(one.value for one in _CURES if one not in progress.cures),

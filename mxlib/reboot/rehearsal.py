@@ -24,9 +24,7 @@ def rehearse(world: RebootWorld, journal: EventLog) -> Result:
             return Result(decision.outcome, f"dry run: {decision.why}" if decision.why else "dry run", None)
         if decision.step is Step.GUARD:
             run_guard(world, events, {}, asks=False)
-            state = dataclasses.replace(state, guard=True)
-            if not world.progress.guard:
-                return Result(Outcome.REFUSED, "dry run: the guard found reasons not to begin", None)
+            state = dataclasses.replace(state, guard=world.progress.guard, blocks=world.progress.blocks)
         else:
             state = _show(world, decision, state)
     return Result(Outcome.LEFT_OUT, "dry run: no end")

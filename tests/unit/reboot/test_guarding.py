@@ -66,6 +66,7 @@ def test_what_is_in_the_way_is_shown_and_the_operator_decides(monkeypatch: pytes
     assert found.run() is answer
     assert found.questions == 1
     assert found.operator.lines[1:] == ["  FAILED  disk: /var is full"]
+    assert found.progress.blocks == ("disk",)
     assert [name for name, _ in found.journal.events] == ["guard", "verdict", "verdict", "asked"]
 
 

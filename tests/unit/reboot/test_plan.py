@@ -535,8 +535,8 @@ def ends():
     elsewhere = "with 6.1.0-57, once that is verified, sre.mail.pool-mx returns it to service"
     stay = replace(claimed_record(), stay=True)
     return [
-        (FORWARD, State(None, view(), Pool.IN, Slot.FREE, guard=False), Outcome.REFUSED,
-         "the guard found reasons not to begin; nothing was changed"),
+        (FORWARD, State(None, view(), Pool.IN, Slot.FREE, guard=False, blocks=("disk", "pool")), Outcome.REFUSED,
+         "in the way: disk, pool"),
         (FORWARD, State(None, view(), Pool.IN, Slot.OTHERS, guard=True), Outcome.REFUSED,
          "the slot of the service cannot be had; nothing was changed"),
         (FORWARD, State(None, None, Pool.IN, Slot.FREE), Outcome.REFUSED,

@@ -46,7 +46,9 @@ def test_a_dry_run_shows_every_action_and_takes_none(world, monkeypatch):
 
 def test_a_dry_run_stops_where_the_guard_does(world):
     found = world(mx=MemoryMx(Fate(guard=False)))
-    assert rehearse(found.world, found.journal).outcome is Outcome.REFUSED
+    found.world.progress.blocks = ("disk",)
+    result = rehearse(found.world, found.journal)
+    assert (result.outcome, result.why) == (Outcome.REFUSED, "dry run: in the way: disk")
 
 
 def test_a_dry_run_asks_the_operator_nothing(world, monkeypatch):
