@@ -150,7 +150,7 @@ def _far_from(state: AliasState, host: str, count: int) -> str:
     # One entry of a handful is a large share: that is a difference, not a file that has lost its contents.
     if most[0] - count <= max(1, limit * most[0]):
         return ""
-    return f"{count} entries, {most[1]} has {most[0]}: further apart than {limit:.0%}"
+    return f"{count} entries, {most[1]} has {most[0]}: further apart than {100 * limit:.0f} %"
 
 
 def _describe_difference(state: AliasState, host: str, reference: str, count: int) -> Iterator[str]:

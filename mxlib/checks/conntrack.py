@@ -14,7 +14,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     full = found.fullness
     if full is None:
         return unknown("how full the table is could not be read")
-    why = f"{found.count} of {found.limit} connections, {full:.0%}"
+    why = f"{found.count} of {found.limit} connections, {100 * full:.0f} %"
     counters = ", ".join(f"{name}={found.counters[name]}" for name in conntrack.BAD if name in found.counters)
     return (failed if full > policy.conntrack_fullness else ok)(why, f"{why}; since boot: {counters}")
 

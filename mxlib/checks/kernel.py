@@ -43,8 +43,8 @@ def _known_bad(
         return failed(f"{release} is known to be bad: {_listed(serious)}")
     if bad[Applies.UNKNOWN]:
         return unknown(f"whether {release} is one of the known-bad kernels is unknown: {_listed(bad[Applies.UNKNOWN])}")
-    warned = f"; warning: {_listed(bad[Applies.YES])}" if bad[Applies.YES] else ""
-    return ok(f"{release}, package {version or 'unknown'}{warned}")
+    known = f"; warning: {_listed(bad[Applies.YES])}" if bad[Applies.YES] else ", not known to be bad"
+    return ok(f"{release}, package {version or 'unknown'}{known}")
 
 
 def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:

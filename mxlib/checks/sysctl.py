@@ -18,7 +18,9 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
         for key, value in policy.sysctls.items()
         if found.get(key) != " ".join(value.split())
     ]
-    return failed("; ".join(wrong)) if wrong else ok(f"{len(policy.sysctls)} required values are set")
+    if wrong:
+        return failed("; ".join(wrong))
+    return ok(f"as required: {', '.join(policy.sysctls)}" if policy.sysctls else "none is required")
 
 
 CHECK = Check("sysctl", "kernel parameters as required", Scope.CONDITION, _sources, judge)

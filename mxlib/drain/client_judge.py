@@ -13,6 +13,7 @@ from mxlib.base.text import plural
 ACCEPT = "clients"
 """``--accept`` with this name accepts all clients, with ``client-ADDRESS`` a single one."""
 _SHOWN = 10
+_SINCE = "since the ports were closed"
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,12 @@ def blocking(found: Iterable[Client], accepted: Iterable[str]) -> tuple[Client, 
 
 
 def summary(found: Iterable[Client]) -> str:
-    """Return in one line which clients still connect."""
+    """Return in one line which clients have connected since the ports were closed."""
     known = tuple(found)
     if not known:
-        return "no client has connected since the ports were closed"
+        return f"no client has connected {_SINCE}"
     internal = tuple(one for one in known if one.internal)
-    said = f"{plural(len(known), 'client')} still connected"
+    said = f"{plural(len(known), 'client')} {'has' if len(known) == 1 else 'have'} connected {_SINCE}"
     if not internal:
         return f"{said}, none internal: {_list(known)}"
     rest = f"; {plural(len(known) - len(internal), 'other')}" if len(known) > len(internal) else ""

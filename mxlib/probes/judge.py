@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult
@@ -157,4 +157,4 @@ def judge_certificate(results: Sequence[InboundResult], policy: VerifyPolicy, no
     left = min(ends) - now
     evidence = (Evidence("STARTTLS", f"notAfter {min(ends):%Y-%m-%d %H:%M} UTC", results[0].when),)
     status = Status.OK if left >= timedelta(days=policy.certificate_days) else Status.FAILED
-    return Verdict(CERTIFICATE, status, f"valid for another {left.total_seconds() / 86400:.1f} days", evidence)
+    return Verdict(CERTIFICATE, status, f"valid for another {plural(left.days, 'day')}", evidence)

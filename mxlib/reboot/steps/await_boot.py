@@ -76,7 +76,9 @@ def _still_waiting(world: RebootWorld, record: Record | None, waited: float, pro
     """How long it has taken, and what says most of how far it is: the console, else why there is no answer."""
     so_far = f"{duration(waited)} of {duration(world.site.boot.timeout)}"
     if shown := world.adapters.rescue.shown():
-        return f"boot: {so_far}, console: {one_line(shown[-1])}"
+        # of a line that is being written there is perhaps no more than a bracket
+        last = next((line for line in reversed(shown) if any(map(str.isalpha, line))), shown[-1])
+        return f"boot: {so_far}, console: {one_line(last)}"
     awaited = "a new boot" if record is not None and record.awaited is not None else "an answer"
     return f"waiting for {awaited}, {so_far}: {problem}"
 

@@ -15,6 +15,7 @@ def verdict(policy=POLICY, **changed):
 def test_the_site_decides_how_full_is_full(count, status):
     found = verdict(conntrack=lambda text: re.sub("count .*\nmax .*", f"count {count}\nmax 6000", text))
     assert found.status is status, found.why
+    assert found.why.startswith(f"{count} of 6000 connections, 80 %")
 
 
 def test_a_host_that_tracks_nothing_loses_nothing():

@@ -51,7 +51,7 @@ def test_a_new_build_of_the_same_release_is_told():
     verdict = judge(facts)
     assert (verdict.status, verdict.why) == (
         Status.OK,
-        "6.1.0-55-cloud-amd64, package 6.1.191-1; 6.1.192-1 is installed and not booted yet",
+        "6.1.0-55-cloud-amd64, package 6.1.191-1, not known to be bad; 6.1.192-1 is installed and not booted yet",
     )
 
 

@@ -12,6 +12,8 @@ def judge(facts=None, policy=POLICY):
 def test_sysctls_the_site_requires():
     key = "net.ipv4.tcp_fastopen_blackhole_timeout_sec"
     assert judge(policy=dataclasses.replace(POLICY, sysctls={key: "3600"})).status is Status.FAILED
-    assert judge(policy=dataclasses.replace(POLICY, sysctls={key: "0"})).status is Status.OK
+    well = judge(policy=dataclasses.replace(POLICY, sysctls={key: "0"}))
+    assert (well.status, well.why) == (Status.OK, f"as required: {key}")
+    assert judge(policy=dataclasses.replace(POLICY, sysctls={})).why == "none is required"
     absent = dataclasses.replace(POLICY, sysctls={"net.ipv4.no_such_key": "1"})
     assert "not there" in judge(policy=absent).why

@@ -13,7 +13,8 @@ def test_an_internal_client_that_is_seen_nowhere_else_blocks():
     (stuck,) = blocking(found, ())
     assert str(stuck) == "client1001.lab.test (192.0.2.51): 3 refused connections"
     assert summary(found) == (
-        "2 clients still connected, 1 internal: client1001.lab.test (192.0.2.51): 3 refused connections; 1 other"
+        "2 clients have connected since the ports were closed, 1 internal: "
+        "client1001.lab.test (192.0.2.51): 3 refused connections; 1 other"
     )
     assert blocking(found, [ACCEPT]) == ()
     assert blocking(found, ["client-192.0.2.51"]) == ()
@@ -42,7 +43,8 @@ def test_other_mxs_and_programs_on_the_host_are_no_clients():
 def test_outside_clients_never_block():
     found = watch(refused={"198.51.100.7": 100})
     assert blocking(found, ()) == ()
-    assert summary(found) == "1 client still connected, none internal: 198.51.100.7: 100 refused connections"
+    since = "1 client has connected since the ports were closed"
+    assert summary(found) == f"{since}, none internal: 198.51.100.7: 100 refused connections"
 
 
 def test_networks():

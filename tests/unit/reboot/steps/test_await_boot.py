@@ -148,7 +148,7 @@ def test_an_earlier_boot_stays_in_the_record(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_while_it_boots_the_last_line_of_its_console_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = ("SeaBIOS", "Linux version 6.1.0-56", "[  OK  ] Reached target\x1b[0m \x1b[1mNetwork\x1b[0m.\r")
+    shown = ("SeaBIOS", "Linux version 6.1.0-56", "[  OK  ] Reached target\x1b[0m \x1b[1mNetwork\x1b[0m.\r", "[")
     world = World(monkeypatch, lambda now: None if now < 30 else NEW, shown=shown)
     world.waits()
     texts = [text for text, _share in world.operator.shown]
