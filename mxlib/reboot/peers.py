@@ -1,7 +1,5 @@
 """The other MXs: enough of them have to be in service, and verified just now, while one is out."""
 
-from contextlib import suppress
-
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import UnderWay, at_once
 from mxlib.base.text import one_line, plural
@@ -14,7 +12,10 @@ from mxlib.reboot.world import RebootWorld
 
 _AGAIN_S = 3.0
 _JUST_NOW_S = 10.0
-"""Seconds from the question for which its answer serves a reboot order; a slow machine takes five to answer."""
+"""Seconds from the question for which its answer serves a reboot order; a slow machine takes five to answer.
+
+One that was asked within them and has not answered yet is waited for: asked once more, it would have to answer two.
+"""
 
 
 def others(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -41,9 +42,8 @@ def begin_to_ask(world: RebootWorld) -> None:
 def lacking_just_now(world: RebootWorld) -> list[str]:
     """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago."""
     known, world.progress.lacking = world.progress.lacking, None
-    if known is not None and (left := known[1] + _JUST_NOW_S - world.clock.monotonic()) >= 0:
-        with suppress(TimeoutError):
-            return known[0].answer(left)
+    if known is not None and world.clock.monotonic() - known[1] <= _JUST_NOW_S:
+        return known[0].answer()
     return lacking_others(world)
 
 
