@@ -1,7 +1,7 @@
 """From the arguments of sre.mail.remedy-mx to what it does and its outcome."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spicerack import Spicerack
@@ -9,6 +9,7 @@ from spicerack import Spicerack
 from mxlib.base.errors import ConfigError, FencedError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
+from mxlib.checks import alerts
 from mxlib.commands.command import Command, outcome_of
 from mxlib.commands.request import check_host
 from mxlib.config.known_bad import load as load_kernels
@@ -27,7 +28,9 @@ from mxlib.remedies.remedy import Bench, Remedy
 from mxlib.remedies.suggest import advise, sources, suggest
 from mxlib.verify import request as verify
 from mxlib.verify.fleet import verify_hosts
+from mxlib.verify.outside import NIC
 from mxlib.verify.report import table, worst
+from mxlib.verify.request import HostReport
 
 _BY_STATUS = {Status.OK: Outcome.DONE, Status.FAILED: Outcome.FAILED, Status.UNKNOWN: Outcome.UNKNOWN}
 
@@ -133,7 +136,7 @@ class RemedyMx(Command):
             self.operator.line(line)
         why = worst([report]).removeprefix(f"{self.subject}: ")
         if report.status is Status.OK:
-            return self.said(Outcome.DONE, why)
+            return self.said(Outcome.DONE, f"{why}; only verify-mx judges {', '.join(self._unjudged(wanted, report))}")
         facts = read_facts(host, sources(policy))
         found = suggest(report.verdicts, facts, self.site, policy, self._entries)
         advice = advise(report.verdicts, facts, policy)
@@ -143,6 +146,12 @@ class RemedyMx(Command):
         for text in advice:
             self.operator.line(f"for log, by hand: {text}")
         return self.said(_BY_STATUS[report.status], f"{why}; {_following(commands, by_hand=bool(advice))}")
+
+    def _unjudged(self, wanted: verify.VerificationScope, report: HostReport) -> Iterator[str]:
+        """Yield what verify-mx judges besides, and may have found wrong: it is not well because nothing else fails."""
+        everything = dataclasses.replace(wanted, probes=self.site.probes, aliases=self.site.aliases).names
+        judged = {one.check for one in report.verdicts}
+        yield from (name for name in (NIC, alerts.NAME, *everything) if name not in judged)
 
     def _remedy(self) -> Outcome:
         """Apply each order in turn, as far as the host is free for it."""

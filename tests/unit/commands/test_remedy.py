@@ -190,10 +190,17 @@ def test_what_would_help_is_said_as_a_command(monkeypatch, spicerack, tmp_path, 
     monkeypatch.setattr(remedy, "suggest", lambda *_: ())
     stage.command.execute()
     assert lines()[-1] == f"{MX}: something is wrong: units; none of the remedies fits what fails"
-    well = dataclasses.replace(report, verdicts=(Verdict("units", Status.OK, "well"),))
+
+
+def test_what_only_verify_mx_judges_is_not_said_to_be_well(monkeypatch, spicerack, tmp_path, lines):
+    stage = Stage(monkeypatch, spicerack, tmp_path, remedy="", arguments=())
+    well = HostReport(MX, (Verdict("units", Status.OK, "well"), Verdict("outbound-any", Status.OK, "well")), NOW, 1.0)
     monkeypatch.setattr(remedy, "verify_hosts", lambda *_: (well,))
     assert stage.command.execute() is Outcome.DONE
-    assert lines()[-1] == f"{MX}: done: 1 host, all OK"
+    said, _, others = lines()[-1].partition("; only verify-mx judges ")
+    assert said == f"{MX}: done: 1 host, all OK"
+    assert {"nic", "alerts", "inbound-peers"} <= set(others.split(", "))
+    assert not {"units", "outbound-any"} & set(others.split(", "))
 
 
 def test_what_no_remedy_does_is_said_with_its_setting(monkeypatch, spicerack, tmp_path, lines):
