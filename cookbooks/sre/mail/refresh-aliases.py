@@ -10,7 +10,7 @@ from mxlib.model.outcome import exit_codes
 
 
 class RefreshAliases(MailCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
-    __doc__ = f"""Restart alias generators that hang, and prove that every mail exchanger answers the same.
+    __doc__ = f"""Restart alias generators that hang, and prove that every mail exchanger answers the same
 
     Looks at every MX of the site, from inside and by asking for recipients from outside. Where a generator hangs, has
     failed or wrote another file than its peers', it finds out why, ends what hangs, runs it again within a time limit,

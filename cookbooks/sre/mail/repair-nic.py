@@ -10,7 +10,7 @@ from mxlib.model.outcome import exit_codes
 
 
 class RepairNic(MailCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
-    __doc__ = f"""Forecast, prevent or repair a renamed network interface.
+    __doc__ = f"""Forecast, prevent or repair a renamed network interface
 
     A cold start of a Ganeti machine plans its PCI slots again and may rename ens5 to ens13: the host then answers on
     nothing but its serial console. --forecast says beforehand which way to reboot does that; --pin prepares the host

@@ -11,7 +11,7 @@ from mxlib.model.outcome import exit_codes
 
 
 class VerifyMx(MailCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
-    __doc__ = f"""Verify mail exchangers: every check, real test mails, nothing changed.
+    __doc__ = f"""Verify mail exchangers: every check, real test mails, nothing changed
 
     Each check is OK, FAILED or UNKNOWN; what could not be read is UNKNOWN and never passes. Test mails leave through
     the host's own MTA to each configured destination, small and large, over IPv4 and IPv6, and sessions are opened from
