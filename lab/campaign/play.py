@@ -124,7 +124,7 @@ def _happen(scene: Scene, moment: TimedDisturbance, since: str, verdict: Campaig
 
 def _reached(scene: Scene, moment: TimedDisturbance, since: str) -> bool:
     """Wait for the step after which it happens; False: the cookbook has ended before."""
-    while moment.step not in ("", "guard") and moment.step not in journals.taken(scene.place, scene.mx, since):
+    while not moment.due(journals.taken(scene.place, scene.mx, since)):
         if scene.stopped.wait(_POLL_S):
             return False
     return True

@@ -12,10 +12,16 @@ from lab.shell import LabError
 
 STEPS = (
     "guard", "slot", "claim", "silence", "pool out", "close ports", "drain", "stop and hold", "ledger",
-    "boot entries", "reboot", "await boot", "prove outbound", "start MTA", "prove inbound", "open ports",
-    "pool in", "keep kernel", "soak", "release",
+    "boot entries", "reboot", "await boot", "power on", "await boot again", "repair", "prove outbound", "start MTA",
+    "prove inbound", "open ports", "pool in", "keep kernel", "soak", "unsilence", "release",
 )  # fmt: skip
-"""Steps of a run after which a disturbance may begin; "guard" is before the first."""
+"""Steps of a run after which a disturbance may begin; "guard" is before the first.
+
+The others (mend, turn back, found boot and the like) are taken only where something has gone wrong before.
+"""
+COLD = ("power on", "await boot again")
+"""Those of a cold start alone, whose first wait ends when the machine is off."""
+_AGAIN = " again"
 DEPTHS = (0, 10, 60)
 LATEST_S = 150.0
 """A disturbance without a step begins this long after the run at the latest."""
@@ -36,6 +42,11 @@ class TimedDisturbance:
     step: str
     after: float
     lasts: float
+
+    def due(self, taken: Sequence[str]) -> bool:
+        """Whether its step is among those that were done, or it has none; "again": for the second time."""
+        step = self.step.removesuffix(_AGAIN)
+        return step in ("", STEPS[0]) or taken.count(step) > (step != self.step)
 
 
 @dataclass(frozen=True)
@@ -89,9 +100,12 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "", *, de
     names = [name for name in DISTURBANCES if not only or name in only]
     if deal:
         name, at = _dealt(seed, number, names)
-        return Scenario(seed, number, mx, host, level, depth, (_moment(dice, name, step or at),))
-    chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
-    moments = tuple(_moment(dice, name, step) for name in chosen)
+        chosen, step = [name], step or at
+    else:
+        chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
+    level = "cold" if step in COLD else level
+    steps = [one for one in STEPS if level == "cold" or one not in COLD]
+    moments = tuple(_moment(dice, name, step, steps) for name in chosen)
     return Scenario(seed, number, mx, host, level, depth, moments)
 
 
@@ -109,9 +123,9 @@ def _dealt(seed: int, number: int, names: Sequence[str]) -> tuple[str, str]:
     return names[turn % len(names)], steps[(turn + turn // together) % len(steps)]
 
 
-def _moment(dice: random.Random, name: str, step: str) -> TimedDisturbance:
+def _moment(dice: random.Random, name: str, step: str, steps: Sequence[str]) -> TimedDisturbance:
     lasts = DISTURBANCES[name].lasts
-    at = dice.choice((*STEPS, *[""] * 5))
+    at = dice.choice((*steps, *[""] * 5))
     after = dice.uniform(0, LATEST_S) if not at else dice.choice((0.0, dice.uniform(0, 5)))
     seconds = dice.uniform(lasts / 3, lasts)
     if step:

@@ -23,6 +23,7 @@ from lab.place import REPOSITORY, Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
 from lab.world import worlds
+from mxlib.model.state import Step
 
 SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "claim", 0.0, 30.0),))
 BEFORE = Observation(True, "6.1.0-55", "b0", False)
@@ -72,6 +73,33 @@ def test_what_is_dealt_is_the_seeds_and_in_no_order_that_is_written_down():
     assert draw(5, 9, deal=True) == draw(5, 9, deal=True)
     assert draw(5, 9, step="drain", deal=True).moments[0].step == "drain"
     assert draw(5, 9, deal=True) != draw(5, 9)
+
+
+def test_what_only_a_cold_start_does_is_met_in_one():
+    runs = [draw(5, number, deal=dealt) for number in range(1, 2 * len(STEPS) + 1) for dealt in (True, False)]
+    cold = [run for run in runs if {one.step for one in run.moments} & {"power on", "await boot again"}]
+    assert {run.level for run in cold} == {"cold"}
+    assert {draw(5, number, step="power on").level for number in range(1, 9)} == {"cold"}
+    assert {draw(5, number, step="drain").level for number in range(1, 9)} == {"cold", "guest"}
+
+
+def test_the_steps_are_those_of_a_run():
+    assert {step.removesuffix(" again") for step in STEPS} <= {step.value for step in Step}
+
+
+@pytest.mark.parametrize(
+    ("step", "taken", "due"),
+    [
+        ("", [], True),
+        ("guard", [], True),
+        ("await boot", ["reboot"], False),
+        ("await boot", ["reboot", "await boot"], True),
+        ("await boot again", ["reboot", "await boot", "power on"], False),
+        ("await boot again", ["reboot", "await boot", "power on", "await boot"], True),
+    ],
+)
+def test_a_disturbance_is_due_after_its_step_and_the_second_boot_is_one_of_its_own(step, taken, due):
+    assert TimedDisturbance("kill", step, 0.0, 1.0).due(taken) is due
 
 
 @pytest.mark.parametrize(("only", "step", "names"), [(("kil",), "", "'kil'"), ((), "close port", "'close port'")])
