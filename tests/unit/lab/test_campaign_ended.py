@@ -92,6 +92,7 @@ def test_a_run_that_is_left_ends_its_disturbances_and_every_cookbook(monkeypatch
 
     slow = Disturbance("slow", "", begin, lambda _scene: acts.append("ended"))
     monkeypatch.setattr(play, "DISTURBANCES", {**DISTURBANCES, "slow": slow})
+    monkeypatch.setattr(play.journals, "taken", lambda *_: [])
     scene = _scene(("sleep", "60"))
     scenario = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("slow", "", 0.0, 60.0),))
     with pytest.raises(SystemExit) as left, campaign.until_ended():

@@ -20,7 +20,7 @@ def changes(monkeypatch):
     """What the servers of the outside world were told, in order."""
     told = []
     monkeypatch.setattr(demo.outside, "change", lambda _, server, value: told.append((server, value)))
-    monkeypatch.setattr(demo.outside, "program", lambda *words: list(map(str, words)))
+    monkeypatch.setattr(demo.outside, "program", lambda *words: ["env", *map(str, words)])
     monkeypatch.setattr(demo, "wait_for", lambda *_, **__: None)
     return told
 
