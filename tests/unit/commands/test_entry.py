@@ -199,7 +199,6 @@ def parse(tmp_path: Path) -> Callable[..., object]:
         (["reboot-mx", MX, "--kernel", "newest", "--json", "x"], "--json x: expected together with --status only"),
         (["roll-kernel", "--kernel", "newest", "--json", "x"], "--json x: expected together with --plan or -d only"),
         (["roll-kernel", "--kernel", "newest", "--canary", "x"], "--canary: 'x' is none of the hosts"),
-        (["roll-kernel", "--kernel", "newest", "--window", "never"], "windows: expected"),
         (["depool-mx", MX, "-r", "x", "--accept", "nosuch"], "--accept: there is no check 'nosuch'"),
     ],
 )
@@ -226,7 +225,9 @@ def test_what_the_site_does_not_allow_is_refused(parse, caplog, words, said) -> 
         (["roll-kernel", "--kernel", "newest", "--max-failed", "-1"], "--max-failed: expected a number"),
         (["refresh-aliases", MX, "--address", "nobody"], "--address: expected a mail address"),
         (["refresh-aliases", MX, "--limit", "0"], "--limit: expected a time"),
-        (["remedy-mx", MX, "nosuchremedy"], "invalid choice: 'nosuchremedy'"),
+        (["roll-kernel", "--kernel", "newest", "--window", "never"], "--window: expected DAYS HH:MM-HH:MM [ZONE]"),
+        (["reboot-mx", MX, "--kernel", "newest", "-t", "123"], "--task-id: expected the id of a task"),
+        (["remedy-mx", MX, "nosuchremedy"], "remedy: expected one of restart-unit, clear-failed"),
         (["remedy-mx", MX, "allow", "--from", "nowhere"], "--from: expected an address or a network"),
         (["remedy-mx", MX, "allow", "--for", "long"], "--for: expected a time"),
         (["remedy-mx", MX, "reload-firewall", "--run", "mine"], "--run: expected the id of a run"),
