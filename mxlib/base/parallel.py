@@ -128,16 +128,16 @@ class UnderWay(Generic[A]):
         except BaseException as error:  # it is raised where somebody waits for the answer
             self._error = error
 
-    def answer(self, seconds: float | None = None) -> A:
+    def answer(self, seconds: float) -> A:
         """Return the answer, or raise what came instead of it.
 
         Arguments:
-            seconds: how long it is waited for; None: to its end.
+            seconds: how long it is waited for.
 
         Raises:
             TimeoutError: there is none yet.
         """
-        self._thread.join(timeout=None if seconds is None else max(0.0, seconds))
+        self._thread.join(timeout=max(0.0, seconds))
         if self._error is not None:
             raise self._error
         if not self._answer:

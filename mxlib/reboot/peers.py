@@ -1,11 +1,14 @@
 """The other MXs: enough of them have to be in service, and verified just now, while one is out."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
 from mxlib.base.errors import HostError, ParseError
 from mxlib.base.parallel import UnderWay, at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.source import read_facts
-from mxlib.model.state import MtaState, Ports
+from mxlib.model.state import MtaState, Ports, Step
 from mxlib.mta import standing
 from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
@@ -16,6 +19,11 @@ _JUST_NOW_S = 10.0
 
 One that was asked within them and has not answered yet is waited for: asked once more, it would have to answer two.
 """
+_LONGEST_S = 120.0
+"""Seconds from the question for which its answer is waited for: who takes longer is no help while one is out.
+
+A busy machine has taken one, and whole readings by each section's own limit would take more than five minutes.
+"""
 
 
 def others(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -23,9 +31,8 @@ def others(world: RebootWorld) -> tuple[Verdict, ...]:
     return at_once(lambda peer: _judge(world, peer), world.peers)
 
 
-def lacking_others(world: RebootWorld) -> list[str]:
-    """Return why there are not enough others; empty if there are."""
-    verdicts = others(world)
+def _lacking(world: RebootWorld, found: Iterable[Verdict]) -> list[str]:
+    verdicts = tuple(found)
     passed = sum(verdict.passed for verdict in verdicts)
     if passed >= world.site.min_in_service:
         return []
@@ -35,16 +42,34 @@ def lacking_others(world: RebootWorld) -> list[str]:
 
 def begin_to_ask(world: RebootWorld) -> None:
     """Begin to ask whether there are enough others, beside what the run does next, for :func:`lacking_just_now`."""
-    asked = world.clock.monotonic()
-    world.progress.lacking = UnderWay(lambda: lacking_others(world)), asked
+    world.progress.others = _asked(world)
 
 
 def lacking_just_now(world: RebootWorld) -> list[str]:
-    """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago."""
-    known, world.progress.lacking = world.progress.lacking, None
-    if known is not None and world.clock.monotonic() - known[1] <= _JUST_NOW_S:
-        return known[0].answer()
-    return lacking_others(world)
+    """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago.
+
+    Each has a limit to answer, and it is shown for whom the run waits.
+    """
+    known, world.progress.others = world.progress.others, None
+    if known is None or world.clock.monotonic() - known[1] > _JUST_NOW_S:
+        known = _asked(world)
+    return _lacking(world, _answers(world, *known))
+
+
+def _asked(world: RebootWorld) -> tuple[Mapping[str, UnderWay[Verdict]], float]:
+    """Begin to ask each; return the questions, and when that was."""
+    now = world.clock.monotonic()
+    return {peer.name: UnderWay(partial(_judge, world, peer)) for peer in world.peers}, now
+
+
+def _answers(world: RebootWorld, questions: Mapping[str, UnderWay[Verdict]], asked: float) -> Iterator[Verdict]:
+    for name, question in questions.items():
+        limit = f"{_LONGEST_S:.0f} s"
+        world.operator.busy(f"{Step.REBOOT.value}: {name} is asked whether it serves, for {limit} at most")
+        try:
+            yield question.answer(asked + _LONGEST_S - world.clock.monotonic())
+        except TimeoutError:
+            yield Verdict(_name(name), Status.UNKNOWN, f"{name}: no answer within {limit}")
 
 
 def _judge(world: RebootWorld, peer: Host) -> Verdict:
@@ -56,11 +81,11 @@ def _judge(world: RebootWorld, peer: Host) -> Verdict:
     try:
         return _look(world, peer)
     except (HostError, ParseError) as error:
-        return Verdict(_name(peer), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
+        return Verdict(_name(peer.name), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
 
 
-def _name(peer: Host) -> str:
-    return f"peer-{peer.name}"
+def _name(peer: str) -> str:
+    return f"peer-{peer}"
 
 
 def _look(world: RebootWorld, peer: Host) -> Verdict:
@@ -68,10 +93,10 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
     facts = read_facts(peer, (standing.source(world.mta), *world.adapters.verifier.sources()))
     view = world.view(facts.get(standing.source(world.mta)))
     if view.ports is not Ports.OPEN or view.mta is not MtaState.SERVING:
-        return Verdict(_name(peer), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.said}")
+        return Verdict(_name(peer.name), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.said}")
     accepted = world.accepted
     bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:
         worst = min(bad, key=lambda one: one.status.severity)
-        return Verdict(_name(peer), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
-    return Verdict(_name(peer), Status.OK, f"{peer.name}: in service")
+        return Verdict(_name(peer.name), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
+    return Verdict(_name(peer.name), Status.OK, f"{peer.name}: in service")

@@ -1,8 +1,10 @@
 """What a run changes as it goes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mxlib.base.parallel import UnderWay
+from mxlib.base.verdict import Verdict
 from mxlib.facts.source import Facts
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
@@ -34,8 +36,8 @@ class Progress:
         facts: what the guard has read of the target, for the claim that follows it.
         condition: what the repair has read of the target where there was nothing to repair, for the verification that
             follows it, and when that was (monotonic seconds).
-        lacking: the question why there are not enough other MXs, under way since before the reboot order, and when it
-            was asked (monotonic seconds); the answer is empty where there are.
+        others: the questions to the other MXs whether they serve, by name, under way since before the reboot order, and
+            when they were asked (monotonic seconds).
         standing: where the target stood when it was read last.
         greeted: whether its SSH server greeted a connection from here right before the reboot order: once it does not,
             the host is down. By some sites' networks only ssh with its own options reaches it.
@@ -64,7 +66,7 @@ class Progress:
     just: bool = False
     facts: Facts | None = None
     condition: tuple[Facts, float] | None = None
-    lacking: tuple[UnderWay[list[str]], float] | None = None
+    others: tuple[Mapping[str, UnderWay[Verdict]], float] | None = None
     standing: Standing | None = None
     greeted: bool = False
     waited: Waited = Waited.NO

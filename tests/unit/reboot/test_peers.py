@@ -1,5 +1,6 @@
 """The other MXs: each is asked, once more where it could not be, and one that is not well does not count."""
 
+from dataclasses import replace
 from threading import Barrier, Event, Timer
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import pytest
 
 from mxlib.base.errors import HostUnreachableError, InterruptedRunError
-from mxlib.base.parallel import UnderWay
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.goal import Goal
 from mxlib.model.state import MtaState, Ports
@@ -103,82 +103,115 @@ def test_one_that_is_not_well_does_not_count_and_the_worst_is_named(
     assert (verdict.status, verdict.why) == (status, why)
 
 
-@pytest.mark.parametrize(
-    ("passed", "needed", "lacks"),
-    [(2, 2, []), (1, 1, []), (1, 2, ["only 1 other MX in service and well, 2 needed (mx1001: disk: /var is full)"])],
-)
-def test_a_reboot_waits_until_enough_others_serve(
-    monkeypatch: pytest.MonkeyPatch, passed: int, needed: int, lacks: list[str]
-) -> None:
-    well = Verdict("peer-mx", Status.OK, "in service")
-    bad = Verdict("peer-mx1001", Status.FAILED, "mx1001: disk: /var is full")
-    monkeypatch.setattr(peers, "others", lambda _world: (*[well] * passed, bad))
-    world: Any = SimpleNamespace(site=SimpleNamespace(min_in_service=needed))
-    assert peers.lacking_others(world) == lacks
+WELL = Verdict("peer-mx1001", Status.OK, "mx1001: in service")
+ILL = Verdict("peer-mx1002", Status.FAILED, "mx1002: disk: /var is full")
 
 
 class Near:
-    """A world in which others are asked beside something, or just now."""
+    """A world in which others are asked beside something, or just now; each answers so."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *lacks: str) -> None:
-        self.clock, self.progress, self.lacks, self.asked = FakeClock(), Progress(Goal()), list(lacks), 0
-        monkeypatch.setattr(peers, "lacking_others", self.lacking)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Verdict, needed: int = 1) -> None:
+        self.clock, self.progress, self.shown = FakeClock(), Progress(Goal()), list[str]()
+        self.operator = SimpleNamespace(busy=self.shown.append)
+        self.site = SimpleNamespace(min_in_service=needed)
+        self.answers = {one.check.removeprefix("peer-"): one for one in answers}
+        self.peers = [SimpleNamespace(name=name) for name in self.answers]
+        self.asked: list[str] = []
+        monkeypatch.setattr(peers, "_judge", self.judge)
 
-    def lacking(self, world: Any) -> list[str]:
+    def judge(self, world: Any, peer: Any) -> Verdict:
         assert world is self
-        self.asked += 1
-        return self.lacks
-
-
-def test_they_are_asked_beside_what_the_run_does_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    world: Any = Near(monkeypatch)
-    together = Barrier(2, timeout=5)
-
-    def lacking(_world: Any) -> list[str]:
-        together.wait()  # what asks does not wait for the answer
-        return ["only 0 other MXs"]
-
-    monkeypatch.setattr(peers, "lacking_others", lacking)
-    world.clock.sleep(7.0)
-    peers.begin_to_ask(world)
-    assert world.progress.lacking[1] == 7.0, "an answer ages from the question"
-    together.wait()
-    assert peers.lacking_just_now(world) == ["only 0 other MXs"]
+        self.asked.append(peer.name)
+        return self.answers[peer.name]
 
 
 @pytest.mark.parametrize(
-    ("age", "lacks", "asked"), [(10.0, [], 0), (9.0, ["only 0"], 0), (10.1, [], 1), (None, [], 1)]
+    ("answers", "needed", "lacks"),
+    [
+        ((WELL, replace(WELL, check="peer-mx1003"), ILL), 2, []),
+        ((WELL, ILL), 1, []),
+        ((WELL, ILL), 2, ["only 1 other MX in service and well, 2 needed (mx1002: disk: /var is full)"]),
+    ],
 )
-def test_an_answer_serves_one_order_and_not_for_long(
-    monkeypatch: pytest.MonkeyPatch, age: float | None, lacks: list[str], asked: int
+def test_a_reboot_waits_until_enough_others_serve(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[Verdict, ...], needed: int, lacks: list[str]
 ) -> None:
-    world: Any = Near(monkeypatch, "as asked again")
+    world: Any = Near(monkeypatch, *answers, needed=needed)
+    assert peers.lacking_just_now(world) == lacks
+
+
+def test_they_are_asked_beside_what_the_run_does_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Near(monkeypatch, ILL)
+    together = Barrier(2, timeout=5)
+
+    def judge(*_: Any) -> Verdict:
+        together.wait()  # what asks does not wait for the answer
+        return ILL
+
+    monkeypatch.setattr(peers, "_judge", judge)
+    world.clock.sleep(7.0)
+    peers.begin_to_ask(world)
+    assert world.progress.others[1] == 7.0, "an answer ages from the question"
+    together.wait()
+    assert "/var is full" in peers.lacking_just_now(world)[0]
+
+
+@pytest.mark.parametrize(("age", "asked"), [(10.0, 1), (10.1, 2), (None, 1)])
+def test_an_answer_serves_one_order_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch, age: float | None, asked: int
+) -> None:
+    world: Any = Near(monkeypatch, WELL)
     if age is not None:
-        known = UnderWay(lambda: lacks)
-        known.answer(5.0)
-        world.progress.lacking = known, world.clock.monotonic()
+        peers.begin_to_ask(world)
         world.clock.sleep(age)
-    assert peers.lacking_just_now(world) == (["as asked again"] if asked else lacks)
-    assert (world.asked, world.progress.lacking) == (asked, None)
+    assert peers.lacking_just_now(world) == []
+    assert (len(world.asked), world.progress.others) == (asked, None)
 
 
 def test_a_slow_answer_to_a_question_of_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked once more, an MX that is slow would have two questions to answer."""
-    world, late = Near(monkeypatch, "as asked again"), Event()
-    world.progress.lacking = UnderWay(lambda: [f"late: {late.wait(5.0)}"]), 0.0
+    world, late, asked = Near(monkeypatch, WELL), Event(), list[str]()
+
+    def judge(_world: Any, peer: Any) -> Verdict:
+        asked.append(peer.name)
+        return WELL if late.wait(5.0) else ILL
+
+    monkeypatch.setattr(peers, "_judge", judge)
+    peers.begin_to_ask(world)  # type: ignore[arg-type]
     world.clock.sleep(10.0)
     Timer(0.1, late.set).start()
-    assert peers.lacking_just_now(world) == ["late: True"]  # type: ignore[arg-type]
-    assert world.asked == 0
+    assert peers.lacking_just_now(world) == []  # type: ignore[arg-type]
+    assert asked == ["mx1001"]
+
+
+@pytest.mark.parametrize("needed", [1, 2])
+def test_one_that_is_too_busy_to_answer_is_shown_and_not_waited_for_any_longer(
+    monkeypatch: pytest.MonkeyPatch, needed: int
+) -> None:
+    """An overloaded machine may take minutes: nobody saw for whom the reboot waited."""
+    world, never = Near(monkeypatch, replace(ILL, check="peer-mx1000"), WELL, needed=needed), Event()
+
+    def judge(_world: Any, peer: Any) -> Verdict:
+        return WELL if peer.name == "mx1001" or never.wait(20.0) else ILL
+
+    monkeypatch.setattr(peers, "_judge", judge)
+    monkeypatch.setattr(peers, "_LONGEST_S", 0.2)
+    said = peers.lacking_just_now(world)  # type: ignore[arg-type]
+    never.set()
+    why = "only 1 other MX in service and well, 2 needed (mx1000: no answer within 0 s)"
+    assert said == ([why] if needed == 2 else [])
+    assert world.shown == [
+        f"reboot: {name} is asked whether it serves, for 0 s at most" for name in ("mx1000", "mx1001")
+    ]
 
 
 def test_a_signal_during_the_question_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    world: Any = Near(monkeypatch)
+    world: Any = Near(monkeypatch, WELL)
 
-    def stopped(_world: Any) -> list[str]:
+    def stopped(*_: Any) -> Verdict:
         raise InterruptedRunError("SIGTERM")
 
-    monkeypatch.setattr(peers, "lacking_others", stopped)
+    monkeypatch.setattr(peers, "_judge", stopped)
     peers.begin_to_ask(world)
     with pytest.raises(InterruptedRunError):
         peers.lacking_just_now(world)

@@ -252,7 +252,7 @@ class AtOnce:
     def __init__(self, ask: Callable[[], Any]) -> None:
         self.found = ask()
 
-    def answer(self, _seconds: float | None = None) -> Any:
+    def answer(self, _seconds: float) -> Any:
         return self.found
 
 
