@@ -91,7 +91,7 @@ def table(ours: Spent, habit: Spent) -> Iterator[str]:
 
 
 def do_habit(fqdn: str) -> Iterator[tuple[str, float]]:
-    """Reboot a host as a cookbook for one host does; each step and when it had ended. On a management host."""
+    """Reboot a host as a cookbook for one host does; when it began, gave the order, and ended. On a management host."""
     from spicerack import Spicerack
 
     spicerack = Spicerack(verbose=False, dry_run=False)
@@ -100,17 +100,13 @@ def do_habit(fqdn: str) -> Iterator[tuple[str, float]]:
     yield "begin", time.time()
     alerts = spicerack.alertmanager_hosts([fqdn], verbatim_hosts=True)
     with alerts.downtimed(spicerack.admin_reason("benchmark"), duration=timedelta(minutes=20)):
-        yield "silence", time.time()
         node.set_and_verify("pooled", "no", name=fqdn)
-        yield "pool out", time.time()
         time.sleep(30)
         begin = datetime.now(UTC)
-        yield "wait", time.time()
+        yield "order", time.time()
         host.reboot()
         host.wait_reboot_since(begin, print_progress_bars=False)
-        yield "reboot", time.time()
         node.set_and_verify("pooled", "yes", name=fqdn)
-        yield "pool in", time.time()
     yield "end", time.time()
 
 
@@ -130,8 +126,8 @@ def main() -> int:
     args = parser.parse_args()
     mx = exchanger(args.mx)
     if args.inside:
-        for step, at in do_habit(mx.fqdn):
-            print(f"{step}\t{at}", flush=True)
+        for what, at in do_habit(mx.fqdn):
+            print(f"{what}\t{at}", flush=True)
         return 0
     lab = Lab(args.lab)
     journal = newest_journal(lab, mx.fqdn)
@@ -141,8 +137,8 @@ def main() -> int:
     words = [str(environment / "bin" / "python"), str(Path(__file__).resolve()), *sys.argv[1:], "--inside"]
     argv = management.command(operator, environment, words)
     said = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True).stdout
-    ended = {step: float(at) for step, at in (line.split("\t") for line in said.splitlines() if "\t" in line)}
-    habit = Spent(ended["end"] - ended["begin"], sshd_up(lab, args.mx) - ended["wait"])
+    times = {what: float(at) for what, at in (line.split("\t") for line in said.splitlines() if "\t" in line)}
+    habit = Spent(times["end"] - times["begin"], sshd_up(lab, args.mx) - times["order"])
     print(journal)
     print("\n".join(table(ours, habit)))
     return 0
