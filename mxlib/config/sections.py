@@ -253,6 +253,7 @@ class Site:
         must(1 <= self.min_in_service <= others, "min_in_service", possible)
         must(bool(self.ports), "ports", "at least one port")
         ports(self.ports, "ports")
+        must(22 not in self.ports, "ports", "ports for mail: with 22 closed, no run could reach the host any more")
         must(self.mta in known(), "mta", f"one of {', '.join(known())}")
         object.__setattr__(self, "verify", replace(self.verify, mta=self.mta))
         names = [generator.name for generator in self.aliases]

@@ -56,6 +56,7 @@ def test_netbox_may_stand_for_the_url_of_the_cluster():
         ("drain.timeout", float("inf"), "drain.timeout: expected a number above 0, got inf"),
         ("drain.max_residual", -1, "drain.max_residual: expected 0 or more, got -1"),
         ("ports", [0], "ports: expected ports, 1 to 65535, got [0]"),
+        ("ports", [25, 22], "ports: expected ports for mail: with 22 closed"),
         ("roll.canary", "mx9.lab.test", "roll.canary: expected one of the names of MXs: mx1001.lab.test, mx2001"),
         ("clients.internal", ["192.0.2.1/24"], "clients.internal: expected networks such as"),
         ("ganeti", {"rapi": "http://x", "user": "u", "password_file": "/p"}, "ganeti.rapi: expected an https:// URL"),
