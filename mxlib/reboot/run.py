@@ -43,7 +43,6 @@ _LOCKED = 18
 """Times that a step is taken again while another command holds the host's lock, perhaps our own with a lost answer."""
 _TRIES_OUT = 2
 """Tries to keep clients from what nobody has verified, before a run ends."""
-_READING = "reading where the host, its pool and the slot stand"
 _NOT_DONE = (MovedError, FencedError)
 _NOT_KNOWN = (MovedError, HostUnreachableError, CommandTimeoutError)
 """After these the world is read again, and the next decision comes from there."""
@@ -109,7 +108,7 @@ class Run:
             self._world.clock.sleep(_AGAIN_S)
         self._answered = False
         # an etcd or a host that answers slowly is waited for here, a minute perhaps
-        self._world.operator.busy(_READING)
+        self._world.operator.busy("reading where the host, its pool and the slot stand")
         with spent(self._world) as took:
             state = self.state()
         self._answered, self._unread = state.host is not None, 0

@@ -1,6 +1,7 @@
 """The loop: what it does with failures, signals and silence. The steps act on the MX in memory."""
 
 import dataclasses
+import itertools
 import random
 
 import pytest
@@ -52,7 +53,7 @@ def test_what_it_does_now_is_shown_before_it_is_done(world):
     shown = [text for text, _share in found.tell.shown]
     reading = "reading where the host, its pool and the slot stand"
     assert [text for text in shown if text != reading] == found.journal.steps()
-    assert [before for before, step in zip(shown, shown[1:], strict=False) if step != reading] == [reading] * 21
+    assert [before for before, step in itertools.pairwise(shown) if step != reading] == [reading] * 21
 
 
 def test_a_step_is_written_down_with_what_it_and_the_look_before_it_took(world, monkeypatch):
