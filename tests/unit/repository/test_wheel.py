@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 SHARED = ("alerts", "cookbooks", "dashboards", "docs", "examples", "systemd")
 COOKBOOKS = sorted(f"sre.mail.{path.stem}" for path in (ROOT / "cookbooks/sre/mail").glob("[!_]*.py"))
-MADE = {".git", "__pycache__", ".hypothesis", ".tox", ".venv", "reference", "man", "dist"}
+MADE = {".git", "__pycache__", ".hypothesis", ".tox", ".venv", "reference", "man", "dist", "mutants"}
 BUILD = """
 import sys
 from setuptools import build_meta
