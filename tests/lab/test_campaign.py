@@ -11,13 +11,14 @@ from lab.lifecycle import Stations
 SEED = 1617
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("number", "disturbance", "step"),
     [
         (1, "hangup", "drain"),
-        pytest.param(2, "cut-etcd-answers", "await boot", marks=pytest.mark.nightly),
-        pytest.param(3, "kill", "start MTA", marks=pytest.mark.nightly),
-        pytest.param(4, "cut-ganeti", "power on", marks=pytest.mark.nightly),
+        (2, "cut-etcd-answers", "await boot"),
+        (3, "kill", "start MTA"),
+        (4, "cut-ganeti", "power on"),
     ],
 )
 def test_a_run_of_the_campaign_is_good(
