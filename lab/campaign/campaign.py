@@ -19,6 +19,7 @@ from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Lab
 from lab.shell import wait_for
+from mxlib.base.stop import handling
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
 Run = Mapping[str, Any]
@@ -84,12 +85,8 @@ def until_ended() -> Iterator[None]:
             signal.signal(one, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
-    before = {one: signal.signal(one, leave) for one in heard}
-    try:
+    with handling(heard, leave):
         yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
 
 
 def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float) -> int:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from threading import current_thread, main_thread
@@ -103,6 +103,24 @@ class StoppableClock(SystemClock):
 
 
 @contextmanager
+def handling(numbers: Iterable[int], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let a function hear signals for the length of the block; then whoever heard them before hears them again.
+
+    In the main thread only, as Python lets no other set a handler.
+
+    Arguments:
+        numbers: the signals.
+        handler: is given a signal's number and the frame it came in.
+    """
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
 def signals(stop: Stop) -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into a request to stop; in the main thread only, elsewhere nothing changes."""
 
@@ -112,9 +130,5 @@ def signals(stop: Stop) -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
-    try:
+    with handling(SIGNALS, handler):
         yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)

@@ -11,7 +11,7 @@ from mxlib.reboot.world import RebootWorld
 _FRESH_S = 5.0
 """Seconds for which a look serves the next decisions, where nothing has acted on the host since."""
 _UNASKED = (Waited.NO, Waited.OFF)
-"""A host on its way down is asked by the wait for the new boot, with patience; one just seen to be off by nobody."""
+"""A host on its way down is asked by the wait for the new boot, with patience. One just seen to be off is not."""
 _CURES = (Step.MEND, Step.POWER_ON, Step.POWER_CYCLE)
 
 
