@@ -120,7 +120,10 @@ def test_bad_kernel_survives_a_reload_of_the_firewall(place: Stations, broken) -
 
 @pytest.mark.parametrize(
     ("name", "marker"),
-    [("kernel-panic", "end Kernel panic - not syncing"), ("kernel-hang", "Lab: this kernel's boot hangs")],
+    [
+        ("kernel-panic", "end Kernel panic - not syncing"),
+        pytest.param("kernel-hang", "Lab: this kernel's boot hangs", marks=pytest.mark.nightly),
+    ],
 )
 def test_kernel_that_does_not_boot(place: Stations, broken, name: str, marker: str) -> None:
     other = demo.other_kernel(place, MX2)
