@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lab import demo, lifecycle, programs, status
-from lab.campaign import campaign
+from lab.campaign import campaign, mail
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
@@ -131,6 +131,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--deal", action="store_true", help="one disturbance a run, dealt so that all of them and all steps are met"
     )
+    command.add_argument(
+        "--mail-rate", type=float, default=mail.RATE, metavar="RATE", help="mails a second (default %(default)s)"
+    )
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
     command = add("gameday", gameday.run, "something breaks, alerts fire: find it, mend it, see how well it went")
@@ -232,10 +235,13 @@ def _campaign(arguments: argparse.Namespace) -> int:
     only = [name for name in arguments.only.split(",") if name]
     numbers = range(arguments.first, arguments.first + arguments.runs)
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
+    if not 0 < arguments.mail_rate <= 20:
+        raise LabError(f"--mail-rate {arguments.mail_rate:g}: expected mails a second, more than 0, at most 20")
     with campaign.until_ended():
         return campaign.campaign(
             running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
             deal=arguments.deal, seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
+            rate=arguments.mail_rate,
         )  # fmt: skip
 
 

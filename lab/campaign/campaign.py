@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import demo, lifecycle
-from lab.campaign import judge, play
+from lab.campaign import judge, mail, play
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import STEPS, Scenario, draw
 from lab.faults import catalogue
@@ -33,7 +33,7 @@ def folder_of(lab: Lab, seed: int, number: int) -> Path:
 
 def campaign(
     place: Stations, numbers: Iterable[int], seed: int, say: Say, *, only: Sequence[str] = (), step: str = "",
-    deal: bool = False, seconds: float = float("inf"),
+    deal: bool = False, seconds: float = float("inf"), rate: float = mail.RATE,
 ) -> int:  # fmt: skip
     """Play runs until there are no more, or the time is over.
 
@@ -44,6 +44,7 @@ def campaign(
         step: the step after which they begin; empty: drawn as well.
         deal: disturbances and steps are dealt, one a run, so that all are met; else they are drawn.
         seconds: no run begins later than this.
+        rate: mails a second that arrive all the while.
 
     Returns:
         0 if every run was good, else 1.
@@ -52,7 +53,8 @@ def campaign(
         LabError: the lab could not be made whole again.
     """
     with fewer_probes(place):
-        return _play_all(place, (draw(seed, number, only, step, deal=deal) for number in numbers), say, seconds)
+        scenarios = (draw(seed, number, only, step, deal=deal) for number in numbers)
+        return _play_all(place, scenarios, say, seconds, rate)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def until_ended() -> Iterator[None]:
         yield
 
 
-def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float) -> int:
+def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float, rate: float) -> int:
     begin, played, bad = time.monotonic(), 0, 0
     if not play.is_whole(place):
         _mend(place)
@@ -99,7 +101,7 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         folder = folder_of(place.lab, scenario.seed, scenario.number)
         shutil.rmtree(folder, ignore_errors=True)
         say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
-        verdict = play.play(place, scenario, folder, say)
+        verdict = play.play(place, scenario, folder, say, rate)
         played += 1
         (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
         if verdict.wrong:

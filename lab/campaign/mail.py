@@ -11,26 +11,32 @@ from lab.place import CLIENT, EXCHANGERS
 from lab.stations import outside
 from lab.stations.box import tied
 
+RATE = 0.95
+"""Mails a second, all kinds together: what keeps an emulated exchanger two thirds busy."""
 SEVERAL = ("user1@lab.test,list-friends@lab.test", "v4user2@lab.test,v6user3@lab.test,support@lab.test")
 _SETTLE_S = 120
 
 
 @contextmanager
-def flowing(place: Stations) -> Iterator[None]:
+def flowing(place: Stations, rate: float = RATE) -> Iterator[None]:
     """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued.
 
     Where the block is left by an error, they are killed.
+
+    Arguments:
+        rate: mails a second, all kinds together.
     """
     log = (place.lab.logs / "campaign-senders.log").open("ab")
     inside = ("--source", str(CLIENT.v4), "--source", str(CLIENT.v6))
     kinds = (
-        (place.world, demo.sources(), 0.7, 2048, (*demo.RECIPIENTS, *SEVERAL)),
-        (place.world, demo.sources(), 0.05, 300_000, ("user5@lab.test", "list-large@lab.test")),
-        (place.infra, inside, 0.2, 2048, ("user6@lab.test", "support@lab.test")),
+        (place.world, demo.sources(), 0.7 / RATE, 2048, (*demo.RECIPIENTS, *SEVERAL)),
+        (place.world, demo.sources(), 0.05 / RATE, 300_000, ("user5@lab.test", "list-large@lab.test")),
+        (place.infra, inside, 0.2 / RATE, 2048, ("user6@lab.test", "support@lab.test")),
     )
     senders = []
-    for box, sources, rate, size, recipients in kinds:
-        words = ["send", "--state", "/outside", "--rate", str(rate), "--size", str(size), "--drain", "90", *sources]
+    for box, sources, share, size, recipients in kinds:
+        words = ["send", "--state", "/outside", "--rate", f"{share * rate:.4f}", "--size", str(size)]
+        words += ["--drain", "90", *sources]
         words += [word for to in recipients for word in ("--to", to)]
         senders.append(subprocess.Popen(tied(outside.program(box, "sender", *words)), stdout=log, stderr=log))
     try:

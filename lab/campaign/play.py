@@ -30,11 +30,12 @@ _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
 
 
-def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> CampaignResult:
+def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: float = mail.RATE) -> CampaignResult:
     """Play a run and judge it; the lab is whole before, and after a good run.
 
     Arguments:
         folder: where everything that was printed is kept.
+        rate: mails a second that arrive all the while.
 
     Raises:
         LabError: the lab itself could not do it.
@@ -52,7 +53,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say) -> Campaig
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
-    with mail.flowing(place), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
+    with mail.flowing(place, rate), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)

@@ -12,13 +12,14 @@ import pytest
 import yaml
 
 from lab import journals, lifecycle
-from lab.campaign import campaign, judge, services
+from lab.campaign import campaign, judge, mail, services
 from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError
+from lab.cli import main
 from lab.place import REPOSITORY, Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
@@ -374,3 +375,27 @@ def test_a_campaign_sends_each_test_mail_once_and_leaves_the_site_as_it_was(monk
     with campaign.fewer_probes(SimpleNamespace(management=(host,))):
         assert set(times().values()) == {1}
     assert times() == before, "after a campaign that was killed as well"
+
+
+def test_mail_arrives_at_the_rate_that_was_asked_for(monkeypatch, tmp_path):
+    rates = []
+
+    def program(_box, _name, *words):
+        rates.append(float(words[words.index("--rate") + 1]))
+        return ["true"]
+
+    monkeypatch.setattr(mail.outside, "program", program)
+    monkeypatch.setattr(mail, "tied", list)
+    monkeypatch.setattr(lifecycle, "send_signal", lambda *_child_and_number: None)
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
+    for asked, expected in ((), [0.7, 0.05, 0.2]), ((0.19,), [0.14, 0.01, 0.04]):
+        rates.clear()
+        with mail.flowing(place, *asked):
+            pass
+        assert rates == pytest.approx(expected)
+
+
+def test_a_rate_that_no_mail_can_have_is_refused(capsys):
+    for wrong in ("0", "-1", "nan", "21"):
+        assert main(["campaign", "--mail-rate", wrong]) == 1
+        assert f"--mail-rate {wrong}: expected mails a second, more than 0, at most 20" in capsys.readouterr().err
