@@ -148,5 +148,5 @@ def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))
     monkeypatch.setattr(campaign, "_mend", lambda _place: done.append("mended"))
     for _ in range(2):
-        campaign._play_all(None, (), lambda _text: None, 1.0)
+        campaign._play_all(None, (), lambda _text: None, 1.0, mail.RATE)
     assert done == ["mended"]
