@@ -81,7 +81,7 @@ class Unattended:
 
     def ask(self, question: str, answers: Mapping[str, str], safe: str) -> Reply:
         """Return the safe answer; see :meth:`mxlib.protocols.operator.Prompt.ask`."""
-        self._say(f"not asked (unattended): {question} Taken for answered: {safe} ({answers[safe]})")
+        self._say(f"not asked (unattended): {question} The safe answer is taken: {safe} ({answers[safe]})")
         return Reply(question, safe, answers[safe], "not asked: unattended")
 
 

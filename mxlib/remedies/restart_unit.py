@@ -24,6 +24,8 @@ def refuse(site: Site, order: Order) -> str:
 def script(unit: str, timeout_s: float) -> str:
     """Show how it failed, then restart it; a unit that fails again ends with its own words.
 
+    What systemd says about the unit is shown only where the unit itself said nothing.
+
     Arguments:
         unit: full name of the unit.
         timeout_s: seconds it may take.
@@ -31,8 +33,10 @@ def script(unit: str, timeout_s: float) -> str:
     name = shlex.quote(check_unit_name(unit))
     return f"""\
 # restart {unit}
-systemctl show -p ActiveState,SubState,Result,ExecMainStatus -- {name} | tr '\\n' ' '
-journalctl -b -q --no-pager -n 3 -o cat -u {name} | cut -c 1-160
+systemctl show -p Result,ExecMainStatus -- {name} | sed 's/.*=//' | paste -s -d ' '
+own=$(journalctl -b -q --no-pager -n 2 -o cat _SYSTEMD_UNIT={name} || :)
+[ -n "$own" ] || own=$(journalctl -b -q --no-pager -n 1 -o cat -u {name} || :)
+printf '%s\\n' "$own" | cut -c 1-160
 systemctl reset-failed {name} 2>/dev/null || :
 timeout {timeout_s:g} systemctl restart {name} || {{ journalctl -b -q --no-pager -n 5 -o cat -u {name}; exit 1; }}
 if systemctl -q is-failed {name}; then echo 'it has failed again'; exit 1; fi
@@ -43,7 +47,8 @@ def apply(bench: Bench, order: Order) -> str:
     """Restart it."""
     limit = bench.site.remedy.unit_timeout
     result = bench.act(script(order.argument, limit), limit + 30)
-    return f"{order.argument} restarted; before: {one_line(result.output, 300)}"
+    how, _, words = result.output.partition("\n")
+    return f"{order.argument} restarted; before: {one_line(how, 40)}: {one_line(words, 160)}"
 
 
 def judge(bench: Bench, order: Order) -> tuple[Verdict, ...]:

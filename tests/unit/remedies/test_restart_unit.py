@@ -29,6 +29,23 @@ def test_how_it_failed_is_shown_before_it_is_restarted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("journalctl", "words"),
+    [
+        (
+            'case "$*" in *_SYSTEMD_UNIT=spamd.service) echo no space left ;; *) echo Failed with a result ;; esac',
+            "no space left",
+        ),
+        ('case "$*" in *_SYSTEMD_UNIT=*) exit 1 ;; *) echo Main process exited ;; esac', "Main process exited"),
+    ],
+    ids=["its own words", "it said nothing: systemd's"],
+)
+def test_how_it_ended_stands_before_its_words(tmp_path: Path, journalctl: str, words: str) -> None:
+    ended = '[ "$1" != show ] || printf "Result=exit-code\\nExecMainStatus=28\\n"; ' + STAYS_UP
+    done = sh(f"set -eu\n{restart_unit.script(UNIT, 5)}", tmp_path, systemctl=ended, journalctl=journalctl)
+    assert (done.returncode, done.stdout) == (0, f"exit-code 28\n{words}\n")
+
+
+@pytest.mark.parametrize(
     ("systemctl", "word"),
     [('[ "$1" != restart ]', ""), (":", "it has failed again")],
     ids=["it does not start", "it starts, and fails"],
@@ -41,7 +58,7 @@ def test_a_unit_that_fails_again_is_no_success(tmp_path: Path, systemctl: str, w
 
 def test_a_unit_that_hangs_costs_its_limit(tmp_path: Path) -> None:
     script = restart_unit.script(UNIT, 0.2)
-    done = sh(f"set -eu\n{script}", tmp_path, systemctl='case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac')
+    done = sh(f"set -eu\n{script}", tmp_path, systemctl="case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac")
     assert done.returncode == 1, "it is stopped, and that it did not start is no success"
 
 
@@ -55,12 +72,12 @@ def test_the_session_lasts_longer_than_the_unit_may() -> None:
 
     def act(_script: str, timeout: float) -> Any:
         acts.append(timeout)
-        return SimpleNamespace(output="ActiveState=failed\nno space left\n")
+        return SimpleNamespace(output="exit-code 28\nno space left\n")
 
     site = replace(SITE, remedy=replace(SITE.remedy, unit_timeout=45.0))
     bench: Any = SimpleNamespace(site=site, act=act)
     said = restart_unit.apply(bench, Order("restart-unit", UNIT))
-    assert said == f"{UNIT} restarted; before: ActiveState=failed no space left"
+    assert said == f"{UNIT} restarted; before: exit-code 28: no space left"
     assert acts == [75.0]
 
 
