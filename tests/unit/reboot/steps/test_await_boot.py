@@ -159,6 +159,28 @@ def test_while_it_boots_the_last_line_of_its_console_is_shown(monkeypatch: pytes
     )
 
 
+def test_of_a_console_without_a_word_the_last_line_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 30 else NEW, shown=("[", "......", "42"))
+    world.waits()
+    assert {text.rpartition(" of 5 min 0 s")[2] for text, _share in world.operator.shown} == {", console: 42"}
+
+
+def test_why_there_is_no_answer_is_shown_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, lambda now: None if now < 30 else NEW)
+    world.progress.greeted = True
+
+    def read(_script: str, *, timeout: float) -> None:
+        if world.clock.seconds < 30:
+            world.clock.sleep(timeout)
+            raise HostUnreachableError(f"ssh: {'x' * 200}")
+
+    monkeypatch.setattr(world, "read", read)
+    world.waits()
+    why = [text.split(": ", 1)[1] for text, _share in world.operator.shown]
+    assert why[0] == f"ssh: {'x' * 74}…"
+    assert set(why[1:]) == {"no SSH server answers"}
+
+
 def test_a_host_that_answers_needs_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, lambda _now: NEW)
     world.waits()
