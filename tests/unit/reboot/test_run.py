@@ -411,9 +411,12 @@ def test_what_was_only_noted_is_written_where_the_record_stays(world):
     assert found.mx.record == result.record
 
 
-def test_an_end_says_nothing_that_was_read_before_the_last_step(world):
-    found = world(Goal(stay=True))
-    found.moves[Step.POOL_OUT] = [lambda mx: setattr(mx, "loaded", False)]
+@pytest.mark.parametrize(
+    ("goal", "step"), [(Goal(stay=True), Step.POOL_OUT), (Goal(NEW.release, stay=True), Step.UNSILENCE)]
+)
+def test_an_end_says_nothing_that_was_read_before_the_last_step(world, goal, step):
+    found = world(goal)
+    found.moves[step] = [lambda mx: setattr(mx, "loaded", False)]
     assert found.execute().outcome is Outcome.DONE
     assert found.mx.loaded, "somebody's firewall was loaded over the table while the pool was written"
     assert found.journal.steps().count("close ports") == 2
