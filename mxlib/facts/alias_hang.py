@@ -91,13 +91,18 @@ class Hang:
     def why(self) -> str:
         """One sentence about why it hangs."""
         if not self.processes:
-            return "no process of it is left"
+            return self._none("process", "no process of it is left")
         deepest = self._deepest
         name = deepest.command.split(" ")[0].rpartition("/")[2]
         who = f"{name} (pid {deepest.pid}, {deepest.command}) has run for {duration(deepest.seconds)}"
         waits = f", waits in {deepest.waits_in}" if deepest.waits_in not in ("-", "0", "") else ""
-        connections = "; ".join(map(_connection, self.sockets)) or "it has no TCP connection"
+        connections = "; ".join(map(_connection, self.sockets)) or self._none("socket", "it has no TCP connection")
         return f"{who}{waits}; {connections}"
+
+    def _none(self, kind: str, why: str) -> str:
+        """Say why there is nothing of a kind: a line that is not understood is no absence."""
+        said = any(line.startswith(f"{kind} ") for line in self.lines)
+        return f"what is said of each {kind} of it is not understood" if said else why
 
     @property
     def _deepest(self) -> Process:

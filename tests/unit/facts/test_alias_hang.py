@@ -32,6 +32,12 @@ def test_the_process_with_the_connection_is_the_one_that_waits():
 def test_no_process_and_no_connection():
     assert alias_hang.parse("looked\n").why == "no process of it is left"
     assert "it has no TCP connection" in alias_hang.parse("process 10 1 Rs 50 - sh -c x\nlooked\n").why
+
+
+def test_what_is_not_understood_is_not_called_nothing():
+    assert alias_hang.parse("process ? 1 Rs\nlooked\n").why == "what is said of each process of it is not understood"
+    said = alias_hang.parse("process 10 1 Rs 50 - sh -c x\nsocket another form\nlooked\n").why
+    assert said.endswith("what is said of each socket of it is not understood")
     with pytest.raises(ParseError):
         alias_hang.parse("process 10 1 Rs 50 - sh -c x\n")
 

@@ -16,17 +16,35 @@ REFUSED = "550 relay not permitted\r\n"
 QUIT = "221 mx1001.lab.test closing connection\r\n"
 
 
+RESET = "250 Reset OK\r\n"
+SENDER_NOT_VERIFIED = "550 Sender verify failed\r\n"
+
+
 @pytest.mark.parametrize(
-    ("sender", "recipient", "reply"),
+    ("first", "second", "reply"),
     [
-        ("250 OK\r\n", REFUSED, "550 relay not permitted"),
-        ("250 OK\r\n", "250 Accepted\r\n", "250 Accepted"),
-        ("550 you are not welcome\r\n", "503 sender not yet given\r\n", "550 you are not welcome"),
-        ("250 OK\n", "550 relay not permitted\n", "550 relay not permitted"),
+        (f"250 OK\r\n{REFUSED}", f"250 OK\r\n{REFUSED}", "550 relay not permitted"),
+        (f"250 OK\n{REFUSED}", f"250 OK\n{REFUSED}", "550 relay not permitted"),
+        ("250 OK\r\n250 Accepted\r\n", f"250 OK\r\n{REFUSED}", "250 Accepted"),
+        # as acl_smtp_rcpt of Debian verifies the sender there: it says nothing about the recipient
+        (f"250 OK\r\n{SENDER_NOT_VERIFIED}", "250 OK\r\n250 Accepted\r\n", "250 Accepted"),
+        (f"250 OK\r\n{REFUSED}", "250 OK\r\n451 try again\r\n", "451 try again"),
+        ("550 not you\r\n503 sender not yet given\r\n", f"250 OK\r\n{REFUSED}", "550 relay not permitted"),
+        (f"250 OK\r\n{REFUSED}", "550 no empty sender\r\n503 no sender\r\n", "550 relay not permitted"),
     ],
 )
-def test_the_reply_to_the_recipient_or_to_the_sender(sender: str, recipient: str, reply: str) -> None:
-    assert fact(relay.SOURCE, f"{GREETING}{EHLO}{sender}{recipient}{QUIT}") == reply
+def test_of_the_replies_to_the_recipient_the_one_that_says_most_against_it(first: str, second: str, reply: str) -> None:
+    assert fact(relay.SOURCE, f"{GREETING}{EHLO}{first}{RESET}{second}{QUIT}") == reply
+
+
+def test_a_session_that_is_dropped_at_a_refusal_counts_as_far_as_it_went() -> None:
+    assert fact(relay.SOURCE, f"{GREETING}{EHLO}250 OK\r\n{REFUSED}") == "550 relay not permitted"
+
+
+def test_where_each_sender_is_refused_nothing_is_known_of_the_recipient() -> None:
+    refused = "550 you are not welcome\r\n503 sender not yet given\r\n"
+    with pytest.raises(FactUnknownError, match="recipient was not asked for: 550 you are not welcome"):
+        fact(relay.SOURCE, f"{GREETING}{EHLO}{refused}{RESET}{refused}{QUIT}")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,9 @@ def test_the_session_that_is_played(tmp_path) -> None:
     assert done.stdout.decode().split("\r\n") == [
         "-bh 203.0.113.25\nEHLO relay-test.invalid",
         "MAIL FROM:<relay-test@example.org>",
+        "RCPT TO:<relay-test@example.com>",
+        "RSET",
+        "MAIL FROM:<>",
         "RCPT TO:<relay-test@example.com>",
         "QUIT",
         "",
