@@ -3,10 +3,11 @@
 import argparse
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from wmflib.phabricator import validate_task_id
 
+from mxlib.base.errors import ConfigError
 from mxlib.base.windows import WindowError, parse
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.kernel import RELEASE
@@ -133,3 +134,18 @@ def run_id(text: str) -> str:
     if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}(-[a-z]+)?", text):
         raise wrong("the id of a run such as 20261121T021200Z-0a1b2c", text)
     return text
+
+
+def refuse_given(args: argparse.Namespace, names: Iterable[str], beside: str) -> None:
+    """Refuse options that would say nothing, rather than ignore them.
+
+    Arguments:
+        names: of the options, as they are in ``args``; each is falsy where it was not given.
+        beside: what they cannot stand beside, in words.
+
+    Raises:
+        mxlib.base.errors.ConfigError: one was given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) not in (None, False, [])]
+    if given:
+        raise ConfigError(f"{', '.join(given)}: not expected beside {beside}")

@@ -12,6 +12,9 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import exit_codes
 from mxlib.model.record import Level
 
+_OF_A_RUN = ("level", "prevention", "stay_depooled", "soak", "max_residual", "drain_timeout", "accept")
+"""Options of a run that say nothing to a look."""
+
 
 class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, with the exit codes in it
     __doc__ = f"""Reboot a mail exchanger into a kernel of choice without losing a mail
@@ -49,8 +52,8 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
         parser.add_argument(
             "--level",
             choices=(Level.GUEST.value, Level.COLD.value),
-            default=Level.GUEST.value,
-            help="How to reboot: from inside, or shut down and rebuilt by Ganeti (for changed machine settings).",
+            help="How to reboot: from inside, or shut down and rebuilt by Ganeti (for changed machine settings) "
+            "(default: guest).",
         )
         parser.add_argument(
             "--prevention",
@@ -67,12 +70,13 @@ class RebootMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, 
             stay=args.stay_depooled,
             back=args.abort,
             adopt=args.resume or args.abort,
-            level=Level(args.level),
+            level=Level(args.level or Level.GUEST.value),
         )
 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Return the look, or the run."""
         if args.status:
+            arguments.refuse_given(args, _OF_A_RUN, "--status, which only looks")
             return HostStatus(self.spicerack, site, self.request(args), args.json)
         json_out.belongs_to(args.json, "--status")
         return super().command(args, site)

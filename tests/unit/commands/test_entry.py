@@ -98,6 +98,7 @@ def closed_window() -> str:
         (["verify-mx", "--only", "nosuchcheck"], Outcome.REFUSED, "--only: there is no check 'nosuchcheck'; there are"),
         (["verify-mx", "A:nosuchalias"], Outcome.REFUSED, "finds no host"),
         (["roll-kernel", "--kernel", "newest", "--window", closed_window()], Outcome.OUTSIDE, "the next one opens"),
+        (["reboot-mx", MX, "--status", "--level", "cold"], Outcome.REFUSED, "--level: not expected beside --status"),
         (["depool-mx", MX, "-r", "a test"], Outcome.REFUSED, "where etcd is the incident, cookbook --no-locks"),
     ],
 )
