@@ -27,11 +27,22 @@ done
 
 
 def reboot(world: RebootWorld, state: State) -> Done:
-    """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given."""
+    """Order the reboot, after a last look at everything that must be so; the order is recorded before it is given.
+
+    What may take minutes comes before that look: the other MXs, the console, the names of the network.
+    """
     record, goal = record_of(state), world.progress.goal
     wanted, level = goal.kernel_for(record), goal.level_for(record)
+    _only_if(lacking_just_now(world))
+    world.adapters.rescue.attach()
+    noted = world.adapters.rescue.note_script()
+    world.progress.greeted = world.adapters.greets(_GREET_S)
     standing = world.standing_now()
-    _point_of_no_return(world, standing, goal.entries_for(record))
+    try:
+        _only_if(_lost_by_a_reboot(world, standing, goal.entries_for(record)))
+    except StepError:
+        world.adapters.rescue.unwatch()
+        raise
     ordered = record
     if record.awaited is None:
         boot = Boot(standing.view.boot, wanted.release, level=level)
@@ -39,9 +50,6 @@ def reboot(world: RebootWorld, state: State) -> Done:
     else:
         world.progress.reordered = True
     world.progress.cures.discard(Step.POWER_ON)
-    world.adapters.rescue.attach()
-    noted = world.adapters.rescue.note_script()
-    world.progress.greeted = world.adapters.greets(_GREET_S)
     world.progress.waited = Waited.NO
     world.act(order_script(level, noted), record=ordered, look=False)
     how = "reboot" if level is Level.GUEST else "shutdown for a cold start"
@@ -58,14 +66,10 @@ def order_script(level: Level, noted: str = "") -> str:
     return f"# order {_ORDER[level]}\n{first}sync\n{HANG_UP}{_ORDER[level]}"
 
 
-def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[str, str]) -> None:
-    """Raise unless a reboot loses nothing and leaves enough others.
-
-    Raises:
-        mxlib.base.errors.StepError: what blocks it.
-    """
+def _lost_by_a_reboot(world: RebootWorld, standing: Standing, entries_: tuple[str, str]) -> list[str]:
+    """Return why a reboot could lose something."""
     view = world.view(standing)
-    blocks = [
+    return [
         text
         for wrong, text in (
             (world.adapters.slot.state() is not Slot.MINE, "the slot of the service is not ours"),
@@ -75,7 +79,14 @@ def _point_of_no_return(world: RebootWorld, standing: Standing, entries_: tuple[
         )
         if wrong
     ]
-    blocks += lacking_just_now(world)
+
+
+def _only_if(blocks: list[str]) -> None:
+    """Raise if anything blocks the reboot.
+
+    Raises:
+        mxlib.base.errors.StepError: names it.
+    """
     if blocks:
         raise StepError("no reboot: " + "; ".join(blocks))
 

@@ -126,11 +126,11 @@ def hold_script(release: str) -> str:
     return f"""\
 selected() {{ dpkg-query -W -f '${{db:Status-Want}}\n' "$1" 2>/dev/null | grep -qx "$2"; }}
 selects() {{
-case $old in linux-image-[0-9]*) ! selected "$old" hold || echo "$old install" ;; esac
+case $old in {new}) ;; linux-image-[0-9]*) ! selected "$old" hold || echo "$old install" ;; esac
 echo {new} hold
 }}
 old=$(cat {kept} 2>/dev/null || true)
-if [ "$old" = {new} ] || selected {new} hold; then :
+if selected {new} hold; then :
 elif ! selected {new} install; then echo {NO_PACKAGE}
 else
 left={round(_HELD_S / 2)}

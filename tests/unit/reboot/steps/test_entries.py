@@ -163,6 +163,12 @@ def test_the_kernel_that_an_earlier_run_held_is_let_go(tmp_path: Path) -> None:
     assert (tmp_path / "tries").read_text() == before
 
 
+def test_a_kernel_that_somebody_has_let_go_is_held_again(tmp_path: Path) -> None:
+    dpkg = Dpkg(tmp_path, **{"6_1": "install"})
+    (dpkg.state / "held-kernel").write_text("linux-image-6.1")
+    assert (dpkg.hold("6.1"), dpkg.held(), dpkg.ours()) == ("", ["6.1"], "linux-image-6.1")
+
+
 def test_what_an_operator_selected_stays(tmp_path: Path) -> None:
     dpkg = Dpkg(tmp_path, **{"6_1": "deinstall", "6_2": "install", "6_3": "hold"})
     (dpkg.state / "held-kernel").write_text("linux-image-6.1")
