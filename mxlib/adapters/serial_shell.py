@@ -28,14 +28,14 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = f"env -i HOME=/root USER=root TERM=dumb LC_ALL=C HISTFILE= PATH={_PATH}"
 _LONGEST_S = 900
 # Sent over once and checked, so that little is typed for each script: go runs the script in M, under a name; show
-# prints what became of it, with its name and checksum. A child may outlive its script: hence a file, not a pipe.
+# prints what became of it, with its name and checksum. A child may outlive its script: hence a file, not a pipe. Where
+# there is no room for a page more, the output may be cut: then there is no answer.
 _RUNNER = """\
 go() {
-K=; T=$(mktemp -p SCRATCH mx.XXXXXX) || return
-printf %s "$M" | base64 -d | gzip -dc >"$T"; S=$(cat "$T")
+K=; S=$(printf %s "$M" | base64 -d | gzip -dc) && T=$(mktemp -p SCRATCH mx.XXXXXX) || return
 timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1; R=$?
-O=$(gzip -c "$T" | base64 -w 100); rm -f "$T"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
-K=$1
+head -c 4096 /dev/zero >"$T.room" && K=$1
+O=$(gzip -c "$T" | base64 -w 100); rm -f "$T" "$T.room"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
 }
 show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
 """

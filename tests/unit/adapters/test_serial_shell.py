@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxlib.adapters.console import ConsoleError, ConsoleStateError
-from mxlib.adapters.serial_shell import _received, cksum
+from mxlib.adapters.serial_shell import _RUNNER, _received, cksum
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError
 from mxlib.nic.screen import Waiting, plain, quiet
 from tests.unit.support import fake_console
@@ -153,6 +155,31 @@ def test_an_output_comes_whole_or_not_at_all(output: str, code: int, places: lis
         shown = shown[: place % len(shown)] + shown[place % len(shown) + 1 :]
     answer = _received(quiet(plain(shown)), "m1")
     assert answer in (None, (code, output.encode(errors="replace").decode()))
+
+
+def run_by_hand(before: str, script: str, scratch: Path, within: tuple[str, ...] = ()) -> list[str]:
+    """What the runner on the host prints of a script, after some commands of its shell; then what it has left."""
+    packed = base64.b64encode(gzip.compress(script.encode())).decode()
+    runner = _RUNNER.replace("SCRATCH", str(scratch))
+    shell_script = f"{before}\n{runner}M={packed}\ngo m1 5\nshow m1\nls {scratch}"
+    done = subprocess.run([*within, "/bin/sh", "-c", shell_script], stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_script_that_cannot_be_unpacked_whole_is_not_run(tmp_path: Path) -> None:
+    script = f"touch {tmp_path}/ran"
+    half = f"gzip() {{ [ \"$1\" != -dc ] || {{ echo '{script}'; return 1; }}; command gzip \"$@\"; }}"
+    *_, answer = run_by_hand(half, script, tmp_path)
+    assert answer.startswith("=")
+    *_, answer, left = run_by_hand("", script, tmp_path)
+    assert (answer.startswith("m1=0="), left) == (True, "ran")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: it mounts a small file system")
+def test_of_an_output_that_had_no_room_nothing_is_believed(tmp_path: Path) -> None:
+    small = f"mount -t tmpfs -o size=32k small {tmp_path}"
+    *_, answer = run_by_hand(small, "seq 1 100000; exit 0", tmp_path, ("unshare", "--mount"))
+    assert answer.startswith("="), "and nothing is left there"
 
 
 @pytest.mark.parametrize(("data", "sum_"), [(b"", 4294967295), (b"123456789", 930766865)])
