@@ -4,7 +4,7 @@ from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import EventLog
 from mxlib.model.record import Record
 from mxlib.model.state import Pool, Ports, Slot, State, Step, View, Waited
-from mxlib.mta.standing import read_standing
+from mxlib.mta.standing import read_standing, source
 from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
@@ -36,7 +36,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         slot=Slot.MINE if gone and progress.released else world.adapters.slot.state(),
         token=world.adapters.slot.token,
         outdated=host is not None and progress.blind and world.newest > world.adapters.slot.token,
-        guard=progress.guard,
+        guard=_guard(world, journal, host),
         blocks=progress.blocks,
         waited=progress.waited,
         reordered=progress.reordered,
@@ -49,6 +49,18 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         closed=progress.standing is None or world.view(progress.standing).ports is Ports.CLOSED,
         uses=_uses(world),
     )
+
+
+def _guard(world: RebootWorld, journal: EventLog, host: View | None) -> bool | None:
+    """Whether the guard lets the run begin; None: it was not asked, or of a boot that has ended since."""
+    progress = world.progress
+    if progress.guard and progress.record is None and progress.facts is not None and host is not None:
+        judged = progress.facts.get(source(world.mta)).view.boot
+        if judged != host.boot:
+            progress.guard, progress.facts = None, None
+            journal.write("guard-of-another-boot", judged=judged, boot=host.boot)
+            world.operator.line("the host has booted since the guard looked at it: it is judged again")
+    return progress.guard
 
 
 def _stale(world: RebootWorld, host: View | None, record: Record | None) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
 from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.lines import refuse_unknown
@@ -281,12 +282,18 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         log_mark=mark,
         stay=goal.stay,
         baseline=True,
-        proven={view.boot: world.clock.now().isoformat(timespec="seconds")},
+        proven={view.boot: _proven_at(world).isoformat(timespec="seconds")},
         configured={view.boot: _proven_with(world)},
         accepted=tuple(sorted(world.accepted)),
         level=goal.level,
         prevention=world.options.prevention if goal.level is Level.COLD else "none",
     )
+
+
+def _proven_at(world: RebootWorld) -> datetime:
+    """When the guard began to read: an operator who was asked may have taken a quarter of an hour since."""
+    known = world.progress.facts
+    return world.clock.now() if known is None else known.when
 
 
 def _proven_with(world: RebootWorld) -> str:

@@ -1,6 +1,7 @@
 """Where a run stands: which look counts, and what is believed of it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +44,24 @@ def test_a_host_that_has_stopped_answering_leaves_no_look_behind(monkeypatch: py
     found.mx.silent = True
     assert reading.read_state(found.world, found.journal).host is None
     assert found.world.progress.look is None
+
+
+@pytest.mark.parametrize(("same", "claimed", "guard"), [(True, False, True), (False, False, None), (False, True, True)])
+def test_what_the_guard_found_in_a_boot_that_has_ended_counts_no_more(
+    monkeypatch: pytest.MonkeyPatch, same: bool, claimed: bool, guard: bool | None
+) -> None:
+    """An operator who is asked may answer a quarter of an hour later."""
+    found = MemoryRun(monkeypatch)
+    progress, mx = found.world.progress, found.mx
+    judged = SimpleNamespace(view=SimpleNamespace(boot=mx.boot_id if same else "another"))
+    progress.guard, progress.facts = True, SimpleNamespace(get=lambda source: {"standing": judged}[source.name])
+    if claimed:
+        mx.record = progress.record = replace(RECORD, host=found.world.target.name)
+    state = reading.read_state(found.world, found.journal)
+    assert (state.guard, progress.guard, progress.facts is None) == (guard, guard, guard is None)
+    assert [line for line in found.tell.lines if "judged again" in line] == (
+        [] if guard else ["the host has booted since the guard looked at it: it is judged again"]
+    )
 
 
 def test_the_planner_sees_the_ports_that_the_site_names(monkeypatch: pytest.MonkeyPatch) -> None:

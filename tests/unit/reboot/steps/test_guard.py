@@ -339,6 +339,13 @@ def test_a_claim_holds_what_a_run_needs_to_undo_it_and_is_sent_with_the_ledger(m
     assert record.proven == {"b0": record.since} == {"b0": "2026-01-01T00:00:00+00:00"}
 
 
+def test_a_claim_is_proven_from_when_the_guard_read_and_not_from_when_somebody_accepted(monkeypatch):
+    world = Claiming(monkeypatch, Goal(NEW), OLD, NEW)
+    world.progress.facts, world.facts.when = world.facts, NOW
+    monkeypatch.setattr(guard.proof, "digests_of", lambda *_: ("", ""))
+    assert world.claim().proven == {"b0": NOW.isoformat(timespec="seconds")}
+
+
 @pytest.mark.parametrize(("site", "off"), [(True, False), (True, True), (True, None), (False, False)])
 def test_a_claim_disables_puppet_where_the_site_has_it_and_it_is_not_disabled(monkeypatch, site, off):
     world = Claiming(monkeypatch, Goal(NEW), OLD, NEW, later=SimpleNamespace(view=replace(VIEW, puppet_off=off)))

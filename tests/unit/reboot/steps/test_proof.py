@@ -1,6 +1,7 @@
 """A proof ends with what it rests on: noted before it is made, compared by the act itself, dropped once."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -36,6 +37,8 @@ FINE = Verdict("fine", Status.OK, "well")
 
 class Facts:
     """What the host said of its configuration; None: nothing that can be understood."""
+
+    when = datetime(2026, 1, 1, tzinfo=UTC)
 
     def __init__(self, digests: str | None) -> None:
         self.digests = digests
