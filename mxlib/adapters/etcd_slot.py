@@ -87,6 +87,7 @@ class EtcdSlot:
         self._session = session
         self._renewed = False
         self.token = 0
+        self._tried = False  # a write whose answer was lost may have taken the slot
 
     def twin(self, client: EtcdClient) -> "EtcdSlot":
         """Return the same session over another client, which belongs to another thread."""
@@ -161,6 +162,7 @@ class EtcdSlot:
         token = max(index, view.token, newest) + 1
         me = dataclasses.replace(self._me, session=self._session, token=token)
         condition = {"prevExist": False} if view.holder is None else {"prevIndex": view.index}
+        self._tried = True
         try:
             self._client.write(self._holder_key, json.dumps(dataclasses.asdict(me)), **condition)
         except (etcd.EtcdAlreadyExist, etcd.EtcdCompareFailed, etcd.EtcdKeyNotFound):
@@ -222,13 +224,13 @@ class EtcdSlot:
         Raises:
             mxlib.base.errors.SlotError: etcd cannot be written; the slot stays held for the host.
         """
-        if self.token:
+        if self._tried:
             view = self.look()
             if self._mine(view):
                 self._give_up(view)
-            else:
+            elif self.token:
                 logger.warning("the slot of the service was not ours any more")
-            self.token = 0
+            self.token, self._tried = 0, False
         self._end_lease()
 
     def _give_up(self, view: SlotView) -> None:

@@ -20,7 +20,7 @@ from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import Do, End, Pool, Ports, State, Step
+from mxlib.model.state import Do, End, Pool, Ports, Slot, State, Step
 from mxlib.reboot.ends import in_service, outcome_of, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
@@ -86,6 +86,7 @@ class Run:
         """Steps that this process has, or may have, taken."""
         self._answered = False
         """Whether the host answered the last look: only then is it known that there is no record."""
+        self._was_free = False  # the slot, when this process took it: no dead run has a record by it
         self._unread = 0
         self._doubts: dict[Step, int] = {}
         self._kept_out: list[Step] = []
@@ -170,6 +171,7 @@ class Run:
             self._progress.turning = decision.why
         if decision.step is Step.RELEASE:
             self._note_release(state)
+        self._was_free |= decision.step is Step.SLOT and state.slot is Slot.FREE
         self._journal.write("begin", step=decision.step.value, why=decision.why, **self._read)
         self._world.operator.busy(decision.step.value)
         begin, look = self._world.clock.monotonic(), self._progress.look
@@ -222,7 +224,8 @@ class Run:
         why = f"{step.value}: {one_line(str(error), 400)}"
         allowed = _LOCKED if isinstance(error, LockedError) else 1 if seconds > _DOUBT_S else _DOUBTS
         again = isinstance(error, _NOT_KNOWN) and self._doubts.get(step, 0) < allowed
-        self._world.operator.line(f"{_doubt(error) if again else 'FAILED'} {why}")
+        doubt = "NOT DONE" if isinstance(error, _NOT_DONE) else "NO ANSWER"
+        self._world.operator.line(f"{doubt if again else 'FAILED'} {why}")
         if isinstance(error, FencedError):
             return End(Outcome.INTERRUPTED, why)
         if again:
@@ -305,16 +308,13 @@ class Run:
         if outcome is not end.outcome:
             why = f"stopped by {self._interrupted}; undone, back in service as found"
         try:
-            if record is None and self._answered:
+            if record is None and (self._answered or (self._was_free and outcome is Outcome.REFUSED)):
                 self._world.adapters.slot.release()
             else:
                 self._world.adapters.slot.leave()
         except SlotError as error:
             self._world.operator.line(f"the slot of the service was not given up: {error}")
+            outcome = Outcome.INTERRUPTED if outcome is Outcome.REFUSED and self._acted else outcome
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
         return Result(outcome, why, record)
 
-
-def _doubt(error: MxlibError) -> str:
-    """Return how a step ended that is decided on again: it was not begun, or nobody knows whether it was done."""
-    return "NOT DONE" if isinstance(error, _NOT_DONE) else "NO ANSWER"

@@ -643,6 +643,36 @@ def test_a_slot_left_behind_that_cannot_be_taken_is_refused_and_the_host_not_cal
     assert serves(found.mx)
 
 
+@pytest.mark.parametrize(("held", "calls"), [(False, ["release"]), (True, ["leave"])])
+def test_the_slot_of_a_host_that_fell_silent_before_its_claim_is_given_up_if_it_was_free(world, held, calls):
+    found = world()
+    if held:
+        found.mx.holder_token, found.mx.holder_session = 3, "dead"
+
+    def falls_silent(mx):
+        mx.silent = True
+        found.world.clock.sleep(20)  # so its look is not of just now any more
+
+    found.moves[Step.SLOT] = [falls_silent]
+    assert found.execute().outcome is Outcome.REFUSED
+    assert found.slot.calls == calls
+
+
+@pytest.mark.parametrize("error", [None, SlotError("etcd: gone")])
+def test_a_slot_that_stays_held_is_not_called_nothing(world, error):
+    found = world()
+    found.before[Step.SLOT] = [SlotError("etcd: read timed out")]
+    release = found.slot.release
+
+    def gives_up():
+        if error:
+            raise error
+        release()
+
+    found.slot.release = gives_up
+    assert found.execute().outcome is (Outcome.INTERRUPTED if error else Outcome.REFUSED)
+
+
 def test_a_host_that_falls_silent_behind_closed_ports_is_left_out(world):
     found = world()
     found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "silent", True)]
