@@ -148,7 +148,8 @@ def _inside(world: RebootWorld, target: str) -> tuple[Verdict, ...]:
         return tuple(_host(world, target))
 
     def outside() -> tuple[Verdict, ...]:
-        return _asked("rescue", lambda: _rescue(world))
+        level, prevention = world.progress.goal.level, world.options.prevention
+        return _asked("rescue", lambda: world.adapters.rescue.ready(world.target, level, prevention))
 
     try:
         at_work = read_facts(world.target, (BUSY_SOURCE,))
@@ -222,10 +223,6 @@ def _kernels(facts: Facts, target: str) -> Iterator[Verdict]:
     return readiness.kernels(found, facts.get(grub.SOURCE), target, found.running)
 
 
-def _rescue(world: RebootWorld) -> tuple[Verdict, ...]:
-    return world.adapters.rescue.ready(world.target, world.progress.goal.level, world.options.prevention)
-
-
 def _others(world: RebootWorld) -> Iterator[Verdict]:
     """One verdict a peer where all are well; else whether enough of them are."""
     found = others(world)
@@ -268,6 +265,7 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
     view = (world.progress.standing or facts.get(standing.source(world.mta))).view
     menu = facts.get(grub.SOURCE) if goal.kernel else None
     mark = facts.get(world.mta.mark)
+    proven_at, digests = _proven(world)
     return Record(
         host=world.target.name,
         run=world.run,
@@ -282,24 +280,19 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         log_mark=mark,
         stay=goal.stay,
         baseline=True,
-        proven={view.boot: _proven_at(world).isoformat(timespec="seconds")},
-        configured={view.boot: _proven_with(world)},
+        proven={view.boot: proven_at.isoformat(timespec="seconds")},
+        configured={view.boot: digests},
         accepted=tuple(sorted(world.accepted)),
         level=goal.level,
         prevention=world.options.prevention if goal.level is Level.COLD else "none",
     )
 
 
-def _proven_at(world: RebootWorld) -> datetime:
-    """When the guard began to read: an operator who was asked may have taken a quarter of an hour since."""
-    known = world.progress.facts
-    return world.clock.now() if known is None else known.when
-
-
-def _proven_with(world: RebootWorld) -> str:
-    """The digests that the guard has read: what was read later is not what it has judged."""
-    known = world.progress.facts
-    return "" if known is None else proof.digests_of(known, world.mta, world.accepted)[0]
+def _proven(world: RebootWorld) -> tuple[datetime, str]:
+    """When the guard began to read, and the digests: what was read later, as after a question, it has not judged."""
+    if (known := world.progress.facts) is None:
+        return world.clock.now(), ""
+    return known.when, proof.digests_of(known, world.mta, world.accepted)[0]
 
 
 def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
