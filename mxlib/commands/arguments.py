@@ -140,12 +140,14 @@ def refuse_given(args: argparse.Namespace, names: Iterable[str], beside: str) ->
     """Refuse options that would say nothing, rather than ignore them.
 
     Arguments:
-        names: of the options, as they are in ``args``; each is falsy where it was not given.
+        names: of the options, as they are in ``args``; None, False or no list where one was not given.
         beside: what they cannot stand beside, in words.
 
     Raises:
         mxlib.base.errors.ConfigError: one was given.
     """
-    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) not in (None, False, [])]
+    # by identity: a time of 0 equals False, and was given
+    values = {name: getattr(args, name) for name in names}
+    given = [f"--{n.replace('_', '-')}" for n, v in values.items() if not (v is None or v is False or v == [])]
     if given:
         raise ConfigError(f"{', '.join(given)}: not expected beside {beside}")

@@ -317,4 +317,3 @@ class Run:
             outcome = Outcome.INTERRUPTED if outcome is Outcome.REFUSED and self._acted else outcome
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
         return Result(outcome, why, record)
-

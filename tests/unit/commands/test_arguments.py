@@ -71,6 +71,6 @@ def test_what_is_refused_names_the_value_and_what_was_expected(read, text):
 def test_an_option_that_would_be_ignored_is_refused_by_name():
     args = argparse.Namespace(soak=None, stay_depooled=False, accept=[], json="x")
     arguments.refuse_given(args, ("soak", "stay_depooled", "accept"), "--status")
-    args = argparse.Namespace(soak=300.0, stay_depooled=True, accept=["pool"])
+    args = argparse.Namespace(soak=0.0, stay_depooled=True, accept=["pool"])
     with pytest.raises(ConfigError, match=r"^--soak, --stay-depooled, --accept: not expected beside --status$"):
         arguments.refuse_given(args, ("soak", "stay_depooled", "accept"), "--status")

@@ -38,7 +38,7 @@ def test_they_judge_as_the_site_says() -> None:
     ("why", "noted"),
     [
         ("mail stalls", "op@cumin1001: mail stalls"),
-        ('it\'s "$stuck" `now` \\', "op@cumin1001: its stuck now"),
+        ("it's \"$stuck\" `now` \\", "op@cumin1001: its stuck now"),
         ("two\nlines  \t here", "op@cumin1001: two lines here"),
     ],
 )

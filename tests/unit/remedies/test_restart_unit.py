@@ -58,7 +58,7 @@ def test_a_unit_that_fails_again_is_no_success(tmp_path: Path, systemctl: str, w
 
 def test_a_unit_that_hangs_costs_its_limit(tmp_path: Path) -> None:
     script = restart_unit.script(UNIT, 0.2)
-    done = sh(f"set -eu\n{script}", tmp_path, systemctl="case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac")
+    done = sh(f"set -eu\n{script}", tmp_path, systemctl='case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac')
     assert done.returncode == 1, "it is stopped, and that it did not start is no success"
 
 

@@ -100,7 +100,9 @@ def test_both_ways_are_said_in_one_line() -> None:
 
 
 @pytest.mark.parametrize(("found", "status"), [("0", Status.OK), ("1", Status.FAILED)])
-def test_the_value_is_judged_as_the_kernel_has_it(monkeypatch: pytest.MonkeyPatch, found: str, status: Status) -> None:
+def test_the_value_is_judged_as_the_kernel_has_it(
+    monkeypatch: pytest.MonkeyPatch, found: str, status: Status
+) -> None:
     (section,) = sysctl.source((KEY,)).sections
     monkeypatch.setattr(set_sysctl, "read_facts", lambda *_: facts_of({section: f"{PROC}:{found}\n"}))
     names: list[tuple[str, ...]] = []

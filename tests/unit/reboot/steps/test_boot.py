@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, StepError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Boot, Level, Record
 from mxlib.model.state import MtaState, Pool, Ports, Slot, State, Step, Waited
@@ -175,6 +175,18 @@ def test_no_reboot_is_ordered_that_could_lose_something(
         world.reboot()
     assert str(caught.value) == f"no reboot: {why}"
     assert (world.sent, world.done) == ([], [] if lacks else ["console", "console left"])
+
+
+def test_a_host_that_does_not_answer_the_last_look_has_its_console_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Ready(monkeypatch)
+
+    def silent() -> None:
+        raise HostUnreachableError("no session")
+
+    world.standing_now = silent  # type: ignore[assignment]
+    with pytest.raises(HostUnreachableError):
+        world.reboot()
+    assert (world.sent, world.done) == ([], ["console", "console left"])
 
 
 def test_what_became_untrue_while_the_others_were_asked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
