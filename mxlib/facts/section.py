@@ -33,9 +33,11 @@ _TOGETHER_S = 10
 _QUICK_S = 30.0
 """A section that may take longer is run under its own limit at once."""
 
-# Errors go through a command substitution, so they cannot mix with the output; a full disk would refuse a temporary
-# file. They end with the exit code, as a child that a section leaves behind may hold them open for ever. The locale is
-# fixed because it decides the order of sort and the language of messages.
+# What the time limit ended may have left a child behind, in a process group of its own (timeout(1) makes one). It must
+# not write into another section's answer, or hold the errors open: whatever a section writes goes through a pipe that
+# is read as far as the end of its shell. That a child was killed is reported by the shell itself, on standard error,
+# which SSH would put into the middle of a line. Errors stay in memory: a full disk would refuse a temporary file. The
+# locale is fixed because it decides the order of sort and the language of messages.
 _PROLOGUE = """\
 LC_ALL=C; export LC_ALL
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -46,22 +48,24 @@ done=
 clock() {
 printf '%s clock %s\\n' "$mark" "$(date +%s.%N)"
 }
-until_code() {
-while IFS= read -r line; do
-printf '%s\n' "$line"
-case $line in "$mark code "*) break ;; esac
-done
+over() {
+printf '\\n%s over %s\\n' "$mark" "$1"
+}
+until_over() {
+sed "/^$mark over /$1"
 }
 section() {
 in_time || return
 case " $done " in *" $1 "*) return ;; esac
 printf '%s begin %s\\n' "$mark" "$1"
 errors=$({
-timeout -k 1 "$2" sh -c "$3" 2>&1 1>&3 3>&- </dev/null
-printf '\n%s code %s\n' "$mark" "$?"
-} | until_code)
+{
+timeout -k 1 "$2" sh -c "$3" 2>&4 3>&- 4>&- </dev/null
+code=$?; over "$code" >&4; over "$code"
+} 2>/dev/null | until_over Q >&3
+} 4>&1 | until_over q)
 code=${errors##* }
-errors=${errors%"$mark code $code"}
+errors=${errors%"$mark over $code"}
 while [ "$errors" != "${errors%"$line_end"}" ]; do errors=${errors%"$line_end"}; done
 answered "$1" "$errors" "$code"
 }
@@ -72,7 +76,7 @@ in_time() {
 read -r now rest </proc/uptime; [ "${now%%.*}" -lt "$end" ]
 }
 answered() {
-printf '\\n%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$2" "$mark" "$1" "$3"
+printf '%s errors %s\\n%s\\n%s end %s %s\\n' "$mark" "$1" "$2" "$mark" "$1" "$3"
 }
 """
 # Its arguments are names and scripts. The answers go to descriptor 3, the names of what has an end to its output. A
@@ -88,7 +92,7 @@ $2"
 while [ $# -gt 0 ] && in_time; do
 printf '%s begin %s\\n' "$mark" "$1" >&3
 _errors=$(alone "$@"); _code=$?
-answered "$1" "$_errors" "$_code" >&3
+{{ echo; answered "$1" "$_errors" "$_code"; }} >&3
 printf '%s ' "$1"
 shift 2
 done
@@ -218,8 +222,8 @@ def _alone(sections: Sequence[Section]) -> str:
 def _together(sections: Sequence[Section], limit: float) -> str:
     """All under one limit; then, each under its own, whatever has no answer.
 
-    The limit kills: a child that ignores other signals would outlive the shell that timeout(1) watches. The last answer
-    may have ended in mid-line then. Each script is written down once, and is an argument: one may have 128 KiB.
+    The limit kills: a child that ignores other signals would outlive the shell that timeout(1) watches. Each script is
+    written down once, and is an argument: one may have 128 KiB.
     """
     if not sections:
         return ""
@@ -227,7 +231,12 @@ def _together(sections: Sequence[Section], limit: float) -> str:
     calls = "".join(f'section {s.name} {s.timeout_s:g} "$2"; shift 2\n' for s in sections)
     return f"""\
 set -- {given}
-done=$(timeout -s KILL {limit} sh -c {shlex.quote(_TOGETHER)} sh "$mark" "$end" "$@") || echo
+done=$({{
+{{
+timeout -s KILL {limit} sh -c {shlex.quote(_TOGETHER)} sh "$mark" "$end" "$@" 3>&1 1>&4 4>&-
+over "$?"
+}} 2>/dev/null | until_over Q >&3
+}} 4>&1)
 {calls}"""
 
 

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+import subprocess
 import time
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_child_that_keeps_the_errors_open_does_not_outlast_its_section():
     assert answers["after"].text() == "fine\n"
 
 
+@pytest.mark.parametrize("quick_s", [0, 30], ids=["alone", "together"])
+def test_what_a_killed_section_left_behind_writes_into_no_other_answer(monkeypatch, tmp_path, quick_s):
+    """A timeout(1) inside a section has a process group of its own: no limit around it reaches that."""
+    monkeypatch.setattr("mxlib.facts.section._QUICK_S", quick_s)
+    answers = ask(
+        Section(
+            "hangs",
+            f"cd {tmp_path}; ! mkdir .s 2>/dev/null || timeout 9 sh -c 'sleep 2.2; : >wrote; echo late; echo e >&2'",
+            timeout_s=1,
+        ),
+        Section("after", "echo fine; sleep 1.5; echo end", timeout_s=5),
+    )
+    assert answers["hangs"].timed_out == (quick_s == 0)
+    assert (answers["after"].text(), answers["after"].errors) == ("fine\nend\n", "")
+    assert (tmp_path / "wrote").exists()
+
+
 @pytest.mark.parametrize("said", ["one\\ntwo", "one\\ntwo\\n", "", "  \\\\b *  \\n"])
 def test_errors_come_as_they_were_written(said):
     whole = ask(Section("errs", f"printf '{said}' >&2"))["errs"]
@@ -122,6 +140,15 @@ def test_a_section_that_ignores_the_signal_is_killed():
     )
     assert answers["deaf"].timed_out
     assert answers["after"].text() == "fine\n"
+
+
+def test_the_shells_report_of_a_killed_child_is_not_sent():
+    """Over SSH it comes on a channel of its own, and may end up in the middle of any line."""
+    deaf = Section("deaf", "trap '' TERM; while :; do sleep 0.1; done", timeout_s=0.2)
+    script = build_script([deaf], "@@mark", patience_s=10)
+    whole = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert "end deaf 137" in whole.stdout
+    assert whole.stderr == ""
 
 
 def test_a_section_cannot_read_the_standard_input_of_the_script():
