@@ -61,18 +61,29 @@ def condition_sources(world: RebootWorld) -> tuple[Source[Any], ...]:
 
 
 def _condition(world: RebootWorld, record: Record) -> tuple[Facts | None, str, tuple[Verdict, ...]]:
-    """The host itself, and what it is proven with: read before it is, so that what changes meanwhile is found later."""
+    """The host itself, and what it is proven with: read before it is, so that what changes meanwhile is found later.
+
+    What is unknown is read once more: a busy host that did not answer in time, or this process while it was stopped,
+    leaves a host out of service otherwise until somebody comes.
+    """
     known, world.progress.condition = world.progress.condition, None
+    accepted = world.accepted | set(record.accepted)
     try:
-        facts = (
-            known[0]
-            if known is not None and world.clock.monotonic() - known[1] <= _SAME_S
-            else read_facts(world.target, condition_sources(world))
-        )
+        if known is None or world.clock.monotonic() - known[1] > _SAME_S:
+            known = None
+        facts = known[0] if known else read_facts(world.target, condition_sources(world))
+        digests, verdicts = _condition_of(world, facts, accepted)
+        if any(one.status is Status.UNKNOWN and one.check not in accepted for one in verdicts):
+            facts = read_facts(world.target, condition_sources(world))
+            digests, verdicts = _condition_of(world, facts, accepted)
     except (HostError, ParseError) as error:
         return None, "", (Verdict("host", Status.UNKNOWN, one_line(str(error))),)
-    digests, verdicts = proof.digests_of(facts, world.mta, world.accepted | set(record.accepted))
-    return facts, digests, (*world.adapters.verifier.judged(facts), *verdicts)
+    return facts, digests, verdicts
+
+
+def _condition_of(world: RebootWorld, facts: Facts, accepted: frozenset[str]) -> tuple[str, tuple[Verdict, ...]]:
+    digests, verdicts = proof.digests_of(facts, world.mta, accepted)
+    return digests, (*world.adapters.verifier.judged(facts), *verdicts)
 
 
 def inbound(world: RebootWorld, state: State) -> Done:

@@ -386,3 +386,42 @@ def test_an_alertmanager_that_cannot_be_asked_takes_no_host_out_again(monkeypatc
     world = Soaked(monkeypatch, 3, firing=SilenceError("Alertmanager cannot be asked"))
     assert world.soak()[0] is Judgement.PASSED
     assert world.operator.lines == ["soak: what fires is not known: Alertmanager cannot be asked"]
+
+
+class Condition(SimpleNamespace):
+    """A run that asks how its host is: what each reading of it finds, in turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *found: Status, known: bool = False) -> None:
+        clock = FakeClock()
+        clock.sleep(100.0)
+        condition = (found[0], 96.0) if known else None
+        super().__init__(clock=clock, accepted=frozenset(), target="the host", mta="its MTA")
+        self.progress, self.reads = SimpleNamespace(condition=condition), list(found[known:])
+        judged = SimpleNamespace(judged=lambda one: (Verdict("clock", one, "the clock"),))
+        self.adapters = SimpleNamespace(verifier=judged)
+        monkeypatch.setattr(prove, "condition_sources", lambda _world: ())
+        monkeypatch.setattr(prove, "read_facts", lambda _host, _sources: self.reads.pop(0))
+        monkeypatch.setattr(prove.proof, "digests_of", lambda one, *_: (f"digests of {one.value}", ()))
+
+    def asked(self, record: Record = RECORD) -> tuple[Any, str, Status]:
+        facts, digests, (verdict,) = prove._condition(self, record)  # type: ignore[arg-type]
+        return facts, digests, verdict.status
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["as the repair read it", "read now"])
+@pytest.mark.parametrize("then", Status)
+def test_what_is_unknown_is_read_once_more(monkeypatch: pytest.MonkeyPatch, known: bool, then: Status) -> None:
+    """As after a busy host, or a process that was stopped in the middle of its reading."""
+    world = Condition(monkeypatch, Status.UNKNOWN, then, known=known)
+    assert world.asked() == (then, f"digests of {then.value}", then)
+    assert (world.reads, world.progress.condition) == ([], None)
+
+
+@pytest.mark.parametrize("first", [Status.OK, Status.FAILED])
+def test_what_is_known_is_not_read_again(monkeypatch: pytest.MonkeyPatch, first: Status) -> None:
+    assert Condition(monkeypatch, first).asked()[2] is first
+
+
+def test_what_is_unknown_and_accepted_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = replace(RECORD, accepted=("clock",))
+    assert Condition(monkeypatch, Status.UNKNOWN).asked(accepted)[2] is Status.UNKNOWN
