@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,8 @@ class Journal:
 
     def write(self, event: str, **values: object) -> None:
         """Add an event; it is on disk when this returns."""
-        line = json.dumps({"event": event, "at": self._clock.now().isoformat(), **values}, default=str) + "\n"
         try:
-            self._put(line.encode())
+            self._put(f"{_line(event, self._clock, values)}\n".encode())
             os.fsync(self._file)
         except OSError as error:
             raise JournalError(f"{self.path}: {error.strerror}") from None
@@ -101,6 +100,24 @@ class SparingJournal:
             if not self._lost:
                 self._say(f"NOT in the journal from here on, the run goes on without: {error}")
             self._lost = True
+
+
+class KeptJournal:
+    """A journal that is in memory, too: how a run ended is not to be read from a disk that may be full."""
+
+    def __init__(self, journal: EventLog, clock: Clock, before: Iterable[Event] = ()) -> None:
+        """Write nothing yet.
+
+        Arguments:
+            before: what the journal has already.
+        """
+        self._journal, self._clock = journal, clock
+        self.events = list(before)
+
+    def write(self, event: str, **values: object) -> None:
+        """Add an event, as it will be read."""
+        self.events.extend(filter(None, (_parse(_line(event, self._clock, values)),)))
+        self._journal.write(event, **values)
 
 
 class NoJournal:
@@ -153,6 +170,10 @@ def read(path: Path) -> Iterator[Event]:
     for line in lines:
         if (event := _parse(line)) is not None:
             yield event
+
+
+def _line(event: str, clock: Clock, values: Mapping[str, object]) -> str:
+    return json.dumps({"event": event, "at": clock.now().isoformat(), **values}, default=str)
 
 
 def _parse(line: str) -> Event | None:

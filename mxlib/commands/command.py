@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import ClassVar
@@ -53,6 +53,7 @@ class Command(ABC):
         reads_only: whether it changes nothing, sends nothing that is announced, and needs no lock.
         alone: whether a second one with the same subject has to wait.
         acted: whether anything may have been changed.
+        events: what the journal of this run says, also where the disk did not take it.
     """
 
     name: ClassVar[str]
@@ -75,6 +76,7 @@ class Command(ABC):
         self.run_id = new_run()
         self.acted = False
         self.journal: journal.EventLog = journal.NoJournal()
+        self.events: Sequence[journal.Event] = ()
         self._file: journal.Journal | None = None
 
     @property
@@ -160,7 +162,9 @@ class Command(ABC):
         path = self.directory / f"{stem}.jsonl"
         self._file = journal.Journal(path, self.wiring.clock)
         self._file.write("start", run=self.run_id, who=self.wiring.who, **start)
-        self.journal = journal.SparingJournal(self._file, self.operator.line)
+        sparing = journal.SparingJournal(self._file, self.operator.line)
+        kept = journal.KeptJournal(sparing, self.wiring.clock, journal.read(path))
+        self.journal, self.events = kept, kept.events
         return path
 
     def write_report(

@@ -176,7 +176,7 @@ class HostRun(Command):
         # only a refused run has to know whether a session is at work; etcd is not asked at every end
         at_work = slot.state() if result.outcome is Outcome.REFUSED else Slot.FREE
         command = report.next_command(self.request.host, result.outcome, result.record, at_work)
-        why, events = world.options.why, tuple(journal.read(path))
+        why, events = world.options.why, tuple(self.events)
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")
         self._note_duration(world, took)

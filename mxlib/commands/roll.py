@@ -151,10 +151,7 @@ class RollKernel(Command):
         story = RollStory(
             self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.operator
         )
-        try:
-            story.write(path, lambda headline: to_admin_log(self.spicerack, headline))
-        except MxlibError as error:
-            return self.said(finish.end, f"{finish.why} (its summary cannot be made: {error})")
+        story.write(path, self.events, lambda headline: to_admin_log(self.spicerack, headline))
         return finish.end
 
     def _make(self, kernel: str, fleet: SpicerackFleet, events: EventLog) -> Roll:

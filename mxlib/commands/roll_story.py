@@ -1,15 +1,15 @@
 """What a roll leaves behind: its summary in three forms, metrics, an entry for the known-bad list, and a mail."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mxlib.adapters import mail as roll_notify
-from mxlib.base import journal
 from mxlib.base.clock import Clock
 from mxlib.base.errors import MxlibError
 from mxlib.base.files import replace_file
+from mxlib.base.journal import Event
 from mxlib.commands.page import write_page
 from mxlib.config.roll import RollSection
 from mxlib.model.outcome import Outcome
@@ -40,18 +40,18 @@ class RollStory:
     clock: Clock
     operator: Operator
 
-    def write(self, path: Path, announce: Callable[[str], None]) -> None:
+    def write(self, path: Path, events: Sequence[Event], announce: Callable[[str], None]) -> None:
         """Write all of it; what cannot be written is said, and the rest is written all the same.
 
         Arguments:
-            path: the journal.
+            path: the journal, which the summaries lie beside.
+            events: what it says, or would say if the disk had taken it.
             announce: writes to the site's log of what operators do.
         """
-        events = tuple(journal.read(path))
         summary = roll_report.build(events, self._tried(lambda: self._known_bad(events)))
-        self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
-        self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary)))
-        self.operator.line(f"summary: {path.with_suffix('.md')} (and .json)")
+        made = self._tried(lambda: replace_file(path.with_suffix(".md"), roll_report.markdown(summary)))
+        if made and self._tried(lambda: replace_file(path.with_suffix(".json"), roll_report.as_json(summary))):
+            self.operator.line(f"summary: {made} (and .json)")
         if page := self._tried(lambda: write_page(path.with_suffix(".html"), partial(roll_page.page, summary, events))):
             self.operator.line(f"page: {page}")
         if summary.end is not Outcome.TAKEN:
@@ -82,7 +82,7 @@ class RollStory:
             self.operator.line(f"mail to {', '.join(notify.to)}")
         return ""
 
-    def _known_bad(self, events: Iterable[journal.Event]) -> str:
+    def _known_bad(self, events: Iterable[Event]) -> str:
         """Where the roll led back to an older kernel, write an entry for the list of known-bad ones, to be reviewed."""
         known = list(events)
         hosts = (one for event in known if event.name == "seen" for one in event.values["hosts"])

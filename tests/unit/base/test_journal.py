@@ -4,7 +4,7 @@ import os
 import pytest
 
 from mxlib.base.errors import JournalError
-from mxlib.base.journal import Journal, NoJournal, SparingJournal, read
+from mxlib.base.journal import Journal, KeptJournal, NoJournal, SparingJournal, read
 from tests.unit.support.fakes import FakeClock
 
 
@@ -126,3 +126,23 @@ def test_what_cannot_be_written_is_said_once_and_tried_again():
     journal.write("four")
     assert written == [("one", {"host": "mx"}), ("four", {})]
     assert said == ["NOT in the journal from here on, the run goes on without: x.jsonl: No space left on device"]
+
+
+def test_what_is_kept_is_what_would_be_read(path):
+    journal = Journal(path, FakeClock())
+    journal.write("start", run="r1")
+    kept = KeptJournal(journal, FakeClock(), read(path))
+    kept.write("end", hosts=("mx1", "mx2"), folder=path.parent)
+    journal.close()
+    assert kept.events == list(read(path))
+
+
+def test_an_event_that_is_kept_does_not_need_the_disk():
+    class Full:
+        def write(self, event, **values):
+            raise JournalError("x.jsonl: No space left on device")
+
+    kept = KeptJournal(Full(), FakeClock())
+    with pytest.raises(JournalError):
+        kept.write("end", code=22)
+    assert [(event.name, event.values) for event in kept.events] == [("end", {"code": 22})]

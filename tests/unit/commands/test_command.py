@@ -20,6 +20,7 @@ from mxlib.base.errors import (
 )
 from mxlib.commands.command import Command, log_directory
 from mxlib.model.outcome import Outcome
+from tests.unit.support.full_disk import fill_the_disk
 
 
 class Doing(Command):
@@ -99,13 +100,6 @@ def test_a_bug_is_not_swallowed_and_the_journal_is_closed_all_the_same(tmp_path)
     assert (begun["event"], begun["run"], begun["host"]) == ("start", command.run_id, "mx")
     command.journal.write("nothing")
     assert len(command.path.read_text().splitlines()) == 1
-
-
-def fill_the_disk(command):
-    """Whatever the command writes into its journal from now on finds no space left."""
-    full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, command._file._file)
-    os.close(full)
 
 
 @pytest.mark.parametrize("end", [Outcome.DONE, Outcome.HUNG_AGAIN])

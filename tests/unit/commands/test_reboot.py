@@ -17,6 +17,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.state import Slot
 from mxlib.reboot.run import Result
 from tests.unit.support.fakes import FakeClock, Tell
+from tests.unit.support.full_disk import fill_the_disk
 
 HOST = "mx2001.lab.test"
 LEFT = Silence(Outcome.LEFT_OUT, "held by run r1", "r1")
@@ -166,12 +167,21 @@ def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeyp
     """Not "refused, nothing changed": the host was rebooted."""
     stage = Stage(monkeypatch, tmp_path, events=REBOOT)
 
-    def gone(path):
-        raise JournalError(f"{path}: No such file or directory")
+    def gone(*_):
+        raise JournalError("nothing can be read")
 
-    monkeypatch.setattr(reboot.journal, "read", gone)
+    monkeypatch.setattr(reboot.report, "build", gone)
     assert stage.run.execute() is Outcome.DONE
     assert "done: 6.1.0-56 runs (its report cannot be made: " in stage.operator.lines[-1]
+
+
+def test_a_full_disk_hides_neither_the_end_nor_what_was_done(monkeypatch, tmp_path):
+    stage = Stage(monkeypatch, tmp_path, events=REBOOT, result=Result(Outcome.MAIL_LOST, "one message"))
+    loop = stage.loop
+    monkeypatch.setattr(reboot, "Run", lambda *args, **kw: fill_the_disk(stage.run) or loop(*args, **kw))
+    assert stage.run.execute() is Outcome.MAIL_LOST
+    assert stage.operator.lines[-1] == f"{HOST}: MAIL IS MISSING, left out of service: one message"
+    assert [entry.step for entry in stage.run.report.timeline] == ["reboot"]
 
 
 def test_the_page_lies_beside_the_report_and_knows_what_was_run(monkeypatch, tmp_path):

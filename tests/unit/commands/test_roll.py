@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -10,11 +11,13 @@ from unittest.mock import MagicMock
 import pytest
 
 from mxlib.base.errors import ConfigError, ReportError
+from mxlib.base.journal import EventLog
 from mxlib.commands import roll
 from mxlib.commands.roll import RollKernel, RollRequest, overridden
-from mxlib.config.roll import RollSection, RollSoak
+from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
 from mxlib.roll.state import Finish, PlanLine, Take
+from tests.unit.support.full_disk import fill_the_disk
 from tests.unit.support.site import SITE
 
 MX = "mx1001.example.org"
@@ -69,3 +72,29 @@ def test_a_roll_refuses_metrics_that_would_go_nowhere(spicerack: MagicMock, tmp_
     site = dataclasses.replace(SITE, roll=RollSection(metrics=tmp_path / "none" / "mx.prom"))
     with pytest.raises(ReportError, match=f"there is no folder {tmp_path}/none: expected .* textfile collector"):
         RollKernel(spicerack, site, RollRequest(kernel="newest"))
+
+
+def lost_mail(events: EventLog, command: RollKernel) -> Finish:
+    """The run on a host ends with mail missing, and the disk has been full since before that."""
+    seen = {"host": MX, "stand": "to do", "why": "", "unwell": "", "newer": ""}
+    events.write("seen", hosts=[seen])
+    fill_the_disk(command)
+    events.write("host", host=MX, outcome="MAIL_LOST", why="one message", seconds=60.0, report="")
+    events.write("end", end="MAIL_LOST", why=f"{MX}: one message", code=22)
+    return Finish(Outcome.MAIL_LOST, f"{MX}: one message")
+
+
+def test_a_full_disk_hides_no_lost_mail(monkeypatch, spicerack, tmp_path, lines) -> None:
+    sent: list[EmailMessage] = []
+    monkeypatch.setattr(RollKernel, "_fleet", lambda *_: None)
+    monkeypatch.setattr("mxlib.adapters.mail.send", lambda _section, mail: sent.append(mail))
+    section = RollSection(metrics=tmp_path / "mx_roll.prom", notify=RollNotify(to=("ops@example.org",)))
+    site = dataclasses.replace(SITE, reports=tmp_path, roll=section)
+    command = RollKernel(spicerack, site, RollRequest(kernel="6.1.0-56"))
+    made = lambda _kernel, _fleet, events: MagicMock(execute=lambda: lost_mail(events, command))  # noqa: E731
+    monkeypatch.setattr(command, "_make", made)
+    assert command.execute() is Outcome.MAIL_LOST
+    end = f"roll of 6.1.0-56: stopped, a host: MAIL IS MISSING, left out of service: {MX}: one message"
+    assert lines()[-1] == f"{end}; next: cookbook sre.mail.reboot-mx {MX} --status"
+    assert sent[0]["Subject"] == f"[mx] {end}"
+    assert 'mx_roll_exit_code{kernel="6.1.0-56"} 22\n' in (tmp_path / "mx_roll.prom").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.base.journal import Journal
+from mxlib.base.journal import Journal, read
 from mxlib.commands.roll_story import RollStory
 from mxlib.config.roll import RollSection
 from tests.unit.support.fakes import FakeClock, Tell
@@ -24,7 +24,9 @@ def journal(tmp_path: Path) -> Path:
 
 def said(journal: Path) -> list[str]:
     tell = Tell()
-    RollStory(RollSection(), journal.parent, "why", "", FakeClock(), tell).write(journal, lambda _headline: None)
+    RollStory(RollSection(), journal.parent, "why", "", FakeClock(), tell).write(
+        journal, tuple(read(journal)), lambda _headline: None
+    )
     return list(tell.lines)
 
 
@@ -34,6 +36,11 @@ def test_markdown_json_and_a_page_lie_beside_the_journal(journal: Path) -> None:
     assert "Hosts over time" in journal.with_suffix(".html").read_text()
     assert json.loads(journal.with_suffix(".json").read_text())["exit_code"] == 12
     assert journal.with_suffix(".md").exists()
+
+
+def test_a_summary_that_is_not_there_is_not_named(journal: Path) -> None:
+    journal.with_suffix(".md").mkdir()
+    assert not any(line.startswith("summary: ") for line in said(journal))
 
 
 def test_a_page_that_cannot_be_made_costs_nothing_else(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
