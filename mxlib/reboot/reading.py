@@ -54,7 +54,8 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
 def _guard(world: RebootWorld, journal: EventLog, host: View | None) -> bool | None:
     """Whether the guard lets the run begin; None: it was not asked, or of a boot that has ended since."""
     progress = world.progress
-    if progress.guard and progress.record is None and progress.facts is not None and host is not None:
+    begins = progress.record is None and progress.released is None
+    if progress.guard and begins and progress.facts is not None and host is not None:
         judged = progress.facts.get(source(world.mta)).view.boot
         if judged != host.boot:
             progress.guard, progress.facts = None, None

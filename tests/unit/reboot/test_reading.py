@@ -46,16 +46,20 @@ def test_a_host_that_has_stopped_answering_leaves_no_look_behind(monkeypatch: py
     assert found.world.progress.look is None
 
 
-@pytest.mark.parametrize(("same", "claimed", "guard"), [(True, False, True), (False, False, None), (False, True, True)])
+@pytest.mark.parametrize(
+    ("same", "begun", "guard"),
+    [(True, "", True), (False, "", None), (False, "claimed", True), (False, "released", True)],
+)
 def test_what_the_guard_found_in_a_boot_that_has_ended_counts_no_more(
-    monkeypatch: pytest.MonkeyPatch, same: bool, claimed: bool, guard: bool | None
+    monkeypatch: pytest.MonkeyPatch, same: bool, begun: str, guard: bool | None
 ) -> None:
-    """An operator who is asked may answer a quarter of an hour later."""
+    """An operator who is asked may answer a quarter of an hour later; of a run that has begun, it is nothing to say."""
     found = MemoryRun(monkeypatch)
     progress, mx = found.world.progress, found.mx
     judged = SimpleNamespace(view=SimpleNamespace(boot=mx.boot_id if same else "another"))
     progress.guard, progress.facts = True, SimpleNamespace(get=lambda source: {"standing": judged}[source.name])
-    if claimed:
+    progress.released = Outcome.DONE if begun == "released" else None
+    if begun == "claimed":
         mx.record = progress.record = replace(RECORD, host=found.world.target.name)
     state = reading.read_state(found.world, found.journal)
     assert (state.guard, progress.guard, progress.facts is None) == (guard, guard, guard is None)
