@@ -5,7 +5,7 @@ import shlex
 
 # What the output asks an operator to type: behind "next:", or as the remedy of a check.
 _NEXT = re.compile(
-    r"\bnext: (?P<next>[^;]+?)(?:    \(| \(and \d+ more above\)|$|;)"
+    r"\bnext: (?P<next>[^;]+?)(?:    #|$|;)"
     r"|^\S* ?for [\w-]+: (?P<remedy>cookbook .+?)(?:\s+#|$)"
 )
 _CLUSTER = re.compile(r"\bgnt-instance (?P<act>start|reboot --type=soft) (?P<host>[\w.-]+)")

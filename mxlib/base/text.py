@@ -50,6 +50,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def with_remark(command: str, remark: str) -> str:
+    """Return a command with a remark that a shell takes for a comment: the line is typed, or pasted, as it stands."""
+    return f"{command}    # {remark}"
+
+
 def label_value(text: str) -> str:
     """Return text as the value of a Prometheus label, between its quotes, in the text format of exposition."""
     return printable(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.base.errors import HostError, SlotError
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, with_remark
 from mxlib.model.outcome import Outcome
 from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
@@ -37,7 +37,8 @@ def after_no_answer(hosts: Sequence[str]) -> str:
     """
     this_side = "ssh key, known hosts, ControlPath in cumin's ssh_config, network"
     if len(hosts) == 1:
-        return f"cookbook sre.mail.reboot-mx {hosts[0]} --status; if the host runs, look at this side: {this_side}"
+        status = f"cookbook sre.mail.reboot-mx {hosts[0]} --status"
+        return with_remark(status, f"if the host runs, look at this side: {this_side}")
     return f"look at this side first: {this_side}"
 
 
@@ -65,7 +66,7 @@ def _silence(world: RebootWorld, said: str) -> Silence:
     off = world.adapters.rescue.off()
     if run:
         state = "its machine is off" if off else "it may be on its way up"
-        command = f"cookbook sre.mail.reboot-mx {name} --resume    (to undo instead: --abort)"
+        command = with_remark(f"cookbook sre.mail.reboot-mx {name} --resume", "to undo instead: --abort")
         return Silence(Outcome.LEFT_OUT, f"{said}; run {run} has it out of service, and {state}; next: {command}", run)
     nobody = "no run of these cookbooks is known to hold it"
     return Silence(Outcome.NO_ANSWER, f"{said}; {nobody}; next: {_look(world, off)}")
@@ -84,5 +85,5 @@ def _look(world: RebootWorld, off: bool) -> str:
     if world.site.ganeti is None:
         return f"look at the console of {name}, or start it"
     if off:
-        return f"its machine is off, start it on the cluster's master: gnt-instance start {name}"
+        return with_remark(f"gnt-instance start {name}", "its machine is off; on the cluster's master")
     return f"cookbook sre.mail.repair-nic {name} --repair"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spicerack import Spicerack
 
 from mxlib.base.errors import ConfigError, FencedError, MxlibError
-from mxlib.base.text import one_line
+from mxlib.base.text import one_line, with_remark
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
 from mxlib.commands.command import Command, outcome_of
@@ -241,7 +241,8 @@ class RemedyMx(Command):
 def _following(commands: Sequence[str], *, by_hand: bool) -> str:
     """Return what to do next: the first command, or what no remedy does."""
     if commands:
-        return f"next: {commands[0]}{f' (and {len(commands) - 1} more above)' if commands[1:] else ''}"
+        more = f"and {len(commands) - 1} more above"
+        return f"next: {with_remark(commands[0], more) if commands[1:] else commands[0]}"
     if by_hand:
         return "next: the change of the site's configuration above, which no remedy makes"
     return "none of the remedies fits what fails"

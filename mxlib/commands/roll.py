@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from mxlib.adapters.conftool import ConftoolPool, NoPool
 from mxlib.adapters.etcd_api import make_client
 from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, EtcdRollSlot, roll_slot
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder
-from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.base.errors import ConfigError, MxlibError, SlotError, SlotTakenError
 from mxlib.base.files import COLLECTOR, check_folder
 from mxlib.base.journal import EventLog
 from mxlib.base.text import plural
@@ -91,7 +92,7 @@ class RollKernel(Command):
         self._windows = parse_all(self.site.roll.windows)
         self._only_plan = request.plan or bool(spicerack.dry_run)
         self._opens = None if self._only_plan else self._closed_until()
-        self.reads_only = self._only_plan or self._opens is not None
+        self.reads_only = self._only_plan or (self._opens is not None and not request.again)
         check_json(request.json_file)
         if self._opens is None and self.site.roll.metrics is not None:
             check_folder(self.site.roll.metrics, COLLECTOR)
@@ -109,13 +110,16 @@ class RollKernel(Command):
 
     def work(self) -> Outcome:
         """Roll, or say what would be done."""
-        if self._opens is not None:
-            return self.said(Outcome.OUTSIDE, f"the next one opens {self._opens:%a %Y-%m-%d %H:%M} UTC")
+        later = f"the next one opens {self._opens:%a %Y-%m-%d %H:%M} UTC" if self._opens is not None else ""
+        if later and not self._request.again:
+            return self.said(Outcome.OUTSIDE, later)
         kernel = self._request.kernel
         self.operator.busy(f"roll of {kernel}: {plural(len(self.hosts), 'host')}, etcd and the pool are asked")
         if kernel == NEWEST:
             kernel = newest_of({name: self.wiring.host(name) for name in self.hosts})
             self.operator.line(f"the newest kernel that is whole on any of the hosts is {kernel}")
+        if later:
+            return self._forget(kernel, later)
         fleet = self._fleet(kernel)
         return self._plan(kernel, fleet) if self._only_plan else self._roll(kernel, fleet)
 
@@ -123,7 +127,24 @@ class RollKernel(Command):
         """Return how a roll ends that an error stops; before it began that is a refusal."""
         return Outcome.BLOCKED if self.acted else Outcome.REFUSED
 
-    # --- the two ways
+    # --- the ways
+
+    def _forget(self, kernel: str, later: str) -> Outcome:
+        """Forget what has failed: who has looked by day does not wait for the window, nor is a host begun."""
+        slot, memory = self._roll_slot(), self._memory()
+        try:
+            slot.take()
+        except SlotTakenError as error:
+            return self.said(Outcome.TAKEN, str(error))
+        try:
+            failed = ", ".join(memory.failed(kernel))
+            self.acted = True
+            memory.remember(kernel, {})
+        finally:
+            with suppress(SlotError):  # it expires by itself
+                slot.release()
+        known = f"forgotten: {kernel} has failed on {failed}" if failed else f"no failure with {kernel} was remembered"
+        return self.said(Outcome.OUTSIDE, f"{known}; {later}")
 
     def _plan(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         roll = self._make(kernel, fleet, self.journal)

@@ -70,7 +70,7 @@ class Outcome(Enum):
     )
     INTERRUPTED = 30, "interrupted", "Interrupted: the last line says what is left standing and how to resume."
     PAUSED = 40, "paused until the next window", "Paused until the next window."
-    OUTSIDE = 41, "outside the window, nothing was done", "Outside the window, nothing was done."
+    OUTSIDE = 41, "outside the window, no host was begun", "Outside the window, no host was begun."
     TAKEN = 42, "nothing was done, somebody else is at work", "Nothing was done, somebody else is at work."
     UNPROVEN = (
         43,

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mxlib.base.journal import Event
+from mxlib.base.text import with_remark
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Slot
@@ -202,15 +203,15 @@ def next_command(host: str, outcome: Outcome, record: Record | None, slot: Slot 
     if record is None:
         return ""
     if outcome is Outcome.REFUSED and slot is Slot.OTHERS:
-        return f"cookbook sre.mail.reboot-mx {host} --status    (again, until the session at work has ended)"
+        return with_remark(f"cookbook sre.mail.reboot-mx {host} --status", "again, until the session at work has ended")
     if outcome is Outcome.DONE:
         # it is to stay out: typed at once, this would undo what was just asked for
-        return f"cookbook sre.mail.pool-mx {host}    (once the reason to keep it out is gone)"
+        return with_remark(f"cookbook sre.mail.pool-mx {host}", "once the reason to keep it out is gone")
     if outcome is Outcome.MAIL_LOST:
         # once more it would find the same: only a person can find out where they are
         known = "once you know where the missing messages are"
-        return f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}    ({known})"
-    return f"cookbook sre.mail.reboot-mx {host} --resume    (to undo instead: --abort)"
+        return with_remark(f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}", known)
+    return with_remark(f"cookbook sre.mail.reboot-mx {host} --resume", "to undo instead: --abort")
 
 
 def terminal(report: Report) -> Iterator[str]:

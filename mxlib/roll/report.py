@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mxlib.base.journal import Event
-from mxlib.base.text import duration, label_value, one_line, printable
+from mxlib.base.text import duration, label_value, one_line, printable, with_remark
 from mxlib.model.outcome import DELIBERATE, Outcome
 from mxlib.roll.state import LASTING, Decision, Finish, PlanLine, Stand, Take
 
@@ -125,8 +125,9 @@ def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine]) -> str:
     out = next((one.host for one in hosts if one.stand == Stand.LEFTOVER.value or one.outcome in _LEFT), "")
     if out:
         return f"cookbook sre.mail.reboot-mx {out} --status"
-    if end is Outcome.FELL_BACK:
-        return f"cookbook sre.mail.roll-kernel --kernel {kernel} --again    (when the reason is known and gone)"
+    if end in LASTING:
+        again = f"cookbook sre.mail.roll-kernel --kernel {kernel} --again"
+        return with_remark(again, "when the reason is known and gone")
     return f"cookbook sre.mail.roll-kernel --kernel {kernel} --plan"
 
 

@@ -59,7 +59,9 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
         parser.add_argument("--plan", action="store_true", help="Say what would be done and change nothing.")
         parser.add_argument("--json", type=Path, metavar="FILE", help=f"With --plan or -d: {json_out.HELP}")
         parser.add_argument(
-            "--again", action="store_true", help="Forget which hosts have failed with this kernel: somebody has looked."
+            "--again",
+            action="store_true",
+            help="Forget which hosts have failed with this kernel: somebody has looked. Outside the window, only that.",
         )
         parser.add_argument("--unattended", action="store_true", help="Never ask; a roll never does anyway.")
 

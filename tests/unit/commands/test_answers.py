@@ -49,7 +49,7 @@ def test_a_host_that_answers_is_none():
     ("options", "command"),
     [
         ({}, "next: cookbook sre.mail.repair-nic mx2001.lab.test --repair"),
-        ({"off": True}, "next: its machine is off, start it on the cluster's master: gnt-instance start"),
+        ({"off": True}, "next: gnt-instance start mx2001.lab.test    # its machine is off; on"),
         ({"ganeti": False}, "next: look at the console of mx2001.lab.test, or start it"),
     ],
 )

@@ -70,7 +70,7 @@ THIS_SIDE = "look at this side first: ssh key, known hosts, ControlPath in cumin
 def test_of_a_silent_host_the_last_line_names_it_once_and_has_the_next_command(tmp_path, lines, given):
     error = HostUnreachableError(f"mx1: no session{given}")
     assert Doing(raising(error), tmp_path, subject="mx1").execute() is Outcome.NO_ANSWER
-    status = "; next: cookbook sre.mail.reboot-mx mx1 --status; if the host runs, look at this side: "
+    status = "; next: cookbook sre.mail.reboot-mx mx1 --status    # if the host runs, look at this side: "
     assert lines()[0].startswith(f"mx1: no answer: no session{given or status}")
     assert lines()[0].count("next: ") == 1
 

@@ -186,7 +186,7 @@ def test_what_would_help_is_said_as_a_command(monkeypatch, spicerack, tmp_path, 
     assert lines()[-1] == f"{MX}: something is wrong: units; next: {command}"
     monkeypatch.setattr(remedy, "suggest", lambda *_: found * 3)
     stage.command.execute()
-    assert lines()[-1] == f"{MX}: something is wrong: units; next: {command} (and 2 more above)"
+    assert lines()[-1] == f"{MX}: something is wrong: units; next: {command}    # and 2 more above"
     monkeypatch.setattr(remedy, "suggest", lambda *_: ())
     stage.command.execute()
     assert lines()[-1] == f"{MX}: something is wrong: units; none of the remedies fits what fails"

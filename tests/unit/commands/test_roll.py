@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,13 +11,14 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from mxlib.base.errors import ConfigError, ReportError
+from mxlib.base.errors import ConfigError, ReportError, SlotError
 from mxlib.base.journal import EventLog
 from mxlib.commands import roll
 from mxlib.commands.roll import RollKernel, RollRequest, overridden
 from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
-from mxlib.roll.state import Finish, PlanLine, Take
+from mxlib.roll.state import Failure, Finish, PlanLine, Take
+from tests.unit.support.etcd import FakeEtcd
 from tests.unit.support.full_disk import fill_the_disk
 from tests.unit.support.site import SITE
 
@@ -98,3 +100,44 @@ def test_a_full_disk_hides_no_lost_mail(monkeypatch, spicerack, tmp_path, lines)
     assert lines()[-1] == f"{end}; next: cookbook sre.mail.reboot-mx {MX} --status"
     assert sent[0]["Subject"] == f"[mx] {end}"
     assert 'mx_roll_exit_code{kernel="6.1.0-56"} 22\n' in (tmp_path / "mx_roll.prom").read_text()
+
+
+# --- --again while the window is closed
+
+
+def closed_window() -> str:
+    """A window that opens in six hours."""
+    opens = datetime.now(UTC) + timedelta(hours=6)
+    return f"daily {opens:%H}:00-{opens:%H}:30"
+
+
+@pytest.fixture
+def again(monkeypatch, spicerack) -> RollKernel:
+    """A roll with --again outside the window, and etcd in memory; no host may be asked."""
+    etcd = FakeEtcd()
+    monkeypatch.setattr(roll, "make_client", lambda _: etcd)
+    monkeypatch.setattr(RollKernel, "_fleet", lambda *_: pytest.fail("a host was about to be begun"))
+    made = RollKernel(spicerack, SITE, RollRequest(kernel="6.1.0-56", windows=(closed_window(),), again=True))
+    made._memory().remember("6.1.0-56", {MX: Failure(Outcome.FELL_BACK, "large mail", "2026-11-21T01:00:00", "r1")})
+    return made
+
+
+def test_who_has_looked_by_day_has_it_forgotten_and_no_host_rebooted(again, lines) -> None:
+    assert not again.reads_only, "it writes: it is announced, and takes Spicerack's lock"
+    assert again.execute() is Outcome.OUTSIDE
+    assert again._memory().failed("6.1.0-56") == {}
+    said = f"outside the window, no host was begun: forgotten: 6.1.0-56 has failed on {MX}; the next one opens "
+    assert lines()[-1].startswith(f"roll-kernel: {said}")
+    again._roll_slot().take()  # the right to roll is free
+    assert again.execute() is Outcome.TAKEN, "nothing is forgotten behind the back of a roll"
+
+
+def test_nothing_is_forgotten_unless_that_is_known(again, lines, monkeypatch) -> None:
+    def broken(*_):
+        raise SlotError("etcd does not answer")
+
+    monkeypatch.setattr(roll.EtcdMemory, "remember", broken)
+    assert again.execute() is Outcome.BLOCKED
+    assert "etcd does not answer" in lines()[-1]
+    monkeypatch.setattr(roll.EtcdMemory, "failed", broken)
+    assert again.execute() is Outcome.BLOCKED

@@ -168,7 +168,7 @@ def test_a_silent_host_has_one_reason_and_hides_no_other():
     assert service_table.outcome(found, ())[0] is Outcome.UNKNOWN
     end, why = service_table.outcome(found[1:], ())
     assert end is Outcome.NO_ANSWER
-    assert why.startswith(f"next: cookbook sre.mail.reboot-mx {TWO} --status; if the host runs")
+    assert why.startswith(f"next: cookbook sre.mail.reboot-mx {TWO} --status    # if the host runs")
     _end, why = service_table.outcome((found[1], found[1]), ())
     assert why.startswith("next: look at this side first: ")
 

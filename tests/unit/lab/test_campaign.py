@@ -114,16 +114,16 @@ def test_a_name_that_is_none_is_refused_with_those_there_are(only, step, names):
     [
         (
             "04:31:10 mx2001.lab.test: refused, nothing changed: the host is in the hands of run 2; next: cookbook "
-            "sre.mail.reboot-mx mx2001.lab.test --resume    (to undo instead: --abort)\nReleased lock",
+            "sre.mail.reboot-mx mx2001.lab.test --resume    # to undo instead: --abort\nReleased lock",
             "cookbook sre.mail.reboot-mx mx2001.lab.test --resume",
         ),
         (
             "04:31:10 next: cookbook a\n04:31:12 next: cookbook sre.mail.pool-mx mx1001.lab.test    "
-            "(once the reason to keep it out is gone)\nEND (FAIL)",
+            "# once the reason to keep it out is gone\nEND (FAIL)",
             "cookbook sre.mail.pool-mx mx1001.lab.test",
         ),
         (
-            "x; next: its machine is off, start it on the cluster's master: gnt-instance start mx2001.lab.test",
+            "x; next: gnt-instance start mx2001.lab.test    # its machine is off; on the cluster's master",
             "gnt-instance start mx2001.lab.test",
         ),
         (
@@ -131,7 +131,7 @@ def test_a_name_that_is_none_is_refused_with_those_there_are(only, step, names):
             "cookbook sre.mail.remedy-mx mx2001.lab.test restart-unit exim4.service",
         ),
         (
-            "x: units, log; next: cookbook sre.mail.remedy-mx x restart-unit a.service (and 1 more above)",
+            "x: units, log; next: cookbook sre.mail.remedy-mx x restart-unit a.service    # and 1 more above",
             "cookbook sre.mail.remedy-mx x restart-unit a.service",
         ),
         (
@@ -178,7 +178,7 @@ def test_an_exit_code_is_held_against_what_was_found(code, after, true):
     assert bool(judge.untrue(code, "", ("rotate",), BEFORE, after, "6.1.0-56")) is not true
 
 
-RESUME = "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume    (to undo instead: --abort)"
+RESUME = "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume    # to undo instead: --abort"
 
 
 @pytest.mark.parametrize(

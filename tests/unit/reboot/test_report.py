@@ -75,14 +75,14 @@ def test_when_a_host_was_out_of_service(steps, out):
     [
         (Outcome.DONE, None, ""),
         (Outcome.REFUSED, None, ""),
-        (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1    (once the reason to keep it out is gone)"),
+        (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1    # once the reason to keep it out is gone"),
         (
             Outcome.MAIL_LOST,
             RECORD,
             "cookbook sre.mail.reboot-mx mx1 --resume --accept ledger"
-            "    (once you know where the missing messages are)",
+            "    # once you know where the missing messages are",
         ),
-        (Outcome.LEFT_OUT, RECORD, "cookbook sre.mail.reboot-mx mx1 --resume    (to undo instead: --abort)"),
+        (Outcome.LEFT_OUT, RECORD, "cookbook sre.mail.reboot-mx mx1 --resume    # to undo instead: --abort"),
     ],
 )
 def test_what_is_typed_next(outcome, record, command):

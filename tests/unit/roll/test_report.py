@@ -16,7 +16,7 @@ def test_the_first_line_says_how_it_ended_and_each_host_has_one() -> None:
     lines = list(terminal(summary))
     assert lines[0].startswith("  mx2001.lab.test  to do, fell back to the earlier kernel")
     assert lines[-1].startswith("roll of 6.1.0-56: stopped, a host: fell back")
-    assert "; next: cookbook sre.mail.roll-kernel --kernel 6.1.0-56 --again" in lines[-1]
+    assert "; next: cookbook sre.mail.roll-kernel --kernel 6.1.0-56 --again    # when" in lines[-1]
     assert sum("6.1.0-56: stopped" in line for line in lines) == 1, "the outcome is said once, in the last line"
     page = markdown(summary)
     assert page.startswith("# roll of 6.1.0-56: stopped")
@@ -56,6 +56,8 @@ def test_a_host_that_is_out_gets_the_next_command() -> None:
     summary = build(events(Outcome.LEFT_OUT, outcome="LEFT_OUT"))
     assert summary.next_command == "cookbook sre.mail.reboot-mx mx2001.lab.test --status"
     assert build(events(Outcome.PAUSED)).next_command == ""
+    remembered = build(events(Outcome.LEFT_OUT, outcome="DONE")).next_command
+    assert remembered.partition("    #")[0].endswith("--again"), "it serves again, and etcd still knows of it"
     assert build(events(Outcome.BLOCKED, outcome="REFUSED")).next_command.endswith("--plan")
 
 
