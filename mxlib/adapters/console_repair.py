@@ -19,13 +19,14 @@ from mxlib.facts.source import read_facts
 from mxlib.nic.cause import Diagnosis, Outage, from_screen
 from mxlib.nic.forecast import Forecast, forecast, unknown, without_instance
 from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
-from mxlib.nic.repair import repair_inside
+from mxlib.nic.repair import NicRepairError, repair_inside
 from mxlib.nic.report import RepairReport
 from mxlib.protocols.host import Host
 
 _SILENT_S = 6.0
 _MENDED = frozenset({Outage.RENAMED, Outage.NOT_UP, Outage.SSHD})
 _ENDED = "Run it by hand, on the cluster's master: gnt-instance console {name}"
+_LOOK = "Log in on the console and look."
 _BACK_S = 45.0
 """After the repair: address detection and the first login of a slow host."""
 
@@ -116,7 +117,7 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
         secret = means.password()
         with open_console(means, name, run, secret) as console:
             try:
-                refuse_busy(means, name, console)
+                refuse_busy(means, name, console, means.say)
                 with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
                     said = shell.read("id -un; tty", timeout=15).output
             except ConsoleError as error:
@@ -164,27 +165,31 @@ def _known_as(means: Means, name: str) -> str:
         return name
 
 
-def refuse_busy(means: Means, name: str, console: Console) -> None:
+def refuse_busy(means: Means, name: str, console: Console, say: Callable[[str], None]) -> None:
     """Refuse a console that is silent because somebody else reads it, and not because the machine is.
+
+    Args:
+        say: hears it where nobody can tell whether others read it.
 
     Raises:
         mxlib.adapters.console.ConsoleBusyError: others are on it.
     """
     console.send("\r")
     if not console.wait(lambda text: bool(text.strip()), timeout=_SILENT_S) and console.alive:
-        holders = _holders(means, name)
+        holders = _holders(means, name, say)
         if len(holders) > 1:
             raise ConsoleBusyError(f"attached and silent; processes on it: {'; '.join(holders)}", console.screen())
 
 
-def _holders(means: Means, name: str) -> tuple[str, ...]:
+def _holders(means: Means, name: str, say: Callable[[str], None]) -> tuple[str, ...]:
     try:
         node = _instance(means, name).node
     except MxlibError:
         node = None
     try:
         return means.cluster.console_holders(name, node)
-    except HostError:
+    except HostError as error:
+        say(f"the console is silent, and whether somebody else reads it is unknown: {one_line(str(error))}")
         return ()
 
 
@@ -295,7 +300,7 @@ class _Repair:
     def _session(self, console: Console, secret: Secret) -> None:
         shell = SerialShell(console, self._name, Login(self._means.user, secret, self._timeout))
         try:
-            refuse_busy(self._means, self._name, console)
+            refuse_busy(self._means, self._name, console, self._say)
             with shell:
                 self._say(
                     "logged in on the console" + (" (a root session was open there)" if shell.found_logged_in else "")
@@ -312,7 +317,10 @@ class _Repair:
             inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, say=self._say)
         except ConsoleError:
             raise
+        except NicRepairError as error:
+            self._ends(Diagnosis(Outage.UNCERTAIN, one_line(str(error), 400), _LOOK))
         except MxlibError as error:
-            self._ends(Diagnosis(Outage.UNCERTAIN, one_line(str(error), 400), "Log in on the console and look."))
+            # what could not be asked says nothing of the names: a machine whose commands hang may need its power cut
+            self._ends(Diagnosis(Outage.UNKNOWN, one_line(str(error), 400), _LOOK))
         else:
             self.report.inside, self.report.diagnosis = inside, inside.diagnosis

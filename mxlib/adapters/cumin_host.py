@@ -22,6 +22,7 @@ from ClusterShell.Task import task_self
 from cumin.transports import Command
 from spicerack.remote import RemoteExecutionError, RemoteHosts
 
+from mxlib.adapters.limited import ended, noted
 from mxlib.base.clock import Clock
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, HostError, HostUnreachableError
 from mxlib.base.journal import EventLog, NoJournal
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 10.0
 """Seconds that the local ssh gets beyond the script's own time: to connect, and to return the answer."""
-_TIMED_OUT = (124, 137)
-"""Exit codes of timeout(1): by its signal, and killed after it."""
 _LINE = 76
 """Characters of each line that base64(1) prints, but for the last one."""
 _SCRIPT = 6000
@@ -65,21 +64,18 @@ def wrap(script: str, timeout: float, mark: str) -> str:
 echo {mark}-begin
 {{
 timeout -k 5 {timeout:g} sh <<'{mark}-script' 2>&1
-{{
-:
-{script}
-}} </dev/null
+{noted(script, mark)}
 {mark}-script
 code=$?
 echo
-echo {mark}-code $code
-}} | LC_ALL=C sed '/^{mark}-code /q' | base64
+echo {mark}-limit $code
+}} | LC_ALL=C sed -E '/^{mark}-(code|limit) /q' | base64
 echo {mark}-end
 }}
 """
 
 
-def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
+def unwrap(printed: str, mark: str) -> tuple[int | None, str] | None:
     """Return the exit code and the output from what the script of :func:`wrap` printed.
 
     A machine that goes down takes its connections along, at times between the last line of a script and our own: the
@@ -91,7 +87,8 @@ def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
         mark: the token it was wrapped with.
 
     Returns:
-        None: the script did not come to its end, the answer is damaged, or the connection was never there.
+        The code is None where the time limit ended the script. None: the script did not come to its end, the answer is
+        damaged, or the connection was never there.
     """
     found = re.search(rf"{mark}-begin\s(.*?)(?:{mark}-end|\Z)", printed, re.DOTALL)
     if found is None:
@@ -103,8 +100,7 @@ def unwrap(printed: str, mark: str) -> tuple[int, str] | None:
         text = base64.b64decode("".join(lines), validate=True).decode(errors="replace")
     except binascii.Error:
         return None
-    output, _, code = text.rpartition(f"\n{mark}-code ")
-    return (int(code), output) if re.fullmatch(r"[0-9]+\n", code) else None
+    return ended(text, mark)
 
 
 class _NamedCommand(Command):  # type: ignore[misc]
@@ -207,8 +203,6 @@ class CuminHost:
             logger.info("%s: would %s", self._name, purpose(script))
             return CommandResult(script, 0, "", self._clock.now(), 0.0)
         result = self._run(script, timeout, is_safe=False)
-        if result.exit_code in _TIMED_OUT:
-            raise CommandTimeoutError(f"{self._name}: no end within {timeout:g} s: {purpose(script)}")
         if result.exit_code not in ok_codes:
             said = one_line(result.output) or purpose(script)
             raise CommandFailedError(f"{self._name}: exit code {result.exit_code}: {said}")
@@ -231,7 +225,10 @@ class CuminHost:
             self._check(0.0)
         if answer is None:
             raise self._silent(printed, mark, seconds, timeout)
-        return CommandResult(script, answer[0], answer[1], started, seconds)
+        code, output = answer
+        if code is None:
+            raise CommandTimeoutError(f"{self._name}: no end within {timeout:g} s: {purpose(script)}")
+        return CommandResult(script, code, output, started, seconds)
 
     def _write_down(self, script: str, code: int | None, seconds: float, *, is_safe: bool) -> None:
         """Write down what was run; of what only reads, just what it is for. No script holds a password."""

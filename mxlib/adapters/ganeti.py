@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from mxlib.adapters.secret import Secret
-from mxlib.base.errors import HostError
+from mxlib.base.errors import CommandFailedError, HostError
 from mxlib.base.text import one_line
 from mxlib.nic.instance import (
     GanetiError,
@@ -27,7 +27,7 @@ from mxlib.nic.instance import (
     parse_instance,
     parse_version,
 )
-from mxlib.protocols.host import CommandResult, Host
+from mxlib.protocols.host import CommandResult, Host, read_text
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ class Cluster:
         if name not in self._known_as:
             names = names_of(name)
             try:
-                listed = self._master().read("gnt-instance list --no-headers -o name", timeout=30).output.split()
+                listed = read_text(self._master(), "gnt-instance list --no-headers -o name", timeout=30).split()
             except HostError as error:
                 logger.warning("whether the cluster knows %s by another name: %s", name, one_line(str(error)))
                 return names[0]
@@ -175,7 +175,10 @@ class Cluster:
         asked = f"ps -eo pid,lstart,args | grep {shlex.quote(pattern)}; true"
         where = f"-n {shlex.quote(node)} " if node is not None else ""
         script = f"# look for other readers of the console\ngnt-cluster command {where}{shlex.quote(asked)}"
-        output = self._master().read(script, timeout=30).output
+        output = read_text(self._master(), script, timeout=30)
+        codes = re.findall(r"^return code = (\d+)$", output, re.MULTILINE)
+        if not codes or set(codes) != {"0"}:
+            raise CommandFailedError(f"the nodes' return codes are {', '.join(codes) or 'missing'}: {script}")
         started = (re.match(r" *(\d+) (.{24}) \S*socat ", line) for line in output.splitlines())
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 

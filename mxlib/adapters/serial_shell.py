@@ -16,6 +16,7 @@ from typing import Self
 
 from mxlib.adapters.console import Console, ConsoleError, ConsoleStateError
 from mxlib.adapters.console_login import ConsoleLogin, Login, Pace
+from mxlib.adapters.limited import ended, noted
 from mxlib.base.errors import CommandFailedError, CommandTimeoutError, InterruptedRunError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.nic.screen import Waiting
@@ -33,11 +34,12 @@ _LONGEST_S = 900
 _RUNNER = """\
 go() {
 K=; S=$(printf %s "$M" | base64 -d | gzip -dc) && T=$(mktemp -p SCRATCH mx.XXXXXX) || return
-timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1; R=$?
+timeout -k 5 "$2" /bin/sh -c "$S" </dev/null >"$T" 2>&1
+printf '\\n%s-limit %s\\n' "$1" $? >>"$T"
 head -c 4096 /dev/zero >"$T.room" && K=$1
-O=$(gzip -c "$T" | base64 -w 100); rm -f "$T" "$T.room"; C=$(printf %s "$R $O" | cksum | cut -d" " -f1)
+O=$(gzip -c "$T" | base64 -w 100); rm -f "$T" "$T.room"; C=$(printf %s "$O" | cksum | cut -d" " -f1)
 }
-show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=%s=\\n' "$K" "$R" "$C"; }
+show() { printf '%s\\n' "$O" | sed "s/^/$1:/"; printf '%s=%s=\\n' "$K" "$C"; }
 """
 
 
@@ -233,12 +235,14 @@ class SerialShell:
                 return
         raise ConsoleError(f"a script did not arrive whole in {_UPLOADS} attempts: the line loses characters")
 
-    def _run(self, script: str, timeout: float) -> tuple[int, str]:
-        self._upload(script)
+    def _run(self, script: str, timeout: float) -> tuple[int | None, str]:
+        """Return the exit code, None where the time limit ended the script, and the output."""
         mark = secrets.token_hex(6)
+        self._upload(noted(script, mark))
         self._type(f"go {mark} {timeout:g}", timeout + self.ANSWER_S)
         for _ in range(_PRINTS):
-            answer = _received(self._type(f"show {mark}"), mark)
+            printed = _received(self._type(f"show {mark}"), mark)
+            answer = ended(printed, mark) if printed is not None else None
             if answer is not None:
                 return answer
         raise ConsoleError(f"an output did not come whole over the console in {_PRINTS} attempts")
@@ -248,7 +252,7 @@ class SerialShell:
         clock = self._console.clock
         started, begin = clock.now(), clock.monotonic()
         code, output = self._run(script, timeout)
-        if code in (124, 137):
+        if code is None:
             raise CommandTimeoutError(f"{self._name} (console): no end within {timeout:g} s: {one_line(script)}")
         return CommandResult(script, code, output, started, clock.monotonic() - begin)
 
@@ -261,10 +265,10 @@ class SerialShell:
         return result
 
 
-def _received(shown: str, mark: str) -> tuple[int, str] | None:
-    """Return the exit code and output between the marks; None when they did not come whole."""
-    end = re.search(rf"{mark}=(\d+)=(\d+)=", shown)
+def _received(shown: str, mark: str) -> str | None:
+    """Return the output between the marks; None when it did not come whole."""
+    end = re.search(rf"{mark}=(\d+)=", shown)
     packed = "\n".join(re.findall(rf"^{mark}:([A-Za-z0-9+/=]*) *$", shown, re.MULTILINE))
-    if end is None or cksum(f"{end[1]} {packed}".encode()) != int(end[2]):
+    if end is None or cksum(packed.encode()) != int(end[1]):
         return None
-    return int(end[1]), gzip.decompress(base64.b64decode(packed)).decode(errors="replace")
+    return gzip.decompress(base64.b64decode(packed)).decode(errors="replace")

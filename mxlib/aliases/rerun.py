@@ -15,7 +15,7 @@ from mxlib.config.aliases import AliasGenerator
 from mxlib.facts import alias_hang
 from mxlib.facts.alias_file import whole_script
 from mxlib.model.on_host import DIRECTORY, REPLACE
-from mxlib.protocols.host import Host
+from mxlib.protocols.host import Host, read_text
 
 KEPT = f"{DIRECTORY}/aliases"
 _STOP_S = 30
@@ -156,7 +156,7 @@ def donation_of(host: Host, generator: AliasGenerator) -> str:
         mxlib.base.errors.HostError: it does not answer.
     """
     script = f"# read {generator.file}\ngzip -9c {shlex.quote(generator.file)} | base64 -w 0"
-    said = host.read(script, timeout=20).output.strip()
+    said = read_text(host, script, timeout=20).strip()
     return said if _BASE64.fullmatch(said) and len(said) <= _MAX_DONATION else ""
 
 

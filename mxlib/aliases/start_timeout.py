@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mxlib.base.errors import StepError
 from mxlib.config.aliases import AliasGenerator
-from mxlib.protocols.host import Host
+from mxlib.protocols.host import Host, read_text
 
 _NAME = "90-mx-start-timeout.conf"
 _HEAD = "# Written by mx-cookbooks (sre.mail.refresh-aliases --pin-timeout; --unpin-timeout removes it)."
@@ -59,7 +59,7 @@ def plan_pin(host: Host, generator: AliasGenerator, seconds: int | None) -> Pin:
         mxlib.base.errors.HostError: it does not answer.
     """
     path = path_of(generator)
-    before = host.read(f"# read {path}\n[ ! -e {shlex.quote(path)} ] || cat {shlex.quote(path)}", timeout=20).output
+    before = read_text(host, f"# read {path}\n[ ! -e {shlex.quote(path)} ] || cat {shlex.quote(path)}", timeout=20)
     before = "\n".join(before.split("\r\n"))
     if before.strip() and not before.startswith(_HEAD):
         raise StepError(f"{host.name}: {path} is not of our making: left as it is")

@@ -22,7 +22,7 @@ from mxlib.nic.interfaces import NAME
 from mxlib.nic.rename import Mention, Rewrite
 from mxlib.nic.repair import apply, other_places
 from mxlib.nic.twin import pairs, settle, twin, twinned
-from mxlib.protocols.host import Host
+from mxlib.protocols.host import Host, read_text
 
 _LINKS = PIN.rpartition("/")[0]
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -93,7 +93,7 @@ def installed_kernels(host: Host) -> tuple[str, ...]:
     Raises:
         mxlib.base.errors.HostError: the host failed.
     """
-    listed = host.read("ls /boot", timeout=10).output.split()
+    listed = read_text(host, "ls /boot", timeout=10).split()
     return tuple(name.removeprefix("initrd.img-") for name in listed if name.startswith("initrd.img-"))
 
 

@@ -21,7 +21,7 @@ from mxlib.nic.interfaces import dependents, given, has_stanza
 from mxlib.nic.manager import Manager, managed
 from mxlib.nic.names import Renames, is_sysctl, parse_places, places_script, rename_sysctl, work_out
 from mxlib.nic.rename import Mention, Rewrite
-from mxlib.protocols.host import Host
+from mxlib.protocols.host import Host, read_text
 
 _IFUP_S = 60.0
 _UNITS_S = 30.0
@@ -84,7 +84,8 @@ def repair_inside(
         return GuestRepair(Diagnosis(Outage.UNCERTAIN, renames.doubt, steps))
     if renames.names:
         return _renamed(host, cards, renames, run, say)
-    # Names are assigned before anything else starts; the rest is judged only once the boot has ended, well or not.
+    # Names are assigned before anything else starts; the rest is judged once the boot has ended, well or not, or as it
+    # stands where a job of it hangs: whatever the exit code is.
     host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (addresses.SOURCE, access.SOURCE))
     repair = GuestRepair(from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE)))
@@ -156,7 +157,7 @@ def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tupl
     Raises:
         mxlib.base.errors.HostError: the host failed.
     """
-    places = parse_places(host.read(places_script(list(names)), timeout=20).output)
+    places = parse_places(read_text(host, places_script(list(names)), timeout=20))
     certain = tuple(dict.fromkeys(place.path for place in places if is_sysctl(place, names)))
     before = tuple(_read_file(host, path) for path in certain)
     after = tuple(ConfigFile(file.path, rename_sysctl(file.text, names)) for file in before)
@@ -166,8 +167,8 @@ def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tupl
 
 
 def _read_file(host: Host, path: str) -> ConfigFile:
-    result = host.read(f"# read {path}\nreadlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}", timeout=10)
-    real, _, packed = result.output.partition("\n")
+    script = f"# read {path}\nreadlink -f {shlex.quote(path)} && base64 {shlex.quote(path)}"
+    real, _, packed = read_text(host, script, timeout=10).partition("\n")
     return nic.decoded_file(real, packed)
 
 
@@ -186,7 +187,7 @@ def _up(
     # if the kernel makes no VLAN or bond, ifup says "ignoring unknown interface" and succeeds (seen with 0.8.41)
     there = " ".join(shlex.quote(given(files).get(name, name)) for name in [*names, *above] if ":" not in name)
     lost = f'for i in {there}; do [ -e "/sys/class/net/$i" ] || echo "no interface $i after ifup"; done'
-    missing = host.read(lost, timeout=10).output.strip()
+    missing = read_text(host, lost, timeout=10).strip()
     if missing:
         raise CommandFailedError(one_line(missing))
     _note(repair, say, f"ifup {quoted}: {_addresses(host, [*names, *above])}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from mxlib.base.errors import CommandFailedError
 from mxlib.base.text import one_line
 
 
@@ -50,7 +51,7 @@ class Host(Protocol):
         """Fully qualified name."""
 
     def read(self, script: str, *, timeout: float) -> CommandResult:
-        """Run a read-only POSIX sh script, also in a dry run.
+        """Run a read-only POSIX sh script, also in a dry run; whatever its exit code is, see :func:`read_text`.
 
         Arguments:
             script: the script as one text; its standard input is empty.
@@ -74,3 +75,21 @@ class Host(Protocol):
             mxlib.base.errors.CommandTimeoutError: the script did not end in time; it may have acted.
             mxlib.base.errors.CommandFailedError: the exit code is not among ``ok_codes``.
         """
+
+
+def read_text(host: Host, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> str:
+    """Return what a read-only script prints: one that failed has not said that there is nothing.
+
+    Arguments:
+        timeout: see :meth:`Host.read`.
+        ok_codes: exit codes that are expected.
+
+    Raises:
+        mxlib.base.errors.CommandFailedError: the exit code is not among ``ok_codes``.
+        mxlib.base.errors.HostError: see :meth:`Host.read`.
+    """
+    result = host.read(script, timeout=timeout)
+    if result.exit_code not in ok_codes:
+        said = one_line(result.output) or "it said nothing"
+        raise CommandFailedError(f"{host.name}: exit code {result.exit_code} of {purpose(script)}: {said}")
+    return result.output

@@ -25,13 +25,14 @@ from mxlib.adapters.console_repair import (
 )
 from mxlib.adapters.secret import Secret, SecretError
 from mxlib.base.clock import SystemClock
+from mxlib.base.errors import CommandTimeoutError, HostError, ParseError
 from mxlib.base.verdict import Status
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Fate
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
-from mxlib.nic.repair import GuestRepair
+from mxlib.nic.repair import GuestRepair, NicRepairError
 from mxlib.nic.screen import Screen, Waiting
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.nics import IRON, NETWORKING
@@ -45,7 +46,7 @@ RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
 class FakeCluster:
     """Its console is the simulated one, with these options."""
 
-    def __init__(self, *options: str, holders: tuple[str, ...] = ()) -> None:
+    def __init__(self, *options: str, holders: tuple[str, ...] | HostError = ()) -> None:
         self._options = options
         self._holders = holders
 
@@ -53,6 +54,8 @@ class FakeCluster:
         return (sys.executable, str(FAKE), *self._options)
 
     def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
+        if isinstance(self._holders, HostError):
+            raise self._holders
         return self._holders
 
     def known_as(self, name: str) -> str:
@@ -176,6 +179,28 @@ def test_every_other_way_ends_safe_and_helps(
     # A command for the cluster names the instance as the cluster does.
     assert NAME not in report.diagnosis.advice
     nowhere(means, "\n".join(report.lines()) + repr(report))
+
+
+def test_who_reads_a_silent_console_is_said_to_be_unknown_where_the_node_does_not_say(means: Means) -> None:
+    cluster = FakeCluster("--show", " ", holders=HostError("the master: no end within 30 s"))
+    report = diagnose_and_repair(replace(means, cluster=cluster), NAME, run="r1", timeout=2.0)  # type: ignore[arg-type]
+    assert any("whether somebody else reads it is unknown: the master: no end" in line for line in report.story)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (CommandTimeoutError("no end within 26 s: read 2 facts"), Outage.UNKNOWN),
+        (ParseError("no such form"), Outage.UNKNOWN),
+        (NicRepairError("ifup failed; the files were put back"), Outage.UNCERTAIN),
+    ],
+)
+def test_what_could_not_be_asked_inside_says_nothing_of_the_names(
+    means: Means, monkeypatch: pytest.MonkeyPatch, error: Exception, cause: Outage
+) -> None:
+    monkeypatch.setattr(nic_service, "repair_inside", repaired(error))
+    report = diagnose_and_repair(means, NAME, run="r1")
+    assert (report.diagnosis.cause, report.diagnosis.why) == (cause, str(error))
 
 
 def test_an_instance_that_is_down_needs_no_console(means: Means) -> None:

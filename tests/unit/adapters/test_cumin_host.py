@@ -43,6 +43,9 @@ def host(transport=local, **options):
         ("cat <<'x'\n$HOME `true` \\\nx", 0, "$HOME `true` \\\n"),
         ("# nothing but a comment", 0, ""),
         ("seq 1 9999 | tail -n 1; (exit 4)", 4, "9999\n"),
+        ("exit 3; echo never", 3, ""),
+        ("trap 'echo last' EXIT; exit 6", 6, "last\n"),
+        ("( ", 2, 'sh: 5: Syntax error: ")" unexpected\n'),
     ],
 )
 def test_exit_code_and_output_come_back_undamaged(script, code, output):
@@ -67,11 +70,32 @@ def test_a_script_that_does_not_end_is_ended_on_the_host():
         host().act("# wait for nothing\nsleep 5", timeout=0.2)
 
 
-@pytest.mark.parametrize("script", ["setsid sleep 8 & echo kept", "setsid sleep 8 & echo kept; sleep 9"])
-def test_a_child_that_keeps_the_output_open_does_not_outlast_the_script(script):
+def test_what_does_not_end_on_a_signal_is_killed(tmp_path):
     begin = time.monotonic()
-    result = host().read(script, timeout=1)
-    assert (result.output, result.exit_code in (0, 124), time.monotonic() - begin < 4) == ("kept\n", True, True)
+    with pytest.raises(CommandTimeoutError):
+        host().read(f"trap '' TERM; sleep 7; touch {tmp_path}/outlived", timeout=0.2)
+    assert time.monotonic() - begin < 6.5
+    time.sleep(2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [("timeout 0.1 sleep 5", 124), ("timeout -s KILL 0.1 sleep 5", 137), ("sh -c 'kill -9 $$'", 137)],
+)
+def test_a_limit_of_the_script_s_own_is_not_taken_for_ours(script, code):
+    assert host().read(f"echo said; {script}", timeout=5).exit_code == code
+    assert host().act(script, timeout=5, ok_codes=(0, code)).exit_code == code
+    with pytest.raises(CommandFailedError, match=f"exit code {code}: said"):
+        host().act(f"echo said; {script}", timeout=5)
+
+
+def test_a_child_that_keeps_the_output_open_does_not_outlast_the_script():
+    begin = time.monotonic()
+    assert host().read("setsid sleep 8 & echo kept", timeout=1).output == "kept\n"
+    with pytest.raises(CommandTimeoutError, match=r"no end within 1 s: wait"):
+        host().read("# wait\nsetsid sleep 8 & echo lost; sleep 9", timeout=1)
+    assert time.monotonic() - begin < 4
 
 
 def test_an_unexpected_exit_code_is_an_error():

@@ -8,6 +8,7 @@ import pytest
 
 from mxlib.adapters.ganeti import Cluster, Rapi
 from mxlib.adapters.secret import Secret
+from mxlib.base.errors import CommandFailedError
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, NotAnInstanceError
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.rapi import MAC, NAME
@@ -18,6 +19,7 @@ class Master:
 
     def __init__(self) -> None:
         self.scripts: list[str] = []
+        self.code, self.node_code = 0, 0
 
     def read(self, script: str, *, timeout: float) -> CommandResult:
         self.scripts.append(script)
@@ -26,8 +28,9 @@ class Master:
             " 479 Sat Nov 21 04:08:58 2026 socat -u UNIX-CONNECT:/x/mx2001.lab.test.serial OPEN:/dev/null\n"
             " 556 Sat Nov 21 04:10:39 2026 ssh -t x socat STDIO UNIX-CONNECT:/x/mx2001.lab.test.serial\n"
             " 563 Sat Nov 21 04:10:39 2026 /usr/bin/socat STDIO,raw UNIX-CONNECT:/x/mx2001.lab.test.serial\n"
+            f"return code = {self.node_code}\n"
         )
-        return CommandResult(script, 0, output, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
+        return CommandResult(script, self.code, output, datetime(2026, 1, 1, tzinfo=UTC), 0.0)
 
     act = read
 
@@ -37,6 +40,12 @@ def test_the_commands_of_the_cluster() -> None:
     cluster = Cluster(lambda: master)  # type: ignore[arg-type]
     holders = cluster.console_holders(NAME, None)
     assert [holder.split()[1] for holder in holders] == ["479", "563"]
+    master.node_code = 255
+    with pytest.raises(CommandFailedError, match="the nodes' return codes are 255"):
+        cluster.console_holders(NAME, None)
+    master.code = 1
+    with pytest.raises(CommandFailedError, match="exit code 1 of look for other readers of the console"):
+        cluster.console_holders(NAME, "node1")
     argv = cluster.console_argv(NAME, ("-F", "/etc/x"))
     assert argv[:4] == ("ssh", "-F", "/etc/x", "-tt")
     assert argv[-2:] == ("root@ganeti01.lab.test", f"gnt-instance console {NAME}")
@@ -131,7 +140,7 @@ class Saying:
 
     def read(self, script: str, *, timeout: float) -> SimpleNamespace:
         self.scripts.append(script)
-        return SimpleNamespace(output=self.output)
+        return SimpleNamespace(output=self.output, exit_code=0)
 
     act = read
 

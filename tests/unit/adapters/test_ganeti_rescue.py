@@ -260,6 +260,8 @@ def test_what_the_cluster_does_not_tell_is_not_off(monkeypatch: pytest.MonkeyPat
     [
         (Outage.PANIC, False, True),
         (Outage.RENAMED, False, False),
+        (Outage.UNCERTAIN, False, False),
+        (Outage.UNKNOWN, False, True),
         (Outage.LOGIN, False, True),
         (Outage.LOGIN, True, False),
         (Outage.BUSY, True, False),

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from mxlib.aliases.start_timeout import Pin, apply_pin, plan_pin, text_of
-from mxlib.base.errors import StepError
+from mxlib.base.errors import CommandFailedError, StepError
 from mxlib.config.aliases import AliasGenerator
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.facts import NOW
@@ -14,11 +14,11 @@ from tests.unit.support.facts import NOW
 class Reads:
     name = "mx1001.lab.test"
 
-    def __init__(self, text):
-        self._text = text
+    def __init__(self, text, code=0):
+        self._text, self._code = text, code
 
     def read(self, script, *, timeout):
-        return CommandResult(script, 0, self._text, NOW, 0.1)
+        return CommandResult(script, self._code, self._text, NOW, 0.1)
 
 
 KNOWN = AliasGenerator("vrts", "g.service", "/etc/file")
@@ -36,6 +36,11 @@ def test_a_pin_is_shown_as_a_difference_and_can_be_undone():
 def test_a_drop_in_of_somebody_else_is_left():
     with pytest.raises(StepError):
         plan_pin(Reads("[Service]\nTimeoutStartSec=5\n"), KNOWN, 1800)
+
+
+def test_a_drop_in_that_cannot_be_read_is_not_taken_for_none():
+    with pytest.raises(CommandFailedError, match=r"exit code 1 of read /etc/systemd/system/g\.service\.d/90-mx"):
+        plan_pin(Reads("", 1), KNOWN, 1800)
 
 
 # --- written for real, in a folder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError
 from mxlib.facts.nic import GuestNic, NicFacts
 from mxlib.nic.forecast import Forecast, forecast
 from mxlib.nic.instance import Instance
@@ -104,3 +104,6 @@ def test_a_pin_goes_into_the_initramfs_of_every_kernel_there_is(tmp_path: Path) 
     listed = "config-6.1.0-56-amd64\ninitrd.img-6.1.0-56-amd64\ninitrd.img-6.1.0-55-amd64\ngrub\n"
     guest = FakeGuest(tmp_path, {"ens5": MAC}, {"ls /boot": (0, listed)})
     assert installed_kernels(guest) == ("6.1.0-56-amd64", "6.1.0-55-amd64")
+    guest.answers["ls /boot"] = (2, "ls: cannot open directory '/boot': Input/output error")
+    with pytest.raises(CommandFailedError, match="Input/output error"):
+        installed_kernels(guest)

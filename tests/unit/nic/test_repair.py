@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mxlib.base.errors import CommandFailedError
 from mxlib.nic.cause import Outage
 from mxlib.nic.files import undo_script
 from mxlib.nic.repair import NicRepairError, repair_inside
@@ -47,6 +48,15 @@ def test_kernel_parameters_go_along_and_other_places_are_told(guest: FakeGuest) 
     assert [place.path for place in repair.places] == ["/etc/nftables.conf"]
 
 
+@pytest.mark.parametrize("cut", ["look for names outside ifupdown", "base64 /etc/sysctl.d/ra.conf"])
+def test_places_that_could_not_be_read_are_not_none(tmp_path: Path, cut: str) -> None:
+    guest = FakeGuest(tmp_path, {"ens13": MAC}, {cut: (1, "grep: Input/output error")})
+    (guest.root / "etc/sysctl.d/ra.conf").write_text("net.ipv6.conf.ens5.accept_ra = 0\n")
+    with pytest.raises(CommandFailedError, match=r"exit code 1 of .*Input/output error"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
+    assert guest.file() == TEXT
+
+
 def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: FakeGuest) -> None:
     # It was prepared for ens12; the machine came up as ens13.
     text = twin(files(), {"ens5": "ens12"}, "x").after[0].text
@@ -83,7 +93,8 @@ ROUTE = '[{"dst": "default", "gateway": "192.0.2.1", "dev": "ens13"}]'
     ],
 )
 def test_other_causes(tmp_path: Path, addresses: str, route: str, access: str, cause: Outage, act: str) -> None:
-    guest = FakeGuest(tmp_path, {"ens13": MAC})
+    # a job of the boot still hangs, after the wait for it
+    guest = FakeGuest(tmp_path, {"ens13": MAC}, {"is-system-running": (124, "")})
     (tmp_path / "etc/network/interfaces").write_text(TEXT.replace("ens5", "ens13"))
     real = guest.read
 
