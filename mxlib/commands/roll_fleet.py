@@ -20,7 +20,7 @@ from mxlib.config.sections import Site
 from mxlib.facts import kernel as kernel_facts
 from mxlib.facts import past_runs
 from mxlib.facts.source import Facts, read_facts
-from mxlib.model.alert import relevant
+from mxlib.model.alert import Alert, out_of_service, relevant
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.mta.event import Cause
@@ -31,7 +31,7 @@ from mxlib.protocols.service import AlertSource, PoolState
 from mxlib.roll.plan import expected
 from mxlib.roll.protocols import HostEnd
 from mxlib.roll.soak import SoakState
-from mxlib.roll.state import Seen
+from mxlib.roll.state import Blocker, Seen
 from mxlib.roll.survey import KERNEL_CHECK, RUN_SUFFIX, Asked, newest, silent, survey, unknown
 from mxlib.roll.watch import MAX_PARALLEL, Watch, causes_of
 
@@ -119,24 +119,26 @@ class SpicerackFleet:
             return self._slot.describe() or "another run has taken the slot of the service"
         return ""
 
-    def blockers(self) -> tuple[str, ...]:
+    def blockers(self) -> tuple[Blocker, ...]:
         """Return the alerts about the MXs or the service."""
-        said = self.alerts()
-        return (said,) if said else ()
+        try:
+            firing = self._firing()
+        except SilenceError as error:
+            return (Blocker(_unknown(error)),)
+        return tuple(Blocker(_said([one]), out_of_service(one, self._site.mxs)) for one in firing)
 
     def alerts(self) -> str:
-        """Return what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask.
-
-        As in the guard of a single host, an alert that somebody has silenced is known and does not count.
-        """
+        """Return what fires, or why that is unknown; empty: nothing does, or the site has nobody to ask."""
         try:
-            firing = self._alerts.firing()
+            return _said(self._firing())
         except SilenceError as error:
-            return f"whether alerts fire is unknown: {error}"
+            return _unknown(error)
+
+    def _firing(self) -> list[Alert]:
+        """As in the guard of a single host, an alert that somebody has silenced is known and does not count."""
         section = self._site.alerts
-        about = relevant(firing or (), self._site.mxs, section.service, section.ignored)
-        found = [one for one in about if not one.quiet]
-        return f"alerts fire: {'; '.join(one.said for one in found)}" if found else ""
+        about = relevant(self._alerts.firing() or (), self._site.mxs, section.service, section.ignored)
+        return [one for one in about if not one.quiet]
 
     def reboot(self, host: str, *, resume: bool) -> HostEnd:
         """Take one host all the way, and return how that ended."""
@@ -183,6 +185,14 @@ class SpicerackFleet:
             operator=self._operator,
         )
         return watch.run(limit_s)
+
+
+def _said(alerts: Sequence[Alert]) -> str:
+    return f"alerts fire: {'; '.join(one.said for one in alerts)}" if alerts else ""
+
+
+def _unknown(error: SilenceError) -> str:
+    return f"whether alerts fire is unknown: {error}"
 
 
 def _past(answer: Facts | MxlibError) -> tuple[float, ...]:

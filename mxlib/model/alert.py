@@ -9,6 +9,8 @@ from typing import Any
 from mxlib.base.errors import ParseError
 from mxlib.base.text import one_line
 
+OUT_OF_SERVICE = frozenset({"MxDown", "MxLeftOut", "MxUnread"})
+"""Alerts of alerts/mx.yaml that say no more of a host than that it is out of service, or does not answer."""
 _STATES = frozenset({"active", "suppressed", "unprocessed"})
 
 
@@ -134,3 +136,14 @@ def relevant(
         and (any(is_about(one, host) for host in names) or any(has_labels(one, wanted) for wanted in labels))
     )
     return tuple(sorted(mine, key=lambda one: one.since))
+
+
+def out_of_service(alert: Alert, hosts: Iterable[str]) -> str:
+    """Return the host of which an alert says that it is out of service or does not answer, and no more; empty: none.
+
+    Arguments:
+        hosts: fully qualified names.
+    """
+    if alert.name not in OUT_OF_SERVICE or not alert.verified:
+        return ""
+    return next((host for host in hosts if is_about(alert, host)), "")

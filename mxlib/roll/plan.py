@@ -62,8 +62,9 @@ def _closed(state: RollState) -> Finish:
 
 def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | None:
     """What ends a roll before the next host is chosen."""
-    if state.blockers:
-        return Finish(Outcome.BLOCKED, "; ".join(state.blockers))
+    known = _known_out(state, ours)
+    if blockers := [one.said for one in state.blockers if one.out not in known]:
+        return Finish(Outcome.BLOCKED, "; ".join(blockers))
     failed = failures(state, ours)
     if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
         # the one that needs a person most
@@ -71,6 +72,21 @@ def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | No
         said = f"{worst.outcome.phrase}, at {worst.at} (run {worst.run}): {worst.why}"
         return Finish(end_of(worst.outcome), f"{host}: {said}")
     return None
+
+
+def _known_out(state: RollState, ours: Sequence[Seen]) -> frozenset[str]:
+    """Of which hosts it is no news that they are, or were, out of service.
+
+    The one that is resumed next is out, which an alert says until it is back. Once it is back, the alert goes on until
+    the next verification by the timer: what was just read is newer.
+    """
+    left = _left(ours)
+    back = [one for one in ours if one.serves and one.host in state.resumed]
+    return frozenset(one.host for one in (left, *back) if one is not None)
+
+
+def _left(ours: Sequence[Seen]) -> Seen | None:
+    return next((one for one in ours if one.stand is Stand.LEFTOVER), None)
 
 
 def failures(state: RollState, ours: Sequence[Seen]) -> list[tuple[str, Failure]]:
@@ -81,7 +97,7 @@ def failures(state: RollState, ours: Sequence[Seen]) -> list[tuple[str, Failure]
 
 def _leftover(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision | None:
     """A host that an earlier run left out of service comes before all others."""
-    left = next((one for one in ours if one.stand is Stand.LEFTOVER), None)
+    left = _left(ours)
     if left is None:
         return None
     if not goal.resume:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mxlib.model.outcome import Outcome
 from mxlib.roll.soak import SoakState
-from mxlib.roll.state import Failure, Seen
+from mxlib.roll.state import Blocker, Failure, Seen
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fleet(Protocol):
             mxlib.base.errors.SlotError: the slot of the service cannot be read.
         """
 
-    def blockers(self) -> tuple[str, ...]:
+    def blockers(self) -> tuple[Blocker, ...]:
         """Return what else blocks the next host; what cannot be read does."""
 
     def reboot(self, host: str, *, resume: bool) -> HostEnd:

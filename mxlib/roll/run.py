@@ -134,6 +134,7 @@ class Roll:
             slack=self._limits.slack,
             blockers=self._fleet.blockers(),
             changed=bool(self._taken),
+            resumed=frozenset(one.host for one in self._taken if one.resume),
         )
 
     def decision(self, state: RollState) -> Decision:

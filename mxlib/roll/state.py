@@ -83,6 +83,19 @@ TOLERABLE = frozenset({Outcome.FELL_BACK, Outcome.UNDONE})
 
 
 @dataclass(frozen=True)
+class Blocker:
+    """What blocks the next host, beside the hosts themselves.
+
+    Attributes:
+        said: in words.
+        out: the host of which it only says that it is out of service or does not answer; empty: it says something else.
+    """
+
+    said: str
+    out: str = ""
+
+
+@dataclass(frozen=True)
 class RollGoal:
     """What is wanted.
 
@@ -117,6 +130,7 @@ class RollState:
         slack: by how much the expected time is multiplied before it has to fit.
         blockers: what blocks the next host, beside the hosts themselves.
         changed: whether this run has begun a host.
+        resumed: names of the hosts that this run has resumed.
     """
 
     hosts: tuple[Seen, ...]
@@ -126,8 +140,9 @@ class RollState:
     left_s: float | None = None
     soak_s: float = 0.0
     slack: float = 1.0
-    blockers: tuple[str, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
     changed: bool = False
+    resumed: frozenset[str] = frozenset()
 
 
 _IN_THE_WAY = frozenset({Outcome.REFUSED, Outcome.NO_ANSWER, Outcome.UNKNOWN})

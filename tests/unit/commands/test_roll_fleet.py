@@ -173,7 +173,15 @@ def test_what_fires_about_the_mxs_blocks_and_so_does_not_knowing(monkeypatch, fi
     world.firing = firing
     found = world.fleet().blockers()
     assert len(found) == len(blocks)
-    assert all(one.startswith(begin) for one, begin in zip(found, blocks, strict=True)), found
+    assert all(one.said.startswith(begin) for one, begin in zip(found, blocks, strict=True)), found
+    assert "; ".join(one.said for one in found) == world.fleet().alerts()
+
+
+def test_of_each_alert_it_is_known_whether_it_only_says_that_its_host_is_out(monkeypatch):
+    world = World(monkeypatch)
+    out = {"source": "verify-mx"}
+    world.firing = parsed(raw("MxLeftOut", ONE, **out), raw("MxDown", f"{TWO}:9100", **out), raw("QueueLong", ONE))
+    assert [one.out for one in world.fleet().blockers()] == [ONE, TWO, ""]
 
 
 # --- one host

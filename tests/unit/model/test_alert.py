@@ -1,11 +1,13 @@
 """The parser of Alertmanager's answer, and which alerts matter to a host."""
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from mxlib.base.errors import ParseError
-from mxlib.model.alert import is_about, parse_alerts, relevant
+from mxlib.model.alert import OUT_OF_SERVICE, is_about, out_of_service, parse_alerts, relevant
 from tests.unit.support.alerts import parsed, raw
 
 
@@ -53,3 +55,26 @@ def test_what_matters_is_about_the_hosts_or_the_service_and_not_ignored():
 def test_of_those_that_matter_the_oldest_comes_first():
     known = parsed(raw("A late one", since="2026-11-21T00:54:00Z"), raw("Early one", since="2026-11-21T00:40:00+00:00"))
     assert [one.name for one in relevant(known, ["mx2001.lab.test"], (), ())] == ["Early one", "A late one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "instance", "labels", "host"),
+    [
+        ("MxLeftOut", "mx2001.lab.test", {"source": "verify-mx"}, "mx2001.lab.test"),
+        ("MxDown", "mx2001:9100", {"source": "verify-mx"}, "mx2001.lab.test"),
+        ("MxDown", "mx2001:9100", {}, ""),
+        ("MxDown", "web1", {"source": "verify-mx"}, ""),
+        ("MxQueueStuck", "mx2001.lab.test", {"source": "verify-mx"}, ""),
+        ("MxDepooled", "mx2001.lab.test", {"source": "verify-mx"}, ""),
+    ],
+)
+def test_some_alerts_say_only_that_a_host_is_out_of_service(name, instance, labels, host):
+    (alert,) = parsed(raw(name, instance, **labels))
+    assert out_of_service(alert, ("mx1001.lab.test", "mx2001.lab.test")) == host
+
+
+def test_these_alerts_are_shipped():
+    path = Path(__file__).resolve().parents[3] / "alerts" / "mx.yaml"
+    groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    rules = {rule["alert"]: rule["labels"] for group in groups for rule in group["rules"] if "alert" in rule}
+    assert {rules[name]["source"] for name in OUT_OF_SERVICE} == {"verify-mx"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mxlib.model.outcome import Outcome
 from mxlib.roll.plan import decide, expected, order, plan, room
-from mxlib.roll.state import TOLERABLE, Failure, Finish, RollGoal, RollState, Seen, Soak, Stand, Take
+from mxlib.roll.state import TOLERABLE, Blocker, Failure, Finish, RollGoal, RollState, Seen, Soak, Stand, Take
 
 GOAL = RollGoal("6.1.0-56")
 A, B, C, D = "mx1001", "mx1002", "mx2001", "mx2002"
@@ -106,8 +106,29 @@ def test_what_is_left_behind_is_named() -> None:
 
 
 def test_blockers_block() -> None:
-    found = decide(GOAL, state(seen(A), seen(C), blockers=("MailQueueHigh fires on mx1001",)))
+    found = decide(GOAL, state(seen(A), seen(C), blockers=(Blocker("MailQueueHigh fires on mx1001"),)))
     assert found == Finish(Outcome.BLOCKED, "MailQueueHigh fires on mx1001")
+
+
+def test_that_the_leftover_is_out_keeps_nobody_from_resuming_it() -> None:
+    hosts = (seen(A, Stand.LEFTOVER), seen(C))
+    out_a, out_c, other = Blocker("MxLeftOut on mx1001", A), Blocker("MxDown on mx2001", C), Blocker("MxQueueLong")
+    assert decide(GOAL, state(*hosts, blockers=(out_a,))) == Take(A, resume=True)
+    for more in (out_c, other):
+        assert decide(GOAL, state(*hosts, blockers=(out_a, more))) == Finish(Outcome.BLOCKED, more.said)
+    stop = dataclasses.replace(GOAL, resume=False)
+    assert decide(stop, state(*hosts, blockers=(out_a,))).end is Outcome.LEFT_OUT, "it says what a person has to do"
+    two = (*hosts, seen(B, Stand.LEFTOVER))
+    assert decide(GOAL, state(*two, blockers=(Blocker("MxDown on mx1002", B),))).end is Outcome.BLOCKED, "A comes first"
+
+
+def test_an_alert_that_lags_behind_the_resume_of_its_host_keeps_no_other_from_being_begun() -> None:
+    back = state(seen(A), seen(C), blockers=(Blocker("MxLeftOut on mx1001", A),))
+    assert decide(GOAL, back).end is Outcome.BLOCKED, "this run has not resumed it"
+    resumed = dataclasses.replace(back, resumed=frozenset({A}))
+    assert decide(GOAL, resumed) == Take(A)
+    unwell = dataclasses.replace(resumed, hosts=(seen(A, unwell="disk FAILED: full"), seen(C)))
+    assert decide(GOAL, unwell).why == "MxLeftOut on mx1001"
 
 
 def test_expected_is_the_slowest_of_the_last_five() -> None:
@@ -158,7 +179,7 @@ def states(draw) -> RollState:
         soaked=frozenset(draw(st.sets(st.sampled_from(names)))),
         left_s=draw(st.sampled_from([None, 0.0, 400.0, 1000.0, 9000.0])),
         soak_s=draw(st.sampled_from([0.0, 500.0])),
-        blockers=draw(st.sampled_from([(), (), ("an alert",)])),
+        blockers=draw(st.sampled_from([(), (), (Blocker("an alert"),)])),
     )
 
 

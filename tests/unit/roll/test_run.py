@@ -145,6 +145,14 @@ def test_an_alert_blocks() -> None:
     assert world.taken == []
 
 
+def test_the_alert_about_a_leftover_keeps_no_night_from_resuming_it() -> None:
+    world = small()
+    left = world.mxs[next(iter(world.mxs))]
+    left.out_by, world.holder, world.left_out = "roll", left.name, left.name
+    assert roll(world).execute().end is Outcome.DONE
+    assert world.taken[0] == (left.name, True)
+
+
 def test_a_roll_back_is_a_roll() -> None:
     world = small()
     for one in world.mxs.values():

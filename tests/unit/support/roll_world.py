@@ -11,7 +11,7 @@ from mxlib.protocols.operator import Share
 from mxlib.roll.protocols import HostEnd
 from mxlib.roll.run import Limits, Roll
 from mxlib.roll.soak import SoakState
-from mxlib.roll.state import RollGoal, Seen, Stand
+from mxlib.roll.state import Blocker, RollGoal, Seen, Stand
 
 OLD, NEW = "6.1.0-55", "6.1.0-56"
 
@@ -74,6 +74,7 @@ class World:
         self.roll_alive = False
         self.memory: dict = {}
         self.alerts = ""
+        self.left_out = ""
         self.fate = {}
         self.taken = []
         self.fewest = len(hosts)
@@ -114,7 +115,9 @@ class Fleet:
         return "somebody's run is alive" if self.world.alive else ""
 
     def blockers(self):
-        return (self.world.alerts,) if self.world.alerts else ()
+        left = self.world.left_out
+        other = (Blocker(self.world.alerts),) if self.world.alerts else ()
+        return (*other, Blocker(f"MxLeftOut fires on {left}", left)) if left else other
 
     def reboot(self, host, *, resume):
         """The real session refuses where the slot is held for another host, and leaves the host out when it dies."""
