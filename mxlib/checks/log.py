@@ -14,7 +14,7 @@ from mxlib.mta.find import find
 _OTHERWISE = frozenset({Cause.TIMEOUT_AFTER_DATA, Cause.LOCAL, Cause.CHUNKING, Cause.UNTRIED})
 _NOT_KERNEL = "replies of an MTA, neither kernel nor network"
 _SHOWN = 5
-CUT = "the log of the last 15 minutes is longer than what is read of it"
+CUT = "the log of the last 15 minutes is longer than what is read of it, or was truncated meanwhile"
 
 
 def _problems(found: RecentLog, policy: VerifyPolicy) -> Iterator[str]:

@@ -28,6 +28,7 @@ if (!match($0, form)) return
 part = substr($0, RSTART + from, RLENGTH - from); gsub(/[ \t]/, "_", part)
 $0 = substr($0, 1, RSTART + from - 1) part substr($0, RSTART + RLENGTH)
 }
+/^(whole|all)$/ { whole = 1; next }
 function dom(a,  k) { k = tolower(a); if (k !~ /@/) return "(local)"; sub(/.*@/, "", k); return k }
 /"@/ {
 join(" (=>|->|==|[*][*]) \"([^\"\\\\]|\\\\.)*\"@", 4)
@@ -56,6 +57,7 @@ if ($i == "==") { fails[d]++; if (text !~ /after (pipelined )?RCPT TO/) hosts[d]
 }
 }
 END {
+if (!whole) exit 5
 for (o in maps) print "map", o maps[o]
 for (d in ok) print "ok", d, ok[d]
 for (a in took) print "took", a, took[a]

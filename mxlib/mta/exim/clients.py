@@ -26,11 +26,12 @@ def arrivals_section(since: datetime) -> Section:
 recent "$(($(date +%s) - {int(since.timestamp())}))"
 latest {_LOG_BYTES} |
 awk -v from="$from" '
+/^(whole|all)$/ {{ read = 1; next }}
 substr($0, 1, 19) < from || !/ <= / {{ next }}
 match($0, / H=[^ ]+( \\([^)]*\\))? \\[[0-9A-Fa-f.:]+\\]/) {{
 a = substr($0, RSTART, RLENGTH - 1); sub(/.*\\[/, "", a); came[a]++
 }}
-END {{ for (a in came) print a, came[a]; print "end" }}'
+END {{ if (!read) exit 5; for (a in came) print a, came[a]; print "end" }}'
 """,
         timeout_s=20,
     )

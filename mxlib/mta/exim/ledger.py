@@ -14,7 +14,7 @@ find {exim.INPUTS} -name '*-H' -printf '%f\\n' >@RAW@ || return
 sed -nE 's/^({_ID})-H$/\\1/p' @RAW@
 }}
 events() {{
-growth >@RAW@ || return
+growth >@RAW@ || growth >@RAW@ || return
 sed -nE -e 's/^hole$/&/p' -e 's/{_LINE}({_ID}) <= .*$/arrived \\3/p' -e 's/{_LINE}({_ID}) Completed.*$/gone \\3/p' @RAW@
 }}
 settle() {{ find_log; sync "$log"; }}

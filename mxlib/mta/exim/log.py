@@ -16,11 +16,15 @@ _HEAD_BYTES = 1024
 
 # Lines without a zone are in Exim's own; TZ makes date(1) use it as well.
 # %s is the kind of log, %D the day, %M the month (spec.txt, "Where the logs are written").
+# A log may be rotated while it is read, and its name is then another file's. So it is read through a descriptor, which
+# still has to be behind the name once all other files are found. What was truncated has become shorter. Only what was
+# read to its end ends with "whole", as a pipe hides the failure of its first commands.
 FUNCTIONS = f"""\
-log=; path=; logs=; wide=
-stream() {{
-case $1 in *.gz) zcat "$1" ;; *.xz) xzcat "$1" ;; *.bz2) bzcat "$1" ;; *.zst) zstdcat "$1" ;; *) cat "$1" ;; esac
+log=; path=; logs=; wide=; open=/proc/self/fd/5
+unpack() {{
+case $1 in *.gz) zcat ;; *.xz) xzcat ;; *.bz2) bzcat ;; *.zst) zstdcat ;; *) cat ;; esac
 }}
+stream() {{ unpack "$1" <"$1"; }}
 # Exim is asked once: a process costs a slow host as much as all the rest of this.
 find_log() {{
 [ -z "$log" ] || [ "$logs" != "$path" ] || return 0
@@ -56,21 +60,46 @@ return
 done
 [ -z "$1" ] || {{ echo "Exim has no log file: $1" >&2; return 3; }}
 }}
-head_sum() {{
-stream "$1" 2>/dev/null | head -c "$(($2 < {_HEAD_BYTES} ? $2 : {_HEAD_BYTES}))" | cksum | cut -d' ' -f1
+hold_log() {{
+find_log
+# between two steps of a rotation there is none
+[ -e "$log" ] || sleep 1
+exec 5<"$log"
 }}
-mark_at() {{ echo "mark $(stat -c %i "$1") $2 $(head_sum "$1" "$2")"; }}
+size_of() {{ stat -L -c %s "$1"; }}
+# the other files of the log, the newest first; not one that is just being compressed
+others() {{
+for one in $(ls -t $logs* 2>/dev/null); do
+[ "$one" != "$log" ] || continue
+case $one in *.gz | *.xz | *.bz2 | *.zst) [ ! -e "${{one%.*}}" ] || continue ;; esac
+echo "$one"
+done
+}}
+head_sum() {{
+set -- $(stream "$1" 2>/dev/null | head -c "$(($2 < {_HEAD_BYTES} ? $2 : {_HEAD_BYTES}))" | cksum); echo "$1"
+}}
+mark_at() {{ echo "mark $(stat -L -c %i "$1") $2 $(head_sum "$1" "$2")"; }}
 is_marked() {{
-if [ "$offset" = 0 ] || [ -z "$sum" ]; then [ "$(stat -c %i "$1")" = "$inode" ] || return; fi
-case $1 in *.gz | *.xz | *.bz2 | *.zst) ;; *) [ "$(stat -c %s "$1")" -ge "$offset" ] || return ;; esac
+if [ "$offset" = 0 ] || [ -z "$sum" ]; then [ "$(stat -L -c %i "$1")" = "$inode" ] || return; fi
+case $1 in *.gz | *.xz | *.bz2 | *.zst) ;; *) [ "$(size_of "$1")" -ge "$offset" ] || return ;; esac
 [ -z "$sum" ] || [ "$(head_sum "$1" "$offset")" = "$sum" ]
 }}
 find_mark() {{
-find_log
+since=$offset
+for try in 1 2 3; do
+offset=$since
+hold_log
+seek
+size=$(size_of "$open")
+if [ "$log" -ef "$open" ] && {{ [ "$file" != "$open" ] || [ "$size" -ge "$offset" ]; }}; then return; fi
+done
+echo "$log is rotated again and again" >&2; exit 5
+}}
+seek() {{
 file=; later=; hole=; seen=0
-if is_marked "$log"; then file=$log; return; fi
-for one in $(ls -t $logs* 2>/dev/null); do
-[ "$one" != "$log" ] || continue
+if is_marked "$open"; then file=$open; return; fi
+for one in $(others); do
+exec 6<"$one"
 if is_marked "$one"; then file=$one; break; fi
 later="$one $later"; seen=$((seen + 1))
 [ "$seen" -lt 30 ] || break
@@ -80,10 +109,16 @@ hole=yes; offset=0
 # for single messages more lines than asked for are better than too few
 set -- $later
 while [ "$#" -gt "${{wide:-0}}" ]; do shift; done
-set -- "$@" "$log"; file=$1; shift; later=$*
+set -- "$@" "$open"; file=$1; shift; later=$*
 return
 fi
-later="$later $log"
+later="$later $open"
+}}
+# whether what was found has been there until it was read; a log that is held is renamed without harm
+kept() {{
+[ "$file" = "$open" ] || [ -n "$hole" ] || {{ [ "$log" -ef "$open" ] && [ "$file" -ef /proc/self/fd/6 ]; }} || return
+for one in $file $later; do [ -e "$one" ] || return; done
+[ "$(size_of "$open")" -ge "$size" ]
 }}
 recent() {{
 find_log
@@ -92,25 +127,36 @@ from=$(date -d "$1 seconds ago" '+%z %Y-%m-%d %H:%M:%S'); zone=$(date +%z)
 [ "${{from%% *}}" = "$zone" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}
 from=${{from#* }}
 }}
+# the end of the log and of the file before it; ends with "whole", or with "all" if there is nothing before these bytes
 latest() {{
-for one in $(ls -t $logs* 2>/dev/null); do
-[ "$one" = "$log" ] || {{ stream "$one" | tail -c "$1"; break; }}
+for try in 1 2 3; do
+hold_log
+size=$(size_of "$open")
+set -- "$1" $(others); older=${{2:-}}
+exec 6<"${{older:-/dev/null}}"
+if [ "$log" -ef "$open" ]; then
+whole=whole
+[ -n "$older" ] || [ "$size" -gt "$1" ] || whole=all
+{{ torn=$({{ {{ unpack "$older" <&6 || echo torn >&7; }} | tail -c "$1" >&8; }} 7>&1); }} 8>&1
+tail -c "$1" "$open" && [ -z "$torn" ] && [ "$(size_of "$open")" -ge "$size" ] && printf '\n%s\n' "$whole" && return
+break
+fi
 done
-tail -c "$1" "$log"
+echo "$log was rotated while it was read" >&2
+return 5
 }}
-# without more files or bytes, what "latest" reads is all there is
-all_read() {{
-[ "$(stat -c %s "$log")" -le "$1" ] || return 0
-for one in $logs*; do [ "$one" = "$log" ] || [ ! -e "$one" ] || return 0; done
-echo yes
-}}
-growth() {{
-find_mark
+growth() {{ find_mark; grown; }}
+# what "find_mark" has found
+grown() {{
 [ -z "$hole" ] || echo hole
-size=$(stat -c %s "$log")
-if [ "$file" = "$log" ]; then head -c "$size" "$log" | tail -c "+$((offset + 1))"; return; fi
-stream "$file" | tail -c "+$((offset + 1))"
-for one in $later; do [ "$one" = "$log" ] && head -c "$size" "$log" || stream "$one"; done
+begin=$((offset + 1))
+if [ "$file" != "$open" ]; then
+stream "$file" | tail -c "+$begin"; begin=1
+for one in $later; do [ "$one" = "$open" ] || stream "$one"; done
+fi
+head -c "$size" "$open" | tail -c "+$begin"
+kept || return
+printf '\nwhole\n'
 }}
 """
 

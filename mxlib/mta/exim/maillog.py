@@ -17,22 +17,22 @@ _RECENT_BYTES = 64_000_000
 _RECENT_LINES = 3000
 _UNREAD_LINES = 200
 
-MARK = Section("maillog-mark", f"{FUNCTIONS}find_log\nmark_at \"$log\" \"$(stat -c %s \"$log\")\"")
+MARK = Section("maillog-mark", f"{FUNCTIONS}hold_log\nmark_at \"$open\" \"$(size_of \"$open\")\"")
 _HEAD = re.compile(r"lost|last|zone [+-]\d{4}|mark \d+ \d+ \d+")
 _COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^(end|cut)\n*\Z", re.M | re.S)
 # Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
 # old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
-# reported where they are sent. The first line that is read has to be an old one, unless the log begins there: else the
-# answer ends with "cut".
+# reported where they are sent. The first line that is read has to be an old one, unless the log begins there, and all
+# has to be read to its end: else the answer ends with "cut".
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
 {FUNCTIONS}
 recent {int(RECENT.total_seconds())}
 echo "zone $zone"
-all=$(all_read {_RECENT_BYTES})
 latest {_RECENT_BYTES} |
-awk -v from="$from" -v all="$all" '{MARK_OF}
+awk -v from="$from" '{MARK_OF}
+/^(whole|all)$/ {{ read = $0; next }}
 /^[0-9][0-9][0-9][0-9]-/ && begin == "" {{ begin = substr($0, 1, 19) }}
 /^[0-9][0-9][0-9][0-9]-/ {{ old = substr($0, 1, 19) < from }}
 !/^[0-9][0-9][0-9][0-9]-/ && NF && !/^[ \t]/ && !old && NR > 1 {{ odd[unread++ % {_UNREAD_LINES}] = $0 }}
@@ -54,7 +54,7 @@ printf "arrived %d\\ndelivered %d\\ncompleted %d\\nwrong %d\\n", arrived, delive
 first = wrong > {_RECENT_LINES} ? wrong - {_RECENT_LINES} : 0
 for (i = first; i < wrong; i++) print line[i % {_RECENT_LINES}]
 for (i = 0; i < unread && i < {_UNREAD_LINES}; i++) print odd[i]
-print (begin >= from && !all ? "cut" : "end")
+print (read == "all" || (read && begin < from) ? "end" : "cut")
 }}'
 """,
     timeout_s=20,
@@ -90,22 +90,24 @@ def growth_section(mark: LogMark) -> Section:
 max={MAX_GROWTH}
 find_mark
 [ -z "$hole" ] || echo lost
-if [ "$file" = "$log" ]; then size=$(stat -c %s "$log"); else size=$(stream "$file" | wc -c); fi
-part() {{ stream "$file" | head -c "$size" | tail -c "+$((offset + 1))"; }}
-end=$size
+full=$size
+[ "$file" = "$open" ] || full=$(stream "$file" | wc -c)
+part() {{ stream "$file" | head -c "$full" | tail -c "+$((offset + 1))"; }}
+end=$full
 # a piece ends with a line
-if [ $((size - offset)) -gt "$max" ]; then
+if [ $((full - offset)) -gt "$max" ]; then
 end=$(part | head -c "$max" | sed '$d' | wc -c)
 [ "$end" -gt 0 ] || end=$max
 end=$((offset + end))
 fi
 date '+zone %z'
 set -- $later
-if [ "$end" -lt "$size" ]; then mark_at "$file" "$end"
+if [ "$end" -lt "$full" ]; then mark_at "$file" "$end"
 elif [ "$#" -gt 0 ]; then mark_at "$1" 0
 else echo last; mark_at "$file" "$end"; fi
 echo log
 part | head -c "$((end - offset))"
+kept || {{ echo "$log was rotated while it was read" >&2; exit 5; }}
 """,
         timeout_s=20,
     )

@@ -35,8 +35,8 @@ _SCRIPT = r"""
 {functions}
 {named}exim={exim}; sender={sender}; how={how}; patience={patience}; host=$(hostname -f); sent=; tried=; forced=
 body=$(yes 'This is a test mail of the mail exchangers. It can be ignored and deleted.' | head -c {longest})
-find_log
-set -- $(mark_at "$log" "$(stat -c %s "$log")"); inode=$2; offset=$3; sum=$4
+hold_log
+set -- $(mark_at "$open" "$(size_of "$open")"); inode=$2; offset=$3; sum=$4
 scan() {{
 growth | awk -v want="$sent" -v tried="$tried" -v host="$host" -v print_lines="$1" '
 BEGIN {{ n = split(tried, tags, " "); for (k = 1; k <= n; k++) tag_of["id=mx-probe." tags[k] "@" host] = tags[k] }}
@@ -44,6 +44,7 @@ BEGIN {{ n = split(tried, tags, " "); for (k = 1; k <= n; k++) tag_of["id=mx-pro
 for (i = 2; i <= 6 && i <= NF; i++) if ($i ~ /^(<=|=>|->|==|\*\*|Completed|H=.*|removed|Frozen)$/) break
 id = $(i - 1)
 }}
+/^whole$/ {{ whole = 1 }}
 $i == "<=" {{ for (j = i + 1; j <= NF; j++) if ($j in tag_of) {{
 ours[id] = tag_of[$j]
 delete tag_of[$j]
@@ -56,7 +57,9 @@ print "bounce", id
 (id in ours) && $i ~ /^(==|\*\*|Completed)$/ {{ decided[ours[id]] = 1 }}
 (id in ours) || (id in bounce) {{ if (print_lines) print "line", $0 }}
 (id in ours) && $i ~ /^(=>|->|>>)$/ {{ well[ours[id]] = 1 }}
-END {{ n = split(want, w, " "); for (k = 1; k <= n; k++) if (!(w[k] in decided)) left++; print "open", left + 0
+END {{
+if (!whole) exit
+n = split(want, w, " "); for (k = 1; k <= n; k++) if (!(w[k] in decided)) left++; print "open", left + 0
 for (tag in well) print "well", tag }}'
 }}
 # Once a mail to a destination did not get through, further ones say nothing new and only burden the remote end.

@@ -14,21 +14,21 @@ from mxlib.mta.queue import Flow
 
 # a delivery that was counted must be in the log after a power cut as well
 _SCRIPT = """
-find_log
-sync -d "$log" || true
-size=$(stat -c %s "$log")
-growth | awk '@MARK_OF@
+find_mark
+sync -d "$open" || true
+grown | awk '@MARK_OF@
 { mark = mark_of() }
 mark == "<=" { arrived++ }
 mark == "Completed" { completed++ }
 mark == "=>" || mark == "->" || mark == ">>" { delivered++ }
 mark == "**" { failed++ }
 /^hole$/ { lost = 1 }
+/^whole$/ { whole = 1 }
 END {
 printf "arrived %d\\ncompleted %d\\ndelivered %d\\n", arrived, completed, delivered
-printf "failed %d\\nlost %d\\n", failed, lost
+printf "failed %d\\nlost %d\\n", failed, lost || !whole
 }'
-mark_at "$log" "$size"
+mark_at "$open" "$size"
 [ -d /sys/fs/cgroup/system.slice/@UNIT@ ] && echo 'runs 1' || echo 'runs 0'
 """
 _ANSWER = re.compile(

@@ -43,15 +43,24 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
 {FUNCTIONS}
 recent "$(($(date +%s) - {since.timestamp():.0f}))"
 echo "zone $zone"
-logs=$(log_of "$paths" reject | sed 's/%[DM]/*/')
-for f in $(ls -tr ${{logs:-{REJECTLOG}}}* 2>/dev/null); do
-[ "$(stat -c %Y "$f")" -lt {since.timestamp():.0f} ] || stream "$f"
-done | awk -v from="$from" -v names={shlex.quote(names)} '
+logs=$(log_of "$paths" reject | sed 's/%[DM]/*/'); logs=${{logs:-{REJECTLOG}}}; log=$logs
+[ -e "$log" ] || {{ set -- $(others); log=${{1:-}}; }}
+[ -z "$log" ] || {{ exec 5<"$log"; size=$(size_of "$open"); }}
+files=$log
+for one in $(others); do files="$one $files"; done
+{{
+for one in $files; do
+[ "$(stat -c %Y "$one")" -lt {since.timestamp():.0f} ] || stream "$one" || exit
+done
+[ -z "$log" ] || {{ [ "$log" -ef "$open" ] && [ "$(size_of "$open")" -ge "$size" ]; }} || exit
+printf '\nwhole\n'
+}} | awk -v from="$from" -v names={shlex.quote(names)} '
 BEGIN {{ n = split(names, name, " ") }}
+/^whole$/ {{ whole = 1 }}
 substr($0, 1, 19) < from || !/ rejected RCPT / {{ next }}
 {{ line = tolower($0); for (i = 1; i <= n; i++) if (index(line, "rejected rcpt " name[i])) {{ print; next }} }}
-' | tail -n {_MAX_LINES}
-echo end
+END {{ if (whole) print "end" }}
+' | tail -n {_MAX_LINES + 1}
 """,
         timeout_s=30,
     )

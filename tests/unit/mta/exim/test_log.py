@@ -183,8 +183,8 @@ def test_growth_that_is_lost_begins_with_the_present_log_unless_more_was_asked_f
         log.with_name(name).write_text(f"{name}\n")
         os.utime(log.with_name(name), (number, number))
     gone = LogMark(log.stat().st_ino + 1_000_000, 7, "9")
-    assert growth(log, gone) == ["hole", "mainlog"]
-    assert growth(log, gone, "wide=2") == ["hole", "mainlog.2", "mainlog.1", "mainlog"]
+    assert growth(log, gone) == ["hole", "mainlog", "whole"]
+    assert growth(log, gone, "wide=2") == ["hole", "mainlog.2", "mainlog.1", "mainlog", "whole"]
 
 
 @pytest.mark.parametrize(
