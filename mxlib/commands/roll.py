@@ -55,7 +55,7 @@ class RollRequest:
         soak_s: seconds that a watch between two hosts takes at least.
         max_failed: failures that do not end the roll.
         plan: whether only to say what would be done.
-        again: whether to forget which hosts have failed with this kernel.
+        again: whether to forget what has failed with this kernel, hosts and soaks.
         json_file: where the plan is written as JSON; ``-`` is the standard output; None for nowhere.
     """
 

@@ -6,7 +6,8 @@ Invariants, held from every state and so after any interruption:
   or unwell with it, and its data centre keeps another MX in service (if it has another one at all).
 * A host that somebody else took out is never touched, and counts as out; so does one that cannot be asked.
 * No host is begun after more than ``max_failed`` have failed with this kernel, in this run or in an earlier one, nor
-  before the canary is there, nor before those that are there have proven themselves under real mail.
+  after a failed soak, nor before the canary is there, nor before those that are there have proven themselves under real
+  mail.
 * No host is begun that is not expected to be finished inside the window.
 * A roll is done only when every host is there: whatever is left behind is named.
 """
@@ -67,8 +68,7 @@ def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | No
         return Finish(Outcome.BLOCKED, "; ".join(blockers))
     failed = failures(state, ours)
     if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
-        # the one that needs a person most
-        host, worst = max(failed, key=lambda one: one[1].outcome.value)
+        host, worst = max(failed, key=_needs_a_person)
         said = f"{worst.outcome.phrase}, at {worst.at} (run {worst.run}): {worst.why}"
         return Finish(end_of(worst.outcome), f"{host}: {said}")
     return None
@@ -89,10 +89,16 @@ def _left(ours: Sequence[Seen]) -> Seen | None:
     return next((one for one in ours if one.stand is Stand.LEFTOVER), None)
 
 
+def _needs_a_person(one: tuple[str, Failure]) -> tuple[bool, bool, int]:
+    """Sort failures by how much a person is needed: a host that is out more than one that serves without proof."""
+    outcome = one[1].outcome
+    return outcome not in TOLERABLE, outcome is not Outcome.UNPROVEN, outcome.value
+
+
 def failures(state: RollState, ours: Sequence[Seen]) -> list[tuple[str, Failure]]:
-    """Return the failures that still count: not those of hosts that run the kernel by now."""
-    away = (one.host for one in ours if one.stand is not Stand.THERE)
-    return [(host, state.failed[host]) for host in away if host in state.failed]
+    """Return the failures that still count: of hosts that run the kernel by now only that of their soak."""
+    found = [(one, state.failed[one.host]) for one in ours if one.host in state.failed]
+    return [(one.host, bad) for one, bad in found if one.stand is not Stand.THERE or bad.outcome is Outcome.UNPROVEN]
 
 
 def _leftover(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Decision | None:

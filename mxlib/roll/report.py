@@ -8,7 +8,7 @@ from typing import Any
 from mxlib.base.journal import Event
 from mxlib.base.text import duration, label_value, one_line, printable, with_remark
 from mxlib.model.outcome import DELIBERATE, Outcome
-from mxlib.roll.state import LASTING, Decision, Finish, PlanLine, Stand, Take
+from mxlib.roll.state import LASTING, REMEMBERED, Decision, Finish, PlanLine, Stand, Take
 
 _OF_A_HOST = frozenset({Outcome.UNDONE, *LASTING})
 """Ends of a roll that are the end of the run on one host."""
@@ -125,7 +125,7 @@ def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine]) -> str:
     out = next((one.host for one in hosts if one.stand == Stand.LEFTOVER.value or one.outcome in _LEFT), "")
     if out:
         return f"cookbook sre.mail.reboot-mx {out} --status"
-    if end in LASTING:
+    if end in REMEMBERED:
         again = f"cookbook sre.mail.roll-kernel --kernel {kernel} --again"
         return with_remark(again, "when the reason is known and gone")
     return f"cookbook sre.mail.roll-kernel --kernel {kernel} --plan"

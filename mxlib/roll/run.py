@@ -12,10 +12,10 @@ from mxlib.base.windows import Window, closing
 from mxlib.model.outcome import Outcome
 from mxlib.protocols.operator import Operator
 from mxlib.roll.plan import decide
-from mxlib.roll.protocols import Fleet, HostEnd, Memory, RollSlot
+from mxlib.roll.protocols import Fleet, Memory, RollSlot
 from mxlib.roll.soak import SoakState
 from mxlib.roll.state import (
-    LASTING,
+    REMEMBERED,
     TOLERABLE,
     Decision,
     Failure,
@@ -163,21 +163,21 @@ class Roll:
         self._soaked -= {take.host}
         if end.outcome is Outcome.DONE:
             return None
-        self._note(end)
+        self._note((end.host,), end.outcome, end.why)
         return None if end.outcome in TOLERABLE else Finish(end_of(end.outcome), f"{end.host}: {end.why}")
 
-    def _note(self, end: HostEnd) -> None:
-        """Remember a failure of the host or its kernel; a refusal or a signal is none."""
-        if end.outcome not in LASTING | TOLERABLE:
+    def _note(self, hosts: Sequence[str], outcome: Outcome, why: str) -> None:
+        """Remember a failure of hosts or their kernel; a refusal or a signal is none."""
+        if outcome not in REMEMBERED | TOLERABLE:
             return
         at = self._clock.now().isoformat(timespec="seconds")
-        self._failed[end.host] = Failure(end.outcome, end.why, at, self._run)
+        self._failed.update(dict.fromkeys(hosts, Failure(outcome, why, at, self._run)))
         self._keep(self._failed)
 
     def _keep(self, failed: Mapping[str, Failure]) -> None:
         """Write the memory; where that fails, the roll ends here at the next question to etcd, which fails closed."""
         try:
-            self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in LASTING})
+            self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in REMEMBERED})
         except SlotError as error:
             self._operator.line(f"later runs will not know that a host has failed: {error}")
             self._journal.write("forgotten", why=str(error))
@@ -194,15 +194,18 @@ class Roll:
             return None
         if proof is SoakState.WAIT:
             return Finish(Outcome.PAUSED, f"the window closes before the soak has ended: {why}")
+        if proof is SoakState.FAILED:
+            self._note(soak.hosts, Outcome.UNPROVEN, why)
+        else:
+            why = f"{why}; the next run makes this soak again"
         return Finish(Outcome.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
 
     # --- ending
 
     def _finished(self, finish: Finish) -> Finish:
-        """Forget what has failed on the way of a roll that is done."""
-        if finish.end is Outcome.DONE and self._failed:
-            self._failed = {}
-            self._keep({})
+        """Forget what has failed on the way of a roll that is done, of its own hosts."""
+        if finish.end is Outcome.DONE and self._failed.keys() & self._wanted:
+            self._keep({host: one for host, one in self._failed.items() if host not in self._wanted})
         return finish
 
     def _finish(self, finish: Finish) -> Finish:

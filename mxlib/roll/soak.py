@@ -21,9 +21,9 @@ class SoakState(Enum):
     PASSED = "passed"
     WAIT = "wait"
     FAILED = "failed"
-    """Something is wrong: the roll stops."""
+    """Something is wrong: the roll stops, until a person has looked."""
     SHORT = "short"
-    """The bound is reached and the evidence is not enough: the roll stops."""
+    """The bound is reached, the evidence is not enough, and nothing was wrong: the roll stops, the next one watches."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def judge(seen: Watched, limits: RollSoak) -> tuple[SoakState, str]:
     if not missing and seen.seconds >= limits.seconds:
         return SoakState.PASSED, f"{said}, queue flat, no new class of error"
     if seen.seconds >= limits.limit:
-        return SoakState.SHORT, f"after {duration(limits.limit)}: {'; '.join(missing)}"
+        # a later watch would begin with the long queue, and find it flat
+        bad = SoakState.FAILED if _grown(seen, limits) else SoakState.SHORT
+        return bad, f"after {duration(limits.limit)}: {'; '.join(missing)}"
     return SoakState.WAIT, f"{said}; {'; '.join(missing) or 'all is well so far'}"
 
 
@@ -91,10 +93,12 @@ def _missing(seen: Watched, limits: RollSoak) -> list[str]:
         wrong.append(seen.alerts)
     if seen.delivered < limits.deliveries:
         wrong.append(f"{seen.delivered} of {limits.deliveries} real deliveries")
-    for host, counts in seen.queues.items():
-        if (grown := growth(counts)) > limits.growth:
-            wrong.append(f"the queue of {host} has grown by {grown:.0f} messages")
-    return wrong
+    return [*wrong, *_grown(seen, limits)]
+
+
+def _grown(seen: Watched, limits: RollSoak) -> list[str]:
+    grown = {host: growth(counts) for host, counts in seen.queues.items()}
+    return [f"the queue of {host} has grown by {by:.0f} messages" for host, by in grown.items() if by > limits.growth]
 
 
 def growth(counts: Sequence[int]) -> float:

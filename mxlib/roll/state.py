@@ -61,10 +61,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Failure:
-    """A host whose run failed.
+    """A host whose run failed, or whose soak did.
 
     Attributes:
-        outcome: how its run ended.
+        outcome: how its run ended; UNPROVEN: its soak has failed.
         why: in one sentence.
         at: when, ISO 8601.
         run: id of the roll's run.
@@ -77,7 +77,9 @@ class Failure:
 
 
 LASTING = frozenset({Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST})
-"""Failures that later nights remember: the kernel caused them, or nobody has explained them yet."""
+"""Failures of a host's run that later nights remember: the kernel caused them, or nobody has explained them yet."""
+REMEMBERED = LASTING | {Outcome.UNPROVEN}
+"""All failures that later nights remember."""
 TOLERABLE = frozenset({Outcome.FELL_BACK, Outcome.UNDONE})
 """The host is in service, so a roll with ``max_failed`` may continue. After any other failure it keeps the slot."""
 
@@ -123,7 +125,7 @@ class RollState:
     Attributes:
         hosts: every MX of the service; those that are not part of the roll count, too.
         wanted: names of the hosts of the roll.
-        failed: hosts that failed with this kernel, in this run or in an earlier one, by name.
+        failed: hosts whose run or soak failed with this kernel, in this roll or in an earlier one, by name.
         soaked: hosts that have proven themselves under real mail in this run.
         left_s: seconds until the window closes; None: it does not; 0: it is closed.
         soak_s: the least a soak takes.

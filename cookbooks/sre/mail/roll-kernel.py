@@ -61,7 +61,7 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
         parser.add_argument(
             "--again",
             action="store_true",
-            help="Forget which hosts have failed with this kernel: somebody has looked. Outside the window, only that.",
+            help="Forget what has failed with this kernel: somebody has looked. Outside the window, only that.",
         )
         parser.add_argument("--unattended", action="store_true", help="Never ask; a roll never does anyway.")
 

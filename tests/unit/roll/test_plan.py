@@ -91,6 +91,25 @@ def test_failures_of_earlier_nights_stop_a_roll_until_the_host_is_there() -> Non
     assert decide(tolerant, state(seen(A), seen(C), failed={C: failure(Outcome.INCONCLUSIVE)})).end is not Outcome.DONE
 
 
+def test_a_failed_soak_counts_though_its_host_runs_the_kernel() -> None:
+    failed = {C: failure(Outcome.UNPROVEN)}
+    for stand in (Stand.THERE, Stand.TODO):
+        found = decide(dataclasses.replace(GOAL, max_failed=1), state(seen(A), seen(C, stand), failed=failed))
+        assert found.end is Outcome.UNPROVEN
+        assert "at 2026-11-20T22:10:00+00:00 (run r1): large mail stalls" in found.why
+    assert decide(GOAL, state(seen(A, Stand.THERE), seen(C, Stand.THERE), failed=failed)).end is Outcome.UNPROVEN
+
+
+def test_the_failure_that_needs_a_person_most_is_the_one_that_is_named() -> None:
+    def end(one: Outcome, two: Outcome) -> Outcome:
+        failed = {A: failure(one), C: failure(two)}
+        return decide(GOAL, state(seen(A), seen(B), seen(C), failed=failed)).end
+
+    assert end(Outcome.FELL_BACK, Outcome.UNPROVEN) is Outcome.UNPROVEN
+    assert end(Outcome.UNPROVEN, Outcome.MAIL_LOST) is Outcome.MAIL_LOST
+    assert end(Outcome.LEFT_OUT, Outcome.MAIL_LOST) is Outcome.MAIL_LOST
+
+
 def test_nothing_is_begun_that_does_not_fit_the_window() -> None:
     assert decide(GOAL, state(seen(A), seen(C), left_s=600.0)) == Take(A)
     assert decide(GOAL, state(seen(A), seen(C), left_s=600.0, slack=1.5)).end is Outcome.PAUSED

@@ -59,6 +59,9 @@ def test_a_host_that_is_out_gets_the_next_command() -> None:
     remembered = build(events(Outcome.LEFT_OUT, outcome="DONE")).next_command
     assert remembered.partition("    #")[0].endswith("--again"), "it serves again, and etcd still knows of it"
     assert build(events(Outcome.BLOCKED, outcome="REFUSED")).next_command.endswith("--plan")
+    unproven = build(events(Outcome.UNPROVEN, outcome="DONE"))
+    assert "--kernel 6.1.0-56 --again " in unproven.next_command, "no run goes on by itself"
+    assert "a host" not in unproven.headline
 
 
 def test_a_plan_names_what_does_not_fit() -> None:

@@ -138,6 +138,29 @@ def test_a_soak_without_proof_stops_it(proof: SoakState, end: Outcome) -> None:
     assert len(world.taken) == 1
 
 
+def test_a_failed_soak_is_remembered_until_somebody_has_looked() -> None:
+    world = small()
+    assert roll(world, fleet=Fleet(world, soak=SoakState.FAILED)).execute().end is Outcome.UNPROVEN
+    fleet, lines = Fleet(world), Lines()
+    found = roll(world, fleet=fleet, journal=lines).execute()
+    assert found.end is Outcome.UNPROVEN, "though this watch would have passed"
+    assert (found.why.startswith("mx1: "), "at 2026-01-05T" in found.why, "as fate has it" in found.why) == (True,) * 3
+    assert [host for host, _ in world.taken] == ["mx1"]
+    assert not [name for name, _ in lines.lines if name == "soak"], "it ends at once"
+    # nor does a roll over other hosts make it forgotten
+    assert roll(world, wanted=["mx0"]).execute().end is Outcome.DONE
+    assert roll(world).execute().end is Outcome.UNPROVEN
+    assert roll(world, again=True).execute().end is Outcome.DONE
+    assert world.memory[NEW] == {}
+
+
+def test_a_soak_that_only_lacked_evidence_is_made_again_by_the_next_run() -> None:
+    world = small()
+    assert roll(world, fleet=Fleet(world, soak=SoakState.SHORT)).execute().end is Outcome.UNPROVEN
+    assert not world.memory.get(NEW)
+    assert roll(world).execute().end is Outcome.DONE
+
+
 def test_an_alert_blocks() -> None:
     world = small()
     world.alerts = "whether alerts fire is unknown"
@@ -193,6 +216,10 @@ class Year:
         if self.rng.random() < 0.01:
             raise DiedError
 
+    def proof(self) -> SoakState:
+        rare = [SoakState.SHORT, SoakState.FAILED]
+        return SoakState.PASSED if self.rng.random() < 0.95 else self.rng.choice(rare)
+
     def days_work(self) -> None:
         """What people and chance do by day."""
         world, rng = self.world, self.rng
@@ -229,8 +256,8 @@ class Year:
         world.fate = dict.fromkeys(world.mxs, self.fate)
         foreign = {one.name: one.kernel for one in world.mxs.values() if one.out_by in ("alice", "bob")}
         goal = RollGoal(self.kernel, min_in_service=30, max_failed=self.rng.choice([0, 0, 0, 1]))
-        proof = lambda: SoakState.PASSED if self.rng.random() < 0.95 else SoakState.SHORT  # noqa: E731 a fate in one line
-        fleet = Fleet(world, kernel=self.kernel, soak=proof, die=self.die)
+        fleet = Fleet(world, kernel=self.kernel, soak=self.proof, die=self.die)
+        unproven = Outcome.UNPROVEN in {one.outcome for one in world.memory.get(self.kernel, {}).values()}
         begun = len(world.taken)
         before = {name: one.kernel for name, one in world.mxs.items()}
         try:
@@ -247,6 +274,7 @@ class Year:
         world.check()
         touched = {host for host, _ in world.taken[begun:]}
         assert not touched & foreign.keys(), "what others took out is touched"
+        assert not (unproven and touched), "a failed soak is forgotten"
         assert all(one.kernel == before[name] for name, one in world.mxs.items() if name not in touched)
         for host in touched:
             assert sum(1 for name, _ in world.taken[begun:] if name == host) <= 2, "a chain of reboots"

@@ -28,6 +28,14 @@ def test_the_bound_ends_the_wait_without_proof() -> None:
     assert (proof, "2 of 3 real deliveries" in why) == (SoakState.SHORT, True)
 
 
+def test_a_queue_that_has_grown_at_the_bound_is_a_bad_sign_and_no_lack_of_evidence() -> None:
+    # the next watch would begin with the long queue, and find it flat
+    grown = dataclasses.replace(WELL, seconds=300, delivered=2, queues={"mx1": [1, 1, 90, 90]})
+    proof, why = judge(grown, LIMITS)
+    assert (proof, "the queue of mx1 has grown by 89 messages" in why) == (SoakState.FAILED, True)
+    assert judge(dataclasses.replace(WELL, seconds=300, alerts="MailQueueHigh fires"), LIMITS)[0] is SoakState.SHORT
+
+
 @pytest.mark.parametrize(
     ("causes", "known", "proof"),
     [
