@@ -86,6 +86,7 @@ class SpicerackFleet:
         self._stop, self._clock, self._operator = stop, clock, operator
         self._before: frozenset[Cause] | None = None
         self._seen: tuple[Seen, ...] = ()
+        self._rebooted: set[str] = set()
 
     def look(self) -> tuple[Seen, ...]:
         """Return how every MX stands: one SSH round trip each, side by side."""
@@ -143,6 +144,7 @@ class SpicerackFleet:
     def reboot(self, host: str, *, resume: bool) -> HostEnd:
         """Take one host all the way, and return how that ended."""
         self._note_causes()
+        self._rebooted.add(host)
         goal = Goal(adopt=True) if resume else Goal(self._order.asked.kernel)
         request = RunRequest(
             host=host,
@@ -168,12 +170,20 @@ class SpicerackFleet:
     def _note_causes(self) -> None:
         """Note the errors that the MXs had before this roll changed any of them."""
         if self._before is None:
-            self._before = causes_of(find(self._site.mta), self._hosts)
+            self._before = causes_of(find(self._site.mta), self._without_kernel())
+
+    def _without_kernel(self) -> dict[str, Host]:
+        """Return the MXs whose errors are surely not the kernel's doing.
+
+        They are known to run another one, and this roll has rebooted none of them: one that fell back has in its log of
+        the last quarter of an hour what the kernel did.
+        """
+        others = {one.host for one in self._seen if one.kernel not in ("", self._order.asked.kernel)}
+        return {name: host for name, host in self._hosts.items() if name in others - self._rebooted}
 
     def soak(self, hosts: Sequence[str], limit_s: float | None) -> tuple[SoakState, str]:
         """Watch hosts under real mail."""
-        there = frozenset(one.host for one in self._seen if one.kernel == self._order.asked.kernel)
-        others = {name: host for name, host in self._hosts.items() if name not in there}
+        others = self._without_kernel()
         watch = Watch(
             find(self._site.mta),
             {name: self._hosts[name] for name in hosts},

@@ -74,7 +74,7 @@ class Watch:
 
         Arguments:
             hosts: those that are watched, by name.
-            others: MXs without the kernel: an error that they have, too, is not its doing.
+            others: MXs that surely run another kernel: an error that they have, too, is not its doing.
             before: classes of error that were there before the roll touched a host.
             alerts: what fires, or why that is unknown; empty: nothing does.
         """

@@ -1,6 +1,6 @@
 """The MXs as a roll sees them: read side by side, rebooted one by one, watched with what alerts and others say."""
 
-import dataclasses
+import itertools
 import threading
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ from tests.unit.support.healthy import host as healthy
 from tests.unit.support.site import SITE
 
 ONE, TWO = SITE.mxs
-KERNEL = "6.1.0-56-amd64"
+KERNEL, OLD = "6.1.0-56-amd64", "6.1.0-55-amd64"
 BOUND = bound(SITE)
 
 
@@ -260,27 +260,67 @@ def test_a_roll_away_from_a_bad_kernel_is_not_blocked_by_it(monkeypatch):
     assert runs.requests[0].accept == {"disk", KERNEL_CHECK}
 
 
-def test_errors_of_before_the_first_reboot_are_not_the_rolls_doing(monkeypatch):
-    world, runs = World(monkeypatch), Runs(monkeypatch, Outcome.DONE)
-    runs.clock = world.clock
-    watches = []
+class Watches:
+    """Fleet whose hosts run the kernels that are given, and what each of its watches was told."""
 
-    def watch(mta, hosts, others, before, limits, **options):
-        watches.append((tuple(hosts), tuple(others), before))
+    def __init__(self, monkeypatch, *kernels, outcome=Outcome.DONE):
+        self.world, self.runs = World(monkeypatch), Runs(monkeypatch, outcome)
+        self.runs.clock = self.world.clock
+        self.told = []
+        self.kernels = dict(zip((ONE, TWO), kernels, strict=True))
+        monkeypatch.setattr(roll_fleet, "Watch", self._made)
+        names = itertools.cycle(self.kernels)
+        monkeypatch.setattr(roll_fleet, "survey", lambda *_: self._seen(next(names)))
+        self.fleet = self.world.fleet()
+
+    def _seen(self, name):
+        kernel = self.kernels[name]
+        return Seen(name, "a", 10, Stand.THERE if kernel == KERNEL else Stand.TODO, kernel=kernel)
+
+    def _made(self, mta, hosts, others, before, limits, **options):
+        self.told.append((tuple(hosts), tuple(others), before))
         return SimpleNamespace(run=lambda limit_s: (SoakState.PASSED, f"within {limit_s}"))
 
-    monkeypatch.setattr(roll_fleet, "Watch", watch)
-    there = Seen(ONE, "a", 10, Stand.THERE, kernel=KERNEL)
-    monkeypatch.setattr(roll_fleet, "survey", lambda asked, facts, place, *_: dataclasses.replace(there, host=ONE))
-    fleet = world.fleet()
-    fleet.look()
-    assert fleet.soak([ONE], 60.0) == (SoakState.PASSED, "within 60.0")
-    # before any reboot of this process: what the hosts without the kernel suffer from now
-    assert (watches[-1], runs.asked) == (((ONE,), (TWO,), {Cause.UNREACHABLE}), [(TWO,)])
-    fleet.reboot(TWO, resume=False)
-    fleet.reboot(TWO, resume=False)
-    fleet.soak([ONE], None)
-    assert (watches[-1], runs.asked) == (((ONE,), (TWO,), {Cause.UNREACHABLE}), [(TWO,), (ONE, TWO)])
+
+def test_errors_of_before_the_first_reboot_are_not_the_rolls_doing(monkeypatch):
+    found = Watches(monkeypatch, OLD, OLD)
+    found.fleet.look()
+    found.fleet.reboot(ONE, resume=False)
+    found.kernels[ONE] = KERNEL
+    found.fleet.look()
+    assert found.fleet.soak([ONE], 60.0) == (SoakState.PASSED, "within 60.0")
+    assert (found.told[-1], found.runs.asked) == (((ONE,), (TWO,), {Cause.UNREACHABLE}), [(ONE, TWO)])
+    found.fleet.reboot(TWO, resume=False)
+    assert found.runs.asked == [(ONE, TWO)], "after the first reboot it is too late to ask"
+
+
+def test_a_host_that_runs_the_kernel_does_not_say_what_was_wrong_before_it(monkeypatch):
+    # an earlier run has rebooted it: its errors may be the kernel's doing, and would pass for known ones
+    found = Watches(monkeypatch, KERNEL, OLD)
+    found.fleet.look()
+    found.fleet.soak([ONE], 60.0)
+    assert (found.told[-1], found.runs.asked) == (((ONE,), (TWO,), {Cause.UNREACHABLE}), [(TWO,)])
+    found.fleet.reboot(TWO, resume=False)
+    assert found.runs.asked == [(TWO,), (TWO,)]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_host_that_this_roll_has_rebooted_says_nothing_about_other_kernels(monkeypatch, resume):
+    # it fell back: its log of the last quarter of an hour is that of the kernel that failed
+    found = Watches(monkeypatch, OLD, OLD, outcome=Outcome.FELL_BACK)
+    found.fleet.look()
+    found.fleet.reboot(ONE, resume=resume)
+    found.kernels[TWO] = KERNEL
+    found.fleet.look()
+    found.fleet.soak([TWO], 60.0)
+    assert found.told[-1] == ((TWO,), (), {Cause.UNREACHABLE})
+
+
+def test_a_host_whose_kernel_is_unknown_says_nothing_about_other_kernels(monkeypatch):
+    found = Watches(monkeypatch, "", OLD)
+    found.fleet.look()
+    found.fleet.reboot(ONE, resume=True)
+    assert found.runs.asked == [(TWO,)], "it may be on its way up, in the new one"
 
 
 # --- asking
