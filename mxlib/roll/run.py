@@ -1,10 +1,11 @@
 """The loop of a roll: read how all hosts stand, decide, reboot one host or watch, write that down, and again."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from mxlib.base.clock import Clock
+from mxlib.base.clock import Clock, wait_for
 from mxlib.base.errors import InterruptedRunError, MxlibError, SlotError, SlotTakenError
 from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
@@ -26,6 +27,9 @@ from mxlib.roll.state import (
     Take,
     end_of,
 )
+
+_WRITE_S, _EVERY_S = 60.0, 10.0
+"""For how long, and how often, a roll that has ended still tries to write down what has failed."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Roll:
         self._run, self._journal, self._clock, self._operator = run, journal, clock, operator
         self._again = again
         self._failed: dict[str, Failure] = {}
+        self._unwritten = ""
+        """Why etcd has not taken what failed; empty: it has."""
         self._soaked: frozenset[str] = frozenset()
         self._taken: set[Take] = set()
 
@@ -88,7 +94,7 @@ class Roll:
         except SlotError as error:
             return self._finish(Finish(Outcome.BLOCKED, f"whether another roll is under way is unknown: {error}"))
         try:
-            return self._finish(self._until_the_end())
+            return self._finish(self._remembered(self._until_the_end()))
         finally:
             self._give_up()
 
@@ -108,6 +114,8 @@ class Roll:
         if self._again:
             self._memory.remember(self._goal.kernel, {})
             self._again = False
+        if self._unwritten:
+            self._keep()
         decision = self.decision(self.state())
         if not self._slot.mine():
             return Finish(Outcome.INTERRUPTED, "whether this roll still has the right to roll is unknown")
@@ -172,15 +180,38 @@ class Roll:
             return
         at = self._clock.now().isoformat(timespec="seconds")
         self._failed.update(dict.fromkeys(hosts, Failure(outcome, why, at, self._run)))
-        self._keep(self._failed)
+        self._keep()
 
-    def _keep(self, failed: Mapping[str, Failure]) -> None:
-        """Write the memory; where that fails, the roll ends here at the next question to etcd, which fails closed."""
+    def _keep(self) -> bool:
+        """Write down what has failed, and return whether etcd has taken it; where it has not, that is tried again."""
         try:
-            self._memory.remember(self._goal.kernel, {h: one for h, one in failed.items() if one.outcome in REMEMBERED})
+            self._memory.remember(self._goal.kernel, self._lasting())
         except SlotError as error:
-            self._operator.line(f"later runs will not know that a host has failed: {error}")
-            self._journal.write("forgotten", why=str(error))
+            self._unwritten = str(error)
+            self._operator.line(f"later runs do not know yet what has failed: {error}")
+        else:
+            self._unwritten = ""
+        return not self._unwritten
+
+    def _lasting(self) -> dict[str, Failure]:
+        return {host: one for host, one in self._failed.items() if one.outcome in REMEMBERED}
+
+    def _remembered(self, finish: Finish) -> Finish:
+        """Write down what etcd has not taken yet; where it is lost, the end says so and what to do about it."""
+        if not self._unwritten:
+            return finish
+        with suppress(InterruptedRunError):
+            wait_for(self._keep, deadline_s=_WRITE_S, every_s=_EVERY_S, clock=self._clock)
+        if not self._unwritten:
+            return finish
+        hosts = sorted(self._lasting())
+        self._journal.write("forgotten", kernel=self._goal.kernel, hosts=hosts, why=self._unwritten)
+        # the act first: the subject of a mail is short
+        lost = (
+            f"STOP mx-roll-kernel.timer on every management host: etcd ({self._unwritten}) has not taken that"
+            f" {self._goal.kernel} has failed on {', '.join(hosts)}, and the next run would go on as if it had not"
+        )
+        return dataclasses.replace(finish, why=f"{lost}; {finish.why}")
 
     def _watch(self, soak: Soak) -> Finish | None:
         self._operator.line(f"--- soak: {', '.join(soak.hosts)} under real mail")
@@ -205,7 +236,11 @@ class Roll:
     def _finished(self, finish: Finish) -> Finish:
         """Forget what has failed on the way of a roll that is done, of its own hosts."""
         if finish.end is Outcome.DONE and self._failed.keys() & self._wanted:
-            self._keep({host: one for host, one in self._failed.items() if host not in self._wanted})
+            others = {host: one for host, one in self._lasting().items() if host not in self._wanted}
+            try:
+                self._memory.remember(self._goal.kernel, others)
+            except SlotError as error:
+                self._operator.line(f"what has failed on the way is not forgotten: {error}")
         return finish
 
     def _finish(self, finish: Finish) -> Finish:

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mxlib.base.errors import InterruptedRunError
 from mxlib.base.windows import closing, parse_all
 from mxlib.model.outcome import Outcome
+from mxlib.roll.protocols import HostEnd
 from mxlib.roll.run import Limits
 from mxlib.roll.soak import SoakState
-from mxlib.roll.state import RollGoal
+from mxlib.roll.state import Failure, RollGoal
 from tests.unit.support.roll_world import NEW, OLD, Clock, DiedError, Fleet, Lines, Mx, World, roll, small
 
 
@@ -74,6 +76,71 @@ def test_again_forgets_what_failed_only_with_the_right_to_roll() -> None:
     assert roll(world, fleet=fleet, again=True).execute().end is Outcome.TAKEN
     assert world.memory[NEW] == known
     assert roll(world, again=True).execute().end is Outcome.DONE
+
+
+@pytest.mark.parametrize("soak", [SoakState.PASSED, SoakState.FAILED])
+@pytest.mark.parametrize("lost", [1, 2, 5])
+def test_a_lost_write_is_tried_again_so_that_the_failure_is_not_forgotten(lost: int, soak: SoakState) -> None:
+    world = small()
+    end = Outcome.UNPROVEN if soak is SoakState.FAILED else Outcome.FELL_BACK
+    world.fate = {} if soak is SoakState.FAILED else {"mx1": Outcome.FELL_BACK}
+    world.lost_writes = range(1, lost + 1)
+    found = roll(world, fleet=Fleet(world, soak=soak)).execute()
+    assert (found.end, "STOP" in found.why) == (end, False)
+    assert [one.outcome for one in world.memory[NEW].values()] == [end]
+    assert roll(world).execute().end is end
+    assert len(world.taken) == 1
+
+
+@pytest.mark.parametrize("soak", [SoakState.PASSED, SoakState.FAILED])
+def test_a_failure_that_nothing_remembers_is_said_with_what_to_do(soak: SoakState) -> None:
+    world, lines = small(), Lines()
+    end = Outcome.UNPROVEN if soak is SoakState.FAILED else Outcome.FELL_BACK
+    world.fate = {} if soak is SoakState.FAILED else {"mx1": Outcome.FELL_BACK}
+    world.lost_writes = range(1, 1000)
+    found = roll(world, fleet=Fleet(world, soak=soak), journal=lines).execute()
+    assert found.end is end, "how it ended is not changed by that"
+    assert found.why.startswith("STOP mx-roll-kernel.timer on every management host: etcd (etcd does not answer)")
+    assert (f"{NEW} has failed on mx1" in found.why, found.why.endswith("as fate has it")) == (True, True)
+    assert world.writes < 20, "a bounded number of times"
+    assert ("forgotten", {"kernel": NEW, "hosts": ["mx1"], "why": "etcd does not answer"}) in lines.lines
+    assert lines.lines[-1][1]["why"] == found.why, "the report and the mail say it, too"
+
+
+def test_a_stop_does_not_wait_for_etcd_but_says_what_is_forgotten() -> None:
+    world = small()
+    world.fate["mx1"] = Outcome.FELL_BACK
+    world.lost_writes = range(1, 1000)
+    world.clock.sleep = stopped
+    fleet = Fleet(world)
+    fleet.reboot = lambda host, resume: HostEnd(host, Outcome.LEFT_OUT, "as fate has it")
+    found = roll(world, fleet=fleet).execute()
+    assert (found.end, found.why.startswith("STOP mx-roll-kernel.timer")) == (Outcome.LEFT_OUT, True)
+
+
+def stopped(seconds: float) -> None:
+    raise InterruptedRunError("SIGTERM")
+
+
+def test_with_etcd_away_for_good_it_is_blocked_and_says_what_is_forgotten() -> None:
+    world = small()
+
+    def fate() -> Outcome:
+        world.etcd = False
+        return Outcome.FELL_BACK
+
+    world.fate["mx1"] = fate
+    found = roll(world).execute()
+    assert (found.end, f"{NEW} has failed on mx1" in found.why) == (Outcome.BLOCKED, True)
+
+
+def test_what_a_roll_that_is_done_cannot_forget_is_no_failure_that_is_forgotten() -> None:
+    world = small()
+    world.memory[NEW] = {"mx1": Failure(Outcome.FELL_BACK, "large mail stalls", "2026-01-01T00:00:00+00:00", "r0")}
+    world.mxs["mx1"].kernel = NEW
+    world.lost_writes = range(1, 1000)
+    found = roll(world).execute()
+    assert (found.end, found.why) == (Outcome.DONE, "4 hosts there")
 
 
 def test_max_failed_counts_over_all_nights() -> None:

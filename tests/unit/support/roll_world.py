@@ -73,6 +73,7 @@ class World:
         self.alive = False
         self.roll_alive = False
         self.memory: dict = {}
+        self.writes, self.lost_writes = 0, range(0)
         self.alerts = ""
         self.left_out = ""
         self.fate = {}
@@ -165,7 +166,8 @@ class Memory:
         return dict(self.world.memory.get(kernel, {}))
 
     def remember(self, kernel, failed):
-        if not self.world.etcd:
+        self.world.writes += 1
+        if not self.world.etcd or self.world.writes in self.world.lost_writes:
             raise SlotError("etcd does not answer")
         self.world.memory[kernel] = dict(failed)
 
