@@ -5,13 +5,18 @@ script, and read back. A wrong ruleset would lock everybody out: the host takes 
 unless a new connection has proven that the host can still be reached. Our sessions prove nothing: cumin's ssh may share
 an earlier connection, which the firewall lets pass as established (seen in the lab).
 
+The time to prove it begins when it is loaded. Before that another timer is armed, for a script that does not come to
+its end. A reload that hangs (ferm looks names up) is ended, with systemd's job, before anything is taken back: else the
+new rules would be loaded after that. A timer that fires and the script that disarms it make the same directory: one of
+them can, and the other leaves it.
+
 A second reload while the first one is not proven takes its place: the first one's timer goes, and the second one is
 taken back, if need be, to what was loaded before both, as what the first one loaded was never proven.
 """
 
 import shlex
 
-from mxlib.base.errors import HostError, StepError
+from mxlib.base.errors import HostError, ParseError, StepError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.sections import Site
@@ -22,16 +27,27 @@ from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
 
 _DIRECTORY = "/run/mx-cookbooks/firewall"
-_UNDOING_S = 30
-"""So long an earlier reload may take to be taken back, before a second one is given up."""
+_TRY_S, _UNDOING_S, _RELOAD_S, _BACK_S, _SPARE_S = 60, 30, 90, 60, 60
+"""Seconds to try the files; for an earlier reload that is being taken back, before a second one is given up; for
+systemd to load them; to take that back; and for all else, such as the host's lock."""
 
+_LOADING_S = _UNDOING_S + _RELOAD_S + _BACK_S + _SPARE_S
+_LIMIT_S = float(_TRY_S + _LOADING_S)
+# "systemctl cancel" without a job's number would cancel all.
 _UNDO = f"""\
-nft -f {_DIRECTORY}/ruleset || nft flush ruleset
+for job in $(systemctl list-jobs --plain --no-legend "$unit" | awk '{{ print $1 }}'); do systemctl cancel "$job"; done
+busy() {{ case $(systemctl show -p ActiveState --value "$unit") in *ing) ;; *) return 1 ;; esac; }}
+! busy || systemctl kill -s KILL "$unit"
+tries=20
+while busy && [ "$tries" -gt 0 ]; do tries=$((tries - 1)); sleep 0.5; done
+code=0
+nft -f {_DIRECTORY}/ruleset || {{ code=1; nft flush ruleset; }}
 for tool in iptables-legacy ip6tables-legacy; do
-if [ -e {_DIRECTORY}/$tool ]; then $tool-restore <{_DIRECTORY}/$tool
+if [ -e {_DIRECTORY}/$tool ]; then $tool-restore <{_DIRECTORY}/$tool || code=1
 elif command -v $tool >/dev/null; then $tool -w 10 -P INPUT ACCEPT; $tool -w 10 -F INPUT; fi
 done
-[ ! -s {depool.RULES} ] || nft -f {depool.RULES}
+[ ! -s {depool.RULES} ] || nft -f {depool.RULES} || code=1
+exit "$code"
 """
 _SCRIPT = """\
 # reload the firewall
@@ -42,8 +58,8 @@ done
 [ "$unit" ] || {{ echo 'no firewall is enabled: {candidates}'; exit 1; }}
 case $unit in
 {tries}
-esac
-armed=$(systemctl list-units --plain --no-legend 'mx-firewall-undo-*.timer' | cut -d ' ' -f 1)
+esac || {{ [ $? != 124 ] || echo "the files of $unit could not be tried within {try_s} s"; exit 1; }}
+armed=$(systemctl list-units --plain --no-legend 'mx-firewall-undo-*' | sed 's/[.].*//' | sort -u)
 if [ -z "$armed" ] || [ ! -s {directory}/ruleset ]; then
 rm -rf {directory}
 mkdir -p {directory}
@@ -51,33 +67,52 @@ mkdir -p {directory}
 [ ! -s /proc/net/ip_tables_names ] || iptables-legacy-save >{directory}/iptables-legacy
 [ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save >{directory}/ip6tables-legacy
 fi
-printf %s {undo} >{directory}/undo
-timer=mx-firewall-undo-$(date +%s)
+{{ echo "unit=$unit"; printf %s {undo}; }} >{directory}/undo.new
+mv {directory}/undo.new {directory}/undo
+arm() {{
+timer=mx-firewall-undo-$(date +%s)-$1
+systemd-run --quiet --collect --unit "$timer" --on-active="$2" --timer-property=AccuracySec=1s \
+/bin/sh -c "mkdir {directory}/$timer && exec sh {directory}/undo"
 echo "$timer" >{directory}/timer
-systemd-run --quiet --collect --unit "$timer" --on-active={patience:g} --timer-property=AccuracySec=1s \
-/bin/sh {directory}/undo
+}}
+arm loading {loading_s:g}
 for one in $armed; do
-systemctl stop "$one"
-tries={undoing_s}
-while systemctl -q is-active "${{one%.timer}}.service"; do
-tries=$((tries - 1))
-[ "$tries" -gt 0 ] || {{ echo "${{one%.timer}} is still taking an earlier reload back: try again"; exit 1; }}
-sleep 1
+mkdir {directory}/"$one" 2>/dev/null || :
+systemctl stop "$one.timer" 2>/dev/null || :
 done
-done
+timeout {undoing_s} sh -c 'for one; do
+while systemctl -q is-active "$one.service"; do sleep 1; done
+done' sh $armed || {{
+echo 'an earlier reload is still being taken back: try again'
+exit 1
+}}
 way=restart
 ! systemctl -q is-active "$unit" || way=reload
 systemctl reset-failed "$unit" 2>/dev/null || :
-systemctl "$way" "$unit" || {{
-systemctl stop "$timer.timer"
-sh {directory}/undo
-echo "$unit: its $way failed"
+load() {{
+timeout {reload_s} systemctl "$way" "$unit" || {{
+if [ $? = 124 ]; then echo "$unit: its $way had no end within {reload_s} s"; else echo "$unit: its $way failed"; fi
+return 1
+}}
+[ ! -s {rules} ] || {{ nft -f {rules} && nft list table {table} >/dev/null; }}
+}}
+load || {{
+if sh {directory}/undo; then systemctl stop "$timer.timer" || :; echo 'what was loaded before is loaded again'
+else echo "what was loaded before is NOT loaded again: the host tries that once more, within {loading_s:g} s"; fi
 exit 1
 }}
-if [ -s {rules} ]; then nft -f {rules}; nft list table {table} >/dev/null; fi
+loading=$timer
+arm loaded {patience:g}
+mkdir {directory}/"$loading" 2>/dev/null || {{ echo 'it took too long, and the host is taking it back'; exit 1; }}
+systemctl stop "$loading.timer" || :
 echo "$way of $unit"
 """
-_CONFIRM = f'# keep the reloaded firewall\nsystemctl stop "$(cat {_DIRECTORY}/timer).timer"'
+_CONFIRM = f"""\
+# keep the reloaded firewall
+timer=$(cat {_DIRECTORY}/timer)
+mkdir {_DIRECTORY}/"$timer" 2>/dev/null || {{ echo 'proven too late: the host has begun to take it back'; exit 1; }}
+systemctl stop "$timer.timer" || :
+"""
 
 
 def refuse(site: Site, order: Order) -> str:
@@ -92,11 +127,14 @@ def script(site: Site) -> str:
     known = firewalls(site)
     return _SCRIPT.format(
         candidates=" ".join(known),
-        tries="\n".join(f"{name}) {FIREWALLS[name]} ;;" for name in known),
+        tries="\n".join(f"{name}) timeout {_TRY_S} {FIREWALLS[name]} ;;" for name in known),
         directory=_DIRECTORY,
         undo=shlex.quote(_UNDO),
         patience=site.remedy.firewall_undo,
+        try_s=_TRY_S,
         undoing_s=_UNDOING_S,
+        reload_s=_RELOAD_S,
+        loading_s=_LOADING_S,
         rules=depool.RULES,
         table=depool.TABLE,
     )
@@ -106,13 +144,13 @@ def apply(bench: Bench, _order: Order) -> str:
     """Load it, prove the host by a new connection, then let the undoing go."""
     address, port = _door(bench)
     before = _ports(bench)
-    result = bench.act(script(bench.site), 120.0)
+    result = bench.act(script(bench.site), _LIMIT_S)
     taken_back = f"the host itself takes it back within {bench.site.remedy.firewall_undo:g} s"
     if not bench.greets(address, port):
         raise StepError(f"no new connection to {address} port {port} after it: {taken_back}")
     try:
         after = _ports(bench)
-    except HostError as error:
+    except (HostError, ParseError) as error:
         raise StepError(f"no answer after it: {taken_back}: {error}") from None
     bench.act(_CONFIRM, 30.0)
     if after is not before:

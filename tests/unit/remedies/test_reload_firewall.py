@@ -1,6 +1,8 @@
 """The firewall loaded again, and taken back where that was not proven."""
 
 import os
+import re
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,11 @@ from mxlib.base.verdict import Status
 from mxlib.model.state import Ports
 from mxlib.remedies import reload_firewall
 from mxlib.remedies.bounds import Order
+from tests import pid1
 from tests.unit.support.healthy import POLICY
 from tests.unit.support.remedy_host import SITE
+
+NFTABLES = replace(SITE, verify=replace(POLICY, required_units=("nftables.service",)))
 
 
 class Nftables:
@@ -30,12 +35,22 @@ class Nftables:
         loads = f'[ "$1" != -f ] || grep -v flush "$2" >{self.loaded}'
         self._program("nft", f'[ "$1" != list ] || cat {self.loaded}; {loads}')
         self._program("date", f"echo $(($(ls {folder}/made | wc -l) + 1))")
-        self._program("systemd-run", f"shift 3; touch {self.timers}/$1.timer {folder}/made/$1")
+        self._program(
+            "systemd-run",
+            f'shift 3; touch {folder}/made/$1; timer={self.timers}/$1.timer; after=$2\n'
+            'while [ $# -gt 1 ]; do shift; done; echo "$after $1" >"$timer"',
+        )
         (folder / "made").mkdir()
         self._program(
             "systemctl",
-            f"""case "$*" in
-reload*) nft -f {self.conf} ;;
+            f"""cd {folder}
+case "$*" in
+reload*) grep -q slow {self.conf} || exec nft -f {self.conf}
+echo ' 71 nftables.service reload running' >job; touch slow; exec sleep 5 >/dev/null ;;
+list-jobs*nftables.service) [ ! -e job ] || cat job ;;
+cancel*) [ "$2" = 71 ] && rm job ;;
+show*ActiveState*nftables.service) if [ -e slow ]; then echo reloading; else echo active; fi ;;
+kill*KILL*nftables.service) rm slow ;;
 list-units*) cd {self.timers}; ls | sed 's/$/ loaded active waiting x/' ;;
 stop*) rm -f {self.timers}/$2 ;;
 -q*is-active*undo*) exit 3 ;;
@@ -46,29 +61,45 @@ esac""",
         (self.folder / "bin" / name).write_text(f"#!/bin/sh\n{body}\n:\n")
         (self.folder / "bin" / name).chmod(0o755)
 
-    def run(self, script: str) -> None:
+    def run(self, script: str, limit: float | None = None) -> str:
+        """Run it, for so long; return what it says, and its exit code where that is another than 0."""
         for place, here in ((reload_firewall._DIRECTORY, "run"), ("/etc/nftables.conf", "nftables.conf")):
             script = script.replace(place, str(self.folder / here))
         path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-eu", "-c", script], env={**os.environ, "PATH": path}, check=True)
+        words = ["sh", "-eu", "-c", script]
+        if limit is not None:
+            words = ["timeout", "-s", "KILL", str(limit), *words]
+        done = subprocess.run(words, env={**os.environ, "PATH": path}, check=False, stdout=subprocess.PIPE, text=True)
+        return f"{done.stdout}{done.returncode or ''}"
 
-    def reload(self, rules: str) -> None:
+    def reload(self, rules: str, limit: float | None = None) -> str:
         self.conf.write_text(rules + "\n")
-        self.run(reload_firewall.script(replace(SITE, verify=replace(POLICY, required_units=("nftables.service",)))))
+        return self.run(reload_firewall.script(NFTABLES), limit)
 
     def time_passes(self) -> None:
         """The timers that are still armed fire."""
         for timer in self.timers.iterdir():
+            command = timer.read_text().split(" ", 1)[1]
             timer.unlink()
-            self.run(f"sh {reload_firewall._DIRECTORY}/undo")
+            self.run(command)
+
+    @property
+    def armed(self) -> list[tuple[str, str]]:
+        """Each timer, and after how many seconds it fires."""
+        return [(one.stem, one.read_text().split()[0].partition("=")[2]) for one in self.timers.iterdir()]
+
+    @property
+    def pending(self) -> bool:
+        """Whether systemd would still load what it was asked to."""
+        return (self.folder / "job").exists() or (self.folder / "slow").exists()
 
 
 def test_a_reload_that_was_not_proven_does_not_come_back_over_a_later_one_that_was(tmp_path: Path) -> None:
     host = Nftables(tmp_path)
     host.reload("broken")
     host.reload("mended")
-    assert [one.name for one in host.timers.iterdir()] == ["mx-firewall-undo-2.timer"]
-    host.run(reload_firewall._CONFIRM)
+    assert host.armed == [("mx-firewall-undo-4-loaded", "120")]
+    assert host.run(reload_firewall._CONFIRM) == ""
     host.time_passes()
     assert host.loaded.read_text().split() == ["mended"]
 
@@ -89,6 +120,94 @@ def test_a_proven_reload_is_what_the_next_one_is_taken_back_to(tmp_path: Path) -
     host.reload("broken")
     host.time_passes()
     assert host.loaded.read_text().split() == ["better"]
+
+
+def test_a_reload_that_does_not_end_is_ended_before_it_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload_firewall, "_RELOAD_S", 0.5)
+    host = Nftables(tmp_path)
+    said = host.reload("slow and broken")
+    assert said.splitlines() == [
+        "nftables.service: its reload had no end within 0.5 s", "what was loaded before is loaded again", "1",
+    ]  # fmt: skip
+    assert (host.loaded.read_text().split(), host.pending, host.armed) == (["good"], False, [])
+
+
+def test_a_reload_whose_script_was_cut_off_is_ended_and_taken_back_by_the_host(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    host.reload("slow and broken", limit=2)
+    assert (host.pending, host.armed) == (True, [("mx-firewall-undo-1-loading", f"{reload_firewall._LOADING_S}")])
+    host.time_passes()
+    assert (host.loaded.read_text().split(), host.pending) == (["good"], False)
+
+
+def test_a_proof_that_comes_too_late_is_refused(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    assert host.reload("better") == "reload of nftables.service\n"
+    host.time_passes()
+    assert "proven too late" in host.run(reload_firewall._CONFIRM)
+    assert host.loaded.read_text().split() == ["good"]
+
+
+def test_a_timer_that_fires_while_the_reload_is_kept_takes_nothing_back(tmp_path: Path) -> None:
+    host = Nftables(tmp_path)
+    host.reload("better")
+    (timer,) = host.timers.iterdir()
+    command = timer.read_text()
+    assert host.run(reload_firewall._CONFIRM) == ""
+    timer.write_text(command)
+    host.time_passes()
+    assert host.loaded.read_text().split() == ["better"]
+    host.run(f"sh {reload_firewall._DIRECTORY}/undo")
+    assert host.loaded.read_text().split() == ["good"], "by hand"
+
+
+SLOW = """[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+ExecReload=/bin/sh -c 'sleep 5; nft -f /etc/nftables.conf'
+"""
+PLAYED = """
+printf 'flush ruleset\\ntable inet %s {}\\n' before >/etc/nftables.conf
+nft -f /etc/nftables.conf
+systemctl start nftables
+sed -i s/before/after/ /etc/nftables.conf
+( set -eu
+@RELOAD@
+)
+sleep 6
+nft list tables
+systemctl list-units --plain --no-legend 'mx-firewall-undo-*'
+systemctl show -p ActiveState --value nftables
+"""
+
+
+@pytest.mark.skipif(bool(pid1.lacking()), reason=pid1.lacking() or "-")
+@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
+def test_a_real_systemd_loads_nothing_after_it_was_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload_firewall, "_RELOAD_S", 1)
+    script = PLAYED.replace("@RELOAD@", reload_firewall.script(NFTABLES))
+    ended = pid1.run(Path("/"), script, units={"nftables.service": SLOW}, layer=True)
+    assert ended.output.splitlines() == [
+        "nftables.service: its reload had no end within 1 s",
+        "what was loaded before is loaded again",
+        "table inet before",
+        "active",
+    ]
+
+
+def test_every_limit_is_longer_than_what_it_waits_for() -> None:
+    script = reload_firewall.script(NFTABLES)
+    trying, _, loading = script.partition("\narm loading ")
+    waits, inner = (sum(map(int, re.findall(r"\btimeout (\d+)", part))) for part in (trying, loading))
+    undoing = reload_firewall._BACK_S
+    assert (waits, inner) == (60, 30 + 90)
+    assert int(loading.split()[0]) >= inner + undoing
+    assert waits + inner + undoing <= reload_firewall._LIMIT_S
 
 
 class Wall:
