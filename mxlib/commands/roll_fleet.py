@@ -157,10 +157,18 @@ class SpicerackFleet:
         run = HostRun(self._spicerack, self._site, request, self._stop)
         begin = self._clock.monotonic()
         outcome = run.execute()
-        why = run.result.why if run.result else ""
+        why, kernel = (run.result.why, run.result.kernel) if run.result else ("", "")
         if outcome is Outcome.REFUSED:
             why = run.objections or why
-        return HostEnd(host, outcome, one_line(why, 400), str(run.report_file or ""), self._clock.monotonic() - begin)
+        seconds, report = self._clock.monotonic() - begin, str(run.report_file or "")
+        kernel = kernel or self._on_trial(host, resume=resume)
+        return HostEnd(host, outcome, one_line(why, 400), report, seconds, kernel)
+
+    def _on_trial(self, host: str, *, resume: bool) -> str:
+        """Return the kernel that a run was to try, where the run itself does not know; empty: nobody does."""
+        if not resume:
+            return self._order.asked.kernel
+        return next((one.target for one in self._seen if one.host == host), "")
 
     def _accepted(self) -> frozenset[str]:
         """Return the findings that block no host; the bad kernel that a roll leads away from is one of them."""

@@ -56,11 +56,13 @@ class Result:
         outcome: what its exit code says.
         why: one sentence.
         record: the record that stays on the host; None: none does.
+        kernel: the kernel that was on trial, as far as a record has said so; empty: none was, or that is not known.
     """
 
     outcome: Outcome
     why: str
     record: Record | None = None
+    kernel: str = ""
 
 
 class Run:
@@ -79,6 +81,7 @@ class Run:
         self._interrupted = ""
         self._repeats: list[Do] = []
         self._served = ""
+        self._trial = ""
         self._read: dict[str, float] = {}
         self._pending: Callable[[State], End | None] | None = None
         """What the next look decides on, where a failure or a signal has come since the last one."""
@@ -207,6 +210,7 @@ class Run:
         assert state.record is not None
         assert state.host is not None
         self._progress.released = outcome_of(self._progress.goal, state)
+        self._trial = state.record.target.release
         asked = self._progress.turning or state.record.undoing
         why = f" ({asked})" if self._progress.goal.outcome(state.record) is Outcome.UNDONE else ""
         known = "its ports are open and its MTA serves" if state.pool is Pool.UNREAD else "in service"
@@ -316,4 +320,4 @@ class Run:
             self._world.operator.line(f"the slot of the service was not given up: {error}")
             outcome = Outcome.INTERRUPTED if outcome is Outcome.REFUSED and self._acted else outcome
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
-        return Result(outcome, why, record)
+        return Result(outcome, why, record, record.target.release if record is not None else self._trial)

@@ -19,6 +19,7 @@ class HostEnd:
         why: in one sentence.
         report: file of its report; empty if there is none.
         seconds: how long it took.
+        kernel: the kernel that was on trial there: of a run that was resumed, its own; empty: that is not known.
     """
 
     host: str
@@ -26,6 +27,7 @@ class HostEnd:
     why: str
     report: str = ""
     seconds: float = 0.0
+    kernel: str = ""
 
 
 class Fleet(Protocol):

@@ -16,6 +16,7 @@ from mxlib.roll.plan import decide
 from mxlib.roll.protocols import Fleet, Memory, RollSlot
 from mxlib.roll.soak import SoakState
 from mxlib.roll.state import (
+    LASTING,
     REMEMBERED,
     TOLERABLE,
     Decision,
@@ -23,6 +24,7 @@ from mxlib.roll.state import (
     Finish,
     RollGoal,
     RollState,
+    Seen,
     Soak,
     Take,
     end_of,
@@ -77,8 +79,10 @@ class Roll:
         self._run, self._journal, self._clock, self._operator = run, journal, clock, operator
         self._again = again
         self._failed: dict[str, Failure] = {}
-        self._unwritten = ""
-        """Why etcd has not taken what failed; empty: it has."""
+        self._unwritten: dict[str, dict[str, Failure]] = {}
+        """What has failed and etcd has not taken yet, by kernel."""
+        self._untaken = ""
+        """Why it has not."""
         self._soaked: frozenset[str] = frozenset()
         self._taken: set[Take] = set()
 
@@ -135,7 +139,7 @@ class Roll:
         return RollState(
             hosts=hosts,
             wanted=self._wanted,
-            failed=self._failed,
+            failed={**self._left_by_others(hosts), **self._failed},
             soaked=self._soaked,
             left_s=self._left(),
             soak_s=self._limits.soak_s,
@@ -144,6 +148,21 @@ class Roll:
             changed=bool(self._taken),
             resumed=frozenset(one.host for one in self._taken if one.resume),
         )
+
+    def _left_by_others(self, hosts: Sequence[Seen]) -> dict[str, Failure]:
+        """Return the failures for which a person has to look at a host that the run of another kernel has left out."""
+        found = {}
+        for one in hosts:
+            if one.target in ("", self._goal.kernel):
+                continue
+            bad = self._memory.failed(one.target).get(one.host)
+            if bad is not None and bad.outcome in LASTING - TOLERABLE:
+                found[one.host] = dataclasses.replace(bad, why=self._named(one.target, bad.why))
+        return found
+
+    def _named(self, kernel: str, why: str) -> str:
+        """Return why a kernel has failed, and which one, where it is not that of the roll."""
+        return why if kernel == self._goal.kernel else f"{kernel} was on trial there: {why}"
 
     def decision(self, state: RollState) -> Decision:
         """Return what is done next."""
@@ -166,35 +185,41 @@ class Roll:
         self._journal.write("take", host=take.host, resume=take.resume)
         self._operator.line(f"--- {take.host}: {'resuming what an earlier run left' if take.resume else 'next'}")
         end = self._fleet.reboot(take.host, resume=take.resume)
-        self._journal.write("host", **{**dataclasses.asdict(end), "outcome": end.outcome.name})
+        kernel = end.kernel or self._goal.kernel
+        why = self._named(kernel, end.why)
+        self._journal.write("host", **{**dataclasses.asdict(end), "outcome": end.outcome.name, "why": why})
         self._operator.line(f"--- {take.host}: {end.outcome.phrase} ({duration(end.seconds)})")
         self._soaked -= {take.host}
         if end.outcome is Outcome.DONE:
             return None
-        self._note((end.host,), end.outcome, end.why)
-        return None if end.outcome in TOLERABLE else Finish(end_of(end.outcome), f"{end.host}: {end.why}")
+        self._note(kernel, (end.host,), end.outcome, end.why)
+        # how many may fail is said of the kernel of the roll: a failure of another one a person should hear of
+        goes_on = end.outcome in TOLERABLE and kernel == self._goal.kernel
+        return None if goes_on else Finish(end_of(end.outcome), f"{end.host}: {why}")
 
-    def _note(self, hosts: Sequence[str], outcome: Outcome, why: str) -> None:
+    def _note(self, kernel: str, hosts: Sequence[str], outcome: Outcome, why: str) -> None:
         """Remember a failure of hosts or their kernel; a refusal or a signal is none."""
         if outcome not in REMEMBERED | TOLERABLE:
             return
         at = self._clock.now().isoformat(timespec="seconds")
-        self._failed.update(dict.fromkeys(hosts, Failure(outcome, why, at, self._run)))
-        self._keep()
+        found = dict.fromkeys(hosts, Failure(outcome, why, at, self._run))
+        if kernel == self._goal.kernel:
+            self._failed.update(found)
+        if outcome in REMEMBERED:
+            self._unwritten.setdefault(kernel, {}).update(found)
+            self._keep()
 
     def _keep(self) -> bool:
         """Write down what has failed, and return whether etcd has taken it; where it has not, that is tried again."""
-        try:
-            self._memory.remember(self._goal.kernel, self._lasting())
-        except SlotError as error:
-            self._unwritten = str(error)
-            self._operator.line(f"later runs do not know yet what has failed: {error}")
-        else:
-            self._unwritten = ""
+        for kernel, found in tuple(self._unwritten.items()):
+            try:
+                self._memory.remember(kernel, {**self._memory.failed(kernel), **found})
+            except SlotError as error:
+                self._untaken = str(error)
+                self._operator.line(f"later runs do not know yet what has failed: {error}")
+            else:
+                del self._unwritten[kernel]
         return not self._unwritten
-
-    def _lasting(self) -> dict[str, Failure]:
-        return {host: one for host, one in self._failed.items() if one.outcome in REMEMBERED}
 
     def _remembered(self, finish: Finish) -> Finish:
         """Write down what etcd has not taken yet; where it is lost, the end says so and what to do about it."""
@@ -204,12 +229,13 @@ class Roll:
             wait_for(self._keep, deadline_s=_WRITE_S, every_s=_EVERY_S, clock=self._clock)
         if not self._unwritten:
             return finish
-        hosts = sorted(self._lasting())
-        self._journal.write("forgotten", kernel=self._goal.kernel, hosts=hosts, why=self._unwritten)
+        for kernel, found in self._unwritten.items():
+            self._journal.write("forgotten", kernel=kernel, hosts=sorted(found), why=self._untaken)
+        failed = " and ".join(f"{kernel} has failed on {', '.join(found)}" for kernel, found in self._unwritten.items())
         # the act first: the subject of a mail is short
         lost = (
-            f"STOP mx-roll-kernel.timer on every management host: etcd ({self._unwritten}) has not taken that"
-            f" {self._goal.kernel} has failed on {', '.join(hosts)}, and the next run would go on as if it had not"
+            f"STOP mx-roll-kernel.timer on every management host: etcd ({self._untaken}) has not taken that"
+            f" {failed}, and the next run would go on as if it had not"
         )
         return dataclasses.replace(finish, why=f"{lost}; {finish.why}")
 
@@ -226,7 +252,7 @@ class Roll:
         if proof is SoakState.WAIT:
             return Finish(Outcome.PAUSED, f"the window closes before the soak has ended: {why}")
         if proof is SoakState.FAILED:
-            self._note(soak.hosts, Outcome.UNPROVEN, why)
+            self._note(self._goal.kernel, soak.hosts, Outcome.UNPROVEN, why)
         else:
             why = f"{why}; the next run makes this soak again"
         return Finish(Outcome.UNPROVEN, f"{', '.join(soak.hosts)}: {why}")
@@ -236,7 +262,8 @@ class Roll:
     def _finished(self, finish: Finish) -> Finish:
         """Forget what has failed on the way of a roll that is done, of its own hosts."""
         if finish.end is Outcome.DONE and self._failed.keys() & self._wanted:
-            others = {host: one for host, one in self._lasting().items() if host not in self._wanted}
+            lasting = {host: one for host, one in self._failed.items() if one.outcome in REMEMBERED}
+            others = {host: one for host, one in lasting.items() if host not in self._wanted}
             try:
                 self._memory.remember(self._goal.kernel, others)
             except SlotError as error:

@@ -40,6 +40,7 @@ class Seen:
         expected_s: seconds that its reboot is expected to take.
         newer: the kernel it runs, if that is newer than the one of the roll.
         kernel_bad: why the kernel it runs does not pass its check, where the roll leads away from it.
+        target: the kernel on trial in the run of a roll that has left it out; empty: there is none, or it is not known.
     """
 
     host: str
@@ -52,6 +53,7 @@ class Seen:
     expected_s: float = 0.0
     newer: str = ""
     kernel_bad: str = ""
+    target: str = ""
 
     @property
     def serves(self) -> bool:
@@ -125,7 +127,8 @@ class RollState:
     Attributes:
         hosts: every MX of the service; those that are not part of the roll count, too.
         wanted: names of the hosts of the roll.
-        failed: hosts whose run or soak failed with this kernel, in this roll or in an earlier one, by name.
+        failed: hosts whose run or soak failed with this kernel, in this roll or in an earlier one, by name; and those
+            that another kernel's run has left out, for a person to look.
         soaked: hosts that have proven themselves under real mail in this run.
         left_s: seconds until the window closes; None: it does not; 0: it is closed.
         soak_s: the least a soak takes.

@@ -97,8 +97,10 @@ def survey(asked: Asked, facts: Facts, place: MxSection, pool: Mapping[str, str]
     runs = found.view.kernel
     seen = Seen(facts.host, place.data_centre, place.preference, Stand.FOREIGN, kernel=runs, expected_s=expected_s)
     if why := _out(found, asked.ports, pool):
-        ours = found.depool.record is not None and left_by_a_roll(found.depool.record)
-        return dataclasses.replace(seen, stand=Stand.LEFTOVER if ours else Stand.FOREIGN, why=why)
+        record = found.depool.record
+        if record is None or not left_by_a_roll(record):
+            return dataclasses.replace(seen, why=why)
+        return dataclasses.replace(seen, stand=Stand.LEFTOVER, why=why, target=record.target.release)
     verdicts = [check.verdict(facts, asked.policy) for check in asked.checks]
     if found.view.kernel == asked.kernel:
         older = _older_build(facts, found)

@@ -192,7 +192,7 @@ class Runs:
 
     def __init__(self, monkeypatch, outcome, why="", objections=""):
         self.requests, self.stops = [], []
-        self.outcome, self.why, self.objections = outcome, why, objections
+        self.outcome, self.why, self.objections, self.kernel = outcome, why, objections, ""
         monkeypatch.setattr(roll_fleet, "HostRun", self._made)
         monkeypatch.setattr(roll_fleet, "causes_of", self._causes)
         self.asked = []
@@ -204,7 +204,7 @@ class Runs:
     def _made(self, spicerack, site, request, stop):
         self.requests.append(request)
         self.stops.append(stop)
-        result = SimpleNamespace(why=self.why) if self.why else None
+        result = SimpleNamespace(why=self.why, kernel=self.kernel) if self.why else None
         return SimpleNamespace(
             execute=self._execute, result=result, objections=self.objections, report_file="/var/log/mx.md"
         )
@@ -233,6 +233,20 @@ def test_what_a_roll_has_left_is_resumed_under_its_own_id(monkeypatch):
     runs.clock = world.clock
     world.fleet().reboot(ONE, resume=True)
     assert (runs.requests[0].goal, runs.requests[0].run) == (Goal(adopt=True), "")
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "kernel"), [(OLD, "", OLD), (OLD, KERNEL, OLD), ("", OLD, OLD), ("", "", ""), (None, OLD, OLD)]
+)
+def test_the_end_of_what_is_resumed_names_the_kernel_on_trial_there(monkeypatch, said, target, kernel):
+    world, runs = World(monkeypatch), Runs(monkeypatch, Outcome.LEFT_OUT, "it is silent" if said is not None else "")
+    runs.clock, runs.kernel = world.clock, said
+    seen = Seen(ONE, "a", 10, Stand.LEFTOVER, target=target)
+    monkeypatch.setattr(roll_fleet, "survey", lambda *_: seen)
+    fleet = world.fleet()
+    fleet.look()
+    assert fleet.reboot(ONE, resume=True).kernel == kernel
+    assert fleet.reboot(ONE, resume=False).kernel == (said or KERNEL)
 
 
 @pytest.mark.parametrize(

@@ -462,6 +462,15 @@ def test_the_wait_for_a_boot_may_be_repeated(world):
     assert found.execute().outcome is Outcome.LEFT_OUT
 
 
+@pytest.mark.parametrize(
+    ("boot", "outcome"),
+    [("target", Outcome.DONE), ("fallback", Outcome.FELL_BACK), ("silent", Outcome.LEFT_OUT)],
+)
+def test_the_end_names_the_kernel_on_trial_also_once_the_record_is_gone(world, boot, outcome):
+    result = world(mx=MemoryMx(Fate(boots=[boot]))).execute()
+    assert (result.outcome, result.kernel) == (outcome, NEW.release)
+
+
 STEPS = [step for step in ACTIONS if step not in (Step.POWER_ON, Step.MEND, Step.POWER_CYCLE)]
 
 
@@ -735,7 +744,7 @@ def test_a_step_that_was_answered_may_stay_without_an_answer_again(world):
 def test_a_run_that_comes_to_no_end_is_ended(world, monkeypatch):
     monkeypatch.setattr(run, "MAX_STEPS", 3)
     found = world()
-    assert found.execute() == run.Result(Outcome.INTERRUPTED, "no end after 3 steps", found.mx.record)
+    assert found.execute() == run.Result(Outcome.INTERRUPTED, "no end after 3 steps", found.mx.record, NEW.release)
     assert found.slot.calls == ["leave"]
 
 

@@ -143,6 +143,71 @@ def test_what_a_roll_that_is_done_cannot_forget_is_no_failure_that_is_forgotten(
     assert (found.end, found.why) == (Outcome.DONE, "4 hosts there")
 
 
+def left(outcome: Outcome) -> World:
+    """A fleet on which the roll of an earlier kernel has left a host, whose run will end so."""
+    world = small()
+    one = world.mxs["mx0"]
+    one.out_by, one.target, one.verified, world.holder = "roll", EARLIER, False, one.name
+    world.fate["mx0"] = outcome
+    return world
+
+
+EARLIER = "6.1.0-54"
+
+
+@pytest.mark.parametrize("max_failed", [0, 1])
+@pytest.mark.parametrize("outcome", [Outcome.FELL_BACK, Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST])
+def test_what_failed_is_the_kernel_that_was_on_trial_there(outcome: Outcome, max_failed: int) -> None:
+    world, lines = left(outcome), Lines()
+    found = roll(world, goal=RollGoal(NEW, max_failed=max_failed), journal=lines).execute()
+    assert (found.end, f"mx0: {EARLIER} was on trial there: as fate has it" in found.why) == (outcome, True)
+    assert [(one, *hosts) for one, hosts in world.memory.items() if hosts] == [(EARLIER, "mx0")]
+    assert world.memory[EARLIER]["mx0"].why == "as fate has it"
+    assert [values["why"] for name, values in lines.lines if name == "host"] == [
+        f"{EARLIER} was on trial there: as fate has it"
+    ]
+    assert world.taken == [("mx0", True)]
+
+
+def test_a_kernel_that_fell_back_keeps_the_next_run_from_no_other_kernel() -> None:
+    world = left(Outcome.FELL_BACK)
+    roll(world).execute()
+    world.fate.clear()
+    assert roll(world).execute().end is Outcome.DONE
+    assert {one.kernel for one in world.mxs.values()} == {NEW}
+
+
+def test_a_host_that_another_kernel_has_left_for_a_person_is_not_resumed_every_night() -> None:
+    world = left(Outcome.MAIL_LOST)
+    roll(world).execute()
+    found = roll(world).execute()
+    assert (found.end, f"{EARLIER} was on trial there: as fate has it" in found.why) == (Outcome.MAIL_LOST, True)
+    assert world.taken == [("mx0", True)]
+    # a person has returned it to service
+    world.mxs["mx0"].out_by, world.mxs["mx0"].verified, world.holder = "", True, ""
+    world.fate.clear()
+    assert roll(world).execute().end is Outcome.DONE
+
+
+def test_a_failure_of_another_kernel_that_nothing_remembers_is_said() -> None:
+    world = left(Outcome.MAIL_LOST)
+    world.lost_writes = range(1, 1000)
+    found = roll(world).execute()
+    assert (found.end, f"{EARLIER} has failed on mx0, and" in found.why) == (Outcome.MAIL_LOST, True)
+    world = left(Outcome.MAIL_LOST)
+    world.lost_writes = range(1, 3)
+    assert "STOP" not in roll(world).execute().why
+    assert [*world.memory[EARLIER]] == ["mx0"]
+
+
+def test_what_else_is_known_of_another_kernel_is_kept() -> None:
+    world = left(Outcome.FELL_BACK)
+    known = Failure(Outcome.FELL_BACK, "large mail stalls", "2026-01-01T00:00:00+00:00", "r0")
+    world.memory = {EARLIER: {"mx3": known}, NEW: {"mx9": known}}
+    roll(world).execute()
+    assert {kernel: sorted(hosts) for kernel, hosts in world.memory.items()} == {EARLIER: ["mx0", "mx3"], NEW: ["mx9"]}
+
+
 def test_max_failed_counts_over_all_nights() -> None:
     world = small()
     goal = RollGoal(NEW, max_failed=1)

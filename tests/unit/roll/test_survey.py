@@ -95,6 +95,7 @@ def test_an_image_of_another_build_on_the_disk_is_not_there_either() -> None:
 def test_out_of_service(found, pool, stand, why) -> None:
     one = seen(found, pool=pool)
     assert (one.stand, why in one.why) == (stand, True), one.why
+    assert one.target == (OTHER if stand is Stand.LEFTOVER else "")
 
 
 CLOSED = """\

@@ -54,6 +54,7 @@ class Mx:
     kernel: str = OLD
     installed: set = field(default_factory=lambda: {OLD, NEW})
     out_by: str = ""
+    target: str = ""
     verified: bool = True
     silent: bool = False
     unwell: str = ""
@@ -103,7 +104,7 @@ class Fleet:
             return dataclasses.replace(base, stand=Stand.UNKNOWN, why="does not answer")
         if one.out_by:
             stand = Stand.LEFTOVER if one.out_by == "roll" else Stand.FOREIGN
-            return dataclasses.replace(base, stand=stand, why=f"taken out by {one.out_by}")
+            return dataclasses.replace(base, stand=stand, why=f"taken out by {one.out_by}", target=one.target)
         if one.kernel == self.kernel:
             return dataclasses.replace(base, stand=Stand.THERE)
         if self.kernel not in one.installed:
@@ -134,6 +135,7 @@ class Fleet:
             assert [other for other in others if other.site == one.site], "a site loses its last MX"
         self.die("before")
         world.holder, one.out_by, one.verified = host, "roll", False
+        one.target = one.target if resume and one.target else self.kernel
         world.fewest = min(world.fewest, len(world.serving()))
         self.die("out")
         world.clock.sleep(world.rng.uniform(300, 900))
@@ -141,13 +143,13 @@ class Fleet:
         outcome = world.fate.get(host, Outcome.DONE)
         if callable(outcome):
             outcome = outcome()
-        one.kernel = self.kernel if outcome is Outcome.DONE else one.kernel
+        one.kernel = one.target if outcome is Outcome.DONE else one.kernel
         self.die("booted")
         if outcome in (Outcome.DONE, Outcome.FELL_BACK, Outcome.UNDONE):
             one.verified, one.out_by, world.holder = True, "", ""
         world.check()
         self.die("after")
-        return HostEnd(host, outcome, "as fate has it", "", 600.0)
+        return HostEnd(host, outcome, "as fate has it", "", 600.0, one.target)
 
     def soak(self, hosts, limit_s):
         self.world.clock.sleep(600.0)
