@@ -146,6 +146,8 @@ def rehearse(repair: Repair, limit: float) -> list[str]:
     """
     unit, file, host = repair.generator.unit, repair.generator.file, repair.host
     lines = [f"{host}: would run {unit} again: {'; '.join(repair.why)}"]
+    if not repair.hangs:
+        lines.append(f"{host}:   wait at most {duration(limit)} for a run that is under way")
     if repair.hangs:
         lines.append(f"{host}:   look into it: ps, ss -ntpi, /proc/PID/stack, journalctl -u {unit}")
     lines.append(f"{host}:   keep a copy of {file} if it is whole")

@@ -18,9 +18,9 @@ from mxlib.model.on_host import DIRECTORY, REPLACE
 from mxlib.protocols.host import Host, read_text
 
 KEPT = f"{DIRECTORY}/aliases"
-_STOP_S = 30
+_STOP_S, _ENDED_S, _LOOK_S, _SPARE_S = 30, 10, 20, 90
+"""Seconds for systemd to end a run; for what it then kills; for the look into a run that hangs; for all else."""
 _BUSY = 75
-_OVERHEAD_S = 150.0
 _MAX_DONATION = 60_000
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 
@@ -66,9 +66,8 @@ def run_script(generator: AliasGenerator, limit_s: float, *, hangs: bool, arm: b
     """
     unit, file, kept = map(shlex.quote, (generator.unit, generator.file, f"{KEPT}/{generator.name}"))
     donated = f"printf %s {donation} | base64 -d | gzip -dc >$d/donated\n" if donation else ""
-    # A run that does not hang is left to write its file to the end before anything is judged.
-    under_way = 'n=0; while running && [ $n -lt "$limit" ]; do sleep 1; n=$((n + 1)); done\n'
     timer = shlex.quote(generator.timer) if arm and generator.timer else ""
+    look = shlex.quote(alias_hang.script(generator))
     armed = f"systemctl start -- {timer} 9>&- && echo 'said armed the timer'" if timer else ""
     return f"""\
 # run {generator.unit}
@@ -80,9 +79,13 @@ rm -f "$d/kept.new" "$d/donated"
 {REPLACE}{whole_script(generator)}
 state() {{ systemctl show -p ActiveState --value -- "$u"; }}
 running() {{ case $(state) in activating|deactivating) return 0;; esac; return 1; }}
+until_limit() {{
+began=$(date +%s)
+while running && [ $(($(date +%s) - began)) -lt "$limit" ]; do sleep 0.5; done
+}}
 end_run() {{
 timeout {_STOP_S} systemctl stop -- "$u" 9>&- || systemctl kill -s KILL -- "$u"
-n=0; while running && [ $n -lt 20 ]; do sleep 0.5; n=$((n + 1)); done
+n=0; while running && [ $n -lt {2 * _ENDED_S} ]; do sleep 0.5; n=$((n + 1)); done
 ! running && echo 'said ended the run that was under way'
 }}
 put() {{
@@ -101,7 +104,8 @@ fi
 done
 served=none; entries=; echo 'said there is no whole file to put back'
 }}
-{"" if hangs else under_way}served=new
+{"" if hangs else "until_limit  # one that does not hang is left to write its file to the end before that is judged"}
+served=new
 if entries=$(whole "$f"); then cp "$f" "$d/kept.new" && replace "$d/kept"
 order='kept donated'; echo "said kept a copy, $entries entries: $d/kept"
 else order='donated kept'; fi  # a copy of an earlier run may be old
@@ -109,12 +113,11 @@ else order='donated kept'; fi  # a copy of an earlier run may be old
 serve_whole
 systemctl reset-failed -- "$u" 2>/dev/null
 {armed}
-began=$(date +%s)
 systemctl start --no-block -- "$u" 9>&- || {{ serve_whole; echo 'end failed'; exit 0; }}
 sleep 0.3
-while running && [ $(($(date +%s) - began)) -lt "$limit" ]; do sleep 0.5; done
+until_limit
 took=$(($(date +%s) - began))
-if running; then ending=hung; echo hang; ( {alias_hang.script(generator)} ); echo hang-end; end_run
+if running; then ending=hung; echo hang; timeout -k 1 {_LOOK_S} sh -c {look}; echo hang-end; end_run
 elif [ "$(systemctl show -p Result --value -- "$u")" != success ]; then ending=failed
 elif entries=$(whole "$f"); then ending=refreshed; served=new
 else ending=rejected; fi
@@ -122,6 +125,17 @@ else ending=rejected; fi
 rm -f "$d/donated"
 printf 'took %s\\nserved %s\\nentries %s\\nend %s\\n' "$took" "$served" "$entries" "$ending"
 """
+
+
+def longest_s(limit_s: float, *, hangs: bool) -> float:
+    """Return the seconds that :func:`run_script` may take: it ends what hangs, and puts a whole file back, only then.
+
+    Arguments:
+        limit_s: seconds a run may take; one that is under way, and does not hang, has as long.
+        hangs: whether the run that is under way is ended first.
+    """
+    runs, ends = (1, 2) if hangs else (2, 1)
+    return runs * limit_s + ends * (_STOP_S + _ENDED_S) + _LOOK_S + _SPARE_S
 
 
 def parse_run(text: str) -> RunResult:
@@ -172,7 +186,7 @@ def rerun(host: Host, repair: Repair, limit_s: float, donation: str = "") -> Run
         mxlib.base.errors.HostError: the host failed.
     """
     script = run_script(repair.generator, limit_s, hangs=repair.hangs, arm=repair.arm, donation=donation)
-    result = host.act(script, timeout=limit_s + _OVERHEAD_S, ok_codes=(0, _BUSY))
+    result = host.act(script, timeout=longest_s(limit_s, hangs=repair.hangs), ok_codes=(0, _BUSY))
     if result.exit_code == _BUSY:
         raise StepError(f"{host.name}: another run is at work on {repair.generator.unit}")
     return parse_run(result.output)

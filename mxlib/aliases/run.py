@@ -122,6 +122,7 @@ class Refresh:
         self._say(
             f"{repair.host}: {'ends' if repair.hangs else 'runs'} {repair.generator.unit}"
             f"{' and runs it again' if repair.hangs else ''}, at most {duration(limit)}"
+            f"{'' if repair.hangs else ', and as long for a run that is under way'}"
         )
         result = self._with_progress(
             lambda: rerun(host, repair, limit, donation), f"{repair.host}: {repair.generator.unit} runs"

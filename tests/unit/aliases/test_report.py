@@ -105,5 +105,6 @@ def test_a_rehearsal_names_every_command():
     assert f"{A}:   systemctl stop {GENERATOR.unit}" in lines
     assert f"{A}:   systemctl start --no-block {GENERATOR.unit}; wait at most 1 min 30 s, else stop it again" in lines
     lines = rehearse(cut, 90.0)
+    assert f"{B}:   wait at most 1 min 30 s for a run that is under way" in lines
     assert f"{B}:   put a whole file back, that of {A}" in lines
     assert not any("systemctl stop" in line for line in lines)

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import gzip
+import re
 import subprocess
 
 import pytest
@@ -99,6 +100,27 @@ def test_a_run_that_does_not_hang_is_left_to_its_end_first(place):
     result = place.run(WRITES, under_way="sleep 1.5; echo inactive >active", before="press@lab.te", limit=20)
     assert result.ending is Ending.REFRESHED
     assert place.calls == ["reset-failed", "start"]
+
+
+def test_after_a_run_that_never_ended_and_one_that_hangs_a_whole_file_serves_too(place):
+    result = place.run(CUTS_AND_HANGS, under_way=":")
+    assert (result.ending, place.text) == (Ending.HUNG, GOOD)
+    assert place.calls == ["reset-failed", "start", "stop"]
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_the_script_has_longer_than_all_that_it_waits_for(hangs):
+    known = AliasGenerator("vrts", "g.service", "/etc/file")
+    script = run_script(known, known.bound, hangs=hangs, arm=True)
+    called = [line for line in script.splitlines() if not line.endswith("() {")]
+    runs = sum(line.startswith("until_limit") for line in called)
+    ends = sum(len(re.findall(r"\bend_run\b", line)) for line in called)
+    assert (runs, ends) == ((1, 2) if hangs else (2, 1))
+    limits = [int(seconds) for seconds in re.findall(r"\btimeout (?:-k 1 )?(\d+) ", script)]
+    assert limits == [30, 20], "of the end of a run, of the look into one that hangs"
+    ((times, pause),) = re.findall(r"\[ \$n -lt (\d+) \]; do sleep ([0-9.]+);", script)
+    waits = runs * known.bound + ends * (limits[0] + int(times) * float(pause)) + limits[1]
+    assert waits + 60 <= aliases.longest_s(known.bound, hangs=hangs)
 
 
 def test_a_new_file_below_the_floor_is_not_served(place):
