@@ -31,6 +31,7 @@ class Way(Enum):
     HINTED = "not tried: retry hints"
     FINAL = "not tried: past the retry cutoff"
     BROKEN = "remote at fault"
+    UNROUTED = "not tried: where it goes is unknown"
 
     @property
     def open(self) -> bool:
@@ -104,6 +105,8 @@ def _destination(known: Knowledge, domain: str) -> Destination:
 
 
 def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way, str]:
+    if domain == UNKNOWN:
+        return Way.UNROUTED, "its header, or what the MTA said of its recipients, is incomplete"
     now = known.backlog.now
     lately = known.backlog.lately.get(domain, Lately())
     # a delivery in the future has a time that we do not understand

@@ -14,7 +14,7 @@ from mxlib.mta.backlog import RECENT, Try
 from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.header import LOOK
 from mxlib.mta.exim.log import FUNCTIONS
-from mxlib.mta.exim.routes import ASK_AWK, ASKED, ROUTE_AWK
+from mxlib.mta.exim.routes import ASK_AWK, ASK_EXIM, ASKED, ROUTE_AWK
 
 _LOG_BYTES = 16_000_000
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
@@ -94,18 +94,22 @@ sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit
 awk '{ASK_AWK} FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
 {{ for (i = 4; i <= NF; i++) {{ a = $i; if (a in known) {{ a = known[a]; sub(/.*@/, "postmaster@", a) }} ask(a) }} }}
 ' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask"
-[ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
-awk '@ROUTE@' >>"$dir/log"
+{ASK_EXIM}awk -v code="$code" '@ROUTE@' "$dir/ask" "$dir/said" >>"$dir/log" || exit
 """
-# The destinations of a message: by log or router for each recipient, else the recipient's own domain.
+# The destinations of a message: by log or router for each recipient, else the recipient's own domain. What Exim was
+# asked about and did not route to its end may go anywhere, and so may what it was not asked about at the same domain.
 _WHERE_AWK = r"""
 function where(  i, k, n, part, d) {
 split("", going); spared = 0
 for (i = 4; i <= NF; i++) {
+d = $i; sub(/.*@/, "", d)
+if ($i in torn || (d in dark && !($i in map) && !($i in heard))) { going["?"] = 1; if (!($i in map)) continue }
 n = split($i in map ? map[$i] : $i, part, " ")
 for (k = 1; k <= n; k++) { d = part[k]; if (d in spare) spared = 1; sub(/.*@/, "", d); going[d] = 1 }
 }
 }
+FILENAME ~ "/log$" && $1 == "torn" { torn[$2] = 1; sub(/.*@/, "", $2); dark[$2] = 1; next }
+FILENAME ~ "/log$" && $1 == "heard" { heard[$2] = 1; next }
 FILENAME ~ "/log$" { if ($1 == "map") { o = $2; $1 = $2 = ""; map[o] = map[o] $0 } ; next }
 """
 _COUNT_AWK = (
@@ -183,7 +187,7 @@ def section(patterns: Sequence[str]) -> Section:
     """
     tail = f"""\
 date '+zone %z%nnow %s'
-grep -v '^map ' "$dir/log"
+grep -Ev '^(map|routed|heard|torn) ' "$dir/log"
 awk '{_COUNT_AWK}' "$dir/log" "$dir/rows" || exit
 echo end
 """

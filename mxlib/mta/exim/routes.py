@@ -20,13 +20,42 @@ ASKED = 200
 _PLAIN = "^[a-z0-9][a-z0-9._+=-]*@[a-z0-9][a-z0-9.-]*$"
 _NAME = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 
-# The final address begins a line; "<--" precedes the address it came from, "host" each of its hosts.
+# First what is asked about, then Exim's answer. A final address begins a line, or a pipe or a file; "<--" precedes the
+# address it came from, "host" each of its hosts. The answer about one address is a block or several. Where Exim was
+# stopped, the last blocks may be incomplete: a list of hosts without its end looks like another list. The last but one
+# counts among them, as further blocks of its address may be missing.
 ROUTE_AWK = r"""
-/^[^ ].*@/ { final = / is undeliverable/ ? "" : tolower($1); next }
-$1 == "<--" && final != "" { print "map", tolower($2), final; next }
-$1 == "host" && match($0, /\[[0-9A-Fa-f.:]+\]/) {
-d = final; sub(/.*@/, "", d); print "host", d, substr($0, RSTART + 1, RLENGTH - 2), tolower($2)
+function block(to, well) { final = to; part[++blocks] = ""; if (!well) torn[blocks] = 1 }
+function about(a) { if (a in asked) { whose[blocks] = a; heard[a] = 1 } }
+NR == FNR { asked[$1] = 1; next }
+/^mail to .* is discarded/ { block("", 1); about(tolower($3)); next }
+/^[|\/>]/ { block("(local)", 1); next }
+/^[^ ]+ (is undeliverable|cannot be resolved )/ { failed = 1 }
+/^[^ "]+@/ {
+block(/ is undeliverable/ ? "" : tolower($1), !/ cannot be resolved /); about(tolower($1))
+if (final != "") part[blocks] = "routed " final "\n"
+next
 }
+/^[^ ]/ { block("", 0); next }
+$1 == "<--" { a = tolower($2); about(a); if (final != "") part[blocks] = part[blocks] "map " a " " final "\n"; next }
+$1 == "host" && final != "" && match($0, /\[[0-9A-Fa-f.:]+\]/) {
+d = final; sub(/.*@/, "", d)
+part[blocks] = part[blocks] "host " d " " substr($0, RSTART + 1, RLENGTH - 2) " " tolower($2) "\n"
+}
+END {
+for (a in asked) if (!(a in heard)) cut = 1
+if (cut || (code != 0 && !(code == 123 && failed))) { torn[blocks] = 1; torn[blocks - 1] = 1 }
+for (n = 1; n <= blocks; n++) { if (!(n in torn)) printf "%s", part[n]; else if (n in whose) delete heard[whose[n]] }
+for (a in asked) print (a in heard ? "heard" : "torn"), a
+}
+"""
+# Asks Exim, for at most twenty seconds; xargs says 123 where an address is not routed, or not now. In "wait" a shell
+# obeys a signal at once.
+ASK_EXIM = f"""\
+code=0; : >"$dir/said"
+[ ! -s "$dir/ask" ] || {{
+timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt >"$dir/said" 2>/dev/null </dev/null & wait $! || code=$?
+}}
 """
 # ask(ADDRESS) prints one recipient of each domain, then the others, each once; the postmaster for one that a command
 # line may not carry.
@@ -51,13 +80,14 @@ FILENAME ~ /routed$/ {
 if ($1 == "map") { map[$2] = map[$2] " " $3; from[$3] = from[$3] " " $2 }
 if ($1 == "host") host[$2] = host[$2] " " $4
 if ($1 == "routed") routed[$2] = 1
+if ($1 == "torn") torn[$2] = 1
 next
 }
 {
 out = ""; split("", told)
 for (i = 3; i <= NF; i++) {
 a = $i; d = a; sub(/.*@/, "", d)
-if (!(a in map) && !(a in routed) && !hosts_of(d)) put("?")
+if (a in torn || (!(a in map) && !(a in routed) && !hosts_of(d))) put("?")
 n = split(a in map ? map[a] : a, final, " ")
 for (k = 1; k <= n; k++) {
 to = final[k]; sub(/.*@/, "", to); if (to != d) put(to)
@@ -84,9 +114,7 @@ for (i = 1; i <= left; i++) {{ a = open[i]; gsub(/[ \\t]/, "_", a); to = to " " 
 print $1, frozen bounce to
 }}' >"$dir/rows" || exit
 awk '{ASK_AWK} {{ for (i = 3; i <= NF; i++) ask($i) }}' "$dir/rows" | head -n {ASKED} >"$dir/ask"
-[ ! -s "$dir/ask" ] || timeout 20 xargs -r -a "$dir/ask" {exim.BINARY} -bt 2>/dev/null </dev/null |
-awk '/^[^ ].*@/ && !/ cannot be resolved / {{ print "routed", tolower($1) }} {ROUTE_AWK}' >"$dir/routed"
-: >>"$dir/routed"
+{ASK_EXIM}awk -v code="$code" '{ROUTE_AWK}' "$dir/ask" "$dir/said" >"$dir/routed" || exit
 awk '{_VIA_AWK}' "$dir/routed" "$dir/rows" || exit
 echo end
 """,

@@ -51,6 +51,11 @@ def test_where_the_hosts_of_a_destination_are_unknown_any_rule_for_a_host_may_be
     assert only(at_home).way is Way.UNTRIED
 
 
+def test_what_goes_nobody_knows_where_is_not_tried():
+    assert only(known(heap("?", oldest=ago(minutes=1)))).way is Way.UNROUTED
+    assert not Way.UNROUTED.open
+
+
 def test_hints_on_all_hosts_by_name_make_an_attempt_final_as_those_by_address_do():
     old = hint("named mx.x.test", first=ago(days=5))
     what = known(heap(), hints=[old])
