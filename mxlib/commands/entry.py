@@ -71,6 +71,7 @@ def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Comman
     """
     keep_configuration_out_of_logs()
     keep_requests_off_the_terminal()
+    command = None
     try:
         site = load_site(spicerack)
         command = make(site)
@@ -78,6 +79,8 @@ def begin(spicerack: Spicerack, make: Callable[[Site], Command]) -> tuple[Comman
             return command, command.execute().value
         check_lock(spicerack, site)
     except MxlibError as error:
+        if command is not None:
+            return None, command.said(Outcome.REFUSED, str(error)).value
         _say(f"{Outcome.REFUSED.phrase}: {error}")
         return None, Outcome.REFUSED.value
     except KeyboardInterrupt:

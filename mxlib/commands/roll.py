@@ -18,18 +18,21 @@ from mxlib.adapters.etcd_roll import ROLL, EtcdMemory, EtcdRollSlot, roll_slot
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.base.errors import ConfigError, MxlibError, SlotError, SlotTakenError
 from mxlib.base.files import COLLECTOR, check_folder
+from mxlib.base.ids import new_run
 from mxlib.base.journal import EventLog
+from mxlib.base.stop import Stop
 from mxlib.base.text import plural
 from mxlib.base.windows import closing, opening, parse_all
-from mxlib.commands.command import Command
+from mxlib.commands.command import Command, log_directory
 from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.request import find_hosts
 from mxlib.commands.roll_fleet import RollOrder, SpicerackFleet, newest_of
 from mxlib.commands.roll_story import RollStory
+from mxlib.commands.wiring import Wiring
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.roll import RollSection
 from mxlib.config.sections import Site
-from mxlib.model.outcome import Outcome
+from mxlib.model.outcome import DELIBERATE, Outcome
 from mxlib.protocols.service import PoolState
 from mxlib.roll import report as roll_report
 from mxlib.roll.plan import plan
@@ -56,6 +59,7 @@ class RollRequest:
         max_failed: failures that do not end the roll.
         plan: whether only to say what would be done.
         again: whether to forget what has failed with this kernel, hosts and soaks.
+        unattended: whether nobody reads the terminal.
         json_file: where the plan is written as JSON; ``-`` is the standard output; None for nowhere.
     """
 
@@ -69,7 +73,14 @@ class RollRequest:
     max_failed: int | None = None
     plan: bool = False
     again: bool = False
+    unattended: bool = False
     json_file: Path | None = None
+
+    @property
+    def why(self) -> str:
+        """Reason and task."""
+        reason = self.reason or f"roll of kernel {self.kernel}"
+        return f"{reason}{f' - {self.task}' if self.task else ''}"
 
 
 class RollKernel(Command):
@@ -127,6 +138,11 @@ class RollKernel(Command):
         """Return how a roll ends that an error stops; before it began that is a refusal."""
         return Outcome.BLOCKED if self.acted else Outcome.REFUSED
 
+    def said(self, outcome: Outcome, why: str) -> Outcome:
+        """Say the last line of a run that has no summary, also to who is not there."""
+        tell_unbegun(self.spicerack, self.site, self._request, outcome, why)
+        return super().said(outcome, why)
+
     # --- the ways
 
     def _forget(self, kernel: str, later: str) -> Outcome:
@@ -164,13 +180,13 @@ class RollKernel(Command):
         return outcome
 
     def _roll(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
-        path = self.open_journal(f"roll-kernel.{self.run_id}", why=self._why, kernel=kernel, hosts=self.hosts)
+        path = self.open_journal(f"roll-kernel.{self.run_id}", why=self._request.why, kernel=kernel, hosts=self.hosts)
         self.operator.line(f"roll {self.run_id} of {kernel} over {', '.join(self.hosts)}, journal {path}")
         self.acted = True
         finish = self._make(kernel, fleet, self.journal).execute()
         self.close()
         story = RollStory(
-            self.site.roll, self.directory, self._why, self._request.task, self.wiring.clock, self.operator
+            self.site.roll, self.directory, self._request.why, self._request.task, self.wiring.clock, self.operator
         )
         story.write(path, self.events, lambda headline: to_admin_log(self.spicerack, headline))
         return finish.end
@@ -192,12 +208,6 @@ class RollKernel(Command):
         )
 
     # --- the wiring
-
-    @property
-    def _why(self) -> str:
-        request = self._request
-        reason = request.reason or f"roll of kernel {request.kernel}"
-        return f"{reason}{f' - {request.task}' if request.task else ''}"
 
     def _goal(self, kernel: str) -> RollGoal:
         section = self.site.roll
@@ -251,6 +261,31 @@ class RollKernel(Command):
         clock, say = self.wiring.clock, self.operator.line
         lives = self.stop.pulse.beats
         return roll_slot(clients, section.key, section.lease, self._me(), session, clock, say, lives)
+
+
+def make(spicerack: Spicerack, site: Site, request: RollRequest) -> RollKernel:
+    """Return the roll.
+
+    Raises:
+        mxlib.base.errors.MxlibError: it is refused; who is not there is told so.
+    """
+    try:
+        return RollKernel(spicerack, site, request)
+    except MxlibError as error:
+        tell_unbegun(spicerack, site, request, Outcome.REFUSED, str(error))
+        raise
+
+
+def tell_unbegun(spicerack: Spicerack, site: Site, request: RollRequest, outcome: Outcome, why: str) -> None:
+    """Write the metrics and the mail of a roll that has no summary.
+
+    Without them the metrics of the last night that went well would stand for each night that could not even begin.
+    """
+    if not request.unattended or request.plan or spicerack.dry_run or outcome in DELIBERATE:
+        return
+    wiring, folder = Wiring(spicerack, site, Stop()), site.reports or log_directory()
+    story = RollStory(site.roll, folder, request.why, request.task, wiring.clock, wiring.operator)
+    story.write_unbegun(new_run(), wiring.who, request.kernel, Finish(outcome, why))
 
 
 def overridden(section: RollSection, request: RollRequest) -> RollSection:

@@ -16,6 +16,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.pages import roll as roll_page
 from mxlib.protocols.operator import Operator
 from mxlib.roll import report as roll_report
+from mxlib.roll.state import Finish
 from mxlib.roll.survey import known_bad_entry
 
 _DAY_S = 86400.0
@@ -56,16 +57,28 @@ class RollStory:
             self.operator.line(f"page: {page}")
         if summary.end is not Outcome.TAKEN:
             # the run that is at work has a summary of its own
-            self._spread(summary, announce)
+            announce(summary.headline)
+            self._tell(summary)
         for line in roll_report.terminal(summary):
             self.operator.line(line)
 
-    def _spread(self, summary: roll_report.Summary, announce: Callable[[str], None]) -> None:
-        """Write the metrics, the log of what operators do, and the mail."""
+    def write_unbegun(self, run: str, who: str, kernel: str, finish: Finish) -> None:
+        """Write the metrics and the mail of a roll that ended before it had a journal.
+
+        Arguments:
+            kernel: as it was asked for.
+            finish: how it ended.
+        """
+        at = self.clock.now().isoformat()
+        start = Event("start", at, {"run": run, "who": who, "why": self.why, "kernel": kernel})
+        end = Event("end", at, {"end": finish.end.name, "why": finish.why})
+        self._tell(roll_report.build([start, end]))
+
+    def _tell(self, summary: roll_report.Summary) -> None:
+        """Write the metrics and the mail."""
         if (metrics := self.section.metrics) is not None:
             text = roll_report.metrics(summary, self.clock.now().timestamp(), self.section.stale_days * _DAY_S)
             self._tried(lambda: replace_file(metrics, text))
-        announce(summary.headline)
         self._tried(lambda: self._mail(summary))
 
     def _tried(self, act: Callable[[], str]) -> str:

@@ -158,8 +158,9 @@ def markdown(summary: Summary) -> str:
     lines += [f"Run {summary.run}, by {summary.who}, begun {summary.began}: {_cell(summary.why)}", ""]
     if summary.next_command:
         lines += [f"Next: `{summary.next_command}`", ""]
-    lines += ["| host | stands | this run | took | why |", "| --- | --- | --- | --- | --- |"]
-    lines += [_row(one) for one in summary.hosts]
+    if summary.hosts:
+        lines += ["| host | stands | this run | took | why |", "| --- | --- | --- | --- | --- |"]
+        lines += [_row(one) for one in summary.hosts]
     if summary.soaks:
         lines += ["", "## Between the hosts", "", *(f"- {_cell(soak)}" for soak in summary.soaks)]
     if summary.known_bad:

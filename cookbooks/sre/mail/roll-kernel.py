@@ -63,7 +63,9 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             action="store_true",
             help="Forget what has failed with this kernel: somebody has looked. Outside the window, only that.",
         )
-        parser.add_argument("--unattended", action="store_true", help="Never ask; a roll never does anyway.")
+        parser.add_argument(
+            "--unattended", action="store_true", help="Nobody reads this: mail and metrics tell also what is refused."
+        )
 
     def command(self, args: argparse.Namespace, site: Site) -> Command:
         """Return the roll."""
@@ -81,5 +83,6 @@ class RollKernel(MailCookbookBase):  # noqa: D101 its docstring is made below, w
             plan=args.plan,
             json_file=args.json,
             again=args.again,
+            unattended=args.unattended,
         )
-        return roll.RollKernel(self.spicerack, site, request)
+        return roll.make(self.spicerack, site, request)

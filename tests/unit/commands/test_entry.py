@@ -113,6 +113,15 @@ def test_what_ends_before_anything_begins(run, admin_log, words, outcome, said) 
     assert time.monotonic() - begin < 30
 
 
+def test_a_night_without_etcd_does_not_leave_the_metrics_of_an_earlier_one(run, tmp_path) -> None:
+    metrics, path = tmp_path / "mx_roll.prom", tmp_path / "cookbooks/sre.mail.yaml"
+    metrics.write_text('mx_roll_stopped{kernel="6.1.0-55"} 0\n')
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "roll": {"metrics": str(metrics)}}))
+    ended = run("sre.mail.roll-kernel", "--kernel", "newest", "--unattended")
+    assert ended.returncode == Outcome.REFUSED.value, ended.stderr
+    assert 'mx_roll_exit_code{kernel="newest"} 10\n' in metrics.read_text()
+
+
 @pytest.mark.skipif(not shutil.which("ssh"), reason="no ssh client here")
 def test_what_reads_is_not_announced_and_what_acts_is(run, admin_log, tmp_path) -> None:
     assert run("sre.mail.verify-mx", "--no-probes", "--only", "disk").returncode == Outcome.NO_ANSWER.value

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
+from spicerack.locking import NoLock
 
 from mxlib.base.errors import ConfigError, ReportError, SlotError
 from mxlib.base.journal import EventLog
 from mxlib.commands import roll
+from mxlib.commands.entry import begin
 from mxlib.commands.roll import RollKernel, RollRequest, overridden
 from mxlib.config.roll import RollNotify, RollSection, RollSoak
 from mxlib.model.outcome import Outcome
@@ -141,3 +143,92 @@ def test_nothing_is_forgotten_unless_that_is_known(again, lines, monkeypatch) ->
     assert "etcd does not answer" in lines()[-1]
     monkeypatch.setattr(roll.EtcdMemory, "failed", broken)
     assert again.execute() is Outcome.BLOCKED
+
+
+# --- a night that cannot begin
+
+
+class Night:
+    """A site whose operators are told by metrics and mail, and who asks for a roll on it."""
+
+    def __init__(self, monkeypatch, spicerack, folder: Path) -> None:
+        self.sent: list[EmailMessage] = []
+        monkeypatch.setattr("mxlib.adapters.mail.send", lambda _section, mail: self.sent.append(mail))
+        monkeypatch.setattr("mxlib.commands.entry.load_site", lambda _: self.site)
+        self.metrics = folder / "mx_roll.prom"
+        self.metrics.write_text('mx_roll_stopped{kernel="6.1.0-55"} 0\n')
+        section = RollSection(metrics=self.metrics, notify=RollNotify(to=("ops@example.org",)))
+        self.site = dataclasses.replace(SITE, reports=folder, roll=section)
+        self.spicerack = spicerack
+        self.spicerack.lock, self.spicerack.remote = NoLock, MagicMock()
+
+    def ends(self, **asked) -> int:
+        """How `cookbook sre.mail.roll-kernel` ends."""
+        request = RollRequest(**{"kernel": "newest", "unattended": True, **asked})
+        command, code = begin(self.spicerack, lambda site: roll.make(self.spicerack, site, request))
+        return command.execute().value if code is None and command is not None else code
+
+    def told(self) -> str:
+        """What the operators are told; empty: nothing."""
+        if not self.sent:
+            assert self.metrics.read_text() == 'mx_roll_stopped{kernel="6.1.0-55"} 0\n'
+            return ""
+        (mail,) = self.sent
+        metrics = self.metrics.read_text()
+        assert "mx_roll_stopped{kernel=\"newest\"} 1\n" in metrics
+        assert "mx_roll_exit_code{kernel=\"newest\"} 10\n" in metrics
+        assert "6.1.0-55" not in metrics
+        assert "Next: `cookbook sre.mail.roll-kernel --kernel newest --plan`" in mail.get_content()
+        return mail["Subject"]
+
+
+@pytest.fixture
+def night(monkeypatch, spicerack, tmp_path) -> Night:
+    return Night(monkeypatch, spicerack, tmp_path)
+
+
+def nothing_readable(*_) -> str:
+    raise ConfigError("no host can be read")
+
+
+def no_locks() -> None:
+    raise TypeError("unexpected keyword argument 'hots'")
+
+
+def test_no_host_can_be_read(night, monkeypatch, lines) -> None:
+    monkeypatch.setattr(roll, "newest_of", nothing_readable)
+    assert night.ends() == Outcome.REFUSED.value
+    assert night.told() == "[mx] roll of newest: refused, nothing changed: no host can be read"
+    assert lines()[-1] == "roll-kernel: refused, nothing changed: no host can be read"
+
+
+def test_spicerack_cannot_take_its_lock(night, lines) -> None:
+    night.spicerack.lock = no_locks
+    assert night.ends() == Outcome.REFUSED.value
+    assert "refused, nothing changed: Spicerack's own lock cannot be made" in night.told()
+    assert lines()[-1].startswith("roll-kernel: refused, nothing changed: Spicerack's own lock")
+
+
+def test_the_journal_cannot_be_opened(night, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(RollKernel, "_fleet", lambda *_: None)
+    monkeypatch.setattr(roll, "newest_of", lambda _: "6.1.0-56")
+    (tmp_path / "full").write_text("")
+    night.site = dataclasses.replace(night.site, reports=tmp_path / "full")
+    assert night.ends() == Outcome.REFUSED.value
+    assert f"refused, nothing changed: {tmp_path}/full" in night.told()
+
+
+def test_what_was_asked_for_is_refused_at_once(night) -> None:
+    assert night.ends(canary="mx9") == Outcome.REFUSED.value
+    assert "--canary: 'mx9' is none of the hosts" in night.told()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"unattended": False}, {"plan": True}, {"windows": (closed_window(),)}],
+    ids=["attended", "plan", "closed"],
+)
+def test_who_reads_the_terminal_is_told_there_alone(night, monkeypatch, asked) -> None:
+    monkeypatch.setattr(roll, "newest_of", nothing_readable)
+    assert night.ends(**asked) in {Outcome.REFUSED.value, Outcome.OUTSIDE.value}
+    assert night.told() == ""
