@@ -11,6 +11,8 @@ from mxlib.base.text import one_line
 
 OUT_OF_SERVICE = frozenset({"MxDown", "MxLeftOut", "MxUnread"})
 """Alerts of alerts/mx.yaml that say no more of a host than that it is out of service, or does not answer."""
+OF_A_ROLL = frozenset({"MxRollLostMail", "MxRollStale", "MxRollStopped"})
+"""Alerts of alerts/mx.yaml about a roll, not about mail: what they say stands in etcd and on the hosts already."""
 _STATES = frozenset({"active", "suppressed", "unprocessed"})
 
 
@@ -123,12 +125,14 @@ def relevant(
 ) -> tuple[Alert, ...]:
     """Return the alerts that concern some hosts or the service, oldest first.
 
+    Those about a roll never do: it would be stopped by the alert that it has stopped, which would go on for that.
+
     Arguments:
         hosts: fully qualified names.
         service: labels of alerts about the whole service, each as :func:`has_labels` takes them.
         ignored: names of alerts that do not matter.
     """
-    names, labels, out = tuple(hosts), tuple(service), frozenset(ignored)
+    names, labels, out = tuple(hosts), tuple(service), frozenset(ignored) | OF_A_ROLL
     mine = (
         one
         for one in alerts

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mxlib.base.errors import ParseError
-from mxlib.model.alert import OUT_OF_SERVICE, is_about, out_of_service, parse_alerts, relevant
+from mxlib.model.alert import OF_A_ROLL, OUT_OF_SERVICE, is_about, out_of_service, parse_alerts, relevant
 from tests.unit.support.alerts import parsed, raw
 
 
@@ -73,8 +73,14 @@ def test_some_alerts_say_only_that_a_host_is_out_of_service(name, instance, labe
     assert out_of_service(alert, ("mx1001.lab.test", "mx2001.lab.test")) == host
 
 
+def test_no_roll_is_stopped_by_the_alert_that_it_has_stopped():
+    known = parsed(*(raw(name, "cumin1001:9100", team="mail") for name in ("Other", *OF_A_ROLL)))
+    assert [one.name for one in relevant(known, ["mx2001.lab.test"], ["team=mail"], ())] == ["Other"]
+
+
 def test_these_alerts_are_shipped():
     path = Path(__file__).resolve().parents[3] / "alerts" / "mx.yaml"
     groups = yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
     rules = {rule["alert"]: rule["labels"] for group in groups for rule in group["rules"] if "alert" in rule}
     assert {rules[name]["source"] for name in OUT_OF_SERVICE} == {"verify-mx"}
+    assert {name for name in rules if name.startswith("MxRoll")} == OF_A_ROLL
