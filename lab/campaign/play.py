@@ -25,6 +25,8 @@ RUN_S = 1200.0
 """A cookbook that has not ended by itself by then is wrong."""
 _ROUNDS = 8
 """So many commands the operator types at most."""
+UNDO_S = 420.0
+"""A boot into a kernel and one into its fallback, on a busy machine."""
 _POLL_S = 0.3
 _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
@@ -116,11 +118,26 @@ def _happen(scene: Scene, moment: TimedDisturbance, since: str, verdict: Campaig
         verdict.wrong.append(f"the lab could not do {moment.name}: {error}")
     finally:
         try:
-            disturbance.end(scene)
+            _undo(scene, moment.name)
         except NotDoneError as error:
             scene.said.append(f"{moment.name} was not ended, it goes with the boot: {error}")
         except LabError as error:
             verdict.wrong.append(f"the lab could not undo {moment.name}: {error}")
+
+
+def _undo(scene: Scene, name: str) -> None:
+    """End a disturbance; an exchanger that is just booting has to be asked again."""
+    end = time.monotonic() + UNDO_S
+    while True:
+        try:
+            DISTURBANCES[name].end(scene)
+            break
+        except NotDoneError:
+            raise
+        except LabError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_POLL_S)
 
 
 def _reached(scene: Scene, moment: TimedDisturbance, since: str) -> bool:

@@ -22,6 +22,7 @@ _NTH = {1: "1st", 2: "2nd", 3: "3rd"}
 LOST = "conntrack-growth"
 FAST_OPEN = "fastopen-growth"
 CERTIFICATE = "certificate"
+_NOT_PUT_IN = "no test mail could be put in"
 
 
 def outbound_name(probe: str) -> str:
@@ -32,6 +33,11 @@ def outbound_name(probe: str) -> str:
 def is_about_now(verdict: Verdict) -> bool:
     """Whether a destination's verdict says how the destination is now, and not what retry hints remember of it."""
     return ProbeOutcome.UNTRIED.value not in verdict.why
+
+
+def was_tried(verdict: Verdict) -> bool:
+    """Whether a destination's verdict is of mail that the MTA took: what it refused says nothing of the way out."""
+    return not verdict.why.startswith(_NOT_PUT_IN)
 
 
 def _wrong_family(result: OutboundResult) -> bool:
@@ -65,7 +71,7 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
     status = _status(worst)
     delivered = sum(_status(result) is Status.OK for result in results)
     if all(result.stage is OutboundStage.SUBMIT for result in results):
-        why = f"no test mail could be put in: {worst.text}"
+        why = f"{_NOT_PUT_IN}: {worst.text}"
         return Verdict(outbound_name(worst.mail.probe.name), status, why, (evidence,))
     why = f"{delivered} of {len(results)} delivered to {worst.mail.probe.to}"
     shown = Evidence(evidence.command, "\n".join(map(_describe, results)), evidence.when)

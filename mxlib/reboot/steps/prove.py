@@ -9,7 +9,7 @@ from mxlib.base.clock import wait_for
 from mxlib.base.errors import CommandFailedError, HostError, MxlibError, ParseError, SilenceError, StepError
 from mxlib.base.text import duration, one_line, plural
 from mxlib.base.verdict import Status, Verdict
-from mxlib.checks import alerts
+from mxlib.checks import alerts, disk
 from mxlib.drain import loop as drain
 from mxlib.facts.depool import HOLD
 from mxlib.facts.source import Facts, Source, read_facts
@@ -18,6 +18,7 @@ from mxlib.model.record import Judgement, Record
 from mxlib.model.state import MtaState, State, Step
 from mxlib.mta import configuration, standing
 from mxlib.mta.standing import Standing, read_standing
+from mxlib.probes import judge as judge_mail
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
@@ -139,7 +140,7 @@ def judge(world: RebootWorld, record: Record, verdicts: tuple[Verdict, ...]) -> 
     """Whether a boot passed, is to blame, or cannot be judged.
 
     It is blamed only if test mails failed that passed on this host before the reboot and pass on a peer now: a provider
-    that is down for everybody is no reason for another reboot.
+    that is down for everybody is no reason for another reboot. Nor is a full disk, which takes no mail in any kernel.
 
     Arguments:
         record: the memory.
@@ -150,8 +151,10 @@ def judge(world: RebootWorld, record: Record, verdicts: tuple[Verdict, ...]) -> 
     if not bad:
         return Judgement.PASSED, f"{plural(len(verdicts), 'check')} passed"
     said = "; ".join(f"{one.check} {one.status.value}: {one.why}" for one in bad)
-    failed_mail = {one.check for one in bad if one.status is Status.FAILED and one.check.startswith("outbound")}
-    if not failed_mail or not record.baseline:
+    failed = [one for one in bad if one.status is Status.FAILED]
+    failed_mail = {one.check for one in failed if one.check.startswith("outbound") and judge_mail.was_tried(one)}
+    full = any(one.check == disk.CHECK.name for one in failed)
+    if full or not failed_mail or not record.baseline:
         return Judgement.INCONCLUSIVE, said
     if control := _control(world, failed_mail):
         return Judgement.BLAMED, f"{said} (the same passed before the reboot, and passes on {control} now)"

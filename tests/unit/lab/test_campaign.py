@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from lab import journals, lifecycle
-from lab.campaign import campaign, judge, mail, services
+from lab.campaign import campaign, judge, mail, play, services
 from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Observation
@@ -281,6 +282,22 @@ def test_what_is_put_on_a_station_without_power_did_not_happen():
         for act in (DISTURBANCES[name].begin, DISTURBANCES[name].end):
             with pytest.raises(NotDoneError, match="cumin1001 is off"):
                 act(scene)
+
+
+@pytest.mark.parametrize(("fails", "undone"), [([LabError("booting")] * 2, True), ([LabError("gone")] * 9, False)])
+def test_what_cannot_be_undone_in_a_boot_is_tried_again(monkeypatch, fails, undone):
+    now = iter(range(0, 9 * 100, 100))
+    monkeypatch.setattr(play.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(play.time, "sleep", lambda _seconds: None)
+
+    def end(_scene):
+        if fails:
+            raise fails.pop()
+
+    monkeypatch.setattr(play, "DISTURBANCES", {"disk-full": SimpleNamespace(end=end)})
+    with nullcontext() if undone else pytest.raises(LabError, match="gone"):
+        play._undo(SimpleNamespace(), "disk-full")
+    assert len(fails) == (0 if undone else 4)
 
 
 def test_a_clock_that_cannot_be_set_goes_with_the_boot(monkeypatch):

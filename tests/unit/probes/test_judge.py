@@ -15,6 +15,7 @@ from mxlib.probes.judge import (
     judge_inbound,
     judge_outbound,
     unsent,
+    was_tried,
 )
 from mxlib.probes.outbound import OutboundRun
 from tests.unit.support.facts import NOW, fixture
@@ -119,6 +120,8 @@ def test_a_host_that_takes_no_mail_at_all_says_so_in_the_same_words_for_each_des
     assert {(one.status, one.why) for one in verdicts} == {
         (Status.FAILED, "no test mail could be put in: submission ended with 1: exim: insufficient disk space")
     }
+    assert not any(was_tried(one) for one in verdicts)
+    assert was_tried(judge_outbound(recorded("refused"), VerifyPolicy())[0])
 
 
 def test_where_nothing_could_be_sent_every_destination_is_unknown():

@@ -225,8 +225,19 @@ def test_a_boot_is_blamed_only_for_mail_that_a_peer_can_send_now() -> None:
         ((WELL,), (Verdict(MAIL, Status.UNKNOWN, "no budget"),), RECORD),
         ((WELL,), ILL, replace(RECORD, baseline=False)),
         ((WELL,), (*ILL, verdict("outbound-v6")), RECORD),
+        ((WELL,), (Verdict(MAIL, Status.FAILED, "no test mail could be put in: submission ended with 1"),), RECORD),
+        ((WELL,), (*ILL, verdict("disk")), RECORD),
     ],
-    ids=["no peer", "no peer that can", "no mail", "unknown", "not seen to pass before", "a peer that can the half"],
+    ids=[
+        "no peer",
+        "no peer that can",
+        "no mail",
+        "unknown",
+        "not seen to pass before",
+        "a peer that can the half",
+        "the MTA took none",
+        "no room",
+    ],
 )
 def test_without_a_control_nothing_is_blamed(peers: Any, found: tuple[Verdict, ...], record: Record) -> None:
     assert Judged(*peers).judge(*found, record=record)[0] is Judgement.INCONCLUSIVE
