@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mxlib.base.errors import CommandFailedError, MxlibError
+from mxlib.base.errors import CommandFailedError, CommandTimeoutError, MxlibError
 from mxlib.base.text import one_line
 from mxlib.facts import addresses, nic
 from mxlib.facts import reachability as access
@@ -30,7 +30,7 @@ _ONLINE_S = 30
 
 
 class NicRepairError(MxlibError):
-    """The repair failed; the files were put back."""
+    """The names are wrong, and the repair came to no end; the message says what became of the files."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ def repair_inside(
         say: called with each line of the story as it happens.
 
     Raises:
-        NicRepairError: a change did not work; it was undone.
+        NicRepairError: a change did not work, and was undone, or did not come to its end.
         mxlib.base.errors.HostError: the shell failed.
         mxlib.base.errors.ParseError: the host's answers do not have their known form.
     """
@@ -100,7 +100,12 @@ def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, say: C
         steps = f"Nothing was changed: {refused}. Change it there by hand, on the console: {changes}."
         return GuestRepair(Diagnosis(Outage.RENAMED, renames.why, steps), renames=renames.names)
     repair = GuestRepair(Diagnosis(Outage.RENAMED, renames.why), renames=renames.names)
-    _rename(host, cards, repair, run, say)
+    try:
+        _rename(host, cards, repair, run, say)
+    except (CommandFailedError, CommandTimeoutError) as error:
+        where = f"written, copies in {repair.backup}" if repair.backup else "perhaps not written"
+        why = f"{repair.diagnosis.why}; the repair came to no end, its files are {where}"
+        raise NicRepairError(f"{why}: {error}") from None
     return repair
 
 

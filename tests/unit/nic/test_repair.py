@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError
+from mxlib.base.errors import CommandTimeoutError
 from mxlib.nic.cause import Outage
 from mxlib.nic.files import undo_script
 from mxlib.nic.repair import NicRepairError, repair_inside
@@ -52,9 +52,23 @@ def test_kernel_parameters_go_along_and_other_places_are_told(guest: FakeGuest) 
 def test_places_that_could_not_be_read_are_not_none(tmp_path: Path, cut: str) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC}, {cut: (1, "grep: Input/output error")})
     (guest.root / "etc/sysctl.d/ra.conf").write_text("net.ipv6.conf.ens5.accept_ra = 0\n")
-    with pytest.raises(CommandFailedError, match=r"exit code 1 of .*Input/output error"):
+    with pytest.raises(NicRepairError, match=r"files are perhaps not written: .*exit code 1 of .*Input/output error"):
         repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
     assert guest.file() == TEXT
+
+
+def test_a_repair_that_gets_no_answer_at_its_end_is_still_one_of_names(guest: FakeGuest) -> None:
+    real = guest.act
+
+    def act(script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
+        if "stale units" in script:
+            raise CommandTimeoutError(f"no end within {timeout:g} s")
+        return real(script, timeout=timeout, ok_codes=ok_codes)
+
+    guest.act = act  # type: ignore[method-assign]
+    with pytest.raises(NicRepairError, match=r"files are written, copies in /var/\S+: no end within 30 s"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
+    assert guest.file() == TEXT.replace("ens5", "ens13")
 
 
 def test_a_second_name_of_an_earlier_prevention_goes_with_the_repair(guest: FakeGuest) -> None:

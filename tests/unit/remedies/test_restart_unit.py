@@ -59,7 +59,8 @@ def test_a_unit_that_fails_again_is_no_success(tmp_path: Path, systemctl: str, w
 def test_a_unit_that_hangs_costs_its_limit(tmp_path: Path) -> None:
     script = restart_unit.script(UNIT, 0.2)
     done = sh(f"set -eu\n{script}", tmp_path, systemctl='case $1 in restart) exec sleep 5 ;; -q) exit 1 ;; esac')
-    assert done.returncode == 1, "it is stopped, and that it did not start is no success"
+    assert done.returncode == 1, "it is not waited for, and that it did not start is no success"
+    assert "it has not started within 0.2 s" in done.stdout
 
 
 def test_what_is_no_unit_never_reaches_a_command() -> None:
@@ -78,7 +79,7 @@ def test_the_session_lasts_longer_than_the_unit_may() -> None:
     bench: Any = SimpleNamespace(site=site, act=act)
     said = restart_unit.apply(bench, Order("restart-unit", UNIT))
     assert said == f"{UNIT} restarted; before: exit-code 28: no space left"
-    assert acts == [75.0]
+    assert acts == [105.0]
 
 
 def test_only_what_the_site_names_and_no_firewall() -> None:
