@@ -22,6 +22,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.config.sections import Site
 from mxlib.facts import depool
 from mxlib.facts.source import read_facts
+from mxlib.model.on_host import REPLACE
 from mxlib.model.state import Ports
 from mxlib.remedies.bounds import FIREWALLS, RELOAD_FIREWALL, Order, firewalls
 from mxlib.remedies.remedy import Bench, Remedy, by_checks
@@ -68,7 +69,7 @@ mkdir -p {directory}
 [ ! -s /proc/net/ip6_tables_names ] || ip6tables-legacy-save >{directory}/ip6tables-legacy
 fi
 {{ echo "unit=$unit"; printf %s {undo}; }} >{directory}/undo.new
-mv {directory}/undo.new {directory}/undo
+{replace}replace {directory}/undo
 arm() {{
 timer=mx-firewall-undo-$(date +%s)-$1
 systemd-run --quiet --collect --unit "$timer" --on-active="$2" --timer-property=AccuracySec=1s \
@@ -129,6 +130,7 @@ def script(site: Site) -> str:
         candidates=" ".join(known),
         tries="\n".join(f"{name}) timeout {_TRY_S} {FIREWALLS[name]} ;;" for name in known),
         directory=_DIRECTORY,
+        replace=REPLACE,
         undo=shlex.quote(_UNDO),
         patience=site.remedy.firewall_undo,
         try_s=_TRY_S,
