@@ -83,8 +83,7 @@ print $1, frozen bounce, class(sender) to
 """
 _GATHER = f"""\
 export LC_ALL=C
-dir=$(mktemp -d /run/mx-drain.XXXXXX) || exit
-trap 'rm -rf "$dir"' EXIT
+{exim.folder("drain")}\
 {FUNCTIONS}
 recent {int(RECENT.total_seconds())}
 latest {_LOG_BYTES} |

@@ -65,6 +65,22 @@ def id_time(when: datetime) -> str:
     return digits
 
 
+def folder(kind: str) -> str:
+    """Return the shell's lines that make a folder for intermediate files, ``$dir``, which goes with the script.
+
+    A time limit ends the script by a signal, for which dash runs no trap of EXIT. What a killed one has left goes with
+    the next script that is an hour later: no script lasts so long.
+    """
+    return f"""\
+for old in /run/mx-{kind}.??????; do
+[ ! -d "$old" ] || find "$old" -prune -mmin +60 -exec rm -rf {{}} +
+done
+dir=$(mktemp -d /run/mx-{kind}.XXXXXX) || exit
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 143' HUP INT TERM
+"""
+
+
 def dump_script(database: str) -> str:
     """Return the script that dumps one of Exim's hints databases, with its times in UTC.
 

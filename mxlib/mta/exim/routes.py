@@ -104,8 +104,7 @@ SECTION = Section(
 awk 'NR > 1 && $1 == "begin" {{ exit }} NR > 1 && NF && $1 !~ /^"?\\*"?$/ {{ some = 1 }} END {{ exit some }}' &&
 echo 'asked no' && exit
 echo 'asked yes'
-dir=$(mktemp -d /run/mx-routes.XXXXXX) || exit
-trap 'rm -rf "$dir"' EXIT
+{exim.folder("routes")}\
 find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
 sort "$dir/names" | head -n {SAMPLED} | awk '{LOOK}
 NF == 2 && look($2) {{

@@ -1,13 +1,15 @@
 """Where queued mail goes: the script, run for real on a made-up spool, with a router in place of Exim."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
+from mxlib.mta.exim import backlog_script, queue, retry, retry_rules, routes
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim import queue, retry, retry_rules, routes
 from tests.unit.support.exim_backlog import Spool
 from tests.unit.support.facts import fact
 
@@ -108,4 +110,29 @@ def test_what_is_not_understood_is_an_error(text: str) -> None:
 def test_nothing_is_left_behind(spool: Spool) -> None:
     spool.put("user@lab.test")
     read(spool)
-    assert [path.name for path in spool.path.iterdir() if path.name.startswith("mx-routes")] == []
+    assert spool.folders() == []
+
+
+@pytest.mark.parametrize("script", [routes.SECTION.script, backlog_script.section(()).script])
+@pytest.mark.parametrize("hangs", ["exec sleep 20", "trap : TERM; sleep 20"])
+def test_nothing_is_left_behind_by_a_look_that_its_time_limit_ended(spool: Spool, script: str, hangs: str) -> None:
+    spool.put("user@lab.test")
+    answers = '[ "$1" != -bP ] || exec cat "$0.conf"\n'
+    spool.exim.write_text(spool.exim.read_text().replace(answers, f"{answers}{hangs}\n"))
+    begin = time.monotonic()
+    spool.run(script, "timeout", "-k", "5", "2")
+    assert spool.folders() == []
+    assert time.monotonic() - begin < 5, "it was not killed"
+
+
+@pytest.mark.parametrize("kind", ["routes", "drain"])
+def test_what_a_killed_look_has_left_goes_with_a_later_one_and_nothing_else(spool: Spool, kind: str) -> None:
+    old, parallel = (spool.path / f"mx-{kind}.{name}" for name in ("oldone", "newone"))
+    for folder in (old, parallel):
+        folder.mkdir()
+        (folder / "rows").touch()
+    hour_ago = time.time() - 3700
+    os.utime(old, (hour_ago, hour_ago))
+    spool.put("user@lab.test")
+    spool.run(routes.SECTION.script if kind == "routes" else backlog_script.section(()).script)
+    assert spool.folders() == [parallel.name]
