@@ -17,8 +17,8 @@ from mxlib.reboot.report import next_command as of_a_host
 from mxlib.roll.report import HostLine
 from mxlib.roll.report import next_command as of_a_roll
 from mxlib.roll.state import Stand
-from tests.unit.repository.test_runbook import parsed
 from tests.unit.support.records import RECORD
+from tests.unit.support.typed import parsed
 
 ROOT = Path(__file__).resolve().parents[3]
 MX, KERNEL = "mx2001.lab.test", "6.1.0-56-amd64"

@@ -1,7 +1,5 @@
 """The runbook: each alert has its anchor, each exit code its row, and every command on every page parses."""
 
-import argparse
-import functools
 import re
 import shlex
 from pathlib import Path
@@ -9,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from docs.ext import cookbooks
 from mxlib.model.outcome import ENDS
+from tests.unit.support.typed import parsed
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -19,14 +17,6 @@ ARGPARSE = 2
 GLOBAL = {"-d", "--dry-run", "--no-locks"}
 SHORT = {"cookbook -d", "cookbook -l", "cookbook NAME --help", "cookbook sre.mail"}
 """Words about the program, which are no command to type."""
-
-
-parser = functools.cache(cookbooks.parser)
-
-
-def parsed(name: str, arguments: list[str]) -> argparse.Namespace:
-    """Read arguments as the cookbook's own parser does, without what the cookbook does next."""
-    return argparse.ArgumentParser.parse_args(parser(name), arguments)
 
 
 def commands(page: Path) -> list[str]:
