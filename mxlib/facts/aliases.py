@@ -70,7 +70,7 @@ sleep 1
 done
 printf 'now %s %s\\n%s\\njournal\\n' "$(date +%s)" "$(cut -d' ' -f1 /proc/uptime)" "$shown"
 journalctl -q --no-pager -o json --output-fields=MESSAGE_ID -n {_RUNS} UNIT={unit} MESSAGE_ID={_STARTED_ID} \
-MESSAGE_ID={_FAILED_ID}
+MESSAGE_ID={_FAILED_ID} || exit
 printf 'file\\n%s\\n' "$file"
 """,
         timeout_s=20,

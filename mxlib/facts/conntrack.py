@@ -21,7 +21,7 @@ BAD = ("invalid", "insert_failed", "drop", "early_drop", "chaintoolong")
 SECTION = Section(
     "conntrack",
     """\
-if [ -r /proc/net/stat/nf_conntrack ]; then cat /proc/net/stat/nf_conntrack
+if [ -r /proc/net/stat/nf_conntrack ]; then cat /proc/net/stat/nf_conntrack || exit
 elif [ ! -e /proc/sys/net/netfilter/nf_conntrack_max ]; then echo absent
 else conntrack -S || exit
 fi

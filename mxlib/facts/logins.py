@@ -23,7 +23,9 @@ cat /proc/[0-9]*/stat 2>/dev/null | awk -v self=$$ '
   if (!begin || !end || field[5] !~ /^-?[0-9]+$/) { print "odd", $0; next }
   if ($1 == self) own = field[5]
   if (field[5] != 0) { pid[++n] = $1; name[n] = substr($0, begin + 1, end - begin - 1); tty[n] = field[5] } }
-END { for (i = 1; i <= n; i++) if (tty[i] != own) print "tty", tty[i], pid[i], name[i] }'
+END { if (!NR) print "odd no process can be listed"
+  for (i = 1; i <= n; i++) if (tty[i] != own) print "tty", tty[i], pid[i], name[i] }' ||
+echo 'odd terminals cannot be listed'
 """
 _WAITING = frozenset({"agetty", "(agetty)", "getty", "login"})
 """Programs that hold a terminal on which nobody is logged in (yet)."""

@@ -28,17 +28,20 @@ LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", 
 _MOST = 20
 """Most units whose failures are looked up: each costs two queries of the journal."""
 
+# A pipe hides that the journal could not be read, and nothing found is fine: so the entries go through a variable.
 # Not as JSON, which doubles the backslashes of mnt-mail\x2dbackup.mount. The export format leaves values unchanged.
 JOURNAL = Section(
     "unit-failures",
     f"""\
+journal() {{ journalctl -b -q --no-pager -o export "$@"; }}
 last() {{
-journalctl -b -q --no-pager -o export --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" |
+{{ journal --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" || echo __REALTIME_TIMESTAMP=unread; }} |
 sed -n 's/^__REALTIME_TIMESTAMP=//p'
 }}
-[ -n "$(journalctl -b -q --no-pager -o export -n 1)" ] || echo 'journal empty'
-units=$(journalctl -b -q --no-pager -o export --output-fields=UNIT MESSAGE_ID={_FAILED_ID} |
-sed -n 's/^UNIT=//p' | sort -u)
+first=$(journal -n 1) || exit
+[ -n "$first" ] || echo 'journal empty'
+failures=$(journal --output-fields=UNIT MESSAGE_ID={_FAILED_ID}) || exit
+units=$(printf '%s\n' "$failures" | sed -n 's/^UNIT=//p' | sort -u)
 printf '%s\\n' "$units" | sed -n '1,{_MOST}{{/./p}}' |
 while read -r unit; do
 printf '%s failed=%s started=%s\\n' "$unit" "$(last "$unit" {_FAILED_ID})" "$(last "$unit" {_STARTED_ID})"

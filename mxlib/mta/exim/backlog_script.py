@@ -89,10 +89,11 @@ recent {int(RECENT.total_seconds())}
 latest {_LOG_BYTES} |
 awk -v from="$from" '@LOG@' >"$dir/log" || exit
 find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
-sort "$dir/names" | awk -v patterns='@PATTERNS@' '@ROWS@' >"$dir/rows" || exit
+sort -o "$dir/names" "$dir/names" || exit
+awk -v patterns='@PATTERNS@' '@ROWS@' "$dir/names" >"$dir/rows" || exit
 awk '{ASK_AWK} FILENAME ~ "/log$" {{ if ($1 == "map") known[$2] = $3; next }}
 {{ for (i = 4; i <= NF; i++) {{ a = $i; if (a in known) {{ a = known[a]; sub(/.*@/, "postmaster@", a) }} ask(a) }} }}
-' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask"
+' "$dir/log" "$dir/rows" | head -n {ASKED} >"$dir/ask" || exit
 {ASK_EXIM}awk -v code="$code" '@ROUTE@' "$dir/ask" "$dir/said" >>"$dir/log" || exit
 """
 # The destinations of a message: by log or router for each recipient, else the recipient's own domain. What Exim was

@@ -20,7 +20,7 @@ _HEAD_BYTES = 1024
 # still has to be behind the name once all other files are found. What was truncated has become shorter. Only what was
 # read to its end ends with "whole", as a pipe hides the failure of its first commands.
 FUNCTIONS = f"""\
-log=; path=; logs=; wide=; open=/proc/self/fd/5
+log=; path=; logs=; wide=; unsaid=; open=/proc/self/fd/5
 unpack() {{
 case $1 in *.gz) zcat ;; *.xz) xzcat ;; *.bz2) bzcat ;; *.zst) zstdcat ;; *) cat ;; esac
 }}
@@ -29,13 +29,14 @@ stream() {{ unpack "$1" <"$1"; }}
 find_log() {{
 [ -z "$log" ] || [ "$logs" != "$path" ] || return 0
 paths=
+said=$({exim.BINARY} -bP timezone log_file_path 2>/dev/null) || [ ! -e {exim.BINARY} ] || unsaid=yes
 while read -r name is value; do
 case $name in
 timezone) [ -z "$value" ] || {{ TZ=$value; export TZ; }} ;;
 log_file_path) paths=$value ;;
 esac
 done <<SAID
-$({exim.BINARY} -bP timezone log_file_path 2>/dev/null)
+$said
 SAID
 path=$(log_of "$paths" main) || exit
 [ -n "$path" ] || path={exim.MAINLOG}
@@ -122,6 +123,8 @@ for one in $file $later; do [ -e "$one" ] || return; done
 }}
 recent() {{
 find_log
+# in another zone, the last minutes are long ago
+[ -z "$unsaid" ] || {{ echo 'Exim does not say in which time zone its log is' >&2; exit 4; }}
 from=$(date -d "$1 seconds ago" '+%z %Y-%m-%d %H:%M:%S'); zone=$(date +%z)
 # over a change of the clock, the order of times as texts is wrong
 [ "${{from%% *}}" = "$zone" ] || {{ echo 'the clock has just been changed' >&2; exit 4; }}

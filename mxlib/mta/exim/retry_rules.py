@@ -196,7 +196,8 @@ _AUTH = "logs in\n"
 RULES = Section(
     "retry-rules",
     f"""\
-{exim.BINARY} -bP config | awk '
+config=$({exim.BINARY} -bP config) || exit
+printf '%s\n' "$config" | awk '
 /^[ \t]*hosts_require_auth/ && !auth++ {{ print "logs in" }}
 $0 == "begin retry" {{ rules = 1 }}
 rules'

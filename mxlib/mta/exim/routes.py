@@ -100,19 +100,21 @@ print $1 out
 SECTION = Section(
     "queue-routes",
     f"""\
-{exim.BINARY} -bP config | sed -n '/^begin retry$/,$p' |
+config=$({exim.BINARY} -bP config) || exit
+printf '%s\n' "$config" | sed -n '/^begin retry$/,$p' |
 awk 'NR > 1 && $1 == "begin" {{ exit }} NR > 1 && NF && $1 !~ /^"?\\*"?$/ {{ some = 1 }} END {{ exit some }}' &&
 echo 'asked no' && exit
 echo 'asked yes'
 {exim.folder("routes")}\
 find {exim.INPUTS} -name '*-H' -printf '%f %p\\n' >"$dir/names" || exit
-sort "$dir/names" | head -n {SAMPLED} | awk '{LOOK}
+sort -o "$dir/names" "$dir/names" || exit
+head -n {SAMPLED} "$dir/names" | awk '{LOOK}
 NF == 2 && look($2) {{
 sub(/-H$/, "", $1); to = ""
 for (i = 1; i <= left; i++) {{ a = open[i]; gsub(/[ \\t]/, "_", a); to = to " " a }}
 print $1, frozen bounce to
 }}' >"$dir/rows" || exit
-awk '{ASK_AWK} {{ for (i = 3; i <= NF; i++) ask($i) }}' "$dir/rows" | head -n {ASKED} >"$dir/ask"
+awk '{ASK_AWK} {{ for (i = 3; i <= NF; i++) ask($i) }}' "$dir/rows" | head -n {ASKED} >"$dir/ask" || exit
 {ASK_EXIM}awk -v code="$code" '{ROUTE_AWK}' "$dir/ask" "$dir/said" >"$dir/routed" || exit
 awk '{_VIA_AWK}' "$dir/routed" "$dir/rows" || exit
 echo end

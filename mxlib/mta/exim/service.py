@@ -32,7 +32,9 @@ unset IFS
 PROCESSES = Section(
     "mta-processes",
     rf"""
-ls -l /proc/[0-9]*/exe 2>/dev/null |
+list=$(ls -l /proc/[0-9]*/exe 2>/dev/null)
+[ -n "$list" ] || {{ echo 'no process can be listed' >&2; exit 1; }}
+printf '%s\n' "$list" |
 sed -n 's#.* /proc/\([0-9]*\)/exe -> {exim.BINARY}\( (deleted)\)\{{0,1\}}$#\1#p' |
 while read -r pid; do
 parent=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$pid/status" 2>/dev/null)

@@ -106,3 +106,9 @@ def test_a_who_that_fails_may_be_somebody(who: str, found: tuple[str, ...]) -> N
     script = f"who() {{ ( {who} ); }}\n{logins.SCRIPT.partition('cat /proc')[0]}"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=20, check=True)
     assert busy(*done.stdout.splitlines()) == found
+
+
+@pytest.mark.parametrize("fails", ["cat() { return 1; }", "awk() { return 2; }"])
+def test_terminals_that_cannot_be_listed_are_not_nobody(fails: str) -> None:
+    done = subprocess.run(["sh", "-c", f"{fails}\n{logins.SCRIPT}"], capture_output=True, text=True, check=False)
+    assert "be listed" in " ".join(busy(*done.stdout.splitlines()))

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,20 +22,30 @@ MOUNT = r"mnt-mail\x2dbackup.mount"
 # Answers like journalctl: entries/<MESSAGE_ID>/<UNIT> holds those of one unit, of all units with a glob.
 JOURNALCTL = """\
 #!/bin/sh
+case "$*" in *"$FAILS"*) echo 'Failed to iterate through journal: Bad message' >&2; exit 1 ;; esac
 unit='*' message= last= form=short
 while [ $# -gt 0 ]; do
 case $1 in UNIT=*) unit=${1#UNIT=} ;; MESSAGE_ID=*) message=$1 ;; -n) last=1 ;; export) form=export ;; esac
 shift
 done
 [ "$form" = export ] || exec sed 's/\\\\/&&/g' "$JOURNAL"/*/*
-[ -n "$message" ] || { cat "$JOURNAL"/*/*; exit; }
-[ "$unit" = '*' ] && exec cat "$JOURNAL/$message"/*
+[ -n "$message" ] || { cat "$JOURNAL"/*/* 2>/dev/null; exit 0; }
+[ "$unit" != '*' ] || { cat "$JOURNAL/$message"/* 2>/dev/null; exit 0; }
 [ ! -e "$JOURNAL/$message/$unit" ] || cat "$JOURNAL/$message/$unit"
 """
 
 
 def section(folder: Path, *entries: tuple[str, str, int]) -> str:
     """What the section prints on a host whose journal has these entries: message, unit, second."""
+    done = run(folder, entries)
+    done.check_returncode()
+    return done.stdout
+
+
+def run(
+    folder: Path, entries: Sequence[tuple[str, str, int]], fails: str = "nothing"
+) -> subprocess.CompletedProcess[str]:
+    """Run the section where a query of the journal fails."""
     program = folder / "journalctl"
     program.write_text(JOURNALCTL, encoding="utf-8")
     program.chmod(0o755)
@@ -42,10 +53,10 @@ def section(folder: Path, *entries: tuple[str, str, int]) -> str:
         (folder / "journal" / message).mkdir(parents=True, exist_ok=True)
     for message, unit, at in entries:
         (folder / "journal" / message / unit).write_text(ENTRY.format(at=at, unit=unit), encoding="utf-8")
-    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "JOURNAL": str(folder / "journal")}
+    found = {"PATH": f"{folder}:{os.environ['PATH']}", "JOURNAL": str(folder / "journal"), "FAILS": fails}
     script = units.JOURNAL.script.replace(units.CLEARED, str(folder / "cleared"))
     argv = ["sh", "-c", script]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True, env=environment).stdout
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env={**os.environ, **found})
 
 
 def test_a_name_with_a_backslash_is_looked_up(tmp_path: Path) -> None:
@@ -83,6 +94,21 @@ def test_failures_beyond_those_that_are_looked_up_are_not_forgotten(tmp_path: Pa
     found = host(unit_failures=section(tmp_path, *entries)).get(units.source(["exim4.service"]))
     assert len(found.past_failures) == 20
     assert found.unread == tuple(names[20:])
+
+
+@pytest.mark.parametrize("fails", ["-n 1", f"UNIT {FAILED}"])
+def test_a_journal_that_cannot_be_read_is_not_one_without_failures(tmp_path: Path, fails: str) -> None:
+    done = run(tmp_path, [(FAILED, MOUNT, 1763690781)], fails)
+    shown = "9.0\nId=a.service\nLoadState=loaded\nActiveState=active\nUnitFileState=\n"
+    asked = units.source(["a.service"])
+    journal = output(units.JOURNAL, done.stdout, code=done.returncode, errors=done.stderr)
+    with pytest.raises(FactUnknownError, match="Bad message"):
+        fact(asked, f"{shown}InactiveExitTimestampMonotonic=1\n", journal)
+
+
+def test_a_start_that_cannot_be_looked_up_is_unknown(tmp_path: Path) -> None:
+    done = run(tmp_path, [(FAILED, MOUNT, 1763690781)], STARTED)
+    assert judge("units", host(unit_failures=done.stdout)).status is Status.UNKNOWN
 
 
 def test_an_empty_journal_is_not_one_without_failures(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class Spool:
         self.exim = path / "exim4"
         self.exim.write_text(ROUTER)
         self.exim.chmod(0o755)
+        Path(f"{self.exim}.conf").touch()
         self.count = 0
 
     def put(
@@ -75,7 +76,8 @@ class Spool:
             script = script.replace(str(real), str(ours))
         script = script.replace("/run/mx-", f"{self.path}/mx-")
         done = subprocess.run([*limit, "sh", "-c", script], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (124 if limit else 0, "")
+        # a shell may say of its child that it was terminated
+        assert (done.returncode, done.stderr.replace("Terminated\n", "")) == (124 if limit else 0, "")
         return done.stdout
 
     def folders(self) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from mxlib.facts.source import FactUnknownError
 from mxlib.mta.event import Cause, EventKind
 from mxlib.mta.exim import maillog
+from mxlib.mta.exim import names as exim
 from tests.unit.support.exim_log import ID, ask, exim_says, lines, read_growth, read_mark
 from tests.unit.support.facts import fact, fixture, output
 
@@ -162,3 +163,12 @@ def test_counts_are_whole_only_from_a_line_on_that_is_older(host, log, ages, rot
         log.with_name("mainlog.1").write_text(text(rotated))
     script = maillog.RECENT_SECTION.script.replace("64000000", str(limit))
     assert fact(maillog.RECENT_SOURCE, host.read(script, timeout=5).output).cut is cut
+
+
+def test_a_zone_that_exim_does_not_say_makes_the_last_minutes_unknown(tmp_path):
+    through = exim_says(tmp_path)
+    (tmp_path / "exim4").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "mainlog").touch()
+    script = through(maillog.RECENT_SECTION.script).replace(exim.MAINLOG, str(tmp_path / "mainlog"))
+    done = ask(script)
+    assert (done.returncode, done.stdout, "time zone" in done.stderr) == (4, "", True)

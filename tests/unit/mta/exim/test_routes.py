@@ -1,6 +1,7 @@
 """Where queued mail goes: the script, run for real on a made-up spool, with a router in place of Exim."""
 
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -68,6 +69,15 @@ def test_exim_is_not_asked_where_every_rule_is_about_every_address(spool: Spool)
     config(spool, "begin retry\n\n  * * senders=wiki@lab.test F,1h,15m\n  * * F,4d,6h\nbegin rewrite\n  a b\n")
     spool.put("postmaster@provider.test")
     assert read(spool) is None
+
+
+def test_rules_that_cannot_be_read_are_not_rules_about_every_address(spool: Spool) -> None:
+    spool.put("postmaster@provider.test")
+    Path(f"{spool.exim}.conf").unlink()
+    script = routes.SECTION.script.replace(exim.BINARY, str(spool.exim))
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No such file" in done.stderr
 
 
 def test_a_message_may_go_anywhere_if_exim_was_not_asked_about_it(

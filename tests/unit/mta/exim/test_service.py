@@ -1,5 +1,6 @@
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,9 @@ def test_processes_are_counted_by_their_executable_and_only_where_it_can_be_read
     (tmp_path / "exes").write_text("".join(f"{one}\n" for one in exes))
     script = f"readlink() {{ cat {tmp_path}/exes; }}\n{mta.COUNT}"
     assert ShellHost().read(script, timeout=10).output == said
+
+
+def test_processes_that_cannot_be_listed_are_not_none():
+    script = "ls() { return 1; }\n" + mta.PROCESSES.script
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no process can be listed\n")
