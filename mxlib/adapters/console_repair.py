@@ -166,10 +166,7 @@ def _known_as(means: Means, name: str) -> str:
 
 
 def refuse_busy(means: Means, name: str, console: Console, say: Callable[[str], None]) -> None:
-    """Refuse a console that is silent because somebody else reads it, and not because the machine is.
-
-    Args:
-        say: hears it where nobody can tell whether others read it.
+    """Refuse a console that is silent because somebody else reads it, or say that this cannot be known.
 
     Raises:
         mxlib.adapters.console.ConsoleBusyError: others are on it.
@@ -210,11 +207,8 @@ class _Repair:
     """One repair, from the look from outside to the proof from outside."""
 
     def __init__(self, means: Means, name: str, run: str, known: Mapping[str, str] | None, timeout: float) -> None:
-        self._means = means
-        self._name = name
-        self._run = run
-        self._known = known
-        self._timeout = timeout
+        self._means, self._name, self._run = means, name, run
+        self._known, self._timeout = known, timeout
         self._families = means.families(name)
         self._instance: Instance | None = None
         self.report = RepairReport(name)

@@ -78,10 +78,8 @@ class Run:
         self._progress = world.progress
         self._journal = Events(journal, world.operator)
         self._resting = resting
-        self._interrupted = ""
+        self._interrupted, self._served, self._trial = "", "", ""
         self._repeats: list[Do] = []
-        self._served = ""
-        self._trial = ""
         self._read: dict[str, float] = {}
         self._pending: Callable[[State], End | None] | None = None
         """What the next look decides on, where a failure or a signal has come since the last one."""
@@ -149,7 +147,7 @@ class Run:
     def _changed(self, state: State) -> bool:
         """Whether this process has, or may have, changed anything; a claim is not there where no record is."""
         claim_gone = state.host is not None and (state.record is None or state.record.token != state.token)
-        return bool(self._acted - {Step.SLOT} - ({Step.CLAIM} if claim_gone else set()))
+        return bool(self._acted - {Step.SLOT, Step.AWAIT} - ({Step.CLAIM} if claim_gone else set()))
 
     def _not_read(self, error: MxlibError) -> End | None:
         """Decide nothing where the answer of the host cannot be understood: it is asked again for a while."""
@@ -307,10 +305,9 @@ class Run:
     def _finish(self, end: End) -> Result:
         self._world.write_down()
         record = self._progress.record
-        why = end.why or self._served
-        outcome = Outcome.INTERRUPTED if self._interrupted and end.outcome is Outcome.UNDONE else end.outcome
-        if outcome is not end.outcome:
-            why = f"stopped by {self._interrupted}; undone, back in service as found"
+        outcome, why = end.outcome, end.why or self._served
+        if self._interrupted and outcome is Outcome.UNDONE:
+            outcome, why = Outcome.INTERRUPTED, f"stopped by {self._interrupted}; undone, back in service as found"
         try:
             if record is None and (self._answered or (self._was_free and outcome is Outcome.REFUSED)):
                 self._world.adapters.slot.release()

@@ -22,7 +22,7 @@ from mxlib.base.errors import (
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS
-from mxlib.model.state import Step
+from mxlib.model.state import End, Step
 from mxlib.reboot import reading, run
 from mxlib.reboot.ends import UNREAD
 from mxlib.reboot.steps.registry import ACTIONS
@@ -280,6 +280,14 @@ def test_a_signal_before_the_claim_changes_nothing(world):
     found.before[Step.CLAIM] = [InterruptedRunError("SIGINT")]
     result = found.execute()
     assert (result.outcome, result.why, found.mx.holder_token) == (Outcome.INTERRUPTED, "nothing was changed", 0)
+
+
+@pytest.mark.parametrize(("step", "outcome"), [(Step.AWAIT, Outcome.REFUSED), (Step.ADOPT, Outcome.INTERRUPTED)])
+def test_who_only_waited_for_a_boot_has_changed_nothing(world, step, outcome):
+    """As a second operator, who finds another session at work once the host answers again."""
+    found = world()
+    found.run._acted = {step}
+    assert found.run._true(End(Outcome.REFUSED, "another session"), found.run.state()).outcome is outcome
 
 
 def test_another_operator_resumes_where_a_signal_stopped(world):
