@@ -176,7 +176,7 @@ def open_script(
 # open a temporary hole in the firewall
 mkdir -p {DIRECTORY}
 trap '[ $? = 0 ] || sh {base}.close' EXIT
-trap 'exit 143' HUP INT TERM
+trap 'trap "" HUP INT TERM; exit 143' HUP INT TERM
 [ ! -e {base}.close ] || sh {base}.close
 end=$(($(date +%s) + {seconds:.0f}))
 printf 'end=%s\\n%s' "$end" {shlex.quote(close_text(found, network, site))} >{base}.close

@@ -68,8 +68,9 @@ def id_time(when: datetime) -> str:
 def folder(kind: str) -> str:
     """Return the shell's lines that make a folder for intermediate files, ``$dir``, which goes with the script.
 
-    A time limit ends the script by a signal, for which dash runs no trap of EXIT. What a killed one has left goes with
-    the next script that is an hour later: no script lasts so long.
+    A time limit ends the script by a signal, for which dash runs no trap of EXIT; sent to the group once more, it would
+    end what removes the folder. What a killed one has left goes with the next script that is an hour later: no script
+    lasts so long.
     """
     return f"""\
 for old in /run/mx-{kind}.??????; do
@@ -77,7 +78,7 @@ for old in /run/mx-{kind}.??????; do
 done
 dir=$(mktemp -d /run/mx-{kind}.XXXXXX) || exit
 trap 'rm -rf "$dir"' EXIT
-trap 'exit 143' HUP INT TERM
+trap 'trap "" HUP INT TERM; exit 143' HUP INT TERM
 """
 
 
