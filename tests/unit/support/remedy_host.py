@@ -28,7 +28,9 @@ def sh(script: str, tmp_path: Path, **tools: str) -> "subprocess.CompletedProces
         (programs / name).write_text(f"#!/bin/sh\n{note}{body}\n")
         (programs / name).chmod(0o755)
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    # a signal that is ignored from the start, as under nohup(1), no shell can trap
+    argv = ["env", "--default-signal=HUP", "sh", "-c", script]
+    return subprocess.run(argv, capture_output=True, text=True, env=environment, check=False)
 
 
 def called(tmp_path: Path) -> list[str]:
