@@ -53,6 +53,7 @@ def wrap(script: str, timeout: float, mark: str) -> str:
 
     A shell reads a whole ``{ }`` before it runs any of it: where the connection breaks on the way, nothing is run. The
     answer is closed after the exit code by sed(1): what the script leaves behind may hold its output open for ever.
+    What comes after that meets a closed pipe, and where SIGPIPE is ignored the shell says so: not into the answer.
 
     Arguments:
         script: POSIX sh, of any length.
@@ -67,8 +68,7 @@ timeout -k 5 {timeout:g} sh <<'{mark}-script' 2>&1
 {noted(script, mark)}
 {mark}-script
 code=$?
-echo
-echo {mark}-limit $code
+{{ echo; echo {mark}-limit $code; }} 2>/dev/null
 }} | LC_ALL=C sed -E '/^{mark}-(code|limit) /q' | base64
 echo {mark}-end
 }}

@@ -98,6 +98,15 @@ def test_a_child_that_keeps_the_output_open_does_not_outlast_the_script():
     assert time.monotonic() - begin < 4
 
 
+def test_what_comes_after_the_answer_is_not_heard_where_sigpipe_is_ignored(tmp_path):
+    (tmp_path / "timeout").write_text('#!/bin/sh\nshift 3\n"$@"\nsleep 0.3  # sed has ended by then\n')
+    (tmp_path / "timeout").chmod(0o755)
+    shell = ["sh", "-c", "trap '' PIPE; PATH=$1:$PATH; exec sh -s", "sh", str(tmp_path)]
+    done = subprocess.run(shell, input=wrap("echo ok", 5, "mxmark"), capture_output=True, text=True, check=True)
+    assert unwrap(done.stdout, "mxmark") == (0, "ok\n")
+    assert done.stderr == ""
+
+
 def test_an_unexpected_exit_code_is_an_error():
     with pytest.raises(CommandFailedError, match="exit code 4: broken"):
         host().act("echo broken; exit 4", timeout=5)
