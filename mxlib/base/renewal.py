@@ -41,12 +41,21 @@ class Renewal:
             self._thread.join(timeout=_JOIN_S)
 
     def _run(self) -> None:
+        told = ""
         while not self._stop.wait(self._every_s):
-            if not self._lives():
-                logger.warning("%s is not renewed: the run makes no progress", self._what)
-                continue
-            try:
-                self._renew()
-            except (MxlibError, InterruptedRunError) as error:
-                # no reason to stop: the planner reads the slot before each step, and the next renewal may succeed
-                logger.warning("%s was not renewed: %s", self._what, error)
+            trouble, why = self._trouble()
+            if trouble != told:
+                # a trouble that lasts is said once: the planner reads the slot before each step, and says how it stands
+                said = f"{trouble}: {why}" if trouble else "is renewed again"
+                logger.warning("%s %s", self._what, said)
+            told = trouble
+
+    def _trouble(self) -> tuple[str, str]:
+        """Renew it, and return what kept that from being done, and why; empty: nothing."""
+        if not self._lives():
+            return "is not renewed", "the run makes no progress"
+        try:
+            self._renew()
+        except (MxlibError, InterruptedRunError) as error:
+            return "was not renewed", f"{error}; that is tried again"
+        return "", ""

@@ -1,5 +1,7 @@
 """Disk: space and inodes for the spool, the logs and new kernels."""
 
+from collections.abc import Sequence
+
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts import disk
@@ -13,16 +15,23 @@ def source(policy: VerifyPolicy) -> Source[tuple[DiskUse, ...]]:
     return disk.source((*find(policy.mta).paths, "/boot"))
 
 
-def _use(use: DiskUse, limit: float) -> Finding:
+def _use(paths: Sequence[str], use: DiskUse, limit: float) -> Finding:
     inodes = "" if use.free_inodes_percent is None else f", {use.free_inodes_percent:.0f} % of the inodes"
-    why = f"{use.path}: {use.free_percent:.0f} % free{inodes}"
+    why = f"{', '.join(paths)}: {use.free_percent:.0f} % free{inodes}"
     short = use.free_percent < limit or (use.free_inodes_percent is not None and use.free_inodes_percent < limit)
     return failed(why) if short else ok(why)
 
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
-    """Judge the file systems that mail needs."""
-    return worst([_use(use, policy.free_percent) for use in facts.get(source(policy))])
+    """Judge the file systems that mail needs, each once."""
+    uses = facts.get(source(policy))
+    by_target = {use.target: use for use in uses}
+    return worst(
+        [
+            _use([each.path for each in uses if each.target == target], use, policy.free_percent)
+            for target, use in by_target.items()
+        ]
+    )
 
 
 CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda policy: (source(policy),), judge)

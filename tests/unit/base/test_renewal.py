@@ -1,3 +1,4 @@
+import logging
 import threading
 
 from mxlib.base.errors import SlotError
@@ -35,3 +36,24 @@ def test_what_could_not_be_renewed_is_tried_again():
         raise SlotError("etcd: refused")
 
     assert renewed(lives=True, renew=fails) >= 2
+
+
+def test_a_trouble_that_lasts_is_said_once_and_so_is_its_end(caplog):
+    caplog.set_level(logging.INFO)
+    answers = iter(["no route", "refused", "", "", "no route"])
+
+    def renew():
+        if said := next(answers, "no route"):
+            raise SlotError(f"etcd: {said}")
+
+    renewed(lives=True, renew=renew, looks=6)
+    assert caplog.messages == [
+        "the lease was not renewed: etcd: no route; that is tried again",
+        "the lease is renewed again",
+        "the lease was not renewed: etcd: no route; that is tried again",
+    ]
+
+
+def test_a_run_that_makes_no_progress_is_told_of_once(caplog):
+    renewed(lives=False)
+    assert caplog.messages == ["the lease is not renewed: the run makes no progress"]
