@@ -10,7 +10,7 @@ from mxlib.adapters.announce import announce
 from mxlib.adapters.etcd_slot import EtcdSlot
 from mxlib.adapters.etcd_wait import wait_for_silence
 from mxlib.base import journal
-from mxlib.base.errors import HostError, MxlibError
+from mxlib.base.errors import HostError, InterruptedRunError, MxlibError
 from mxlib.base.stop import Stop
 from mxlib.base.text import one_line
 from mxlib.commands import accept
@@ -142,7 +142,7 @@ class HostRun(Command):
         took = self.wiring.clock.monotonic() - begin
         try:
             self._show_end(path, world, self.result, took)
-        except MxlibError as error:
+        except (MxlibError, InterruptedRunError) as error:
             # the run has ended as it has, whatever becomes of its report
             return self.said(self.result.outcome, f"{self.result.why} (its report cannot be made: {error})")
         return self.result.outcome
@@ -166,7 +166,8 @@ class HostRun(Command):
             return
         try:
             world.target.act(past_runs.add_script(seconds), timeout=30)
-        except MxlibError as error:
+        except (MxlibError, InterruptedRunError) as error:
+            # who asks now asks too late to change the end: whoever began the run still hears it
             self.operator.line(f"how long this took is not noted on the host: {one_line(str(error))}")
 
     # --- the end

@@ -79,14 +79,14 @@ class Run:
         self._journal = Events(journal, world.operator)
         self._resting = resting
         self._interrupted, self._served, self._trial = "", "", ""
+        self._over: Outcome | None = None
         self._repeats: list[Do] = []
         self._read: dict[str, float] = {}
         self._pending: Callable[[State], End | None] | None = None
         """What the next look decides on, where a failure or a signal has come since the last one."""
         self._acted: set[Step] = set()
         """Steps that this process has, or may have, taken."""
-        self._answered = False
-        """Whether the host answered the last look: only then is it known that there is no record."""
+        self._answered = False  # the host, at the last look: only then is it known that there is no record
         self._was_free = False  # the slot, when this process took it: no dead run has a record by it
         self._unread = 0
         self._doubts: dict[Step, int] = {}
@@ -98,7 +98,8 @@ class Run:
             try:
                 end = self._once()
             except InterruptedRunError as error:
-                end = self._heard(str(error))
+                # a run that is over leaves the request to whoever began it
+                end = self._heard(str(error)) if self._over is None else End(self._over, "")
             except MxlibError as error:
                 end = self._not_read(error)
             if end is not None:
@@ -138,11 +139,9 @@ class Run:
 
     def _true(self, end: End | None, state: State) -> End | None:
         """Return an end that says no more than was read: "nothing was changed" only of a process that has not acted."""
-        if end is None:
-            return None
-        if end.outcome is Outcome.REFUSED and self._changed(state):
+        if end is not None and end.outcome is Outcome.REFUSED and self._changed(state):
             end = End(Outcome.INTERRUPTED, end.why)
-        return truthful(end, state)
+        return None if end is None else truthful(end, state)
 
     def _changed(self, state: State) -> bool:
         """Whether this process has, or may have, changed anything; a claim is not there where no record is."""
@@ -197,6 +196,7 @@ class Run:
             self._journal.write("failed", step=decision.step.value, error=str(error), kind=kind, **evidence)
             return self._failure(decision.step, error, self._world.clock.monotonic() - begin)
         self._acted.add(decision.step)
+        self._over = self._progress.released if decision.step is Step.RELEASE else None
         self._progress.just = self._progress.look is not look
         self._doubts.pop(decision.step, None)
         self._journal.write("done", step=decision.step.value, note=done.note, **{**took, **done.evidence})

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, ConfigError, JournalError, ParseError
+from mxlib.base.errors import CommandFailedError, ConfigError, InterruptedRunError, JournalError, ParseError
 from mxlib.base.journal import Extras
 from mxlib.commands import reboot
 from mxlib.commands.answers import Silence
@@ -152,6 +152,14 @@ def test_that_it_cannot_be_kept_changes_nothing(monkeypatch, tmp_path):
     assert any("disk full" in line for line in stage.operator.lines)
 
 
+def test_a_run_that_is_done_is_done_also_where_it_is_asked_to_stop_afterwards(monkeypatch, tmp_path):
+    stage = Stage(monkeypatch, tmp_path, events=REBOOT)
+    stage.error = InterruptedRunError("SIGHUP")
+    assert stage.run.execute() is Outcome.DONE
+    assert "how long this took is not noted on the host: SIGHUP" in stage.operator.lines
+    assert stage.operator.lines[-1].endswith(": done: 6.1.0-56 runs")
+
+
 def test_what_the_guard_found_is_there_for_a_roll_as_values(monkeypatch, tmp_path):
     verdicts = [("disk", "OK", "room"), ("logins", "FAILED", "somebody is logged in: alice")]
     events = [
@@ -163,12 +171,13 @@ def test_what_the_guard_found_is_there_for_a_roll_as_values(monkeypatch, tmp_pat
     assert stage.run.objections == "logins FAILED: somebody is logged in: alice"
 
 
-def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeypatch, tmp_path):
+@pytest.mark.parametrize("error", [JournalError("nothing can be read"), InterruptedRunError("SIGHUP")])
+def test_a_run_that_is_done_is_done_also_where_its_report_cannot_be_made(monkeypatch, tmp_path, error):
     """Not "refused, nothing changed": the host was rebooted."""
     stage = Stage(monkeypatch, tmp_path, events=REBOOT)
 
     def gone(*_):
-        raise JournalError("nothing can be read")
+        raise error
 
     monkeypatch.setattr(reboot.report, "build", gone)
     assert stage.run.execute() is Outcome.DONE

@@ -228,6 +228,21 @@ def test_a_signal_at_the_very_end_leaves_the_host_in_service(world):
     assert serves(found.mx)
 
 
+def test_a_signal_after_the_release_changes_nothing_of_a_run_that_is_over(world, monkeypatch):
+    found, real = world(), reading.read_state
+
+    def read(world, journal, *, at_once):
+        if found.mx.record is None and world.progress.released is not None and not heard:
+            heard.append(1)
+            raise InterruptedRunError("SIGHUP")
+        return real(world, journal, at_once=at_once)
+
+    heard = []
+    monkeypatch.setattr(run, "read_state", read)
+    result = found.execute()
+    assert (result.outcome, heard, found.rested) == (Outcome.DONE, [1], []), "a roll that began it still hears it"
+
+
 def test_of_a_host_that_is_silent_when_the_signal_comes_nothing_is_said_but_that(world):
     found = world()
     found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "silent", True)]
