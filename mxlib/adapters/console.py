@@ -69,6 +69,12 @@ class ConsoleExpiredError(ConsoleLoginError):
     advice = "Log in by hand and change it, then put the new one into the password file: gnt-instance console {name}"
 
 
+class ConsoleMuteError(ConsoleLoginError):
+    """A name was typed at the login prompt, and nothing came after it."""
+
+    advice = "The host is too busy for a login, or its login hangs. Log in by hand: gnt-instance console {name}"
+
+
 class ConsoleStateError(ConsoleError):
     """The machine is not at a prompt that can be used: see the screen."""
 

@@ -15,6 +15,7 @@ from mxlib.adapters.console import (
     ConsoleError,
     ConsoleExpiredError,
     ConsoleLoginError,
+    ConsoleMuteError,
     ConsoleStateError,
 )
 from mxlib.adapters.redact import redact
@@ -101,6 +102,7 @@ class ConsoleLogin:
         token = secrets.token_hex(8)
         self._halves = (f"P{token[:6]}", token[6:])
         self._strange = ""
+        self._named = False
         self._refusals = 0
         self.passwords = 0
         self.entered = False
@@ -119,6 +121,9 @@ class ConsoleLogin:
 
     def _no_prompt(self) -> ConsoleError:
         screen = self._console.screen()
+        if self._named and screen.waiting is Waiting.SILENT:
+            said = f"{self._login.user} was typed at its login prompt, and no password was asked for within"
+            return ConsoleMuteError(f"{said} {self._login.timeout:.0f} s", screen)
         if self._strange and screen.waiting is Waiting.BOOTING:
             shown = self._shown(screen, self._strange)
             screen = replace(screen, waiting=Waiting.PROMPT, detail=shown)
@@ -198,6 +203,7 @@ class ConsoleLogin:
             raise ConsoleStateError(f"a login prompt is there again after {_LOGINS} logins", self._console.screen())
         self._console.forget()
         self._console.send(self._login.user + "\r")
+        self._named = True
         # Only at a password prompt that answers this very name: typed at a login prompt it would be echoed and logged.
         if not self._asks_for_password():
             return False

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mxlib.adapters.console import ConsoleEndedError, ConsoleError, ConsoleLoginError, ConsoleStateError
+from mxlib.adapters.console import (
+    ConsoleEndedError,
+    ConsoleError,
+    ConsoleLoginError,
+    ConsoleMuteError,
+    ConsoleStateError,
+)
 from mxlib.adapters.console_login import ConsoleLogin, Login, Pace
 from mxlib.adapters.redact import redact
 from mxlib.nic.screen import Screen, Waiting, look, plain
@@ -276,6 +282,12 @@ def test_the_password_is_typed_only_at_a_question_that_hides_it(question: str, e
     with contextlib.suppress(ConsoleError):
         entry(line, timeout=5.0).enter()
     assert (f"{PASSWORD.reveal()}\r" in line.typed) is typed
+
+
+def test_a_login_that_asks_for_no_password_is_no_silent_console() -> None:
+    with pytest.raises(ConsoleMuteError, match="at its login prompt, and no password was asked for") as it:
+        entry(Asking("", echoes=False), timeout=5.0).enter()
+    assert "too busy for a login" in it.value.advice
 
 
 @pytest.mark.parametrize(
