@@ -16,10 +16,10 @@ from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
-from mxlib.nic.cause import Diagnosis, Outage, from_screen
+from mxlib.nic.cause import Diagnosis, Outage, from_cluster, from_screen
 from mxlib.nic.forecast import Forecast, forecast, unknown, without_instance
 from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
-from mxlib.nic.repair import NicRepairError, repair_inside
+from mxlib.nic.repair import GuestRepair, NicRepairError, repair_inside
 from mxlib.nic.report import RepairReport
 from mxlib.protocols.host import Host
 
@@ -115,11 +115,14 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
     begin = means.clock.now()
     try:
         secret = means.password()
+        if means.dry_run:
+            return Verdict("console", Status.UNKNOWN, "dry run: its password can be read, and nobody has logged in")
         with open_console(means, name, run, secret) as console:
             try:
                 refuse_busy(means, name, console, means.say)
                 with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
                     said = shell.read("id -un; tty", timeout=15).output
+                left = _left_open(shell)  # a console that is detached shows nothing any more
             except ConsoleError as error:
                 found = why_no_shell(means, name, console, error)
                 return Verdict("console", Status.FAILED, f"{found.cause.value}: {one_line(found.why)}. {found.advice}")
@@ -127,7 +130,7 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
         return Verdict("console", Status.FAILED, one_line(str(error)))
     evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
     why = f"root's shell over the serial console of {name} serves"
-    return Verdict("console", Status.OK, why, (evidence,), _left_open(shell))
+    return Verdict("console", Status.OK, why, (evidence,), left)
 
 
 def _left_open(shell: SerialShell) -> tuple[str, ...]:
@@ -227,12 +230,15 @@ class _Repair:
 
     def _look_again(self) -> None:
         """Ask from outside once more: a slow host comes up while its console is read, whatever was found there."""
-        mended = self.report.diagnosis.cause in _MENDED
+        mended = self.report.diagnosis.cause in _MENDED or self.report.acted
         limit = _BACK_S if mended else 0.0
         back = wait_for(self._answers, deadline_s=limit, every_s=1.0, clock=self._means.clock)
         if back and not mended:
             self.report.diagnosis = Diagnosis(Outage.NONE, "")
             self._say("it answers over SSH now, and nothing was changed")
+        elif back and self.report.inside is not None:
+            # what went wrong after that was said as it happened
+            self.report.diagnosis = self.report.inside.diagnosis
 
     def _say(self, line: str) -> None:
         at = self._means.clock.now().strftime("%H:%M:%S")
@@ -257,18 +263,15 @@ class _Repair:
             self._instance = _instance(self._means, self._name)
             self._say(f"the cluster says: {self._instance.status}, NICs {', '.join(self._instance.macs)}")
         except MxlibError as error:
-            self._say(
-                f"the cluster's remote API does not help: {one_line(str(error))}; the repair has the console alone"
-            )
+            alone = "the repair has the console alone"
+            self._say(f"the cluster's remote API does not help: {one_line(str(error))}; {alone}")
 
     def _from_console(self) -> None:
-        if self._instance is not None and self._instance.status != "running":
-            advice = f"Start it: gnt-instance start {self._instance.name} (on the master; this is a cold start)."
-            self._ends(Diagnosis(Outage.NOT_RUNNING, f"its state in the cluster is {self._instance.status}", advice))
+        stands = from_cluster(self._instance.status, self._instance.name) if self._instance is not None else None
+        if stands is not None:
+            self._ends(stands)
         elif self._means.dry_run:
-            self._ends(
-                Diagnosis(Outage.NO_ACCESS, "dry run: not logged in on the console", "Run it without --dry-run.")
-            )
+            self._ends(Diagnosis(Outage.NO_ACCESS, "dry run: not logged in on the console", "Run it without -d."))
         else:
             self._attach()
 
@@ -276,11 +279,8 @@ class _Repair:
         try:
             secret = self._means.password()
         except SecretError as error:
-            self._ends(
-                Diagnosis(
-                    Outage.NO_ACCESS, str(error), "Put the password there (mode 0600), or run this on a terminal."
-                )
-            )
+            advice = "Put the password there (mode 0600), or run this on a terminal."
+            self._ends(Diagnosis(Outage.NO_ACCESS, str(error), advice))
             return
         try:
             console = open_console(self._means, self._name, self._run, secret)
@@ -296,9 +296,8 @@ class _Repair:
         try:
             refuse_busy(self._means, self._name, console, self._say)
             with shell:
-                self._say(
-                    "logged in on the console" + (" (a root session was open there)" if shell.found_logged_in else "")
-                )
+                opened = " (a root session was open there)" if shell.found_logged_in else ""
+                self._say(f"logged in on the console{opened}")
                 self._inside(shell)
         except ConsoleError as error:
             self._ends(why_no_shell(self._means, self._name, console, error))
@@ -308,7 +307,8 @@ class _Repair:
     def _inside(self, shell: Host) -> None:
         try:
             macs = self._instance.macs if self._instance is not None else None
-            inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, say=self._say)
+            self.report.inside = begun = GuestRepair(Diagnosis(Outage.UNKNOWN, ""))
+            inside = repair_inside(shell, macs=macs, known=self._known, run=self._run, say=self._say, begun=begun)
         except ConsoleError:
             raise
         except NicRepairError as error:

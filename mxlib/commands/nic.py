@@ -7,6 +7,7 @@ from spicerack import Spicerack
 from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, prove_console
 from mxlib.adapters.machine import means_of
 from mxlib.base.errors import ConfigError
+from mxlib.base.verdict import Status
 from mxlib.commands.command import Command
 from mxlib.commands.request import check_host
 from mxlib.config.sections import Site
@@ -122,7 +123,8 @@ class RepairNic(Command):
 
     def _console(self) -> Outcome:
         verdict = prove_console(self._means(), self.subject, self.run_id, timeout=self._request.timeout)
-        return self.said(Outcome.DONE if verdict.passed else Outcome.FAILED, verdict.why)
+        ends = {Status.OK: Outcome.DONE, Status.UNKNOWN: Outcome.UNKNOWN}
+        return self.said(ends.get(verdict.status, Outcome.FAILED), "; but ".join((verdict.why, *verdict.warnings)))
 
     # --- what they share
 

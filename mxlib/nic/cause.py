@@ -60,7 +60,7 @@ class Diagnosis:
 
 
 _POWER = (
-    "Nothing was changed. A power cycle keeps the PCI slots: gnt-instance reboot --type=soft {name} (on the master)."
+    "A power cycle keeps the PCI slots: gnt-instance reboot --type=soft {name} (on the master)."
 )
 _BY_SCREEN: Mapping[Waiting, tuple[Outage, str]] = {
     Waiting.PANIC: (Outage.PANIC, f"{_POWER} With a fallback as GRUB's saved entry it boots that one."),
@@ -109,6 +109,22 @@ def from_screen(screen: Screen, name: str) -> Diagnosis:
     cause, advice = _BY_SCREEN.get(screen.waiting, _NO_SIGN)
     why = f"the console shows {screen.waiting.value}" + (f": {screen.detail}" if screen.detail else "")
     return Diagnosis(cause, why, advice.replace("{name}", name))
+
+
+def from_cluster(status: str, name: str) -> Diagnosis | None:
+    """Return why a machine does not run, by its cluster's word; None: it runs, and its console says more.
+
+    Args:
+        status: as Ganeti has it: "running", "ERROR_up" (it runs, though it should not), "ERROR_down" and so on.
+        name: the instance's name, for the commands in the advice.
+    """
+    if status in ("running", "ERROR_up"):
+        return None
+    why = f"its state in the cluster is {status}"
+    if status in ("ADMIN_down", "USER_down", "ERROR_down"):
+        return Diagnosis(Outage.NOT_RUNNING, why, f"Start it: gnt-instance start {name} (on the master; a cold start).")
+    # on a node that is down, or on the wrong one, it may run: to start it would make a second copy
+    return Diagnosis(Outage.UNKNOWN, why, f"Look first where it runs: gnt-instance info {name} (on the master).")
 
 
 def from_inside(facts: NicFacts, now: AddressFacts, access: AccessFacts) -> Diagnosis:

@@ -61,7 +61,8 @@ def work_out(facts: NicFacts, macs: Sequence[str] | None, known: Mapping[str, st
         return _all_there(facts, host)
     used = {*host.wanted, *(name for other in others for name in other.values())}
     by_note = _by_note(facts.nics, known or {}, missing)
-    return by_note or _by_elimination(missing, [nic for nic in facts.nics if not used & _names_of(nic, host)], macs)
+    free = [nic for nic in facts.nics if not used & _names_of(nic, host)]
+    return by_note or _by_elimination(missing, free, macs, alone=len(host.wanted) == 1)
 
 
 def _names_of(nic: GuestNic, host: Managed) -> set[str]:
@@ -92,12 +93,18 @@ def _by_note(nics: Sequence[GuestNic], known: Mapping[str, str], missing: Sequen
     return Renames(names, f"by MAC, as noted before the reboot: {changes}")
 
 
-def _by_elimination(missing: Sequence[str], free: Sequence[GuestNic], macs: Sequence[str] | None) -> Renames:
+def _by_elimination(
+    missing: Sequence[str], free: Sequence[GuestNic], macs: Sequence[str] | None, *, alone: bool
+) -> Renames:
+    """Match the only configured card with the only free one; where several are configured, each may have moved by one.
+
+    A new disk moves ens5 to ens6 and ens6 to ens7: then only ens5 is missing and only ens7 free, and neither is right.
+    """
     ours = [nic for nic in free if macs is None or nic.mac in macs]
-    if len(missing) == 1 and len(ours) == 1:
+    if alone and len(ours) == 1:
         asked = "the cluster could not be asked" if macs is None else "the cluster knows its MAC"
         nic = ours[0]
-        why = f"{missing[0]} is the only configured card that is missing, and {nic.name} ({nic.mac}) the only free one"
+        why = f"{missing[0]} is the only configured card, and is missing; {nic.name} ({nic.mac}) is the only free one"
         return Renames({missing[0]: nic.name}, f"{why}; {asked}")
     cards = ", ".join(f"{nic.name} ({nic.mac})" for nic in free) or "none"
     lost = f" The cluster's NICs: {', '.join(macs)}." if macs is not None else ""

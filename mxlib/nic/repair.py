@@ -44,6 +44,7 @@ class GuestRepair:
         diff: the change of the files.
         places: other lines with the old name, left for a person.
         backup: directory on the host with the old files and ``undo``.
+        acted: whether anything on the host was, or may have been, changed.
     """
 
     diagnosis: Diagnosis
@@ -52,6 +53,7 @@ class GuestRepair:
     diff: str = ""
     places: tuple[Mention, ...] = ()
     backup: str = ""
+    acted: bool = False
 
 
 def repair_inside(
@@ -61,6 +63,7 @@ def repair_inside(
     known: Mapping[str, str] | None,
     run: str,
     say: Callable[[str], None],
+    begun: GuestRepair | None = None,
 ) -> GuestRepair:
     """Find out why a running host is not reachable, and repair what is certainly wrong.
 
@@ -69,44 +72,51 @@ def repair_inside(
         macs: the MACs that its cluster has configured; None if unknown.
         known: name by MAC from before the reboot; None if nothing was noted.
         say: called with each line of the story as it happens.
+        begun: gets what is found and done, and is returned; where an error ends the repair, it says how far it came.
 
     Raises:
         NicRepairError: a change did not work, and was undone, or did not come to its end.
         mxlib.base.errors.HostError: the shell failed.
         mxlib.base.errors.ParseError: the host's answers do not have their known form.
     """
+    repair = begun or GuestRepair(Diagnosis(Outage.UNKNOWN, ""))
     facts = read_facts(host, (nic.SOURCE, nic.NOTE_SOURCE))
     cards = facts.get(nic.SOURCE)
     renames = work_out(cards, macs, known or facts.get(nic.NOTE_SOURCE))
     if renames.doubt:
         order = "Say which MAC had which name (--known MAC=NAME), or put" if renames.askable else "Put"
         steps = f"Nothing was changed. {order} it right by hand on the console."
-        return GuestRepair(Diagnosis(Outage.UNCERTAIN, renames.doubt, steps))
+        repair.diagnosis = Diagnosis(Outage.UNCERTAIN, renames.doubt, steps)
+        return repair
     if renames.names:
-        return _renamed(host, cards, renames, run, say)
+        _renamed(host, cards, renames, run, say, repair)
+        return repair
     # Names are assigned before anything else starts; the rest is judged once the boot has ended, well or not, or as it
     # stands where a job of it hangs: whatever the exit code is.
     host.read(f"# wait until it has booted\ntimeout {_BOOT_S} systemctl is-system-running --wait", timeout=_BOOT_S + 10)
     now = read_facts(host, (addresses.SOURCE, access.SOURCE))
-    repair = GuestRepair(from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE)))
+    repair.diagnosis = from_inside(cards, now.get(addresses.SOURCE), now.get(access.SOURCE))
     _put_right(host, cards, repair, say)
     return repair
 
 
-def _renamed(host: Host, cards: nic.NicFacts, renames: Renames, run: str, say: Callable[[str], None]) -> GuestRepair:
+def _renamed(
+    host: Host, cards: nic.NicFacts, renames: Renames, run: str, say: Callable[[str], None], repair: GuestRepair
+) -> None:
+    repair.renames = renames.names
     refused = advice.repair(cards, renames.names)
     if refused:
         changes = ", ".join(f"{old} is now {new}" for old, new in renames.names.items())
         steps = f"Nothing was changed: {refused}. Change it there by hand, on the console: {changes}."
-        return GuestRepair(Diagnosis(Outage.RENAMED, renames.why, steps), renames=renames.names)
-    repair = GuestRepair(Diagnosis(Outage.RENAMED, renames.why), renames=renames.names)
+        repair.diagnosis = Diagnosis(Outage.RENAMED, renames.why, steps)
+        return
+    repair.diagnosis = Diagnosis(Outage.RENAMED, renames.why)
     try:
         _rename(host, cards, repair, run, say)
     except (CommandFailedError, CommandTimeoutError) as error:
         where = f"written, copies in {repair.backup}" if repair.backup else "perhaps not written"
         why = f"{repair.diagnosis.why}; the repair came to no end, its files are {where}"
         raise NicRepairError(f"{why}: {error}") from None
-    return repair
 
 
 def apply(host: Host, rewrite: Rewrite, run: str, why: str) -> str:
@@ -133,7 +143,7 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, say:
     rewrite = advice.rewritten(cards, repair.renames)
     other, repair.places = other_places(host, repair.renames, rewrite)
     rewrite = Rewrite(rewrite.before + other.before, rewrite.after + other.after)
-    repair.diff = rewrite.diff()
+    repair.diff, repair.acted = rewrite.diff(), True
     repair.backup = apply(host, rewrite, run, f"{changes}; run {run}")
     _note(repair, say, f"rewritten: {', '.join(new.path for _, new in rewrite.changed)}; copies in {repair.backup}")
     by_networkd = managed(cards).by is Manager.NETWORKD
@@ -225,6 +235,7 @@ def _clear(host: Host, names: Sequence[str], repair: GuestRepair, say: Callable[
 def _put_right(host: Host, cards: nic.NicFacts, repair: GuestRepair, say: Callable[[str], None]) -> None:
     cause = repair.diagnosis.cause
     _note(repair, say, f"{cause.value}: {repair.diagnosis.why}")
+    repair.acted = cause in (Outage.NOT_UP, Outage.SSHD)
     if cause is Outage.NOT_UP:
         quoted = " ".join(map(shlex.quote, repair.diagnosis.interfaces))
         again = f"ifdown --force {quoted}; ifup {quoted}"

@@ -17,7 +17,7 @@ class RepairReport:
         diagnosis: what kept it from answering.
         story: what happened, in order.
         answers: whether it answers, by address family.
-        inside: what was done in the guest; None if the repair did not get in.
+        inside: what was done in the guest, also where an error ended that; None if the repair did not get in.
         seconds: duration of the repair.
         screen: the last lines of the console; empty if there are none.
         transcript: file with the whole output of the console; empty if there is none.
@@ -32,6 +32,11 @@ class RepairReport:
     seconds: float = 0.0
     screen: str = ""
     transcript: str = ""
+
+    @property
+    def acted(self) -> bool:
+        """Whether anything in the guest was, or may have been, changed."""
+        return self.inside is not None and self.inside.acted
 
     @property
     def headline(self) -> str:

@@ -142,6 +142,24 @@ def test_a_host_that_comes_up_meanwhile_has_nothing_in_the_way(means: Means, mon
     assert report.story[-1].endswith("it answers over SSH now, and nothing was changed")
 
 
+def test_a_repair_that_an_error_ended_is_told_with_what_it_did(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are written, ifup has worked, and then systemd hangs: the host answers, and not by itself."""
+    up = {4: False, 6: False}
+
+    def inside(host: object, begun: GuestRepair, **arguments: object) -> GuestRepair:
+        up.update({4: True, 6: True})
+        begun.diagnosis, begun.acted, begun.diff = Diagnosis(Outage.RENAMED, "by MAC"), True, "+iface ens13\n"
+        raise NicRepairError("the repair came to no end, its files are written, copies in /root/x: no end within 30 s")
+
+    monkeypatch.setattr(nic_service, "repair_inside", inside)
+    report = diagnose_and_repair(replace(means, answers=lambda name, family: up[family]), NAME, run="r1")
+    assert report.ok
+    assert report.headline.endswith(Outage.RENAMED.value)
+    assert "  | +iface ens13" in report.lines()
+    assert not [line for line in report.lines() if "nothing" in line.lower()]
+    assert any("copies in /root/x" in line for line in report.story)
+
+
 def test_one_family_back_is_not_back(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nic_service, "repair_inside", repaired(GuestRepair(Diagnosis(Outage.RENAMED, "by MAC"))))
     report = diagnose_and_repair(replace(means, answers=lambda name, family: family == 4), NAME, run="r1")
@@ -211,6 +229,34 @@ def test_an_instance_that_is_down_needs_no_console(means: Means) -> None:
     assert not means.transcripts.exists()
 
 
+@pytest.mark.parametrize(
+    ("status", "cause", "advice"),
+    [
+        ("ADMIN_down", Outage.NOT_RUNNING, "gnt-instance start"),
+        ("USER_down", Outage.NOT_RUNNING, "gnt-instance start"),
+        ("ERROR_wrongnode", Outage.UNKNOWN, "gnt-instance info"),
+        ("ERROR_nodedown", Outage.UNKNOWN, "gnt-instance info"),
+        ("ERROR_nodeoffline", Outage.UNKNOWN, "gnt-instance info"),
+        ("ADMIN_offline", Outage.UNKNOWN, "gnt-instance info"),
+        ("something new", Outage.UNKNOWN, "gnt-instance info"),
+    ],
+)
+def test_only_what_is_surely_off_is_to_be_started(means: Means, status: str, cause: Outage, advice: str) -> None:
+    """On a node that is down, or on the wrong one, it may run: started, it would run twice."""
+    rapi = FakeRapi(replace(RUNNING, status=status))
+    report = diagnose_and_repair(replace(means, rapi=lambda: rapi), NAME, run="r1")  # type: ignore[arg-type, return-value]
+    assert (report.diagnosis.cause, advice in report.lines()[-1]) == (cause, True)
+    assert ("start" in report.lines()[-1]) is (cause is Outage.NOT_RUNNING)
+    assert not means.transcripts.exists()
+
+
+def test_a_machine_that_runs_although_it_should_not_has_a_console(means: Means) -> None:
+    rapi = FakeRapi(replace(RUNNING, status="ERROR_up"))
+    cluster = FakeCluster("--show", "(initramfs) ")
+    report = diagnose_and_repair(replace(means, rapi=lambda: rapi, cluster=cluster), NAME, run="r1", timeout=2.0)  # type: ignore[arg-type, return-value]
+    assert report.diagnosis.cause is Outage.INITRAMFS
+
+
 def test_a_dead_remote_api_does_not_stop_the_repair(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = mock.Mock(side_effect=[GuestRepair(Diagnosis(Outage.RENAMED, "by elimination"))])
     monkeypatch.setattr(nic_service, "repair_inside", inside)
@@ -240,6 +286,18 @@ def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
     assert bad.status is Status.FAILED
     assert "refused" in bad.why
     nowhere(means, good.why + bad.why + repr(good))
+
+
+def test_in_a_dry_run_only_the_password_is_looked_at(means: Means) -> None:
+    dry = prove_console(replace(means, dry_run=True), NAME, "r1")
+    assert (dry.status, "nobody has logged in" in dry.why) == (Status.UNKNOWN, True)
+    assert not means.transcripts.exists()
+
+
+def test_a_shell_that_stays_open_is_warned_of(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_shell.SerialShell, "close", lambda _: None)
+    found = prove_console(means, NAME, "r1", timeout=10.0)
+    assert found.warnings == ("it could not be left at a login prompt: look whether a shell is open there",)
 
 
 def test_a_login_that_does_not_end_in_time_says_so(means: Means) -> None:

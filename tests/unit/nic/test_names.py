@@ -36,6 +36,14 @@ def test_one_missing_and_one_new_is_certain() -> None:
         assert not renames.doubt
 
 
+def test_cards_that_moved_by_one_are_a_doubt_though_only_one_name_is_missing_and_one_new() -> None:
+    """A new disk: what was ens5 is ens6, and what was ens6 is ens7."""
+    both = "auto ens5 ens6\niface ens5 inet dhcp\niface ens6 inet dhcp\n"
+    found = work_out(facts(nic("ens6", MAC, 6), nic("ens7", MAC2, 7), text=both), (MAC, MAC2), None)
+    assert (found.names, found.askable) == ({}, True)
+    assert "not certain" in found.doubt
+
+
 def test_nothing_missing_is_nothing_to_do() -> None:
     renames = work_out(facts(nic()), (MAC,), None)
     assert (renames.names, renames.doubt) == ({}, "")
