@@ -15,6 +15,12 @@ def test_the_site_decides_how_many_are_too_many():
         assert CHECK.verdict(found, policy).status is status
 
 
+def test_the_sign_of_a_stalled_body_is_the_same_over_bdat():
+    pipelined = STALLED.replace("after end", "after pipelined end")
+    found = CHECK.verdict(host(maillog_recent=recent(5, pipelined)), POLICY)
+    assert (found.status, "5 x SMTP timeout after end of data, to provider.test" in found.why) == (Status.FAILED, True)
+
+
 def test_what_repeats_an_earlier_error_is_not_counted_by_destination():
     hint = "== u@x.test R=r T=t defer (-53): retry time not reached for any host"
     assert CHECK.verdict(host(maillog_recent=recent(100, hint)), POLICY).status is Status.OK
