@@ -131,9 +131,9 @@ def _read(mta: Mta, host: Host, tally: Tally) -> None:
         growth = read_growth(mta, host, tally.mark)
         for event in growth.events:
             tally.count(event)
-        tally.mark = growth.mark
+        # with the mark, as no later look sees them
+        tally.mark, tally.holes = growth.mark, tally.holes or _holes(growth)
         tally.queue.append(read_facts(host, (mta.length,)).get(mta.length))
-        tally.holes = tally.holes or _holes(growth)
         tally.unread = tally.holes
     except (HostError, ParseError) as error:
         tally.unread = f"{host.name}: {one_line(str(error))}"

@@ -155,6 +155,23 @@ def test_lines_that_are_lost_once_stay_lost(monkeypatch) -> None:
     assert (proof, "lines of its log are lost" in why) == (SoakState.SHORT, True)
 
 
+@pytest.mark.parametrize(("lost", "odd", "said"), [(True, 0, "are lost"), (False, 5, "not understood")])
+def test_lines_that_are_lost_stay_lost_where_the_queue_could_not_be_counted_then(monkeypatch, lost, odd, said) -> None:
+    world = World(monkeypatch, [deliveries(5)])
+    world.lost, world.odd = lost, ("brand new form",) * odd
+    real = world.facts
+
+    def facts(host, sources):
+        if sources[0] is ADAPTER.length and (world.lost or world.odd):
+            world.lost, world.odd = False, ()
+            raise HostUnreachableError("no session")
+        return real(host, sources)
+
+    monkeypatch.setattr("mxlib.roll.watch.read_facts", facts)
+    proof, why = world.run()
+    assert (proof, said in why) == (SoakState.SHORT, True)
+
+
 @pytest.mark.parametrize(("odd", "expected"), [(4, SoakState.PASSED), (5, SoakState.SHORT)])
 def test_a_log_with_many_lines_that_are_not_understood_is_no_proof(monkeypatch, odd, expected) -> None:
     world = World(monkeypatch, [deliveries(5)])
