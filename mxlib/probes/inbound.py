@@ -61,7 +61,10 @@ class PortRangeClient(smtplib.SMTP):
         choices = list(range(self._ports[0], self._ports[1] + 1))
         random.shuffle(choices)
         for choice in choices:
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:
+                raise _CannotAskError(f"no socket: {error.strerror}") from None
             sock.settimeout(timeout)
             try:
                 sock.bind(("", choice))

@@ -33,12 +33,14 @@ sub reply { my ($s, $b) = (shift, "");
   $b =~ /(?:\A|\n)(\d\d\d) [^\n]*\n\z/; return ($1, $b) }
 sub ask { my ($s, $subject, $line) = @_; if (length $line) { syswrite($s, "$line\r\n") or die "the connection broke\n" }
   my ($code, $text) = reply($s); note($step, $subject, $code, $text); return $code }
+sub blind { $step = "blind"; die @_, "\n" }
 sub way { my ($family, $to) = @_; my $v6 = $family == 6; my $s;
   my @ports = map { $_->[1] } sort { $a->[0] <=> $b->[0] } map { [rand, $_] } $first .. $last;
-  for my $own (@ports) { socket($s, $v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+  for my $own (@ports) { socket($s, $v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0) or blind("no socket: $!");
     if (bind($s, $v6 ? pack_sockaddr_in6($own, IN6ADDR_ANY) : pack_sockaddr_in($own, INADDR_ANY))) {
-      connect($s, $to) or die "$!\n"; return $s } }
-  $step = "blind"; die "no free source port in $first-$last\n" }
+      connect($s, $to) and return $s;
+      $!{ENETUNREACH} || $!{EADDRNOTAVAIL} and blind("no way from here: $!"); die "$!\n" } }
+  blind("no free source port in $first-$last") }
 sub talk { my ($name, $family) = @_;
   my ($error, @found) = getaddrinfo($name, $port, {family => $family == 6 ? AF_INET6 : AF_INET,
     socktype => SOCK_STREAM});
@@ -46,7 +48,7 @@ sub talk { my ($name, $family) = @_;
   my ($e, $host) = getnameinfo($found[0]{addr}, NI_NUMERICHOST); $address = $host unless $e;
   $step = "connect"; my $s = way($family, $found[0]{addr});
   $step = "banner"; ask($s, "-", "") == 220 or return;
-  chomp(my $me = `hostname -f`); $step = "ehlo"; ask($s, "-", "EHLO $me") == 250 or return;
+  chomp(my $me = `hostname -f 2>/dev/null || hostname`); $step = "ehlo"; ask($s, "-", "EHLO $me") == 250 or return;
   $step = "mail"; ask($s, "-", "MAIL FROM:<$sender>") == 250 or return;
   $step = "rcpt"; ask($s, $_, "RCPT TO:<$_>") for split / /, $rcpts;
   syswrite($s, "QUIT\r\n") }
@@ -65,7 +67,7 @@ _STAGES = {
 }
 _RIGHT = {InboundStage.BANNER: 220, InboundStage.EHLO: 250, InboundStage.MAIL: 250}
 _SAID = re.compile(r"said \S+ [46] \S+ [a-z]+ \S+ \d+(?: |\Z)")
-# What says nothing of the MX that is asked: its name could not be looked up there, or no port was free.
+# What says nothing of the MX that is asked: its name could not be looked up there, or the peer has no way to any.
 _BLIND = frozenset({"resolve", "blind"})
 
 

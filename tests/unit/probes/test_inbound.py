@@ -1,5 +1,6 @@
 """Sessions with an MX from here, with a client that answers as it was set up to."""
 
+import errno
 import smtplib
 import socket
 import ssl
@@ -166,3 +167,16 @@ def test_the_source_port_is_one_of_the_range(monkeypatch):
     monkeypatch.setattr(Socket, "bind", in_use)
     with pytest.raises(OSError, match="no free source port"):
         client._get_socket("192.0.2.11", 25, 5)
+
+
+def test_without_a_way_or_a_socket_this_side_cannot_ask(monkeypatch):
+    client = PortRangeClient("mx1001.lab.test", (42000, 42063), 5)
+    with pytest.raises(probe_inbound._CannotAskError, match=r"no way to 224\.0\.0\.1 from here"):
+        client._get_socket("224.0.0.1", 25, 5)  # multicast: no packet leaves the machine
+
+    def no_socket(*_):
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(probe_inbound.socket, "socket", no_socket)
+    with pytest.raises(probe_inbound._CannotAskError, match="no socket: Address family not supported"):
+        client._get_socket("2001:db8::1", 25, 5)

@@ -112,6 +112,47 @@ def test_all_source_ports_in_use_says_nothing_of_the_other_side():
     assert [(a.stage, a.right) for a in result.answers] == [(InboundStage.CONNECT, None)]
 
 
+def session_of(target, before="", port=25):
+    """One session by a shell that was prepared; no packet leaves the machine."""
+    source = probe_peer.source((target,), (4,), probe(port), "probe@world.test", 5)
+    (section,) = source.sections
+    answer = ShellHost().read(before + section.script, timeout=10)
+    return facts_of({section: answer.output}).get(source)[0]
+
+
+def test_a_peer_without_a_way_says_nothing_of_the_other_side():
+    """A connection to a multicast address ends in the kernel, as one without a route does."""
+    (answer,) = session_of("224.0.0.1").answers
+    assert (answer.stage, answer.right) == (InboundStage.CONNECT, None)
+    assert answer.text == "no way from here: Network is unreachable"
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("connect EADDRNOTAVAIL", "no way from here: Cannot assign requested address"),
+        ("socket EAFNOSUPPORT", "no socket: Address family not supported by protocol"),
+        ("bind EADDRNOTAVAIL", "no free source port in 42000-42063"),
+    ],
+)
+def test_what_fails_before_the_first_packet_says_nothing_of_the_other_side(failing, said):
+    call, error = failing.split(" ")
+    fake = f"use Errno; BEGIN {{ *CORE::GLOBAL::{call} = sub (*@) {{ $! = Errno::{error}(); 0 }} }} "
+    before = f"perl() {{ code=$2; shift 2; command perl -e '{fake}'\"$code\" \"$@\"; }}\n"
+    (answer,) = session_of("127.0.0.1", before).answers
+    assert (answer.stage, answer.text, answer.right) == (InboundStage.CONNECT, said, None)
+
+
+def test_a_peer_that_cannot_look_up_its_own_name_greets_with_the_short_one(tmp_path):
+    fake = tmp_path / "hostname"
+    fake.write_text("#!/bin/sh\n[ $# -eq 0 ] || { echo 'hostname: not known' >&2; exit 1; }\necho mx9\n")
+    fake.chmod(0o755)
+    server = Server()
+    server.start()
+    session_of("127.0.0.1", f"PATH={tmp_path}:$PATH\n", server.port)
+    assert server.heard[0] == "EHLO mx9"
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "said 127.0.0.1 4", "bash: perl: command not found\n", "said mx.lab.test 4 - rcpt a@b.test\nend\n",
