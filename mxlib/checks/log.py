@@ -79,11 +79,13 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     found = facts.get(find(policy.mta).recent)
     if wrong := tuple(_problems(found, policy)):
         return failed(f"in the last 15 minutes: {'; '.join(wrong)}", *[event.text for event in found.events[-5:]])
-    if found.cut:
-        return unknown(f"{CUT}: {found.wrong} lines about errors in what was read")
     if found.unread and (near := _may_hide(found, policy.log)):
         lines, first = plural(len(found.unread), "line"), one_line(found.unread[0], 160)
         return unknown(f"{lines} of the log are not understood, and may be about {near}: {first}")
+    if found.cut:
+        return unknown(f"{CUT}: {found.wrong} lines about errors in what was read")
+    if found.partly:
+        return unknown(f"only {len(found.events)} of the {found.wrong} lines about errors in 15 minutes were read")
     return ok(f"in 15 minutes {found.arrived} arrived, {found.delivered} delivered, {found.wrong} lines about errors")
 
 

@@ -43,11 +43,11 @@ def judge_trend(facts: Facts, policy: VerifyPolicy) -> Finding:
     counts = f"in 15 minutes {found.arrived} arrived, {found.completed} completed"
     if growth >= policy.queue.growth:
         return failed(f"it grew by {growth}: {counts}")
-    if found.cut:
-        return unknown(f"{CUT}: {found.arrived} arrived, {found.completed} completed in what was read")
     if found.unread and growth + len(found.unread) >= policy.queue.growth:
         lines = plural(len(found.unread), "line")
         return unknown(f"{lines} of the log are not understood, and {counts}: {one_line(found.unread[0], 160)}")
+    if found.cut:
+        return unknown(f"{CUT}: {found.arrived} arrived, {found.completed} completed in what was read")
     return ok(f"{counts}{f': it grew by {growth}' if growth > 0 else ''}")
 
 

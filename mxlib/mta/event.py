@@ -127,9 +127,10 @@ class RecentLog:
         delivered: number of recipients delivered to.
         completed: number of messages that are completed.
         wrong: number of lines about deferrals, failures, rejections and errors.
-        events: the latest of those lines.
+        events: the latest of those lines; of rejections and of what was not tried, which prove nothing, only a few.
         unread: lines that no reader understands: each may be about anything.
         cut: whether earlier lines of these minutes were not read, so that the counts are too small.
+        partly: whether there were more lines about deferrals and errors than are in ``events``; the counts are right.
     """
 
     arrived: int
@@ -139,6 +140,7 @@ class RecentLog:
     events: tuple[LogEvent, ...] = field(repr=False)
     unread: tuple[str, ...] = ()
     cut: bool = False
+    partly: bool = False
 
     def causes(self) -> dict[str, Counter[Cause]]:
         """Return the deferred and failed messages by domain and cause; each counts once, however often it was tried."""

@@ -20,12 +20,14 @@ _MARKS = {
     "==": EventKind.DEFERRED,
     "*>": EventKind.OTHER,
 }
+UNTRIED = "retry time not (yet )?reached|retry timeout exceeded|failing for a long time"
+"""What a line says where hints of an earlier fault decided and nothing was tried; for Python and for awk."""
 # The first pattern that matches decides. That of the 2021 fault comes first: no wider pattern may hide it.
 _CAUSES = (
     (Cause.TIMEOUT_AFTER_DATA, r"SMTP timeout after (?:pipelined )?end of data"),
     (Cause.TIMEOUT_SENDING, r"SMTP timeout (?:after (?:pipelined )?sending data block|while (?:sending|writing))"),
     (Cause.CONNECT_TIMEOUT, r"SMTP timeout after (?:pipelined )?initial connection"),
-    (Cause.UNTRIED, r"retry time not (?:yet )?reached|retry timeout exceeded|failing for a long time"),
+    (Cause.UNTRIED, UNTRIED),
     (Cause.TIMEOUT_IN_SESSION, r"SMTP timeout after"),
     (Cause.TLS, r"TLS (?:session|error|connection)|(?:gnutls|SSL)_|[Cc]ertificate "),
     (Cause.REFUSED, r"Connection refused"),

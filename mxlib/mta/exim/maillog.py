@@ -9,21 +9,26 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.event import LogGrowth, RecentLog
 from mxlib.mta.exim.log import FUNCTIONS, MARK_OF, LogMark, parse_mark, parse_zone, read_mark, since
-from mxlib.mta.exim.logline import parse_lines, unread_lines
+from mxlib.mta.exim.logline import UNTRIED, parse_lines, unread_lines
 
 MAX_GROWTH = 4_000_000
 RECENT = timedelta(minutes=15)
 _RECENT_BYTES = 64_000_000
-_RECENT_LINES = 3000
+_RECENT_LINES = 2800
+_ASIDE_LINES = 200
 _UNREAD_LINES = 200
 
 MARK = Section("maillog-mark", f"{FUNCTIONS}hold_log\nmark_at \"$open\" \"$(size_of \"$open\")\"")
 _HEAD = re.compile(r"lost|last|zone [+-]\d{4}|mark \d+ \d+ \d+")
-_COUNTS = re.compile(r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^(end|cut)\n*\Z", re.M | re.S)
+_COUNTS = re.compile(
+    r"^arrived (\d+)\ndelivered (\d+)\ncompleted (\d+)\nwrong (\d+)\n(.*)^(end|part|cut)\n*\Z", re.M | re.S
+)
 # Lines about failures are sent, successes are only counted. A line that is none of a main log is sent, too, unless an
 # old one precedes it; the first line may be cut. Our own test mails and their bounces are left out: their outcome is
 # reported where they are sent. The first line that is read has to be an old one, unless the log begins there, and all
-# has to be read to its end: else the answer ends with "cut".
+# has to be read to its end: else the answer ends with "cut", as it does where lines that may be about anything are left
+# out. Where lines about errors are left out, it ends with "part". What no verdict counts, a busy MX's refusals and what
+# only repeats an earlier error, is put aside: the last few are enough, and they take no other line's place.
 RECENT_SECTION = Section(
     "maillog-recent",
     f"""\
@@ -45,16 +50,19 @@ for (i = 4; i <= 6; i++) if ($i == "<=") ours[$(i - 1)] = 1 }}
 mark == "<=" {{ arrived++; next }}
 mark == "=>" || mark == "->" || mark == ">>" {{ delivered++; next }}
 mark == "Completed" {{ completed++; next }}
-mark == "==" || mark == "**" || / rejected |SMTP (timeout|error)|syntax or protocol|panic|No space left/ ||
-/SMTP protocol error in "BDAT / {{
-line[wrong++ % {_RECENT_LINES}] = $0
+{{ bad = mark == "==" || mark == "**" || /SMTP protocol error in "BDAT / }}
+bad ? !/SMTP timeout/ && /{UNTRIED}/ : / rejected |syntax or protocol/ {{ aside[less++ % {_ASIDE_LINES}] = $0; next }}
+bad || /SMTP (timeout|error)|panic|No space left/ {{ line[wrong++ % {_RECENT_LINES}] = $0 }}
+function show(ring, count, size,  i) {{
+for (i = count > size ? count - size : 0; i < count; i++) print ring[i % size]
 }}
 END {{
-printf "arrived %d\\ndelivered %d\\ncompleted %d\\nwrong %d\\n", arrived, delivered, completed, wrong
-first = wrong > {_RECENT_LINES} ? wrong - {_RECENT_LINES} : 0
-for (i = first; i < wrong; i++) print line[i % {_RECENT_LINES}]
-for (i = 0; i < unread && i < {_UNREAD_LINES}; i++) print odd[i]
-print (read == "all" || (read && begin < from) ? "end" : "cut")
+printf "arrived %d\\ndelivered %d\\ncompleted %d\\nwrong %d\\n", arrived, delivered, completed, wrong + less
+show(aside, less, {_ASIDE_LINES})
+show(line, wrong, {_RECENT_LINES})
+show(odd, unread, {_UNREAD_LINES})
+if (!(read == "all" || (read && begin < from)) || unread > {_UNREAD_LINES}) print "cut"
+else print (wrong > {_RECENT_LINES} ? "part" : "end")
 }}'
 """,
     timeout_s=20,
@@ -74,7 +82,8 @@ def parse_recent(outputs: Outputs) -> RecentLog:
     arrived, delivered, completed, wrong = (int(count) for count in counts.groups()[:4])
     lines = lines_of(counts[5])
     events = parse_lines(lines, parse_zone(text))
-    return RecentLog(arrived, delivered, completed, wrong, events, unread_lines(lines), counts[6] == "cut")
+    unread, end = unread_lines(lines), counts[6]
+    return RecentLog(arrived, delivered, completed, wrong, events, unread, cut=end == "cut", partly=end == "part")
 
 
 RECENT_SOURCE = Source("maillog-recent", (RECENT_SECTION,), parse_recent)

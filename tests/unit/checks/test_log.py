@@ -99,3 +99,22 @@ def test_counts_that_are_too_small_are_no_proof_and_a_fault_in_them_is_one():
         verdict = check.verdict(cut(NOTHING), POLICY)
         assert (verdict.status, "longer than what is read" in verdict.why) == (Status.UNKNOWN, True)
         assert check.verdict(cut(fault), POLICY).status is Status.FAILED
+
+
+def partly(change):
+    """The same recent log, of which only the latest errors were read."""
+    return host(maillog_recent=lambda text: change(text).removesuffix("end\n") + "part\n")
+
+
+def test_errors_that_were_left_out_may_be_about_anything_but_the_counts_are_right():
+    refused = recent(99, "== u@x.test R=r T=t defer (111): Connection refused")
+    verdict = CHECK.verdict(partly(refused), POLICY)
+    assert (verdict.status, "only 99 of the 99 lines" in verdict.why) == (Status.UNKNOWN, True)
+    assert CHECK.verdict(partly(recent(5, STALLED)), POLICY).status is Status.FAILED
+    assert TREND.verdict(partly(NOTHING), POLICY).status is Status.OK
+
+
+def test_of_a_log_in_another_form_a_line_is_shown_even_if_it_is_cut():
+    found = host(maillog_recent=lambda text: NOTHING(text).replace("end\n", "brand new form\n" * 200 + "cut\n"))
+    verdict = CHECK.verdict(found, POLICY)
+    assert (verdict.status, "brand new form" in verdict.why) == (Status.UNKNOWN, True)

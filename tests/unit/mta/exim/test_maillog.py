@@ -8,6 +8,7 @@ from mxlib.facts.source import FactUnknownError
 from mxlib.mta.event import Cause, EventKind
 from mxlib.mta.exim import maillog
 from mxlib.mta.exim import names as exim
+from mxlib.mta.exim.logline import parse_lines
 from tests.unit.support.exim_log import ID, ask, exim_says, lines, read_growth, read_mark
 from tests.unit.support.facts import fact, fixture, output
 
@@ -141,6 +142,57 @@ def test_what_a_mail_says_ends_no_line(host, log, end):
 def test_a_line_that_says_end_does_not_end_the_answer(host, log):
     log.write_text("first\nend\nbrand new form\n")
     assert recent(host).unread == ("end", "brand new form")
+
+
+REFUSED = "H=(x) [192.0.2.9] F=<a@b.test> rejected RCPT <c@d.test>: relay not permitted"
+ASIDE = {
+    "refusals": REFUSED,
+    "nonsense": "SMTP call from [192.0.2.9] dropped: too many syntax or protocol errors (last command was \"X\")",
+    "hints": f"{ID} == u@x.test routing defer (-52): retry time not reached",
+    "hints-bounce": f"{ID} ** u@x.test: retry timeout exceeded",
+}
+
+
+def busy(log, *rests):
+    """A log in which these lines came after a deferral and a refused chunk."""
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    first = f"{ID} == u@hang.test R=r T=t defer (110): SMTP timeout after end of data: retry timeout exceeded"
+    (chunk,) = (line[20:] for line in fixture("exim/bdat-incoming.txt").splitlines()[1:2])
+    log.write_text("".join(f"{now} {rest}\n" for rest in (first, chunk, *rests)))
+
+
+@pytest.mark.parametrize("line", ASIDE.values(), ids=ASIDE)
+def test_what_no_verdict_counts_pushes_no_error_out(host, log, line):
+    busy(log, *[line] * 4000)
+    found = recent(host)
+    assert (found.count(Cause.TIMEOUT_AFTER_DATA), found.refused_chunks.total()) == (1, 1)
+    assert (found.wrong, len(found.events)) == (4002, 202)
+    assert not found.cut
+    assert not found.partly
+
+
+def test_no_error_that_counts_is_put_aside():
+    """Whatever is put aside has no cause, or says that nothing was tried."""
+    for line in ASIDE.values():
+        (event,) = parse_lines([f"2026-11-21 02:08:30 {line}"])
+        assert event.cause in (None, Cause.UNTRIED)
+
+
+@pytest.mark.parametrize(("deferrals", "partly"), [(2798, False), (2799, True), (5000, True)])
+def test_where_errors_are_left_out_the_answer_says_so(host, log, deferrals, partly):
+    line = f"{ID} == u@tmp.test R=r T=t defer (111): Connection refused"
+    busy(log, *[REFUSED] * 300, *[line] * deferrals)
+    found = recent(host)
+    assert (found.partly, found.cut) == (partly, False)
+    assert (found.wrong, found.count(Cause.TIMEOUT_AFTER_DATA)) == (deferrals + 302, 0 if partly else 1)
+    assert len(found.events) == 3000
+
+
+@pytest.mark.parametrize(("odd", "cut"), [(200, False), (201, True)])
+def test_where_lines_of_another_form_are_left_out_anything_may_be(host, log, odd, cut):
+    log.write_text(f"{datetime.now():%Y-%m-%d %H:%M:%S} {ID} Completed\n" + "brand new form\n" * odd)
+    found = recent(host)
+    assert (len(found.unread), found.cut) == (200, cut)
 
 
 @pytest.mark.parametrize(
