@@ -1,4 +1,7 @@
-"""Exim's reject log: refusals of certain recipients."""
+"""Exim's reject log: refusals of certain recipients.
+
+Exim makes the file with the first refusal. So where there is none, the main log says whether anybody was refused.
+"""
 
 import re
 import shlex
@@ -42,24 +45,28 @@ def section(addresses: Sequence[str], since: datetime) -> Section:
         f"""\
 {FUNCTIONS}
 recent "$(($(date +%s) - {since.timestamp():.0f}))"
+[ -z "$unwritten" ] || {{ echo 'Exim writes no reject log: no_write_rejectlog' >&2; exit 3; }}
 echo "zone $zone"
+main=$log; mains=$logs; none=
 logs=$(log_of "$paths" reject | sed 's/%[DM]/*/'); logs=${{logs:-{REJECTLOG}}}; log=$logs
 [ -e "$log" ] || {{ set -- $(others); log=${{1:-}}; }}
-[ -z "$log" ] || {{ exec 5<"$log"; size=$(size_of "$open"); }}
+[ -n "$log" ] || {{ none=yes; log=$main; logs=$mains; }}
+exec 5<"$log"; size=$(size_of "$open")
 files=$log
 for one in $(others); do files="$one $files"; done
 {{
 for one in $files; do
 [ "$(stat -c %Y "$one")" -lt {since.timestamp():.0f} ] || stream "$one" || exit
 done
-[ -z "$log" ] || {{ [ "$log" -ef "$open" ] && [ "$(size_of "$open")" -ge "$size" ]; }} || exit
+[ "$log" -ef "$open" ] && [ "$(size_of "$open")" -ge "$size" ] || exit
 printf '\nwhole\n'
-}} | awk -v from="$from" -v names={shlex.quote(names)} '
+}} | awk -v from="$from" -v none="$none" -v names={shlex.quote(names)} '
 BEGIN {{ n = split(names, name, " ") }}
 /^whole$/ {{ whole = 1 }}
 substr($0, 1, 19) < from || !/ rejected RCPT / {{ next }}
+none {{ gone = 1; next }}
 {{ line = tolower($0); for (i = 1; i <= n; i++) if (index(line, "rejected rcpt " name[i])) {{ print; next }} }}
-END {{ if (whole) print "end" }}
+END {{ if (gone) print "gone"; if (whole) print "end" }}
 ' | tail -n {_MAX_LINES + 1}
 """,
         timeout_s=30,
@@ -70,9 +77,11 @@ def parse(text: str) -> tuple[Refusal, ...]:
     """Read the answer.
 
     Raises:
-        mxlib.base.errors.ParseError: it is cut short.
+        mxlib.base.errors.ParseError: it is cut short, or the reject log is gone.
     """
     lines = lines_before_end(text, "the refusals of the log are cut short")
+    if "gone" in lines:
+        raise ParseError("by the main log recipients were refused, but there is no reject log")
     return tuple(_refusals(lines, parse_zone(text)))
 
 

@@ -28,10 +28,13 @@ def read_growth(host: Host, mark: str) -> LogGrowth:
     return growth.read_growth(ADAPTER, host, mark)
 
 
-def exim_says(directory: Path, **settings: str) -> Callable[[str], str]:
-    """Return what makes a script ask an exim4 in a directory, which answers with these settings."""
+def exim_says(directory: Path, **settings: str | bool) -> Callable[[str], str]:
+    """Return what makes a script ask an exim4 in a directory, which answers with these settings as Exim does."""
     binary = directory / "exim4"
-    said = "".join(f"{key}) echo '{key} = {value}' ;;\n" for key, value in settings.items())
+    said = "".join(
+        f"{key}) echo '{('' if value else 'no_') + key if isinstance(value, bool) else f'{key} = {value}'}' ;;\n"
+        for key, value in settings.items()
+    )
     binary.write_text(f"#!/bin/sh\nshift\nfor asked; do case $asked in\n{said}esac; done\n")
     binary.chmod(0o755)
     return lambda script: script.replace(exim.BINARY, str(binary))

@@ -13,9 +13,10 @@ from tests.unit.support.facts import fixture
 SINCE = datetime(2026, 11, 21, 6, 59, tzinfo=UTC)
 
 
-def refusals(folder, since=SINCE, path="%slog", **environment):
+def refusals(folder, since=SINCE, path="%slog", *, write_rejectlog=True, **environment):
     """What is read of the logs in a folder; Exim's own zone is that of the lines."""
-    through = exim_says(folder, log_file_path=f"{folder}/{path}", timezone="UTC")
+    settings = {"log_file_path": f"{folder}/{path}", "timezone": "UTC", "write_rejectlog": write_rejectlog}
+    through = exim_says(folder, **settings)
     (folder / "mainlog").touch()
     done = ask(through(rejects.section(["NewQueue@lab.test"], since).script), **environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -73,6 +74,33 @@ def test_each_form_of_a_refusal_that_exim_writes(line, said):
 def test_where_exim_writes_no_files_refusals_are_unknown(tmp_path):
     script = exim_says(tmp_path, log_file_path="syslog")(rejects.section(["a@lab.test"], SINCE).script)
     assert ask(script).returncode == 3
+
+
+def test_where_exim_writes_no_reject_log_refusals_are_unknown(tmp_path):
+    settings = {"log_file_path": f"{tmp_path}/%slog", "write_rejectlog": False}
+    (tmp_path / "mainlog").touch()
+    (tmp_path / "rejectlog").touch()  # it was written earlier
+    done = ask(exim_says(tmp_path, **settings)(rejects.section(["a@lab.test"], SINCE).script))
+    assert (done.returncode, done.stderr) == (3, "Exim writes no reject log: no_write_rejectlog\n")
+
+
+@pytest.mark.parametrize("name", ["mainlog", "mainlog.1", "mainlog.2.gz"])
+def test_without_a_file_the_main_log_says_whether_anybody_was_refused(tmp_path, name):
+    """A host that has refused nobody has no reject log; where it was removed, nobody knows what was in it."""
+    text = b"2026-11-21 07:10:00 H=h.test [192.0.2.9] F=<b@y.test> rejected RCPT <other@x.test>: no\n"
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    with pytest.raises(ParseError, match="there is no reject log"):
+        refusals(tmp_path)
+    assert refusals(tmp_path, datetime(2026, 11, 21, 8, 0, tzinfo=UTC)) == ()
+
+
+def test_a_main_log_that_is_rotated_meanwhile_does_not_say_that_nobody_was_refused(tmp_path):
+    (tmp_path / "mainlog").touch()
+    through = exim_says(tmp_path, log_file_path=f"{tmp_path}/%slog")
+    rotated = f"stream() {{ mv {tmp_path}/mainlog {tmp_path}/mainlog.1; : >{tmp_path}/mainlog; }}\n"
+    script = through(rejects.section(["a@lab.test"], SINCE).script).replace("echo \"zone", f"{rotated}echo \"zone")
+    with pytest.raises(ParseError, match="cut short"):
+        rejects.parse(ask(script).stdout)
 
 
 def test_over_a_change_of_the_clock_refusals_are_unknown(tmp_path):
