@@ -91,6 +91,24 @@ echo end
     )
 
 
+def runs(found: Standing) -> bool:
+    """Whether the MTA runs and listens; an init script's unit alone proves neither."""
+    return found.mta_unit == "active" and found.listeners > 0
+
+
+def stop_if_deaf_script(mta: Mta) -> str:
+    """Return the script that stops the MTA where its unit is active and nothing listens on port 25.
+
+    The unit of an init script stays active after its daemon has died, and a start of an active unit does nothing.
+    """
+    return f"""\
+if systemctl -q is-active {mta.units[0]} && cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+awk '$4 == "0A" && $2 ~ /:0019$/ {{ heard = 1 }} END {{ exit !NR || heard }}'; then
+{mta.stop_script}
+fi
+"""
+
+
 def mta_state(unit: str, listeners: int, processes: int, *, held: bool, parked: bool = False) -> MtaState:
     """Return the planner's name for the state of the MTA.
 

@@ -2,6 +2,7 @@
 
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
+from mxlib.model.record import Record
 from mxlib.model.state import End, MtaState, Pool, Ports, State, View
 
 UNREAD = "its pool state is not known: once etcd answers, look whether the host is pooled (sre.mail.status shows it)"
@@ -17,6 +18,11 @@ def serves(host: View) -> bool:
 def in_service(state: State) -> bool:
     """Whether clients are served."""
     return state.host is not None and serves(state.host) and state.pool in (Pool.IN, Pool.NONE)
+
+
+def may_be_reached(record: Record, host: View) -> bool:
+    """Whether clients may reach the host at an end: its boot was verified, and its MTA serves them."""
+    return record.trusted(host.boot) and host.mta is MtaState.SERVING
 
 
 def unread(state: State) -> str:

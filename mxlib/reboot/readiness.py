@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mxlib.base.text import plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
 from mxlib.model.state import MtaState, Ports, Slot
+from mxlib.mta import standing as standing_of
 from mxlib.mta.standing import PUPPET, Standing
 
 
@@ -51,6 +53,19 @@ def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
         "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
     )
     yield _verdict("shutdown", not found.stopping, "a shutdown is under way", "no shutdown under way")
+
+
+def runs(found: Standing | None, unit: str) -> Verdict:
+    """Judge whether the MTA of a host in service runs and listens; that it did not before the run excuses nothing.
+
+    Arguments:
+        found: where the host stands; None: that cannot be read.
+        unit: the MTA's.
+    """
+    if found is None:
+        return Verdict("mta-serves", Status.UNKNOWN, f"whether {unit} runs and listens cannot be read")
+    why = f"{unit} is {found.mta_unit}, {plural(found.listeners, 'socket')} on port 25"
+    return _verdict("mta-serves", standing_of.runs(found), why)
 
 
 def puppet(found: Standing) -> Verdict:

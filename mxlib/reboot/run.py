@@ -21,7 +21,7 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Pool, Ports, Slot, State, Step
-from mxlib.reboot.ends import in_service, outcome_of, truthful, unread
+from mxlib.reboot.ends import in_service, may_be_reached, outcome_of, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, keep_out
@@ -253,10 +253,10 @@ class Run:
         return self._leave_out(End(Outcome.LEFT_OUT, why), state)
 
     def _leave_out(self, end: End, state: State) -> End | None:
-        """Keep clients from what nobody has verified, as far as that can be done, then end."""
+        """Keep clients from what nobody has verified or no MTA serves, as far as that can be done, then end."""
         if state.record is None or state.host is None or state.record.token != state.token:
             return end  # there is nothing to close, or it is not this run's to close
-        out = None if state.record.trusted(state.host.boot) else keep_out(state, state.host)
+        out = None if may_be_reached(state.record, state.host) else keep_out(state, state.host)
         if out is None or self._kept_out.count(out.step) >= _TRIES_OUT:
             return end
         self._kept_out.append(out.step)

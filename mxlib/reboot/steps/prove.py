@@ -15,13 +15,14 @@ from mxlib.facts.depool import HOLD
 from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.record import Judgement, Record
-from mxlib.model.state import MtaState, State, Step
+from mxlib.model.state import MtaState, Ports, State, Step
 from mxlib.mta import configuration, standing
-from mxlib.mta.standing import Standing, read_standing
+from mxlib.mta.standing import read_standing
 from mxlib.probes import judge as judge_mail
 from mxlib.protocols.host import Host
 from mxlib.protocols.operator import Share
 from mxlib.protocols.world import Done
+from mxlib.reboot import readiness
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.steps import ledger, proof, queue
 from mxlib.reboot.steps.ports import FORGET_SCRIPT, let_in_script, let_prober_in, shut_prober_out
@@ -29,6 +30,8 @@ from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, shows
 from mxlib.reboot.world import RebootWorld, record_of
 
 _START_S = 60.0
+_RESTART_S = 10.0
+"""Seconds that an MTA is given which is being restarted when the soak ends."""
 _LET_IN_S = 120
 _SAME_S = 5.0
 """Seconds for which what the repair has read, finding nothing to repair, is what the verification judges."""
@@ -184,26 +187,24 @@ def start(world: RebootWorld, state: State) -> Done:
     # who stays out is not given to clients: it only delivers what it has
     stays = world.progress.goal.stays_out(record) and record.trusted(record.boot)
     check = "" if stays else proof.unchanged(world, record)
-    said = world.act(f"# let the MTA start\n{check}rm -f {HOLD}\n{mta.start_script}", timeout=90).output
+    script = f"# let the MTA start\n{check}rm -f {HOLD}\n{standing.stop_if_deaf_script(mta)}{mta.start_script}"
+    said = world.act(script, timeout=90).output
     if changed := proof.changed_instead(world, record, said):
         return Done(f"not started: {changed}")
     look = world.progress.look
-    at_once = look is not None and _runs(look[0])
+    at_once = look is not None and standing.runs(look[0])
     if not at_once and not wait_for(lambda: _listens(world), deadline_s=_START_S, every_s=1.0, clock=world.clock):
         raise StepError(f"{mta.units[0]} was started and does not listen")
     if not mta.can.stop_spares:
         world.act(f"# let the queue go\n{mta.let_go_script}", timeout=90, look=False)
-    return Done(f"{mta.units[0]} runs and listens")
+    died = "; it did not, although the mail ports were open" if host_of(state).ports is Ports.OPEN else ""
+    return Done(f"{mta.units[0]} runs and listens{died}")
 
 
 def _listens(world: RebootWorld) -> bool:
     found = read_standing(world.target, world.mta)
     world.looked(found)
-    return _runs(found)
-
-
-def _runs(found: Standing) -> bool:
-    return found.mta_unit == "active" and found.listeners > 0
+    return standing.runs(found)
 
 
 def soak(world: RebootWorld, state: State) -> Done:
@@ -226,11 +227,10 @@ def soak(world: RebootWorld, state: State) -> Done:
     # the last count comes with the host's condition, and with where it stands for the next decision
     verifier = world.adapters.verifier
     last, facts = queue.sample_with(world, (*verifier.sources(), standing.source(world.mta)))
-    turned = (_queue_verdict(first, last), *_new_alerts(world, record, begin))
+    turned = (_mta_verdict(world, facts), _queue_verdict(first, last), *_new_alerts(world, record, begin))
     judged, done = _judgement(world, record, "soak", (*verifier.judged(facts), *turned))
     # lost with this process, it is watched once more
     world.note(judged)
-    world.keep_look(facts)
     return done
 
 
@@ -257,6 +257,16 @@ def _new_alerts(world: RebootWorld, record: Record, begin: datetime) -> tuple[Ve
     section = world.site.alerts
     mine = relevant(known, [world.target.name], section.service, section.ignored)
     return (alerts.judge_since(mine, begin, record.silences, world.clock.now()),)
+
+
+def _mta_verdict(world: RebootWorld, facts: Facts) -> Verdict:
+    """Whether the MTA serves at the end: the host's condition leaves the MTA out, as it may be held elsewhere."""
+    world.keep_look(facts)
+    if (look := world.progress.look) is None or not standing.runs(look[0]):
+        with suppress(ParseError):
+            wait_for(lambda: _listens(world), deadline_s=_RESTART_S, every_s=_RESTART_S, clock=world.clock)
+    look = world.progress.look
+    return readiness.runs(look and look[0], world.mta.units[0])
 
 
 def _queue_verdict(first: queue.QueueSample, last: queue.QueueSample) -> Verdict:

@@ -214,3 +214,43 @@ def test_the_section_of_this_machine_has_its_boot_and_its_kernel():
     assert f"kernel {os.uname().release}" in said
     assert any(line.startswith("listeners ") for line in said)
     assert said[-1] == "end"
+
+
+HEAD = "  sl  local_address rem_address   st\n"
+LISTENS = "   0: 00000000:0019 00000000:0000 0A\n"
+SUBMISSION = "   0: 00000000:024B 00000000:0000 0A\n"
+SESSION = "   0: 0100007F:0019 0100007F:D431 01\n"
+
+
+@pytest.mark.parametrize(
+    ("active", "tcp", "tcp6", "stopped"),
+    [
+        (True, HEAD + SUBMISSION + SESSION, HEAD, True),
+        (True, HEAD, None, True),
+        (True, HEAD + LISTENS, HEAD, False),
+        (True, HEAD + LISTENS, None, False),
+        (True, HEAD, HEAD + LISTENS, False),
+        (True, None, None, False),
+        (False, HEAD, HEAD, False),
+    ],
+)
+def test_an_mta_is_stopped_before_its_start_only_where_its_unit_is_active_and_nothing_listens(
+    tmp_path, active, tcp, tcp6, stopped
+):
+    systemctl = tmp_path / "systemctl"
+    answer = f'[ "$2" != is-active ] || exit {0 if active else 3}'
+    systemctl.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\n{answer}\n')
+    systemctl.chmod(0o755)
+    for name, text in (("tcp", tcp), ("tcp6", tcp6)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    mta = find("exim")
+    script = f"{standing.stop_if_deaf_script(mta)}{mta.start_script}".replace("/proc/net/", f"{tmp_path}/")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-euc", script], env={"PATH": path}, check=True, timeout=10)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == [
+        "-q is-active exim4.service",
+        *["stop exim4.service"] * stopped,
+        "start exim4.service",
+    ]

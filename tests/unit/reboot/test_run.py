@@ -649,6 +649,35 @@ def test_a_run_that_cannot_close_does_not_call_it_safe(world):
     assert len(found.before[Step.CLOSE]) == 7, "it is tried twice"
 
 
+@pytest.mark.parametrize(("step", "soaked"), [(Step.KEEP, False), (Step.RELEASE, True)])
+def test_a_verified_host_whose_mta_dies_and_does_not_start_again_is_kept_from_clients(world, step, soaked):
+    found = world()
+
+    def dies(mx):
+        mx.running = False
+        found.before[Step.START] = [StepError("exim4.service was started and does not listen")]
+
+    found.moves[step] = [dies]
+    found.before[step] = [HostUnreachableError("lost")]
+    result = found.execute()
+    why = "start MTA: exim4.service was started and does not listen"
+    assert (result.outcome, result.why) == (Outcome.LEFT_OUT, why)
+    assert (found.mx.loaded, found.mx.persisted, found.mx.pooled) == (True, True, False)
+    assert (result.record.judgements(found.mx.boot_id).soak is not None) is soaked
+    assert result.record.trusted(found.mx.boot_id)
+    again = world(RESUME, mx=found.mx, session="two")
+    assert again.execute().outcome is Outcome.DONE
+    assert serves(found.mx)
+
+
+def test_an_mta_that_dies_during_the_soak_is_not_served_to_clients(world):
+    found = world()
+    found.moves[Step.SOAK] = [lambda mx: setattr(mx, "running", False)]
+    result = found.execute()
+    assert result.outcome is Outcome.INCONCLUSIVE
+    assert (found.mx.loaded, found.mx.persisted, found.mx.pooled) == (True, True, False)
+
+
 def test_a_verified_host_that_cannot_be_pooled_keeps_its_ports_open_and_is_not_called_out(world):
     found = world()
     found.before[Step.POOL_IN] = [CommandFailedError("conftool: no")]

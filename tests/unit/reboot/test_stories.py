@@ -1,9 +1,9 @@
 """Random stories: an MX, operators one after the other or at once, and a world that moves while their runs live.
 
 Each seed is one story. It fails where an unverified boot serves, a host is rebooted too often, an end says more than is
-so, or where no command leads back into service once the world is calm. In some, two operators on two management hosts
-are at work on the same MX at once, the lease of one runs out while it lives, or one goes on ``--without-slot``. Look
-further than a commit does with
+so or leaves clients to an MTA that does not start, or where no command leads back into service once the world is calm.
+In some, two operators on two management hosts are at work on the same MX at once, the lease of one runs out while it
+lives, or one goes on ``--without-slot``. Look further than a commit does with
 ``python -m tests.unit.reboot.test_stories FROM TO``; with ``--without-slot`` each of their operators goes without it.
 """
 
@@ -207,6 +207,9 @@ def never(run, result):
         raise BrokenError(f"{outcome.name} and the ports are open")
     if outcome is Outcome.REFUSED and mx.record is not None and mx.record.token == run.process.token:
         raise BrokenError("REFUSED and the host is in the run's hands")
+    ours = mx.record is not None and mx.record.token == run.process.token and not mx.unreachable
+    if ours and result.why.startswith(Step.START.value) and not (mx.running or mx.loaded):
+        raise BrokenError("its MTA could not be started, and clients still reach it")
 
 
 def calm(mx):

@@ -543,6 +543,8 @@ class Process:
         yield
         mx.doubted.pop(mx.boot_id, None)
         found = mx.fate.judgements.pop(0) if mx.fate.judgements else Judgement.PASSED
+        if stage == "soak" and not mx.running and found is Judgement.PASSED:
+            found = Judgement.INCONCLUSIVE
         record = mx.record if stage == "serving" else self.known(mx)
         if configured:
             record = replace(record, configured={**record.configured, mx.boot_id: configured})

@@ -85,8 +85,8 @@ class World:
         self.noted.append(record)
 
 
-def state(record: Record = TRUSTED, changed: str = "") -> Any:
-    return SimpleNamespace(record=record, host=SimpleNamespace(boot=record.boot), changed=changed)
+def state(record: Record = TRUSTED, changed: str = "", ports: Ports = Ports.CLOSED) -> Any:
+    return SimpleNamespace(record=record, host=SimpleNamespace(boot=record.boot, ports=ports), changed=changed)
 
 
 # --- the act itself compares
@@ -157,6 +157,13 @@ def test_an_mta_that_listens_by_the_answer_to_its_start_is_not_looked_at_again(
     assert world.given == [{"timeout": 90}], "seconds: a stop that is under way is waited for"
 
 
+def test_that_an_mta_had_died_in_service_is_said_where_it_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = World()
+    monkeypatch.setattr(prove, "_listens", lambda _world: True)
+    said = prove.start(world, state(ports=Ports.OPEN)).note
+    assert said == "exim4.service runs and listens; it did not, although the mail ports were open"
+
+
 def test_an_mta_that_never_listens_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     world: Any = World()
     monkeypatch.setattr(prove, "_listens", lambda _world: False)
@@ -169,13 +176,17 @@ def test_a_queue_that_was_parked_is_let_go_once_the_mta_listens(monkeypatch: pyt
     world: Any = World(Goal(stay=True))
     world.mta = SimpleNamespace(
         units=("toy.service",),
+        stop_script="stop",
         start_script="start",
         let_go_script="let go",
         can=SimpleNamespace(stop_spares=False),
     )
     monkeypatch.setattr(prove, "_listens", lambda _world: bool(world.sent))
     prove.start(world, state())
-    assert world.sent == [f"# let the MTA start\nrm -f {HOLD}\nstart", "# let the queue go\nlet go"]
+    started, gone = world.sent
+    assert started.startswith(f"# let the MTA start\nrm -f {HOLD}\nif systemctl -q is-active toy.service && ")
+    assert started.endswith("; then\nstop\nfi\nstart"), "the unit of an init script is active without a daemon"
+    assert gone == "# let the queue go\nlet go"
     assert world.given == [{"timeout": 90}, {"timeout": 90, "look": False}]
 
 

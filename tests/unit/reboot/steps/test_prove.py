@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, HostUnreachableError, SilenceError
+from mxlib.base.errors import CommandFailedError, HostUnreachableError, ParseError, SilenceError
 from mxlib.base.text import duration
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
@@ -279,6 +279,11 @@ def test_a_rehearsal_takes_each_stage_for_passed_in_the_boot_that_runs(step: Ste
     assert action.rehearse(SimpleNamespace(), found) == replace(found, record=passed)  # type: ignore[arg-type]
 
 
+RUNS = SimpleNamespace(mta_unit="active", listeners=2)
+FAILED = SimpleNamespace(mta_unit="failed", listeners=0)
+DEAF = SimpleNamespace(mta_unit="active", listeners=0)
+
+
 class Soaked:
     """A host in service that is watched: what is in its queue look by look, and what fires."""
 
@@ -291,10 +296,19 @@ class Soaked:
             alerts=SimpleNamespace(firing=self.fires),
         )
         self.mta, self.samples, self.looks = find("exim"), 0, 0
+        self.progress, self.stands = SimpleNamespace(look=None), [RUNS]
+        """Where it stands at the end, look by look; None: that cannot be read."""
         self.acts: list[tuple[str, int, bool]] = []
         self.act_s, self.refuses = 0.0, False
         monkeypatch.setattr(prove.queue, "sample", self.sample)
         monkeypatch.setattr(prove.queue, "sample_with", self.sample_with)
+        monkeypatch.setattr(prove, "read_standing", lambda _host, _mta: self.stand())
+
+    def stand(self) -> Any:
+        found = self.stands.pop(0) if len(self.stands) > 1 else self.stands[0]
+        if found is None:
+            raise ParseError("cut short")
+        return found
 
     def sample(self, world: Any) -> QueueSample:
         assert world is self
@@ -307,7 +321,12 @@ class Soaked:
         return self.sample(world), None
 
     def keep_look(self, _facts: Any) -> None:
+        found = self.stands.pop(0) if len(self.stands) > 1 else self.stands[0]
+        self.looked(found)
+
+    def looked(self, found: Any) -> None:
         self.looks += 1
+        self.progress.look = found and (found, self.clock.monotonic())
 
     def act(self, script: str, *, timeout: float, look: bool) -> None:
         self.acts.append((script.splitlines()[0], self.samples, look))
@@ -350,7 +369,7 @@ def test_a_soak_lasts_as_long_as_asked_and_notes_that_it_passed(
 ) -> None:
     world = Soaked(monkeypatch, 3)
     world.options.soak_s = seconds
-    assert world.soak() == (Judgement.PASSED, "3 checks passed")
+    assert world.soak() == (Judgement.PASSED, "4 checks passed")
     assert (world.clock.seconds, world.samples, world.looks) == (seconds, samples, 1)
     assert world.acts == [("# let systemd forget what kept the ports closed", 1, False)]
     every_s = max(5.0, seconds / 3)
@@ -397,6 +416,32 @@ def test_an_alertmanager_that_cannot_be_asked_takes_no_host_out_again(monkeypatc
     world = Soaked(monkeypatch, 3, firing=SilenceError("Alertmanager cannot be asked"))
     assert world.soak()[0] is Judgement.PASSED
     assert world.operator.lines == ["soak: what fires is not known: Alertmanager cannot be asked"]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (FAILED, "mta-serves FAILED: exim4.service is failed, 0 sockets on port 25"),
+        (DEAF, "mta-serves FAILED: exim4.service is active, 0 sockets on port 25"),
+        (None, "mta-serves UNKNOWN: whether exim4.service runs and listens cannot be read"),
+    ],
+    ids=["failed", "of an init script: its unit stays active", "not read"],
+)
+def test_a_soak_with_a_dead_mta_is_not_passed_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, found: Any, said: str
+) -> None:
+    world = Soaked(monkeypatch, 3)
+    world.stands = [found]
+    assert world.soak() == (Judgement.INCONCLUSIVE, said)
+    assert world.record.proven == {}
+
+
+@pytest.mark.parametrize("found", [FAILED, DEAF, None])
+def test_an_mta_that_is_restarted_at_that_moment_has_not_died(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    world = Soaked(monkeypatch, 3)
+    world.stands = [found, RUNS]
+    assert world.soak()[0] is Judgement.PASSED
+    assert world.progress.look[0] is RUNS, "which serves the next decision"
 
 
 class Condition(SimpleNamespace):
