@@ -7,7 +7,7 @@ from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.config.verify import VerifyPolicy
 from mxlib.model.answers import Answer, InboundResult
-from mxlib.probes.outbound import OutboundResult, OutboundRun, OutboundStage, ProbeOutcome
+from mxlib.probes.outbound import REFUSED_HERE, OutboundResult, OutboundRun, OutboundStage, ProbeOutcome
 
 _STATUS = {
     ProbeOutcome.DELIVERED: Status.OK,
@@ -37,7 +37,7 @@ def is_about_now(verdict: Verdict) -> bool:
 
 def was_tried(verdict: Verdict) -> bool:
     """Whether a destination's verdict is of mail that the MTA took: what it refused says nothing of the way out."""
-    return not verdict.why.startswith(_NOT_PUT_IN)
+    return not verdict.why.startswith(_NOT_PUT_IN) and REFUSED_HERE not in verdict.why
 
 
 def _wrong_family(result: OutboundResult) -> bool:
@@ -67,7 +67,8 @@ def judge_destination(results: Sequence[OutboundResult], evidence: Evidence) -> 
         results: what became of them; at least one.
         evidence: what was run.
     """
-    worst = min(results, key=lambda result: _status(result).severity)
+    # of two that failed, the one that was put in says more of the destination
+    worst = min(results, key=lambda result: (_status(result).severity, result.stage is OutboundStage.SUBMIT))
     status = _status(worst)
     delivered = sum(_status(result) is Status.OK for result in results)
     if all(result.stage is OutboundStage.SUBMIT for result in results):

@@ -16,6 +16,8 @@ from mxlib.mta.mail import Followed, ProbeMail
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.host import Host
 
+REFUSED_HERE = "submission ended with"
+"""Stands in what is said of a test mail that the host's own MTA did not take."""
 _COUNTERS = {"conntrack": conntrack.SECTION.script, "fastopen": fastopen.SECTION.script}
 _BEFORE = tuple(Section(f"before-{name}", script) for name, script in _COUNTERS.items())
 _AFTER = tuple(Section(f"after-{name}", script) for name, script in _COUNTERS.items())
@@ -104,7 +106,7 @@ def judge(mail: ProbeMail, seen: Followed) -> OutboundResult:
             mail, ProbeOutcome.UNKNOWN, OutboundStage.SUBMIT, "not sent: one before it did not get through"
         )
     if seen.code != 0:
-        text = f"submission ended with {seen.code}: {one_line(seen.error)}"
+        text = f"{REFUSED_HERE} {seen.code}: {one_line(seen.error)}"
         return OutboundResult(mail, ProbeOutcome.FAILED, OutboundStage.SUBMIT, text)
     if not seen.message_id:
         return OutboundResult(mail, ProbeOutcome.UNKNOWN, OutboundStage.QUEUE, "its arrival is not in the log")

@@ -22,6 +22,7 @@ from mxlib.verify.look import Look, look, outbound
 from mxlib.verify.request import HostReport, VerificationScope, inbound_names
 
 A = TypeVar("A")
+_NOT_TAKEN = "THIS HOST is at fault, its MTA did not take the test mail"
 
 
 def peers_of(name: str, names: Sequence[str], count: int) -> tuple[str, ...]:
@@ -202,8 +203,15 @@ def compare(reports: Sequence[HostReport]) -> list[HostReport]:
 
 
 def _results(verdicts: Iterable[Verdict]) -> dict[str, Status]:
-    """Status by check, as far as it says how a destination is now: hints on one host prove nothing about another."""
-    return {one.check: one.status if probes.is_about_now(one) else Status.UNKNOWN for one in verdicts}
+    """Status by check, as far as it says how a destination is now.
+
+    Hints on one host prove nothing about another, nor does mail that one host's MTA did not take.
+    """
+    return {one.check: one.status if _says_now(one) else Status.UNKNOWN for one in verdicts}
+
+
+def _says_now(verdict: Verdict) -> bool:
+    return probes.is_about_now(verdict) and probes.was_tried(verdict)
 
 
 def _compared(report: HostReport, others: Mapping[str, Mapping[str, Status]]) -> HostReport:
@@ -220,7 +228,11 @@ def _is_failed_mail(verdict: Verdict) -> bool:
 
 def _with_control(verdict: Verdict, others: Mapping[str, Status]) -> Verdict:
     """A failed test mail, with what it means next to those of other hosts."""
-    if not _is_failed_mail(verdict) or not others:
+    if not _is_failed_mail(verdict) or verdict.why.startswith(_NOT_TAKEN):
+        return verdict
+    if not probes.was_tried(verdict):
+        return dataclasses.replace(verdict, why=f"{_NOT_TAKEN}: {verdict.why}")
+    if not others:
         return verdict
     passed = sorted(name for name, status in others.items() if status is Status.OK)
     failed = sorted(name for name, status in others.items() if status is Status.FAILED)
@@ -240,7 +252,7 @@ def _with_controls(
     if request.probes is None or len(reports) != 1 or len(everybody) < 2:
         return list(reports)
     report = reports[0]
-    failed = {verdict.check for verdict in report.verdicts if _is_failed_mail(verdict)}
+    failed = {one.check for one in report.verdicts if _is_failed_mail(one) and probes.was_tried(one)}
     again = tuple(one for one in request.probes.outbound if probes.outbound_name(one.name) in failed)
     if not again:
         return [report]

@@ -17,7 +17,7 @@ from mxlib.probes.judge import (
     unsent,
     was_tried,
 )
-from mxlib.probes.outbound import OutboundRun
+from mxlib.probes.outbound import OutboundRun, OutboundStage, ProbeOutcome
 from tests.unit.support.facts import NOW, fixture
 from tests.unit.support.sent_mails import recorded, run_of
 
@@ -122,6 +122,29 @@ def test_a_host_that_takes_no_mail_at_all_says_so_in_the_same_words_for_each_des
     }
     assert not any(was_tried(one) for one in verdicts)
     assert was_tried(judge_outbound(recorded("refused"), VerifyPolicy())[0])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_mails_that_failed_one_that_was_put_in_decides(first):
+    run = recorded("refused")
+    one = run.results[0]
+    assert one.stage is OutboundStage.ATTEMPT
+    refused = dataclasses.replace(one, stage=OutboundStage.SUBMIT, text="submission ended with 1: exim: no")
+    pair = (refused, one) if first else (one, refused)
+    verdict = judge_outbound(dataclasses.replace(run, results=pair), VerifyPolicy())[0]
+    assert one.text in verdict.why
+    assert was_tried(verdict)
+
+
+def test_a_destination_for_which_only_what_was_not_put_in_failed_was_not_tried():
+    run = recorded("delivered")
+    one = run.results[0]
+    refused = dataclasses.replace(
+        one, outcome=ProbeOutcome.FAILED, stage=OutboundStage.SUBMIT, text="submission ended with 1: exim: too big"
+    )
+    verdict = judge_outbound(dataclasses.replace(run, results=(one, refused)), VerifyPolicy())[0]
+    assert verdict.status is Status.FAILED
+    assert not was_tried(verdict)
 
 
 def test_where_nothing_could_be_sent_every_destination_is_unknown():

@@ -21,6 +21,7 @@ class World:
         self.mails = []
         self.sessions = []
         self.failing = set()
+        self.why = "because"
         self.codes = {}
 
     def outbound(self, host, section, run_tag, policy, *, untried):
@@ -28,7 +29,10 @@ class World:
         self.mails.append((host.name, [one.name for one in section.outbound], run_tag))
         bad = [one.name for one in section.outbound if (host.name, one.name) in self.failing]
         return (
-            *(verdict(f"outbound-{x.name}", Status.FAILED if x.name in bad else Status.OK) for x in section.outbound),
+            *(
+                verdict(f"outbound-{x.name}", Status.FAILED if x.name in bad else Status.OK, self.why)
+                for x in section.outbound
+            ),
             verdict("conntrack-growth", Status.OK),
             verdict("fastopen-growth", Status.OK),
         )

@@ -195,6 +195,33 @@ def test_a_control_separates_the_world_from_the_host():
     assert alone[0].verdicts[0].why == "because"
 
 
+NOT_PUT_IN = "no test mail could be put in: submission ended with 1: exim: configuration error"
+
+
+PARTLY_PUT_IN = "2 of 4 delivered to x; 9 bytes, 1st: failed, submission ended with 1: no"
+
+
+@pytest.mark.parametrize("why", [NOT_PUT_IN, PARTLY_PUT_IN])
+def test_mail_that_was_not_put_in_is_compared_with_nothing_and_blames_no_remote_end(why):
+    bad, good = verdict("outbound-x", Status.FAILED), verdict("outbound-x", Status.OK)
+    local = verdict("outbound-x", Status.FAILED, why)
+    own = f"THIS HOST is at fault, its MTA did not take the test mail: {why}"
+    assert [one.verdicts[0].why for one in compare([report("a", local), report("b", local)])] == [own, own]
+    here, there = compare([report("a", local), report("b", bad)])
+    assert here.verdicts[0].why == own
+    assert there.verdicts[0].why == "whose fault is unknown, so is its result on a: because"
+    assert compare([report("a", local), report("b", good)])[0].verdicts[0].why == own
+    assert compare(compare([report("a", local)]))[0].verdicts[0].why == own
+
+
+def test_mail_that_was_not_put_in_is_not_repeated_on_a_neighbour(world):
+    world.failing = {(MX1, "provider")}
+    world.why = NOT_PUT_IN
+    (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
+    assert world.mails == [(MX1, ["provider", "lists"], "verify")]
+    assert found_on(found, "outbound-provider").why.startswith("THIS HOST is at fault, its MTA did not take")
+
+
 def test_what_fails_on_one_host_is_repeated_on_a_neighbour(world):
     world.failing = {(MX1, "provider")}
     (found,) = verify_hosts([Recorded()], VerificationScope(POLICY, probes=PROBES), [Recorded(MX2, "mx2001")])
