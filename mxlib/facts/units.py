@@ -13,7 +13,7 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 SHOWN = (
-    "Id,LoadState,ActiveState,UnitFileState,Result,WantedBy,DropInPaths,InactiveExitTimestampMonotonic"
+    "Id,LoadState,ActiveState,SubState,UnitFileState,Result,WantedBy,DropInPaths,InactiveExitTimestampMonotonic"
 )
 # systemd.journal-fields(7), sd-messages.h: SD_MESSAGE_UNIT_FAILURE_RESULT and SD_MESSAGE_UNIT_STARTED.
 _FAILED_ID = "d9b373ed55a64feb8242e02dbe79a49c"
@@ -27,6 +27,8 @@ ACTIVE_STATES = frozenset(
 LOAD_STATES = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
 _MOST = 20
 """Most units whose failures are looked up: each costs two queries of the journal."""
+_TIMES = 6
+"""Failures of a unit that are looked up: by the times between them one that fails again and again is known."""
 
 # A pipe hides that the journal could not be read, and nothing found is fine: so the entries go through a variable.
 # Not as JSON, which doubles the backslashes of mnt-mail\x2dbackup.mount. The export format leaves values unchanged.
@@ -35,8 +37,12 @@ JOURNAL = Section(
     f"""\
 journal() {{ journalctl -b -q --no-pager -o export "$@"; }}
 last() {{
-{{ journal --output-fields=UNIT -n 1 "UNIT=$1" "MESSAGE_ID=$2" || echo __REALTIME_TIMESTAMP=unread; }} |
-sed -n 's/^__REALTIME_TIMESTAMP=//p'
+{{ journal --output-fields=UNIT -n "$3" "UNIT=$1" "MESSAGE_ID=$2" || echo __REALTIME_TIMESTAMP=unread; }} |
+sed -n 's/^__REALTIME_TIMESTAMP=//p' | paste -s -d , -
+}}
+again() {{
+restarts=$(systemctl show -p NRestarts --value -- "$1") || restarts=unread
+case $restarts in '' | 0) ;; *) echo "again $1 restarts=$restarts now=$(date +%s) failed=$2" ;; esac
 }}
 first=$(journal -n 1) || exit
 [ -n "$first" ] || echo 'journal empty'
@@ -44,7 +50,9 @@ failures=$(journal --output-fields=UNIT MESSAGE_ID={_FAILED_ID}) || exit
 units=$(printf '%s\n' "$failures" | sed -n 's/^UNIT=//p' | sort -u)
 printf '%s\\n' "$units" | sed -n '1,{_MOST}{{/./p}}' |
 while read -r unit; do
-printf '%s failed=%s started=%s\\n' "$unit" "$(last "$unit" {_FAILED_ID})" "$(last "$unit" {_STARTED_ID})"
+failed=$(last "$unit" {_FAILED_ID} {_TIMES})
+printf '%s failed=%s started=%s\\n' "$unit" "${{failed##*,}}" "$(last "$unit" {_STARTED_ID} 1)"
+case $failed in *,*) again "$unit" "$failed" ;; esac
 done
 printf '%s\\n' "$units" | sed '1,{_MOST}d'
 [ ! -e {CLEARED} ] || sed 's/^\\([^ ]*\\) .*/cleared \\1/' {CLEARED}
@@ -67,6 +75,7 @@ class UnitState:
         wanted_by: units that want it.
         drop_ins: paths of its drop-in files.
         left_inactive_s: seconds since it last began to start; None when it never did.
+        sub: the state in the words of its kind: running, exited, auto-restart, ...
     """
 
     name: str
@@ -77,6 +86,7 @@ class UnitState:
     wanted_by: tuple[str, ...] = ()
     drop_ins: tuple[str, ...] = ()
     left_inactive_s: float | None = None
+    sub: str = ""
 
     @property
     def masked(self) -> bool:
@@ -110,6 +120,23 @@ class PastFailure:
 
 
 @dataclass(frozen=True)
+class Restarts:
+    """A unit that systemd has started again after failures in this boot; a start by hand begins a new count.
+
+    Attributes:
+        unit: its full name.
+        count: how often.
+        failures: its last failures, oldest first; at least two.
+        now: the host's own time.
+    """
+
+    unit: str
+    count: int
+    failures: tuple[datetime, ...]
+    now: datetime
+
+
+@dataclass(frozen=True)
 class UnitsFacts:
     """Units of a host.
 
@@ -118,12 +145,14 @@ class UnitsFacts:
         past_failures: failures in the journal of this boot, cleared or not.
         cleared: units whose failure was cleared on purpose.
         unread: lines about failures that were not understood or not looked up.
+        restarts: those that failed more than once, and that systemd has started again.
     """
 
     units: tuple[UnitState, ...]
     past_failures: tuple[PastFailure, ...]
     cleared: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
+    restarts: tuple[Restarts, ...] = ()
 
     def find(self, name: str) -> UnitState | None:
         """Return the unit of this name; None without one."""
@@ -186,11 +215,13 @@ def _unit(block: dict[str, str], uptime_s: float | None) -> UnitState:
         wanted_by=tuple(wants),
         drop_ins=tuple(block.get("DropInPaths", "").split()),
         left_inactive_s=uptime_s - began / 1e6 if began and uptime_s is not None else None,
+        sub=block["SubState"],
     )
 
 
 _FAILURE = re.compile(r"(?P<unit>\S+) failed=(?P<failed>\d+) started=(?P<started>\d*)")
 _CLEARED = re.compile(r"cleared (?P<unit>\S+)")
+_AGAIN = re.compile(r"again (?P<unit>\S+) restarts=(?P<count>\d+) now=(?P<now>\d+) failed=(?P<failed>\d+(?:,\d+)+)")
 
 
 @dataclass(frozen=True)
@@ -198,6 +229,7 @@ class _Journal:
     past_failures: tuple[PastFailure, ...]
     cleared: frozenset[str]
     unread: tuple[str, ...]
+    restarts: tuple[Restarts, ...]
 
 
 def _journal(text: str) -> _Journal:
@@ -211,15 +243,19 @@ def _journal(text: str) -> _Journal:
         raise ParseError("the list of failures in the journal is cut short")
     if "journal empty" in lines:
         raise ParseError("the journal has nothing of this boot, so it shows no failures either")
-    failures, cleared, unread = [], set(), []
+    failures, cleared, unread, restarts = [], set(), [], []
     for line in lines:
         if found := _FAILURE.fullmatch(line):
             failures.append(PastFailure(found["unit"], _time(found["failed"]), _started(found["started"])))
         elif found := _CLEARED.fullmatch(line):
             cleared.add(found["unit"])
+        elif found := _AGAIN.fullmatch(line):
+            times = tuple(map(_time, found["failed"].split(",")))
+            now = datetime.fromtimestamp(int(found["now"]), tz=UTC)
+            restarts.append(Restarts(found["unit"], int(found["count"]), times, now))
         elif line.strip():
             unread.append(line)
-    return _Journal(tuple(failures), frozenset(cleared), tuple(unread))
+    return _Journal(tuple(failures), frozenset(cleared), tuple(unread), tuple(restarts))
 
 
 def _time(microseconds: str) -> datetime:
@@ -255,7 +291,7 @@ def parse(outputs: Outputs) -> UnitsFacts:
     if not units:
         raise ParseError("systemctl showed no unit")
     journal = _journal(outputs[JOURNAL.name].text())
-    return UnitsFacts(units, journal.past_failures, journal.cleared, journal.unread)
+    return UnitsFacts(units, journal.past_failures, journal.cleared, journal.unread, journal.restarts)
 
 
 def source(required: Sequence[str]) -> Source[UnitsFacts]:

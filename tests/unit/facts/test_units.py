@@ -1,9 +1,10 @@
 """Units of systemd: what its own tool shows, and failures in the journal, read by the section itself."""
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ done
 [ "$unit" != '*' ] || { cat "$JOURNAL/$message"/* 2>/dev/null; exit 0; }
 [ ! -e "$JOURNAL/$message/$unit" ] || cat "$JOURNAL/$message/$unit"
 """
+# Answers what a test has put beside it; a mount has no restarts.
+SYSTEMCTL = """\
+#!/bin/sh
+[ "$*" = "show -p NRestarts --value -- $6" ] || exit 2
+[ ! -e "${0%/*}/restarts" ] || cat "${0%/*}/restarts"
+[ ! -e "${0%/*}/no-bus" ]
+"""
 
 
 def section(folder: Path, *entries: tuple[str, str, int]) -> str:
@@ -49,10 +57,14 @@ def run(
     program = folder / "journalctl"
     program.write_text(JOURNALCTL, encoding="utf-8")
     program.chmod(0o755)
+    systemctl = folder / "systemctl"
+    systemctl.write_text(SYSTEMCTL, encoding="utf-8")
+    systemctl.chmod(0o755)
     for message in (FAILED, STARTED):
         (folder / "journal" / message).mkdir(parents=True, exist_ok=True)
     for message, unit, at in entries:
-        (folder / "journal" / message / unit).write_text(ENTRY.format(at=at, unit=unit), encoding="utf-8")
+        with (folder / "journal" / message / unit).open("a", encoding="utf-8") as known:
+            known.write(ENTRY.format(at=at, unit=unit))
     found = {"PATH": f"{folder}:{os.environ['PATH']}", "JOURNAL": str(folder / "journal"), "FAILS": fails}
     script = units.JOURNAL.script.replace(units.CLEARED, str(folder / "cleared"))
     argv = ["sh", "-c", script]
@@ -88,6 +100,43 @@ def test_a_line_that_cannot_be_read_costs_the_line_and_not_the_fact(line: str) -
     assert line.split()[0] in alone.why
 
 
+GEN = [(FAILED, "gen.service", 1763690781), (FAILED, "gen.service", 1763690791), (STARTED, "gen.service", 1763690796)]
+
+
+def test_a_unit_that_failed_more_than_once_is_shown_with_its_restarts(tmp_path: Path) -> None:
+    (tmp_path / "restarts").write_text("57\n", encoding="utf-8")
+    shown = section(tmp_path, *GEN)
+    now = re.search(r"now=(\d+)", shown)
+    assert now is not None
+    assert shown == (
+        "gen.service failed=1763690791000000 started=1763690796000000\n"
+        f"again gen.service restarts=57 now={now[1]} failed=1763690781000000,1763690791000000\nend\n"
+    )
+    (again,) = host(unit_failures=shown).get(units.source(["exim4.service"])).restarts
+    assert (again.unit, again.count) == ("gen.service", 57)
+    assert [f"{one:%H:%M:%S}" for one in again.failures] == ["02:06:21", "02:06:31"]
+    assert abs(again.now - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("restarts", [None, "0\n"], ids=["of a kind that has none", "by hand"])
+def test_a_unit_that_systemd_did_not_start_again_is_in_no_loop(tmp_path: Path, restarts: str | None) -> None:
+    if restarts is not None:
+        (tmp_path / "restarts").write_text(restarts, encoding="utf-8")
+    assert "again" not in section(tmp_path, *GEN)
+
+
+def test_one_failure_is_no_loop(tmp_path: Path) -> None:
+    (tmp_path / "restarts").write_text("1\n", encoding="utf-8")
+    assert "again" not in section(tmp_path, *GEN[1:])
+
+
+def test_restarts_that_systemd_does_not_say_are_unknown(tmp_path: Path) -> None:
+    (tmp_path / "no-bus").touch()
+    shown = section(tmp_path, *GEN)
+    assert "restarts=unread" in shown
+    assert judge("units", host(unit_failures=shown)).status is Status.UNKNOWN
+
+
 def test_failures_beyond_those_that_are_looked_up_are_not_forgotten(tmp_path: Path) -> None:
     names = [f"job@{number:02d}.service" for number in range(23)]
     entries = [(message, name, 1763690781 + (message == STARTED)) for name in names for message in (FAILED, STARTED)]
@@ -99,7 +148,7 @@ def test_failures_beyond_those_that_are_looked_up_are_not_forgotten(tmp_path: Pa
 @pytest.mark.parametrize("fails", ["-n 1", f"UNIT {FAILED}"])
 def test_a_journal_that_cannot_be_read_is_not_one_without_failures(tmp_path: Path, fails: str) -> None:
     done = run(tmp_path, [(FAILED, MOUNT, 1763690781)], fails)
-    shown = "9.0\nId=a.service\nLoadState=loaded\nActiveState=active\nUnitFileState=\n"
+    shown = "9.0\nId=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=\n"
     asked = units.source(["a.service"])
     journal = output(units.JOURNAL, done.stdout, code=done.returncode, errors=done.stderr)
     with pytest.raises(FactUnknownError, match="Bad message"):

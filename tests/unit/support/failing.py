@@ -10,6 +10,7 @@ from tests.unit.support.healthy import FERM, NO_TABLES, host, replaced, with_hol
 HUNG = (
     "\nId=gen.service\nLoadState=loaded\nActiveState=activating\nSubState=start\nUnitFileState=static\nResult=success\n"
 )
+LOOPS = HUNG.replace("SubState=start", "SubState=auto-restart").replace("Result=success", "Result=exit-code")
 NO_NFT = '{"nftables": [{"metainfo": {"version": "1.0.6"}}]}\n'
 
 
@@ -100,6 +101,19 @@ FAILING = {
         "units",
         host(unit_states=lambda text: text + HUNG + "InactiveExitTimestampMonotonic=1000000\n"),
         "gen.service has been starting",
+    ),
+    "units-waits-for-its-restart": (
+        "units",
+        host(unit_states=lambda text: text + LOOPS + "InactiveExitTimestampMonotonic=2452000000\n"),
+        r"gen.service has failed \(exit-code\) and waits for its restart",
+    ),
+    "units-crash-loop": (
+        "units",
+        host(
+            unit_failures="gen.service failed=1795234781000000 started=1795234786000000\n"
+            "again gen.service restarts=57 now=1795234799 failed=1795234771000000,1795234781000000\nend\n"
+        ),
+        "gen.service fails again and again: restarted 57 times, it last failed 18 s ago",
     ),
     "units-cleared": (
         "units",
