@@ -12,16 +12,19 @@ from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
 # A physical or virtual card has a "device" link; VLANs, bridges, bonds and lo have none. "chosen" is the name that udev
-# gave it when it appeared, "next" the name that the installed udev would give it: an upgrade may make them differ.
+# gave it when it appeared, "next" the name that the installed udev would give it: an upgrade may make them differ. Of
+# an Ethernet card udev says its naming scheme first (seen with 247, 252 and 257), whether it has a name for it or not:
+# what lacks the scheme was not asked. With net.ifnames=0 no policy names a card, yet net_id says its names as ever.
 DEVICES = Section(
     "nic-devices",
     """\
+k='SCHEME|FROM_DATABASE|ONBOARD|SLOT|PATH'; ! grep -qw 'net\\.ifnames=0' /proc/cmdline || k=SCHEME
 for d in /sys/class/net/*; do
 [ -e "$d/device" ] || continue
 printf 'nic %s\\nmac %s\\nat %s\\n' "${d##*/}" "$(cat "$d/address")" "$(readlink -f "$d/device")"
 udevadm info -q property -p "$d" 2>/dev/null | sed -n -e 's/^ID_NET_LINK_FILE=/link /p' -e 's/^ID_NET_NAME=/chosen /p'
 ip -o link show dev "${d##*/}" 2>/dev/null | grep -o 'altname [^ \\\\]*'
-udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E 's/^ID_NET_NAME_(FROM_DATABASE|ONBOARD|SLOT|PATH)=/next \\1 /p'
+udevadm test-builtin net_id "$d" 2>/dev/null | sed -n -E "s/^ID_NET_NAM(E|ING)_($k)=/next \\2 /p"
 done
 echo end
 """,
@@ -72,7 +75,8 @@ done
 for t in ifup networkctl netplan update-initramfs lsinitramfs; do command -v "$t" >/dev/null && echo "tool $t"; done
 printf 'virt %s\n' "$(systemd-detect-virt --vm 2>/dev/null)"
 for f in /etc/systemd/network/* /run/systemd/network/* /usr/local/lib/systemd/network/* \
-/etc/systemd/network/*.d/* /run/systemd/network/*.d/* /etc/netplan/* /run/netplan/* /lib/netplan/*; do
+/etc/systemd/network/*.d/* /run/systemd/network/*.d/* /usr/local/lib/systemd/network/*.d/* \
+/etc/netplan/* /run/netplan/* /lib/netplan/*; do
 case $f in *.network|*.netdev|*.link|*.conf|*.yaml) ;; *) continue ;; esac
 [ -e "$f" ] && [ ! -d "$f" ] || continue
 printf 'file %s %s\n' "$(printf %s "$f" | base64 -w 0)" "$(base64 -w 0 <"$f")"
@@ -88,6 +92,7 @@ _NIC = re.compile(
 )
 _POLICY = ("FROM_DATABASE", "ONBOARD", "SLOT", "PATH")
 """The order in which 99-default.link of systemd takes a name, after "keep" and the kernel's own."""
+_DEFAULT_LINKS = tuple(f"{lib}/systemd/network/99-default.link" for lib in ("/usr/lib", "/lib"))
 _ON_ROOT_BUS = re.compile(r"/pci0000:00/0000:00:(?P<slot>[0-9a-f]{2})\.0(?:/virtio\d+)?\Z")
 
 
@@ -112,9 +117,10 @@ class GuestNic:
         name: its present name.
         mac: its MAC address, lower case.
         slot: its slot on the first PCI bus; None when it is elsewhere.
-        link_file: the .link file of systemd that named it; None when unknown.
+        link_file: the .link file of systemd that named it; None when unknown, or when there was none.
         chosen: the name that udev chose when the card appeared; None when unknown.
-        next_name: the name that systemd's default policy would choose now; None when unknown.
+        next_name: the name that systemd's default policy would choose now; empty when it leaves the kernel's, None when
+            udev could not be asked.
         altnames: its alternative names.
     """
 
@@ -129,7 +135,7 @@ class GuestNic:
     @property
     def by_default_policy(self) -> bool:
         """Whether systemd's default policy alone chose the name."""
-        return self.link_file is not None and self.link_file.endswith("/lib/systemd/network/99-default.link")
+        return self.link_file in _DEFAULT_LINKS
 
 
 @dataclass(frozen=True)
@@ -215,7 +221,7 @@ def _nic(found: "re.Match[str]") -> GuestNic:
     udev = [line.split(" ", 1) for line in found["udev"].splitlines()]
     said = {key: value for key, value in udev if key != "next"}
     policy = dict(value.split(" ", 1) for key, value in udev if key == "next")
-    next_name = next((policy[kind] for kind in _POLICY if kind in policy), None)
+    next_name = next((policy[kind] for kind in _POLICY if kind in policy), "" if "SCHEME" in policy else None)
     others = tuple(value for key, value in udev if key == "altname")
     slot = _slot(found["at"])
     return GuestNic(found["name"], found["mac"], slot, said.get("link"), said.get("chosen"), next_name, others)

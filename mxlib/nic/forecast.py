@@ -23,6 +23,8 @@ PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
 _SCSI = frozenset({"scsi-generic", "scsi-block", "scsi-hd", "scsi-cd"})
 _PCI_DISKS = frozenset({"paravirtual", "ide"})
 _SLOTS = 32
+_KERNELS = re.compile(r"eth\d+")
+"""A name by the kernel."""
 _AGENT_WITHOUT_SLOT = (3, 0, 2)
 """From this version of Ganeti on the guest agent's device has no slot of its own."""
 _FIRST_FREE = 3  # 0 host bridge, 1 ISA/IDE/USB, 2 VGA
@@ -165,10 +167,10 @@ def _forecast(nic: GuestNic, effects: Mapping[Level, Effect]) -> NicForecast:
 
 def _outcome(level: Level, instance: Instance, nic: GuestNic, cards: NicFacts) -> Effect:
     if level is Level.POWER_CYCLE:
-        return _same_slot(nic, "the saved command line is used again")
+        return _same_slot(nic, cards, "the saved command line is used again")
     behavior = instance.hvparams.get("reboot_behavior")
     if level is Level.GUEST and behavior == "reboot":
-        return _same_slot(nic, "the machine's process lives on")
+        return _same_slot(nic, cards, "the machine's process lives on")
     if level is Level.GUEST and behavior != "exit":
         return _unknown(f"reboot_behavior is {behavior!r}")
     cold = _cold(instance, nic, cards)
@@ -177,12 +179,24 @@ def _outcome(level: Level, instance: Instance, nic: GuestNic, cards: NicFacts) -
     return Effect(cold.fate, cold.name, f"reboot_behavior=exit makes it a cold start: {cold.why}")
 
 
-def _same_slot(nic: GuestNic, why: str) -> Effect:
-    """Return the effect on a card that keeps its slot: only a udev that was upgraded meanwhile may rename it."""
-    if nic.by_default_policy and nic.chosen == nic.name and nic.next_name not in (None, nic.name):
+def _same_slot(nic: GuestNic, cards: NicFacts, why: str) -> Effect:
+    """Return the effect on a card that keeps its slot: other files, or a udev that was upgraded, may rename it."""
+    doubt = networkd.overtaken(cards.networking.files, nic) or (_doubt_of_policy(nic) if nic.by_default_policy else "")
+    if doubt:
+        return _unknown(doubt)
+    if nic.by_default_policy and nic.next_name not in ("", nic.name):
         changed = f"the udev that is installed now names it {nic.next_name}"
         return Effect(Fate.RENAMED, nic.next_name, f"RENAMES {nic.name} to {nic.next_name}: {changed}")
     return Effect(Fate.KEPT, nic.name, f"kept: {why}")
+
+
+def _doubt_of_policy(nic: GuestNic) -> str:
+    """Return why it is unknown what the default policy would name a card at its slot; empty if it is known."""
+    if nic.next_name is None:
+        return "the installed udev could not be asked how it names it"
+    if nic.chosen != nic.name:
+        return f"udev has chosen {nic.chosen or 'no name for it'}, so something else named it"
+    return "" if nic.next_name or _KERNELS.fullmatch(nic.name) else "the installed udev has no name for it"
 
 
 def _unknown(why: str) -> Effect:
@@ -238,18 +252,18 @@ def planned_slots(instance: Instance) -> tuple[int, str | None]:
 
 
 def _named(nic: GuestNic, slot: int, cards: NicFacts) -> Effect:
-    pin = networkd.pinned(cards.networking.files, nic) or PIN.format(name=nic.name)
-    if slot == nic.slot:
-        return _same_slot(nic, f"PCI slot {slot} as now")
-    if nic.link_file == pin:
+    here = _same_slot(nic, cards, f"PCI slot {slot} as now")
+    if slot == nic.slot or here.fate is Fate.UNKNOWN:
+        return here
+    pin = networkd.pinned(cards.networking.files, nic)
+    if pin and nic.link_file == pin:
         return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {pin} names it by its MAC")
     if nic.link_file is not None and not nic.by_default_policy:
         return _unknown(f"moves to PCI slot {slot}, and {nic.link_file} names it")
-    if re.fullmatch(r"eth\d+", nic.name) and len(cards.nics) == 1:
+    if here.fate is Fate.KEPT and _KERNELS.fullmatch(nic.name) and len(cards.nics) == 1:
         return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.name} is not named by its slot")
-    policy = nic.next_name if nic.chosen == nic.name and nic.next_name is not None else nic.name
     for form in ("ens{}", "enp0s{}"):
-        if nic.slot is not None and policy == form.format(nic.slot):
+        if nic.slot is not None and here.name == form.format(nic.slot):
             new = form.format(slot)
             return Effect(Fate.RENAMED, new, f"RENAMES {nic.name} to {new}: PCI slot {nic.slot} becomes {slot}")
     return _unknown(f"moves from PCI slot {nic.slot} to {slot}, and what names it is unknown")

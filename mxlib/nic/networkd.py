@@ -170,6 +170,41 @@ def pinned(files: Sequence[ConfigFile], nic: GuestNic) -> str:
     return ""
 
 
+def overtaken(files: Sequence[ConfigFile], nic: GuestNic) -> str:
+    """Return why the next boot may not name a card by the ``.link`` file that named it; empty if it will.
+
+    What udev says of that file is as old as the card's name: the file may be gone, and another one may have come.
+    systemd's own files, in ``/usr/lib``, are not read: they stay.
+    """
+    if pinned(files, nic):
+        return ""
+    own = nic.link_file or f"/usr/lib/systemd/network/{DEFAULT_LINK}"
+    name, tried = own.rpartition("/")[2], effective(files, ".link")
+    for file in tried:
+        about = matches(file, nic.name, nic.mac, files)
+        if file.path == own and (about is Match.NO or _names_otherwise(file, nic.name)):
+            return f"{own} has named it, and would not name it so now"
+        if file.path != own and file.path.rpartition("/")[2] <= name and about is not Match.NO:
+            return f"{file.path} may name it at the next boot"
+    masked = any(file.path in {f"{place}/{name}" for place in DIRECTORIES} for file in files)
+    if nic.link_file is None:
+        return "" if masked and re.fullmatch(r"eth\d+", nic.name) else "what has named it is unknown"
+    if own not in {file.path for file in tried} and (masked or own.rpartition("/")[0] in DIRECTORIES):
+        return f"{own} has named it, and is gone or masked"
+    changes = next((file.path for file in files if f"/{name}.d/" in file.path and _changes_name(file)), "")
+    return f"{changes} changes what {own} says" if changes else ""
+
+
+def _names_otherwise(link: ConfigFile, name: str) -> bool:
+    given = {s.key: s.value for s in settings(link.text) or () if s.section == "Link"}
+    return not given.get("NamePolicy") and given.get("Name", name) != name
+
+
+def _changes_name(drop_in: ConfigFile) -> bool:
+    found = settings(drop_in.text)
+    return found is None or any(s.section == "Match" or s.key in ("Name", "NamePolicy") for s in found)
+
+
 def wanted(files: Sequence[ConfigFile]) -> tuple[str, ...]:
     """Return the cards that ``.network`` files select by name, without patterns and what ``.netdev`` files create."""
     made = {s.value for file in effective(files, ".netdev") for s in settings(file.text) or () if s.key == "Name"}

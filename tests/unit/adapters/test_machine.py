@@ -27,11 +27,11 @@ from mxlib.protocols.host import CommandResult
 from mxlib.verify.outside import nic_check
 from tests.unit.support.facts import NOW, facts_of
 from tests.unit.support.netbox import IRON, MASTER, VM, FakeSpicerack, dead, failing
-from tests.unit.support.nics import NETWORKING
+from tests.unit.support.nics import NETWORKING, UDEV
 
 MAC = "aa:00:00:77:00:21"
 IRON_SAYS = NETWORKING.replace("virt kvm", "virt none")
-DEVICES = f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend"
+DEVICES = f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\n{UDEV}end"
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.unit.support.nics import (
     MAC,
     MAC2,
     NETWORKING,
+    UDEV,
+    card,
     file_line,
 )  # fmt: skip
 
@@ -33,7 +35,7 @@ def output(section: Any, text: str) -> SectionOutput:
 
 def test_the_facts_of_a_guest() -> None:
     devices = (
-        f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nlink {DEFAULT_LINK}\n"
+        f"nic ens5\nmac {MAC}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\n{UDEV}"
         f"nic ens1f0\nmac {MAC2}\nat /sys/devices/pci0000:00/0000:00:02.0/0000:01:00.0\nend\n"
     )
     files = "".join(
@@ -71,8 +73,48 @@ def test_what_the_host_answers_of_its_networking() -> None:
     assert found.networking.files == (ConfigFile("/etc/systemd/network/20.network", BY_NAME),)
 
 
-def in_shell(script: str) -> str:
-    return subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
+def in_shell(script: str, **environment: str) -> str:
+    env = environment or None
+    return subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env=env).stdout
+
+
+INFO = f"DEVPATH=/devices/pci0000:00/0000:00:05.0/virtio2/net/ens5\nID_NET_LINK_FILE={DEFAULT_LINK}\nID_NET_NAME=ens5\n"
+BY_PATH = "ID_NET_NAMING_SCHEME=v252\nID_NET_NAME_MAC=enxaa0000770021\nID_NET_NAME_PATH=enp0s5\n"
+BY_SLOT = BY_PATH.replace("252", "257") + "ID_NET_NAME_SLOT=ens5\n"
+
+
+# What udevadm 247, 252 and 257 printed of a virtio card and of one without such names, with exit code 0. It was 1, with
+# nothing on standard output, for a card that is not there and where udevadm could not run.
+@pytest.mark.parametrize(
+    ("info", "net_id", "cmdline", "found"),
+    [
+        (INFO, BY_SLOT, "quiet", card()),
+        (INFO, BY_PATH, "quiet", replace(card(), next_name="enp0s5")),
+        (INFO, "ID_NET_NAMING_SCHEME=v247\n", "quiet", replace(card(), next_name="")),
+        (INFO, BY_SLOT, "net.ifnames=0 quiet", replace(card(), next_name="")),
+        (INFO, None, "quiet", replace(card(), next_name=None)),
+        (None, None, "quiet", GuestNic("ens5", MAC, 5, None)),
+    ],
+)
+def test_what_udev_does_not_answer_is_not_known(
+    tmp_path: Path, info: str | None, net_id: str | None, cmdline: str, found: GuestNic
+) -> None:
+    device = tmp_path / "devices/pci0000:00/0000:00:05.0/virtio2"
+    seen = tmp_path / "net/ens5"
+    for folder in (device, seen, tmp_path / "bin"):
+        folder.mkdir(parents=True)
+    (seen / "address").write_text(f"{MAC}\n")
+    (seen / "device").symlink_to(device)
+    (tmp_path / "cmdline").write_text(f"BOOT_IMAGE=/vmlinuz {cmdline}\n")
+    if info is not None:
+        for name, text in (("info", info), ("net_id", net_id or "")):
+            (tmp_path / name).write_text(text)
+        says = f"[ $1 = info ] && cat {tmp_path}/info || cat {tmp_path}/net_id"
+        (tmp_path / "bin/udevadm").write_text(f"#!/bin/sh\n{says}\nexit {int(net_id is None)}\n")
+        (tmp_path / "bin/udevadm").chmod(0o755)
+    script = DEVICES.script.replace("/sys/class/net", f"{tmp_path}/net").replace("/proc/cmdline", f"{tmp_path}/cmdline")
+    said = in_shell(script, PATH=f"{tmp_path}/bin:/usr/bin:/bin").replace(str(tmp_path), "/sys")
+    assert nic_facts._nics(said.removesuffix("end\n")) == (found,)
 
 
 # What ifquery of ifupdown 0.8.41 read of each, tried side by side with this reader.

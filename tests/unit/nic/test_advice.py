@@ -53,7 +53,10 @@ EVERY = pytest.mark.parametrize("kind", HOSTS)
 
 
 def told(facts: NicFacts) -> Forecast:
-    return forecast("mx2001.lab.test", Instance("mx2001", "node1", "running", (MAC,), 1, HVPARAMS), facts)
+    """Return the forecast from before LINK was written, which makes it UNKNOWN."""
+    files = tuple(file for file in facts.networking.files if file.text != LINK)
+    before = replace(facts, networking=replace(facts.networking, files=files))
+    return forecast("mx2001.lab.test", Instance("mx2001", "node1", "running", (MAC,), 1, HVPARAMS), before)
 
 
 def guest_of(facts: NicFacts, root: Path, name: str = "ens5") -> FakeGuest:

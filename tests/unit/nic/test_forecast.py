@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mxlib.facts.nic import GuestNic, NicFacts
+from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
 from mxlib.model.record import Level
 from mxlib.nic import forecast as nic_forecast
-from mxlib.nic.forecast import Fate, Forecast, unknown, without_instance
+from mxlib.nic.forecast import PIN, Fate, Forecast, unknown, without_instance
 from mxlib.nic.instance import Instance
 from tests.unit.support.guests import instance, nic
 from tests.unit.support.nics import HOST, IRON, MAC, MAC2
@@ -107,6 +107,49 @@ def test_reboot_behavior_exit_makes_a_guest_reboot_cold() -> None:
 )
 def test_what_names_the_card_decides(guest: GuestNic, fate: Fate) -> None:
     assert forecast("mx", instance(), [guest]).fate(Level.COLD) is fate
+
+
+PINNED = PIN.format(name="ens5")
+PIN_TEXT = f"[Match]\nMACAddress={MAC}\n[Link]\nName=ens5\n"
+
+
+def with_files(card: GuestNic, files: dict[str, str]) -> Forecast:
+    networking = replace(HOST, files=tuple(ConfigFile(path, text) for path, text in files.items()))
+    return nic_forecast.forecast("mx", instance(), NicFacts((card,), (), (), networking))
+
+
+@pytest.mark.parametrize(
+    ("card", "files"),
+    [
+        (GuestNic("ens5", MAC, 13, PINNED, "ens5", "ens13"), {}),
+        (GuestNic("ens5", MAC, 5, PINNED, "ens5", "ens5"), {}),
+        (nic("ens13", slot=13), {"/etc/systemd/network/10-lan.link": PIN_TEXT.replace("ens5", "lan0")}),
+        (nic("ens13", slot=13), {"/etc/systemd/network/99-default.link": ""}),
+        (replace(nic("ens13", slot=13), link_file="/usr/local/lib/systemd/network/99-default.link"), {}),
+        (nic(link=None), {}),
+        (replace(nic("ens13", slot=13), next_name=None), {}),
+        (replace(nic("ens13", slot=13), next_name=""), {}),
+        (replace(nic("ens13", slot=13), chosen="ens5"), {}),
+        (replace(nic(), next_name=None), {}),
+    ],
+)
+def test_what_may_have_changed_since_the_boot_is_unknown_at_each_level(card: GuestNic, files: dict[str, str]) -> None:
+    found = with_files(card, files)
+    assert {level: found.fate(level) for level in Level} == dict.fromkeys(Level, Fate.UNKNOWN)
+
+
+def test_a_pin_that_is_there_keeps_the_name_in_any_slot() -> None:
+    for slot in (5, 13):
+        found = with_files(GuestNic("ens5", MAC, slot, PINNED, "ens5", f"ens{slot}"), {PINNED: PIN_TEXT})
+        assert {found.fate(level) for level in Level} == {Fate.KEPT}
+    assert with_files(nic(), {PINNED: PIN_TEXT}).fate(Level.GUEST) is Fate.KEPT
+
+
+def test_a_kernels_name_is_kept_where_no_policy_names_the_card() -> None:
+    assert with_files(replace(nic("eth0"), next_name=""), {}).fate(Level.COLD) is Fate.KEPT
+    masked = {"/etc/systemd/network/99-default.link": ""}
+    assert with_files(GuestNic("eth0", MAC, 5, None), masked).fate(Level.COLD) is Fate.KEPT
+    assert with_files(replace(nic("eth0"), next_name="ens5"), {}).renames(Level.COLD) == {"eth0": "ens13"}
 
 
 def test_without_the_cluster_it_is_unknown_and_outside_of_it_kept() -> None:

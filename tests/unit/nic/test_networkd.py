@@ -6,9 +6,10 @@ import pytest
 
 from mxlib.facts.nic import ConfigFile
 from mxlib.nic import networkd as networkd_files
-from mxlib.nic.networkd import Match, altnames_as, matches, pinned, serving, settings
+from mxlib.nic.networkd import Match, altnames_as, matches, overtaken, pinned, serving, settings
 from tests.unit.support.networkd import BY_NAME
 from tests.unit.support.nics import (
+    DEFAULT_LINK,
     EN_ALL,
     MAC,
     MAC2,
@@ -99,6 +100,52 @@ def test_files_mask_each_other_and_come_in_the_order_of_their_names() -> None:
 def test_a_name_is_pinned_by_a_mac_address_alone(name: str, text: str, pins: bool) -> None:
     path = f"/etc/systemd/network/{name}"
     assert pinned([ConfigFile(path, text)], card()) == (path if pins else "")
+
+
+ETC, RUN = "/etc/systemd/network", "/run/systemd/network"
+BY_MAC = f"[Match]\nMACAddress={MAC}\n\n[Link]\nName=ens5\n"
+BY_DRIVER = "[Match]\nDriver=virtio_net\n\n[Link]\nName=ens5\n"
+ALL = "[Match]\nOriginalName=*\n\n[Link]\nNamePolicy=path\n"
+DEFAULT = DEFAULT_LINK.rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("named_by", "files", "why"),
+    [
+        # as healthy hosts have it: systemd's own files are not listed
+        (DEFAULT_LINK, {}, ""),
+        ("/lib/systemd/network/99-default.link", {f"{ETC}/20-lan.network": EN_ALL}, ""),
+        ("/usr/lib/systemd/network/73-usb-net-by-mac.link", {}, ""),
+        (DEFAULT_LINK, {f"{RUN}/10-netplan-all.network": EN_ALL}, ""),
+        (f"{RUN}/10-netplan-a.link", {f"{RUN}/10-netplan-a.link": BY_MAC}, ""),
+        (f"{ETC}/10-a.link", {f"{ETC}/10-a.link": BY_DRIVER}, ""),
+        (f"{ETC}/10-a.link", {f"{ETC}/10-a.link": ALL, f"{ETC}/20-b.link": BY_DRIVER}, ""),
+        (DEFAULT_LINK, {f"{ETC}/10-a.link": BY_MAC.replace(MAC, MAC2), f"{ETC}/zz.link": ALL}, ""),
+        (DEFAULT_LINK, {f"{ETC}/99-default.link.d/mac.conf": "[Link]\nMACAddressPolicy=none\n"}, ""),
+        # a pin that was written since names it as it is
+        (DEFAULT_LINK, {f"{ETC}/10-a.link": BY_MAC}, ""),
+        (f"{ETC}/10-a.link", {}, "is gone or masked"),
+        (f"{RUN}/10-a.link", {f"{RUN}/10-a.link": BY_DRIVER, f"{ETC}/10-a.link": ""}, "is gone or masked"),
+        (f"{ETC}/10-a.link", {f"{ETC}/10-a.link": BY_DRIVER.replace("ens5", "lan0")}, "would not name it so now"),
+        (f"{ETC}/10-a.link", {f"{ETC}/10-a.link": BY_MAC.replace(MAC, MAC2)}, "would not name it so now"),
+        (f"{ETC}/10-a.link", {f"{ETC}/10-a.link": ALL, f"{ETC}/05-b.link": BY_DRIVER}, "05-b.link may name it"),
+        (DEFAULT_LINK, {f"{ETC}/10-a.link": BY_MAC.replace("ens5", "lan0")}, "10-a.link may name it"),
+        (DEFAULT_LINK, {f"{ETC}/99-default.link": ALL}, f"{ETC}/99-default.link may name it"),
+        (DEFAULT_LINK, {f"{ETC}/99-default.link": ""}, "is gone or masked"),
+        (DEFAULT_LINK, {f"{ETC}/99-default.link.d/a.conf": "[Link]\nNamePolicy=mac\n"}, "a.conf changes what"),
+        (None, {}, "what has named it is unknown"),
+        (None, {f"{ETC}/99-default.link": ""}, "what has named it is unknown"),
+    ],
+)
+def test_whether_the_file_that_named_a_card_still_does(named_by: str | None, files: dict[str, str], why: str) -> None:
+    said = overtaken([ConfigFile(path, text) for path, text in files.items()], card(link=named_by))
+    assert (why in said) if why else (said == ""), said
+
+
+def test_a_card_that_no_file_names_keeps_the_kernels_name() -> None:
+    masked = [ConfigFile(f"{ETC}/{DEFAULT}", "")]
+    assert overtaken(masked, card("eth0", link=None)) == ""
+    assert overtaken([], card("eth0", link=None)) != "", "its mask is gone, so the policy may name it"
 
 
 def test_a_card_is_renamed_in_networkds_files_where_it_certainly_is_one() -> None:

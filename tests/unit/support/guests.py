@@ -10,7 +10,8 @@ INTERFACES = "allow-hotplug ens5\niface ens5 inet static\n\taddress 192.0.2.21/2
 
 
 def nic(name: str = "ens5", mac: str = MAC, slot: int | None = 5, link: str | None = DEFAULT_LINK) -> GuestNic:
-    return GuestNic(name, mac, slot, link)
+    """A card that has the name which udev gave it, and would give it again."""
+    return GuestNic(name, mac, slot, link, name, name)
 
 
 def instance(

@@ -21,11 +21,14 @@ NETWORKING = (
     "tool ifup\ntool networkctl\ntool update-initramfs\ntool lsinitramfs\nvirt kvm\n"
 )
 """What a guest with ifupdown answers, before its last line."""
+UDEV = f"link {DEFAULT_LINK}\nchosen ens5\nnext SCHEME v252\nnext PATH enp0s5\nnext SLOT ens5\n"
+"""What udev of Debian 12 says of ens5."""
 EN_ALL = "[Match]\nName=en*\n\n[Network]\nDHCP=yes\n"
 
 
 def card(name: str = "ens5", mac: str = MAC, slot: int | None = 5, link: str | None = DEFAULT_LINK) -> GuestNic:
-    return GuestNic(name, mac, slot, link)
+    """A card that has the name which udev gave it, and would give it again."""
+    return GuestNic(name, mac, slot, link, name, name)
 
 
 def ifupdown(text: str, *nics: GuestNic, unread: tuple[str, ...] = ()) -> NicFacts:

@@ -2,14 +2,15 @@
 
 import dataclasses
 
-from mxlib.facts.nic import ConfigFile, GuestNic, NicFacts
+from mxlib.facts.nic import ConfigFile, NicFacts
 from mxlib.nic.forecast import forecast
 from mxlib.nic.instance import Instance
 from mxlib.verify.outside import judge_names
 from tests.unit.support.nics import HOST as IFUPDOWN
+from tests.unit.support.nics import card
 
 HOST = "mx2001.lab.test"
-CARD = GuestNic("ens5", "52:54:00:77:00:10", 5, "/usr/lib/systemd/network/99-default.link")
+CARD = card("ens5", "52:54:00:77:00:10")
 STANZAS = "auto lo\niface lo inet loopback\nallow-hotplug ens5\niface ens5 inet static\n address 192.0.2.21/24\n"
 FILES = (ConfigFile("/etc/network/interfaces", STANZAS),)
 PARAMETERS = {"kvm_pci_reservations": 4, "disk_type": "paravirtual", "machine_version": "", "reboot_behavior": "reboot"}

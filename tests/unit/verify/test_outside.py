@@ -17,12 +17,12 @@ from mxlib.nic.instance import GanetiUnreachableError, NotAnInstanceError
 from mxlib.nic.twin import twin
 from mxlib.verify.outside import alerts_check, nic_check
 from tests.unit.support.facts import NOW, facts_of
-from tests.unit.support.nics import NETWORKING
+from tests.unit.support.nics import NETWORKING, UDEV
 from tests.unit.support.outside import CARD, FILES, HOST, KEPT, PARAMETERS, RENAMED, Alerting, Cluster, named
 
 SECTION = GanetiSection("ops", Path("/nonexistent"), rapi="https://ganeti.lab.test:5080")
 GUEST = facts_of({
-    nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\nend\n",
+    nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0/virtio2\n{UDEV}end\n",
     nic.FILES: "end\n",
     nic.NETWORKING: f"{NETWORKING}end\n",
 })  # fmt: skip
