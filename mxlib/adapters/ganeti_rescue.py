@@ -301,6 +301,8 @@ def judge_names(
         return Status.OK, said
     if fate is not Fate.RENAMED:
         return Status.UNKNOWN if fate is Fate.UNKNOWN else Status.FAILED, said
+    if advice.unclear(cards, forecast, level):
+        return Status.UNKNOWN, said
     prepared = advice.prepared(cards, forecast, level)
     if prepared.keys() == forecast.renames(level).keys():
         return Status.OK, f"{said}: {'; '.join(dict.fromkeys(prepared.values()))}"

@@ -121,10 +121,18 @@ def served(facts: NicFacts, forecast: Forecast, level: Level) -> dict[str, str]:
     return found
 
 
+def unclear(facts: NicFacts, forecast: Forecast, level: Level) -> tuple[str, ...]:
+    """Return the cards that no preparation covers, as their next name is unknown; a file may name one by its MAC."""
+    sure = {nic.name for nic in facts.nics if networkd.pinned(facts.networking.files, nic)}
+    return tuple(name for name in forecast.unknown(level) if name not in sure)
+
+
 def nothing_to_pin(forecast: Forecast) -> str:
-    """Return why ``--pin`` has nothing to prepare for; empty if a cold start certainly renames."""
-    fate = forecast.fate(Level.COLD)
-    return "" if fate is Fate.RENAMED else f"no cold start renames an interface ({fate.value}): nothing to pin"
+    """Return why ``--pin`` cannot prepare the host; empty if a cold start certainly renames, and nothing is unknown."""
+    fate, unknown = forecast.fate(Level.COLD), ", ".join(forecast.unknown(Level.COLD))
+    if fate is not Fate.RENAMED:
+        return f"no cold start renames an interface ({fate.value}): nothing to pin"
+    return f"what a cold start does to {unknown} is UNKNOWN: a pin of the others is not enough" if unknown else ""
 
 
 def pin_advice(facts: NicFacts, forecast: Forecast, level: Level) -> str:

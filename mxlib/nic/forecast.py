@@ -100,6 +100,10 @@ class Forecast:
         effects = ((nic.name, nic.effects[level]) for nic in self.nics)
         return {name: o.name for name, o in effects if o.fate is Fate.RENAMED and o.name is not None}
 
+    def unknown(self, level: Level) -> tuple[str, ...]:
+        """Return the present names of the interfaces whose name after this level is unknown."""
+        return tuple(nic.name for nic in self.nics if nic.effects[level].fate is Fate.UNKNOWN)
+
     def sentence(self, level: Level) -> str:
         """Return what this level does to the names, in one sentence."""
         how = "this cold start" if level is Level.COLD else "this reboot"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from mxlib.base.errors import MxlibError, SilenceError
 from mxlib.base.parallel import once
 from mxlib.base.text import one_line
+from mxlib.base.verdict import Status
 from mxlib.checks import alerts
 from mxlib.checks.check import Finding, Outside, failed, ok, unknown
 from mxlib.config.alerts import AlertsSection
@@ -53,29 +54,31 @@ def _without_instance(forecast: Forecast) -> Finding:
 
 
 def judge_names(expected: Forecast, found: NicFacts) -> Finding:
-    """Judge what the ways to reboot do to the names."""
-    lines = expected.lines()
+    """Judge what the ways to reboot do to the names, by the worst of them."""
     if not expected.nics:
-        return unknown("no network card of the host was found", *lines)
-    worst = min((Level.GUEST, Level.COLD), key=lambda level: _ORDER.index(expected.fate(level)))
-    fate, renames = expected.fate(worst), expected.renames(worst)
+        return unknown("no network card of the host was found", *expected.lines())
+    if all(expected.fate(level) is Fate.KEPT for level in _JUDGED):
+        return ok("every way to reboot keeps the network names", *expected.lines())
+    findings = [_judge(level, expected, found) for level in _JUDGED if expected.fate(level) is not Fate.KEPT]
+    return min(findings, key=lambda finding: _ORDER.index(finding.status))
+
+
+def _judge(level: Level, expected: Forecast, found: NicFacts) -> Finding:
+    lines, fate, renames = expected.lines(), expected.fate(level), expected.renames(level)
     changes = ", ".join(f"{old} to {new}" for old, new in renames.items())
-    prepared = advice.prepared(found, expected, worst)
-    if fate is Fate.RENAMED and prepared.keys() == renames.keys():
-        return ok(
-            f"a {worst.value} reboot renames {changes}, and {'; '.join(dict.fromkeys(prepared.values()))}", *lines
-        )
-    if fate is Fate.RENAMED:
-        helps = advice.pin_advice(found, expected, worst)
-        return failed(f"a {worst.value} reboot renames {changes}: it would not come back; {helps}", *lines)
+    prepared = advice.prepared(found, expected, level)
     if fate is Fate.NO_START:
-        return failed(f"it would not start again after a {worst.value} reboot", *lines)
-    if fate is Fate.UNKNOWN:
+        return failed(f"it would not start again after a {level.value} reboot", *lines)
+    if fate is Fate.RENAMED and prepared.keys() != renames.keys():
+        helps = advice.pin_advice(found, expected, level)
+        return failed(f"a {level.value} reboot renames {changes}: it would not come back; {helps}", *lines)
+    if fate is Fate.UNKNOWN or advice.unclear(found, expected, level):
         return unknown("what a reboot does to its network names is not known", *lines)
-    return ok("every way to reboot keeps the network names", *lines)
+    return ok(f"a {level.value} reboot renames {changes}, and {'; '.join(dict.fromkeys(prepared.values()))}", *lines)
 
 
-_ORDER = (Fate.NO_START, Fate.RENAMED, Fate.UNKNOWN, Fate.KEPT)
+_JUDGED = (Level.GUEST, Level.COLD)
+_ORDER = (Status.FAILED, Status.UNKNOWN, Status.OK)
 
 
 def alerts_check(

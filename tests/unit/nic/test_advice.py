@@ -166,6 +166,37 @@ def test_both_names_serve_one_next_name_and_a_pin_serves_any() -> None:
     assert advice.pin_advice(newer, expected, Level.COLD).endswith("--pin --method stanzas")
 
 
+LAN1 = card("lan1", MAC2, 6, "/etc/systemd/network/10-lan1.link")
+BOTH = f"{TEXT}\nallow-hotplug lan1\niface lan1 inet dhcp\n"
+PINS = {PIN_PATH.format(name="ens5"): f"[Match]\nMACAddress={MAC}\n[Link]\nName=ens5\n"}
+SERVED = networkd({"20.network": EN_ALL}, card(), LAN1)
+
+
+def both(facts: NicFacts) -> Forecast:
+    machine = Instance("mx2001", "node1", "running", (MAC, MAC2), 1, HVPARAMS)
+    return forecast("mx2001.lab.test", machine, facts)
+
+
+@pytest.mark.parametrize("prevention", ["none", "stanzas", "link"])
+@pytest.mark.parametrize("facts", [ifupdown(BOTH, card(), LAN1), networkd(PINS, card(), LAN1), SERVED])
+def test_a_card_of_no_known_name_is_not_covered_by_what_prepares_another(facts: NicFacts, prevention: str) -> None:
+    expected = both(facts)
+    assert (expected.renames(Level.COLD), expected.unknown(Level.COLD)) == ({"ens5": "ens13"}, ("lan1",))
+    status, said = judge_names(expected, facts, Level.COLD, prevention, console=True)
+    assert (status, "lan1.link has named it, and is gone" in said) == (Status.UNKNOWN, True)
+    assert "lan1 is UNKNOWN" in advice.nothing_to_pin(expected)
+    assert verify_names(expected, facts).status is (Status.FAILED if facts.files else Status.UNKNOWN)
+
+
+def test_a_card_that_a_file_names_by_its_mac_needs_no_forecast() -> None:
+    files = PINS | {"10-lan1.link": f"[Match]\nMACAddress={MAC2}\n[Link]\nName=lan1\n"}
+    facts = networkd(files, card(), replace(LAN1, link_file="/etc/systemd/network/05-gone.link"))
+    expected = both(facts)
+    assert expected.unknown(Level.COLD) == ("lan1",)
+    assert judge_names(expected, facts, Level.COLD, "none", console=False)[0] is Status.OK
+    assert verify_names(expected, facts).status is Status.OK
+
+
 def test_how_to_undo_is_what_undoes_it() -> None:
     expected = told(ifupdown(TEXT))
     assert advice.undo_lines("mx", expected, "stanzas", ())[0].endswith("cookbook sre.mail.repair-nic mx --settle")

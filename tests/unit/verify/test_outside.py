@@ -55,6 +55,13 @@ def test_a_guest_reboot_counts_where_it_is_a_cold_start():
     assert "guest reboot renames" in named(exits).why
 
 
+def test_a_way_that_is_prepared_hides_no_other():
+    prepared = twin(FILES, {"ens5": "ens13"}, "run r1").after
+    odd = dataclasses.replace(RENAMED, hvparams=dict(RENAMED.hvparams) | {"reboot_behavior": "odd"})
+    assert named(odd, prepared).status is Status.UNKNOWN
+    assert named(odd).status is Status.FAILED
+
+
 def test_what_has_no_forecast_is_unknown():
     odd = dataclasses.replace(KEPT, hvparams=PARAMETERS | {"machine_version": "q35"})
     assert named(odd).status is Status.UNKNOWN
