@@ -135,13 +135,8 @@ class GanetiRescue:
         """A machine that no cluster knows: physical by its own word, or a guest of a hypervisor that is not known."""
         if level is Level.COLD:
             return Verdict("machine", Status.FAILED, f"{why}: no cold start")
-        try:
-            found = forecast_for(host, self._means)
-        except MxlibError as error:
-            return Verdict("machine", Status.UNKNOWN, f"{why}; {one_line(str(error))}")
-        if found.virtual is False:
-            return Verdict("machine", Status.OK, f"{why}: a reboot moves none of its cards")
-        return Verdict("machine", Status.UNKNOWN, one_line(found.note, 400))
+        names = self._names(host, level, "none", console=False)
+        return Verdict("machine", names.status, one_line(f"{why}: {names.why}", 600))
 
     def _password(self) -> tuple[Verdict, ...]:
         try:
@@ -309,7 +304,8 @@ def judge_names(
     helps = advice.guard_advice(cards, forecast, console=console)
     if level is not Level.COLD:
         pin = advice.pin_advice(cards, forecast, level)
-        return Status.FAILED, f"{said}; order it as a cold start (--level cold): {helps}; or prepare it first: {pin}"
+        cold = "" if forecast.virtual is False else f"order it as a cold start (--level cold): {helps}; or "
+        return Status.FAILED, f"{said}; {cold}prepare it first: {pin}"
     if prevention == "none":
         return Status.FAILED, f"{said}; {helps}"
     refused = advice.PREVENTIONS[prevention](cards, forecast.renames(Level.COLD))

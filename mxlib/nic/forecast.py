@@ -89,8 +89,6 @@ class Forecast:
 
     def fate(self, level: Level) -> Fate:
         """Return the worst fate of any interface at this level."""
-        if self.virtual is False:
-            return Fate.KEPT
         fates = {nic.effects[level].fate for nic in self.nics}
         order = (Fate.NO_START, Fate.RENAMED, Fate.UNKNOWN, Fate.KEPT)
         return next((fate for fate in order if fate in fates), Fate.UNKNOWN)
@@ -135,6 +133,8 @@ class Forecast:
 def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
     """Return the forecast for a host that no cluster knows: only a physical machine certainly keeps its slots.
 
+    There, too, a newer udev or another ``.link`` file may rename a card.
+
     Args:
         cards: its cards, and what it reports of itself: a guest of an unknown cluster may be rebuilt at any reboot.
         why: why it is no instance of a known cluster.
@@ -144,8 +144,8 @@ def without_instance(host: str, cards: NicFacts, why: str) -> Forecast:
         unclear = "and whether it is a virtual machine is unknown"
         said = f"yet by its own account it is a virtual machine ({virt})" if virt else unclear
         return unknown(host, cards.nics, f"{why}; {said}")
-    kept = "no virtual machine of a known cluster: a reboot does not move its network cards"
-    nics = tuple(_forecast(nic, {level: Effect(Fate.KEPT, nic.name, kept) for level in Level}) for nic in cards.nics)
+    kept = "no virtual machine of a known cluster, so a reboot does not move its network cards"
+    nics = tuple(_forecast(nic, dict.fromkeys(Level, _same_slot(nic, cards, kept))) for nic in cards.nics)
     return Forecast(host, nics, f"{host} is not a Ganeti machine: {why}", virtual=False)
 
 

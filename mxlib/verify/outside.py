@@ -1,6 +1,7 @@
 """Checks whose evidence is not on the host alone: its network names after a reboot, by its hypervisor; its alerts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mxlib.base.errors import MxlibError, SilenceError
@@ -41,16 +42,14 @@ def _ask(rapi_for: Callable[[str], Instances], host: str, facts: Facts) -> Findi
         with rapi_for(host) as rapi:
             instance = rapi.instance(host)
     except NotAnInstanceError as error:
-        return _without_instance(without_instance(host, found, one_line(str(error))))
+        expected = without_instance(host, found, one_line(str(error)))
+        if expected.virtual is not False:
+            return unknown(expected.note)
+        names = judge_names(expected, found)
+        return replace(names, why=f"{expected.note}; {names.why}")
     except MxlibError as error:
         return unknown(f"the cluster could not be asked: {one_line(str(error))}")
     return judge_names(forecast(host, instance, found), found)
-
-
-def _without_instance(forecast: Forecast) -> Finding:
-    if forecast.virtual is False:
-        return ok(f"a reboot does not move its network cards: {forecast.note}")
-    return unknown(forecast.note)
 
 
 def judge_names(expected: Forecast, found: NicFacts) -> Finding:

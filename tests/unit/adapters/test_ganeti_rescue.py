@@ -85,7 +85,7 @@ def made(
     )  # fmt: skip
     for name, value in changes.items():
         setattr(means, name, value)
-    monkeypatch.setattr(rescue_module, "forecast_of", lambda name, cards, means: told())
+    monkeypatch.setattr(rescue_module, "forecast_of", lambda name, cards, means: expected or told())
     monkeypatch.setattr(rescue_module, "forecast_for", lambda host, means: expected or told())
     monkeypatch.setattr(
         rescue_module, "read_facts", lambda host, sources: SimpleNamespace(get=lambda _: ifupdown(STANZAS))
@@ -173,8 +173,11 @@ def test_a_dead_remote_api_is_unknown_and_a_physical_host_is_not_asked(
     host = SimpleNamespace(name=NAME)
     dead = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(GanetiUnreachableError("no answer")))
     assert {one.check: one.status for one in dead.ready(host, Level.GUEST, "none")}["machine"] is Status.UNKNOWN  # type: ignore[arg-type]
-    for networking, status in ((IRON, Status.OK), (HOST, Status.UNKNOWN)):
-        expected = without_instance(NAME, NicFacts((card(),), (), (), networking), "knows no instance")
+    newer = replace(card(), next_name="ens5np0")
+    for nic, networking, status in (
+        (card(), IRON, Status.OK), (newer, IRON, Status.FAILED), (card(), HOST, Status.UNKNOWN),
+    ):  # fmt: skip
+        expected = without_instance(NAME, NicFacts((nic,), (), (), networking), "knows no instance")
         none = lambda: FakeRapi(NotAnInstanceError("knows no instance"))  # noqa: E731
         physical = made(monkeypatch, tmp_path, rapi=none, expected=expected)
         assert [one.status for one in physical.ready(host, Level.GUEST, "none")] == [status]  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from mxlib.nic import forecast as nic_forecast
 from mxlib.nic.forecast import PIN, Fate, Forecast, unknown, without_instance
 from mxlib.nic.instance import Instance
 from tests.unit.support.guests import instance, nic
-from tests.unit.support.nics import HOST, IRON, MAC, MAC2
+from tests.unit.support.nics import DEFAULT_LINK, HOST, IRON, MAC, MAC2
 
 
 def forecast(host: str, machine: Instance, nics: Sequence[GuestNic]) -> Forecast:
@@ -158,6 +158,16 @@ def test_without_the_cluster_it_is_unknown_and_outside_of_it_kept() -> None:
     iron = without_instance("mx", NicFacts((nic(),), (), (), IRON), "no such instance")
     assert (iron.fate(Level.COLD), iron.virtual) == (Fate.KEPT, False)
     assert "not a Ganeti machine" in iron.lines()[0]
+
+
+def test_a_newer_udev_renames_a_physical_card_too() -> None:
+    newer = GuestNic("ens3f0", MAC, None, DEFAULT_LINK, "ens3f0", "ens3f0np0")
+    found = without_instance("mx", NicFacts((newer,), (), (), IRON), "no such instance")
+    assert {found.fate(level) for level in Level} == {Fate.RENAMED}
+    assert found.sentence(Level.GUEST).startswith("this reboot renames ens3f0 to ens3f0np0")
+    gone = replace(newer, link_file=PINNED)
+    assert without_instance("mx", NicFacts((gone,), (), (), IRON), "none").fate(Level.GUEST) is Fate.UNKNOWN
+    assert without_instance("mx", NicFacts((), (), (), IRON), "none").fate(Level.GUEST) is Fate.UNKNOWN
 
 
 UNCLEAR = "whether it is a virtual machine is unknown"

@@ -28,9 +28,12 @@ GUEST = facts_of({
 })  # fmt: skip
 
 
-IRON = facts_of({
-    nic.DEVICES: "end\n", nic.FILES: "end\n", nic.NETWORKING: NETWORKING.replace("virt kvm", "virt none") + "end\n",
-})  # fmt: skip
+def iron(udev=UDEV):
+    return facts_of({
+        nic.DEVICES: f"nic ens5\nmac {CARD.mac}\nat /sys/devices/pci0000:00/0000:00:05.0\n{udev}end\n",
+        nic.FILES: "end\n",
+        nic.NETWORKING: NETWORKING.replace("virt kvm", "virt none") + "end\n",
+    })  # fmt: skip
 
 
 def test_names_that_stay():
@@ -87,9 +90,17 @@ def test_the_cluster_is_asked(answer, status, why):
     assert why in verdict.why
 
 
-def test_a_machine_of_iron_keeps_its_names():
-    verdict = nic_check(lambda host: Cluster(NotAnInstanceError("none"))).verdict(HOST, IRON)
-    assert (verdict.status, "not a Ganeti machine" in verdict.why) == (Status.OK, True)
+@pytest.mark.parametrize(
+    ("facts", "status", "why"),
+    [
+        (iron(), Status.OK, "keeps the network names"),
+        (iron(UDEV.replace("SLOT ens5", "SLOT ens5np0")), Status.FAILED, "ens5 to ens5np0"),
+        (iron(""), Status.UNKNOWN, "is not known"),
+    ],
+)
+def test_a_machine_of_iron_is_judged_by_its_udev(facts, status, why):
+    verdict = nic_check(lambda host: Cluster(NotAnInstanceError("none"))).verdict(HOST, facts)
+    assert (verdict.status, "not a Ganeti machine" in verdict.why, why in verdict.why) == (status, True, True)
 
 
 def test_a_password_that_cannot_be_read_is_unknown():
