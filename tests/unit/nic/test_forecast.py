@@ -131,6 +131,7 @@ def with_files(card: GuestNic, files: dict[str, str]) -> Forecast:
         (replace(nic("ens13", slot=13), next_name=""), {}),
         (replace(nic("ens13", slot=13), chosen="ens5"), {}),
         (replace(nic(), next_name=None), {}),
+        (replace(nic("eth0"), next_name=None), {}),
     ],
 )
 def test_what_may_have_changed_since_the_boot_is_unknown_at_each_level(card: GuestNic, files: dict[str, str]) -> None:
