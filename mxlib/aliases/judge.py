@@ -81,9 +81,39 @@ class AliasState:
 
     @property
     def reference(self) -> str | None:
-        """The host whose file counts: whole, and of the newest run that ended well; None where none is whole."""
-        whole = {host: one for host, one in self.facts.items() if not self.harmed(host)}
-        return max(sorted(whole), key=lambda host: whole[host].last_success or _NEVER, default=None)
+        """The host whose file counts: whole, of the newest run that ended well, and not far smaller than another one.
+
+        None where none is whole.
+        """
+        good = [host for host in self.whole if not self.far_from_fullest(host)]
+        return max(good, key=self.ended_well, default=None)
+
+    @property
+    def whole(self) -> list[str]:
+        """The hosts whose files are whole."""
+        return [host for host in sorted(self.facts) if not self.harmed(host)]
+
+    def ended_well(self, host: str) -> datetime:
+        """When the last run on a host ended well; long ago where that is unknown."""
+        return self.facts[host].last_success or _NEVER
+
+    def entry_count(self, host: str) -> int:
+        """How many entries a host's file has; 0 where there is no file."""
+        file = self.facts[host].file
+        return file.entries if file else 0
+
+    def is_far_below(self, count: int, most: int) -> bool:
+        """Whether a number of entries is smaller than another one by more than the site allows."""
+        # One entry of a handful is a large share: that is a difference, not a file that has lost its contents.
+        return most - count > max(1, self.generator.max_difference * most)
+
+    def far_from_fullest(self, host: str) -> str:
+        """Say how many entries a host's file has, where it has far fewer than the fullest whole one; else empty."""
+        fullest = max(self.whole, key=self.entry_count, default=host)
+        count, most = self.entry_count(host), self.entry_count(fullest)
+        if self.facts[host].file is None or not self.is_far_below(count, most):
+            return ""
+        return f"{count} entries, {fullest} has {most}: further apart than {100 * self.generator.max_difference:.0f} %"
 
     def harmed(self, host: str) -> bool:
         """Whether a host's file is missing, cut short or too small: then addresses are refused there now."""
@@ -132,25 +162,23 @@ def _judge_difference(state: AliasState, host: str, here: AliasFacts) -> Finding
         return failed(f"{name}: no file here, other MXs have one")
     if reference is None:
         return failed(f"{name}: the files of {', '.join(sorted(state.facts))} differ, and none of them is whole")
-    if far := _far_from(state, host, here.file.entries):
+    if far := state.far_from_fullest(host):
         return failed(f"{name}: {far}")
     if state.digest(host) == state.digest(reference):
+        if doubt := _doubt(state, reference):
+            return unknown(f"{name}: {here.file.entries} entries, {doubt}")
         others = ", ".join(sorted(one for one in state.facts if state.digest(one) != here.file.digest))
-        return ok(f"{name}: {here.file.entries} entries, the newest file; another one on {others}")
+        return ok(f"{name}: {here.file.entries} entries, the file that counts; another one on {others}")
     return failed(*_describe_difference(state, host, reference, here.file.entries))
 
 
-def _far_from(state: AliasState, host: str, count: int) -> str:
-    """Whether the file has fewer entries than the fullest whole one by more than the site allows."""
-    most = max(
-        ((one.file.entries, name) for name, one in state.facts.items() if one.file and not state.harmed(name)),
-        default=(count, host),
-    )
-    limit = state.generator.max_difference
-    # One entry of a handful is a large share: that is a difference, not a file that has lost its contents.
-    if most[0] - count <= max(1, limit * most[0]):
+def _doubt(state: AliasState, reference: str) -> str:
+    """What is against the file that counts: newer ones with far fewer entries, on as many MXs or more."""
+    far = [host for host in state.whole if state.far_from_fullest(host)]
+    newer = max(far, key=state.ended_well, default=reference)
+    if state.ended_well(newer) <= state.ended_well(reference) or 2 * len(far) < len(state.whole):
         return ""
-    return f"{count} entries, {most[1]} has {most[0]}: further apart than {100 * limit:.0f} %"
+    return f"but {state.entry_count(newer)} on {newer}, which is newer: which of them has all is not known"
 
 
 def _describe_difference(state: AliasState, host: str, reference: str, count: int) -> Iterator[str]:

@@ -69,17 +69,23 @@ def _repair(state: AliasState, host: str, refused: Collection[str]) -> Repair | 
     why = tuple(_reasons(state, host, found, refused))
     if not why:
         return None
-    harmed = state.harmed(host)
-    reference = state.reference
     return Repair(
         host=host,
         generator=state.generator,
         why=why,
         hangs=any(one.trouble is Trouble.STUCK for one in found),
-        harmed=harmed,
+        harmed=state.harmed(host),
         arm=_can_be_armed(state, host),
-        donor=reference if harmed and reference and reference != host else "",
+        donor=_donor(state, host),
     )
+
+
+def _donor(state: AliasState, host: str) -> str:
+    """The MX whose file serves on a host meanwhile; none that knows far less than the broken file there still does."""
+    reference = state.reference
+    if reference is None or not state.harmed(host):
+        return ""
+    return "" if state.is_far_below(state.entry_count(reference), state.entry_count(host)) else reference
 
 
 def _reasons(state: AliasState, host: str, found: Sequence[Problem], refused: Collection[str]) -> Iterator[str]:
@@ -90,8 +96,10 @@ def _reasons(state: AliasState, host: str, found: Sequence[Problem], refused: Co
     if _can_be_armed(state, host):
         yield from (one.why for one in found if one.trouble is Trouble.TIMER)
     reference = state.reference
-    if reference and state.digest(host) != state.digest(reference):
-        yield f"its file differs from that of {reference}, which is newer"
+    if far := state.far_from_fullest(host):
+        yield far
+    elif reference and state.digest(host) not in (None, state.digest(reference)):
+        yield f"its file differs from that of {reference}, which counts"
     yield from (f"{address} is refused here" for address in sorted(refused))
 
 

@@ -65,7 +65,13 @@ def run_script(generator: AliasGenerator, limit_s: float, *, hangs: bool, arm: b
         donation: a whole file of another MX, gzip and base64; empty for none.
     """
     unit, file, kept = map(shlex.quote, (generator.unit, generator.file, f"{KEPT}/{generator.name}"))
-    donated = f"printf %s {donation} | base64 -d | gzip -dc >$d/donated\n" if donation else ""
+    donated = f"""\
+printf %s {donation} | base64 -d | gzip -dc >"$d/donated"
+if most=$(whole "$d/kept") && count=$(whole "$d/donated"); then
+less=$((most - count))  # the donor may be the one whose file has lost its contents
+[ $less -le 1 ] || [ $((1000 * less)) -le $((most * {1000 * generator.max_difference:.0f})) ] || order='kept donated'
+fi
+""" if donation else ""
     timer = shlex.quote(generator.timer) if arm and generator.timer else ""
     look = shlex.quote(alias_hang.script(generator))
     armed = f"systemctl start -- {timer} 9>&- && echo 'said armed the timer'" if timer else ""

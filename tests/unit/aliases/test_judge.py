@@ -14,6 +14,8 @@ from tests.unit.support.aliases import (
     NOW,
     A,
     B,
+    C,
+    counted,
     facts,
     file,
     minutes,
@@ -56,6 +58,40 @@ def test_a_file_that_lost_its_contents_is_blamed_even_if_it_is_the_newest():
     finding = judge_peers([state(a=full, b=lost)], B)
     assert finding.status is Status.FAILED
     assert "50 entries, mx1001.lab.test has 100" in finding.why
+
+
+def test_a_file_that_lost_its_contents_does_not_count_even_if_it_is_the_newest():
+    lost = state(a=counted(1000, 40), b=counted(600, 5), c=counted(1001, 30))
+    assert lost.reference == C
+    assert "another file than mx3001.lab.test, which is newer" in judge_peers([lost], A).why
+    found = judge_peers([lost], C)
+    assert (found.status, found.why) == (
+        Status.OK,
+        "vrts: 1001 entries, the file that counts; another one on mx1001.lab.test, mx2001.lab.test",
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "status"),
+    [
+        ({"b": counted(600, 5)}, Status.UNKNOWN),
+        ({"b": counted(600, 5), "c": facts(file=None)}, Status.UNKNOWN),
+        ({"b": counted(600, 5), "c": counted(601, 6)}, Status.UNKNOWN),
+        ({"b": counted(600, 5), "c": counted(1000, 50)}, Status.OK),
+        ({"b": counted(600, 50)}, Status.OK),
+    ],
+)
+def test_a_fuller_file_counts_for_sure_only_if_it_is_the_newest_or_most_have_as_many(others, status):
+    found = state(a=counted(1000, 40), **others)
+    assert found.reference == A
+    assert judge_peers([found], A).status is status
+    assert judge_peers([found], B).status is Status.FAILED, "blamed in any case"
+
+
+def test_a_doubt_says_who_has_fewer_entries():
+    assert judge_peers([state(a=counted(1000, 40), b=counted(600, 5))], A).why == (
+        "vrts: 1000 entries, but 600 on mx2001.lab.test, which is newer: which of them has all is not known"
+    )
 
 
 def test_one_entry_of_a_handful_is_a_difference_and_no_lost_file():

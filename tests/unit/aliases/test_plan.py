@@ -14,6 +14,8 @@ from tests.unit.support.aliases import (
     TIMER,
     A,
     B,
+    C,
+    counted,
     facts,
     file,
     minutes,
@@ -53,6 +55,26 @@ def test_where_mail_is_refused_now_comes_first_and_gets_a_whole_file():
 def test_without_a_whole_file_anywhere_there_is_no_donor():
     repairs = plan([state(a=CUT, b=dataclasses.replace(CUT, file=None))], BOTH, {})
     assert [one.donor for one in repairs] == ["", ""]
+
+
+def test_a_file_that_lost_its_contents_is_no_donor_and_the_last_good_one_is_left_alone():
+    seen = state(a=facts(file=None), b=counted(600, 5), c=counted(1000, 40))
+    assert [(one.host, one.donor, one.why) for one in plan([seen], (A, B, C), {})] == [
+        (A, C, (f"{seen.generator.file} is missing",)),
+        (B, "", ("600 entries, mx3001.lab.test has 1000: further apart than 10 %",)),
+    ]
+
+
+def test_of_two_whole_files_only_the_smaller_one_is_made_again():
+    seen = state(a=counted(1000, 40), b=counted(600, 5))
+    assert [(one.host, one.donor) for one in plan([seen], BOTH, {})] == [(B, "")]
+
+
+@pytest.mark.parametrize(("entries", "donor"), [(990, ""), (650, B)])
+def test_a_file_that_is_cut_short_is_not_replaced_by_one_that_knows_far_less(entries, donor):
+    cut = facts(file=file(entries=entries, digest="c" * 64, terminated=False))
+    (repair,) = plan([state(a=cut, b=counted(600, 5))], (A,), {})
+    assert (repair.harmed, repair.donor) == (True, donor)
 
 
 def test_equally_stale_files_are_both_made_again():

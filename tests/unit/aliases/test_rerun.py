@@ -156,6 +156,13 @@ def test_a_donated_file_is_newer_than_the_copy_of_an_earlier_run(place):
     assert place.text == NEW
 
 
+def test_a_donated_file_that_knows_far_less_than_the_copy_of_an_earlier_run_does_not_serve(place):
+    donation = base64.b64encode(gzip.compress(GOOD.encode())).decode()
+    kept = NEW + "another@lab.test: another@tickets.test\n"
+    assert place.run(CUTS_AND_HANGS, before=None, donation=donation, kept=kept).served == "kept"
+    assert place.text == kept
+
+
 def test_without_a_donation_an_earlier_copy_serves(place):
     result = place.run(CUTS_AND_HANGS, before="press@lab.te", kept=GOOD)
     assert (result.ending, result.served) == (Ending.HUNG, "kept")

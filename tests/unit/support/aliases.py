@@ -22,7 +22,7 @@ GENERATOR = AliasGenerator(
     samples=("support@lab.test",),
 )
 TIMER = TimerState("generate_vrts_aliases.timer", "loaded", "active", "waiting", "enabled", due=True)
-A, B = "mx1001.lab.test", "mx2001.lab.test"
+A, B, C = "mx1001.lab.test", "mx2001.lab.test", "mx3001.lab.test"
 ENTRIES = {"press@lab.test": "press@tickets.test", "support@lab.test": "support@tickets.test"}
 
 
@@ -59,11 +59,16 @@ NEW_ENTRIES = {**ENTRIES, "newqueue@lab.test": "newqueue@tickets.test"}
 
 
 def state(**by_host: Any) -> AliasState:
-    """One host a keyword: ``a=`` and ``b=``; a text is why it could not be read."""
-    names = {"a": A, "b": B}
+    """One host a keyword: ``a=``, ``b=`` and ``c=``; a text is why it could not be read."""
+    names = {"a": A, "b": B, "c": C}
     known = {names[key]: value for key, value in by_host.items() if isinstance(value, AliasFacts)}
     unread = {names[key]: value for key, value in by_host.items() if isinstance(value, str)}
     return AliasState(GENERATOR, known, unread)
+
+
+def counted(entries: int, ago: float) -> AliasFacts:
+    """A whole file of so many entries, of a run that ended well so many minutes ago."""
+    return facts(last_success=minutes(ago), file=file(written=minutes(ago), entries=entries, digest=f"{entries:064}"))
 
 
 INCIDENT = dataclasses.replace(state(a=NEWER, b=STUCK), entries={A: NEW_ENTRIES, B: ENTRIES})
