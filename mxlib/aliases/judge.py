@@ -60,13 +60,15 @@ class AliasState:
     Attributes:
         generator: which one.
         facts: what each host said.
-        unread: hosts that could not be asked, with the reason.
+        unread: hosts that could not be read, with the reason.
+        silent: those of them that did not answer at all.
         entries: target by address of each host whose file differs from another one's.
     """
 
     generator: AliasGenerator
     facts: Mapping[str, AliasFacts]
     unread: Mapping[str, str] = field(default_factory=dict)
+    silent: frozenset[str] = frozenset()
     entries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

@@ -58,7 +58,8 @@ def _state(generator: AliasGenerator, found: Mapping[str, Facts | str]) -> Alias
                 facts[host] = answer.get(aliases.source(generator))
         except ParseError as error:
             unread[host] = str(error)
-    return AliasState(generator, facts, unread)
+    silent = frozenset(host for host, answer in found.items() if isinstance(answer, str))
+    return AliasState(generator, facts, unread, silent)
 
 
 def _with_entries(state: AliasState, hosts: Sequence[Host]) -> AliasState:

@@ -47,7 +47,7 @@ def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
     if said := caches(found, now):
         yield said
     yield from (f"not known: {one}" for one in dict.fromkeys(found.unknown))
-    if not found.endings and outcome is Outcome.FAILED:
+    if not found.endings and outcome in (Outcome.FAILED, Outcome.NO_ANSWER):
         return
     yield from (f"STILL WRONG: {one}" for one in dict.fromkeys(found.wrong))
 
@@ -56,7 +56,8 @@ def why(found: Found, outcome: Outcome) -> str:
     """Return the reason of the outcome in one line; empty where it needs none."""
     if not found.endings and outcome is Outcome.FAILED:
         return "as said above; nothing was run"
-    told = {Outcome.FAILED: found.wrong, Outcome.UNKNOWN: found.unknown}.get(outcome, ())
+    unknown = dict.fromkeys((Outcome.UNKNOWN, Outcome.NO_ANSWER), found.unknown)
+    told = {Outcome.FAILED: found.wrong, **unknown}.get(outcome, [])
     first, *more = list(dict.fromkeys(told)) or [""]
     return f"{one_line(first)} (and {len(more)} more above)" if more else one_line(first)
 

@@ -26,12 +26,16 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=]+")
 
 
 class Ending(Enum):
-    """How a run ended. In every case but REFRESHED the previous whole file serves, if there was one."""
+    """How a run ended. Where it is FAILED, REJECTED or HUNG, the previous whole file serves, if there was one.
+
+    UNKNOWN: another run was at work, or the answer was lost; then the script on the host goes on to its end.
+    """
 
     REFRESHED = "refreshed"
     FAILED = "failed"
     REJECTED = "rejected"
     HUNG = "hung"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import TypeVar
 
 from mxlib.aliases.aftermath import Aftermath
 from mxlib.aliases.found import Found, HungRun, RefreshWorld, Wanted
-from mxlib.aliases.judge import answers_of
+from mxlib.aliases.judge import AliasState, answers_of
 from mxlib.aliases.look import AliasLook, look
 from mxlib.aliases.plan import Repair, concerned, plan
 from mxlib.aliases.report import describe, rehearse, verdicts
 from mxlib.aliases.rerun import Ending, RunResult, donation_of, rerun
 from mxlib.aliases.start_timeout import apply_pin, plan_pin
-from mxlib.base.errors import HostError, ParseError
+from mxlib.base.errors import HostError, HostUnreachableError, MxlibError, ParseError
 from mxlib.base.parallel import with_progress
 from mxlib.base.text import duration, one_line
 from mxlib.base.verdict import Status
@@ -38,29 +38,43 @@ class Refresh:
         self._world = world
         self._wanted = wanted
         self._say = world.operator.line
+        self._nobody = False
         self.found = Found()
 
     def execute(self) -> Outcome:
-        """Do it.
-
-        Raises:
-            mxlib.base.errors.MxlibError: a host that was to be changed failed meanwhile.
-        """
+        """Do it; an error of a host leaves what concerns it unknown, and keeps nothing else from being done."""
         if self._wanted.unpin:
-            return self._pins(seconds=False)
+            self._nobody = not self._pins(seconds=False)
+            return self._exit()
         planned = self._look()
+        self._nobody = all(name in state.silent for state in self._states for name in self._wanted.targets)
+        if not planned:
+            self._say(self._no_run())
         if self._wanted.check or self._world.dry_run:
             return self._rehearse(planned)
-        if planned:
-            self._repair_all(planned)
-        else:
-            self._say("no generator needs a run")
+        self._repair_all(planned)
         aftermath = Aftermath(self._world, self._wanted, self.found)
-        aftermath.forget()
+        if not self._nobody:
+            aftermath.forget()
         aftermath.list_refusals()
-        if self._wanted.pin:
+        if self._wanted.pin and not self._nobody:
             self._pins(seconds=True)
         return self._judge()
+
+    def _no_run(self) -> str:
+        """Say that no generator needs a run, as far as that is known."""
+        targets = self._wanted.targets
+        unread = [name for name in targets if any(name in state.unread for state in self._states)]
+        if not unread:
+            return "no generator needs a run"
+        read = ", ".join(name for name in targets if name not in unread)
+        known = f"; none does on {read}" if read else ""
+        return f"whether a generator needs a run on {', '.join(unread)} is not known{known}"
+
+    @property
+    def _states(self) -> tuple[AliasState, ...]:
+        """Each generator, as last seen."""
+        return self.found.looks[-1].states
 
     # --- looking
 
@@ -91,11 +105,9 @@ class Refresh:
                 self._say(line)
         if self._wanted.pin:
             self._pins(seconds=True)
-        if not planned:
-            self._say("nothing to do: no generator needs a run")
         Aftermath(self._world, self._wanted, self.found).list_refusals()
         self._note_what_is_left()
-        return self._exit() if self._wanted.check else Outcome.DONE
+        return self._exit()
 
     # --- repairing
 
@@ -104,8 +116,22 @@ class Refresh:
             if not planned:
                 break
             for repair in planned:
-                self._repair(repair)
+                try:
+                    self._repair(repair)
+                except MxlibError as error:
+                    self._note_error(repair, error)
             planned = self._look()
+
+    def _note_error(self, repair: Repair, error: MxlibError) -> None:
+        """Keep that it is not known how a run ended; nothing of what is known of the others gets lost."""
+        self.found.endings.setdefault(repair.key, Ending.UNKNOWN)
+        self._unknown(repair.host, repair.generator.unit, error)
+
+    def _unknown(self, host: str, what: str, error: MxlibError) -> None:
+        why = one_line(str(error).removeprefix(f"{host}: "))
+        self._say(f"{host}: {what}: {why}")
+        self._world.journal.write("unknown", host=host, what=what, why=why)
+        self.found.unknown.append(f"{host}: {what}: {why}")
 
     def _repair(self, repair: Repair) -> None:
         if self._hopeless(repair):
@@ -189,15 +215,23 @@ class Refresh:
 
         return with_progress(work, show)
 
-    def _pins(self, *, seconds: bool) -> Outcome:
-        """Set or take away the start timeouts, each shown as a difference."""
+    def _pins(self, *, seconds: bool) -> bool:
+        """Set or take away the start timeouts, each shown as a difference; return whether any host answered."""
+        answered = False
         for name in self._wanted.targets:
             for generator in self._world.generators:
-                self._pin(self._world.hosts[name], generator, generator.start_timeout if seconds else None)
-        return Outcome.DONE
+                try:
+                    self._pin(self._world.hosts[name], generator, generator.start_timeout if seconds else None)
+                except MxlibError as error:
+                    self._unknown(name, f"start timeout of {generator.unit}", error)
+                    answered |= not isinstance(error, HostUnreachableError)
+                else:
+                    answered = True
+        return answered
 
     def _pin(self, host: Host, generator: AliasGenerator, seconds: int | None) -> None:
-        if self.found.endings.get((host.name, generator.name)) is Ending.HUNG:
+        if self.found.endings.get((host.name, generator.name)) in (Ending.HUNG, Ending.UNKNOWN):
+            self._say(f"{host.name}: the start timeout of {generator.unit} is left as it is: a run of it may hang")
             return
         pin = plan_pin(host, generator, seconds)
         if not pin.diff:
@@ -228,8 +262,11 @@ class Refresh:
                 self.found.unknown.append(verdict.why)
 
     def _exit(self) -> Outcome:
+        if self._nobody:
+            return Outcome.NO_ANSWER
         if Ending.HUNG in self.found.endings.values():
             return Outcome.HUNG_AGAIN
-        if self.found.wrong:
+        # a dry run says what it would mend; what it could not read is as unknown to it as to any run
+        if self.found.wrong and (self._wanted.check or not self._world.dry_run):
             return Outcome.FAILED
         return Outcome.UNKNOWN if self.found.unknown else Outcome.DONE

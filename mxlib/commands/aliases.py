@@ -9,6 +9,7 @@ from mxlib.aliases import report as alias_report
 from mxlib.aliases.found import RefreshWorld, Wanted
 from mxlib.aliases.run import Refresh
 from mxlib.base.errors import ConfigError, MxlibError
+from mxlib.commands.answers import after_no_answer
 from mxlib.commands.command import Command
 from mxlib.commands.request import find_hosts
 from mxlib.commands.wiring import Wiring
@@ -95,7 +96,9 @@ class RefreshAliases(Command):
             story = self._story.lines
             text = alias_report.markdown(run.found, outcome, self.run_id, self.wiring.who, story, now)
             self.write_report(path, text, alias_report.as_json(run.found, outcome, self.run_id, self.wiring.who))
-        return self.said(outcome, alias_report.why(run.found, outcome))
+        why = alias_report.why(run.found, outcome)
+        after = f"; next: {after_no_answer(self.targets)}" if outcome is Outcome.NO_ANSWER else ""
+        return self.said(outcome, f"{why}{after}")
 
     def failed(self, error: MxlibError) -> Outcome:
         """Return how it ends with an error; whether a host was changed before that is in the lines above it."""

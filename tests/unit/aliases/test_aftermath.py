@@ -99,7 +99,7 @@ def test_where_nothing_was_wrong_nothing_is_asked(monkeypatch):
     assert site.asked == []
 
 
-@pytest.mark.parametrize("ending", [Ending.FAILED, Ending.REJECTED, Ending.HUNG])
+@pytest.mark.parametrize("ending", [Ending.FAILED, Ending.REJECTED, Ending.HUNG, Ending.UNKNOWN])
 def test_a_host_whose_run_did_not_end_well_would_only_remember_again(site, ending):
     site.found.endings = {(A, "vrts"): Ending.REFRESHED, (B, "vrts"): ending}
     site.after(A, B).forget()

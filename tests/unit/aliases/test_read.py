@@ -37,7 +37,7 @@ def test_a_host_that_cannot_be_reached_is_said(world):
     said, _ = world
     said[B] = HostUnreachableError("no session")
     (state,) = alias_read.read_states(HOSTS, [GENERATOR])
-    assert state.unread == {B: "no session"}
+    assert (state.unread, state.silent) == ({B: "no session"}, {B})
 
 
 def test_an_answer_that_is_not_understood_is_unread(world):
@@ -47,6 +47,7 @@ def test_an_answer_that_is_not_understood_is_unread(world):
     (state,) = alias_read.read_states(HOSTS, [GENERATOR], known)
     assert list(state.facts) == [B]
     assert "aliases-vrts" in state.unread[A]
+    assert not state.silent, "it has answered"
 
 
 def test_entries_that_cannot_be_read_are_left_out(world, monkeypatch):

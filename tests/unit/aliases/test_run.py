@@ -1,6 +1,7 @@
 """The loop of refresh-aliases: what it does in which order, and how it ends."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -8,9 +9,11 @@ from mxlib.aliases import aftermath as alias_aftermath
 from mxlib.aliases import run as alias_run
 from mxlib.aliases.found import RefreshWorld, Wanted
 from mxlib.aliases.look import AliasLook
-from mxlib.aliases.report import terminal
+from mxlib.aliases.report import as_json, terminal
 from mxlib.aliases.rerun import Ending, RunResult
 from mxlib.aliases.run import Refresh
+from mxlib.aliases.start_timeout import text_of
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, StepError
 from mxlib.base.journal import NoJournal
 from mxlib.config.verify import VerifyPolicy
 from mxlib.facts.alias_hang import Hang
@@ -23,6 +26,7 @@ from tests.unit.support.aliases import (
     NOW,
     PROBES,
     REFUSAL,
+    STUCK,
     A,
     Acts,
     B,
@@ -54,7 +58,10 @@ class Stage:
 
         def rerun(host, repair, limit, donation):
             self.ran.append((host.name, limit, donation))
-            return RunResult(next(endings), ("kept a copy",), 3, "new", 2)
+            ending = next(endings)
+            if isinstance(ending, BaseException):
+                raise ending
+            return RunResult(ending, ("kept a copy",), 3, "new", 2)
 
         class Answer(dict):
             def get(self, source, default=None):
@@ -108,6 +115,109 @@ def test_where_it_just_hung_elsewhere_a_serving_file_is_left(monkeypatch):
     assert stage.play() is Outcome.HUNG_AGAIN
     assert [host for host, _, _ in stage.ran] == [B]
     assert any("left alone" in line for line in stage.says.lines)
+
+
+BUSY = StepError(f"{B}: another run is at work on generate_vrts_aliases.service")
+LOST = HostUnreachableError("no session")
+BOTH_HANG = state(a=STUCK, b=STUCK)
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"), [(Ending.HUNG, Outcome.HUNG_AGAIN), (Ending.FAILED, Outcome.FAILED)]
+)
+@pytest.mark.parametrize("error", [BUSY, LOST])
+def test_an_error_on_a_later_host_loses_nothing_of_what_was_found(monkeypatch, first, outcome, error):
+    stage = Stage(monkeypatch, [(BOTH_HANG, WRONG), (INCIDENT, WRONG), (INCIDENT, FINE)], [first, error])
+    assert stage.play() is outcome
+    assert [host for host, _, _ in stage.ran] == [A, B], "each once"
+    assert stage.run.found.endings == {(A, "vrts"): first, (B, "vrts"): Ending.UNKNOWN}
+    assert [one.host for one in stage.run.found.refusals] == [A, B]
+    runs = json.loads(as_json(stage.run.found, outcome, "run", "who"))["runs"]
+    assert [(one["host"], one["ending"]) for one in runs] == [(A, first.value), (B, "unknown")]
+    (lost,) = (line for line in stage.run.found.unknown if "vrts_aliases.service" in line)
+    assert lost == f"{B}: generate_vrts_aliases.service: {str(error).removeprefix(f'{B}: ')}"
+
+
+def test_an_error_on_the_first_host_keeps_the_next_one_from_nothing(monkeypatch):
+    stage = Stage(monkeypatch, [(BOTH_HANG, WRONG), (WELL, FINE), (WELL, FINE)], [LOST, Ending.REFRESHED],
+                  ["newqueue@lab.test"])  # fmt: skip
+    assert stage.play(addresses=("newqueue@lab.test",)) is Outcome.UNKNOWN
+    assert list(stage.run.found.cleared) == [B], "where it is not known how the run ended, it may remember again"
+
+
+def test_a_request_to_stop_is_no_error_of_a_host(monkeypatch):
+    stage = Stage(monkeypatch, [(BOTH_HANG, WRONG)], [InterruptedRunError("SIGTERM")])
+    with pytest.raises(InterruptedRunError):
+        stage.play()
+    assert [host for host, _, _ in stage.ran] == [A]
+
+
+@pytest.mark.parametrize("way", ["pin", "unpin"])
+def test_a_start_timeout_that_one_host_does_not_take_is_set_on_the_next(monkeypatch, way):
+    stage = Stage(monkeypatch, [(WELL, FINE)])
+    stage.hosts[A].silent = True
+    monkeypatch.setattr(stage.hosts[B], "text", text_of(900))
+    assert stage.play(**{way: True}) is Outcome.UNKNOWN
+    assert stage.run.found.unknown == [f"{A}: start timeout of {GENERATOR.unit}: no session"]
+    assert len(stage.hosts[B].done) == 1
+
+
+def test_no_start_timeout_is_set_where_a_run_may_still_hang(monkeypatch):
+    stage = Stage(monkeypatch, [(BOTH_HANG, WRONG), (WELL, FINE)], [Ending.REFRESHED, LOST])
+    stage.play(pin=True)
+    assert (len(stage.hosts[A].done), stage.hosts[B].done) == (1, [])
+    assert f"{B}: the start timeout of {GENERATOR.unit} is left as it is: a run of it may hang" in stage.says.lines
+
+
+SILENT = state(a="no session", b="no session")
+
+
+@pytest.mark.parametrize("wanted", [{}, {"check": True}, {"dry_run": True}])
+@pytest.mark.parametrize(
+    ("seen", "targets", "outcome", "said"),
+    [
+        (SILENT, (A, B), Outcome.NO_ANSWER, f"whether a generator needs a run on {A}, {B} is not known"),
+        (state(a="no session", b=facts()), (A,), Outcome.NO_ANSWER,
+         f"whether a generator needs a run on {A} is not known"),
+        (state(a="no session", b=facts()), (A, B), Outcome.UNKNOWN,
+         f"whether a generator needs a run on {A} is not known; none does on {B}"),
+        (dataclasses.replace(SILENT, silent=frozenset()), (A, B), Outcome.UNKNOWN,
+         f"whether a generator needs a run on {A}, {B} is not known"),
+    ],
+)  # fmt: skip
+def test_where_a_host_was_not_read_no_run_is_not_said_to_be_needless(
+    monkeypatch, wanted, seen, targets, outcome, said
+):
+    stage = Stage(monkeypatch, [(seen, FINE)])
+    assert stage.play(targets=targets, addresses=("newqueue@lab.test",), **wanted) is outcome
+    assert said in stage.says.lines
+    assert not any("no generator needs a run" in line for line in stage.says.lines)
+    assert stage.hosts[A].done == []
+
+
+def test_of_silent_hosts_nothing_is_pinned_and_nothing_forgotten(monkeypatch):
+    stage = Stage(monkeypatch, [(SILENT, FINE)], negative=["newqueue@lab.test"])
+    assert stage.play(pin=True, addresses=("newqueue@lab.test",)) is Outcome.NO_ANSWER
+    assert stage.hosts[A].done == stage.hosts[B].done == []
+
+
+@pytest.mark.parametrize("wanted", [{}, {"check": True}, {"dry_run": True}])
+def test_a_start_timeout_that_no_host_takes_away_as_none_answers(monkeypatch, wanted):
+    stage = Stage(monkeypatch, [])
+    stage.hosts[A].silent = stage.hosts[B].silent = True
+    assert stage.play(unpin=True, **wanted) is Outcome.NO_ANSWER
+
+
+def test_a_set_up_that_reaches_no_host_that_was_asked_has_proven_nothing(monkeypatch):
+    stage = Stage(monkeypatch, [(state(a="no session", b=STUCK), FINE)])
+    assert stage.play(targets=(A,)) is Outcome.NO_ANSWER
+    assert stage.run.found.wrong
+    assert not any("STILL WRONG" in line for line in terminal(stage.run.found, Outcome.NO_ANSWER, NOW))
+
+
+def test_a_host_that_falls_silent_after_a_run_is_not_said_to_be_unchanged(monkeypatch):
+    stage = Stage(monkeypatch, [(INCIDENT, WRONG), (SILENT, FINE)], [Ending.REFRESHED])
+    assert stage.play() is Outcome.UNKNOWN
 
 
 def test_a_dry_run_and_a_check_only_report(monkeypatch):

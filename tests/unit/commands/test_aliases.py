@@ -98,6 +98,15 @@ def test_how_an_error_ends_it(monkeypatch, spicerack, tmp_path, error, check, ou
     assert made(spicerack, tmp_path, check=check).execute() is outcome
 
 
+def test_where_nobody_answers_the_last_line_says_what_to_do_next(monkeypatch, spicerack, tmp_path, lines):
+    runs = Runs(monkeypatch, Outcome.NO_ANSWER)
+    runs.found.unknown = ["mx1001: vrts: not read: no session"]
+    assert made(spicerack, tmp_path).execute() is Outcome.NO_ANSWER
+    assert lines()[-1].startswith(
+        "refresh-aliases: no answer: mx1001: vrts: not read: no session; next: look at this side first: ssh key"
+    )
+
+
 def test_who_stops_it_reads_that_a_run_on_a_host_ends_by_itself(monkeypatch, spicerack, tmp_path, lines):
     Runs(monkeypatch, InterruptedRunError("SIGTERM"))
     assert made(spicerack, tmp_path).execute() is Outcome.INTERRUPTED

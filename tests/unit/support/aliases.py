@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mxlib.aliases.judge import AliasState
+from mxlib.base.errors import HostUnreachableError
 from mxlib.config.aliases import AliasGenerator
 from mxlib.config.probes import InboundProbe, OutboundProbe, ProbeSection
 from mxlib.facts.aliases import AliasFacts, AliasFile, TimerState
@@ -63,7 +64,7 @@ def state(**by_host: Any) -> AliasState:
     names = {"a": A, "b": B, "c": C}
     known = {names[key]: value for key, value in by_host.items() if isinstance(value, AliasFacts)}
     unread = {names[key]: value for key, value in by_host.items() if isinstance(value, str)}
-    return AliasState(GENERATOR, known, unread)
+    return AliasState(GENERATOR, known, unread, silent=frozenset(unread))
 
 
 def counted(entries: int, ago: float) -> AliasFacts:
@@ -101,14 +102,18 @@ HOSTS = [Named(A), Named(B)]
 
 @dataclasses.dataclass
 class Acts:
-    """A host that remembers what was done to it."""
+    """A host that remembers what was done to it; what is read there is a text."""
 
     name: str
     done: list[str] = dataclasses.field(default_factory=list)
+    text: str = ""
+    silent: bool = False
 
     def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
         self.done.append(script)
         return CommandResult(script, 0, "cleared 1\n", NOW, 0.1)
 
     def read(self, script: str, *, timeout: float) -> CommandResult:
-        return CommandResult(script, 0, "", NOW, 0.1)
+        if self.silent:
+            raise HostUnreachableError("no session")
+        return CommandResult(script, 0, self.text, NOW, 0.1)
