@@ -10,6 +10,9 @@ its end. A reload that hangs (ferm looks names up) is ended, with systemd's job,
 new rules would be loaded after that. A timer that fires and the script that disarms it make the same directory: one of
 them can, and the other leaves it.
 
+What comes back is as old as the reload, and the mail ports are as the runs have them now: our table is loaded where the
+file of its rules is there, and else removed, as a run that has opened the ports meanwhile must not find them closed.
+
 A second reload while the first one is not proven takes its place: the first one's timer goes, and the second one is
 taken back, if need be, to what was loaded before both, as what the first one loaded was never proven.
 """
@@ -47,7 +50,8 @@ for tool in iptables-legacy ip6tables-legacy; do
 if [ -e {_DIRECTORY}/$tool ]; then $tool-restore <{_DIRECTORY}/$tool || code=1
 elif command -v $tool >/dev/null; then $tool -w 10 -P INPUT ACCEPT; $tool -w 10 -F INPUT; fi
 done
-[ ! -s {depool.RULES} ] || nft -f {depool.RULES} || code=1
+if [ -s {depool.RULES} ]; then nft -f {depool.RULES}; else nft 'add table {depool.TABLE}; delete table {depool.TABLE}'
+fi || code=1
 exit "$code"
 """
 _SCRIPT = """\

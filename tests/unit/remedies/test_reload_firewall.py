@@ -13,6 +13,7 @@ import pytest
 
 from mxlib.base.errors import StepError
 from mxlib.base.verdict import Status
+from mxlib.facts import depool
 from mxlib.model.state import Ports
 from mxlib.remedies import reload_firewall
 from mxlib.remedies.bounds import Order
@@ -163,6 +164,7 @@ def test_a_timer_that_fires_while_the_reload_is_kept_takes_nothing_back(tmp_path
     assert host.loaded.read_text().split() == ["good"], "by hand"
 
 
+BEFORE = f"{reload_firewall._DIRECTORY}/ruleset"
 SLOW = """[Unit]
 DefaultDependencies=no
 [Service]
@@ -198,6 +200,48 @@ def test_a_real_systemd_loads_nothing_after_it_was_taken_back(monkeypatch: pytes
         "table inet before",
         "active",
     ]
+
+
+CLOSED = """
+set -eu
+mkdir -p @FOLDER@ @DIRECTORY@
+printf 'table @TABLE@ {}\n' >@RULES@
+printf 'table inet site {}\n' >/etc/site.nft
+nft -f /etc/site.nft
+nft -f @RULES@
+{ echo 'flush ruleset'; nft list ruleset; } >@DIRECTORY@/ruleset
+@MEANWHILE@
+{ echo unit=nftables.service; cat <<'END'
+@UNDO@END
+} >@DIRECTORY@/undo
+sh @DIRECTORY@/undo
+nft list tables
+"""
+
+
+@pytest.mark.skipif(bool(pid1.lacking()), reason=pid1.lacking() or "-")
+@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
+@pytest.mark.parametrize(
+    ("meanwhile", "ours"),
+    [
+        (f"rm {depool.RULES}; nft delete table {depool.TABLE}", False),  # a run has opened the ports
+        (f"rm {depool.RULES}; {{ echo flush ruleset; cat /etc/site.nft; }} >{BEFORE}", False),  # never closed
+        (f"nft delete table {depool.TABLE}", True),
+        (f"{{ echo flush ruleset; cat /etc/site.nft; }} >{BEFORE}", True),  # a run has closed them
+        (f"rm {depool.RULES}; echo nonsense >>{BEFORE}", False),
+    ],
+)
+def test_what_is_taken_back_leaves_the_mail_ports_as_the_runs_have_them_now(meanwhile: str, ours: bool) -> None:
+    words = {"FOLDER": str(Path(depool.RULES).parent), "DIRECTORY": reload_firewall._DIRECTORY, "RULES": depool.RULES,
+             "TABLE": depool.TABLE, "MEANWHILE": meanwhile, "UNDO": reload_firewall._UNDO}  # fmt: skip
+    script = CLOSED
+    for word, value in words.items():
+        script = script.replace(f"@{word}@", value)
+    ended = pid1.run(Path("/"), script, units={"nftables.service": SLOW}, layer=True)
+    broken = "nonsense" in meanwhile
+    tables = [line for line in ended.output.splitlines() if line.startswith("table ")]
+    assert tables == ["table inet site"] * (not broken) + [f"table {depool.TABLE}"] * ours, ended.output
+    assert ended.code == int(broken), ended.output
 
 
 def test_every_limit_is_longer_than_what_it_waits_for() -> None:
