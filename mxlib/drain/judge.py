@@ -146,18 +146,19 @@ def is_young(known: Knowledge, heap: Heap) -> bool:
 def _barriers(known: Knowledge, domain: str) -> tuple[dict[str, list[Hint]], ...]:
     """Return the hints that stop a destination: those on its routing, on all its hosts, or on all their names.
 
-    Each of these alone stops every message; hints on only some of the hosts stop none.
+    Each of these alone stops every message; hints on only some of the hosts stop none, nor do those on one message.
 
     Returns:
         A mapping for each of these that applies: hints by host, with "" for the routing.
     """
-    routing = [hint for hint in known.hints if not hint.address and hint.domain == domain]
+    hints = [hint for hint in known.hints if not hint.message]
+    routing = [hint for hint in hints if not hint.address and hint.domain == domain]
     about: dict[str, list[Hint]] = {ip: [] for ip in known.backlog.hosts.get(domain, ())}
-    for hint in known.hints:
+    for hint in hints:
         if (ip := hint.ip) in about:
             about[ip].append(hint)
     names = known.backlog.names.get(domain, ())
-    named = {name: [hint for hint in known.hints if hint.host == name] for name in names}
+    named = {name: [hint for hint in hints if hint.host == name] for name in names}
     return tuple(one for one in ({"": routing}, about, named) if one and all(one.values()))
 
 

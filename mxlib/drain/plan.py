@@ -7,7 +7,7 @@ Invariants:
   the retry cutoff, counted from the arrival of the message or from the first failure of its hosts, a failed attempt is
   final.
 * Frozen messages are not touched.
-* Hints are cleared only where a delivery after them proves them stale.
+* Hints are cleared only where a delivery after them proves them stale, and never those on a single message.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mxlib.drain.judge import SAFETY, Destination, Knowledge, Way, is_young
-from mxlib.mta.backlog import Hint, Try
+from mxlib.mta.backlog import UNKNOWN, Hint, Try
 
 CANARIES = 3
 """How many messages are tried at a destination of which nothing is known, to see whether it takes mail."""
@@ -27,7 +27,8 @@ class Orders:
 
     Attributes:
         tries: which messages.
-        spared: recipients whose messages are left alone, as one more failure may be final.
+        spared: recipients whose messages are left alone, and keys of single messages that are: one more failure may be
+            final.
         clear: hints that a delivery has proven stale.
     """
 
@@ -42,8 +43,10 @@ def order(known: Knowledge, destinations: Iterable[Destination]) -> Orders:
     tries = tuple(one for destination in found if destination.way.open for one in _tries(known, destination))
     clear = tuple(_stale(known, found))
     cleared = {hint.key for hint in clear}
-    kept = (hint for hint in known.hints if hint.address and hint.key not in cleared)
-    return Orders(tries, tuple(sorted({hint.address for hint in kept if _near(known, hint)})), clear)
+    kept = [hint for hint in known.hints if hint.key not in cleared]
+    spared = {hint.address for hint in kept if hint.address and _near(known, hint)}
+    spared |= {hint.message for hint in kept if hint.message and _message_near(known, hint)}
+    return Orders(tries, tuple(sorted(spared)), clear)
 
 
 def _tries(known: Knowledge, destination: Destination) -> Iterator[Try]:
@@ -61,10 +64,13 @@ def _stale(known: Knowledge, destinations: Iterable[Destination]) -> Iterator[Hi
     """Yield the hints that are older than a delivery to their destination.
 
     A hint on a single recipient stays if a message is past its cutoff: without the hint the recipient would be tried,
-    and a destination that takes mail does not prove that this recipient does.
+    and a destination that takes mail does not prove that this recipient does. Nor does a host that takes mail prove
+    that it takes the one message that it deferred: a hint on a single message always stays.
     """
     proven = {one.domain: one for one in destinations if one.way is Way.PROVEN}
     for hint in known.hints:
+        if hint.message:
+            continue
         if hint.host:
             took = _taken_by(known, hint.host)
         else:
@@ -100,6 +106,20 @@ def _near(known: Knowledge, hint: Hint) -> bool:
     default = known.give_up.after(hint.domain, "-")
     least = min((known.cutoff(heap) for heap in known.heaps(hint.domain)), default=default)
     return hint.first_failed + least <= known.backlog.now + SAFETY
+
+
+def _message_near(known: Knowledge, hint: Hint) -> bool:
+    """Whether one more failure of the message that a hint is about may be final, by the rules of where it may go."""
+    heaps = [heap for heap in known.backlog.heaps if _may_be_at(known, heap.domain, hint)]
+    least = min((known.cutoff(heap) for heap in heaps), default=known.give_up.after(UNKNOWN, "-"))
+    since = min(hint.first_failed, hint.arrived or hint.first_failed)
+    return hint.expired or since + least <= known.backlog.now + SAFETY
+
+
+def _may_be_at(known: Knowledge, domain: str, hint: Hint) -> bool:
+    """Whether mail to a destination may go to the host of a hint: where its hosts are unknown, it may."""
+    hosts = known.backlog.names if hint.host else known.backlog.hosts
+    return (hint.host or hint.ip) in hosts.get(domain, (hint.host or hint.ip,))
 
 
 def window(known: Knowledge, destinations: Iterable[Destination], seconds: float) -> tuple[float, str]:

@@ -102,6 +102,8 @@ class Hint:
         address: the recipient that it is about, lower case; empty if it is about none.
         domain: domain of that recipient, or the one that could not be routed; lower case; empty for a host.
         host: name of the host that it is about, at whatever address; lower case; empty if it is about none by name.
+        message: key of the one message that it is about, at its host; empty if it is about every message there.
+        arrived: when that message arrived; None if it is about none.
     """
 
     key: str
@@ -114,6 +116,8 @@ class Hint:
     address: str = ""
     domain: str = ""
     host: str = ""
+    message: str = ""
+    arrived: datetime | None = None
 
 
 class GiveUp(Protocol):

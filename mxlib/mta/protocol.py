@@ -203,7 +203,7 @@ class Mta(Protocol):
 
         Args:
             tries: the orders; a message is tried only if every destination it is going to is among them.
-            spared: recipients whose messages are not tried.
+            spared: recipients whose messages are not tried, and keys of messages that are not.
             classes: :attr:`GiveUp.classes`.
             parallel: attempts at the same time.
             seconds: time after which no further attempt is started.

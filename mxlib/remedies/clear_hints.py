@@ -67,7 +67,12 @@ def apply(bench: Bench, order: Order) -> str:
 
 
 def _about(hint: Hint, domain: str, addresses: Sequence[str]) -> bool:
-    """Whether a hint is about a host that took a test mail, or about the routing of its domain."""
+    """Whether a hint is about a host that took a test mail, or about the routing of its domain.
+
+    One on a single message is not: its host takes other mail, and past its cutoff one more failure is final.
+    """
+    if hint.message:
+        return False
     return hint.ip in addresses if hint.ip else not hint.address and hint.domain == domain.lower()
 
 

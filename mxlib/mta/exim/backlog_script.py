@@ -17,6 +17,7 @@ from mxlib.mta.exim.log import FUNCTIONS
 from mxlib.mta.exim.routes import ASK_AWK, ASK_EXIM, ASKED, ROUTE_AWK
 
 _LOG_BYTES = 16_000_000
+_BLANK = re.compile(r"[ \t]")
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
 
 # From the log: the final addresses of an address ("map"), destinations and hosts that took mail ("ok", "took"), and
@@ -134,7 +135,7 @@ print "dest", key, many[key] + 0, frozen[key] + 0, first[key], latest[key]
 """
 )
 # An order: "try DOMAIN CLASS BOUND LIMIT": at most LIMIT messages that arrived after the bound (six digits of an id). A
-# message is tried only if all its destinations may be; one with a spared address never is.
+# message is tried only if all its destinations may be; one that is spared, or has a spared address, never is.
 _CHOOSE_AWK = (
     _WHERE_AWK
     + r"""
@@ -153,7 +154,7 @@ next
 $2 ~ /f/ { next }
 {
 where()
-if (spared || "?" in going) next
+if (spared || $1 in spare || "?" in going) next
 for (d in going) {
 key = d " " $3
 if (!(key in bound) || left[key] <= 0 || (bound[key] != "-" && substr($1, 1, 6) < bound[key])) next
@@ -195,10 +196,13 @@ echo end
 
 
 def order_lines(tries: Sequence[Try], spared: Sequence[str]) -> str:
-    """Return orders for the script: lines ``try DOMAIN CLASS BOUND LIMIT`` and ``spare ADDRESS``."""
+    """Return orders for the script: lines ``try DOMAIN CLASS BOUND LIMIT``, ``spare ADDRESS`` and ``spare ID``.
+
+    Blanks in an address become ``_``, as in the rows of messages.
+    """
     bounds = (exim.id_time(one.after + timedelta(seconds=1)) if one.after else "-" for one in tries)
     lines = (f"try {one.domain} {one.senders} {bound} {one.limit}\n" for one, bound in zip(tries, bounds, strict=True))
-    return "".join([*lines, *(f"spare {address}\n" for address in spared)])
+    return "".join([*lines, *(f"spare {_BLANK.sub('_', one)}\n" for one in spared)])
 
 
 def choose_script(patterns: Sequence[str], orders: str) -> str:

@@ -6,6 +6,7 @@ and ``T:address`` for an address.
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mxlib.base.errors import ParseError
@@ -24,13 +25,15 @@ _TIMES = re.compile(
 )
 # Exim 4.98 puts an IPv6 address into brackets.
 _NAME = r"(?P<name>[A-Za-z0-9_.-]+|\[[0-9A-Za-z.:]+\])"
+_REST = rf"(?:[+:]\d+)?(?::(?P<message>{exim.MESSAGE_ID}))?"
 _HOST = re.compile(
     rf"T:{_NAME}:"
-    r"(?:\[(?P<inner>[0-9a-fA-F:.]+)\]|(?P<bare>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*))(?P<rest>[+:].*)?"
+    r"(?:\[(?P<inner>[0-9a-fA-F:.]+)\]|(?P<bare>\d+(?:\.\d+){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*))"
+    rf"{_REST}"
 )
 _LOCAL = ("T:/", "T:|", "T:>", "T::")
 """A file, a program, an automatic reply, or a word such as ``:blackhole:``: none of them is a host."""
-_BY_NAME = re.compile(rf"T:{_NAME}(?:[+:]\d+)?(?::{exim.MESSAGE_ID})?")
+_BY_NAME = re.compile(rf"T:{_NAME}{_REST}")
 
 
 def parse(outputs: Outputs) -> tuple[Hint, ...]:
@@ -61,18 +64,23 @@ def make(
     Raises:
         mxlib.base.errors.ParseError: the key has another form.
     """
+    found = Hint(key, first, last, following, expired, text)
     about = _HOST.fullmatch(key)
     if about is not None:
-        return Hint(key, first, last, following, expired, text, ip=about["inner"] or about["bare"].rstrip(":"))
+        return _of_message(replace(found, ip=about["inner"] or about["bare"].rstrip(":")), about["message"])
     named = _BY_NAME.fullmatch(key)
     if named is not None:
-        return Hint(key, first, last, following, expired, text, host=named["name"].lower())
+        return _of_message(replace(found, host=named["name"].lower()), named["message"])
     subject = key[2:].partition(":<")[0].lower()
     address = subject if "@" in subject else ""
     if not address and not key.startswith(("R:", *_LOCAL)):
         raise ParseError(f"what a retry hint is about is unknown: {key[:120]!r}")
     domain = address.rpartition("@")[2] or (subject if key.startswith("R:") else "")
-    return Hint(key, first, last, following, expired, text, address=address, domain=domain)
+    return replace(found, address=address, domain=domain)
+
+
+def _of_message(hint: Hint, message: str | None) -> Hint:
+    return replace(hint, message=message, arrived=exim.received_at(message)) if message else hint
 
 
 SOURCE: Source[tuple[Hint, ...]] = Source("retry-hints", (SECTION,), parse)

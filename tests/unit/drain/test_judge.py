@@ -66,6 +66,14 @@ def test_hints_on_all_hosts_by_name_make_an_attempt_final_as_those_by_address_do
     assert only(dataclasses.replace(what, backlog=two)).way is Way.UNTRIED
 
 
+@pytest.mark.parametrize("about", [HOST, "named mx.x.test"])
+def test_a_hint_on_one_message_keeps_no_other_one_from_its_host(about):
+    one = dataclasses.replace(hint(about, first=ago(days=5)), message="1abcde-000123-AB")
+    what = known(heap(), hints=[one], hosts={"x.test": frozenset({"192.0.2.7"})})
+    what = dataclasses.replace(what, backlog=dataclasses.replace(what.backlog, names={"x.test": {"mx.x.test"}}))
+    assert only(what).way is Way.UNTRIED
+
+
 def test_a_failure_after_the_delivery_speaks_against_it():
     lately = dataclasses.replace(REFUSED, delivered=ago(minutes=3))
     assert only(known(heap(), lately={"x.test": lately})).way is Way.BROKEN

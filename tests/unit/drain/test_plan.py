@@ -115,6 +115,44 @@ def test_a_recipients_hint_stays_where_a_message_is_within_the_safety_of_its_cut
     assert [one.address for one in order(early, judge(early)).clear] == ["joe@x.test"]
 
 
+ONE = {"message": "1abcde-000123-AB", "arrived": ago(days=5)}
+
+
+@pytest.mark.parametrize("about", ["host 192.0.2.7", "named mx.x.test"])
+def test_that_a_host_takes_mail_says_nothing_of_the_one_message_that_it_deferred(about):
+    """Past its cutoff Exim tries a message before its time, so what its hint does not hold is left alone as well."""
+    later = NOW + timedelta(hours=3)
+    one = dataclasses.replace(hint(about, ago(days=4), ago(hours=3), later), **ONE)
+    what = known(heap(oldest=ago(days=5)), hints=[one], lately={"x.test": TOOK}, took={"192.0.2.7": ago(seconds=20)})
+    routed = dataclasses.replace(what.backlog, names={"x.test": frozenset({"mx.x.test"})})
+    found = dataclasses.replace(what, backlog=routed)
+    given_ = order(found, judge(found))
+    assert (given_.clear, given_.spared) == ((), ("1abcde-000123-AB",))
+
+
+@pytest.mark.parametrize(
+    ("age", "failing", "expired", "spared"),
+    [
+        ({"days": 3, "hours": 23, "minutes": 55}, {"hours": 1}, False, True),
+        ({"days": 3, "hours": 23, "minutes": 45}, {"hours": 1}, False, False),
+        ({"hours": 2}, {"hours": 1}, True, True),
+        ({"hours": 2}, {"days": 4}, False, True),
+    ],
+)
+def test_a_message_that_fails_by_itself_is_tried_while_a_failure_leaves_it_in_the_queue(age, failing, expired, spared):
+    one = dataclasses.replace(hint(HOST, ago(**failing), expired=expired), message="1", arrived=ago(**age))
+    what = known(heap(oldest=ago(days=9)), hints=[one], lately={"x.test": TOOK})
+    assert order(what, judge(what)).spared == (("1",) if spared else ())
+
+
+def test_the_rules_of_the_destinations_that_a_message_may_go_to_say_when_it_is_near():
+    one = dataclasses.replace(hint(HOST), message="1", arrived=ago(hours=9))
+    short, long = heap("y.test", senders="1"), heap("x.test")
+    for hosts, spared in (({}, ("1",)), ({"x.test": {"192.0.2.7"}, "y.test": {"192.0.2.8"}}, ())):
+        what = known(short, long, hints=[one], hosts={name: frozenset(ips) for name, ips in hosts.items()})
+        assert order(what, judge(what)).spared == spared
+
+
 def test_frozen_ones_are_left_alone_and_told():
     what = known(heap(count=0, frozen=3), lately={"x.test": TOOK})
     assert tries(what) == ()

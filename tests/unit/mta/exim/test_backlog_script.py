@@ -41,6 +41,16 @@ def test_an_address_is_spared_by_the_name_it_is_delivered_to(spool):
     assert spool.choose("try x.test - - 9\nspare joe@x.test\n") == [other]
 
 
+def test_a_single_message_is_spared_by_its_id(spool):
+    alone, other = spool.put("a@x.test"), spool.put("a@x.test")
+    assert spool.choose(f"try x.test - - 9\nspare {alone}\n") == [other]
+
+
+def test_an_address_with_a_blank_is_spared(spool):
+    spool.put('"joe smith"@x.test')
+    assert spool.choose(backlog_script.order_lines([Try("x.test", "-", None, 9)], ['"joe smith"@x.test'])) == []
+
+
 def test_a_pattern_is_not_taken_for_a_command():
     with pytest.raises(ParseError):
         backlog_script.section(["x' ; reboot"])

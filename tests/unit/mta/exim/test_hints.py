@@ -32,7 +32,8 @@ def test_the_hints():
     assert (host6.ip, host6.expired) == ("2001:db8:51::30", False)
     assert host6.last_try == datetime(2026, 11, 21, 6, 50, 9, tzinfo=UTC)
     assert (address.ip, address.address, address.domain) == ("", "support@tickets.test", "tickets.test")
-    assert (message.ip, message.key) == ("2001:db8:51::30", "T:mx.lists.test:2001:db8:51::30:1xUeoW-00005z-0A")
+    assert (message.ip, message.message) == ("2001:db8:51::30", "1xUeoW-00005z-0A")
+    assert (host4.message, host6.message, host6.arrived) == ("", "", None)
     assert (route.ip, route.address, route.domain) == ("", "", "nowhere.test")
     assert route.text == "host lookup did not complete"
 
@@ -58,10 +59,14 @@ def test_hints_are_cleared_by_their_exact_keys():
     [
         ("T:MX.x.test", {"host": "mx.x.test"}),
         ("T:mx.x.test:1025", {"host": "mx.x.test"}),
-        ("T:mx.x.test:1xUeoW-00005z-0A", {"host": "mx.x.test"}),
-        ("T:mx.x.test:1025:1xUeoW-0000000005z-0A2b", {"host": "mx.x.test"}),
+        ("T:mx.x.test:1xUeoW-000005-0A", {"host": "mx.x.test", "message": "1xUeoW-000005-0A"}),
+        ("T:mx.x.test:1025:1xUeoW-0000000005z-0A2b", {"host": "mx.x.test", "message": "1xUeoW-0000000005z-0A2b"}),
         ("T:[192.0.2.7]:192.0.2.7", {"ip": "192.0.2.7"}),
-        ("T:mx.x.test:2001:db8::7:1abcde-00005z-0A", {"ip": "2001:db8::7"}),
+        ("T:mx.x.test:192.0.2.7+1025", {"ip": "192.0.2.7"}),
+        ("T:mx.x.test:192.0.2.7:1025", {"ip": "192.0.2.7"}),
+        ("T:mx.x.test:192.0.2.7:1abcde-000123-AB", {"ip": "192.0.2.7", "message": "1abcde-000123-AB"}),
+        ("T:mx.x.test:192.0.2.7+1025:1abcde-000123-AB", {"ip": "192.0.2.7", "message": "1abcde-000123-AB"}),
+        ("T:mx.x.test:2001:db8::7:1abcde-000123-AB", {"ip": "2001:db8::7", "message": "1abcde-000123-AB"}),
         ('T:"joe smith"@x.test:<a@b.test>', {"address": '"joe smith"@x.test', "domain": "x.test"}),
         ("R:X.test", {"domain": "x.test"}),
         ("T:/var/mail/joe", {}),
@@ -70,10 +75,12 @@ def test_hints_are_cleared_by_their_exact_keys():
 )
 def test_a_key_says_what_it_is_about(key, about):
     hint = hints.make(key, WHEN, WHEN, WHEN)
-    assert {name: getattr(hint, name) for name in ("ip", "host", "address", "domain") if getattr(hint, name)} == about
+    assert hint.arrived == (exim.received_at(hint.message) if hint.message else None)
+    named = ("ip", "host", "address", "domain", "message")
+    assert {name: getattr(hint, name) for name in named if getattr(hint, name)} == about
 
 
-@pytest.mark.parametrize("key", ["T:mx x.test", "T:mx.x.test:what", "T:", "X:mx.x.test"])
+@pytest.mark.parametrize("key", ["T:mx x.test", "T:mx.x.test:what", "T:mx.x.test:192.0.2.7:what", "T:", "X:mx.x.test"])
 def test_a_key_of_another_form_is_about_anything(key):
     with pytest.raises(ParseError, match="what a retry hint is about is unknown"):
         hints.make(key, WHEN, WHEN, WHEN)
