@@ -9,10 +9,11 @@ from mxlib.base.errors import ParseError
 from mxlib.facts.section import Section
 from mxlib.facts.source import Source
 from mxlib.mta.exim.log import MARK_OF, LogMark, read_mark, since
-from mxlib.mta.exim.runners import UNIT
+from mxlib.mta.exim.runners import WORK
 from mxlib.mta.queue import Flow
 
-# a delivery that was counted must be in the log after a power cut as well
+# A delivery that was counted must be in the log after a power cut as well. Runners that were stopped have no file any
+# more: if a delivery of theirs hangs, their unit is still there, and nobody waits for it.
 _SCRIPT = """
 find_mark
 sync -d "$open" || true
@@ -29,7 +30,11 @@ printf "arrived %d\\ncompleted %d\\ndelivered %d\\n", arrived, completed, delive
 printf "failed %d\\nlost %d\\n", failed, lost || !whole
 }'
 mark_at "$open" "$size"
-[ -d /sys/fs/cgroup/system.slice/@UNIT@ ] && echo 'runs 1' || echo 'runs 0'
+runs=0
+for one in @WORK@*; do
+[ ! -d "/sys/fs/cgroup/system.slice/${one##*/}.service" ] || runs=1
+done
+echo "runs $runs"
 """
 _ANSWER = re.compile(
     r"arrived (\d+)\ncompleted (\d+)\ndelivered (\d+)\nfailed (\d+)\nlost ([01])\n"
@@ -43,7 +48,7 @@ def script(mark: LogMark) -> str:
     Args:
         mark: where the last look ended.
     """
-    return since(mark) + _SCRIPT.replace("@MARK_OF@", MARK_OF).replace("@UNIT@", UNIT)
+    return since(mark) + _SCRIPT.replace("@MARK_OF@", MARK_OF).replace("@WORK@", WORK)
 
 
 def parse(text: str) -> Flow:

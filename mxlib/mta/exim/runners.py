@@ -3,12 +3,15 @@
 The messages are chosen on the host when the runners start, and passed to Exim by id (``exim -Mc``): an ordinary
 attempt, which obeys retry hints and does not thaw frozen messages. The runners are a transient unit that ends by itself
 at the deadline, even if the management host dies.
+
+Each start has a unit and a file of its own: a unit that was stopped stays loaded while a delivery of it hangs, and the
+runners of it that still wait for that delivery must not take a later start's file for their own.
 """
 
 from mxlib.model.on_host import quoted
 from mxlib.mta.exim import names as exim
 
-UNIT = "mx-drain.service"
+UNITS = "mx-drain-*.service"
 _BATCH = 20
 """Most messages that one process gets: its start takes an emulated machine as long as a delivery.
 
@@ -28,11 +31,11 @@ if (n % size == 0 || n == many[queue]) {{ print queue, "-Mc" batch; batch = "" }
 }}
 }}
 """
-_FLAG = "/run/mx-drain.go"
-_WORK = "/run/mx-drain.sh"
+WORK = "/run/mx-drain-"
+"""How the file of a start begins: its runners begin a batch only while it exists, and its unit is called after it."""
 
-STOP = f"# stop our queue runners\nrm -f {_FLAG} {_WORK}\nsystemctl stop {UNIT} 2>/dev/null || true"
-"""Start no further attempt; those under way end by themselves."""
+STOP = f"# stop our queue runners\nrm -f {WORK}*\nsystemctl stop '{UNITS}' 2>/dev/null || true"
+"""Start no further attempt, whoever started them; those under way end by themselves."""
 
 
 def start_script(choose: str, runners: int, seconds: int) -> str:
@@ -44,7 +47,8 @@ def start_script(choose: str, runners: int, seconds: int) -> str:
         seconds: time after which no batch is begun.
     """
     batch = (
-        f'[ -e {_FLAG} ] && [ "$(date +%s)" -lt "$0" ] || exit 0\n'
+        '[ -e "$0" ] && [ "$(date +%s)" -lt "$1" ] || exit 0\n'
+        "shift\n"
         f'[ "$1" = - ] && shift || {{ set -- -MCG "$@"; }}\n'
         f'{exim.BINARY} "$@" </dev/null || :'
     )
@@ -53,12 +57,14 @@ end=$(($(date +%s) + {seconds}))
 ids=$(
 {choose}
 ) || exit
-printf '%s\\n' "$ids" | awk -v runners={runners} '{_BATCHES}' | xargs -r -L 1 -P {runners} sh -c {quoted(batch)} "$end"
+printf '%s\\n' "$ids" | awk -v runners={runners} '{_BATCHES}' |
+xargs -r -L 1 -P {runners} sh -c {quoted(batch)} "$0" "$end"
 """
     # a file, as systemd would expand variables in an argument; KillMode: deliveries survive a stop
     return f"""\
 # try messages of the queue
-touch {_FLAG}
-printf '%s' {quoted(work)} >{_WORK}
-systemd-run --quiet --collect --unit={UNIT} --property=KillMode=process sh {_WORK}
+work=$(mktemp {WORK}XXXXXX) && printf '%s' {quoted(work)} >"$work" || exit
+systemd-run --quiet --collect --unit="${{work##*/}}.service" --property=KillMode=process sh "$work" || {{
+code=$?; rm -f "$work"; exit "$code"
+}}
 """

@@ -28,6 +28,8 @@ class Log:
 
     def look(self):
         script = queue_flow.script(self.mark).replace(exim.MAINLOG, str(self.path))
+        for folder in ("/sys/fs/cgroup/", "/run/"):
+            script = script.replace(folder, f"{self.path.parent}{folder}")
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
         found = queue_flow.parse(done.stdout)
         self.mark = read_mark(found.mark)
@@ -53,6 +55,18 @@ def test_the_growth_of_the_log_is_counted_once(log):
     assert (found.lost, found.runs) == (False, False)
     assert found.mark.startswith(f"{log.now()}:")
     assert log.look().completed == 0
+
+
+@pytest.mark.parametrize(
+    ("files", "units", "runs"),
+    [(["new"], ["new"], True), ([], ["old"], False), (["new"], ["old"], False), (["new"], ["old", "new"], True)],
+)
+def test_runners_are_at_work_while_the_unit_of_a_start_that_was_not_stopped_is_there(log, files, units, runs):
+    """A unit that was stopped stays while a delivery of it hangs: a drain would wait for it until its time is over."""
+    for folder, made in (("run", files), ("sys/fs/cgroup/system.slice", [f"{name}.service" for name in units])):
+        for name in made:
+            (log.path.parent / folder / f"mx-drain-{name}").mkdir(parents=True)
+    assert log.look().runs is runs
 
 
 def test_a_rotation_between_two_looks(log):
