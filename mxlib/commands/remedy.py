@@ -10,7 +10,7 @@ from mxlib.base.errors import ConfigError, FencedError, MxlibError
 from mxlib.base.text import one_line, with_remark
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
-from mxlib.commands.command import Command, outcome_of
+from mxlib.commands.command import Command
 from mxlib.commands.request import check_host
 from mxlib.config.known_bad import load as load_kernels
 from mxlib.config.sections import Site
@@ -115,10 +115,6 @@ class RemedyMx(Command):
         """Apply a remedy, or say which would help."""
         return self._remedy() if self._orders else self._suggest()
 
-    def failed(self, error: MxlibError) -> Outcome:
-        """Return how it ends with an error; where the fence refused, nothing was done."""
-        return outcome_of(error) if isinstance(error, FencedError) else super().failed(error)
-
     def interrupted(self, by: str) -> str:
         """Return what is left."""
         done = "what was begun may be done; look with --suggest" if self.acted else "nothing was changed"
@@ -220,10 +216,7 @@ class RemedyMx(Command):
             return None
         if record.run == self._request.run:
             return record
-        raise FencedError(
-            f"run {record.run} ({record.who} since {record.since}) has claimed the host: {record.why}; "
-            f"if it is yours: --run {record.run}"
-        )
+        raise FencedError(f"{claimed.claim_of(record)}; if it is yours: --run {record.run}")
 
     def _bench(self, host: Host, remedy: Remedy, record: Record | None) -> Bench:
         why = f"{self._request.reason}{f' - {self._request.task}' if self._request.task else ''}"
@@ -231,9 +224,14 @@ class RemedyMx(Command):
         said = f"remedy {self.run_id} by {self.wiring.who}: {what}: {why}"
 
         def act(script: str, timeout: float) -> CommandResult:
-            self.acted = True
             guarded = claimed.guarded(script, one_line(said), run=record, harmless=remedy.harmless)
-            return claimed.act(host, guarded, timeout)
+            before, self.acted = self.acted, True
+            try:
+                return claimed.act(host, guarded, timeout)
+            except FencedError:
+                # this did nothing; an order before it may have
+                self.acted = before
+                raise
 
         return Bench(self.site, host, act, self.wiring.who, why, self.run_id, self._entries)
 

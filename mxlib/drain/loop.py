@@ -16,6 +16,7 @@ from mxlib.drain.judge import Way
 from mxlib.drain.plan import Orders
 from mxlib.drain.survey import Survey, by_destination, first_survey, patiently, survey, what_is_left
 from mxlib.facts.source import Facts, Source
+from mxlib.model.record import Record
 from mxlib.mta.backlog import Assumed, GiveUp
 from mxlib.mta.find import find
 from mxlib.probes import outbound as probe_outbound
@@ -41,6 +42,9 @@ def empty(
     meanwhile: Callable[[], None] = lambda: None,
     also: Sequence[Source[Any]] = (),
     keep: Callable[[Facts], None] = lambda _facts: None,
+    *,
+    mine: Record | None = None,
+    acting: Callable[[], None] = lambda: None,
 ) -> Done:
     """Empty the queue as far as the remote ends allow; then the bound decides. Needs no claim on the host.
 
@@ -48,14 +52,17 @@ def empty(
         meanwhile: is called every few seconds; what it raises ends the drain.
         also: what is read in the same round trip as the queue is first.
         keep: is given what was read so where the queue is empty, and nothing is done.
+        mine: the record of our own run on the host; None: nobody may have claimed it.
+        acting: is called once something may have been changed; test mails change nothing.
 
     Raises:
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
+        mxlib.base.errors.FencedError: another run has claimed the host: its queue is left to that run.
     """
-    return _Drain(world, meanwhile).run(also, keep)
+    return _Drain(runners.guarded(world, mine, acting), meanwhile).run(also, keep)
 
 
-def forget_stale(world: World, known: Facts | None = None) -> None:
+def forget_stale(world: World, known: Facts | None = None, *, mine: Record | None = None) -> None:
     """Before the MTA starts, clear the retry hints that a delivery proves stale: past their cutoff they bounce mail.
 
     If there are hints, a small test mail goes to each destination that has a probe. A destination that is not proven
@@ -63,11 +70,12 @@ def forget_stale(world: World, known: Facts | None = None) -> None:
 
     Arguments:
         known: what was just read of the host; where it shows that there are no hints, nothing is read again.
+        mine: the record of our own run on the host; None: nobody may have claimed it.
     """
     if known is not None and _has_no_hints(world, known):
         return
     try:
-        _Drain(world).forget_stale()
+        _Drain(runners.guarded(world, mine)).forget_stale()
     except (ParseError, StepError) as error:
         world.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
 

@@ -1,13 +1,29 @@
 """Our own queue runners: their start and stop, the flow of the queue meanwhile, and the clearing of stale hints."""
 
+import dataclasses
+from collections.abc import Callable
+
 from mxlib.base.errors import MxlibError, ParseError, StepError
 from mxlib.base.text import one_line, plural
 from mxlib.drain.plan import Orders
 from mxlib.facts.source import read_facts
+from mxlib.model.record import Record
 from mxlib.mta.backlog import GiveUp, Hint
 from mxlib.mta.find import find
 from mxlib.mta.queue import Flow
 from mxlib.protocols.world import World
+from mxlib.remedies.guard import GuardedHost
+
+
+def guarded(world: World, mine: Record | None, acting: Callable[[], None] = lambda: None) -> World:
+    """Return a world whose host is changed only while no run but ours has claimed it.
+
+    Arguments:
+        mine: the record of our own run there; None: nobody may have claimed the host.
+        acting: is called once something may have been changed.
+    """
+    said = f"run {world.run} by {world.options.who} drains the queue: {world.options.why}"
+    return dataclasses.replace(world, target=GuardedHost(world.target, said, mine, acting))
 
 
 def look(world: World, mark: str) -> Flow:
@@ -27,7 +43,7 @@ def look(world: World, mark: str) -> Flow:
 
 
 def start(world: World, orders: Orders, rules: GiveUp, seconds: int) -> None:
-    """Start runners on what the orders allow, in place of earlier ones. They end by themselves; needs no claim.
+    """Start runners on what the orders allow, in place of earlier ones. They end by themselves.
 
     Arguments:
         rules: the rules by which the orders were given.

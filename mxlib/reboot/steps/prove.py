@@ -44,7 +44,7 @@ def outbound(world: RebootWorld, state: State) -> Done:
     """Mail goes out through this boot, with the MTA held."""
     record = record_of(state)
     facts, digests, condition = _condition(world, record)
-    drain.forget_stale(world, facts)
+    drain.forget_stale(world, facts, mine=record)
     # what takes longer than a look is good for is answered with one
     found = (*condition, *world.adapters.verifier.outbound(LookingHost(world)))
     world.progress.changed = None  # what was found before is what it has just been verified with

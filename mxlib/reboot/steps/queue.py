@@ -14,6 +14,7 @@ from mxlib.drain import loop as emptying
 from mxlib.facts.depool import HOLD
 from mxlib.facts.source import Facts, Source, read_facts
 from mxlib.model.on_host import DIRECTORY
+from mxlib.model.record import Record
 from mxlib.model.state import MtaState, State, Step
 from mxlib.mta import standing
 from mxlib.mta.service import MtaFacts, Role
@@ -74,18 +75,20 @@ def drain(world: RebootWorld, state: State) -> Done:
     watch = clients.ClientWatch(world, record, world.clock.now())
     # who still comes, and where the host stands, is read with the queue; once more where the queue took its time
     also = (standing.source(world.mta),)
-    done = _emptied(world, watch, also)
+    done = _emptied(world, record, watch, also)
     came = watch.settled(also, world.keep_look)
     # lost with this process, the queue is drained once more
     world.note(dataclasses.replace(record, drained=record.boot))
     return Done(f"{done.note}; {came.note}", {**done.evidence, **came.evidence})
 
 
-def _emptied(world: RebootWorld, watch: clients.ClientWatch, also: Sequence[Source[Any]]) -> Done:
+def _emptied(
+    world: RebootWorld, record: Record, watch: clients.ClientWatch, also: Sequence[Source[Any]]
+) -> Done:
     """Empty it; where more is left than the bound allows, the operator decides."""
     while True:
         try:
-            return emptying.empty(world, watch.glance, watch.sources(also), watch.take)
+            return emptying.empty(world, watch.glance, watch.sources(also), watch.take, mine=record)
         except StepError as error:
             if not error.evidence or isinstance(error, clients.ClientsStuckError):
                 raise

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import CommandFailedError, ConfigError, FencedError, InterruptedRunError
+from mxlib.base.errors import CommandFailedError, ConfigError, InterruptedRunError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.commands import remedy
 from mxlib.commands.remedy import RemedyMx, RemedyRequest, list_remedies
@@ -154,6 +154,14 @@ def test_a_run_that_claims_the_host_in_between_fences_it(monkeypatch, spicerack,
     assert "a run has claimed the host just now" in lines()[-1]
 
 
+def test_a_run_that_claims_the_host_after_the_first_of_two_has_not_kept_everything_as_it_was(
+    monkeypatch, spicerack, tmp_path
+):
+    stage = Stage(monkeypatch, spicerack, tmp_path, Status.OK)
+    monkeypatch.setattr(stage.command, "_judged", lambda _found: setattr(stage.host, "code", FENCED) or ())
+    assert stage.command.execute() is Outcome.FAILED
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_who_stops_it_reads_whether_anything_was_done(monkeypatch, spicerack, tmp_path, lines, first):
     stage = Stage(monkeypatch, spicerack, tmp_path, Status.OK)
@@ -236,9 +244,3 @@ def test_a_destination_is_proven_alone_and_against_its_hints(monkeypatch, spicer
     assert stage.command.execute() is Outcome.FAILED
     assert asked == [(["any"], True)]
 
-
-def test_a_fence_is_a_refusal_also_after_something_was_done(monkeypatch, spicerack, tmp_path):
-    command = Stage(monkeypatch, spicerack, tmp_path).command
-    command.acted = True
-    assert command.failed(FencedError("taken over")) is Outcome.REFUSED
-    assert command.failed(CommandFailedError("exit code 1")) is Outcome.FAILED

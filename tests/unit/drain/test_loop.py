@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from mxlib.base.errors import StepError
+from mxlib.base.errors import FencedError, StepError
 from mxlib.drain import loop as drain
+from mxlib.model.on_host import FENCED, RECORD
 from mxlib.mta.find import find
 from tests.unit.support.facts import facts_of
 from tests.unit.support.memory_queue import world
+from tests.unit.support.records import RECORD as MINE
 
 
 def test_a_few_prove_it_then_all_are_tried():
@@ -115,6 +117,35 @@ def test_where_a_look_is_slow_looks_are_further_apart(monkeypatch, cost, apart):
     monkeypatch.setattr(drain.runners, "look", look)
     drain.empty(found.world)
     assert begun[8] - begun[7] == pytest.approx(cost + apart)
+
+
+@pytest.mark.parametrize("claimed_after", [0, 1])
+def test_a_host_that_a_run_has_claimed_is_left_to_that_run_in_each_round(claimed_after):
+    """Its queue would go out before that run has proven anything, and our stop would end that run's own runners."""
+    found = world({"x.test": 100})
+    acts, act, changed = [], found.target.act, []
+
+    def fencing(script, *, timeout, ok_codes=(0,)):
+        acts.append(script)
+        assert RECORD in script.partition("# try messages")[0]
+        if len(acts) <= claimed_after:
+            return act(script, timeout=timeout, ok_codes=ok_codes)
+        return replace(found.target.answer("a run has claimed the host just now\n"), exit_code=FENCED)
+
+    found.target.act = fencing
+    with pytest.raises(FencedError, match="a run has claimed the host just now"):
+        drain.empty(found.world, acting=lambda: changed.append(True))
+    assert len(found.target.tried) == len(changed) == claimed_after
+    assert "could not be stopped" in found.tell.lines[-1]
+
+
+def test_a_run_drains_the_host_that_it_has_claimed():
+    found, mine = world({"x.test": 1}), replace(MINE, run="20261121T000000Z-abcdef", token=7)
+    acts, act = [], found.target.act
+    found.target.act = lambda script, **given: acts.append(script) or act(script, **given)
+    drain.empty(found.world, mine=mine)
+    assert found.target.waiting == {"x.test": 0}
+    assert all(f'"run": "{mine.run}"' in script and "!= 7 ]" in script for script in acts)
 
 
 HINT = "  T:x.test:192.0.2.7 111 65 refused\n21-Nov-2026 02:00:00  21-Nov-2026 02:05:00  21-Nov-2026 02:20:00\nend\n"

@@ -171,6 +171,8 @@ class WithToy(MemoryRun):
 
         def act(world, state):
             if step in self.REAL:
+                (self.toy.root / "state" / "run.json").write_text(self.mx.record.to_json())
+                (self.toy.root / "state" / "token").write_text(f"{self.mx.token}\n")
                 ACTIONS_BEFORE[step].apply(world, state)
                 self.queues.append((step, self.toy.names("spool"), self.toy.names("parked")))
             if step is Step.PROVE_IN:

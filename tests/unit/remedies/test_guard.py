@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import FencedError
+from mxlib.base.errors import CommandFailedError, FencedError, LockedError
 from mxlib.model.on_host import FENCED
 from mxlib.model.record import Record
 from mxlib.protocols.host import CommandResult
@@ -94,3 +94,51 @@ def test_the_lock_is_not_handed_to_what_the_script_starts(tmp_path: Path) -> Non
     sh(guard.guarded("sleep 30 >/dev/null 2>&1 &", "op's remedy"), tmp_path)
     free = subprocess.run(["flock", "-n", str(tmp_path / "state/lock"), "true"], check=False)
     assert free.returncode == 0
+
+
+class Shell:
+    """A host that runs scripts in a folder, for real."""
+
+    name = "mx1001.lab.test"
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.folder, self.limits = tmp_path, [0.0]
+
+    def act(self, script: str, *, timeout: float, ok_codes: tuple[int, ...] = (0,)) -> CommandResult:
+        self.limits.append(timeout)
+        done = sh(script, self.folder)
+        if done.returncode not in ok_codes:
+            raise CommandFailedError(done.stdout)
+        return CommandResult(script, done.returncode, done.stdout, NOW, timeout)
+
+
+@pytest.mark.parametrize(
+    ("whose", "script", "error", "may_have_acted"),
+    [
+        ("ours", "echo done", None, True),
+        ("ours", "exit 3", CommandFailedError, True),
+        ("another's", "echo done", FencedError, False),
+    ],
+)
+def test_a_guarded_host_is_changed_while_no_run_but_ours_has_claimed_it(
+    tmp_path: Path, record: Record, whose: str, script: str, error: Any, may_have_acted: bool
+) -> None:
+    acted: list[bool] = []
+    shell: Any = Shell(tmp_path)
+    host = guard.GuardedHost(shell, "drains", record if whose == "ours" else None, lambda: acted.append(True))
+    if error is None:
+        assert host.act(script, timeout=5.0).output == "done\n"
+    else:
+        with pytest.raises(error):
+            host.act(script, timeout=5.0)
+    assert (bool(acted), shell.limits[-1]) == (may_have_acted, 25.0), "the lock is waited for besides"
+
+
+def test_a_lock_that_another_command_holds_is_no_other_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "_LOCK", guard._LOCK.replace("-w 20", "-n"))
+    (tmp_path / "state").mkdir()
+    shell: Any = Shell(tmp_path)
+    with (tmp_path / "state" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(LockedError):
+            guard.GuardedHost(shell, "drains", None, lambda: None).act("true", timeout=5.0)

@@ -195,7 +195,7 @@ def test_a_queue_that_was_parked_is_let_go_once_the_mta_listens(monkeypatch: pyt
 
 def outbound(monkeypatch: pytest.MonkeyPatch, world: Any, digests: str | None, record: Record = TRUSTED) -> Record:
     order: list[Any] = []
-    monkeypatch.setattr(prove.drain, "forget_stale", lambda given, known: order.append(("forget", given, known)))
+    monkeypatch.setattr(prove.drain, "forget_stale", lambda *given, mine: order.append(("forget", *given, mine)))
     facts = Facts(digests)
 
     def read(host: Any, sources: Any) -> Facts:
@@ -213,7 +213,7 @@ def outbound(monkeypatch: pytest.MonkeyPatch, world: Any, digests: str | None, r
     mailed = ("mail", LookingHost, world.target.name)
     known = digests or "configuration" in record.accepted
     reads = [("read", world.target)] * (1 if known else 2)
-    assert order == [*reads, ("forget", world, facts), mailed], "what is unknown is read once more"
+    assert order == [*reads, ("forget", world, facts, record), mailed], "what is unknown is read once more"
     (kept,) = [*world.kept, *world.noted]
     return cast(Record, kept)
 
@@ -246,7 +246,7 @@ def test_a_host_that_does_not_answer_is_not_proven(monkeypatch: pytest.MonkeyPat
 
     world: Any = World()
     known: list[Any] = []
-    monkeypatch.setattr(prove.drain, "forget_stale", lambda _world, facts: known.append(facts))
+    monkeypatch.setattr(prove.drain, "forget_stale", lambda _world, facts, mine: known.append(facts))
     monkeypatch.setattr(prove, "read_facts", silent)
     world.adapters.verifier.outbound = lambda _host: (FINE,)
     assert prove.outbound(world, state()).note == "host UNKNOWN: no session"

@@ -200,8 +200,8 @@ class Full(World):
         keep(None)
         return Done("2 clients still came", {"clients": ["a", "b"]})
 
-    def empty(self, world: Any, meanwhile: Any, also: Any, keep: Any) -> Done:
-        assert (world, also[0], also[1].name, keep) == (self, "who comes", "standing", "take")
+    def empty(self, world: Any, meanwhile: Any, also: Any, keep: Any, *, mine: Any) -> Done:
+        assert (world, also[0], also[1].name, keep, mine) == (self, "who comes", "standing", "take", RECORD)
         self.tries += 1
         meanwhile()
         self.clock.sleep(60.0)
