@@ -138,6 +138,7 @@ class HostRunCookbookBase(MailCookbookBase):
             reason=args.reason or self.default_reason,
             task=args.task_id,
             accept=frozenset(getattr(args, "accept", ())),
+            run=getattr(args, "run", None) or "",
             **said,
         )
 

@@ -1,32 +1,55 @@
 """From the request of drain-queue to what is done, and how it ends."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from mxlib.base.errors import CommandTimeoutError, ConfigError, HostUnreachableError, InterruptedRunError, StepError
+from mxlib.base.errors import (
+    CommandFailedError,
+    CommandTimeoutError,
+    ConfigError,
+    FencedError,
+    HostError,
+    HostUnreachableError,
+    InterruptedRunError,
+    MxlibError,
+    StepError,
+)
 from mxlib.commands import drain
 from mxlib.commands.answers import Silence
 from mxlib.commands.drain import Drain
 from mxlib.commands.request import RunRequest
 from mxlib.model.goal import Goal
-from mxlib.model.outcome import Outcome
+from mxlib.model.outcome import ENDS, Outcome
+from tests.unit.support.records import RECORD
 from tests.unit.support.site import SITE
 
 MX = "mx1001.example.org"
-WORLD = object()
+WORLD = SimpleNamespace(target="host")
+RUN = "20261121T021200Z-0a1b2c"
+CLAIMED = replace(RECORD, run=RUN)
 
 
 class Queue:
     """Notes what was done with the queue, and of which world; raises instead where it is given an error."""
 
-    def __init__(self, monkeypatch, *, error=None, silence=None):
-        self.done, self.error = [], error
-        monkeypatch.setattr(drain.drain, "empty", lambda world: self._do("empty", world))
+    def __init__(self, monkeypatch, *, error=None, silence=None, acted=False, record=None, held=False):
+        self.done, self.error, self.acted, self.mine = [], error, acted, []
+        self.standing = SimpleNamespace(depool=SimpleNamespace(record=record, held=held))
+        monkeypatch.setattr(drain.drain, "empty", self._empty)
         monkeypatch.setattr(drain.drain, "rehearse", lambda world: self._do("rehearse", world))
         monkeypatch.setattr(drain.runners, "stop", lambda world: self.done.append(("stop", world)))
+        monkeypatch.setattr(drain.runners, "guarded", lambda world, mine: ("guarded", world, mine))
+        monkeypatch.setattr(drain, "read_standing", lambda host, mta: self.standing)
         monkeypatch.setattr(drain, "silence", lambda world: silence)
         monkeypatch.setattr("mxlib.commands.wiring.Wiring.world", lambda *_: WORLD)
+
+    def _empty(self, world, *, mine, acting):
+        self.mine.append(mine)
+        if self.acted:
+            acting()
+        return self._do("empty", world)
 
     def _do(self, what, world):
         self.done.append((what, world))
@@ -35,8 +58,8 @@ class Queue:
         return SimpleNamespace(note="41 delivered, none is left")
 
 
-def made(spicerack, host=MX):
-    return Drain(spicerack, SITE, RunRequest(host, Goal(), "a test"))
+def made(spicerack, host=MX, run=""):
+    return Drain(spicerack, SITE, RunRequest(host, Goal(), "a test", run=run))
 
 
 def test_a_host_that_is_no_mx_is_refused(spicerack):
@@ -87,9 +110,63 @@ def test_a_host_that_does_not_answer_is_left_alone(monkeypatch, spicerack, lines
     assert (queue.done, lines()) == ([], [f"{MX}: {outcome.phrase}: the host does not answer"])
 
 
-@pytest.mark.parametrize(("dry_run", "stopped"), [(False, True), (True, False)])
-def test_who_stops_it_stops_our_own_runners(monkeypatch, spicerack, lines, dry_run, stopped):
-    queue, spicerack.dry_run = Queue(monkeypatch, error=InterruptedRunError("SIGTERM")), dry_run
-    assert made(spicerack).execute() is Outcome.INTERRUPTED
-    assert (("stop", WORLD) in queue.done) is stopped
+@pytest.mark.parametrize(("acted", "stopped"), [(True, True), (False, False)])
+def test_who_stops_it_stops_our_own_runners_under_the_guard(monkeypatch, spicerack, lines, acted, stopped):
+    queue = Queue(monkeypatch, error=InterruptedRunError("SIGTERM"), acted=acted, record=CLAIMED)
+    assert made(spicerack, run=RUN).execute() is Outcome.INTERRUPTED
+    assert (("stop", ("guarded", WORLD, CLAIMED)) in queue.done) is stopped
     assert "stopped by SIGTERM; the queue goes on" in lines()[-1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        HostUnreachableError("no session"),
+        CommandFailedError("exit code 1: already loaded"),
+        FencedError("a run has claimed the host just now"),
+        CommandTimeoutError("no end"),
+    ],
+)
+def test_after_an_act_nothing_says_that_nothing_was_changed(monkeypatch, spicerack, error):
+    Queue(monkeypatch, error=error, acted=True)
+    assert made(spicerack).execute() is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_every_end_with_an_error_is_one_of_its_documented_ones(monkeypatch, spicerack, acted):
+    for kind in MxlibError.__subclasses__() + HostError.__subclasses__():
+        Queue(monkeypatch, error=kind("no"), acted=acted)
+        assert made(spicerack).execute() in ENDS["drain-queue"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_host_that_a_run_has_claimed_is_left_to_that_run(monkeypatch, spicerack, lines, dry_run):
+    queue, spicerack.dry_run = Queue(monkeypatch, record=CLAIMED), dry_run
+    assert made(spicerack, run="20261121T021200Z-000000").execute() is (Outcome.DONE if dry_run else Outcome.REFUSED)
+    assert queue.done == ([("rehearse", WORLD)] if dry_run else [])
+    (said,) = (line for line in lines() if RUN in line)
+    assert f"run {RUN} (op@cumin1001 since now) has claimed the host: because; next: " in said
+    assert f"next: cookbook sre.mail.drain-queue {MX} --run {RUN}    # if that run is yours" in said
+    assert said.startswith("without -d this is refused: " if dry_run else f"{MX}: {Outcome.REFUSED.phrase}: ")
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_run_that_claims_the_host_meanwhile_is_named(monkeypatch, spicerack, lines, acted):
+    queue = Queue(monkeypatch, acted=acted, error=FencedError("a run has claimed the host just now"))
+    looks = [SimpleNamespace(depool=SimpleNamespace(record=CLAIMED)), queue.standing]
+    monkeypatch.setattr(drain, "read_standing", lambda host, mta: looks.pop())
+    assert made(spicerack).execute() is (Outcome.UNKNOWN if acted else Outcome.REFUSED)
+    assert f"run {RUN} (op@cumin1001 since now) has claimed the host" in lines()[-1]
+
+
+def test_ones_own_claim_is_no_objection_and_goes_along_with_each_act(monkeypatch, spicerack):
+    queue = Queue(monkeypatch, record=CLAIMED)
+    assert made(spicerack, run=RUN).execute() is Outcome.DONE
+    assert queue.mine == [CLAIMED]
+
+
+def test_mail_that_is_held_until_a_boot_is_proven_stays_for_whoevers_run_it_is(monkeypatch, spicerack, lines):
+    queue = Queue(monkeypatch, record=CLAIMED, held=True)
+    assert made(spicerack, run=RUN).execute() is Outcome.REFUSED
+    assert queue.done == []
+    assert "the MTA is held, and its queue waits until the boot is proven; next: " in lines()[-1]
