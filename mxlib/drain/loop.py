@@ -59,7 +59,7 @@ def empty(
         mxlib.base.errors.StepError: more is left than the bound allows; its evidence is what is left, and why.
         mxlib.base.errors.FencedError: another run has claimed the host: its queue is left to that run.
     """
-    return _Drain(runners.guarded(world, mine, acting), meanwhile).run(also, keep)
+    return _Drain(world, meanwhile, mine, acting).run(also, keep)
 
 
 def forget_stale(world: World, known: Facts | None = None, *, mine: Record | None = None) -> None:
@@ -75,7 +75,7 @@ def forget_stale(world: World, known: Facts | None = None, *, mine: Record | Non
     if known is not None and _has_no_hints(world, known):
         return
     try:
-        _Drain(runners.guarded(world, mine)).forget_stale()
+        _Drain(world, mine=mine).forget_stale()
     except (ParseError, StepError) as error:
         world.operator.line(f"no retry hint was cleared: {one_line(str(error))}")
 
@@ -93,8 +93,16 @@ def rehearse(world: World) -> Done:
 class _Drain:
     """One drain."""
 
-    def __init__(self, world: World, meanwhile: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        world: World,
+        meanwhile: Callable[[], None] = lambda: None,
+        mine: Record | None = None,
+        acting: Callable[[], None] = lambda: None,
+    ):
         self._world = world
+        # not for test mails: they take minutes, and nobody may be kept from the host's lock for so long
+        self._guarded = runners.guarded(world, mine, acting)
         self._meanwhile = meanwhile
         self._mta = find(world.site.mta)
         self._rules: GiveUp = Assumed(world.site.drain.retry_cutoff)
@@ -115,7 +123,7 @@ class _Drain:
             found = self._rounds(found)
         finally:
             if self._started:
-                runners.stop(self._world)
+                runners.stop(self._guarded)
         return self._result(found)
 
     def rehearse(self) -> Done:
@@ -139,7 +147,7 @@ class _Drain:
             return
         self._send([_small(probe) for probe in self._world.site.probes.outbound])
         found = self._survey()
-        runners.clear(self._world, drain_plan.order(found.known, found.destinations).clear)
+        runners.clear(self._guarded, drain_plan.order(found.known, found.destinations).clear)
 
     # --- reading
 
@@ -190,7 +198,7 @@ class _Drain:
             orders = drain_plan.order(found.known, found.destinations)
             if not orders.tries:
                 break
-            runners.clear(self._world, orders.clear)
+            runners.clear(self._guarded, orders.clear)
             self._start(orders)
             completed = self._follow(found)
             idle = 0 if completed else idle + 1
@@ -216,7 +224,7 @@ class _Drain:
 
     def _start(self, orders: Orders) -> None:
         self._started = True
-        runners.start(self._world, orders, self._rules, max(1, int(self._left())))
+        runners.start(self._guarded, orders, self._rules, max(1, int(self._left())))
 
     def _follow(self, found: Survey) -> int:
         """Watch until our runners are done or the time is over; return how many messages were completed."""

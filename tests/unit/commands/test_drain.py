@@ -1,5 +1,6 @@
 """From the request of drain-queue to what is done, and how it ends."""
 
+import importlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -24,6 +25,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import ENDS, Outcome
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import SITE
+from tests.unit.support.typed import parsed
 
 MX = "mx1001.example.org"
 WORLD = SimpleNamespace(target="host")
@@ -170,3 +172,9 @@ def test_mail_that_is_held_until_a_boot_is_proven_stays_for_whoevers_run_it_is(m
     assert made(spicerack, run=RUN).execute() is Outcome.REFUSED
     assert queue.done == []
     assert "the MTA is held, and its queue waits until the boot is proven; next: " in lines()[-1]
+
+
+@pytest.mark.parametrize(("words", "run"), [(["--run", RUN], RUN), ([], "")])
+def test_whose_run_it_is_can_be_typed(spicerack, words, run):
+    cookbook = importlib.import_module("cookbooks.sre.mail.drain-queue").DrainQueue(spicerack)
+    assert cookbook.request(parsed("sre.mail.drain-queue", [MX, *words])).run == run

@@ -161,3 +161,21 @@ def test_no_hint_is_looked_for_where_it_was_just_read_that_there_are_none(said, 
     found.target.read = lambda script, **given: asked.append(script) or answer(script, **given)
     drain.forget_stale(found.world, None if said is None else facts_of({section: said}))
     assert bool(asked) is read
+
+
+@pytest.mark.parametrize("mine", [None, MINE])
+def test_hints_are_cleared_before_a_start_only_while_the_run_has_the_host(monkeypatch, mine):
+    found, acts, read = world({}), [], find("exim").hints.sections[0].name
+    answer, act = found.target.read, found.target.act
+
+    def hinted(script, **given):
+        said = answer(script, **given)
+        return replace(said, output=re.sub(rf"(begin {read}\n)end\n", rf"\1{HINT}", said.output))
+
+    monkeypatch.setattr(found.target, "read", hinted)
+    monkeypatch.setattr(found.target, "act", lambda script, **given: acts.append(script) or act(script, **given))
+    monkeypatch.setattr(drain.runners, "clear", lambda given, _stale: given.target.act("# clear hints", timeout=9.0))
+    drain.forget_stale(found.world, mine=mine)
+    mails, clearing = acts
+    assert (f"[ ! -e {RECORD} ]" if mine is None else f'"run": "{MINE.run}"') in clearing
+    assert "flock" not in mails, "test mails take minutes, and a claim waits for the lock for seconds"
