@@ -81,7 +81,7 @@ class RepairNic(Command):
         expected = self._forecast_now()
         fates = {level: expected.fate(level) for level in Level}
         told = ", ".join(f"{level.value}: {fate.value}" for level, fate in fates.items())
-        unknown = Fate.UNKNOWN in fates.values()
+        unknown = Fate.UNKNOWN in fates.values() or any(expected.unknown(level) for level in Level)
         return self.said(Outcome.UNKNOWN if unknown else Outcome.DONE, f"the names at a reboot: {told}")
 
     def _pin(self) -> Outcome:

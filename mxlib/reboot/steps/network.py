@@ -22,7 +22,7 @@ def prevent(world: RebootWorld, state: State) -> Done:
     renames = world.adapters.rescue.renames()
     if not renames:
         world.remember(dataclasses.replace(record, prepared=state.host.boot))
-        return Done("a cold start renames no interface: nothing to prepare")
+        return Done("no interface is known to be renamed by a cold start: nothing to prepare")
     pinned = tuple(renames) if record.prevention == "link" else ()
     noted = dataclasses.replace(record, unsettled=True, pinned=pinned)
     world.remember(noted)

@@ -97,6 +97,14 @@ def test_a_forecast_that_knows_one_way_alone_is_unknown(monkeypatch, spicerack, 
     )
 
 
+def test_a_forecast_that_does_not_know_one_of_two_cards_is_unknown(monkeypatch, spicerack, tmp_path):
+    Machine(monkeypatch, tmp_path)
+    one, other = expected(Fate.RENAMED), expected(Fate.UNKNOWN)
+    both = dataclasses.replace(one, nics=(*one.nics, *other.nics))
+    monkeypatch.setattr(nic, "forecast_for", lambda host, means: both)
+    assert made(spicerack, "forecast").execute() is Outcome.UNKNOWN
+
+
 def test_a_pin_shows_its_change_makes_it_and_says_how_to_undo_it(monkeypatch, spicerack, lines, tmp_path):
     machine = Machine(monkeypatch, tmp_path)
     command = made(spicerack, "pin")

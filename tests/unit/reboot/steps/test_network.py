@@ -41,7 +41,7 @@ def test_a_rehearsal_prepares_in_the_boot_that_runs() -> None:
 def test_without_a_rename_nothing_is_prepared() -> None:
     world = World(claimed(), {})
     done = network.prevent(world, state(world.record))  # type: ignore[arg-type]
-    assert done.note == "a cold start renames no interface: nothing to prepare"
+    assert done.note == "no interface is known to be renamed by a cold start: nothing to prepare"
     assert world.said == [("noted", False, "boot-0", ())]
 
 
