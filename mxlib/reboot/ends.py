@@ -38,6 +38,24 @@ def outcome_of(goal: Goal, state: State) -> Outcome:
     return Outcome.UNKNOWN if unread(state) else goal.outcome(state.record)
 
 
+def stopped(what: str, state: State) -> End:
+    """Return how a run ends that was asked to stop after the reboot, by where the host stands now.
+
+    Arguments:
+        what: who or what has asked.
+    """
+    host, record = state.host, state.record
+    if host is None:
+        stands = "the host does not answer"
+    elif in_service(state) and record is not None and record.trusted(host.boot):
+        stands = "in service, but not finished"
+    elif host.ports is Ports.CLOSED:
+        stands = "the host is out of service, safe"
+    else:
+        stands = f"mail ports {host.ports.value}, MTA {host.mta.said}"
+    return End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}")
+
+
 def truthful(end: End, state: State) -> End:
     """Return an end that says "out of service, safe" only of ports that were closed when the host last answered."""
     host = state.host

@@ -20,8 +20,8 @@ from mxlib.base.journal import EventLog
 from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import Do, End, Pool, Ports, Slot, State, Step
-from mxlib.reboot.ends import in_service, may_be_reached, outcome_of, truthful, unread
+from mxlib.model.state import Do, End, Pool, Slot, State, Step
+from mxlib.reboot.ends import in_service, may_be_reached, outcome_of, stopped, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, keep_out
@@ -250,17 +250,17 @@ class Run:
             return None
         if in_service(state) and record.trusted(state.host.boot):
             return End(Outcome.INTERRUPTED, f"in service, but not finished: {why}")
-        return self._leave_out(End(Outcome.LEFT_OUT, why), state)
+        return self._leave_out(lambda _: End(Outcome.LEFT_OUT, why), state)
 
-    def _leave_out(self, end: End, state: State) -> End | None:
+    def _leave_out(self, ends: Callable[[State], End], state: State) -> End | None:
         """Keep clients from what nobody has verified or no MTA serves, as far as that can be done, then end."""
         if state.record is None or state.host is None or state.record.token != state.token:
-            return end  # there is nothing to close, or it is not this run's to close
+            return ends(state)  # there is nothing to close, or it is not this run's to close
         out = None if may_be_reached(state.record, state.host) else keep_out(state, state.host)
         if out is None or self._kept_out.count(out.step) >= _TRIES_OUT:
-            return end
+            return ends(state)
         self._kept_out.append(out.step)
-        self._pending = partial(self._leave_out, end)
+        self._pending = partial(self._leave_out, ends)
         return self._take(out, state)
 
     def _turn_back(self, why: str) -> None:
@@ -288,7 +288,7 @@ class Run:
         """Undo everything before the reboot; after it leave the host out."""
         record = state.record
         if state.host is None:
-            return End(Outcome.INTERRUPTED, f"stopped by {what}; the host does not answer")
+            return stopped(what, state)
         if record is None or record.token != state.token:
             changed = "no run holds the host" if record is None else f"the host is in the hands of run {record.run}"
             return End(Outcome.INTERRUPTED, changed if self._changed(state) else "nothing was changed")
@@ -296,11 +296,7 @@ class Run:
             if not self._progress.goal.turned(record):
                 self._turn_back(f"stopped by {what}")
             return None
-        serves = in_service(state) and record.trusted(state.host.boot)
-        stands = "in service, but not finished" if serves else "the host is out of service, safe"
-        if not serves and state.host.ports is not Ports.CLOSED:
-            stands = f"mail ports {state.host.ports.value}, MTA {state.host.mta.said}"
-        return self._leave_out(End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}"), state)
+        return self._leave_out(partial(stopped, what), state)
 
     def _finish(self, end: End) -> Result:
         self._world.write_down()

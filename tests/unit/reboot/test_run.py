@@ -243,6 +243,15 @@ def test_a_signal_after_the_release_changes_nothing_of_a_run_that_is_over(world,
     assert (result.outcome, heard, found.rested) == (Outcome.DONE, [1], []), "a roll that began it still hears it"
 
 
+def test_a_stopped_run_that_closes_the_ports_at_its_end_says_that_they_are_closed(world):
+    found = world()
+    found.moves[Step.SOAK] = [lambda mx: setattr(mx, "running", False)]
+    found.before[Step.SOAK] = [InterruptedRunError("SIGTERM")]
+    result = found.execute()
+    assert (found.mx.loaded, found.mx.running) == (True, False), "no MTA serves there"
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "stopped by SIGTERM; the host is out of service, safe")
+
+
 def test_of_a_host_that_is_silent_when_the_signal_comes_nothing_is_said_but_that(world):
     found = world()
     found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "silent", True)]
