@@ -1,6 +1,7 @@
 """Disk: space and inodes for the spool, the logs and new kernels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mxlib.checks.check import Check, Finding, Scope, failed, ok, worst
 from mxlib.config.verify import VerifyPolicy
@@ -24,14 +25,10 @@ def _use(paths: Sequence[str], use: DiskUse, limit: float) -> Finding:
 
 def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
     """Judge the file systems that mail needs, each once."""
-    uses = facts.get(source(policy))
-    by_target = {use.target: use for use in uses}
-    return worst(
-        [
-            _use([each.path for each in uses if each.target == target], use, policy.free_percent)
-            for target, use in by_target.items()
-        ]
-    )
+    paths: dict[DiskUse, list[str]] = {}
+    for use in facts.get(source(policy)):
+        paths.setdefault(replace(use, path=""), []).append(use.path)
+    return worst([_use(on, use, policy.free_percent) for use, on in paths.items()])
 
 
 CHECK = Check("disk", "space and inodes", Scope.CONDITION, lambda policy: (source(policy),), judge)

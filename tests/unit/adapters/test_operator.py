@@ -120,6 +120,7 @@ def test_what_would_harm_cannot_be_accepted_away(name):
     assert world.questions == []
 
 
+RECORD = object()
 WATCH = SimpleNamespace(glance=None, sources=tuple, take=None)
 
 
@@ -127,24 +128,24 @@ WATCH = SimpleNamespace(glance=None, sources=tuple, take=None)
 def test_a_queue_that_stalls_is_the_operators_decision(monkeypatch, answers, tries):
     world, seen = World(*answers), []
 
-    def empty(*_given):
+    def empty(*_given, **_more):
         seen.append(1)
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
-    assert "200 left" in queue._emptied(world, WATCH, ()).note
+    assert "200 left" in queue._emptied(world, RECORD, WATCH, ()).note
     assert len(seen) == tries
 
 
 def test_turning_back_is_the_safe_answer_to_it(monkeypatch):
-    def empty(*_given):
+    def empty(*_given, **_more):
         raise StepError("200 left", {"after": 200})
 
     monkeypatch.setattr(queue.emptying, "empty", empty)
     with pytest.raises(StepError):
-        queue._emptied(World("back"), WATCH, ())
-    monkeypatch.setattr(queue.emptying, "empty", lambda *_given: Done("empty"))
-    assert queue._emptied(World(), WATCH, ()).note == "empty"
+        queue._emptied(World("back"), RECORD, WATCH, ())
+    monkeypatch.setattr(queue.emptying, "empty", lambda *_given, **_more: Done("empty"))
+    assert queue._emptied(World(), RECORD, WATCH, ()).note == "empty"
 
 
 def test_a_run_without_anybody_to_ask_takes_the_safe_answer():
