@@ -18,6 +18,7 @@ from mxlib.adapters.secret import Secret
 from mxlib.base.errors import CommandFailedError, HostError
 from mxlib.base.text import one_line
 from mxlib.nic.instance import (
+    RUNS,
     GanetiError,
     GanetiUnreachableError,
     Instance,
@@ -183,7 +184,17 @@ class Cluster:
         return tuple(f"socat {found[1]} since {one_line(found[2])}" for found in started if found)
 
     def power_cycle(self, name: str) -> CommandResult:
-        """Cut the power and start again with the same slots: the last resort."""
+        """Cut the power and start again with the same slots: the last resort.
+
+        Raises:
+            GanetiError: it does not run on its primary node, where the order would be a cold start, and a second copy
+                of a machine that runs on another node.
+            mxlib.base.errors.HostError: the master cannot be asked, or the order failed.
+        """
+        state = self.status(name)[0]
+        if state not in RUNS:
+            look = f"look first where it runs: gnt-instance info {self.known_as(name)}"
+            raise GanetiError(f"the power of {name} is not cut, as its state in the cluster is {state}; {look}")
         return self._act(f"gnt-instance reboot --type=soft {shlex.quote(self.known_as(name))}")
 
     def status(self, name: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from mxlib.facts.addresses import AddressFacts, is_global
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.reachability import AccessFacts
 from mxlib.nic import networkd
+from mxlib.nic.instance import RUNS
 from mxlib.nic.interfaces import addressed, physical
 from mxlib.nic.manager import Manager, managed
 from mxlib.nic.screen import Screen, Waiting
@@ -115,10 +116,10 @@ def from_cluster(status: str, name: str) -> Diagnosis | None:
     """Return why a machine does not run, by its cluster's word; None: it runs, and its console says more.
 
     Args:
-        status: as Ganeti has it: "running", "ERROR_up" (it runs, though it should not), "ERROR_down" and so on.
+        status: as Ganeti has it: "running", "ERROR_down" and so on.
         name: the instance's name, for the commands in the advice.
     """
-    if status in ("running", "ERROR_up"):
+    if status in RUNS:
         return None
     why = f"its state in the cluster is {status}"
     if status in ("ADMIN_down", "USER_down", "ERROR_down"):

@@ -10,6 +10,8 @@ from mxlib.base.text import one_line
 
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+RUNS = frozenset({"running", "ERROR_up"})
+"""The states of a machine that runs on its primary node; ERROR_up is that of one that should not."""
 
 
 class GanetiError(MxlibError):

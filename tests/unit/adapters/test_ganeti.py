@@ -145,6 +145,22 @@ class Saying:
     act = read
 
 
+@pytest.mark.parametrize("state", ["running", "ERROR_up"])
+def test_the_power_of_a_machine_that_runs_is_cut(state: str) -> None:
+    master = Saying(f"{state}:ganeti01.lab.test\n")
+    Cluster(lambda: master).power_cycle(NAME)  # type: ignore[arg-type, return-value]
+    assert master.scripts[-1] == f"gnt-instance reboot --type=soft {NAME}"
+
+
+@pytest.mark.parametrize("state", ["ERROR_wrongnode", "ERROR_nodedown", "ERROR_down", "ADMIN_down"])
+def test_no_power_is_cut_where_that_would_start_a_machine(state: str) -> None:
+    """Ganeti starts what does not run on its primary node: on the wrong node it runs already."""
+    master = Saying(f"{state}:ganeti01.lab.test\n")
+    with pytest.raises(GanetiError, match=rf"is {state}; look first where it runs: gnt-instance info {NAME}"):
+        Cluster(lambda: master).power_cycle(NAME)  # type: ignore[arg-type, return-value]
+    assert not any("reboot" in script for script in master.scripts)
+
+
 def test_the_state_of_a_machine_is_read_on_the_master() -> None:
     for output, off in (("ERROR_down:ganeti01.lab.test\n", True), ("ADMIN_down:ganeti01.lab.test\n", False)):
         assert Cluster(lambda output=output: Saying(output)).switched_off(NAME) is off  # type: ignore[arg-type]
