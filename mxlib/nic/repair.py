@@ -153,13 +153,24 @@ def _rename(host: Host, cards: nic.NicFacts, repair: GuestRepair, run: str, say:
         else:
             _up(host, rewrite.after, list(repair.renames.values()), repair, say)
     except CommandFailedError as error:
-        undone = host.act(undo_script(repair.backup), timeout=30, ok_codes=(0, 1)) if repair.backup else None
-        said = one_line(undone.output) if undone else "nothing was written"
+        said = _put_back(host, repair, say)
         if by_networkd:
             host.act("networkctl reload", timeout=_UNITS_S, ok_codes=(0, 1))
-        raise NicRepairError(f"{error}; the files were put back: {said}") from None
+        raise NicRepairError(f"{error}; {said}") from None
     if not by_networkd:
         _clear(host, list(repair.renames), repair, say)
+
+
+def _put_back(host: Host, repair: GuestRepair, say: Callable[[str], None]) -> str:
+    """Undo the change of the files, and say what became of them: what was put back is no change to show."""
+    if not repair.backup:
+        return "nothing was written"
+    undone = host.act(undo_script(repair.backup), timeout=30, ok_codes=(0, 1))
+    whole = undone.exit_code == 0
+    if whole:
+        repair.diff, repair.places = "", ()
+    _note(repair, say, f"the files were {'' if whole else 'not all '}put back: {one_line(undone.output)}")
+    return repair.done[-1]
 
 
 def other_places(host: Host, names: Mapping[str, str], rewrite: Rewrite) -> tuple[Rewrite, tuple[Mention, ...]]:

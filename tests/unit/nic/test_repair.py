@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mxlib.base.errors import CommandTimeoutError
-from mxlib.nic.cause import Outage
+from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.files import undo_script
-from mxlib.nic.repair import NicRepairError, repair_inside
+from mxlib.nic.repair import GuestRepair, NicRepairError, repair_inside
 from mxlib.nic.twin import twin
 from mxlib.protocols.host import CommandResult
 from tests.unit.support.fake_guest import TEXT, FakeGuest
@@ -34,9 +34,20 @@ def test_the_incident_is_repaired_with_copy_and_undo(guest: FakeGuest) -> None:
 @pytest.mark.parametrize("failing", ["ifup --no-act", "ifup ens13"])
 def test_files_are_put_back_when_the_interface_does_not_come_up(tmp_path: Path, failing: str) -> None:
     guest = FakeGuest(tmp_path, {"ens13": MAC}, {failing: (1, "ifup: failed to bring up ens13")})
+    begun = GuestRepair(Diagnosis(Outage.UNKNOWN, ""))
     with pytest.raises(NicRepairError, match=r"failed to bring up.*files were put back"):
-        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None)
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None, begun=begun)
     assert guest.file() == TEXT
+    assert (begun.acted, begun.diff) == (True, ""), "what was put back is no change to show"
+
+
+def test_a_file_that_somebody_has_changed_meanwhile_is_not_said_to_be_put_back(tmp_path: Path) -> None:
+    left = (1, "changed by somebody since, left alone: /etc/network/interfaces")
+    guest = FakeGuest(tmp_path, {"ens13": MAC}, {"ifup ens13": (1, "failed to bring up"), "configuration back": left})
+    begun = GuestRepair(Diagnosis(Outage.UNKNOWN, ""))
+    with pytest.raises(NicRepairError, match=r"failed to bring up; the files were not all put back: changed by"):
+        repair_inside(guest, macs=(MAC,), known=None, run="run1", say=lambda _: None, begun=begun)
+    assert "+allow-hotplug ens13" in begun.diff
 
 
 def test_kernel_parameters_go_along_and_other_places_are_told(guest: FakeGuest) -> None:
