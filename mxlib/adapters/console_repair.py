@@ -114,9 +114,10 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
     """Whether the console and its password serve, before they are needed: logs in, changes nothing, logs out."""
     begin = means.clock.now()
     try:
-        secret = means.password()
         if means.dry_run:
-            return Verdict("console", Status.UNKNOWN, "dry run: its password can be read, and nobody has logged in")
+            kept = "its password is there" if means.password_file and means.password() else "no password is asked for"
+            return Verdict("console", Status.UNKNOWN, f"dry run: {kept}, and nobody has logged in")
+        secret = means.password()
         with open_console(means, name, run, secret) as console:
             try:
                 refuse_busy(means, name, console, means.say)
@@ -129,8 +130,7 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
     except (MxlibError, OSError) as error:
         return Verdict("console", Status.FAILED, one_line(str(error)))
     evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
-    why = f"root's shell over the serial console of {name} serves"
-    return Verdict("console", Status.OK, why, (evidence,), left)
+    return Verdict("console", Status.OK, f"root's shell over the serial console of {name} serves", (evidence,), left)
 
 
 def _left_open(shell: SerialShell) -> tuple[str, ...]:

@@ -60,9 +60,7 @@ class Diagnosis:
     interfaces: tuple[str, ...] = ()
 
 
-_POWER = (
-    "A power cycle keeps the PCI slots: gnt-instance reboot --type=soft {name} (on the master)."
-)
+_POWER = "A power cycle keeps the PCI slots: gnt-instance reboot --type=soft {name} (on the master)."
 _BY_SCREEN: Mapping[Waiting, tuple[Outage, str]] = {
     Waiting.PANIC: (Outage.PANIC, f"{_POWER} With a fallback as GRUB's saved entry it boots that one."),
     Waiting.EMERGENCY: (
@@ -81,7 +79,11 @@ _BY_SCREEN: Mapping[Waiting, tuple[Outage, str]] = {
         Outage.NO_BOOT_DEVICE,
         "Check the machine's disks: gnt-instance info {name}; activate-disks.",
     ),
-    Waiting.NOT_RUNNING: (Outage.NOT_RUNNING, "Start it: gnt-instance start {name} (on the master; a cold start)."),
+    # the console fails alike for a machine that is off and for one that runs on another node
+    Waiting.NOT_RUNNING: (
+        Outage.NOT_RUNNING,
+        "See that no node runs it: gnt-instance info {name}; then: gnt-instance start {name} (a cold start).",
+    ),
     Waiting.USER_SHELL: (Outage.SESSION, "Find out whose it is; log it out on the console, then run this again."),
     Waiting.PROMPT: (Outage.PROMPT, "Look at it: gnt-instance console {name}; leave it at its login prompt."),
     Waiting.BOOTING: (

@@ -290,7 +290,12 @@ def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
 
 def test_in_a_dry_run_only_the_password_is_looked_at(means: Means) -> None:
     dry = prove_console(replace(means, dry_run=True), NAME, "r1")
-    assert (dry.status, "nobody has logged in" in dry.why) == (Status.UNKNOWN, True)
+    assert (dry.status, dry.why) == (Status.UNKNOWN, "dry run: no password is asked for, and nobody has logged in")
+    kept = replace(means, dry_run=True, password_file=Path("/x"))
+    assert prove_console(kept, NAME, "r1").why == "dry run: its password is there, and nobody has logged in"
+    none = mock.Mock(side_effect=SecretError("password file /x: No such file or directory"))
+    assert prove_console(replace(kept, password=none), NAME, "r1").status is Status.FAILED
+    assert prove_console(replace(means, dry_run=True, password=none), NAME, "r1").status is Status.UNKNOWN
     assert not means.transcripts.exists()
 
 

@@ -68,6 +68,12 @@ def test_a_silent_console_may_be_a_panic_that_nobody_was_attached_to_see() -> No
 
 
 
+def test_a_console_that_fails_does_not_prove_a_machine_off() -> None:
+    """One that runs on another node than its own fails alike: started, it would run twice."""
+    advice = from_screen(Screen(Waiting.NOT_RUNNING, "", ""), "mx2001").advice
+    assert 0 < advice.index("gnt-instance info mx2001") < advice.index("gnt-instance start mx2001")
+
+
 @pytest.mark.parametrize("waiting", list(Waiting))
 def test_every_screen_has_a_cause(waiting: Waiting) -> None:
     screen = look("(initramfs) ") if waiting is Waiting.INITRAMFS else look("")
