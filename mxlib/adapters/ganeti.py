@@ -18,6 +18,7 @@ from mxlib.adapters.secret import Secret
 from mxlib.base.errors import CommandFailedError, HostError
 from mxlib.base.text import one_line
 from mxlib.nic.instance import (
+    ENDED_ITSELF,
     RUNS,
     GanetiError,
     GanetiUnreachableError,
@@ -33,8 +34,6 @@ from mxlib.protocols.host import CommandResult, Host, read_text
 logger = logging.getLogger(__name__)
 
 _ACPI_S = 120
-_ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
-"""Down though nobody had the cluster stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
 
 
 class Rapi:
@@ -219,7 +218,7 @@ class Cluster:
             GanetiError: its state cannot be read.
             mxlib.base.errors.HostError: the master cannot be asked.
         """
-        return self.status(name)[0] in _ENDED_ITSELF
+        return self.status(name)[0] in ENDED_ITSELF
 
     def start(self, name: str, *, paused: bool) -> CommandResult:
         """Start the machine, built from its configuration: its slots are planned again. One that runs is left alone.

@@ -133,6 +133,11 @@ class GuestNic:
     altnames: tuple[str, ...] = ()
 
     @property
+    def named_by_kernel(self) -> bool:
+        """Whether its name is one that the kernel gives."""
+        return re.fullmatch(r"eth\d+", self.name) is not None
+
+    @property
     def by_default_policy(self) -> bool:
         """Whether systemd's default policy alone chose the name."""
         return self.link_file in _DEFAULT_LINKS

@@ -9,7 +9,7 @@ from mxlib.facts.addresses import AddressFacts, is_global
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.reachability import AccessFacts
 from mxlib.nic import networkd
-from mxlib.nic.instance import RUNS
+from mxlib.nic.instance import OFF, RUNS
 from mxlib.nic.interfaces import addressed, physical
 from mxlib.nic.manager import Manager, managed
 from mxlib.nic.screen import Screen, Waiting
@@ -124,7 +124,7 @@ def from_cluster(status: str, name: str) -> Diagnosis | None:
     if status in RUNS:
         return None
     why = f"its state in the cluster is {status}"
-    if status in ("ADMIN_down", "USER_down", "ERROR_down"):
+    if status in OFF:
         return Diagnosis(Outage.NOT_RUNNING, why, f"Start it: gnt-instance start {name} (on the master; a cold start).")
     # on a node that is down, or on the wrong one, it may run: to start it would make a second copy
     return Diagnosis(Outage.UNKNOWN, why, f"Look first where it runs: gnt-instance info {name} (on the master).")

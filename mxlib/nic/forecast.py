@@ -23,8 +23,6 @@ PIN = "/etc/systemd/network/10-mx-cookbooks-{name}.link"
 _SCSI = frozenset({"scsi-generic", "scsi-block", "scsi-hd", "scsi-cd"})
 _PCI_DISKS = frozenset({"paravirtual", "ide"})
 _SLOTS = 32
-_KERNELS = re.compile(r"eth\d+")
-"""A name by the kernel."""
 _AGENT_WITHOUT_SLOT = (3, 0, 2)
 """From this version of Ganeti on the guest agent's device has no slot of its own."""
 _FIRST_FREE = 3  # 0 host bridge, 1 ISA/IDE/USB, 2 VGA
@@ -200,7 +198,7 @@ def _doubt_of_policy(nic: GuestNic) -> str:
         return "the installed udev could not be asked how it names it"
     if nic.chosen != nic.name:
         return f"udev has chosen {nic.chosen or 'no name for it'}, so something else named it"
-    return "" if nic.next_name or _KERNELS.fullmatch(nic.name) else "the installed udev has no name for it"
+    return "" if nic.next_name or nic.named_by_kernel else "the installed udev has no name for it"
 
 
 def _unknown(why: str) -> Effect:
@@ -264,7 +262,7 @@ def _named(nic: GuestNic, slot: int, cards: NicFacts) -> Effect:
         return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {pin} names it by its MAC")
     if nic.link_file is not None and not nic.by_default_policy:
         return _unknown(f"moves to PCI slot {slot}, and {nic.link_file} names it")
-    if here.fate is Fate.KEPT and _KERNELS.fullmatch(nic.name) and len(cards.nics) == 1:
+    if here.fate is Fate.KEPT and nic.named_by_kernel and len(cards.nics) == 1:
         return Effect(Fate.KEPT, nic.name, f"kept: moves to PCI slot {slot}, but {nic.name} is not named by its slot")
     for form in ("ens{}", "enp0s{}"):
         if nic.slot is not None and here.name == form.format(nic.slot):

@@ -12,6 +12,10 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 RUNS = frozenset({"running", "ERROR_up"})
 """The states of a machine that runs on its primary node; ERROR_up is that of one that should not."""
+ENDED_ITSELF = frozenset({"ERROR_down", "USER_down"})
+"""Down though nobody had the cluster stop it (that is ADMIN_down): the guest switched itself off, or crashed."""
+OFF = ENDED_ITSELF | {"ADMIN_down"}
+"""The states of a machine that is off for certain."""
 
 
 class GanetiError(MxlibError):

@@ -188,7 +188,7 @@ def overtaken(files: Sequence[ConfigFile], nic: GuestNic) -> str:
             return f"{file.path} may name it at the next boot"
     masked = any(file.path in {f"{place}/{name}" for place in DIRECTORIES} for file in files)
     if nic.link_file is None:
-        return "" if masked and re.fullmatch(r"eth\d+", nic.name) else "what has named it is unknown"
+        return "" if masked and nic.named_by_kernel else "what has named it is unknown"
     if own not in {file.path for file in tried} and (masked or own.rpartition("/")[0] in DIRECTORIES):
         return f"{own} has named it, and is gone or masked"
     changes = next((file.path for file in files if f"/{name}.d/" in file.path and _changes_name(file)), "")
