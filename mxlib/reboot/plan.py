@@ -237,7 +237,7 @@ def _verify(state: State, record: Record, host: View) -> Decision:
     if state.lost:
         return End(Outcome.MAIL_LOST, f"the ledger misses {plural(state.lost, 'message')} of those the host had taken")
     if judged.worst is Judgement.INCONCLUSIVE:
-        return End(Outcome.INCONCLUSIVE, "the verification failed and nothing shows that this host is to blame")
+        return End(Outcome.INCONCLUSIVE, "the verification failed, and nothing shows that its kernel is to blame")
     if judged.worst is Judgement.BLAMED:
         return End(Outcome.LEFT_OUT, f"the verification failed with {host.kernel}")
     if judged.held is not None and state.changed:

@@ -564,7 +564,7 @@ def ends():
         (FORWARD, taken(record, host, lost=1), Outcome.MAIL_LOST,
          "the ledger misses 1 message of those the host had taken"),
         (FORWARD, taken(record.with_judgement("b1", held=UNSURE), host), Outcome.INCONCLUSIVE,
-         "the verification failed and nothing shows that this host is to blame"),
+         "the verification failed, and nothing shows that its kernel is to blame"),
         (FORWARD, taken(replace(spent, ledger="b4"), other, uses=frozenset()), Outcome.LEFT_OUT,
          f"3 reboots did not lead to {OLD.release}; {elsewhere}"),
         (FORWARD, taken(spent, other, pool=Pool.UNKNOWN), Outcome.LEFT_OUT,
