@@ -121,7 +121,7 @@ class ConsoleLogin:
 
     def _no_prompt(self) -> ConsoleError:
         screen = self._console.screen()
-        if self._named and screen.waiting is Waiting.SILENT:
+        if self._named and self._console.text().strip() in ("", self._login.user):  # nothing, but for our own echo
             said = f"{self._login.user} was typed at its login prompt, and no password was asked for within"
             return ConsoleMuteError(f"{said} {self._login.timeout:.0f} s", screen)
         if self._strange and screen.waiting is Waiting.BOOTING:
@@ -214,7 +214,8 @@ class ConsoleLogin:
         return self._came_in()
 
     def _asks_for_password(self) -> bool:
-        asked = self._console.wait(lambda text: bool(self._question(text)), timeout=self._pace.answer_s)
+        # A line end that is typed too early is an empty password, and login begins anew: a busy host gets its time.
+        asked = self._console.wait(lambda text: bool(self._question(text)), timeout=3 * self._pace.answer_s)
         line = self._question(self._console.text())
         if not asked or self._is_login(line):
             return False

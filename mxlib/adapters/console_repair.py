@@ -110,7 +110,7 @@ def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Co
     return Console(argv, secret=secret, transcript=transcript, clock=means.clock)
 
 
-def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -> Verdict:
+def prove_console(means: Means, name: str, run: str, *, timeout: float = 120.0) -> Verdict:
     """Whether the console and its password serve, before they are needed: logs in, changes nothing, logs out."""
     begin = means.clock.now()
     try:
@@ -122,7 +122,7 @@ def prove_console(means: Means, name: str, run: str, *, timeout: float = 60.0) -
             try:
                 refuse_busy(means, name, console, means.say)
                 with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
-                    said = shell.read("id -un; tty", timeout=15).output
+                    said = shell.read("id -un; tty", timeout=60).output
                 left = _left_open(shell)  # a console that is detached shows nothing any more
             except ConsoleError as error:
                 found = why_no_shell(means, name, console, error)

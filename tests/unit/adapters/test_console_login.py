@@ -284,6 +284,27 @@ def test_the_password_is_typed_only_at_a_question_that_hides_it(question: str, e
     assert (f"{PASSWORD.reveal()}\r" in line.typed) is typed
 
 
+class Slow(Asking):
+    """A host so busy that its login asks for the password after a while; a line end before that is an empty password."""
+
+    def wait(self, met: Callable[[str], bool], *, timeout: float) -> bool:
+        before = self.clock.monotonic()
+        super().wait(met, timeout=timeout)
+        if self.typed[-1:] == ["root\r"] and self.clock.monotonic() - before > 2 * PACE.answer_s:
+            self.shown = f"root\n{self.question}"
+        return met(self.shown)
+
+    def send(self, text: str) -> None:
+        self.typed.append(text)
+
+
+def test_a_busy_host_gets_its_time_to_ask_for_the_password() -> None:
+    line = Slow("Password: ", echoes=False)
+    with contextlib.suppress(ConsoleError):
+        entry(line).enter()
+    assert line.typed[:2] == ["root\r", f"{PASSWORD.reveal()}\r"]
+
+
 def test_a_login_that_asks_for_no_password_is_no_silent_console() -> None:
     with pytest.raises(ConsoleMuteError, match="at its login prompt, and no password was asked for") as it:
         entry(Asking("", echoes=False), timeout=5.0).enter()
