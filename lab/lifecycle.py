@@ -196,7 +196,18 @@ def _answering(place: Stations, mx: Exchanger, say: Say, *, was_running: bool) -
     ended = f"systemctl show -p ExecMainExitTimestampMonotonic --value {unit}"
     ran = f"{ended} | grep -qvx 0 && ! systemctl -q is-failed {unit}"
     ssh(place, mx, f"{{ {ran}; }} || timeout 60 systemctl start {unit}", timeout=90)
+    set_clock(place, mx)
     say(f"{mx.name} answers SSH")
+
+
+def set_clock(place: Stations, mx: Exchanger) -> None:
+    """Set the clock of an exchanger by its hardware's, which is this machine's, as a time service would; there is none.
+
+    The clock of a guest stands still while this machine is suspended, and the cookbooks refuse a host that is late.
+    """
+    done = ssh(place, mx, "date -s @$(cat /sys/class/rtc/rtc0/since_epoch)")
+    if done.returncode:
+        raise LabError(f"the clock of {mx.name} was not set: {done.stdout.strip()[-300:]}")
 
 
 def _image(lab: Lab, mx: Exchanger) -> Path:
