@@ -285,7 +285,7 @@ def test_the_password_is_typed_only_at_a_question_that_hides_it(question: str, e
 
 
 class Slow(Asking):
-    """A host so busy that its login asks for the password after a while; a line end before that is an empty password."""
+    """A host so busy that its login takes a while to ask for the password; a line end before that is an empty one."""
 
     def wait(self, met: Callable[[str], bool], *, timeout: float) -> bool:
         before = self.clock.monotonic()
