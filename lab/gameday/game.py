@@ -28,6 +28,7 @@ from lab.world import jsonl
 VERIFY_S = 900.0
 """Longer than a verification of hosts of which one does not answer."""
 _LOOK_S = 5.0
+_ANSWERS_S = 60.0
 _METRICS = "/var/log/spicerack/gameday.prom"
 _SENDER = "gameday-sender"
 _RATE, _FLOWING_RATE = 0.3, 1.0
@@ -106,7 +107,12 @@ def verified(place: Stations, log: Path) -> str:
 
 
 def look(place: Stations, game: GameRecord) -> None:
-    """Note what is named, mended or out of service by now; what has been named and is not the operators' is mended."""
+    """Note what is named, mended or out of service by now; what has been named and is not the operators' is mended.
+
+    Once the clock has stopped nothing is noted: what is mended from then on is not the player's work.
+    """
+    if record.has_stopped(place.lab):
+        return
     said = record.names(record.typed(place.lab))
     for one in game.drawn.breakages:
         if one.fault in game.mended:
@@ -121,7 +127,8 @@ def look(place: Stations, game: GameRecord) -> None:
             catalogue.undo(goal, catalogue.find(one.fault))
             game.mended[one.fault] = time.time()
     _look_for_harm(place, game)
-    record.save(place.lab, game)
+    if not record.has_stopped(place.lab):
+        record.save(place.lab, game)
 
 
 def _look_for_harm(place: Stations, game: GameRecord) -> None:
@@ -160,13 +167,40 @@ def done(place: Stations, say: Say) -> Score:
         LabError: no game is under way, or the lab could not be made whole.
     """
     game = record.load(place.lab)
-    look(place, game)
+    if not game.stopped:
+        _stop_clock(place, game)
     say("the clock has stopped; what is left is mended, and the mail settles ...")
     restore(place, game)
     mail.deliver_all(place)
-    score = judge.judge(game, record.typed(place.lab), runbook.read(), _mails(place, game))
+    typed = [one for one in record.typed(place.lab) if one.at <= game.stopped]
+    score = judge.judge(game, typed, runbook.read(), _mails(place, game))
     record.end(place.lab)
     return score
+
+
+def _stop_clock(place: Stations, game: GameRecord) -> None:
+    """Look once more: what was seen mended or out of service, and is not any more, does not count."""
+    look(place, game)
+    for one in game.drawn.breakages:
+        if one.riddle.well and one.fault in {*game.mended, *game.contained}:
+            _must_still_be_so(target(place, game, one), one, game)
+    game.stopped = round(time.time(), 1)  # as exact as what was typed
+    record.save(place.lab, game)
+
+
+def _must_still_be_so(goal: FaultTarget, one: Breakage, game: GameRecord) -> None:
+    with suppress(LabError):
+        # a host that boots, or is busy, gets its time to show it
+        wait_for(
+            f"{one.where} to be as it was seen", lambda: one.riddle.is_well(goal) or is_contained(goal),
+            deadline=_ANSWERS_S, every=_LOOK_S,
+        )  # fmt: skip
+    if not one.riddle.is_well(goal):
+        game.mended.pop(one.fault, None)
+        if is_contained(goal):
+            game.contained.setdefault(one.fault, time.time())
+        else:
+            game.contained.pop(one.fault, None)
 
 
 def _mails(place: Stations, game: GameRecord) -> Mails:

@@ -45,6 +45,7 @@ class GameRecord:
         mended: when each fault was first seen mended, by its name (POSIX timestamp).
         contained: when its host was first seen out of service by a run.
         needless: short names of the exchangers that a run was seen to have out of service with nothing wrong on them.
+        stopped: when its clock stopped (POSIX timestamp); 0: it runs.
     """
 
     drawn: Drawn
@@ -55,6 +56,7 @@ class GameRecord:
     mended: dict[str, float] = field(default_factory=dict)
     contained: dict[str, float] = field(default_factory=dict)
     needless: list[str] = field(default_factory=list)
+    stopped: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -109,6 +111,11 @@ def load(lab: Lab) -> GameRecord:
     if not is_under_way(lab):
         raise LabError(f"lab {lab.name}: no game is under way: `lab/mxlab gameday` begins one")
     return GameRecord.from_json(json.loads((folder(lab) / "game.json").read_text()))
+
+
+def has_stopped(lab: Lab) -> bool:
+    """Whether the clock of a lab's game does not run: the player, or somebody in another shell, has ended it."""
+    return not is_under_way(lab) or bool(load(lab).stopped)
 
 
 def end(lab: Lab) -> None:

@@ -6,6 +6,7 @@ import pty
 import re
 import shlex
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,8 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(game, "is_contained", lambda goal: goal.mx.name in world.contained)
     monkeypatch.setattr(game, "is_out", lambda _place, mx: mx.name in world.contained)
     monkeypatch.setattr(game.mail, "deliver_all", lambda _place: None)
+    monkeypatch.setattr(game, "_ANSWERS_S", 0.1)
+    monkeypatch.setattr(game, "_LOOK_S", 0.05)
     return world
 
 
@@ -231,6 +234,75 @@ def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatc
     world.well = {"dead-spamd"}
     score = game.done(world.place, lambda _text: None)
     assert score.good
+    assert not record.is_under_way(world.lab)
+
+
+@pytest.mark.parametrize("seen", ["well", "contained"])
+@pytest.mark.parametrize("held", [True, False])
+def test_what_was_seen_mended_or_out_of_service_counts_only_where_it_still_is(world, monkeypatch, seen, held):
+    looks(world, monkeypatch)
+    found = begun(world, ("dead-spamd", "mx2001"))
+    record.note(world.lab, "gameday named mx2001 spamd", 0)
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    setattr(world, seen, {"dead-spamd", "mx2001"})
+    game.look(world.place, found)
+    first = {**found.mended, **found.contained}
+    if not held:
+        setattr(world, seen, set())
+    (finding,) = game.done(world.place, lambda _text: None).findings
+    assert finding.good is held
+    if held:
+        assert round(first["dead-spamd"] - found.began, 1) in (finding.mended, finding.contained)
+
+
+def test_what_is_broken_again_and_out_of_service_at_the_end_is_out_of_service(world, monkeypatch):
+    looks(world, monkeypatch)
+    found = begun(world, ("dead-spamd", "mx2001"))
+    found.mended, world.contained = {"dead-spamd": found.began}, {"mx2001"}
+    game._stop_clock(world.place, found)
+    assert not found.mended
+    assert found.contained
+
+
+def test_a_host_that_boots_just_then_gets_its_time(world, monkeypatch):
+    looks(world, monkeypatch)
+    found = begun(world, ("dead-spamd", "mx2001"))
+    found.mended = {"dead-spamd": found.began}
+    record.save(world.lab, found)
+    states = iter([False, True, True])
+    monkeypatch.setattr(Riddle, "is_well", lambda _self, _goal: next(states))
+    game._stop_clock(world.place, found)
+    assert found.mended
+
+
+def test_a_second_end_counts_nothing_that_was_done_after_the_first(world, monkeypatch):
+    looks(world, monkeypatch)
+    begun(world, ("dead-spamd", "mx2001"))
+    monkeypatch.setattr(game.catalogue, "undo_all", lambda _place: world.well.add("dead-spamd") or [])
+    accounts = [LabError("no account"), Mails(5, 0, 0, 0, 1.0)]
+
+    def mails(_place, _game):
+        found = accounts.pop(0)
+        if isinstance(found, LabError):
+            raise found
+        return found
+
+    monkeypatch.setattr(game, "_mails", mails)
+    with pytest.raises(LabError, match="no account"):
+        game.done(world.place, lambda _text: None)
+    record.note(world.lab, "gameday named mx2001 spamd", 0, record.load(world.lab).stopped + 1)
+    (finding,) = game.done(world.place, lambda _text: None).findings
+    assert (finding.named, finding.mended) == (None, None)
+
+
+def test_a_keeper_in_another_shell_leaves_a_game_that_has_stopped(world, monkeypatch):
+    looks(world, monkeypatch)
+    found = begun(world, ("dead-spamd", "mx2001"))
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    monkeypatch.setattr(game, "_look_for_harm", lambda *_: game.done(world.place, lambda _text: None))
+    monkeypatch.setattr(game, "_stop_clock", lambda _place, ended: record.save(world.lab, replace(ended, stopped=1.0)))
+    game.look(world.place, found)
+    game.look(world.place, found)
     assert not record.is_under_way(world.lab)
 
 
