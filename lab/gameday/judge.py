@@ -16,6 +16,7 @@ from lab.place import exchanger
 
 LATE_S = 60.0
 """A mail that took longer was delayed."""
+_COUNTED = ("sent", "missing", "in_spool", "altered", "duplicates", "bounced", "refused", "unsent")
 _ALWAYS_RIGHT = frozenset({("sre.mail.status", ""), ("sre.mail.verify-mx", "")})
 """Where the runbook begins, whatever has happened: cookbook, and no host."""
 
@@ -45,21 +46,36 @@ class FaultScore:
 
 @dataclass(frozen=True)
 class Mails:
-    """What became of the mail that was sent meanwhile.
+    """What became of the mail that was sent meanwhile, in messages; delays from when a sender first had one.
 
     Attributes:
-        sent: messages that an exchanger took.
-        lost: of these, those that arrived nowhere, and came back to nobody.
+        sent: those that an exchanger took.
+        missing: of these, those that arrived nowhere, and came back to nobody.
+        in_spool: those that still lie in an exchanger's spool.
+        altered: those that arrived with another body.
+        duplicates: those that arrived twice, with no reason that the ledger knows.
         bounced: those that came back.
+        refused: those that an exchanger refused for good; their senders know.
+        unsent: those that their sender gave up.
         delayed: those that took longer than ``LATE_S``.
         longest: seconds, of the slowest.
     """
 
-    sent: int
-    lost: int
-    bounced: int
-    delayed: int
-    longest: float
+    sent: int = 0
+    missing: int = 0
+    in_spool: int = 0
+    altered: int = 0
+    duplicates: int = 0
+    bounced: int = 0
+    refused: int = 0
+    unsent: int = 0
+    delayed: int = 0
+    longest: float = 0.0
+
+    @property
+    def lost(self) -> int:
+        """How many were taken and did not arrive as they were, nor came back."""
+        return self.missing + self.in_spool + self.altered
 
 
 @dataclass(frozen=True)
@@ -164,16 +180,15 @@ def mails(counts: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: I
     """
     began: dict[str, float] = {}
     for line in sent:
-        began.setdefault(line["id"], _seconds(line["time"]))
+        began.setdefault(line["id"], _seconds(line["time"]) - line["waited"])
     took: dict[str, float] = {}
     for line in inbox:
         name = line.get("lab_id")
         if name in began:
             took[name] = max(took.get(name, 0.0), _seconds(line["time"]) - began[name])
     late = [seconds for seconds in took.values() if seconds > LATE_S]
-    return Mails(
-        counts["sent"], counts["missing"], counts["bounced"], len(late), round(max(took.values(), default=0.0), 1)
-    )  # fmt: skip
+    longest = round(max(took.values(), default=0.0), 1)
+    return Mails(**{name: counts[name] for name in _COUNTED}, delayed=len(late), longest=longest)
 
 
 def _seconds(when: str) -> float:
@@ -197,11 +212,11 @@ def page_of(score: Score, summaries: Mapping[str, str]) -> str:
         lines += [f"{one.where}: {one.fault}: {named}, {ended}", f"    {summaries[one.fault]}"]
     right = f"after {_shown(score.first_right)}" if score.first_right is not None else "never"
     mail = score.mails
+    fates = ", ".join(f"{getattr(mail, name)} {name.replace('_', ' ')}" for name in _COUNTED)
     lines += [
         f"first right command: {right}; {score.commands} commands, {score.wrong_names} wrong names, "
         f"{score.hints} hints",
-        f"mails: {mail.sent} sent, {mail.lost} lost, {mail.bounced} bounced, {mail.delayed} took longer than "
-        f"{LATE_S:.0f} s (at most {mail.longest:.0f} s)",
+        f"mails: {fates}, {mail.delayed} took longer than {LATE_S:.0f} s (at most {mail.longest:.0f} s)",
         *(f"taken out of service with nothing wrong on it: {name}" for name in score.needless),
         "the runbook would have typed:",
         *(f"    {command}" for command in score.runbook),

@@ -230,7 +230,7 @@ def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatc
     looks(world, monkeypatch)
     begun(world, ("dead-spamd", "mx2001"))
     record.note(world.lab, "gameday named mx2001 spamd", 0)
-    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(sent=5))
     world.well = {"dead-spamd"}
     score = game.done(world.place, lambda _text: None)
     assert score.good
@@ -243,7 +243,7 @@ def test_what_was_seen_mended_or_out_of_service_counts_only_where_it_still_is(wo
     looks(world, monkeypatch)
     found = begun(world, ("dead-spamd", "mx2001"))
     record.note(world.lab, "gameday named mx2001 spamd", 0)
-    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(sent=5))
     setattr(world, seen, {"dead-spamd", "mx2001"})
     game.look(world.place, found)
     first = {**found.mended, **found.contained}
@@ -279,7 +279,7 @@ def test_a_second_end_counts_nothing_that_was_done_after_the_first(world, monkey
     looks(world, monkeypatch)
     begun(world, ("dead-spamd", "mx2001"))
     monkeypatch.setattr(game.catalogue, "undo_all", lambda _place: world.well.add("dead-spamd") or [])
-    accounts = [LabError("no account"), Mails(5, 0, 0, 0, 1.0)]
+    accounts = [LabError("no account"), Mails(sent=5)]
 
     def mails(_place, _game):
         found = accounts.pop(0)
@@ -298,7 +298,7 @@ def test_a_second_end_counts_nothing_that_was_done_after_the_first(world, monkey
 def test_a_keeper_in_another_shell_leaves_a_game_that_has_stopped(world, monkeypatch):
     looks(world, monkeypatch)
     found = begun(world, ("dead-spamd", "mx2001"))
-    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(5, 0, 0, 0, 1.0))
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(sent=5))
     monkeypatch.setattr(game, "_look_for_harm", lambda *_: game.done(world.place, lambda _text: None))
     monkeypatch.setattr(game, "_stop_clock", lambda _place, ended: record.save(world.lab, replace(ended, stopped=1.0)))
     game.look(world.place, found)
@@ -324,14 +324,14 @@ def test_the_mails_of_a_game_are_those_since_it_was_broken(world, monkeypatch):
     ledger = {**vars(Ledger()), "sent": 2, "recipients": 2, "bounced": ["b"]}
     monkeypatch.setattr(game.mail, "account", lambda _place, asked: json.dumps(ledger) if asked == since else "")
     times = (("a", "2026-01-01T00:00:04.5+00:00"), ("b", "2026-01-01T00:00:06.5+00:00"))
-    sent = [{"id": name, "time": when, "accepted": 1} for name, when in times]
+    sent = [{"id": name, "time": when, "accepted": 1, "waited": 0.5} for name, when in times]
     arrived = {"event": "arrival", "time": "2026-01-01T00:02:06.5+00:00"}
     (world.lab.outside / "sent.jsonl").write_text("".join(json.dumps(one) + "\n" for one in sent))
     (world.lab.outside / "inbox.jsonl").write_text(
         "".join(json.dumps({**arrived, "lab_id": one["id"]}) + "\n" for one in sent)
     )
     found = game._mails(world.place, GameRecord(Drawn(1, 1, ()), {}, since))
-    assert found == Mails(2, 0, 1, 1, 120.0)
+    assert found == Mails(sent=2, bounced=1, delayed=1, longest=120.5)
 
 
 def test_hints_say_more_each_time():
@@ -402,7 +402,7 @@ def test_hints_and_names_from_outside_the_shell_are_kept(world, monkeypatch, cap
 @pytest.mark.parametrize(("mended", "code"), [(1.0, 0), (None, 1)])
 def test_done_prints_the_verdict_and_returns_whether_all_is_well(world, monkeypatch, capsys, mended, code):
     begun(world, ("dead-spamd", "mx2001"))
-    score = Score((FaultScore("dead-spamd", "mx2001", 1.0, mended, None),), 1.0, 0, 0, 1, Mails(1, 0, 0, 0, 1.0))
+    score = Score((FaultScore("dead-spamd", "mx2001", 1.0, mended, None),), 1.0, 0, 0, 1, Mails(sent=1))
     monkeypatch.setattr(command.game, "done", lambda _place, _say: score)
     assert mxlab(world, monkeypatch, "done") == code
     assert "mx2001: dead-spamd: named after 1 s" in capsys.readouterr().out

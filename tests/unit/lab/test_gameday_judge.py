@@ -24,7 +24,7 @@ GAME = GameRecord(
     Drawn(1, 2, (Breakage("dead-spamd", "mx2001"), Breakage("provider-4xx", "mx1001"))),
     {"dead-spamd": "6.1", "provider-4xx": "6.1"}, "2026-01-01T00:00:00+00:00", BEGAN, [ALERT],
 )  # fmt: skip
-NO_MAIL = Mails(0, 0, 0, 0, 0.0)
+NO_MAIL = Mails()
 
 
 @pytest.fixture
@@ -141,23 +141,26 @@ def test_mails_are_counted_and_the_late_ones_by_when_their_last_copy_came():
     def at(second):
         return f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}.5+00:00"
 
-    counts = {"sent": 3, "missing": 1, "bounced": 2}
-    sent = [{"id": "a", "time": at(0)}, {"id": "b", "time": at(0)}, {"id": "b", "time": at(100)}]
+    counts = {**dict.fromkeys(judge._COUNTED, 0), "sent": 3, "missing": 1, "bounced": 2}
+    sent = [{"id": name, "time": at(when), "waited": 0.0} for name, when in (("a", 0), ("b", 0), ("b", 100))]
     inbox = [
         {"event": "arrival", "lab_id": "a", "time": at(60)}, {"event": "arrival", "lab_id": "b", "time": at(5)},
         {"event": "arrival", "lab_id": "b", "time": at(90)}, {"event": "arrival", "lab_id": "other", "time": at(900)},
         {"event": "reply-unseen", "time": at(1), "arrival": "1"},
     ]  # fmt: skip
-    assert judge.mails(counts, sent, inbox) == Mails(3, 1, 2, 1, 90.0)
-    assert judge.mails(counts, [], []) == Mails(3, 1, 2, 0, 0.0)
+    assert judge.mails(counts, sent, inbox) == Mails(sent=3, missing=1, bounced=2, delayed=1, longest=90.0)
+    assert judge.mails(counts, [], []) == Mails(sent=3, missing=1, bounced=2)
+    sent[0]["waited"] = 45.0
+    assert judge.mails(counts, sent, inbox).longest == 105.0, "what an exchanger did not take at once was delayed, too"
 
 
 def test_a_lost_mail_is_not_good_however_all_else_went():
     game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
     entries = [Typed(1001.0, 0, "gameday named mx2001 spamd")]
     assert judged(entries, game).good
-    assert judged(entries, game, Mails(9, 0, 3, 4, 80.0)).good
-    assert not judged(entries, game, Mails(9, 1, 0, 0, 1.0)).good
+    assert judged(entries, game, Mails(sent=9, bounced=3, refused=2, delayed=4, longest=80.0)).good
+    for lost in ("missing", "in_spool", "altered"):
+        assert not judged(entries, game, Mails(sent=9, **{lost: 1})).good, lost
     assert judged(entries, game).as_json()["good"] is True
 
 
@@ -174,14 +177,15 @@ def test_the_verdict_is_printed_with_every_number():
         judge.FaultScore("disk-full", "mx1001", 3.0, None, 125.0),
         judge.FaultScore("etcd-down", "etcd", None, None, None),
     )  # fmt: skip
-    score = Score(findings, 9.6, 2, 1, 7, Mails(40, 1, 2, 3, 88.8), ("cookbook a",))
+    score = Score(findings, 9.6, 2, 1, 7, Mails(40, 1, 5, 6, 7, 2, 8, 9, 3, 88.8), ("cookbook a",))
     text = page_of(score, {"dead-spamd": "S", "disk-full": "D", "etcd-down": "E"})
     assert text.splitlines() == [
         "mx2001: dead-spamd: named after 20 s, mended after 1 min 01 s", "    S",
         "mx1001: disk-full: named after 3 s, not mended, but out of service after 2 min 05 s", "    D",
         "etcd: etcd-down: NOT named, NOT mended", "    E",
         "first right command: after 10 s; 7 commands, 2 wrong names, 1 hints",
-        "mails: 40 sent, 1 lost, 2 bounced, 3 took longer than 60 s (at most 89 s)",
+        "mails: 40 sent, 1 missing, 5 in spool, 6 altered, 7 duplicates, 2 bounced, 8 refused, 9 unsent, "
+        "3 took longer than 60 s (at most 89 s)",
         "the runbook would have typed:", "    cookbook a", "NOT well played",
     ]  # fmt: skip
     good = Score(findings[:1], None, 0, 0, 0, NO_MAIL)
