@@ -40,7 +40,7 @@ def begin(place: Stations, drawn: Drawn, say: Say) -> GameRecord:
     """Break the lab and start the clock once monitoring has raised its alerts.
 
     Raises:
-        LabError: a game is under way, the lab is not whole, or a fault could not be put on.
+        LabError: a game is under way, the lab is not whole, a fault could not be put on, or no alert fires for it.
     """
     lab = place.lab
     if record.is_under_way(lab):
@@ -91,10 +91,14 @@ def _break(place: Stations, game: GameRecord, one: Breakage) -> None:
 
 def _raise_alerts(place: Stations, game: GameRecord, say: Say) -> list[monitoring.FiredAlert]:
     tickets = [one.riddle.asks(exchanger(one.mx)) for one in game.drawn.breakages]
-    alerts = monitoring.fired(verified(place, record.folder(place.lab) / "verification.log"), time.time())
+    log = record.folder(place.lab) / "verification.log"
+    alerts = monitoring.fired(verified(place, log), time.time())
     if alerts and not monitoring.post(place.infra, alerts):
         say("Alertmanager does not take them: these stand on Prometheus' own page, and nobody is paged")
-    return [*alerts, *filter(None, tickets)]
+    found = [*alerts, *filter(None, tickets)]
+    if not found:
+        raise LabError(f"no alert fires: {log} says what was seen instead")
+    return found
 
 
 def verified(place: Stations, log: Path) -> str:

@@ -146,6 +146,15 @@ def test_a_game_that_cannot_begin_leaves_the_lab_as_it_was(world, monkeypatch):
     assert not record.is_under_way(world.lab)
 
 
+def test_a_fault_for_which_no_alert_fires_is_no_game(world, monkeypatch):
+    monkeypatch.setattr(game.monitoring, "fired", lambda *_: [])
+    with pytest.raises(LabError, match=r"no alert fires: .*verification\.log"):
+        begun(world, ("dead-spamd", "mx2001"))
+    assert "undo all" in world.done
+    assert not record.is_under_way(world.lab)
+    assert begun(world, ("console-busy", "mx2001")).alerts, "a ticket is enough"
+
+
 def test_what_is_mended_or_contained_is_noted_when_it_is_first_seen(world, monkeypatch):
     looks(world, monkeypatch)
     found = begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"))
