@@ -96,7 +96,7 @@ def _raise_alerts(place: Stations, game: GameRecord, say: Say) -> list[monitorin
     if alerts and not monitoring.post(place.infra, alerts):
         say("Alertmanager does not take them: these stand on Prometheus' own page, and nobody is paged")
     found = [*alerts, *filter(None, tickets)]
-    if not found:
+    if all(one.labels.get("severity") == "task" for one in found):  # what the lab has on a good day, too
         raise LabError(f"no alert fires: {log} says what was seen instead")
     return found
 

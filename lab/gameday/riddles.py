@@ -1,5 +1,6 @@
 """What each fault of the catalogue is in a game: how it comes to show, what names it, and when it is mended."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Riddle:
 
     Attributes:
         fault: its name in the catalogue.
-        names: words of which one, in lower case, is in what a player says who knows it.
+        names: regular expressions of whole words, in lower case: one is in what a player says who knows it.
         where: what is at fault: ``HOST`` for the exchanger, or a service.
         well: script that succeeds on the exchanger once it is mended; empty: its owner mends it as soon as it is named.
         provoke: what somebody did so that it shows.
@@ -48,11 +49,12 @@ class Riddle:
 
         Arguments:
             where: a host's short name, or a service.
-            said: in any words.
+            said: in any words; the advice of a cookbook, behind "next:", names nothing.
             mx: the exchanger of the game.
         """
         place = mx.name if self.where == HOST else self.where
-        return where == place and any(word in said.lower() for word in (self.fault, *self.names))
+        told = said.lower().partition("next:")[0]
+        return where == place and any(re.search(rf"\b(?:{name})\b", told) for name in (self.fault, *self.names))
 
     def is_well(self, goal: FaultTarget) -> bool:
         """Whether it is mended, looked at on the exchanger itself."""
@@ -130,45 +132,55 @@ _COLD = (
     "tonight Ganeti is to build the machine of HOST again (a cold start). Make sure that it can be reached if it "
     "does not come up.#before-a-cold-start"
 )
-_PROVIDER = ("outbound-provider", "provider")
+_HANGS = r"(alias|generat).*\b(hangs|hanging|hung|stuck)"
+_RENAMED = (r"rename[sd]?", "another name")
 
 RIDDLES = {
     riddle.fault: riddle
     for riddle in (
+        Riddle("nic-renumber", (*_RENAMED, "ens13"), well=_ANSWERS, provoke=_cold_start, takes_down=True, kind="down"),
+        Riddle("second-disk", (*_RENAMED, "ens6", "(second|new|added|another) disk"), well=_PREPARED),
         Riddle(
-            "nic-renumber", ("another name", "renamed", "ens13"), well=_ANSWERS, provoke=_cold_start,
-            takes_down=True, kind="down",
+            "bad-kernel",
+            ("outbound-provider", "timeout after end of data", "(bad|new|running) kernel", "kernel is bad"),
+            running=True, well="[ \"$(uname -r)\" != '@kernel@' ]",
         ),
-        Riddle("second-disk", ("nic", "ens6", "another name"), well=_PREPARED),
+        # What a kernel says when it panics is shown once, and nobody was attached: its console is silent from then on.
         Riddle(
-            "bad-kernel", ("outbound-provider", "kernel"), running=True,
-            well="[ \"$(uname -r)\" != '@kernel@' ]",
-        ),
-        Riddle(
-            "kernel-panic", ("panic",), well=_ANSWERS, provoke=_boot_once, takes_down=True, kind="down",
-        ),
-        Riddle(
-            "kernel-hang", ("hang", "never ends", "still booting"), well=_ANSWERS, provoke=_boot_once,
+            "kernel-panic", ("panic(s|ked)?", "console is silent"), well=_ANSWERS, provoke=_boot_once,
             takes_down=True, kind="down",
         ),
         Riddle(
-            "stuck-aliases", ("alias", "hang"), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases",
+            "kernel-hang", ("still booting", r"boot never ends", r"(boot|kernel)\b.*\b(hangs|hung|stuck)"),
+            well=_ANSWERS, provoke=_boot_once, takes_down=True, kind="down",
         ),
-        Riddle("cut-aliases", ("alias", "hang"), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases"),
+        Riddle("stuck-aliases", (_HANGS,), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases"),
+        Riddle(
+            "cut-aliases", (_HANGS, r"alias.*\b(cut|incomplete|missing|too (few|small)|\d+ entries)"), well=_ALIASES,
+            provoke=_hang_longer_than_bound, kind="aliases",
+        ),
         Riddle(
             "stale-hints", ("hints", "not tried"),
             well="! exim_dumpdb /var/spool/exim4 retry | grep -q ' [*]$'",
         ),
         Riddle("dead-spamd", ("spamd",), well="systemctl is-active -q spamd.service"),
         Riddle("no-ferm", ("firewall", "ferm", "nftables"), well="systemctl is-active -q @firewall@.service"),
-        Riddle("disk-full", ("disk", "space"), well=_NO_ROOM),
-        Riddle("console-password", ("login", "password"), ticket=_COLD, kind="console"),
-        Riddle("console-busy", ("somebody else", "busy"), ticket=_COLD, kind="console"),
-        Riddle("provider-4xx", _PROVIDER, where="provider", kind="provider"),
-        Riddle("provider-down", _PROVIDER, where="provider", kind="provider"),
-        Riddle("provider-stall", _PROVIDER, where="provider", kind="provider"),
+        Riddle(
+            "disk-full", ("full disk", r"disk\b.* full", "disk space", "no space", "no room", "0 % free"), well=_NO_ROOM
+        ),
+        Riddle(
+            "console-password",
+            (r"login\b.*\brefused", r"password\b.*\b(wrong|changed|refused)", "(another|changed|other|wrong) password"),
+            ticket=_COLD, kind="console",
+        ),
+        Riddle(
+            "console-busy", ("somebody else", "busy", "console is (held|in use|taken)"), ticket=_COLD, kind="console"
+        ),
+        Riddle("provider-4xx", ("provider",), where="provider", kind="provider"),
+        Riddle("provider-down", ("provider",), where="provider", kind="provider"),
+        Riddle("provider-stall", ("provider",), where="provider", kind="provider"),
         Riddle("etcd-down", ("etcd",), where="etcd", kind="etcd"),
-        Riddle("alertmanager-down", ("alert",), where="alertmanager", kind="alertmanager"),
+        Riddle("alertmanager-down", ("alerts?", "alertmanager"), where="alertmanager", kind="alertmanager"),
         Riddle("rapi-down", ("rapi", "remote api", "cluster"), where="ganeti", kind="ganeti"),
     )
 }  # fmt: skip

@@ -14,6 +14,9 @@ from lab.gameday.riddles import HOST, RIDDLES
 from lab.gameday.runbook import read
 from lab.place import exchanger
 from lab.shell import LabError, wait_for
+from mxlib.nic.cause import _BY_SCREEN, from_screen
+from mxlib.nic.report import RepairReport
+from mxlib.nic.screen import Screen, Waiting
 
 MX2 = exchanger("mx2001")
 
@@ -72,6 +75,39 @@ def test_a_fault_is_named_by_its_place_and_one_of_its_words():
     assert not riddle.is_named("mx2001", "the kernel", MX2)
     assert not RIDDLES["provider-4xx"].is_named("mx2001", "outbound-provider fails", MX2)
     assert RIDDLES["provider-4xx"].is_named("provider", "outbound-provider fails", MX2)
+
+
+def named(said, place="mx2001"):
+    return {name for name, riddle in RIDDLES.items() if riddle.is_named(place, said, MX2)}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Nothing was changed", "leave it at its login prompt", "no workspace", "alias generator vrts has no timeout",
+        "generate_vrts_aliases.service has no start timeout: it can hang for ever", "next: its kernel panicked",
+        "root was typed at its login prompt, and no password was asked for within 60 s", "cookbook sre.mail.repair-nic",
+    ],
+)  # fmt: skip
+def test_a_piece_of_a_word_or_of_advice_names_nothing(said):
+    assert named(said) == set()
+
+
+@pytest.mark.parametrize("waiting", _BY_SCREEN)
+def test_what_a_console_shows_names_that_and_its_advice_nothing(waiting):
+    shown = from_screen(Screen(waiting, "", ""), "mx2001.lab.test")
+    ends = {Waiting.PANIC: {"kernel-panic"}, Waiting.SILENT: {"kernel-panic"}, Waiting.BOOTING: {"kernel-hang"}}
+    said = RepairReport("mx2001.lab.test", diagnosis=shown)
+    assert named(f"{said.state}; next: {said.next}") == ends.get(waiting, set())
+    assert named(f"; next: {shown.advice}") == set()
+
+
+@pytest.mark.parametrize("words", ["its disk is full", "no space left on the disk", "the disk is nearly full"])
+def test_a_person_may_use_words_of_their_own(words):
+    assert named(words) == {"disk-full"}
+    assert named("the kernel hangs in its boot") == {"kernel-hang"}
+    assert named("somebody changed root: another password") == {"console-password"}
+    assert named("alertmanager is down", "alertmanager") == {"alertmanager-down"}
 
 
 def test_a_ticket_asks_for_its_host_and_leads_to_a_section_of_the_runbook():

@@ -146,8 +146,9 @@ def test_a_game_that_cannot_begin_leaves_the_lab_as_it_was(world, monkeypatch):
     assert not record.is_under_way(world.lab)
 
 
-def test_a_fault_for_which_no_alert_fires_is_no_game(world, monkeypatch):
-    monkeypatch.setattr(game.monitoring, "fired", lambda *_: [])
+@pytest.mark.parametrize("standing", [[], [FiredAlert({"alertname": "x", "severity": "task"}, {"summary": "x"})]])
+def test_a_fault_for_which_no_alert_fires_is_no_game(world, monkeypatch, standing):
+    monkeypatch.setattr(game.monitoring, "fired", lambda *_: standing)
     with pytest.raises(LabError, match=r"no alert fires: .*verification\.log"):
         begun(world, ("dead-spamd", "mx2001"))
     assert "undo all" in world.done

@@ -4,11 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from lab.faults.catalogue import FAULTS
 from lab.gameday import operator as operators
 from lab.gameday.monitoring import FiredAlert
 from lab.gameday.operator import LIMIT, RunbookOperator, findings
+from lab.gameday.riddles import RIDDLES
 from lab.gameday.runbook import RunbookRow, RunbookSection, RunbookStep, anchor, filled, read, steps, would_type
+from lab.place import REPOSITORY, exchanger
 from mxlib.base.verdict import Status, Verdict
+from mxlib.nic.cause import Outage
 from mxlib.verify.report import table
 from mxlib.verify.request import HostReport
 
@@ -255,3 +259,102 @@ def test_a_repair_is_named_by_its_last_line_about_the_host():
     found = list(findings(f"cookbook sre.mail.repair-nic {HOST} --repair", said, HOST))
     assert found == [("mx1001", f"repair-nic: {HOST}: its kernel panicked")]
     assert operators._last(["a", "b"], HOST) == "b"
+
+
+VERIFY, REPAIR = f"cookbook sre.mail.verify-mx {HOST}", f"cookbook sre.mail.repair-nic {HOST} --repair"
+THIS, REMOTE = "THIS HOST is at fault, it passes on mx2001.lab.test: ", "the REMOTE END or the way to it, it fails on "
+BY_VERIFY = {
+    "second-disk": ("nic", "a cold reboot renames ens5 to ens6: it would not come back; cookbook x"),
+    "bad-kernel": (
+        "outbound-provider-v4",
+        f"{THIS}1 of 4 delivered to user1@v4.provider.test; 262144 bytes, 1st: failed over IPv4, timeout after end",
+    ),
+    "stuck-aliases": ("aliases", "generate_vrts_aliases.service hangs: activating for 29 s, bound 20 s"),
+    "cut-aliases": ("aliases", "/etc/exim4/aliases/vrts_aliases: 1 entries, floor 3"),
+    "stale-hints": (
+        "outbound-provider", f"{THIS}0 of 4 delivered to user1@provider.test; 2048 bytes, 1st: not tried, and bounced"
+    ),
+    "dead-spamd": ("units", "spamd.service is failed (signal)"),
+    "no-ferm": ("units", "nftables.service is inactive (success)"),
+    "disk-full": ("disk", "/var/spool/exim4, /var/log/exim4: 0 % free, 93 % of the inodes"),
+    "provider-4xx": ("outbound-provider", f"{REMOTE}mx2001.lab.test too: 0 of 4 delivered to user1@provider.test"),
+    "provider-down": ("outbound-provider", f"{REMOTE}mx2001.lab.test too: 0 of 4 delivered to user1@provider.test"),
+    "provider-stall": ("outbound-provider-v4", f"{REMOTE}mx2001.lab.test too: 1 of 4 delivered; timeout after end"),
+    "etcd-down": (
+        "outbound-lists",
+        "no test mail sent: their budget cannot be read (--over-budget sends): etcd at x:2379 does not answer: x",
+    ),
+    "alertmanager-down": ("alerts", "Alertmanager cannot be asked: Unable to request"),
+    "rapi-down": ("nic", "the cluster could not be asked: RAPI of ganeti01.lab.test:5080: no answer"),
+}  # fmt: skip
+UNREAD = {"etcd-down", "alertmanager-down", "rapi-down"}
+AS_PRINTED = (
+    "renames ", "timeout after end of data", "hangs: activating for ", " entries, floor ", "not tried, and bounced",
+    "THIS HOST is at fault, it passes on ", "the REMOTE END or the way to it, it fails on ", " % free",
+    "their budget cannot be read (--over-budget sends)", " does not answer: ", "Alertmanager cannot be asked: ",
+    "the cluster could not be asked: ",
+)  # fmt: skip
+BY_CONSOLE = {
+    "nic-renumber": (REPAIR, Outage.RENAMED, "done: answers over SSH after 59 s"),
+    "kernel-panic": (REPAIR, Outage.SILENT, "something is wrong: does NOT answer over SSH after 2 min 24 s"),
+    "kernel-hang": (REPAIR, Outage.BOOTING, "something is wrong: does NOT answer over SSH after 2 min 24 s"),
+    "console-password": (REPAIR.replace("repair ", "console "), Outage.LOGIN, "something is wrong"),
+    "console-busy": (REPAIR.replace("repair ", "console "), Outage.BUSY, "something is wrong"),
+}
+
+
+def names_of(fault, command, said):
+    """Return which faults of its place the first name that the script gives names."""
+    riddle = RIDDLES[fault]
+    where = "mx1001" if riddle.where == "host" else riddle.where
+    words = next(words for place, words in findings(command, said, HOST) if place == where)
+    return {name for name, one in RIDDLES.items() if one.is_named(where, words, exchanger("mx1001"))}
+
+
+def test_every_fault_is_named_by_what_the_cookbooks_print_for_it():
+    assert {*BY_VERIFY, *BY_CONSOLE} == set(FAULTS)
+
+
+@pytest.mark.parametrize("fault", BY_VERIFY)
+def test_what_verify_mx_prints_names_its_fault(fault):
+    check, why = BY_VERIFY[fault]
+    status = Status.UNKNOWN if fault in UNREAD else Status.FAILED
+    said = "".join(f"12:00:01 {line}\n" for line in table([report(HOST, (check, status, why))]).splitlines())
+    found = names_of(fault, VERIFY, said)
+    # two of one kind are never in one game, a card's other name is two faults, and hints show at the same check
+    alike = {"second-disk": {"nic-renumber"}, "stale-hints": {"bad-kernel"}, "stuck-aliases": {"cut-aliases"}}
+    kind = RIDDLES[fault].kind
+    others = {name for name in found - {fault} if not kind or RIDDLES[name].kind != kind}
+    assert fault in found
+    assert others <= alike.get(fault, set())
+
+
+@pytest.mark.parametrize("fault", BY_CONSOLE)
+def test_what_repair_nic_prints_names_its_fault(fault):
+    command, cause, state = BY_CONSOLE[fault]
+    line = f"12:00:02 {HOST}: {state}: {cause.value}; next: It hangs, its kernel panicked, or a login prompt\n"
+    alike = {"nic-renumber": {"second-disk"}}
+    assert names_of(fault, command, line) == {fault, *alike.get(fault, ())}
+
+
+def test_these_texts_are_those_of_the_cookbooks():
+    code = "".join(path.read_text() for path in (REPOSITORY / "mxlib").rglob("*.py"))
+    assert [text for text in AS_PRINTED if text not in code and text.rstrip() not in code] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "summary", "fault"),
+    [
+        ("MxAliasGeneratorStuck", "alias generator {{ $labels.generator }} has been hanging for 1m", "stuck-aliases"),
+        ("MxAliasFileTooSmall", "the alias file of {{ $labels.generator }} has 1 entries", "cut-aliases"),
+        ("MxAliasGeneratorCanHang", "alias generator {{ $labels.generator }} has no start timeout", ""),
+    ],
+)
+def test_an_alert_about_aliases_names_its_fault_and_the_standing_one_none(name, summary, fault):
+    rules = (REPOSITORY / "alerts" / "mx.yaml").read_text()
+    assert summary.partition(" 1")[0] in rules
+    hands = Hands({})
+    RunbookOperator({**SMALL, name.lower(): SMALL["hang"]}, hands).play([alert(name, summary=summary)])
+    ((where, words),) = hands.named
+    found = {one for one, riddle in RIDDLES.items() if riddle.is_named(where, words, exchanger("mx1001"))}
+    assert (fault in found) if fault else not found
