@@ -29,6 +29,7 @@ _SERVICES = (
     ("alertmanager", re.compile(r"\bAlertmanager\b")),
     ("ganeti", re.compile(r"\bRAPI\b|remote API|the cluster could not be asked")),
 )
+_EFFECTS = frozenset({"log", "queue", "queue-trend", "bounce-deadline"})
 _REFUSED = 10
 _GOES_BY_ITS_END = ("repair-nic",)
 """Cookbooks whose last line is the diagnosis."""
@@ -144,11 +145,13 @@ class RunbookOperator:
 def findings(command: str, said: str, host: str) -> Iterator[tuple[str, str]]:
     """Yield what an output says is at fault: where, and in which words; the first check of each host and service.
 
+    Log and queue come last: they show effects, and also those of a fault that was mended a quarter of an hour ago.
+
     Arguments:
         command: that printed it.
         host: fully qualified name of the host it was about.
     """
-    here, seen = host, set()
+    here, found = host, []
     lines = _lines(said)
     for line in lines:
         about = _HOST.match(line)
@@ -156,10 +159,12 @@ def findings(command: str, said: str, host: str) -> Iterator[tuple[str, str]]:
         if about:
             here = about["host"]
         elif match:
-            where = at_fault(match["checks"].partition(",")[0], match["why"], here)
-            if where not in seen:
-                seen.add(where)
-                yield where, f"{match['checks']}: {match['why']}"
+            first = match["checks"].partition(",")[0]
+            found.append((first in _EFFECTS, at_fault(first, match["why"], here), f"{match['checks']}: {match['why']}"))
+    first_of: dict[str, str] = {}
+    for _, where, words in sorted(found, key=lambda one: one[0]):
+        first_of.setdefault(where, words)
+    yield from first_of.items()
     if any(f"sre.mail.{one}" in command for one in _GOES_BY_ITS_END) and lines:
         yield host.partition(".")[0], _last(lines, host)
 

@@ -84,7 +84,8 @@ def named(said, place="mx2001"):
 @pytest.mark.parametrize(
     "said",
     [
-        "Nothing was changed", "leave it at its login prompt", "no workspace", "alias generator vrts has no timeout",
+        "Nothing was changed", "leave it at its login prompt", "/var: 10 % free", "a busybox",
+        "alias generator vrts has no start timeout",
         "generate_vrts_aliases.service has no start timeout: it can hang for ever", "next: its kernel panicked",
         "root was typed at its login prompt, and no password was asked for within 60 s", "cookbook sre.mail.repair-nic",
     ],

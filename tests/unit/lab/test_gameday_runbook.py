@@ -254,6 +254,15 @@ def test_an_output_blames_a_host_a_service_or_a_remote_end_each_by_its_first_che
     ]
 
 
+def test_what_log_and_queue_show_names_only_a_host_that_has_nothing_else():
+    def said(*checks):
+        return table([report(HOST, *((check, Status.FAILED, f"{check} is bad") for check in checks))])
+
+    stalls = said("queue", "log", "units")
+    assert list(findings("cookbook x", stalls, HOST)) == [("mx1001", "units: units is bad")]
+    assert list(findings("cookbook x", said("log"), HOST)) == [("mx1001", "log: log is bad")]
+
+
 def test_a_repair_is_named_by_its_last_line_about_the_host():
     said = f"12:00:01 looks\n12:00:02 repair-nic: {HOST}: its kernel panicked\n12:00:02 END (FAIL) {HOST}\n"
     found = list(findings(f"cookbook sre.mail.repair-nic {HOST} --repair", said, HOST))
@@ -358,3 +367,55 @@ def test_an_alert_about_aliases_names_its_fault_and_the_standing_one_none(name, 
     ((where, words),) = hands.named
     found = {one for one, riddle in RIDDLES.items() if riddle.is_named(where, words, exchanger("mx1001"))}
     assert (fault in found) if fault else not found
+
+
+def printed(check, why, *following):
+    return (14, "".join(f"{line}\n" for line in (table([report(HOST, (check, Status.FAILED, why))]), *following)))
+
+
+STATUS, SUGGEST = f"cookbook sre.mail.reboot-mx {HOST} --status", f"cookbook sre.mail.remedy-mx {HOST} --suggest"
+ALIASES, DEPOOL = f"cookbook sre.mail.refresh-aliases {HOST}", f"cookbook sre.mail.depool-mx {HOST} -r 'at fault'"
+DOWN = {STATUS: (16, f"{HOST}: no answer: x; next: {REPAIR}")}
+
+
+def remedied(fault, *orders):
+    """What is printed for a fault that a remedy ends, or none."""
+    check, why = BY_VERIFY[fault]
+    asked = [f"for {check}: cookbook sre.mail.remedy-mx {HOST} {order}   # x" for order in orders]
+    return {VERIFY: printed(check, why, f"x; next: {SUGGEST}"), SUGGEST: (14, "\n".join(asked))}
+
+
+def unread(fault):
+    check, why = BY_VERIFY[fault]
+    return {f"{VERIFY} --verbose": (15, table([report(HOST, (check, Status.UNKNOWN, why))]))}
+
+
+@pytest.mark.parametrize(
+    ("fault", "alerted", "says", "mends"),
+    [
+        (
+            "kernel-hang", "MxDown",
+            DOWN | {REPAIR: (14, f"{HOST}: does NOT answer: {Outage.BOOTING.value}; next: Wait, and run this again")},
+            f"gnt-instance reboot --type=soft {HOST}",
+        ),
+        ("nic-renumber", "MxDown", DOWN | {REPAIR: (0, f"{HOST}: answers over SSH: {Outage.RENAMED.value}")}, REPAIR),
+        ("no-ferm", "MxVerifyFailed", remedied("no-ferm", "reload-firewall"),
+         f"cookbook sre.mail.remedy-mx {HOST} reload-firewall"),
+        ("stale-hints", "MxVerifyFailed", remedied("stale-hints", "clear-hints provider", "clear-hints provider-v6"),
+         f"cookbook sre.mail.remedy-mx {HOST} clear-hints provider-v6"),
+        (
+            "bad-kernel", "MxVerifyFailed",
+            remedied("bad-kernel", "allow --from 198.51.100.10 --for 30m")
+            | {DEPOOL: (10, "  FAILED  alerts: 3 alerts fire: x\n  FAILED  outbound-provider-v4: x\n")},
+            f"{DEPOOL} --accept alerts --accept outbound-provider-v4",
+        ),
+        ("cut-aliases", "MxAliasFileTooSmall", {}, ALIASES),
+        ("rapi-down", "MxVerifyUnknown", unread("rapi-down"), f"{VERIFY} --verbose"),
+        ("alertmanager-down", "MxVerifyUnknown", unread("alertmanager-down"), f"{VERIFY} --verbose"),
+    ],
+)  # fmt: skip
+def test_the_page_leads_from_the_alert_to_the_name_and_to_what_mends(fault, alerted, says, mends):
+    hands = Hands(says, ends=mends)
+    RunbookOperator(read(), hands).play([alert(alerted, summary=f"{HOST}: the alias file of vrts has 1 entries")])
+    assert hands.over
+    assert any(RIDDLES[fault].is_named(where, words, exchanger("mx1001")) for where, words in hands.named)
