@@ -20,19 +20,22 @@ _HEAD_BYTES = 1024
 # still has to be behind the name once all other files are found. What was truncated has become shorter. Only what was
 # read to its end ends with "whole", as a pipe hides the failure of its first commands.
 FUNCTIONS = f"""\
+{exim.AT_HOME}\
 log=; path=; logs=; wide=; unsaid=; unwritten=; open=/proc/self/fd/5
 unpack() {{
 case $1 in *.gz) zcat ;; *.xz) xzcat ;; *.bz2) bzcat ;; *.zst) zstdcat ;; *) cat ;; esac
 }}
 stream() {{ unpack "$1" <"$1"; }}
-# Exim is asked once: a process costs a slow host as much as all the rest of this.
+# Exim is asked once, also for its spool, which is read beside the log: a process costs as much as all the rest of this.
 find_log() {{
 [ -z "$log" ] || [ "$logs" != "$path" ] || return 0
 paths=
-said=$({exim.BINARY} -bP timezone log_file_path write_rejectlog 2>/dev/null) || [ ! -e {exim.BINARY} ] || unsaid=yes
+said=$({exim.BINARY} -bP timezone spool_directory log_file_path write_rejectlog 2>/dev/null) ||
+[ ! -e {exim.BINARY} ] || unsaid=yes
 while read -r name is value; do
 case $name in
 timezone) [ -z "$value" ] || {{ TZ=$value; export TZ; }} ;;
+spool_directory) at_home "$value" || exit ;;
 log_file_path) paths=$value ;;
 no_write_rejectlog) unwritten=yes ;;
 esac

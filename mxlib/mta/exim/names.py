@@ -7,13 +7,26 @@ from mxlib.base.errors import ParseError
 
 BINARY = "/usr/sbin/exim4"
 SPOOL = "/var/spool/exim4"
-# Each named queue has a folder of its own (spec.txt, "-qG"); without any, ls prints nothing.
-INPUTS = f"{SPOOL}/input $(ls -d {SPOOL}/*/input 2>/dev/null)"
+# Each named queue has a folder of its own (spec.txt, "-qG"); without any, ls prints nothing. A folder may be a link to
+# another disk, which find follows with -H only.
+INPUTS = f"-H {SPOOL}/input $(ls -d {SPOOL}/*/input 2>/dev/null)"
 # `exim -Mc ID` looks into the default queue only.
 QUEUE_OF = f"""\
 named() {{ find {INPUTS} -name "$1-H" | sed -nE 's,^{SPOOL}/([A-Za-z0-9_.+-]+)/input/.*,-MCG \\1,p'; }}
 """
 """Shell function: ``named ID`` prints the option that names a message's queue; nothing for the default one."""
+# Debian's spool may still be there where a site has moved it, and then it looks empty. Where Exim says nothing, its
+# configuration is broken, and mail is where it was.
+AT_HOME = f"""\
+at_home() {{
+case ${{1%/}} in '' | {SPOOL}) ;; *) echo "Exim's spool is $1, expected {SPOOL}" >&2; return 3 ;; esac
+}}
+"""
+"""Shell function: ``at_home SPOOL`` fails where Exim's setting names another spool than the one that is read here."""
+CHECK_SPOOL = f"""\
+{AT_HOME}said=$({BINARY} -bP spool_directory 2>/dev/null)
+at_home "${{said#*= }}" || exit
+"""
 MAINLOG = "/var/log/exim4/mainlog"
 UNIT = "exim4.service"
 
@@ -89,6 +102,7 @@ def dump_script(database: str) -> str:
     none of them. Without a file, or with an empty one, nothing is remembered. The script ends where one cannot be read.
     """
     return f"""\
+{CHECK_SPOOL}\
 for file in {SPOOL}/db/{database} {SPOOL}/db/{database}.[dp]*; do
 [ ! -s "$file" ] || {{ TZ=UTC exim_dumpdb {SPOOL} {database} || exit; break; }}
 done

@@ -22,7 +22,9 @@ _DOMAIN = re.compile(r"[a-z0-9_.:\[\]-]{1,255}")
 _NAMES = f"names=$(find {exim.INPUTS} -name '*-H' -printf '%f\\n') || exit"
 
 # exim -bpc leaves named queues out.
-COUNT = Section("queue-count", f"{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20)
+COUNT = Section(
+    "queue-count", f"{exim.CHECK_SPOOL}{_NAMES}\nprintf '%s' \"$names\" | grep -c . || :", timeout_s=20
+)
 # Ids sort by time in the C locale, so the bound for "old" is the prefix of an id, made from the host's clock.
 AGES = Section(
     "queue-ages",
@@ -41,6 +43,7 @@ END {{ printf "spooled %d\\nold %d\\nfirst %s\\n", count, aged, first }}'
 HEADERS = Section(
     "queue-headers",
     f"""\
+{exim.CHECK_SPOOL}\
 names=$(find {exim.INPUTS} -name '*-H' -printf '%f %p\\n') || exit
 printf '%s\\n' "$names" | sort | head -n {SAMPLED} | awk '{LOOK}
 NF == 2 && look($2) {{

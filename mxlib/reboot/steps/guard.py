@@ -73,8 +73,6 @@ def sources(mta: Mta) -> tuple[Source[object], ...]:
     return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark)
 
 
-
-
 def guard(world: RebootWorld) -> tuple[Verdict, ...]:
     """Judge everything that has to be so before anything is changed."""
     return tuple(_accepting(world, _all(world)))
@@ -176,7 +174,7 @@ def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterat
         yield _silent(error)
         return
     world.progress.facts = facts = facts if known is None else facts.joined(known)
-    yield from _asked("standing", lambda: _standing(world, facts.get(standing.source(world.mta))))
+    yield from _asked("standing", lambda: _standing(world, facts))
     yield from proof.digests_of(facts, world.mta, world.accepted)[1]
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     if target:
@@ -186,7 +184,8 @@ def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterat
     yield from world.adapters.verifier.judged(facts)
 
 
-def _standing(world: RebootWorld, found: standing.Standing) -> Iterator[Verdict]:
+def _standing(world: RebootWorld, facts: Facts) -> Iterator[Verdict]:
+    found, _ = facts.get(standing.source(world.mta)), facts.get(world.mta.mark)  # without the mark there is no claim
     yield from readiness.standing(found, world.view(found).ports)
     if world.site.puppet:
         yield readiness.puppet(found)

@@ -13,7 +13,7 @@ from tests.unit.support.facts import output
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ROUTER = """#!/bin/sh
-[ "$1" != -bP ] || exec cat "$0.conf"
+[ "$1" != -bP ] || { [ "$2" != config ] || cat "$0.conf"; exit; }
 shift
 for address; do
 case $address in

@@ -3,9 +3,11 @@ from datetime import UTC, datetime
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.facts.source import FactUnknownError
+from mxlib.facts.source import FactUnknownError, Source
+from mxlib.mta.exim import callout, hints, maillog, queue
 from mxlib.mta.exim import names as exim
-from mxlib.mta.exim import queue
+from tests.unit.support.exim_log import ask as run
+from tests.unit.support.exim_log import exim_says
 from tests.unit.support.exim_spool import DEFERRED, DONE, FROZEN_BOUNCE, PARTLY, YOUNG, header
 from tests.unit.support.facts import ShellHost, fact, output
 
@@ -47,6 +49,12 @@ def test_a_split_spool_and_ids_of_both_lengths_are_counted(spool):
     assert fact(queue.LENGTH_SOURCE, ask(queue.COUNT, spool)) == 4
 
 
+def test_a_queue_that_a_link_has_put_on_another_disk_is_counted(spool):
+    (spool / "input").rename(spool / "elsewhere")
+    (spool / "input").symlink_to("elsewhere")
+    assert fact(queue.LENGTH_SOURCE, ask(queue.COUNT, spool)) == 4
+
+
 def test_named_queues_are_counted(spool):
     (spool / "slow" / "input").mkdir(parents=True)
     (spool / "slow" / "input" / "1xUaVm-00006q-0v-H").write_text(header("1xUaVm-00006q-0v", ["a@slow.test"]))
@@ -67,9 +75,39 @@ def test_a_spool_that_cannot_be_read_is_not_an_empty_one(section, tmp_path):
     assert answer.exit_code != 0
 
 
+@pytest.mark.parametrize(
+    ("source", "section"),
+    [
+        (queue.LENGTH_SOURCE, queue.COUNT),
+        (Source("headers", (queue.HEADERS,), lambda said: said["queue-headers"].text()), queue.HEADERS),
+        (hints.SOURCE, hints.SECTION),
+        (callout.SOURCE, callout.SECTION),
+        (maillog.MARK_SOURCE, maillog.MARK),
+        (maillog.RECENT_SOURCE, maillog.RECENT_SECTION),
+    ],
+)
+def test_an_exim_whose_spool_is_elsewhere_is_unknown_and_not_without_mail(spool, source, section):
+    """Debian's spool is still there, and empty."""
+    (spool / "db").mkdir()
+    (spool / "mainlog").touch()
+    path = f"{spool}/%slog"
+
+    def read_here(said):
+        through = exim_says(spool, log_file_path=path, timezone="UTC", spool_directory=said)
+        done = run(through(section.script).replace(exim.SPOOL, str(spool)))
+        answer = output(section, done.stdout, code=done.returncode, errors=done.stderr)
+        return {section.name: answer}, done.stderr
+
+    assert read_here(f"{spool}/")[1] == ""
+    answers, said = read_here("/srv/x")
+    assert said == f"Exim's spool is /srv/x, expected {spool}\n"
+    with pytest.raises(ParseError, match="exit code 3: Exim's spool is /srv/x"):
+        source.parse(answers)
+
+
 def test_a_message_that_goes_while_it_is_looked_at_is_left_out(spool):
     script = queue.HEADERS.script.replace(exim.SPOOL, str(spool))
-    script = script.replace("|| exit\n", f"|| exit\nrm {spool}/input/{PARTLY}-H\n")
+    script = script.replace("%p\\n') || exit\n", f"%p\\n') || exit\nrm {spool}/input/{PARTLY}-H\n")
     answer = ShellHost().read(script, timeout=10).output
     assert [message.message_id for message in queue.parse_messages(answer)] == [DEFERRED, FROZEN_BOUNCE, YOUNG]
 

@@ -248,6 +248,16 @@ def test_an_alertmanager_that_cannot_be_asked_blocks_the_run(monkeypatch):
     assert guard.blocking(world, found) == []
 
 
+def test_without_a_mark_of_the_mail_log_there_is_no_claim_to_come(monkeypatch):
+    """As where Exim's spool or its log is not where it is read."""
+    world = World(monkeypatch)
+    monkeypatch.setattr(guard, "read_facts", lambda *_: Facts("maillog-mark"))
+    found = guard.blocking(world, guard.guard(world))
+    assert [(one.check, one.why) for one in found] == [
+        ("standing", "maillog-mark: section x: no end within its time limit")
+    ]
+
+
 def test_a_host_that_does_not_answer_is_one_verdict(monkeypatch):
     found = guard.guard(World(monkeypatch, host=HostUnreachableError("no session")))
     assert names(found, Status.UNKNOWN) == ["host"]
