@@ -25,12 +25,13 @@ grep -hE -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|save
 )
 ENVIRONMENT = Section("grub-environment", "grub-editenv /boot/grub/grubenv list")
 # GRUB cannot write its environment block on LVM, md RAID, btrfs or ZFS, and only into the 1024 bytes that are there
-# (GRUB manual, "The GRUB environment block").
+# (GRUB manual, "The GRUB environment block"). BOOT_IMAGE= is put in by GRUB's own "linux", also by hand; not by kexec.
 MEDIUM = Section(
     "grub-medium",
     """\
 printf 'abstraction %s\\n' "$(grub-probe --target=abstraction /boot/grub)" || exit
 printf 'filesystem %s\\n' "$(grub-probe --target=fs /boot/grub)" || exit
+grep -q BOOT_IMAGE= /proc/cmdline || echo 'loader this boot did not come through GRUB: no BOOT_IMAGE= in /proc/cmdline'
 stat -c 'size %s' /boot/grub/grubenv
 head -n 1 /boot/grub/grubenv
 """,
@@ -289,7 +290,7 @@ def _environment_problem(text: str) -> str:
         return f"/boot/grub is on the file system {known.get('filesystem') or 'unknown'}"
     if known.get("size") != "1024" or _SIGNATURE not in text:
         return "/boot/grub/grubenv is not an environment block of 1024 bytes"
-    return ""
+    return known.get("loader", "")
 
 
 def parse(outputs: Outputs) -> GrubFacts:

@@ -26,6 +26,9 @@ _ASK_UNGREETED = 20
 """A host whose SSH server greets nobody is asked all the same at every twentieth poll."""
 _ASK_CLUSTER = 5
 """The cluster is asked at every fifth poll whether the machine is off; after the order for a cold start at each."""
+_PAST_GRUB = """\
+; but GRUB's one-time entry is still set, so a crash boots no fallback: this boot came past GRUB (by kexec, or another \
+loader), or GRUB could not clear the entry"""
 
 
 def await_boot(world: RebootWorld, state: State) -> Done:
@@ -126,7 +129,8 @@ def _booted(world: RebootWorld, standing: Standing, waited: float) -> Done:
         # lost with this process, it is found again: the record still awaits a boot
         world.note(dataclasses.replace(record, boots=(*record.boots[:-1], booted)))
         as_wanted = "as wanted" if view.kernel == booted.wanted else f"NOT {booted.wanted}"
-        return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}", {"boot": view.boot})
+        past = "" if not view.next else _PAST_GRUB
+        return Done(f"back after {duration(waited)} with {view.kernel}, {as_wanted}{past}", {"boot": view.boot})
     return Done(f"the host answers again, with {view.kernel}")
 
 

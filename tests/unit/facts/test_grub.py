@@ -91,6 +91,29 @@ def test_an_environment_that_grub_cannot_write(medium, why):
     assert why in facts.environment_problem
 
 
+@pytest.mark.parametrize(
+    ("command_line", "through_grub"),
+    [
+        ("BOOT_IMAGE=/boot/vmlinuz-6.1.0-56 root=/dev/vda1 ro\n", True),
+        ("BOOT_IMAGE=(hd0,gpt2)/vmlinuz root=/dev/vda1\n", True),
+        ("initrd=\\\\abc\\\\6.1.0-56\\\\initrd.img root=/dev/vda1 ro\n", False),
+        ("root=/dev/vda1 ro\n", False),
+        (None, False),
+    ],
+)
+def test_a_boot_past_grub_has_no_one_time_entry(tmp_path, command_line, through_grub):
+    """As by systemd-boot, kexec, or a kernel from Ganeti's node."""
+    if command_line is not None:
+        (tmp_path / "cmdline").write_text(command_line)
+    (tmp_path / "grubenv").write_text("# GRUB Environment Block\n".ljust(1024, "#"))
+    (tmp_path / "grub-probe").write_text('#!/bin/sh\n[ "$1" = --target=abstraction ] || echo ext2\n')
+    (tmp_path / "grub-probe").chmod(0o755)
+    script = grub.MEDIUM.script.replace("/proc/cmdline", f"{tmp_path}/cmdline").replace("/boot/grub/", f"{tmp_path}/")
+    facts = grub_facts(medium=ShellHost().read(f"PATH={tmp_path}:$PATH\n{script}", timeout=5).output)
+    assert facts.environment_writable is through_grub
+    assert ("did not come through GRUB" in facts.environment_problem) is not through_grub
+
+
 @pytest.mark.parametrize("config", ["x", "set default=0\n", "menuentry 'a' {\n}\n"])
 def test_a_menu_that_cannot_be_read_is_unknown(config):
     with pytest.raises(FactUnknownError):

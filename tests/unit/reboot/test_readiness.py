@@ -157,7 +157,7 @@ def test_a_kernel_that_cannot_be_booted_or_returned_to(
         (
             {"environment_writable": False, "environment_problem": "/boot is on LVM"},
             "grub-environment",
-            "a one-time entry would stay for ever: /boot is on LVM",
+            "GRUB would not clear a one-time entry: /boot is on LVM",
         ),
     ],
 )

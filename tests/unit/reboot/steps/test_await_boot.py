@@ -34,7 +34,7 @@ class World:
         self.site = SimpleNamespace(boot=SimpleNamespace(timeout=300.0))
         self.record = replace(RECORD, boots=(Boot(OLD, "6.1.0-56", level=level),))
         self.attached: list[float] = []
-        self.left = 0
+        self.left, self.next = 0, ""
         self.asked: list[tuple[str, float]] = []
         self.adapters = SimpleNamespace(
             greets=self.greets,
@@ -67,7 +67,7 @@ class World:
         assert (host, mta) == (self, self.mta)
         self.asked.append(("where it stands", self.clock.seconds))
         said = self.at(self.clock.seconds)
-        view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56")
+        view = SimpleNamespace(boot=said.removesuffix(" stopping"), kernel="6.1.0-56", next=self.next)
         depool = SimpleNamespace(record=None if self.forgotten else self.record)
         return SimpleNamespace(view=view, depool=depool, stopping=said.endswith("stopping"))
 
@@ -92,6 +92,14 @@ def test_a_boot_that_comes_is_written_down(monkeypatch: pytest.MonkeyPatch) -> N
     assert world.decided_on == NEW, "what is written is sent with the boot that was just seen"
     assert world.seen == NEW, "the next decision needs no look of its own"
     assert world.left == 1
+
+
+def test_a_boot_that_has_left_the_one_time_entry_says_that_no_fallback_was_armed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch, lambda now: None if now < 60 else NEW)
+    world.next = "menu>6.1.0-56"
+    assert "6.1.0-56, as wanted; but GRUB's one-time entry is still set, so a crash boots no fallback" in world.waits()
 
 
 @pytest.mark.parametrize("shown", [("[  OK  ] Started ssh", "mx2001 login:"), ()])
