@@ -10,7 +10,7 @@ from mxlib.facts.source import Facts
 def _family(facts: AddressFacts, family: int) -> Finding:
     own, routes = facts.global_addresses(family), facts.routes(family)
     if not own:
-        return failed(f"no IPv{family} address")
+        return failed(f"no IPv{family} address, which verify.families expects")
     if not routes:
         return failed(f"no IPv{family} default route")
     down = [name for _, _, name in routes if not (link := facts.find(name)) or not link.up]

@@ -29,7 +29,7 @@ def judge(facts: Facts, policy: VerifyPolicy) -> Finding:
         return ok("not required here")
     found = facts.get(puppet.SOURCE)
     if not found.present:
-        return failed("there is no Puppet")
+        return failed("there is no Puppet; verify.puppet: false expects none")
     return _enabled(found, policy) if found.enabled else failed(f"disabled: {found.message or 'no reason given'}")
 
 

@@ -30,7 +30,10 @@ def _required(names: str, facts: UnitsFacts) -> str:
     if any(state and state.active in _RUNS for state in states):
         return ""
     there = [state for state in states if state and state.load != "not-found"]
-    return "; ".join(f"{state.name} is {state.active} ({state.result})" for state in there) or f"{names} is not there"
+    return (
+        "; ".join(f"{state.name} is {state.active} ({state.result})" for state in there)
+        or f"{names} is not there, which verify.required_units expects"
+    )
 
 
 def _hung(state: UnitState, policy: VerifyPolicy) -> bool:

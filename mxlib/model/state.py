@@ -117,7 +117,7 @@ class View:
         mta: the MTA.
         saved: GRUB's saved entry.
         next: GRUB's entry for the next boot only.
-        puppet_off: whether Puppet is disabled; None if that cannot be read.
+        puppet_off: whether Puppet is disabled, or not there; None if that cannot be read.
         build: package version that the running kernel reports; empty if it reports none.
         replaced: whether the running kernel's image on disk is another build, which the next boot takes.
     """

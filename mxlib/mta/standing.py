@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mxlib.base.errors import ParseError
 from mxlib.base.lines import refuse_unknown
-from mxlib.facts import depool
+from mxlib.facts import depool, puppet
 from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
@@ -18,7 +18,10 @@ from mxlib.mta.protocol import PARKED, Mta
 from mxlib.protocols.host import Host
 
 # Defines PUPPET_DISABLEDLOCK, the lock file of a disabled Puppet (Wikimedia's contract).
-PUPPET = "/usr/local/share/bash/puppet-common.sh"
+PUPPET = puppet.COMMON
+_PUPPET_FILES = " ".join(
+    ("/opt/puppetlabs/bin/puppet", *(f"{one}/{kind}" for one in puppet.VARDIRS for kind in ("state", "public")))
+)
 _ENVIRONMENT = "/boot/grub/grubenv"
 
 # A count is printed only where its list could be read: each table has a head line. 0A is LISTEN, 0019 is port 25.
@@ -32,7 +35,8 @@ what == "grub" && known && sub(/^next_entry=/, "next ") { print }
 END { if (tables) print "listeners", listeners + 0 }
 """
 _KEYS = frozenset({"boot", "kernel", "build", "image", "listeners", "saved", "next", "processes", "parked", "puppet"})
-_PUPPET = {"off": True, "on": False, "absent": None, "unknown": None}
+# one that is not there has not to be disabled
+_PUPPET = {"off": True, "on": False, "absent": True, "unknown": None}
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,10 @@ awk '{_COUNT}' "$@"
 if [ -r {PUPPET} ]; then
 bash -c '. {PUPPET} && test -n "${{PUPPET_DISABLEDLOCK}}" &&
 {{ test -f "${{PUPPET_DISABLEDLOCK}}" && echo puppet off || echo puppet on; }}' || echo puppet unknown
-else echo puppet absent; fi
+else
+there=absent; ! command -v puppet >/dev/null || there=unknown
+for one in {_PUPPET_FILES}; do [ ! -e $one ] || there=unknown; done
+echo "puppet $there"; fi
 echo units
 systemctl show -p ActiveState,LoadState,UnitFileState,Job -- {mta.units[0]} shutdown.target
 echo end

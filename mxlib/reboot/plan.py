@@ -187,7 +187,7 @@ def _take_out(state: State, record: Record, host: View) -> Decision | None:
     """Take the host out of service, in the order that hurts nobody."""
     if "silence" in state.uses and not record.silences:
         return Do(Step.SILENCE)
-    if "puppet" in state.uses and not host.puppet_off:
+    if "puppet" in state.uses and host.puppet_off is False:
         return Do(Step.PUPPET_OFF)
     if state.pool in (Pool.IN, Pool.PARTLY):
         return Do(Step.POOL_OUT)

@@ -71,8 +71,10 @@ def runs(found: Standing | None, unit: str) -> Verdict:
 def puppet(found: Standing) -> Verdict:
     """Judge whether it can be read if Puppet is disabled, on a site whose runs disable it."""
     if found.view.puppet_off is None:
-        return Verdict("puppet", Status.UNKNOWN, f"whether Puppet is disabled cannot be read ({PUPPET})")
-    return Verdict("puppet", Status.OK, f"Puppet is {'disabled already' if found.view.puppet_off else 'enabled'}")
+        needs = f"expected disable-puppet, enable-puppet and {PUPPET} on the host, or puppet: false"
+        return Verdict("puppet", Status.UNKNOWN, f"whether Puppet is disabled cannot be read: {needs}")
+    off = "disabled already, or not there"
+    return Verdict("puppet", Status.OK, f"Puppet is {off if found.view.puppet_off else 'enabled'}")
 
 
 def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:

@@ -24,7 +24,7 @@ from mxlib.reboot import readiness
 from mxlib.reboot.looking import LookingHost
 from mxlib.reboot.peers import others
 from mxlib.reboot.steps import entries, ledger, panic, proof
-from mxlib.reboot.steps.service import OUT_OF_POOL, PUPPET_S, puppet_off_script
+from mxlib.reboot.steps.service import OUT_OF_POOL, PUPPET_S, disables_puppet, puppet_off_script
 from mxlib.reboot.steps.step import Action, host_of, with_host
 from mxlib.reboot.world import RebootWorld
 
@@ -235,7 +235,7 @@ def _others(world: RebootWorld) -> Iterator[Verdict]:
 def claim(world: RebootWorld, _state: State) -> Done:
     """Write the record, then do what takes its time and is best done while clients are served."""
     record = first_record(world, facts_for_claim(world))
-    puppet = world.site.puppet and not record.prior.puppet_off
+    puppet = disables_puppet(world, record.prior.puppet_off)
     close, arms = ledger.close_script(world.mta, record.log_mark), entries.arm_script(world, record)
     limit = 120 + (PUPPET_S if puppet else 0) + (panic.UPDATE_S if arms else 0)
     world.act(f"{close}{puppet_off_script(record) if puppet else ''}{arms}", record=record, timeout=limit)
@@ -306,11 +306,11 @@ def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
 def _claimed(world: RebootWorld, state: State) -> State:
     record = dataclasses.replace(first_record(world, facts_for_claim(world)), token=state.token)
     claimed = dataclasses.replace(state, record=record)
-    return with_host(claimed, puppet_off=True) if world.site.puppet else claimed
+    return with_host(claimed, puppet_off=True) if disables_puppet(world, host_of(state).puppet_off) else claimed
 
 
 def _how(world: RebootWorld, state: State) -> list[str]:
-    puppet = ["disable-puppet REASON"] if world.site.puppet and not host_of(state).puppet_off else []
+    puppet = ["disable-puppet REASON"] if disables_puppet(world, host_of(state).puppet_off) else []
     seconds = world.site.boot.panic if world.progress.goal.kernel else 0
     arms = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if seconds else []
     return [f"write {RECORD} and {ledger.LEDGER}", *puppet, *arms]

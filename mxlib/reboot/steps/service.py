@@ -115,6 +115,15 @@ def _end_silence(world: RebootWorld, silence_id: str) -> str:
     return ""
 
 
+def disables_puppet(world: RebootWorld, off: bool | None) -> bool:
+    """Whether Puppet is to be disabled: where that cannot be read, the commands for it may not be there.
+
+    Arguments:
+        off: whether it is disabled; None: that cannot be read.
+    """
+    return world.site.puppet and off is False
+
+
 def puppet_reason(record: Record) -> str:
     """Return the reason that Puppet is disabled with, and enabled by again."""
     return f"mx-cookbooks run {record.run}: {record.why}".replace('"', "'")

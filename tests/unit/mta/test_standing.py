@@ -202,10 +202,23 @@ def test_a_kernel_or_a_boot_of_another_form_is_unknown(said):
         stand(STANDING.replace(line, said))
 
 
-@pytest.mark.parametrize(("puppet", "off"), [("off", True), ("on", False), ("absent", None), ("unknown", None)])
+@pytest.mark.parametrize(("puppet", "off"), [("off", True), ("on", False), ("absent", True), ("unknown", None)])
 def test_the_next_entry_and_puppet(puppet, off):
     view = stand(STANDING.replace("puppet on", f"next a>b\npuppet {puppet}")).view
     assert (view.next, view.puppet_off) == ("a>b", off)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [("", "absent"), ("var/lib/puppet/state", "unknown"), ("opt/puppetlabs/bin/puppet", "unknown")],
+)
+def test_a_puppet_without_the_sites_script_is_unknown_and_none_is_absent(tmp_path, there, said):
+    (tmp_path / there).mkdir(parents=True, exist_ok=True)
+    script = standing.section(find("exim")).script
+    for place in ("/usr/local/share", "/var/lib/puppet", "/var/cache/puppet", "/opt/puppetlabs"):
+        script = script.replace(place, f"{tmp_path}{place}")
+    lines = ShellHost().read(script, timeout=30).output.splitlines()
+    assert [line for line in lines if line.startswith("puppet ")] == [f"puppet {said}"]
 
 
 def test_the_section_of_this_machine_has_its_boot_and_its_kernel():

@@ -645,6 +645,8 @@ def test_the_way_out_of_service_hurts_nobody_in_its_order():
     assert decide(FORWARD, state) == Do(Step.SILENCE)
     state = replace(state, record=replace(record, silences=("s",)))
     assert decide(FORWARD, state) == Do(Step.PUPPET_OFF)
+    unread = replace(state, host=replace(state.host, puppet_off=None))
+    assert decide(FORWARD, unread).step is Step.POOL_OUT, "its commands are perhaps not there"
     state = replace(state, host=replace(state.host, puppet_off=True))
     assert [decide(FORWARD, replace(state, pool=one)).step for one in (Pool.IN, Pool.PARTLY)] == [Step.POOL_OUT] * 2
     for ports in (Ports.OPEN, Ports.PARTLY):

@@ -41,8 +41,13 @@ def stands(*, record: Any = None, **changed: Any) -> Standing:
     ("off", "status", "why"),
     [
         (False, Status.OK, "Puppet is enabled"),
-        (True, Status.OK, "Puppet is disabled already"),
-        (None, Status.UNKNOWN, "whether Puppet is disabled cannot be read (/usr/local/share/bash/puppet-common.sh)"),
+        (True, Status.OK, "Puppet is disabled already, or not there"),
+        (
+            None,
+            Status.UNKNOWN,
+            "whether Puppet is disabled cannot be read: expected disable-puppet, enable-puppet and "
+            "/usr/local/share/bash/puppet-common.sh on the host, or puppet: false",
+        ),
     ],
 )
 def test_a_puppet_that_cannot_be_read_is_not_called_enabled(off: bool | None, status: Status, why: str) -> None:
