@@ -53,12 +53,17 @@ logs=$(printf %s "$path" | sed 's/%[DM]/*/')
 esac
 [ -e "$log" ] || {{ echo "no $path" >&2; exit 3; }}
 }}
-# from the setting log_file_path, the file of one kind of log; none where it is empty: then it is where Debian has it
+# from the setting log_file_path, the file of one kind of log; none where that is Debian's: it is not set, or its first
+# item beside syslog is empty. An empty item at a list's end is none (spec.txt, "Empty items in lists").
 log_of() {{
 rest=$1:
 while [ -n "$rest" ]; do
 one=${{rest%%:*}}; rest=${{rest#*:}}
-case $one in */*) ;; *) continue ;; esac
+case $one in
+*/*) ;;
+*[![:space:]]*) continue ;;
+*) [ -z "$rest" ] || return 0; continue ;;
+esac
 set -f -- $one "$2"
 case $1 in *%s*) echo "${{1%%%s*}}$2${{1#*%s}}" ;; *) echo "$1" ;; esac
 return

@@ -10,6 +10,7 @@ from mxlib.base.errors import ParseError
 from mxlib.mta.event import EventKind
 from mxlib.mta.exim import log as mainlog
 from mxlib.mta.exim import maillog
+from mxlib.mta.exim import names as exim
 from mxlib.mta.exim.log import LogMark
 from tests.unit.support.exim_log import ask, exim_says, lines, read_growth, read_mark
 from tests.unit.support.facts import fact
@@ -108,7 +109,7 @@ def test_a_clock_that_was_just_changed_makes_the_last_minutes_unknown(tmp_path):
 
 
 def test_a_dated_log_is_followed_from_day_to_day(tmp_path):
-    through = exim_says(tmp_path, log_file_path=f": syslog : {tmp_path}/%slog-%D")
+    through = exim_says(tmp_path, log_file_path=f"syslog : {tmp_path}/%slog-%D")
     yesterday = tmp_path / "mainlog-20261120"
     yesterday.write_text(lines("<= a@lab.test U=root P=local S=1"))
     found = ask(through(maillog.MARK.script)).stdout
@@ -124,10 +125,20 @@ def test_a_dated_log_is_followed_from_day_to_day(tmp_path):
     assert ([event.kind for event in rest.events], rest.lost, rest.whole) == ([EventKind.COMPLETED], False, True)
 
 
-def test_a_log_that_goes_to_syslog_alone_is_unknown(tmp_path):
-    through = exim_says(tmp_path, log_file_path="syslog")
+@pytest.mark.parametrize("path", ["syslog", "syslog :", " syslog : "])
+def test_a_log_that_goes_to_syslog_alone_is_unknown(tmp_path, path):
+    through = exim_says(tmp_path, log_file_path=path)
     done = ask(through(maillog.MARK.script))
-    assert (done.returncode, done.stderr) == (3, "Exim has no log file: syslog\n")
+    assert (done.returncode, done.stderr) == (3, f"Exim has no log file: {path.strip()}\n")
+
+
+@pytest.mark.parametrize("path", [":syslog", " : syslog", "syslog : :", "syslog :: /elsewhere/%slog", ""])
+def test_an_empty_item_of_the_setting_is_the_file_of_debian(tmp_path, log, path):
+    """As a site has it that sends its log to syslog as well."""
+    log.touch()
+    script = exim_says(tmp_path, log_file_path=path)(maillog.MARK.script).replace(exim.MAINLOG, str(log))
+    done = ask(script)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", f"mark {log.stat().st_ino} 0 4294967295\n")
 
 
 @pytest.mark.parametrize(("said", "minutes"), [("+0000", 0), ("+0530", 330), ("-0330", -210), ("+1400", 840)])
