@@ -17,7 +17,7 @@ def _next(found: GrubFacts) -> Finding | None:
     if found.savedefault:
         return failed("an entry of the menu saves itself as the default, so no fallback stays armed")
     if not found.saved_entry:
-        return failed("GRUB_DEFAULT is saved, but nothing is saved: the newest kernel boots")
+        return failed("GRUB_DEFAULT is saved, but nothing is saved: the newest kernel boots (see grub-set-default)")
     return _leads(found, found.saved_entry, "the saved entry")
 
 

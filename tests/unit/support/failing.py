@@ -169,7 +169,7 @@ FAILING = {
     "puppet-absent": ("puppet", host(puppet="absent\n"), "no Puppet"),
     "relay-open": ("relay", host(relay=replaced("550 relay not permitted", "250 Accepted")), "would relay"),
     "boot-one-time": ("boot", host(grub_environment=lambda text: text + "next_entry=other\n"), "one-time boot"),
-    "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "nothing is saved"),
+    "boot-nothing-saved": ("boot", host(grub_environment="x=y\n"), "grub-set-default"),
     "boot-saved-is-gone": ("boot", host(grub_environment="saved_entry=1>9\n"), "not in the menu"),
     "boot-saved-is-recovery": ("boot", host(grub_environment="saved_entry=1>1\n"), "does not boot the normal system"),
     "kernel-lacks-initrd": (
