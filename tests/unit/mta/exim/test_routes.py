@@ -127,7 +127,8 @@ def test_nothing_is_left_behind(spool: Spool) -> None:
 @pytest.mark.parametrize("hangs", ["exec sleep 20", "trap : TERM; sleep 20"])
 def test_nothing_is_left_behind_by_a_look_that_its_time_limit_ended(spool: Spool, script: str, hangs: str) -> None:
     spool.put("user@lab.test")
-    answers = '[ "$1" != -bP ] || exec cat "$0.conf"\n'
+    answers = '|| cat "$0.conf"; exit; }\n'
+    assert answers in spool.exim.read_text()
     spool.exim.write_text(spool.exim.read_text().replace(answers, f"{answers}{hangs}\n"))
     begin = time.monotonic()
     spool.run(script, "timeout", "-k", "5", "2")
