@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _CONFTOOL = (SpicerackError, BackendError, ConfigurationError)
+_ONE_AT_A_TIME = threading.Lock()
+"""The pools of several hosts are asked side by side, and all of conftool's objects share one client of etcd."""
 
 
 class NoPool:
@@ -130,6 +133,7 @@ def _guarded(ask: Callable[[], T]) -> T:
     Its configuration, schema and client are made at the first question; wrong parameters of the client are a TypeError.
     """
     try:
-        return ask()
+        with _ONE_AT_A_TIME:
+            return ask()
     except (*_CONFTOOL, etcd.EtcdException, ValueError, KeyError, TypeError, OSError, SystemExit) as error:
         raise PoolError(f"conftool: {words_of(error) or type(error).__name__}") from None

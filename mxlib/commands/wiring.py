@@ -73,6 +73,7 @@ class Wiring:
             asker=prompt_for(self.operator.line, self.clock, self._go_on, unattended=request.unattended),
             meter=self.meter,
             greets=partial(greets, request.host, 22),
+            pools={name: pool for name in hosts if (pool := self._conftool(name)) is not None},
         )
         return RebootWorld(
             site=site,
@@ -162,11 +163,14 @@ class Wiring:
         )
 
     def _pool(self, request: RunRequest) -> PoolState:
-        tags = self._site.conftool_tags(request.host)
-        if tags is None:
+        pool = self._conftool(request.host)
+        if pool is None:
             return NoPool()
-        pool = ConftoolPool(lambda: self._spicerack.confctl("node"), tags, request.host)
         return PoolIfReadable(pool, self.operator.line) if request.without_slot else pool
+
+    def _conftool(self, name: str) -> ConftoolPool | None:
+        tags = self._site.conftool_tags(name)
+        return None if tags is None else ConftoolPool(lambda: self._spicerack.confctl("node"), tags, name)
 
     def _slot(self, request: RunRequest, run_id: str, target: CuminHost) -> ServiceSlot:
         if request.without_slot:

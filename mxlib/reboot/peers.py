@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from mxlib.base.errors import HostError, ParseError
+from mxlib.base.errors import HostError, ParseError, PoolError
 from mxlib.base.parallel import UnderWay, at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
@@ -11,6 +11,8 @@ from mxlib.facts.source import read_facts
 from mxlib.model.state import MtaState, Ports, Step
 from mxlib.mta import standing
 from mxlib.protocols.host import Host
+from mxlib.reboot.readiness import POOL_UNREAD
+from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
 _AGAIN_S = 3.0
@@ -76,11 +78,11 @@ def _judge(world: RebootWorld, peer: Host) -> Verdict:
     """Judge one MX, and ask it once more where it does not answer: one slow login kept a whole site from beginning."""
     try:
         return _look(world, peer)
-    except (HostError, ParseError):
+    except (HostError, ParseError, PoolError):
         world.clock.sleep(_AGAIN_S)
     try:
         return _look(world, peer)
-    except (HostError, ParseError) as error:
+    except (HostError, ParseError, PoolError) as error:
         return Verdict(_name(peer.name), Status.UNKNOWN, f"{peer.name}: {one_line(str(error))}")
 
 
@@ -94,9 +96,27 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
     view = world.view(facts.get(standing.source(world.mta)))
     if view.ports is not Ports.OPEN or view.mta is not MtaState.SERVING:
         return Verdict(_name(peer.name), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.said}")
+    if out := _out_of_pool(world, peer.name):
+        return Verdict(_name(peer.name), Status.FAILED, f"{peer.name}: out of the pool ({out})")
     accepted = world.accepted
     bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:
         worst = min(bad, key=lambda one: one.status.severity)
         return Verdict(_name(peer.name), worst.status, f"{peer.name}: {worst.check}: {worst.why}", worst.evidence)
     return Verdict(_name(peer.name), Status.OK, f"{peer.name}: in service")
+
+
+def _out_of_pool(world: RebootWorld, peer: str) -> str:
+    """Return with which values no client is sent to a peer; empty: clients are, or no pool is in front of it.
+
+    Raises:
+        mxlib.base.errors.PoolError: that cannot be read, and nobody vouches for it.
+    """
+    pool = world.adapters.pools.get(peer)
+    try:
+        values = pool.read() if pool is not None else None
+    except PoolError:
+        if POOL_UNREAD in world.accepted:
+            return ""
+        raise
+    return ", ".join(sorted(f"{name}={value}" for name, value in (values or {}).items() if value in NOT_POOLED))

@@ -74,6 +74,7 @@ class Adapters:
         asker: asks the operator; None: there is nobody, and the safe answer is taken.
         meter: what the round trips to the hosts cost.
         greets: whether an SSH server greets a new connection to the target within so many seconds.
+        pools: the pool state of each other MX, by its name; without those that no pool is in front of.
     """
 
     slot: ServiceSlot
@@ -85,6 +86,7 @@ class Adapters:
     asker: Prompt | None = None
     meter: Meter = field(default_factory=Meter)
     greets: Callable[[float], bool] = lambda _seconds: False
+    pools: Mapping[str, PoolState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """conftool's objects of each MX; in a run without the slot what cannot be read is left alone, for the whole run."""
 
 import re
+import threading
+import time
 from types import SimpleNamespace
 
 import etcd
@@ -9,6 +11,7 @@ from conftool.configuration import ConfigurationError
 
 from mxlib.adapters.conftool import ConftoolPool, PoolIfReadable
 from mxlib.base.errors import PoolError
+from mxlib.base.parallel import at_once
 from mxlib.config.load import parse
 from mxlib.config.pool import ConftoolTags
 from mxlib.model.state import Pool
@@ -31,6 +34,22 @@ class Conftool:
 
     def command(self, values):
         return [str(values)]
+
+
+def test_conftool_is_asked_by_one_thread_at_a_time():
+    """What all of them share, python-etcd's client, is not made for more."""
+    first, overlaps = threading.Event(), []
+
+    def get(**_tags):
+        overlaps.append(first.is_set())
+        first.set()
+        time.sleep(0.05)
+        first.clear()
+        return [SimpleNamespace(pooled="yes")]
+
+    pool = ConftoolPool(lambda: SimpleNamespace(get=get), ConftoolTags("eqiad", "mail", ("smtp",)), "mx1001.lab.test")
+    assert at_once(lambda one: one.read(), [pool] * 3) == ({"smtp": "yes"},) * 3
+    assert overlaps == [False] * 3
 
 
 class Entity:

@@ -83,6 +83,14 @@ def test_the_pool_of_the_site(spicerack, etcd, site, without_slot, kind):
 
 
 @pytest.mark.parametrize("without_slot", [False, True])
+def test_the_pool_of_each_other_one_is_looked_at_too(spicerack, etcd, without_slot):
+    made = world(spicerack, POOLED, without_slot=without_slot)
+    assert list(made.adapters.pools) == [one.name for one in made.peers]
+    assert {type(one) for one in made.adapters.pools.values()} == {ConftoolPool}
+    assert world(spicerack, SITE).adapters.pools == {}
+
+
+@pytest.mark.parametrize("without_slot", [False, True])
 def test_who_goes_without_the_slot_accepts_an_unread_pool_and_nothing_else(spicerack, etcd, without_slot):
     accepted = world(spicerack, POOLED, without_slot=without_slot, accept=frozenset({"logins"})).options.accept
     assert accepted == {"logins"} | ({"pool-unread"} if without_slot else set())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, InterruptedRunError
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, PoolError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.goal import Goal
 from mxlib.model.state import MtaState, Ports
@@ -20,36 +20,48 @@ PEER: Any = SimpleNamespace(name="mx1001")
 
 
 def asked(
-    monkeypatch: pytest.MonkeyPatch, *answers: Any, judged: tuple[Verdict, ...] = (), **changed: Any
+    monkeypatch: pytest.MonkeyPatch,
+    *answers: Any,
+    judged: tuple[Verdict, ...] = (),
+    pool: tuple[Any, ...] = (),
+    accepted: frozenset[str] = frozenset({"log"}),
+    **changed: Any,
 ) -> tuple[Any, list[float]]:
     """The verdict about a peer that answers so, one answer a look, and the pauses in between.
 
     Arguments:
         judged: its other checks.
+        pool: what its pool says, reading by reading; empty: no pool is in front of it.
         changed: what the run makes of a look, for the site's ports.
     """
     pauses: list[float] = []
-    left = list(answers)
+    left, pooled = list(answers), list(pool)
 
-    def read(*_: Any) -> Any:
-        answer = left.pop(0)
+    def next_of(given: list[Any]) -> Any:
+        answer = given.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return SimpleNamespace(get=lambda _source: SimpleNamespace(view=answer))
+        return answer
+
+    def read(*_: Any) -> Any:
+        view = next_of(left)
+        return SimpleNamespace(get=lambda _source: SimpleNamespace(view=view))
 
     monkeypatch.setattr(peers, "read_facts", read)
     verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: judged)
     context: Any = SimpleNamespace(
         clock=SimpleNamespace(sleep=pauses.append),
         mta=find("exim"),
-        adapters=SimpleNamespace(verifier=verifier),
-        accepted=frozenset({"log"}),
+        adapters=SimpleNamespace(
+            verifier=verifier, pools={PEER.name: SimpleNamespace(read=lambda: next_of(pooled))} if pool else {}
+        ),
+        accepted=accepted,
         view=lambda found: SimpleNamespace(**{**vars(found.view), **changed}),
         peers=(PEER,),
         site=SimpleNamespace(min_in_service=1),
     )
     (verdict,) = peers.others(context)
-    assert left == []
+    assert left == pooled == []
     return verdict, pauses
 
 
@@ -82,6 +94,36 @@ def test_its_ports_are_those_that_the_site_names(monkeypatch: pytest.MonkeyPatch
     closed = SimpleNamespace(ports=Ports.CLOSED, mta=MtaState.SERVING)
     verdict, _ = asked(monkeypatch, closed, ports=Ports.PARTLY)
     assert verdict.why == "mx1001: ports partly, MTA serving"
+
+
+LOST = PoolError("conftool: no etcd")
+
+
+@pytest.mark.parametrize(
+    ("pool", "status", "why"),
+    [
+        (({},), Status.OK, "in service"),
+        (({"smtp": "yes", "submission": "yes"},), Status.OK, "in service"),
+        (({"smtp": "yes", "submission": "no"},), Status.FAILED, "out of the pool (submission=no)"),
+        (({"smtp": "inactive"},), Status.FAILED, "out of the pool (smtp=inactive)"),
+        ((LOST, {"smtp": "yes"}), Status.OK, "in service"),
+        ((LOST, LOST), Status.UNKNOWN, "conftool: no etcd"),
+    ],
+)
+def test_one_that_somebody_has_taken_out_of_the_pool_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, pool: tuple[Any, ...], status: Status, why: str
+) -> None:
+    """Its ports are open and its MTA runs, and no client is sent there: the last pooled one would be taken out."""
+    verdict, _ = asked(monkeypatch, *[SERVES] * len(pool), pool=pool)
+    assert (verdict.status, verdict.why) == (status, f"mx1001: {why}")
+
+
+@pytest.mark.parametrize(("found", "status"), [(LOST, Status.OK), ({"smtp": "no"}, Status.FAILED)])
+def test_where_etcd_is_the_incident_what_the_pool_still_says_counts(
+    monkeypatch: pytest.MonkeyPatch, found: Any, status: Status
+) -> None:
+    verdict, pauses = asked(monkeypatch, SERVES, pool=(found,), accepted=frozenset({"pool-unread"}))
+    assert (verdict.status, pauses) == (status, [])
 
 
 BAD, UNSURE = Verdict("disk", Status.FAILED, "/var is full"), Verdict("clock", Status.UNKNOWN, "no answer")
