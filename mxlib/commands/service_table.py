@@ -21,10 +21,9 @@ from mxlib.facts import proven_kernels as proven
 from mxlib.facts.proven_kernels import ProvenKernel
 from mxlib.facts.source import Facts, Source
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import MtaState, Ports
+from mxlib.model.state import NOT_POOLED, MtaState, Ports
 from mxlib.mta import standing
 from mxlib.mta.find import find
-from mxlib.roll.survey import NOT_POOLED
 
 STALE_S = 7200.0
 """A verification that is older says nothing of now; ``alerts/mx.yaml`` has the same bound."""

@@ -70,6 +70,10 @@ class MtaState(Enum):
         return "neither serving nor held" if self is MtaState.OTHER else self.value
 
 
+NOT_POOLED = frozenset({"no", "inactive"})
+"""Values of a pool state with which no client is sent there."""
+
+
 class Pool(Enum):
     """The pool state, compared with the one before the run."""
 

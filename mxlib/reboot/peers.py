@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from mxlib.base.errors import HostError, ParseError, PoolError
+from mxlib.base.errors import HostError, ParseError, PoolError, StepError
 from mxlib.base.parallel import UnderWay, at_once
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.source import read_facts
-from mxlib.model.state import MtaState, Ports, Step
+from mxlib.model.state import NOT_POOLED, MtaState, Ports, State, Step
 from mxlib.mta import standing
 from mxlib.protocols.host import Host
+from mxlib.reboot.ends import may_be_reached
 from mxlib.reboot.readiness import POOL_UNREAD
-from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
 _AGAIN_S = 3.0
@@ -21,6 +21,8 @@ _JUST_NOW_S = 10.0
 
 One that was asked within them and has not answered yet is waited for: asked once more, it would have to answer two.
 """
+_OUT_S = 60.0
+"""Seconds from the question for which its answer serves to take a host out; guard and claim mostly take less."""
 _LONGEST_S = 120.0
 """Seconds from the question for which its answer is waited for: who takes longer is no help while one is out.
 
@@ -30,13 +32,18 @@ A busy machine has taken one, and whole readings by each section's own limit wou
 
 def others(world: RebootWorld) -> tuple[Verdict, ...]:
     """Return one verdict for each other MX: whether it is in service and well."""
-    return at_once(lambda peer: _judge(world, peer), world.peers)
+    asked = world.clock.monotonic()
+    found = at_once(lambda peer: _judge(world, peer), world.peers)
+    _lacking(world, found, asked)
+    return found
 
 
-def _lacking(world: RebootWorld, found: Iterable[Verdict]) -> list[str]:
+def _lacking(world: RebootWorld, found: Iterable[Verdict], asked: float) -> list[str]:
     verdicts = tuple(found)
     passed = sum(verdict.passed for verdict in verdicts)
-    if passed >= world.site.min_in_service:
+    enough = passed >= world.site.min_in_service
+    world.progress.heard = asked if enough else None
+    if enough:
         return []
     why = "; ".join(verdict.why for verdict in verdicts if not verdict.passed)
     return [f"only {plural(passed, 'other MX')} in service and well, {world.site.min_in_service} needed ({why})"]
@@ -47,7 +54,32 @@ def begin_to_ask(world: RebootWorld) -> None:
     world.progress.others = _asked(world)
 
 
-def lacking_just_now(world: RebootWorld) -> list[str]:
+def ask_before_out(world: RebootWorld, state: State, step: Step) -> None:
+    """Ask the others again before a host that serves is taken out, where they were asked too long ago.
+
+    Clients are kept from a host that does not serve them, or must not, whoever else is there.
+
+    Arguments:
+        step: what takes it out.
+
+    Raises:
+        mxlib.base.errors.StepError: there are not enough others.
+    """
+    record, host = state.record, state.host
+    serving = host is not None and host.ports is Ports.OPEN and record is not None and may_be_reached(record, host)
+    if serving and (lacks := lacking_before_out(world, step)):
+        raise StepError(f"not taken out: {'; '.join(lacks)}")
+
+
+def lacking_before_out(world: RebootWorld, step: Step) -> list[str]:
+    """Return why there are not enough others to take a host out; they are asked now if that is too long ago."""
+    heard = world.progress.heard
+    if "others" in world.accepted or (heard is not None and world.clock.monotonic() - heard <= _OUT_S):
+        return []
+    return lacking_just_now(world, step)
+
+
+def lacking_just_now(world: RebootWorld, step: Step = Step.REBOOT) -> list[str]:
     """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago.
 
     Each has a limit to answer, and it is shown for whom the run waits.
@@ -55,7 +87,7 @@ def lacking_just_now(world: RebootWorld) -> list[str]:
     known, world.progress.others = world.progress.others, None
     if known is None or world.clock.monotonic() - known[1] > _JUST_NOW_S:
         known = _asked(world)
-    return _lacking(world, _answers(world, *known))
+    return _lacking(world, _answers(world, step, *known), known[1])
 
 
 def _asked(world: RebootWorld) -> tuple[Mapping[str, UnderWay[Verdict]], float]:
@@ -64,10 +96,12 @@ def _asked(world: RebootWorld) -> tuple[Mapping[str, UnderWay[Verdict]], float]:
     return {peer.name: UnderWay(partial(_judge, world, peer)) for peer in world.peers}, now
 
 
-def _answers(world: RebootWorld, questions: Mapping[str, UnderWay[Verdict]], asked: float) -> Iterator[Verdict]:
+def _answers(
+    world: RebootWorld, step: Step, questions: Mapping[str, UnderWay[Verdict]], asked: float
+) -> Iterator[Verdict]:
     for name, question in questions.items():
         limit = f"{_LONGEST_S:.0f} s"
-        world.operator.busy(f"{Step.REBOOT.value}: {name} is asked whether it serves, for {limit} at most")
+        world.operator.busy(f"{step.value}: {name} is asked whether it serves, for {limit} at most")
         try:
             yield question.answer(asked + _LONGEST_S - world.clock.monotonic())
         except TimeoutError:

@@ -38,6 +38,7 @@ class Progress:
             follows it, and when that was (monotonic seconds).
         others: the questions to the other MXs whether they serve, by name, under way since before the reboot order, and
             when they were asked (monotonic seconds).
+        heard: when the other MXs were asked of whom there were enough (monotonic seconds); None: there were not.
         standing: where the target stood when it was read last.
         greeted: whether its SSH server greeted a connection from here right before the reboot order: once it does not,
             the host is down. By some sites' networks only ssh with its own options reaches it.
@@ -67,6 +68,7 @@ class Progress:
     facts: Facts | None = None
     condition: tuple[Facts, float] | None = None
     others: tuple[Mapping[str, UnderWay[Verdict]], float] | None = None
+    heard: float | None = None
     standing: Standing | None = None
     greeted: bool = False
     waited: Waited = Waited.NO

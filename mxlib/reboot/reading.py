@@ -3,9 +3,8 @@
 from mxlib.base.errors import HostError, PoolError
 from mxlib.base.journal import EventLog
 from mxlib.model.record import Record
-from mxlib.model.state import Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import NOT_POOLED, Pool, Ports, Slot, State, Step, View, Waited
 from mxlib.mta.standing import read_standing, source
-from mxlib.reboot.steps.service import NOT_POOLED
 from mxlib.reboot.world import RebootWorld
 
 _FRESH_S = 5.0

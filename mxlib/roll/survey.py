@@ -17,7 +17,7 @@ from mxlib.facts import grub, kernel, sysctl
 from mxlib.facts.source import Facts, Source
 from mxlib.model.debversion import DebianVersion
 from mxlib.model.record import Record
-from mxlib.model.state import MtaState, Ports
+from mxlib.model.state import NOT_POOLED, MtaState, Ports
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.roll.state import Seen, Stand
@@ -25,8 +25,6 @@ from mxlib.roll.state import Seen, Stand
 RUN_SUFFIX = "-roll"
 """The id of a run that a roll has begun ends so; that sets its leftovers apart from other people's work."""
 KERNEL_CHECK = "kernel"
-NOT_POOLED = frozenset({"no", "inactive"})
-"""Values of a pool state with which no client is sent there."""
 
 
 @dataclass(frozen=True)

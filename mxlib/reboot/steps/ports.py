@@ -13,6 +13,7 @@ from mxlib.model.record import Record
 from mxlib.model.state import Ports, State, Step
 from mxlib.protocols.world import Done
 from mxlib.reboot import plan
+from mxlib.reboot.peers import ask_before_out
 from mxlib.reboot.steps import proof
 from mxlib.reboot.steps.step import Action, host_of, on_host
 from mxlib.reboot.world import RebootWorld, record_of
@@ -173,9 +174,10 @@ def note(record: Record) -> str:
     return f"mx-cookbooks run {record.run}: {record.who}, {record.since}: {record.why}"
 
 
-def close(world: RebootWorld, _state: State) -> Done:
+def close(world: RebootWorld, state: State) -> Done:
     """Close the mail ports for good."""
     assert world.progress.record is not None
+    ask_before_out(world, state, Step.CLOSE)
     prober = world.site.probes.inbound.source_ports
     world.act(close_script(world.site.ports, note(world.progress.record), prober, world.mta.units))
     ports = ", ".join(str(port) for port in world.site.ports)

@@ -11,13 +11,13 @@ from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
 from mxlib.reboot.ends import outcome_of
+from mxlib.reboot.peers import ask_before_out
 from mxlib.reboot.plan import puppet_is_due
 from mxlib.reboot.steps import panic
 from mxlib.reboot.steps.step import Action, Rehearse, host_of, on_host, on_record, shows, with_record
 from mxlib.reboot.world import RebootWorld, record_of
 
 OUT_OF_POOL = "no"
-NOT_POOLED = (OUT_OF_POOL, "inactive")
 PUPPET_S = 60.0
 """Seconds for the site's commands that disable and enable Puppet."""
 NO_SILENCE = "none"
@@ -157,6 +157,7 @@ def _puppet_on_script(record: Record) -> str:
 
 def pool_out(world: RebootWorld, state: State) -> Done:
     """Take the host out of the pool; the values before are in the record since the claim."""
+    ask_before_out(world, state, Step.POOL_OUT)
     return _write_pool(world, _out_of_pool(state))
 
 

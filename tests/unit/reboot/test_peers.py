@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import HostUnreachableError, InterruptedRunError, PoolError
+from mxlib.base.errors import HostUnreachableError, InterruptedRunError, PoolError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.model.goal import Goal
-from mxlib.model.state import MtaState, Ports
+from mxlib.model.state import MtaState, Pool, Ports, Slot, State, Step, View
 from mxlib.mta.find import find
 from mxlib.reboot import peers
 from mxlib.reboot.progress import Progress
 from tests.unit.support.fakes import FakeClock
+from tests.unit.support.memory_walk import view
+from tests.unit.support.records import RECORD
 
 PEER: Any = SimpleNamespace(name="mx1001")
 
@@ -50,7 +52,8 @@ def asked(
     monkeypatch.setattr(peers, "read_facts", read)
     verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: judged)
     context: Any = SimpleNamespace(
-        clock=SimpleNamespace(sleep=pauses.append),
+        clock=SimpleNamespace(sleep=pauses.append, monotonic=lambda: 7.0 + len(pauses)),
+        progress=Progress(Goal()),
         mta=find("exim"),
         adapters=SimpleNamespace(
             verifier=verifier, pools={PEER.name: SimpleNamespace(read=lambda: next_of(pooled))} if pool else {}
@@ -62,6 +65,7 @@ def asked(
     )
     (verdict,) = peers.others(context)
     assert left == pooled == []
+    assert context.progress.heard == (7.0 if verdict.passed else None), "an answer ages from the question"
     return verdict, pauses
 
 
@@ -155,7 +159,7 @@ class Near:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Verdict, needed: int = 1) -> None:
         self.clock, self.progress, self.shown = FakeClock(), Progress(Goal()), list[str]()
         self.operator = SimpleNamespace(busy=self.shown.append)
-        self.site = SimpleNamespace(min_in_service=needed)
+        self.site, self.accepted = SimpleNamespace(min_in_service=needed), frozenset[str]()
         self.answers = {one.check.removeprefix("peer-"): one for one in answers}
         self.peers = [SimpleNamespace(name=name) for name in self.answers]
         self.asked: list[str] = []
@@ -257,3 +261,49 @@ def test_a_signal_during_the_question_is_heard(monkeypatch: pytest.MonkeyPatch) 
     peers.begin_to_ask(world)
     with pytest.raises(InterruptedRunError):
         peers.lacking_just_now(world)
+
+
+SERVING = State(RECORD, view(boot=RECORD.boot_before), Pool.IN, Slot.MINE)
+
+
+@pytest.mark.parametrize(("age", "asked"), [(0.0, 0), (60.0, 0), (60.1, 1), (None, 1)])
+def test_a_host_is_taken_out_by_what_the_others_said_a_minute_ago_at_most(
+    monkeypatch: pytest.MonkeyPatch, age: float | None, asked: int
+) -> None:
+    """A question may wait for its answer for minutes, and a run that died is resumed hours later."""
+    world: Any = Near(monkeypatch, WELL)
+    if age is not None:
+        world.progress.heard = world.clock.monotonic()
+        world.clock.sleep(age)
+    for _ in range(2):
+        peers.ask_before_out(world, SERVING, Step.POOL_OUT)
+    assert len(world.asked) == asked
+    assert world.shown == ["pool out: mx1001 is asked whether it serves, for 120 s at most"] * asked
+
+
+def test_a_host_stays_in_service_where_the_others_are_not_there_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Near(monkeypatch, ILL)
+    for _ in range(2):
+        with pytest.raises(StepError, match=r"not taken out: only 0 other MXs .*mx1002: disk: /var is full"):
+            peers.ask_before_out(world, SERVING, Step.CLOSE)
+    assert len(world.asked) == 2
+    world.accepted = frozenset({"others"})
+    peers.ask_before_out(world, SERVING, Step.CLOSE)
+    assert len(world.asked) == 2, "the operator knows better"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        view(boot=RECORD.boot_before, ports=Ports.CLOSED),
+        view(boot=RECORD.boot_before, ports=Ports.PARTLY),
+        view(boot=RECORD.boot_before, mta=MtaState.OTHER),
+        view(boot="a boot that nobody has verified"),
+    ],
+)
+def test_nobody_is_asked_before_clients_are_kept_from_a_host_that_must_not_or_does_not_serve(
+    monkeypatch: pytest.MonkeyPatch, host: View
+) -> None:
+    world: Any = Near(monkeypatch, ILL)
+    peers.ask_before_out(world, replace(SERVING, host=host), Step.CLOSE)
+    assert world.asked == []

@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
-from mxlib.base.errors import MovedError
+from mxlib.base.errors import MovedError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Record
-from mxlib.model.state import Waited
+from mxlib.model.state import Ports, Step, Waited
 from mxlib.reboot.progress import Progress
 from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.records import RECORD
@@ -60,4 +60,11 @@ class World:
 
 
 def state(record: Record = RECORD, kernel: str = "6.1.0-56", boot_id: str = "b1") -> Any:
-    return SimpleNamespace(record=record, host=SimpleNamespace(kernel=kernel, boot=boot_id, build=""))
+    host = SimpleNamespace(kernel=kernel, boot=boot_id, build="", ports=Ports.CLOSED)
+    return SimpleNamespace(record=record, host=host)
+
+
+def refused(step: Step, _world: object, _state: object, asked_for: Step) -> None:
+    """In place of what asks the others before a host is taken out: there are not enough."""
+    assert asked_for is step
+    raise StepError("not enough others")

@@ -2,22 +2,25 @@
 
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mxlib.base.errors import StepError
 from mxlib.config.load import parse
 from mxlib.facts.depool import HOLD, RELOAD_DROP_IN, RULES, UNIT_FILE, gate
 from mxlib.model.on_host import PUT
 from mxlib.model.record import Judgement
+from mxlib.model.state import Step
 from mxlib.mta.exim import names as exim
 from mxlib.mta.find import find
 from mxlib.reboot.steps import ports
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import TEN_LINES
-from tests.unit.support.step_world import World, state
+from tests.unit.support.step_world import World, refused, state
 
 DEBIAN = "/usr/sbin/nft -f /etc/nftables.conf"
 SHOWN = "{ path=/usr/sbin/nft ; argv[]=%s ; ignore_errors=no ; start_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }"
@@ -231,6 +234,15 @@ def test_the_ports_of_the_site_are_closed_for_all_but_the_prober_and_the_file_sa
 def test_nobody_closes_the_ports_of_a_host_without_a_record() -> None:
     world: Any = OnHost()
     with pytest.raises(AssertionError):
+        ports.close(world, state())
+    assert world.sent == []
+
+
+def test_the_ports_are_closed_only_while_enough_others_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = OnHost()
+    world.progress.record = RECORD
+    monkeypatch.setattr(ports, "ask_before_out", partial(refused, Step.CLOSE))
+    with pytest.raises(StepError, match="not enough others"):
         ports.close(world, state())
     assert world.sent == []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mxlib.base.errors import MovedError, SilenceError, SlotError
+from mxlib.base.errors import MovedError, SilenceError, SlotError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
 from mxlib.model.record import Judgement
@@ -21,7 +21,7 @@ from mxlib.reboot.steps import panic, service
 from mxlib.reboot.world import RebootWorld
 from tests.unit.support.memory_walk import view
 from tests.unit.support.records import RECORD
-from tests.unit.support.step_world import World, state
+from tests.unit.support.step_world import World, refused, state
 
 
 class Machine:
@@ -200,6 +200,14 @@ def test_the_pool_gets_a_host_back_only_in_the_boot_that_was_judged() -> None:
     with pytest.raises(MovedError):
         service.pool_in(world, state())
     assert world.done == ["looked"]
+
+
+def test_the_pool_loses_a_host_only_while_enough_others_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = World()
+    monkeypatch.setattr(service, "ask_before_out", partial(refused, Step.POOL_OUT))
+    with pytest.raises(StepError, match="not enough others"):
+        service.pool_out(world, state())
+    assert world.done == []
 
 
 class Silencer:
