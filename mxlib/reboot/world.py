@@ -9,6 +9,7 @@ from mxlib.base import ids
 from mxlib.base.errors import (
     CommandFailedError,
     CommandTimeoutError,
+    InterruptedRunError,
     LockedError,
     MovedError,
     MxlibError,
@@ -275,7 +276,8 @@ class RebootWorld(World):
             return
         try:
             self.remember(self.progress.record)
-        except MxlibError as error:
+        except (MxlibError, InterruptedRunError) as error:
+            # a run that is over ends as it has, and leaves a request to stop to whoever began it
             self.operator.line(f"the end of the record was not written: {one_line(str(error))}")
 
 

@@ -454,18 +454,20 @@ def test_an_end_says_nothing_that_was_read_before_the_last_step(world, goal, ste
     assert found.journal.steps().count("close ports") == 2
 
 
-def test_a_note_that_cannot_be_written_at_the_end_is_said_and_changes_no_outcome(world):
+@pytest.mark.parametrize("error", [HostUnreachableError("no session"), InterruptedRunError("SIGTERM")])
+def test_a_note_that_cannot_be_written_at_the_end_is_said_and_changes_no_outcome(world, error):
     found = world(Goal(NEW.release, stay=True))
     real = found.act
 
     def act(script, **given):
         if found.journal.steps()[-1:] == ["unsilence"]:
-            raise HostUnreachableError("no session")
+            raise error
         return real(script, **given)
 
     found.act = act
     assert found.execute().outcome is Outcome.DONE
-    assert "the end of the record was not written: no session" in found.tell.lines
+    assert f"the end of the record was not written: {error}" in found.tell.lines
+    assert (found.slot.calls, found.rested) == (["leave"], []), "whoever began the run still hears the request"
     assert found.mx.record.silences == ("s",), "whoever returns it to service ends them again"
 
 
