@@ -56,6 +56,13 @@ def stopped(what: str, state: State) -> End:
     return End(Outcome.INTERRUPTED, f"stopped by {what}; {stands}")
 
 
+def begun(why: str, state: State) -> End:
+    """Return how a run ends that has changed something, and does not hold the host any more: the last line says all."""
+    host = state.host
+    stands = f" (ports {host.ports.value}, MTA {host.mta.said}, pool {state.pool.value})" if host else ""
+    return End(Outcome.INTERRUPTED, f"{why}{stands}")
+
+
 def truthful(end: End, state: State) -> End:
     """Return an end that says "out of service, safe" only of ports that were closed when the host last answered."""
     host = state.host

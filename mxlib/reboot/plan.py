@@ -56,7 +56,7 @@ def _begin(goal: Goal, state: State) -> Decision:
     if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is not Slot.MINE:
-        return End(Outcome.REFUSED, "the slot of the service cannot be had; nothing was changed")
+        return End(Outcome.REFUSED, "the slot of the service cannot be had")
     return Do(Step.CLAIM)
 
 
@@ -72,7 +72,7 @@ def _already_there(state: State, host: View) -> End | None:
 def _begin_in_silence(goal: Goal, state: State) -> Decision:
     """Only who resumes a run waits for a silent host: it may be on its way up, and its record is on it."""
     if not goal.adopt:
-        return End(Outcome.REFUSED, "the host does not answer, so nothing was begun")
+        return End(Outcome.REFUSED, "the host does not answer")
     if state.waited is Waited.NO:
         return Do(Step.AWAIT, "it does not answer")
     if state.waited is Waited.OFF:
@@ -108,7 +108,7 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
         return End(Outcome.REFUSED, f"the host is in the hands of run {record.run} ({record.who} since {record.since})")
     if state.slot is Slot.OTHERS:
         if not state.token:
-            return End(Outcome.REFUSED, "another session has the slot of the service; nothing was done here")
+            return End(Outcome.REFUSED, "another session has the slot of the service")
         why = "the slot of the service is not this run's any more; this run stops where it is"
         return End(Outcome.INTERRUPTED, why)
     if state.slot in (Slot.FREE, Slot.LEFT):

@@ -21,7 +21,7 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Pool, Slot, State, Step
-from mxlib.reboot.ends import in_service, may_be_reached, outcome_of, stopped, truthful, unread
+from mxlib.reboot.ends import begun, in_service, may_be_reached, outcome_of, stopped, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, keep_out
@@ -140,7 +140,7 @@ class Run:
     def _true(self, end: End | None, state: State) -> End | None:
         """Return an end that says no more than was read: "nothing was changed" only of a process that has not acted."""
         if end is not None and end.outcome is Outcome.REFUSED and self._changed(state):
-            end = End(Outcome.INTERRUPTED, end.why)
+            end = begun(end.why, state)
         return None if end is None else truthful(end, state)
 
     def _changed(self, state: State) -> bool:
@@ -291,7 +291,7 @@ class Run:
             return stopped(what, state)
         if record is None or record.token != state.token:
             changed = "no run holds the host" if record is None else f"the host is in the hands of run {record.run}"
-            return End(Outcome.INTERRUPTED, changed if self._changed(state) else "nothing was changed")
+            return begun(changed, state) if self._changed(state) else End(Outcome.INTERRUPTED, "nothing was changed")
         if not record.boots and first:
             if not self._progress.goal.turned(record):
                 self._turn_back(f"stopped by {what}")

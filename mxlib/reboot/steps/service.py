@@ -156,8 +156,9 @@ def _puppet_on_script(record: Record) -> str:
 
 
 def pool_out(world: RebootWorld, state: State) -> Done:
-    """Take the host out of the pool; the values before are in the record since the claim."""
+    """Take the host out of the pool, where it is as it was: the values before are in the record since the claim."""
     ask_before_out(world, state, Step.POOL_OUT)
+    world.still()
     return _write_pool(world, _out_of_pool(state))
 
 

@@ -271,7 +271,10 @@ def test_a_run_that_is_stopped_after_another_has_taken_over_says_whose_the_host_
     found.moves[Step.DRAIN] = [in_other_hands]
     found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
     result = found.execute()
-    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "the host is in the hands of run run-9")
+    assert (result.outcome, result.why) == (
+        Outcome.INTERRUPTED,
+        "the host is in the hands of run run-9 (ports closed, MTA serving, pool out)",
+    )
     assert (found.mx.record.undoing, found.slot.calls) == ("", ["leave"])
 
 
@@ -280,7 +283,23 @@ def test_a_run_that_is_stopped_after_somebody_has_removed_its_record_says_so(wor
     found.moves[Step.DRAIN] = [lambda mx: setattr(mx, "record", None)]
     found.before[Step.DRAIN] = [InterruptedRunError("SIGTERM")]
     result = found.execute()
-    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, "no run holds the host")
+    stands = "ports closed, MTA serving, pool out"
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, f"no run holds the host ({stands})")
+
+
+def test_a_run_whose_record_and_slot_are_gone_says_where_it_leaves_the_host(world):
+    """It was taken out by then: nothing would say so but this line."""
+    found = world()
+
+    def taken_over(mx):
+        mx.record, mx.holder, mx.holder_token, mx.lease = None, "another", 99, "another"
+
+    found.moves[Step.DRAIN] = [taken_over]
+    found.before[Step.DRAIN] = [MovedError("its record was changed")]
+    result = found.execute()
+    assert (found.mx.loaded, found.mx.pooled) == (True, False)
+    why = "the slot of the service cannot be had (ports closed, MTA serving, pool out)"
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, why)
 
 
 def test_a_claim_that_is_in_other_hands_is_not_ours_any_more(world, monkeypatch):

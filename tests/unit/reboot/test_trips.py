@@ -7,7 +7,7 @@ from mxlib.model.outcome import Outcome
 from tests.unit.support.scripted_mx import plain_run
 
 TRIPS = {
-    "guard": 5, "slot": 0, "claim": 1, "silence": 0, "pool out": 0, "close ports": 1, "drain": 1,
+    "guard": 5, "slot": 0, "claim": 1, "silence": 0, "pool out": 1, "close ports": 1, "drain": 1,
     "stop and hold": 1, "ledger": 2, "boot entries": 1, "reboot": 1, "await boot": 7, "repair": 1, "prove outbound": 1,
     "start MTA": 1, "prove inbound": 1, "open ports": 1, "pool in": 0, "keep kernel": 1, "soak": 5,
     "unsilence": 0, "release": 1, "end": 0,

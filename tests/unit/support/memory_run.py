@@ -325,7 +325,7 @@ class MemoryRun:
                 self.fence()
             elif step not in UNFENCED:
                 self.others_first()
-            if step is Step.POOL_IN:
+            if step in ELSEWHERE:
                 world.still()
             if step in LOOKING and self.mx.unreachable:
                 raise HostUnreachableError("no session")
