@@ -50,6 +50,8 @@ class Progress:
         diagnosis: why it did not come back, as far as that was found out.
         probed_s: seconds that the guard's test mails and sessions took.
         changed: boot id of a host whose configuration an act has found changed, and what has; None: none has.
+        silenced_again: silences that were set in place of one of the record that has expired, by its id; they are not
+            in the record, and expire where this process dies.
         doubts: how often a proof was dropped.
     """
 
@@ -79,4 +81,5 @@ class Progress:
     diagnosis: str = ""
     probed_s: float = 0.0
     changed: tuple[str, str] | None = None
+    silenced_again: dict[str, tuple[str, ...]] = field(default_factory=dict)
     doubts: int = 0

@@ -68,18 +68,39 @@ def _heard(world: RebootWorld, silence_id: str) -> tuple[str, ...]:
 
 
 def prolong(world: RebootWorld, silencer: Silencer) -> None:
-    """Prolong the silences of the run; a thread beside the run calls this again and again while it lives.
+    """Prolong the silences of the run, or set one again that has expired.
+
+    A thread beside the run calls this again and again while it lives. It leaves the record to the run.
 
     Arguments:
         silencer: one of that thread's own.
 
     Raises:
-        mxlib.base.errors.SilenceError: one of them could not be prolonged.
+        mxlib.base.errors.SilenceError: one of them could neither be prolonged nor set again.
     """
+    minutes, again = world.site.downtime.minutes, world.progress.silenced_again
+    for one in _silences(world):
+        if any(_prolonged(silencer, ids, minutes) for ids in ((one,), again.get(one, ()))):
+            continue
+        again[one] = silencer.add(minutes)
+        if one not in _silences(world):
+            # the run has ended its silences meanwhile
+            for late in again.pop(one):
+                silencer.remove(late)
+
+
+def _silences(world: RebootWorld) -> tuple[str, ...]:
     record = world.progress.record
-    for one in record.silences if record is not None else ():
-        if one != NO_SILENCE:
-            silencer.prolong(one, world.site.downtime.minutes)
+    return tuple(one for one in record.silences if one != NO_SILENCE) if record is not None else ()
+
+
+def _prolonged(silencer: Silencer, ids: tuple[str, ...], minutes: int) -> bool:
+    try:
+        for one in ids:
+            silencer.prolong(one, minutes)
+    except SilenceError:
+        return False
+    return bool(ids)
 
 
 def silence(world: RebootWorld, state: State) -> Done:
@@ -100,8 +121,10 @@ def silence(world: RebootWorld, state: State) -> Done:
 def unsilence(world: RebootWorld, state: State) -> Done:
     """End the silences of this run."""
     record = record_of(state)
-    problems = [problem for one in record.silences if (problem := _end_silence(world, one))]
+    # first, so that the thread beside the run sets none again
     world.note(dataclasses.replace(record, silences=()))
+    again = [one for ids in tuple(world.progress.silenced_again.values()) for one in ids]
+    problems = [problem for one in (*record.silences, *again) if (problem := _end_silence(world, one))]
     return Done("; ".join(problems) or "alerts are heard again")
 
 

@@ -192,6 +192,61 @@ def test_a_thread_beside_the_run_prolongs_each_silence_that_was_set() -> None:
     assert calls == [("s1", 10), ("s2", 10)]
 
 
+class Expiring:
+    """Alertmanager, in which the first silence has expired."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.meanwhile = lambda: None
+
+    def prolong(self, silence: str, _minutes: int) -> None:
+        self.calls.append(("prolong", silence))
+        if silence == "s1":
+            raise SilenceError("silence s1 is expired")
+
+    def add(self, minutes: int) -> tuple[str, ...]:
+        self.calls.append(("add", str(minutes)))
+        self.meanwhile()
+        return ("s9",)
+
+    def remove(self, silence: str) -> None:
+        self.calls.append(("remove", silence))
+
+
+def expired() -> tuple[Any, Expiring]:
+    world: Any = World()
+    world.site.downtime.minutes, world.progress.record = 10, replace(RECORD, silences=("s1",))
+    return world, Expiring()
+
+
+def test_a_silence_that_has_expired_while_the_run_lives_is_set_again_once_and_ended_with_it() -> None:
+    """As where Alertmanager was away for a while, or the run was stopped by Ctrl-Z."""
+    world, silencer = expired()
+    for _ in range(2):
+        service.prolong(world, silencer)
+    assert silencer.calls == [("prolong", "s1"), ("add", "10"), ("prolong", "s1"), ("prolong", "s9")]
+    silencer.calls.clear()
+    world.adapters.silencer = silencer
+    service.unsilence(world, state(world.progress.record))
+    assert silencer.calls == [("remove", "s1"), ("remove", "s9")]
+
+
+def test_no_silence_is_left_behind_by_a_thread_that_is_late() -> None:
+    world, silencer = expired()
+    silencer.meanwhile = lambda: setattr(world.progress, "record", replace(RECORD, silences=()))
+    service.prolong(world, silencer)
+    assert silencer.calls[1:] == [("add", "10"), ("remove", "s9")]
+
+
+def test_silences_are_ended_once_the_thread_does_not_prolong_them_any_more() -> None:
+    world, silencer = expired()
+    world.adapters.silencer, order = silencer, []
+    world.note = lambda record: order.append(record.silences)
+    silencer.remove = lambda silence: order.append(silence)  # type: ignore[method-assign]
+    service.unsilence(world, state(world.progress.record))
+    assert order == [(), "s1"]
+
+
 @pytest.mark.parametrize("write", [service.pool_in, service.pool_out])
 def test_the_pool_gets_and_loses_a_host_only_as_it_was_when_that_was_decided(write: Any) -> None:
     """It may be another one's by now, as after a machine that was paused: etcd does not refuse an old order."""
