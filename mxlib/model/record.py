@@ -14,7 +14,10 @@ from enum import Enum
 from typing import Any
 
 VERSION = 1
-"""Version of the record's form: raised when a field changes its meaning, not when one is added."""
+"""Version of the record's form: raised when a field changes its meaning, not when one is added.
+
+A new stage of a verification is a change of meaning: a boot that lacks it is not verified.
+"""
 _SKEW_S = 60.0
 """Seconds by which the clocks of two management hosts may differ."""
 
@@ -151,7 +154,7 @@ class Record:
         prepared: boot id in which it was prepared, and the preparation proven.
         pinned: names that this run has pinned by their MAC; released if the cold start never came.
         host: the host's fully qualified name, as a disk may be cloned; empty in a record older than this field.
-        unknown: fields of another release of these cookbooks; kept as they are.
+        unknown: fields of another release of these cookbooks, also those of boots and other parts; kept as they are.
     """
 
     run: str
@@ -275,5 +278,14 @@ class Record:
     def to_json(self) -> str:
         """Return the record as one line of JSON."""
         fields = dataclasses.asdict(self)
-        values = {**fields.pop("unknown"), **fields, "version": VERSION}
-        return json.dumps(values, default=lambda value: value.value, sort_keys=True)
+        values = _with_unknown(fields, fields.pop("unknown"))
+        return json.dumps({**values, "version": VERSION}, default=lambda value: value.value, sort_keys=True)
+
+
+def _with_unknown(known: Any, unknown: Any) -> Any:
+    """Return a part with the fields of another release in their places; boots are only added at the end."""
+    if isinstance(known, dict) and isinstance(unknown, dict):
+        return {**unknown, **{name: _with_unknown(one, unknown.get(name)) for name, one in known.items()}}
+    if isinstance(known, tuple) and isinstance(unknown, dict):
+        return [_with_unknown(one, unknown.get(place)) for place, one in enumerate(known)]
+    return known

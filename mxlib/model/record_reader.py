@@ -1,13 +1,16 @@
 """Reading a record: what is missing in an older one has its default, what is unknown in a newer one is kept."""
 
 import dataclasses
+import inspect
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from mxlib.base.errors import ParseError
 from mxlib.model.record import VERSION, Boot, Judgement, Judgements, Kernel, Level, Prior, Record
 
+T = TypeVar("T")
 _RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
 """A run's id becomes part of a file's name."""
 
@@ -33,8 +36,8 @@ def _decode(raw: dict[str, Any]) -> Record:
         raise ParseError(f"the run's record has version {version}, these cookbooks know {VERSION}: use the newer ones")
     if not _RUN.fullmatch(raw["run"]):
         raise ValueError(f"run: expected letters, digits and dashes, got {raw['run']!r}")
-    values["target"], values["fallback"] = Kernel(**raw["target"]), Kernel(**raw["fallback"])
-    values["prior"] = Prior(**raw["prior"])
+    values["target"], values["fallback"] = _made(Kernel, raw["target"]), _made(Kernel, raw["fallback"])
+    values["prior"] = _made(Prior, raw["prior"])
     # older releases wrote a pair of numbers
     mark = raw["log_mark"]
     values["log_mark"] = ":".join(str(int(one)) for one in mark) if isinstance(mark, list) else str(mark)
@@ -44,14 +47,32 @@ def _decode(raw: dict[str, Any]) -> Record:
     values["silences"] = tuple(raw["silences"])
     values["level"] = Level(raw.get("level", Level.GUEST.value))
     values["pinned"] = tuple(raw.get("pinned", ()))
-    known = {one.name for one in dataclasses.fields(Record)} - {"unknown"}
-    unknown = {name: value for name, value in values.items() if name not in known}
-    return Record(**{name: value for name, value in values.items() if name in known}, unknown=unknown)
+    record = _made(Record, {name: value for name, value in values.items() if name != "unknown"})
+    written = {name: value for name, value in raw.items() if name != "version"}
+    return dataclasses.replace(record, unknown=_beyond(written, json.loads(record.to_json())))
+
+
+def _made(kind: Callable[..., T], raw: dict[str, Any]) -> T:
+    """Make one part of those of its fields that this release knows."""
+    known = inspect.signature(kind).parameters
+    return kind(**{name: value for name, value in raw.items() if name in known})
+
+
+def _beyond(written: Any, known: Any) -> Any:
+    """Return what of a part is not known here, in the same form; empty where all of it is."""
+    if isinstance(written, dict) and isinstance(known, dict):
+        found = {name: _beyond(one, known[name]) if name in known else one for name, one in written.items()}
+        return {name: one for name, one in found.items() if one or name not in known}
+    if isinstance(written, list) and isinstance(known, list):
+        each = enumerate(zip(written, known, strict=False))
+        return {place: found for place, pair in each if (found := _beyond(*pair))}
+    return {}
 
 
 def _boot(raw: dict[str, Any]) -> Boot:
-    return Boot(**{**raw, "level": Level(raw.get("level", Level.GUEST.value))})
+    return _made(Boot, {**raw, "level": Level(raw.get("level", Level.GUEST.value))})
 
 
 def _judgements(raw: dict[str, str | None]) -> Judgements:
+    # a stage that is not known may be one that has failed: its record is refused
     return Judgements(**{stage: Judgement(value) if value else None for stage, value in raw.items()})

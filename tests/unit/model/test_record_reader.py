@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from mxlib.base.errors import ParseError
-from mxlib.model.record import Boot, Level
+from mxlib.model.record import Boot, Judgement, Level
 from mxlib.model.record_reader import from_json
 from tests.unit.support.records import RECORD
 
@@ -19,6 +19,33 @@ def test_a_field_of_another_release_is_kept():
     raw = json.loads(RECORD.to_json()) | {"of_2031": [5]}
     assert from_json(json.dumps(raw)).unknown == {"of_2031": [5]}
     assert json.loads(from_json(json.dumps(raw)).to_json()) == raw
+
+
+def newer():
+    """A record that a newer release has written: with a field more in each of its parts."""
+    raw = json.loads(replace(RECORD, boots=(Boot("b0", "w", "b1", "k"), Boot("b1", "w"))).to_json())
+    raw["boots"][1]["of_2031"] = {"why": ["x"]}
+    for part in (raw["target"], raw["fallback"], raw["prior"]):
+        part["of_2031"] = 5
+    return raw
+
+
+def test_a_field_of_another_release_is_kept_in_every_part():
+    """An older release resumes what a newer one has left: the version is raised only where a meaning changes."""
+    found = from_json(json.dumps(newer()))
+    assert replace(found, unknown={}) == replace(RECORD, boots=(Boot("b0", "w", "b1", "k"), Boot("b1", "w")))
+    assert json.loads(found.to_json()) == newer()
+
+
+def test_what_was_kept_stays_with_its_part_while_the_run_goes_on():
+    found = from_json(json.dumps(newer()))
+    went = replace(found, boots=(*found.boots, Boot("b2", "w"))).with_judgement("b2", held=Judgement.PASSED)
+    went = replace(went, prior=replace(went.prior, saved_entry="m>x"))
+    raw = json.loads(went.to_json())
+    assert [list(one) for one in raw["boots"] if "of_2031" in one] == [sorted([*raw["boots"][0], "of_2031"])]
+    assert (raw["boots"][1]["of_2031"], raw["prior"]["of_2031"]) == ({"why": ["x"]}, 5)
+    assert (raw["prior"]["saved_entry"], len(raw["boots"])) == ("m>x", 3)
+    assert from_json(went.to_json()) == went
 
 
 def test_a_record_from_before_its_newer_fields_were_kept_has_the_values_that_change_nothing():
