@@ -49,9 +49,8 @@ def standing(found: Standing, ports: Ports) -> Iterator[Verdict]:
     )
     state = f"its unit is {found.mta_unit}, {found.listeners} sockets listen on port 25, masked: {found.masked}"
     yield _verdict("mta", found.view.mta is MtaState.SERVING, f"the MTA is not serving: {state}", "the MTA serves")
-    yield _verdict(
-        "next-entry", not found.view.next, f"a one-time boot entry is set already: {found.view.next}", "none"
-    )
+    once = f"a one-time boot entry is set already: {found.view.next}; a reboot takes its place, and it is not set again"
+    yield _verdict("next-entry", not found.view.next, once, "none")
     yield _verdict("shutdown", not found.stopping, "a shutdown is under way", "no shutdown under way")
 
 

@@ -147,7 +147,7 @@ fi
 def entries_back(world: RebootWorld, state: State) -> Done:
     """Set the boot entries as they were before the run."""
     set_entries(world, record_of(state).prior.saved_entry, "", panic.disarm_script(), timeout=panic.UPDATE_S)
-    return Done("GRUB's entries are as they were")
+    return Done("GRUB's saved entry is as it was, and none is set for the next boot only")
 
 
 def _with_entries(world: RebootWorld, state: State) -> State:

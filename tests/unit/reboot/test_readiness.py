@@ -77,7 +77,8 @@ def test_a_host_that_serves_and_that_nobody_has_taken_out_is_ready() -> None:
             "mta",
             "the MTA is not serving: its unit is failed, 0 sockets listen on port 25, masked: True",
         ),
-        (stands(next="m>b"), Ports.OPEN, "next-entry", "a one-time boot entry is set already: m>b"),
+        (stands(next="m>b"), Ports.OPEN, "next-entry",
+         "a one-time boot entry is set already: m>b; a reboot takes its place, and it is not set again"),
         (stands(stopping=True), Ports.OPEN, "shutdown", "a shutdown is under way"),
     ],
 )

@@ -220,7 +220,8 @@ def test_only_a_kernel_on_trial_is_armed_against_a_panic(panics: int, kernel: st
 def test_the_entries_go_back_to_what_was_there_before_the_run() -> None:
     record = replace(RECORD, prior=replace(RECORD.prior, saved_entry="m>before"))
     world: Any = World(said="saved_entry=m>before\n")
-    assert entries.entries_back(world, state(record)).note == "GRUB's entries are as they were"
+    said = "GRUB's saved entry is as it was, and none is set for the next boot only"
+    assert entries.entries_back(world, state(record)).note == said
     assert world.sent[0][0] == f"{panic.disarm_script()}{entries.entries_script('m>before', '')}"
     assert world.given == {"timeout": panic.UPDATE_S + entries._ENTRIES_S}
 
