@@ -59,7 +59,7 @@ def check(cache: Path) -> str:
     rules = sorted(path for folder in FOLDERS for path in folder.glob("*.yaml") if path not in tests)
     said = ""
     for verb, files in (("check", rules), ("test", tests)):
-        done = run([tool, verb, "rules", *files], check=False, timeout=120)
+        done = run([tool, verb, "rules", *files], check=False, timeout=300)
         said += done.stdout
         if done.returncode:
             raise LabError(f"promtool {verb} rules: exit code {done.returncode}:\n{done.stdout}")

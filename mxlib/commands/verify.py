@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from socket import gethostname
 
 from spicerack import Spicerack
 
@@ -142,7 +143,7 @@ class Verify(Command):
 
     def _write(self, reports: tuple[HostReport, ...]) -> None:
         everything = as_json(reports, self._notes(), self._what.leaves_out(self.site.probes))
-        measured = metrics(reports, self._what.policy, self._what.aliases)
+        measured = metrics(reports, self._what.policy, self._what.aliases, verifier=gethostname())
         if self._request.json_file:
             write_text(self._request.json_file, f"{everything}\n")
         if self._request.metrics_file and self.spicerack.dry_run:

@@ -65,23 +65,28 @@ class _Metrics:
 
 
 def metrics(
-    reports: Sequence[HostReport], policy: VerifyPolicy | None = None, generators: Sequence[AliasGenerator] = ()
+    reports: Sequence[HostReport],
+    policy: VerifyPolicy | None = None,
+    generators: Sequence[AliasGenerator] = (),
+    *,
+    verifier: str,
 ) -> str:
     """Metrics of one verification.
 
     Arguments:
         policy: whose limits are reported; None for the defaults.
         generators: alias generators of the site.
+        verifier: the management host that made it; another one's samples are other series.
     """
     gathered = _Metrics()
     for report in reports:
+        whose = {"instance": report.host, "verifier": verifier}
         for verdict in report.verdicts:
-            labels = {"instance": report.host, "check": verdict.check}
-            gathered.add("mx_verify_status", labels, _VALUES[verdict.status])
-        gathered.add("mx_verify_time_seconds", {"instance": report.host}, round(report.when.timestamp()))
-        gathered.add("mx_verify_answered", {"instance": report.host}, int(report.answered))
+            gathered.add("mx_verify_status", {**whose, "check": verdict.check}, _VALUES[verdict.status])
+        gathered.add("mx_verify_time_seconds", whose, round(report.when.timestamp()))
+        gathered.add("mx_verify_answered", whose, int(report.answered))
         for name, labels, value in _of_facts(report, policy or VerifyPolicy(), generators):
-            gathered.add(name, {"instance": report.host, **labels}, value)
+            gathered.add(name, {**whose, **labels}, value)
     return gathered.text()
 
 

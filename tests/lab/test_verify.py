@@ -61,6 +61,7 @@ def test_the_budget_is_one_for_the_fleet(place: Stations) -> None:
 def test_the_metrics_name_every_check(place: Stations) -> None:
     found = verify(place, "--no-probes", "--metrics", "/tmp/mx_verify.prom")
     told = place.operator.sh("cat /tmp/mx_verify.prom")
+    me = place.operator.sh("hostname").strip()
     for host, checks in found.checks.items():
         for check in checks:
-            assert f'mx_verify_status{{instance="{host}.lab.test",check="{check}"}} 0' in told
+            assert f'mx_verify_status{{instance="{host}.lab.test",verifier="{me}",check="{check}"}} 0' in told

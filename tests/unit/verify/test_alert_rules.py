@@ -19,7 +19,7 @@ from tests.unit.support.alerts import parsed, raw
 ROOT = Path(__file__).resolve().parents[3]
 RULES = yaml.safe_load((ROOT / "alerts" / "mx.yaml").read_text(encoding="utf-8"))
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"] if "alert" in rule]
-RECORDED = {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
+RECORDED = {rule["record"]: rule["expr"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
 TESTS = yaml.safe_load((ROOT / "alerts" / "mx_test.yaml").read_text(encoding="utf-8"))["tests"]
 ROLL = re.findall(r"# TYPE (mx_roll_\w+)", (ROOT / "mxlib" / "roll" / "report.py").read_text(encoding="utf-8"))
 OWN_ALERT = {"alerts", "aliases", "aliases-peers", "depool", "queue"}
@@ -37,10 +37,22 @@ def cases(alert: str, *, fires: bool) -> list[dict[str, Any]]:
 
 
 def test_a_rule_knows_only_metrics_that_are_written(rule: dict[str, Any]) -> None:
-    used = set(re.findall(r"\bmx_[a-z_]+", re.sub("|".join(map(re.escape, RECORDED)), "", rule["expr"])))
+    used = set(re.findall(r"\bmx_[a-z_]+", rule["expr"])) - {"mx_up"}
     assert used
     assert used <= {*_HELP, *ROLL}
     assert ROLL
+
+
+def test_a_rule_goes_by_the_newest_verification_whoever_made_it(rule: dict[str, Any]) -> None:
+    raw_ones = set(re.findall(r"(?<!:)\bmx_[a-z_]+", rule["expr"]))
+    assert raw_ones <= {"mx_verify_time_seconds", *ROLL}
+    assert set(re.findall(r"[a-z]+:mx_[a-z_]+:[a-z]+", rule["expr"])) <= RECORDED.keys()
+
+
+def test_what_is_recorded_of_a_metric_is_that_metric() -> None:
+    for name in _HELP.keys() - {"mx_verify_time_seconds"}:
+        newest = rf"max by \(instance[a-z, ]*\) \({name} and on \(instance, verifier\) instance:mx_verifier:newest\)"
+        assert re.fullmatch(newest, RECORDED[f"instance:{name}:newest"])
 
 
 def test_every_rule_is_tested_to_fire_and_to_be_silent(rule: dict[str, Any]) -> None:
