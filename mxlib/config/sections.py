@@ -248,6 +248,9 @@ class Site:
     def __post_init__(self) -> None:
         must(all(map(HOST_PATTERN.fullmatch, self.mxs)), "mxs", "fully qualified host names, in lower case")
         must(len(self.mxs) > 1, "mxs", "two MXs or more: while one is out of service, another takes the mail")
+        short = [name.partition(".")[0] for name in self.mxs]
+        alike = ", ".join(name for name, first in zip(self.mxs, short, strict=True) if short.count(first) > 1)
+        must(not alike, "mxs", f"different short names, as silences go by them: {alike}")
         others = len(self.mxs) - 1
         possible = "1, as there is one other MX" if others == 1 else f"1 to {others}"
         must(1 <= self.min_in_service <= others, "min_in_service", possible)

@@ -48,6 +48,7 @@ def test_netbox_may_stand_for_the_url_of_the_cluster():
         ("mxs", [], "mxs: expected two MXs or more: while one is out of service, another takes the mail, got []"),
         ("mxs", ["mx1001.lab.test"], "mxs: expected two MXs or more: while one is out of service, another takes"),
         ("mxs", ["mx1001.lab.test", "a;b"], "mxs: expected fully qualified host names, in lower case, got"),
+        ("mxs", ["mx1.a.test", "mx1.b.test", "mx2.b.test"], "short names, as silences go by them: mx1.a.test, mx1.b.test"),
         ("mxs", ["mx1001.lab.test", "mx2001.lab.test"], "expected a dc for each MX, as conftool's objects are found"),
         ("mxs", {"mx1001.lab.test": {"dc": "a"}, "mx2001.lab.test": {}}, "found by it: mx2001.lab.test, got"),
         ("min_in_service", 0, "min_in_service: expected 1, as there is one other MX, got 0"),
