@@ -257,6 +257,11 @@ class Site:
         must(bool(self.ports), "ports", "at least one port")
         ports(self.ports, "ports")
         must(22 not in self.ports, "ports", "ports for mail: with 22 closed, no run could reach the host any more")
+        must(
+            {*self.verify.listeners, self.probes.inbound.port} <= set(self.ports),
+            "ports",
+            "all of verify.listeners and probes.inbound.port, as any other stays open while the host is out of service",
+        )
         must(self.mta in known(), "mta", f"one of {', '.join(known())}")
         object.__setattr__(self, "verify", replace(self.verify, mta=self.mta))
         names = [generator.name for generator in self.aliases]
