@@ -49,7 +49,8 @@ class Goal:
         return record.fallback.entry, "" if wanted == record.fallback else wanted.entry
 
     def outcome(self, record: Record) -> Outcome:
-        """Return the outcome of a run that returned the host to service."""
+        """Return the outcome of a run that returned the host to service; a depool that pool-mx ends is not undone."""
         if record.trial_failed:
             return Outcome.FELL_BACK
-        return Outcome.UNDONE if self.turned(record) and record.target.release else Outcome.DONE
+        wanted = self.serve and not record.target.release
+        return Outcome.UNDONE if self.turned(record) and not wanted else Outcome.DONE

@@ -10,6 +10,7 @@ from tests.unit.support.records import RECORD
 FRESH = replace(RECORD, boots=(), judged={})
 FELL_BACK = replace(FRESH, boots=(Boot("b0", FRESH.target.release, "b1", FRESH.fallback.release),))
 UNDOING = replace(FRESH, undoing="turned back")
+DEPOOL = replace(FRESH, target=Kernel("", ""), stay=True)
 
 
 def test_a_run_undoes_where_it_is_asked_to_or_has_begun_to():
@@ -68,7 +69,11 @@ def test_only_the_way_forward_is_cold_and_only_once(goal, record, level):
         (Goal(), FRESH, Outcome.DONE),
         (Goal(back=True), FRESH, Outcome.UNDONE),
         (Goal(back=True), FELL_BACK, Outcome.FELL_BACK),
-        (Goal(back=True), replace(FRESH, target=Kernel("", "")), Outcome.DONE),
+        (Goal(back=True), DEPOOL, Outcome.UNDONE),
+        (Goal(stay=True), replace(DEPOOL, undoing="drain: disk full"), Outcome.UNDONE),
+        (Goal(adopt=True, serve=True), DEPOOL, Outcome.DONE),
+        (Goal(adopt=True, serve=True), replace(DEPOOL, undoing="aborted"), Outcome.DONE),
+        (Goal(adopt=True, serve=True), UNDOING, Outcome.UNDONE),
     ],
 )
 def test_how_a_run_ended_that_serves_again(goal, record, outcome):

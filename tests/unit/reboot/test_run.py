@@ -105,6 +105,28 @@ def test_a_step_that_fails_before_the_reboot_is_undone(world, step):
     assert (found.mx.reboots, found.mx.saved, found.mx.kernel) == (0, OLD.entry, OLD.release)
 
 
+@pytest.mark.parametrize(
+    ("error", "outcome", "why"),
+    [
+        (CommandFailedError("nft: no"), Outcome.UNDONE, f"{OLD.release} runs, in service (close ports: nft: no)"),
+        (InterruptedRunError("SIGTERM"), Outcome.INTERRUPTED, "stopped by SIGTERM; undone, back in service as found"),
+    ],
+)
+def test_a_depool_that_was_not_done_is_not_called_done(world, error, outcome, why):
+    found = world(Goal(stay=True))
+    found.before[Step.CLOSE] = [error]
+    result = found.execute()
+    assert (result.outcome, result.why, in_service(found.mx)) == (outcome, why, True)
+
+
+def test_an_undone_depool_is_undone_and_one_that_is_returned_to_service_is_done(world):
+    for goal, outcome in ((ABORT, Outcome.UNDONE), (Goal(adopt=True, serve=True), Outcome.DONE)):
+        first = world(Goal(stay=True))
+        assert first.execute().outcome is Outcome.DONE
+        assert world(goal, mx=first.mx, session="two").execute().outcome is outcome
+        assert in_service(first.mx)
+
+
 @pytest.mark.parametrize("step", [Step.PROVE_OUT, Step.START, Step.PROVE_IN, Step.OPEN])
 def test_a_step_that_fails_after_the_reboot_leaves_the_host_out(world, step):
     found = world()
