@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -28,7 +28,7 @@ _ONE_AT_A_TIME = threading.Lock()
 class NoPool:
     """A site without a pool state: its clients' own failover takes its place."""
 
-    def read(self) -> dict[str, str]:
+    def read(self, services: Collection[str] = ()) -> dict[str, str]:
         """Nothing."""
         return {}
 
@@ -60,9 +60,9 @@ class ConftoolPool:
         tags = {"dc": self._tags.dc, "cluster": self._tags.cluster, "service": service, "name": self._host}
         return {tag: re.escape(value) for tag, value in tags.items()}
 
-    def read(self) -> dict[str, str]:
+    def read(self, services: Collection[str] = ()) -> dict[str, str]:
         """Return the value of ``pooled`` by service."""
-        return {service: _guarded(partial(self._read, service)) for service in self._tags.services}
+        return {service: _guarded(partial(self._read, service)) for service in services or self._tags.services}
 
     def _read(self, service: str) -> str:
         found = [str(found.pooled) for found in self._make().get(**self._select(service))]
@@ -101,12 +101,12 @@ class PoolIfReadable:
         self._say = say
         self._readable: bool | None = None
 
-    def read(self) -> dict[str, str] | None:
+    def read(self, services: Collection[str] = ()) -> dict[str, str] | None:
         """Return the present values; None where the pool could not be read at first."""
         if self._readable is False:
             return None
         try:
-            values = self._pool.read()
+            values = self._pool.read(services)
         except PoolError as error:
             if self._readable:
                 raise

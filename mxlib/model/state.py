@@ -79,6 +79,8 @@ class Pool(Enum):
 
     IN = "in"
     OUT = "out"
+    WAS_OUT = "was out"
+    """Out, as this run found it: so it stays, and the host is not in service."""
     PARTLY = "partly"
     NONE = "none"
     """There is none; or this run leaves it alone, and the host is in it now."""

@@ -1,6 +1,6 @@
 """The service around an MX: its one slot, the pool state, silences, alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from mxlib.model.alert import Alert
@@ -43,8 +43,11 @@ class ServiceSlot(Protocol):
 class PoolState(Protocol):
     """The pool state of one MX: a value for each of its pool objects."""
 
-    def read(self) -> dict[str, str] | None:
+    def read(self, services: Collection[str] = ()) -> dict[str, str] | None:
         """Return the present values; empty where there is no pool; None where it is unreadable and left as it is.
+
+        Arguments:
+            services: names of the objects; empty: those that the site names now.
 
         Raises:
             mxlib.base.errors.PoolError: the values cannot be read.

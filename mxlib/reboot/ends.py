@@ -10,6 +10,12 @@ UNREAD = "its pool state is not known: once etcd answers, look whether the host 
 PUPPET_UNREAD = "whether Puppet is enabled again is not known: look, and run enable-puppet if it is not"
 
 
+_STANDS = {
+    Pool.UNREAD: "its ports are open and its MTA serves",
+    Pool.WAS_OUT: "its ports are open and its MTA serves, out of the pool as it was found",
+}
+
+
 def serves(host: View) -> bool:
     """Whether the host would serve clients that are sent to it."""
     return host.ports is Ports.OPEN and host.mta is MtaState.SERVING
@@ -18,6 +24,11 @@ def serves(host: View) -> bool:
 def in_service(state: State) -> bool:
     """Whether clients are served."""
     return state.host is not None and serves(state.host) and state.pool in (Pool.IN, Pool.NONE)
+
+
+def given_up(pool: Pool) -> str:
+    """Return how a host stands that a run gives up, with its ports open and its MTA serving."""
+    return _STANDS.get(pool, "in service")
 
 
 def may_be_reached(record: Record, host: View) -> bool:

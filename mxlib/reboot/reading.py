@@ -103,8 +103,10 @@ def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> 
     alone = record is not None and record.prior.pool is None
     if record is not None and not record.prior.pool and not alone:
         return Pool.NONE  # claimed where there is none
+    prior = record.prior.pool if record is not None else None
     try:
-        values = world.adapters.pool.read()
+        # what the run has to restore, whatever services the site names since
+        values = world.adapters.pool.read(tuple(prior or ()))
     except PoolError as error:
         journal.write("pool-unknown", why=str(error))
         return Pool.UNREAD if alone else Pool.UNKNOWN
@@ -113,9 +115,9 @@ def _read_pool(world: RebootWorld, journal: EventLog, record: Record | None) -> 
         return Pool.NONE if pooled else Pool.UNREAD
     if not values:
         return Pool.NONE
-    if record is not None and values == record.prior.pool:
-        return Pool.IN
     out = [value in NOT_POOLED for value in values.values()]
     if all(out):
-        return Pool.OUT
+        return Pool.WAS_OUT if values == prior else Pool.OUT
+    if values == prior:
+        return Pool.IN
     return Pool.PARTLY if any(out) or record is not None else Pool.IN

@@ -21,7 +21,7 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Pool, Slot, State, Step
-from mxlib.reboot.ends import begun, in_service, may_be_reached, outcome_of, stopped, truthful, unread
+from mxlib.reboot.ends import begun, given_up, in_service, may_be_reached, outcome_of, stopped, truthful, unread
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, keep_out
@@ -79,6 +79,7 @@ class Run:
         self._journal = Events(journal, world.operator)
         self._resting = resting
         self._interrupted, self._served, self._trial = "", "", ""
+        self._undone = "back in service as found"
         self._over: Outcome | None = None
         self._repeats: list[Do] = []
         self._read: dict[str, float] = {}
@@ -211,9 +212,9 @@ class Run:
         self._trial = state.record.target.release
         asked = self._progress.turning or state.record.undoing
         why = f" ({asked})" if self._progress.goal.outcome(state.record) is Outcome.UNDONE else ""
-        known = "its ports are open and its MTA serves" if state.pool is Pool.UNREAD else "in service"
         but = f", but {unknown}" if (unknown := unread(state)) else ""
-        self._served = f"{state.host.kernel} runs, {known}{why}{but}"
+        self._served = f"{state.host.kernel} runs, {given_up(state.pool)}{why}{but}"
+        self._undone = given_up(state.pool) if state.pool is Pool.WAS_OUT else self._undone
 
     def _refuse_repeats(self, decision: Do) -> None:
         self._repeats = [*self._repeats[-(_REPEATS - 1) :], decision]
@@ -303,7 +304,7 @@ class Run:
         record = self._progress.record
         outcome, why = end.outcome, end.why or self._served
         if self._interrupted and outcome is Outcome.UNDONE:
-            outcome, why = Outcome.INTERRUPTED, f"stopped by {self._interrupted}; undone, back in service as found"
+            outcome, why = Outcome.INTERRUPTED, f"stopped by {self._interrupted}; undone, {self._undone}"
         try:
             if record is None and (self._answered or (self._was_free and outcome is Outcome.REFUSED)):
                 self._world.adapters.slot.release()

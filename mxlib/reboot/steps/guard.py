@@ -16,7 +16,7 @@ from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.on_host import RECORD
 from mxlib.model.record import Kernel, Level, Prior, Record
-from mxlib.model.state import State, Step
+from mxlib.model.state import Pool, State, Step
 from mxlib.mta import configuration, standing
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.world import Done
@@ -305,7 +305,7 @@ def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
 
 def _claimed(world: RebootWorld, state: State) -> State:
     record = dataclasses.replace(first_record(world, facts_for_claim(world)), token=state.token)
-    claimed = dataclasses.replace(state, record=record)
+    claimed = dataclasses.replace(state, record=record, pool=Pool.WAS_OUT if state.pool is Pool.OUT else state.pool)
     return with_host(claimed, puppet_off=True) if disables_puppet(world, host_of(state).puppet_off) else claimed
 
 

@@ -9,7 +9,7 @@ import etcd
 import pytest
 from conftool.configuration import ConfigurationError
 
-from mxlib.adapters.conftool import ConftoolPool, PoolIfReadable
+from mxlib.adapters.conftool import ConftoolPool, NoPool, PoolIfReadable
 from mxlib.base.errors import PoolError
 from mxlib.base.parallel import at_once
 from mxlib.config.load import parse
@@ -23,7 +23,7 @@ class Conftool:
     def __init__(self, *answers):
         self.answers, self.written = list(answers), []
 
-    def read(self):
+    def read(self, _services=()):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -90,6 +90,14 @@ def test_an_object_of_another_data_centre_is_none_of_it():
     pool = ConftoolPool(lambda: Entity(EACH_IN_ANOTHER), ConftoolTags("eqiad", "mail", ("smtp",)), "mx2001.lab.test")
     with pytest.raises(PoolError, match=r"0 objects for service smtp of mx2001.lab.test in dc eqiad, cluster mail"):
         pool.read()
+
+
+def test_what_a_run_has_to_restore_is_read_whatever_services_the_site_names_since():
+    objects = [{**EACH_IN_ANOTHER[0], "service": name, "pooled": name} for name in ("smtp", "submission")]
+    pool = ConftoolPool(lambda: Entity(objects), ConftoolTags("eqiad", "mail", ("submission",)), "mx1001.lab.test")
+    assert (pool.read(), pool.read(["smtp"])) == ({"submission": "submission"}, {"smtp": "smtp"})
+    assert PoolIfReadable(pool, print).read(["smtp"]) == {"smtp": "smtp"}
+    assert NoPool().read(["smtp"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,11 @@ HAD = {"smtp": "yes", "submission": "inactive"}
         (HAD, {"smtp": "no", "submission": "no"}, Pool.OUT),
         (HAD, {"smtp": "yes", "submission": "no"}, Pool.PARTLY),
         (HAD, {"smtp": "yes", "submission": "yes"}, Pool.PARTLY),
+        ({"smtp": "no"}, {"smtp": "no"}, Pool.WAS_OUT),
+        ({"smtp": "inactive"}, {"smtp": "no"}, Pool.OUT),
+        ({"smtp": "no"}, {"smtp": "yes"}, Pool.PARTLY),
+        ({"smtp": "yes"}, {"smtp": "yes", "submission": "yes"}, Pool.IN),
+        ({"smtp": "yes"}, {"smtp": "no", "submission": "yes"}, Pool.OUT),
         ({}, {"smtp": "no"}, Pool.NONE),
     ],
 )
@@ -228,7 +233,7 @@ def test_the_pool_is_compared_with_what_it_was(
 ) -> None:
     if prior is not None:
         found.mx.record = replace(RECORD, prior=replace(RECORD.prior, pool=prior))
-    found.world.adapters.pool.read = lambda: values
+    found.world.adapters.pool.read = lambda only: {name: values[name] for name in only or values if values}
     assert read(found).pool is pool
 
 

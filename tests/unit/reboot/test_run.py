@@ -127,6 +127,27 @@ def test_an_undone_depool_is_undone_and_one_that_is_returned_to_service_is_done(
         assert in_service(first.mx)
 
 
+WAS_OUT = "its ports are open and its MTA serves, out of the pool as it was found"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "why"),
+    [
+        (None, Outcome.DONE, f"{NEW.release} runs, {WAS_OUT}"),
+        (CommandFailedError("full"), Outcome.UNDONE, f"{OLD.release} runs, {WAS_OUT} (drain: full)"),
+        (InterruptedRunError("SIGTERM"), Outcome.INTERRUPTED, f"stopped by SIGTERM; undone, {WAS_OUT}"),
+    ],
+)
+def test_a_host_that_was_out_of_the_pool_goes_its_way_and_is_not_called_in_service(world, error, outcome, why):
+    """A person has taken it out and types --accept pool."""
+    found = world(mx=MemoryMx(pooled=False))
+    found.before[Step.DRAIN] = [error] if error else []
+    result = found.execute()
+    assert (result.outcome, result.why, result.record) == (outcome, why, None)
+    assert (found.mx.loaded, found.mx.running, found.mx.pooled) == (False, True, False)
+    assert not {"pool out", "pool in"} & set(found.journal.steps())
+
+
 @pytest.mark.parametrize("step", [Step.PROVE_OUT, Step.START, Step.PROVE_IN, Step.OPEN])
 def test_a_step_that_fails_after_the_reboot_leaves_the_host_out(world, step):
     found = world()

@@ -211,7 +211,8 @@ class Process:
             free = not self.token and mx.lease in ("", self.session)
             free_or_left = Slot.LEFT if mx.holder_token else Slot.FREE
             slot = Slot.MINE if mine else free_or_left if free else Slot.OTHERS
-            pool = mx.pool_odd or (Pool.IN if mx.pooled else Pool.OUT)
+            was_out = mx.record is not None and mx.record.prior.pool == {"smtp": "no"}
+            pool = mx.pool_odd or (Pool.IN if mx.pooled else Pool.WAS_OUT if was_out else Pool.OUT)
         cures = frozenset({"mend", "power cycle", "power on"} if mx.curable else {"power on"}) - self.cures
         # what a run is about stands on the host: of a silent one it knows only what it has read or written itself
         self.met = self.met or mx.view() is not None
@@ -291,7 +292,7 @@ class Process:
         named = {one.release: one for one in (OLD, NEW)}
         target = named[self.goal.kernel] if self.goal.kernel else Kernel("", "")
         fallback = OLD if self.goal.kernel else Kernel("", "")
-        pool = {"smtp": "yes"} if mx.etcd else None
+        pool = {"smtp": "yes" if mx.pooled else "no"} if mx.etcd else None
         prior = Prior(pool, mx.saved, mx.puppet_off)
         mx.ledger, mx.reboots = set(mx.spool), 0
         mx.verified.add(mx.boot_id)  # by the guard
@@ -350,7 +351,7 @@ class Process:
     def do_pool_in(self, mx, state):
         if mx.boot_id not in mx.verified and not self.surprised:
             raise UnsafeError("pooled unverified")
-        mx.pooled, mx.pool_odd = True, None
+        mx.pooled, mx.pool_odd = mx.record.prior.pool != {"smtp": "no"}, None
         yield
 
     def do_close(self, mx, state):

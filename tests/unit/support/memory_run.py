@@ -115,7 +115,7 @@ class MemoryPool:
     def __init__(self, mx):
         self.mx = mx
 
-    def read(self):
+    def read(self, _services=()):
         if not self.mx.etcd:
             raise PoolError("etcd")
         if self.mx.pool_odd is not None:

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -294,7 +294,7 @@ class Pool:
     def __init__(self) -> None:
         self.value = "yes"
 
-    def read(self) -> dict[str, str]:
+    def read(self, _services: Collection[str] = ()) -> dict[str, str]:
         return {"smtp": self.value}
 
     def write(self, values: Mapping[str, str]) -> None:

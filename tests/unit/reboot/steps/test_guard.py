@@ -406,6 +406,7 @@ def test_a_rehearsal_claims_with_the_token_of_the_dry_run_and_sends_nothing(monk
     found = State(None, VIEW, Pool.IN, Slot.MINE, token=12)
     record = guard.first_record(world, world.facts)
     assert action.rehearse(world, found) == replace(found, record=replace(record, token=12))
+    assert action.rehearse(world, replace(found, pool=Pool.OUT)).pool is Pool.WAS_OUT
     assert world.sent == []
 
 
