@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mxlib.adapters.etcd_slot import EtcdSlot
-from mxlib.base.errors import HostError, SlotError
+from mxlib.base.errors import HostError, PoolError, SlotError
 from mxlib.base.text import one_line, with_remark
 from mxlib.model.outcome import Outcome
 from mxlib.protocols.host import Host
@@ -19,7 +19,7 @@ class Silence:
     """A host that does not answer.
 
     Attributes:
-        outcome: LEFT_OUT where a run holds it, NO_ANSWER where none is known to, UNKNOWN where that cannot be read.
+        outcome: INTERRUPTED where a run holds it, NO_ANSWER where none is known to, UNKNOWN where that cannot be read.
         why: in one sentence, with the next command.
         run: id of the run that holds it; empty where none is known.
     """
@@ -67,9 +67,18 @@ def _silence(world: RebootWorld, said: str) -> Silence:
     if run:
         state = "its machine is off" if off else "it may be on its way up"
         command = with_remark(f"cookbook sre.mail.reboot-mx {name} --resume", "to undo instead: --abort")
-        return Silence(Outcome.LEFT_OUT, f"{said}; run {run} has it out of service, and {state}; next: {command}", run)
+        unseen = f"whether its ports are closed is not known (pool: {_pool(world)})"
+        return Silence(Outcome.INTERRUPTED, f"{said}; run {run} holds it, and {state}; {unseen}; next: {command}", run)
     nobody = "no run of these cookbooks is known to hold it"
     return Silence(Outcome.NO_ANSWER, f"{said}; {nobody}; next: {_look(world, off)}")
+
+
+def _pool(world: RebootWorld) -> str:
+    try:
+        values = world.adapters.pool.read()
+    except PoolError:
+        values = None
+    return "cannot be read" if values is None else ", ".join(f"{one}={values[one]}" for one in sorted(values)) or "none"
 
 
 def _holder(world: RebootWorld) -> str:

@@ -37,8 +37,7 @@ class Drain(Command):
         """Empty it; in a dry run say what would be tried."""
         world = self._world()
         if (found := silence(world)) is not None:
-            known = found.outcome is not Outcome.LEFT_OUT
-            return self.said(found.outcome if known else Outcome.UNKNOWN, found.why)
+            return self.said(Outcome.UNKNOWN if found.run else found.outcome, found.why)
         self._mine, objection = self._claim(world)
         if self.spicerack.dry_run:
             if objection:

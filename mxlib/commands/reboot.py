@@ -92,7 +92,7 @@ class HostRun(Command):
         found = silence(self._world())
         if found is None:
             return None
-        if found.outcome is Outcome.LEFT_OUT and self.request.goal.adopt:
+        if found.run and self.request.goal.adopt:
             self._silent_run = found.run
             return None
         return self.said(found.outcome, found.why)
@@ -176,7 +176,8 @@ class HostRun(Command):
         slot = world.adapters.slot
         # only a refused run has to know whether a session is at work; etcd is not asked at every end
         at_work = slot.state() if result.outcome is Outcome.REFUSED else Slot.FREE
-        command = report.next_command(self.request.host, result.outcome, result.record, at_work)
+        silent = result.silent
+        command = report.next_command(self.request.host, result.outcome, result.record, at_work, silent=silent)
         why, events = world.options.why, tuple(self.events)
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")

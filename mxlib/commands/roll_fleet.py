@@ -162,7 +162,8 @@ class SpicerackFleet:
             why = run.objections or why
         seconds, report = self._clock.monotonic() - begin, str(run.report_file or "")
         kernel = kernel or self._on_trial(host, resume=resume)
-        return HostEnd(host, outcome, one_line(why, 400), report, seconds, kernel)
+        silent = run.result is not None and run.result.silent
+        return HostEnd(host, outcome, one_line(why, 400), report, seconds, kernel, silent)
 
     def _on_trial(self, host: str, *, resume: bool) -> str:
         """Return the kernel that a run was to try, where the run itself does not know; empty: nobody does."""

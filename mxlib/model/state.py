@@ -1,6 +1,6 @@
 """The state of a run as plain values: what the planner reads, and what it decides."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from mxlib.model.outcome import Outcome
@@ -157,7 +157,7 @@ class State:
         released: how the run ended, once its record is gone.
         stale: whether the host's boot was verified longer ago than the site lets a verification hold.
         changed: what differs from when the host's boot was verified, as found by the last act; empty if unknown.
-        closed: whether the ports were closed when the host last answered; True if it never has.
+        closed: whether the ports were closed when the host last answered; None if it never has.
         uses: which optional parts the site has: "silence", "puppet".
         blocks: names of the checks for which the guard has not passed.
     """
@@ -174,7 +174,7 @@ class State:
     diagnosis: str = ""
     lost: int = 0
     released: Outcome | None = None
-    closed: bool = True
+    closed: bool | None = None
     stale: bool = False
     changed: str = ""
     uses: frozenset[str] = frozenset({"silence", "puppet"})
@@ -197,10 +197,12 @@ class End:
     Attributes:
         outcome: how it ended.
         why: one sentence.
+        silent: whether it is only for want of an answer that the host is not called out of service.
     """
 
     outcome: Outcome
     why: str
+    silent: bool = field(default=False, compare=False)
 
 
 Decision = Do | End

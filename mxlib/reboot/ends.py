@@ -80,8 +80,9 @@ def truthful(end: End, state: State) -> End:
     if end.outcome not in (Outcome.LEFT_OUT, Outcome.INCONCLUSIVE, Outcome.MAIL_LOST):
         return end
     if host is None:
-        why = f"{end.why} (its ports were not closed when it last did)"
-        return end if state.closed else End(Outcome.INTERRUPTED, why)
+        unseen = f"whether its ports are closed is not known; pool: {state.pool.value}"
+        seen = unseen if state.closed is None else "its ports were not closed when it last did"
+        return end if state.closed else End(Outcome.INTERRUPTED, f"{end.why} ({seen})", silent=True)
     if host.ports is Ports.CLOSED:
         return end
     return End(Outcome.INTERRUPTED, f"{end.why} (mail ports {host.ports.value}, MTA {host.mta.said})")

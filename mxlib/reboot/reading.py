@@ -45,7 +45,7 @@ def read_state(world: RebootWorld, journal: EventLog, *, at_once: bool = False) 
         released=progress.released if gone else None,
         stale=_stale(world, host, record),
         changed=_changed(world, host),
-        closed=progress.standing is None or world.view(progress.standing).ports is Ports.CLOSED,
+        closed=None if progress.standing is None else world.view(progress.standing).ports is Ports.CLOSED,
         uses=_uses(world),
     )
 

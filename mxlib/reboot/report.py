@@ -193,15 +193,19 @@ def _ledger(events: Iterable[Event]) -> dict[str, int]:
     return found
 
 
-def next_command(host: str, outcome: Outcome, record: Record | None, slot: Slot = Slot.FREE) -> str:
+def next_command(
+    host: str, outcome: Outcome, record: Record | None, slot: Slot = Slot.FREE, *, silent: bool = False
+) -> str:
     """Return the one command to type next; empty if nothing is left to do.
 
     Arguments:
         record: the record that stays on the host; None: none does.
         slot: what the service's slot means for this run, now that it has ended.
+        silent: whether it ended for want of an answer, so that its record may be on the host all the same.
     """
+    resume = with_remark(f"cookbook sre.mail.reboot-mx {host} --resume", "to undo instead: --abort")
     if record is None:
-        return ""
+        return resume if silent or outcome is Outcome.LEFT_OUT else ""
     if outcome is Outcome.REFUSED and slot is Slot.OTHERS:
         return with_remark(f"cookbook sre.mail.reboot-mx {host} --status", "again, until the session at work has ended")
     if outcome is Outcome.DONE:
@@ -211,7 +215,7 @@ def next_command(host: str, outcome: Outcome, record: Record | None, slot: Slot 
         # once more it would find the same: only a person can find out where they are
         known = "once you know where the missing messages are"
         return with_remark(f"cookbook sre.mail.reboot-mx {host} --resume --accept {ACCEPT}", known)
-    return with_remark(f"cookbook sre.mail.reboot-mx {host} --resume", "to undo instead: --abort")
+    return resume
 
 
 def terminal(report: Report) -> Iterator[str]:

@@ -57,12 +57,14 @@ class Result:
         why: one sentence.
         record: the record that stays on the host; None: none does.
         kernel: the kernel that was on trial, as far as a record has said so; empty: none was, or that is not known.
+        silent: see :class:`mxlib.model.state.End`.
     """
 
     outcome: Outcome
     why: str
     record: Record | None = None
     kernel: str = ""
+    silent: bool = False
 
 
 class Run:
@@ -314,4 +316,5 @@ class Run:
             self._world.operator.line(f"the slot of the service was not given up: {error}")
             outcome = Outcome.INTERRUPTED if outcome is Outcome.REFUSED and self._acted else outcome
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
-        return Result(outcome, why, record, record.target.release if record is not None else self._trial)
+        kernel = record.target.release if record is not None else self._trial
+        return Result(outcome, why, record, kernel, end.silent)

@@ -20,6 +20,7 @@ class HostEnd:
         report: file of its report; empty if there is none.
         seconds: how long it took.
         kernel: the kernel that was on trial there: of a run that was resumed, its own; empty: that is not known.
+        silent: whether it is only for want of an answer that the host is not called out of service.
     """
 
     host: str
@@ -28,6 +29,7 @@ class HostEnd:
     report: str = ""
     seconds: float = 0.0
     kernel: str = ""
+    silent: bool = False
 
 
 class Fleet(Protocol):

@@ -16,7 +16,6 @@ from mxlib.roll.plan import decide
 from mxlib.roll.protocols import Fleet, Memory, RollSlot
 from mxlib.roll.soak import SoakState
 from mxlib.roll.state import (
-    LASTING,
     REMEMBERED,
     TOLERABLE,
     Decision,
@@ -156,7 +155,7 @@ class Roll:
             if one.target in ("", self._goal.kernel):
                 continue
             bad = self._memory.failed(one.target).get(one.host)
-            if bad is not None and bad.outcome in LASTING - TOLERABLE:
+            if bad is not None and bad.outcome not in TOLERABLE | {Outcome.UNPROVEN}:
                 found[one.host] = dataclasses.replace(bad, why=self._named(one.target, bad.why))
         return found
 
@@ -192,20 +191,21 @@ class Roll:
         self._soaked -= {take.host}
         if end.outcome is Outcome.DONE:
             return None
-        self._note(kernel, (end.host,), end.outcome, end.why)
+        self._note(kernel, (end.host,), end.outcome, end.why, silent=end.silent)
         # how many may fail is said of the kernel of the roll: a failure of another one a person should hear of
         goes_on = end.outcome in TOLERABLE and kernel == self._goal.kernel
         return None if goes_on else Finish(end_of(end.outcome), f"{end.host}: {why}")
 
-    def _note(self, kernel: str, hosts: Sequence[str], outcome: Outcome, why: str) -> None:
-        """Remember a failure of hosts or their kernel; a refusal or a signal is none."""
-        if outcome not in REMEMBERED | TOLERABLE:
+    def _note(self, kernel: str, hosts: Sequence[str], outcome: Outcome, why: str, *, silent: bool = False) -> None:
+        """Remember a failure of hosts or their kernel; a refusal or a signal is none, a host that stays silent is."""
+        lasting = silent or outcome in REMEMBERED
+        if not lasting and outcome not in TOLERABLE:
             return
         at = self._clock.now().isoformat(timespec="seconds")
         found = dict.fromkeys(hosts, Failure(outcome, why, at, self._run))
         if kernel == self._goal.kernel:
             self._failed.update(found)
-        if outcome in REMEMBERED:
+        if lasting:
             self._unwritten.setdefault(kernel, {}).update(found)
             self._keep()
 
@@ -262,7 +262,7 @@ class Roll:
     def _finished(self, finish: Finish) -> Finish:
         """Forget what has failed on the way of a roll that is done, of its own hosts."""
         if finish.end is Outcome.DONE and self._failed.keys() & self._wanted:
-            lasting = {host: one for host, one in self._failed.items() if one.outcome in REMEMBERED}
+            lasting = {host: one for host, one in self._failed.items() if one.outcome is not Outcome.UNDONE}
             others = {host: one for host, one in lasting.items() if host not in self._wanted}
             try:
                 self._memory.remember(self._goal.kernel, others)

@@ -1,12 +1,12 @@
 """A host that does not answer: asked once, and held by a run only where the slot of the service says so."""
 
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 
 from mxlib.adapters.etcd_slot import EtcdSlot, Holder
 from mxlib.adapters.without_slot import WithoutSlot
-from mxlib.base.errors import CommandTimeoutError, HostUnreachableError
+from mxlib.base.errors import CommandTimeoutError, HostUnreachableError, PoolError
 from mxlib.commands.answers import PROBE_S, silence
 from mxlib.model.outcome import Outcome
 from tests.unit.support.etcd import FakeEtcd
@@ -30,8 +30,14 @@ def slot(client, host, run):
     return EtcdSlot(client, "/mx", 60, Holder(host, run, "op@cumin1001", "2026-11-21T01:00:00+00:00"), run)
 
 
-def world(host, client, *, off=False, ganeti=True, me="r9"):
-    adapters = SimpleNamespace(slot=slot(client, MX2, me), rescue=SimpleNamespace(off=lambda: off))
+def world(host, client, *, off=False, ganeti=True, me="r9", pool=MappingProxyType({"smtp": "yes"})):
+    def read():
+        if isinstance(pool, PoolError):
+            raise pool
+        return pool
+
+    rescue, state = SimpleNamespace(off=lambda: off), SimpleNamespace(read=read)
+    adapters = SimpleNamespace(slot=slot(client, MX2, me), rescue=rescue, pool=state)
     return SimpleNamespace(target=host, adapters=adapters, site=SimpleNamespace(ganeti=ganeti or None))
 
 
@@ -67,9 +73,20 @@ def test_one_that_a_run_holds_is_that_runs():
     client = FakeEtcd()
     slot(client, MX2, "r1").take()
     found = silence(world(Host(DOWN), client))
-    assert (found.outcome, found.run) == (Outcome.LEFT_OUT, "r1")
-    assert "run r1 has it out of service" in found.why
+    assert (found.outcome, found.run) == (Outcome.INTERRUPTED, "r1")
+    assert "run r1 holds it, and it may be on its way up" in found.why
+    assert "whether its ports are closed is not known (pool: smtp=yes)" in found.why
     assert "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume" in found.why
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [({}, "none"), (None, "cannot be read"), (PoolError(), "cannot be read"), ({"b": "no", "a": "yes"}, "a=yes, b=no")],
+)
+def test_what_the_pool_says_of_a_silent_host_is_said(values, said):
+    client = FakeEtcd()
+    slot(client, MX2, "r1").take()
+    assert f"not known (pool: {said}); next" in silence(world(Host(DOWN), client, pool=values)).why
 
 
 def test_a_slot_held_for_another_host_says_nothing_of_this_one():

@@ -100,14 +100,14 @@ def test_how_it_ends_where_something_is_left_or_unknown(monkeypatch, spicerack, 
 @pytest.mark.parametrize(
     ("silent", "outcome"),
     [
-        (Outcome.NO_ANSWER, Outcome.NO_ANSWER),
-        (Outcome.UNKNOWN, Outcome.UNKNOWN),
-        # a run that has it out of service says nothing of its queue
-        (Outcome.LEFT_OUT, Outcome.UNKNOWN),
+        ((Outcome.NO_ANSWER,), Outcome.NO_ANSWER),
+        ((Outcome.UNKNOWN,), Outcome.UNKNOWN),
+        # a run that holds it says nothing of its queue
+        ((Outcome.INTERRUPTED, "r1"), Outcome.UNKNOWN),
     ],
 )
 def test_a_host_that_does_not_answer_is_left_alone(monkeypatch, spicerack, lines, silent, outcome):
-    queue = Queue(monkeypatch, silence=Silence(silent, "the host does not answer"))
+    queue = Queue(monkeypatch, silence=Silence(silent[0], "the host does not answer", *silent[1:]))
     assert made(spicerack).execute() is outcome
     assert (queue.done, lines()) == ([], [f"{MX}: {outcome.phrase}: the host does not answer"])
 

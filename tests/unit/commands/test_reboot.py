@@ -20,7 +20,7 @@ from tests.unit.support.fakes import FakeClock, Tell
 from tests.unit.support.full_disk import fill_the_disk
 
 HOST = "mx2001.lab.test"
-LEFT = Silence(Outcome.LEFT_OUT, "held by run r1", "r1")
+LEFT = Silence(Outcome.INTERRUPTED, "held by run r1", "r1")
 DOWN = Silence(Outcome.NO_ANSWER, "no run is known to hold it")
 
 
@@ -97,7 +97,7 @@ def test_one_that_a_run_holds_is_waited_for_by_who_resumes_that_run_only(monkeyp
     stage = Stage(monkeypatch, tmp_path, silence=LEFT, goal=Goal(adopt=True))
     assert stage.run.execute() is Outcome.DONE
     assert stage.run.run_id == "r1", "the slot names the run, so the silent host is not asked a second time"
-    assert Stage(monkeypatch, tmp_path, silence=LEFT).run.execute() is Outcome.LEFT_OUT
+    assert Stage(monkeypatch, tmp_path, silence=LEFT).run.execute() is Outcome.INTERRUPTED
 
 
 def test_without_the_slot_the_operator_vouches_and_the_host_is_waited_for(monkeypatch, tmp_path):
@@ -128,6 +128,13 @@ def test_the_outcome_is_said_once_and_last(monkeypatch, tmp_path):
     said = [line for line in stage.operator.lines if "6.1.0-56 runs" in line]
     assert said == [stage.operator.lines[-1]] == [f"{HOST}: done: 6.1.0-56 runs"]
     assert json.loads(stage.run.report_file.with_suffix(".json").read_text())["exit_code"] == 0
+
+
+def test_a_silent_host_is_said_with_what_to_type_though_its_record_was_not_read(monkeypatch, tmp_path):
+    stage = Stage(monkeypatch, tmp_path, result=Result(Outcome.INTERRUPTED, "it is silent", silent=True))
+    stage.run.execute()
+    resume = f"next: cookbook sre.mail.reboot-mx {HOST} --resume    # to undo instead: --abort"
+    assert stage.operator.lines[-1] == f"{HOST}: interrupted: it is silent; {resume}"
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,8 @@ class Runs:
     def _made(self, spicerack, site, request, stop):
         self.requests.append(request)
         self.stops.append(stop)
-        result = SimpleNamespace(why=self.why, kernel=self.kernel) if self.why else None
+        silent = self.outcome is Outcome.INTERRUPTED
+        result = SimpleNamespace(why=self.why, kernel=self.kernel, silent=silent) if self.why else None
         return SimpleNamespace(
             execute=self._execute, result=result, objections=self.objections, report_file="/var/log/mx.md"
         )
@@ -247,6 +248,16 @@ def test_the_end_of_what_is_resumed_names_the_kernel_on_trial_there(monkeypatch,
     fleet.look()
     assert fleet.reboot(ONE, resume=True).kernel == kernel
     assert fleet.reboot(ONE, resume=False).kernel == (said or KERNEL)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why", "silent"),
+    [(Outcome.INTERRUPTED, "it", True), (Outcome.LEFT_OUT, "it", False), (Outcome.LEFT_OUT, "", False)],
+)
+def test_that_a_host_stays_silent_is_known_to_the_roll(monkeypatch, outcome, why, silent):
+    world, runs = World(monkeypatch), Runs(monkeypatch, outcome, why)
+    runs.clock = world.clock
+    assert world.fleet().reboot(ONE, resume=True).silent is silent
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def test_steps_stand_in_the_order_of_the_text():
 @pytest.mark.parametrize(
     ("when", "code", "said", "fits"),
     [
-        ("`run … has it out`, exit code 20", 20, "run 7 has it out of service", True),
-        ("`run … has it out`, exit code 20", 16, "run 7 has it out of service", False),
-        ("`run … has it out`, exit code 20", 20, "it has it", False),
+        ("`run … holds it`, exit code 30", 30, "run 7 holds it, and", True),
+        ("`run … holds it`, exit code 30", 16, "run 7 holds it, and", False),
+        ("`run … holds it`, exit code 30", 30, "it holds it", False),
         ("`no answer`, and it names `gnt-instance start`", 16, "no answer; next: gnt-instance start x", True),
         ("`no answer`, exit code 16, and it names repair-nic", 16, "no answer; gnt-instance start x", False),
         ("15: whether a run has it cannot be read", 15, "", True),

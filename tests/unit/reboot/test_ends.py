@@ -54,6 +54,14 @@ def test_a_silent_host_is_not_called_safe_whose_ports_were_seen_open():
     assert end == End(Outcome.INTERRUPTED, "why (its ports were not closed when it last did)")
 
 
+def test_a_host_that_has_never_answered_is_not_called_out_of_service():
+    """It died in the soak, with its ports open, and so did its management host."""
+    end = ends.truthful(End(Outcome.LEFT_OUT, "why"), State(None, None, Pool.IN, Slot.LEFT))
+    assert end == End(Outcome.INTERRUPTED, "why (whether its ports are closed is not known; pool: in)")
+    assert end.silent
+    assert not ends.truthful(End(Outcome.LEFT_OUT, "why"), State(None, view(), Pool.IN, Slot.LEFT)).silent
+
+
 @pytest.mark.parametrize("ports", [Ports.OPEN, Ports.PARTLY])
 def test_out_of_service_and_safe_is_said_of_closed_ports_only(ports):
     end = End(Outcome.LEFT_OUT, "why")

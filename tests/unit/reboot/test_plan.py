@@ -191,7 +191,7 @@ def test_a_machine_that_nobody_of_ours_has_left_off_is_not_started():
     mx = died_with_the_machine_off()
     mx.holder_token = 0
     process, end = run(mx, RESUME, "two")
-    assert (end.outcome, process.steps) == (Outcome.LEFT_OUT, [Step.AWAIT])
+    assert (end.outcome, process.steps) == (Outcome.INTERRUPTED, [Step.AWAIT])
 
 
 def test_a_machine_that_goes_off_again_is_left_out():
@@ -336,7 +336,7 @@ def happen(mx, what):
 
 @pytest.mark.parametrize("slot", [Slot.LEFT, Slot.MINE, Slot.OTHERS])
 def test_only_the_slot_tells_that_a_run_has_left_a_machine_off(slot):
-    state = State(None, None, Pool.IN, slot, waited=Waited.OFF, cures=frozenset({"power on"}))
+    state = State(None, None, Pool.IN, slot, waited=Waited.OFF, cures=frozenset({"power on"}), closed=True)
     off = "the machine is off"
     left = f"{off}, and the slot does not say that a run has left it so: start it, then --resume"
     wanted = {Slot.LEFT: Do(Step.SLOT, "left behind"), Slot.MINE: Do(Step.POWER_ON, off)}
@@ -348,7 +348,7 @@ def test_only_the_slot_tells_that_a_run_has_left_a_machine_off(slot):
 
 @pytest.mark.parametrize(("diagnosis", "said"), [("", ""), ("a panic is shown", ": a panic is shown")])
 def test_what_was_found_out_of_a_silent_host_is_said(diagnosis, said):
-    silent = State(None, None, Pool.IN, Slot.FREE, waited=Waited.SILENT, diagnosis=diagnosis)
+    silent = State(None, None, Pool.IN, Slot.FREE, waited=Waited.SILENT, diagnosis=diagnosis, closed=True)
     why = "the host does not answer, and what is known of its run is on it"
     assert decide(RESUME, silent) == End(Outcome.LEFT_OUT, f"{why}{said}")
     taken = replace(silent, record=claimed_record(), slot=Slot.MINE, token=claimed_record().token)
@@ -369,7 +369,7 @@ def test_a_resumed_run_waits_for_a_host_that_is_on_its_way_up():
     state = State(None, None, Pool.IN, Slot.LEFT)
     assert decide(RESUME, state) == Do(Step.AWAIT, "it does not answer")
     silent = replace(state, waited=Waited.SILENT)
-    assert decide(RESUME, silent).outcome is Outcome.LEFT_OUT
+    assert decide(RESUME, silent).outcome is Outcome.INTERRUPTED
     assert decide(RESUME, replace(silent, cures=frozenset({"mend"}))) == Do(Step.MEND)
 
 
@@ -515,7 +515,7 @@ def test_a_blamed_target_is_judged_again_once_no_reboot_is_left_to_return_by():
 def taken(record=None, host=None, **changes):
     """A host in the hands of this run."""
     record = record or claimed_record()
-    base = {"pool": Pool.OUT, "slot": Slot.MINE, "token": record.token}
+    base = {"pool": Pool.OUT, "slot": Slot.MINE, "token": record.token, "closed": True}
     return State(record=record, host=host, **{**base, **changes})
 
 

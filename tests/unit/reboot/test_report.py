@@ -75,6 +75,8 @@ def test_when_a_host_was_out_of_service(steps, out):
     [
         (Outcome.DONE, None, ""),
         (Outcome.REFUSED, None, ""),
+        (Outcome.INTERRUPTED, None, ""),
+        (Outcome.LEFT_OUT, None, "cookbook sre.mail.reboot-mx mx1 --resume    # to undo instead: --abort"),
         (Outcome.DONE, RECORD, "cookbook sre.mail.pool-mx mx1    # once the reason to keep it out is gone"),
         (
             Outcome.MAIL_LOST,
@@ -87,6 +89,11 @@ def test_when_a_host_was_out_of_service(steps, out):
 )
 def test_what_is_typed_next(outcome, record, command):
     assert report.next_command("mx1", outcome, record) == command
+
+
+def test_a_silent_host_is_resumed_also_where_its_record_was_not_read():
+    command = report.next_command("mx1", Outcome.INTERRUPTED, None, silent=True)
+    assert command == "cookbook sre.mail.reboot-mx mx1 --resume    # to undo instead: --abort"
 
 
 @pytest.mark.parametrize(

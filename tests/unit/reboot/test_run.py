@@ -27,7 +27,7 @@ from mxlib.reboot import reading, run
 from mxlib.reboot.ends import UNREAD
 from mxlib.reboot.steps.registry import ACTIONS
 from mxlib.reboot.world import RebootWorld
-from tests.unit.support.memory_mx import NEW, OLD, Fate, MemoryMx
+from tests.unit.support.memory_mx import NEW, OLD, DiedError, Fate, MemoryMx
 from tests.unit.support.memory_run import MemoryRun, serves
 from tests.unit.support.memory_walk import ABORT, RESUME, died_with_the_machine_off, in_service
 
@@ -549,8 +549,22 @@ def test_the_slot_of_a_silent_host_is_kept_by_a_run_that_could_not_start_its_mac
     found.slot.leave = lambda: kept.append("left")
     found.slot.release = lambda: kept.append("released")
     result = found.execute()
-    assert (result.outcome, result.record, kept) == (Outcome.LEFT_OUT, None, ["left"])
-    assert "no such node" in result.why
+    assert (result.outcome, result.record, kept) == (Outcome.INTERRUPTED, None, ["left"])
+    assert (result.silent, "no such node" in result.why) == (True, True)
+
+
+@pytest.mark.parametrize("goal", [RESUME, ABORT])
+def test_a_host_that_died_in_the_soak_with_its_management_host_is_not_called_out_of_service(world, goal):
+    first = world()
+    first.moves[Step.SOAK] = [lambda mx: setattr(mx, "silent", True)]
+    first.before[Step.SOAK] = [DiedError()]
+    with pytest.raises(DiedError):
+        first.execute()
+    first.process.leave()
+    result = world(goal, mx=first.mx, session="two").execute()
+    assert (result.outcome, result.record, result.silent) == (Outcome.INTERRUPTED, None, True)
+    assert result.why.endswith("(whether its ports are closed is not known; pool: in)")
+    assert not first.mx.loaded
 
 
 def test_the_wait_for_a_boot_may_be_repeated(world):

@@ -46,6 +46,17 @@ def test_the_first_doubt_stops_it(outcome: Outcome, end: Outcome) -> None:
     assert bool(world.memory.get(NEW)) is lasting
 
 
+def test_a_host_that_stays_silent_is_remembered_and_a_signal_is_not() -> None:
+    for silent in (True, False):
+        world = small()
+        fleet = Fleet(world)
+        fleet.reboot = lambda host, resume, silent=silent: HostEnd(host, Outcome.INTERRUPTED, "it", silent=silent)
+        assert roll(world, fleet=fleet).execute().end is Outcome.INTERRUPTED
+        assert bool(world.memory.get(NEW)) is silent
+    world.memory[NEW] = {"mx1": Failure(Outcome.INTERRUPTED, "it is silent", "2026", "r1")}
+    assert "it is silent" in roll(world).execute().why
+
+
 def test_a_kernel_that_failed_is_not_tried_again_the_next_night() -> None:
     world = small()
     world.fate["mx1"] = Outcome.FELL_BACK

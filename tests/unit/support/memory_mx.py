@@ -199,6 +199,8 @@ class Process:
         """Whether its operator vouches that no other MX is out, instead of the slot."""
         self.surprised = False
         """Whether the world has moved since the look that the step under way was decided on."""
+        self.closed = None
+        """Whether the ports were closed when the host last answered."""
         self.left = die_after
         self.steps = []
 
@@ -216,9 +218,11 @@ class Process:
         cures = frozenset({"mend", "power cycle", "power on"} if mx.curable else {"power on"}) - self.cures
         # what a run is about stands on the host: of a silent one it knows only what it has read or written itself
         self.met = self.met or mx.view() is not None
+        self.closed = self.closed if mx.view() is None else mx.view().ports is Ports.CLOSED
         return State(
             mx.record if self.met else None, mx.view(), pool, slot, self.token, self.guard, self.waited, self.reordered,
             cures=cures, released=self.released, lost=self.lost, stale=mx.stale(),
+            closed=self.closed,
             changed=self.changed[1] if self.changed and self.changed[0] == mx.boot_id else "",
             outdated=self.blind and mx.view() is not None and mx.newest() > self.token,
         )  # fmt: skip
