@@ -3,13 +3,15 @@
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import End, MtaState, Pool, Ports, State, View
+from mxlib.model.state import End, MtaState, Pool, Ports, Slot, State, View
 
 UNREAD = "its pool state is not known: once etcd answers, look whether the host is pooled (sre.mail.status shows it)"
 """What to say where nobody knows whether clients are sent to the host."""
 PUPPET_UNREAD = "whether Puppet is enabled again is not known: look, and run enable-puppet if it is not"
 
 
+BY_HAND = "find out who took it out; by hand: the runbook, at 'Out of service without a run'"
+"""What to say of a host that is out of service, and of which no run knows why."""
 _STANDS = {
     Pool.UNREAD: "its ports are open and its MTA serves",
     Pool.WAS_OUT: "its ports are open and its MTA serves, out of the pool as it was found",
@@ -29,6 +31,20 @@ def in_service(state: State) -> bool:
 def given_up(pool: Pool) -> str:
     """Return how a host stands that a run gives up, with its ports open and its MTA serving."""
     return _STANDS.get(pool, "in service")
+
+
+def nothing_left(state: State, host: View) -> End:
+    """Return how who resumes or undoes a run ends where none is on the host: it may be out of service all the same."""
+    none = "no run has left anything on this host"
+    if not in_service(state):
+        if serves(host) and state.pool in (Pool.UNREAD, Pool.UNKNOWN):
+            return End(Outcome.UNKNOWN, f"{none}, and it serves, but {UNREAD}")
+        stands = f"mail ports {host.ports.value}, MTA {host.mta.said}, pool {state.pool.value}"
+        return End(Outcome.REFUSED, f"{none}, and it is not in service ({stands}): {BY_HAND}")
+    if state.slot is Slot.UNKNOWN:
+        taken = "whether one has left the slot of the service taken cannot be read: once etcd answers, the same again"
+        return End(Outcome.UNKNOWN, f"{none}, and it is in service; {taken}")
+    return End(Outcome.DONE, f"{none}: nothing to do")
 
 
 def may_be_reached(record: Record, host: View) -> bool:

@@ -20,7 +20,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
 from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
-from mxlib.reboot.ends import UNREAD, in_service, serves, truthful
+from mxlib.reboot.ends import UNREAD, in_service, nothing_left, serves, truthful
 
 
 def decide(goal: Goal, state: State) -> Decision:
@@ -44,8 +44,7 @@ def _begin(goal: Goal, state: State) -> Decision:
         return _begin_in_silence(goal, state)
     if goal.back or goal.adopt:
         # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
-        nothing = End(Outcome.DONE, "no run has left anything on this host: nothing to do")
-        return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing
+        return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing_left(state, host)
     there = goal.kernel == host.kernel and not host.replaced
     if goal.kernel and there and goal.level is Level.GUEST and (end := _already_there(state, host)):
         return end

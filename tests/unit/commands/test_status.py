@@ -18,6 +18,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Kernel
 from mxlib.model.state import MtaState, Ports
+from mxlib.reboot.ends import BY_HAND
 from tests.unit.support import service as samples
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import changed
@@ -25,9 +26,9 @@ from tests.unit.support.site import changed
 KERNELS = {"menu>old": "6.1.0-55", "menu>new": "6.1.0-56"}
 
 
-def status(record=None, knocks=None, saved="", once=""):
+def status(record=None, knocks=None, saved="", once="", ports=Ports.CLOSED, mta=MtaState.SERVING):
     view = SimpleNamespace(
-        kernel="k", boot="b", ports=Ports.CLOSED, mta=MtaState.SERVING, puppet_off=False, saved=saved, next=once
+        kernel="k", boot="b", ports=ports, mta=mta, puppet_off=False, saved=saved, next=once
     )
     depool = SimpleNamespace(record=record, knocks=knocks or {})
     return list(lines("mx1", SimpleNamespace(view=view, depool=depool), lambda entry: KERNELS.get(entry, ""), ""))
@@ -48,6 +49,21 @@ def status(record=None, knocks=None, saved="", once=""):
 )
 def test_it_says_the_kernel_and_whether_it_is_saved_or_for_once(saved, once, said):
     assert said in status(saved=saved, once=once)
+
+
+@pytest.mark.parametrize(
+    ("ports", "mta", "out"),
+    [
+        (Ports.OPEN, MtaState.SERVING, False),
+        (Ports.CLOSED, MtaState.SERVING, True),
+        (Ports.PARTLY, MtaState.SERVING, True),
+        (Ports.OPEN, MtaState.HELD, True),
+    ],
+)
+def test_a_host_that_is_out_without_a_run_is_said_to_be(ports, mta, out):
+    said = f"no run has claimed it{f', and it is out of service: {BY_HAND}' if out else ''}"
+    assert status(ports=ports, mta=mta)[-1] == said
+    assert not any(line.startswith("no run") for line in status(RECORD, ports=ports, mta=mta))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
 from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
-from mxlib.reboot.ends import UNREAD
+from mxlib.reboot.ends import BY_HAND, UNREAD
 from mxlib.reboot.plan import decide, puppet_is_due
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 from tests.unit.support.memory_walk import (
@@ -527,6 +527,10 @@ def proven_out(**changes):
     )
 
 
+NO_RUN = "no run has left anything on this host, and it is not in service"
+SERVE = Goal(adopt=True, serve=True)
+
+
 def ends():
     record, host = proven_out()
     spent = replace(record, boots=tuple(Boot(f"b{n - 1}", NEW.release, f"b{n}", "6.1.0-57") for n in range(2, 5)))
@@ -543,6 +547,19 @@ def ends():
          "the host does not answer"),
         (RESUME, State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
          "no run has left anything on this host: nothing to do"),
+        (ABORT, State(None, view(), Pool.NONE, Slot.OTHERS), Outcome.DONE,
+         "no run has left anything on this host: nothing to do"),
+        (RESUME, State(None, view(), Pool.IN, Slot.UNKNOWN), Outcome.UNKNOWN,
+         "no run has left anything on this host, and it is in service; whether one has left the slot of the service"
+         " taken cannot be read: once etcd answers, the same again"),
+        (RESUME, State(None, view(), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.UNKNOWN,
+         f"no run has left anything on this host, and it serves, but {UNREAD}"),
+        (ABORT, State(None, view(ports=Ports.CLOSED, mta=MtaState.HELD), Pool.OUT, Slot.FREE), Outcome.REFUSED,
+         f"{NO_RUN} (mail ports closed, MTA held, pool out): {BY_HAND}"),
+        (SERVE, State(None, view(), Pool.OUT, Slot.MINE), Outcome.REFUSED,
+         f"{NO_RUN} (mail ports open, MTA serving, pool out): {BY_HAND}"),
+        (RESUME, State(None, view(ports=Ports.PARTLY), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.REFUSED,
+         f"{NO_RUN} (mail ports partly, MTA serving, pool unknown): {BY_HAND}"),
         (Goal(OLD.release), State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
          f"already there: {OLD.release} is running and the host is in service; nothing was done"),
         (Goal(OLD.release), State(None, view(), Pool.UNREAD, Slot.MINE), Outcome.UNKNOWN,
