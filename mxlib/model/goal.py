@@ -43,6 +43,18 @@ class Goal:
         forward = not self.turned(record) and not record.trial_failed
         return Level.COLD if forward and record.cold_due else Level.GUEST
 
+    def reboots_into(self, record: Record, boot: str, kernel: str) -> str:
+        """Return the kernel into which a host is to be rebooted; empty: none, or no reboot is left, and it may serve.
+
+        Arguments:
+            boot: boot id of the host now.
+            kernel: the kernel that it runs.
+        """
+        wanted = self.kernel_for(record).release
+        elsewhere = kernel != wanted or self.level_for(record) is Level.COLD
+        undone = boot == record.boot_before and self.turned(record)
+        return wanted if elsewhere and not undone and not (record.spent and self.serve) else ""
+
     def entries_for(self, record: Record) -> tuple[str, str]:
         """Return GRUB's saved and next entry for the next boot: the fallback is saved, a trial boots once."""
         wanted = self.kernel_for(record)

@@ -110,6 +110,9 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
             return End(Outcome.REFUSED, "another session has the slot of the service")
         why = "the slot of the service is not this run's any more; this run stops where it is"
         return End(Outcome.INTERRUPTED, why)
+    if goal.serve and record.token != state.token and (wanted := _not_booted(goal, state, record)):
+        resume = "pool-mx reboots none: resume or undo that run"
+        return End(Outcome.REFUSED, f"run {record.run} still has to boot {wanted}, and {resume}")
     if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is Slot.MINE and state.outdated:
@@ -119,6 +122,12 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
     if state.host is not None and record.token != state.token:
         return Do(Step.ADOPT)
     return None
+
+
+def _not_booted(goal: Goal, state: State, record: Record) -> str:
+    """Return the kernel into which a run still wants a reboot; empty: none, or one was ordered and may have come."""
+    ordered = record.awaited is not None and state.waited is not Waited.SAME_BOOT
+    return "" if state.host is None or ordered else goal.reboots_into(record, state.host.boot, state.host.kernel)
 
 
 def _boots(state: State, record: Record) -> Decision | None:
@@ -164,14 +173,10 @@ def _cure(state: State) -> Decision | None:
 def _act(goal: Goal, state: State, record: Record) -> Decision:
     host = state.host
     assert host is not None
-    wanted = goal.kernel_for(record)
-    untouched = host.boot == record.boot_before
-    if state.slot is Slot.UNKNOWN and untouched and not goal.turned(record):
+    if state.slot is Slot.UNKNOWN and host.boot == record.boot_before and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
-    elsewhere = host.kernel != wanted.release or goal.level_for(record) is Level.COLD
-    stuck = record.spent and goal.serve
-    if wanted.release and elsewhere and not (untouched and goal.turned(record)) and not stuck:
-        return _towards_boot(goal, state, record, host, wanted)
+    if goal.reboots_into(record, host.boot, host.kernel):
+        return _towards_boot(goal, state, record, host, goal.kernel_for(record))
     if not record.trusted(host.boot):
         return _verify(state, record, host)
     if not serves(host) and not goal.stays_out(record):

@@ -12,7 +12,8 @@ class PoolMx(HostRunCookbookBase):  # noqa: D101 its docstring is made below, wi
 
     Ends what sre.mail.depool-mx or sre.mail.reboot-mx --stay-depooled began, whoever began it and from whichever
     management host. A host that has booted since is verified first. What somebody else took out, without these
-    cookbooks, stays out.
+    cookbooks, stays out. A host that its run was still to reboot is left as it is: sre.mail.reboot-mx --resume or
+    --abort.
 
     Usage example:
         cookbook sre.mail.pool-mx mx2001.example.org

@@ -10,6 +10,7 @@ from tests.unit.support.records import RECORD
 FRESH = replace(RECORD, boots=(), judged={})
 FELL_BACK = replace(FRESH, boots=(Boot("b0", FRESH.target.release, "b1", FRESH.fallback.release),))
 UNDOING = replace(FRESH, undoing="turned back")
+SPENT = replace(FRESH, boots=tuple(Boot(f"b{n}", FRESH.target.release, f"b{n + 1}", "6.1.0-57") for n in range(3)))
 DEPOOL = replace(FRESH, target=Kernel("", ""), stay=True)
 
 
@@ -61,6 +62,23 @@ def test_a_trial_is_for_one_boot_and_the_fallback_is_saved(goal, record, kernel,
 )
 def test_only_the_way_forward_is_cold_and_only_once(goal, record, level):
     assert goal.level_for(record) is level
+
+
+@pytest.mark.parametrize(
+    ("goal", "record", "boot", "kernel", "into"),
+    [
+        (Goal(), FRESH, "b0", FRESH.fallback.release, FRESH.target.release),
+        (Goal(), FRESH, "b1", FRESH.target.release, ""),
+        (Goal(back=True), FRESH, FRESH.boot_before, FRESH.target.release, ""),
+        (Goal(back=True), FRESH, "b1", FRESH.target.release, FRESH.fallback.release),
+        (Goal(), replace(FRESH, level=Level.COLD), "b0", FRESH.target.release, FRESH.target.release),
+        (Goal(), DEPOOL, "b0", "6.1.0-1", ""),
+        (Goal(), SPENT, "b3", "6.1.0-57", FRESH.fallback.release),
+        (Goal(adopt=True, serve=True), SPENT, "b3", "6.1.0-57", ""),
+    ],
+)
+def test_into_which_kernel_a_host_is_rebooted(goal, record, boot, kernel, into):
+    assert goal.reboots_into(record, boot, kernel) == into
 
 
 @pytest.mark.parametrize(

@@ -385,6 +385,57 @@ def test_another_operator_resumes_where_a_signal_stopped(world):
     assert in_service(first.mx)
 
 
+SERVE = Goal(adopt=True, serve=True)
+
+
+@pytest.mark.parametrize("step", [Step.CLOSE, Step.DRAIN, Step.LEDGER, Step.ENTRIES])
+def test_pool_mx_touches_no_host_that_a_dead_run_was_to_reboot(world, step):
+    first = world()
+    first.before[step] = [DiedError()]
+    with pytest.raises(DiedError):
+        first.execute()
+    first.process.leave()
+    before = dataclasses.replace(first.mx)
+    found = world(SERVE, mx=first.mx, session="two")
+    result = found.execute()
+    why = f"run {before.record.run} still has to boot {NEW.release}, and pool-mx reboots none: resume or undo that run"
+    assert (result.outcome, result.why, found.slot.calls) == (Outcome.REFUSED, why, ["leave"])
+    assert (found.journal.steps(), first.mx) == ([], before)
+    assert world(RESUME, mx=first.mx, session="three").execute().outcome is Outcome.DONE
+
+
+def test_pool_mx_gives_no_lost_order_again(world):
+    first = world()
+    first.before[Step.AWAIT] = [DiedError()]
+    with pytest.raises(DiedError):
+        first.execute()
+    first.process.leave()
+    mx = first.mx
+    mx.boot, mx.kernel, mx.reboots = 0, OLD.release, 0  # it never reached the host
+    found = world(SERVE, mx=mx, session="two")
+    assert (found.execute().outcome, mx.reboots) == (Outcome.REFUSED, 0)
+    assert set(found.journal.steps()) <= {"slot", "await boot"}
+
+
+def test_pool_mx_serves_what_wants_no_reboot_any_more(world):
+    for step, kernel in ((Step.PROVE_OUT, NEW.release), (Step.OPEN, NEW.release)):
+        first = world()
+        first.before[step] = [DiedError()]
+        with pytest.raises(DiedError):
+            first.execute()
+        first.process.leave()
+        assert world(SERVE, mx=first.mx, session="two").execute().outcome is Outcome.DONE
+        assert (first.mx.reboots, first.mx.kernel, in_service(first.mx)) == (1, kernel, True)
+    undone = world()
+    undone.before[Step.DRAIN] = [CommandFailedError("full")]
+    undone.before[Step.OPEN] = [DiedError()]
+    with pytest.raises(DiedError):
+        undone.execute()
+    undone.process.leave()
+    assert world(SERVE, mx=undone.mx, session="two").execute().outcome is Outcome.UNDONE
+    assert (undone.mx.reboots, in_service(undone.mx)) == (0, True)
+
+
 def test_another_operator_undoes(world):
     first = world()
     first.before[Step.ENTRIES] = [FencedError("gone")]
