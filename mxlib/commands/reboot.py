@@ -176,8 +176,8 @@ class HostRun(Command):
         slot = world.adapters.slot
         # only a refused run has to know whether a session is at work; etcd is not asked at every end
         at_work = slot.state() if result.outcome is Outcome.REFUSED else Slot.FREE
-        silent = result.silent
-        command = report.next_command(self.request.host, result.outcome, result.record, at_work, silent=silent)
+        left = result.silent or result.held
+        command = report.next_command(self.request.host, result.outcome, result.record, at_work, left=left)
         why, events = world.options.why, tuple(self.events)
         made = report.build(self.request.host, self.run_id, self.wiring.who, why, events, command)
         self.report, self.report_file = made, path.with_suffix(".md")

@@ -33,6 +33,16 @@ def given_up(pool: Pool) -> str:
     return _STANDS.get(pool, "in service")
 
 
+def already_there(state: State, host: View) -> End | None:
+    """Return the end of a run whose kernel runs already, where the host serves; None: it does not."""
+    runs = f"already there: {host.kernel} is running"
+    if in_service(state):
+        return End(Outcome.DONE, f"{runs} and the host is in service; nothing was done")
+    if serves(host) and state.pool in (Pool.UNREAD, Pool.UNKNOWN):
+        return End(Outcome.UNKNOWN, f"{runs} and serves, but {UNREAD}; nothing was done")
+    return None
+
+
 def nothing_left(state: State, host: View) -> End:
     """Return how who resumes or undoes a run ends where none is on the host: it may be out of service all the same."""
     none = "no run has left anything on this host"
@@ -63,6 +73,20 @@ def outcome_of(goal: Goal, state: State) -> Outcome:
     """Return how a run ends that gives the host up: as its goal says, or UNKNOWN where something could not be read."""
     assert state.record is not None
     return Outcome.UNKNOWN if unread(state) else goal.outcome(state.record)
+
+
+def served(goal: Goal, state: State, turning: str) -> str:
+    """Return how a host stands that is given up, in a sentence.
+
+    Arguments:
+        turning: why this process has turned back; empty: it has not.
+    """
+    record, host = state.record, state.host
+    assert record is not None
+    assert host is not None
+    why = f" ({turning or record.undoing})" if goal.outcome(record) is Outcome.UNDONE else ""
+    but = f", but {unknown}" if (unknown := unread(state)) else ""
+    return f"{host.kernel} runs, {given_up(state.pool)}{why}{but}"
 
 
 def stopped(what: str, state: State) -> End:

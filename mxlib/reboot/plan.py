@@ -20,7 +20,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
 from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
-from mxlib.reboot.ends import UNREAD, in_service, nothing_left, serves, truthful
+from mxlib.reboot.ends import already_there, nothing_left, serves, truthful
 
 
 def decide(goal: Goal, state: State) -> Decision:
@@ -46,8 +46,8 @@ def _begin(goal: Goal, state: State) -> Decision:
         # a run that died between its last two acts has left the slot behind: taken over, it is given up at the end
         return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else nothing_left(state, host)
     there = goal.kernel == host.kernel and not host.replaced
-    if goal.kernel and there and goal.level is Level.GUEST and (end := _already_there(state, host)):
-        return end
+    if goal.kernel and there and goal.level is Level.GUEST and (end := already_there(state, host)):
+        return Do(Step.SLOT, "left behind") if state.slot is Slot.LEFT else end
     if state.guard is None:
         return Do(Step.GUARD)
     if not state.guard:
@@ -57,15 +57,6 @@ def _begin(goal: Goal, state: State) -> Decision:
     if state.slot is not Slot.MINE:
         return End(Outcome.REFUSED, "the slot of the service cannot be had")
     return Do(Step.CLAIM)
-
-
-def _already_there(state: State, host: View) -> End | None:
-    runs = f"already there: {host.kernel} is running"
-    if in_service(state):
-        return End(Outcome.DONE, f"{runs} and the host is in service; nothing was done")
-    if serves(host) and state.pool in (Pool.UNREAD, Pool.UNKNOWN):
-        return End(Outcome.UNKNOWN, f"{runs} and serves, but {UNREAD}; nothing was done")
-    return None
 
 
 def _begin_in_silence(goal: Goal, state: State) -> Decision:

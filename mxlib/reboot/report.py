@@ -194,18 +194,18 @@ def _ledger(events: Iterable[Event]) -> dict[str, int]:
 
 
 def next_command(
-    host: str, outcome: Outcome, record: Record | None, slot: Slot = Slot.FREE, *, silent: bool = False
+    host: str, outcome: Outcome, record: Record | None, slot: Slot = Slot.FREE, *, left: bool = False
 ) -> str:
     """Return the one command to type next; empty if nothing is left to do.
 
     Arguments:
         record: the record that stays on the host; None: none does.
         slot: what the service's slot means for this run, now that it has ended.
-        silent: whether it ended for want of an answer, so that its record may be on the host all the same.
+        left: whether something may be left all the same: a record that could not be read, or the slot.
     """
     resume = with_remark(f"cookbook sre.mail.reboot-mx {host} --resume", "to undo instead: --abort")
     if record is None:
-        return resume if silent or outcome is Outcome.LEFT_OUT else ""
+        return resume if left or outcome is Outcome.LEFT_OUT else ""
     if outcome is Outcome.REFUSED and slot is Slot.OTHERS:
         return with_remark(f"cookbook sre.mail.reboot-mx {host} --status", "again, until the session at work has ended")
     if outcome is Outcome.DONE:

@@ -21,7 +21,7 @@ from mxlib.base.text import duration, one_line
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import Do, End, Pool, Slot, State, Step
-from mxlib.reboot.ends import begun, given_up, in_service, may_be_reached, outcome_of, stopped, truthful, unread
+from mxlib.reboot.ends import begun, given_up, in_service, may_be_reached, outcome_of, served, stopped, truthful
 from mxlib.reboot.events import Events, spent
 from mxlib.reboot.guarding import run_guard
 from mxlib.reboot.plan import decide, keep_out
@@ -58,6 +58,7 @@ class Result:
         record: the record that stays on the host; None: none does.
         kernel: the kernel that was on trial, as far as a record has said so; empty: none was, or that is not known.
         silent: see :class:`mxlib.model.state.End`.
+        held: whether the slot of the service should have been given up and was not.
     """
 
     outcome: Outcome
@@ -65,6 +66,7 @@ class Result:
     record: Record | None = None
     kernel: str = ""
     silent: bool = False
+    held: bool = False
 
 
 class Run:
@@ -209,13 +211,9 @@ class Run:
     def _note_release(self, state: State) -> None:
         """Say how the run ends before its record goes: the answer to that may be lost."""
         assert state.record is not None
-        assert state.host is not None
         self._progress.released = outcome_of(self._progress.goal, state)
         self._trial = state.record.target.release
-        asked = self._progress.turning or state.record.undoing
-        why = f" ({asked})" if self._progress.goal.outcome(state.record) is Outcome.UNDONE else ""
-        but = f", but {unknown}" if (unknown := unread(state)) else ""
-        self._served = f"{state.host.kernel} runs, {given_up(state.pool)}{why}{but}"
+        self._served = served(self._progress.goal, state, self._progress.turning)
         self._undone = given_up(state.pool) if state.pool is Pool.WAS_OUT else self._undone
 
     def _refuse_repeats(self, decision: Do) -> None:
@@ -307,14 +305,15 @@ class Run:
         outcome, why = end.outcome, end.why or self._served
         if self._interrupted and outcome is Outcome.UNDONE:
             outcome, why = Outcome.INTERRUPTED, f"stopped by {self._interrupted}; undone, {self._undone}"
+        over = record is None and (self._answered or (self._was_free and outcome is Outcome.REFUSED))
+        slot, held = self._world.adapters.slot, False
         try:
-            if record is None and (self._answered or (self._was_free and outcome is Outcome.REFUSED)):
-                self._world.adapters.slot.release()
-            else:
-                self._world.adapters.slot.leave()
+            (slot.release if over else slot.leave)()
         except SlotError as error:
-            self._world.operator.line(f"the slot of the service was not given up: {error}")
+            said = f"the slot of the service was not given up: {error}"
+            self._world.operator.line(said)
+            why, held = f"{why}; {said}" if over else why, over
             outcome = Outcome.INTERRUPTED if outcome is Outcome.REFUSED and self._acted else outcome
         self._journal.write("end", outcome=outcome.name, why=why, code=outcome.value)
         kernel = record.target.release if record is not None else self._trial
-        return Result(outcome, why, record, kernel, end.silent)
+        return Result(outcome, why, record, kernel, end.silent, held)

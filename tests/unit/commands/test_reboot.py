@@ -130,8 +130,9 @@ def test_the_outcome_is_said_once_and_last(monkeypatch, tmp_path):
     assert json.loads(stage.run.report_file.with_suffix(".json").read_text())["exit_code"] == 0
 
 
-def test_a_silent_host_is_said_with_what_to_type_though_its_record_was_not_read(monkeypatch, tmp_path):
-    stage = Stage(monkeypatch, tmp_path, result=Result(Outcome.INTERRUPTED, "it is silent", silent=True))
+@pytest.mark.parametrize("left", [{"silent": True}, {"held": True}])
+def test_a_silent_host_and_a_slot_that_stays_are_said_with_what_to_type(monkeypatch, tmp_path, left):
+    stage = Stage(monkeypatch, tmp_path, result=Result(Outcome.INTERRUPTED, "it is silent", **left))
     stage.run.execute()
     resume = f"next: cookbook sre.mail.reboot-mx {HOST} --resume    # to undo instead: --abort"
     assert stage.operator.lines[-1] == f"{HOST}: interrupted: it is silent; {resume}"

@@ -631,10 +631,12 @@ def test_before_the_reboot_what_cannot_be_read_turns_the_run_back(pool):
     assert isinstance(turned, End) or turned.step is not Step.TURN_BACK
 
 
-@pytest.mark.parametrize("goal", [RESUME, ABORT, Goal(back=True)])
-def test_a_slot_that_a_dead_run_has_left_behind_is_taken_over_to_be_given_up(goal):
-    left = State(None, view(), Pool.IN, Slot.LEFT)
+@pytest.mark.parametrize("pool", [Pool.IN, Pool.UNREAD])
+@pytest.mark.parametrize("goal", [RESUME, ABORT, Goal(back=True), Goal(OLD.release)])
+def test_a_slot_that_a_dead_run_has_left_behind_is_taken_over_to_be_given_up(goal, pool):
+    left = State(None, view(), pool, Slot.LEFT)
     assert decide(goal, left) == Do(Step.SLOT, "left behind")
+    left = replace(left, pool=Pool.IN)
     assert decide(goal, replace(left, slot=Slot.MINE)).outcome is Outcome.DONE
 
 

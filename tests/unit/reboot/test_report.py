@@ -91,8 +91,8 @@ def test_what_is_typed_next(outcome, record, command):
     assert report.next_command("mx1", outcome, record) == command
 
 
-def test_a_silent_host_is_resumed_also_where_its_record_was_not_read():
-    command = report.next_command("mx1", Outcome.INTERRUPTED, None, silent=True)
+def test_what_may_be_left_is_resumed_also_where_no_record_is_known():
+    command = report.next_command("mx1", Outcome.INTERRUPTED, None, left=True)
     assert command == "cookbook sre.mail.reboot-mx mx1 --resume    # to undo instead: --abort"
 
 

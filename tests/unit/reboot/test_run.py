@@ -938,12 +938,38 @@ def test_a_run_that_comes_to_no_end_is_ended(world, monkeypatch):
     assert found.slot.calls == ["leave"]
 
 
-def test_a_slot_that_cannot_be_given_up_changes_no_end(world):
+def test_a_slot_that_cannot_be_given_up_changes_no_end_and_the_last_line_says_it(world):
     found = world()
 
     def down():
         raise SlotError("etcd does not answer")
 
     found.slot.release = down
-    assert found.execute().outcome is Outcome.DONE
-    assert "the slot of the service was not given up: etcd does not answer" in found.tell.lines
+    result = found.execute()
+    said = "the slot of the service was not given up: etcd does not answer"
+    assert (result.outcome, result.why, result.held) == (Outcome.DONE, f"{NEW.release} runs, in service; {said}", True)
+    assert said in found.tell.lines
+
+
+def test_a_lease_that_cannot_be_ended_expires_by_itself_and_the_last_line_does_not_speak_of_it(world):
+    found = world(Goal(stay=True))
+
+    def down():
+        raise SlotError("etcd does not answer")
+
+    found.slot.leave = down
+    result = found.execute()
+    assert (result.why, result.held) == ("out of service as asked; its queue is being delivered", False)
+
+
+def test_the_same_command_gives_up_a_slot_that_its_run_has_left_behind(world):
+    first = world()
+    first.slot.release = lambda: None
+    first.ticks = {}
+    first.process.do_release = lambda mx, state: iter([setattr(mx, "record", None)])
+    first.execute()
+    mx = first.mx
+    mx.lease, mx.puppet_off = "", False
+    assert (mx.record, mx.holder_token > 0) == (None, True)
+    again = world(mx=mx, session="two").execute()
+    assert (again.outcome, mx.holder_token, mx.reboots) == (Outcome.DONE, 0, 1)
