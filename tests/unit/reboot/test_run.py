@@ -457,6 +457,19 @@ def test_etcd_lost_before_the_reboot_turns_back_as_far_as_it_goes(world):
     assert found.world.progress.turning == "the slot of the service cannot be read any more"
 
 
+def test_etcd_lost_after_the_reboot_opens_the_verified_host_and_is_no_end(world):
+    """As docs/reboot-mx.md has it: whoever needs no pool to find the host is served."""
+    found = world()
+    found.moves[Step.PROVE_OUT] = [lambda mx: setattr(mx, "etcd", False)]
+    result, mx = found.execute(), found.mx
+    why = "the ports are open, but the pool state cannot be read, and so not be restored (mail ports open, MTA serving)"
+    assert (result.outcome, result.why) == (Outcome.INTERRUPTED, why)
+    assert (mx.loaded, mx.running, mx.pooled, mx.saved) == (False, True, False, NEW.entry)
+    mx.etcd = True
+    assert world(RESUME, mx=mx, session="two").execute().outcome is Outcome.DONE
+    assert in_service(mx)
+
+
 def test_a_record_that_cannot_be_read_decides_nothing(world, monkeypatch):
     found = world()
 
