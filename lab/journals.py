@@ -11,6 +11,8 @@ from lab.place import Exchanger
 from lab.stations import outside
 
 FOLDER = "spicerack/sre/mail"
+_REFUSED = ("MovedError", "LockedError", "FencedError")
+"""Errors of an act after which nothing was done (``mxlib/base/errors.py``)."""
 
 
 def events(place: Stations, mx: Exchanger, since: str = "") -> list[dict[str, str]]:
@@ -44,7 +46,11 @@ def _broke(event: Mapping[str, str]) -> bool:
 
 
 def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Return the spans in which runs kept the ports closed; an open end is empty."""
+    """Return the spans in which runs kept the ports closed; an open end is empty.
+
+    An opening that was refused leaves them closed. What one did that failed otherwise, or never ended, is unknown: the
+    span ends where it began.
+    """
     spans: list[tuple[str, str]] = []
     for event in events:
         is_closed = bool(spans) and not spans[-1][1]
@@ -53,7 +59,18 @@ def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
             spans.append((event["at"], ""))
         elif what == ("open ports", "begin") and is_closed:
             spans[-1] = (spans[-1][0], event["at"])
+        elif spans and not is_closed and _stayed_closed(event):
+            spans.append((event["at"], ""))
     return spans
+
+
+def _stayed_closed(event: Mapping[str, str]) -> bool:
+    """Whether an event says that ports were not opened: refused, stopped before the act, or kept by a change."""
+    if event.get("step") != "open ports":
+        return False
+    refused = event["event"] == "failed" and event.get("kind") in _REFUSED
+    not_opened = event["event"] == "done" and event.get("note", "").startswith("not opened")
+    return refused or not_opened or event["event"] == "stopped"
 
 
 def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[dict[str, str]]:

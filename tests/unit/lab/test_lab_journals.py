@@ -30,3 +30,26 @@ def test_a_reboot_that_took_its_answer_along_was_done(tmp_path, step, event, kin
     (folder / f"{MX.fqdn}.run.jsonl").write_text(json.dumps(line) + "\n")
     place = cast(Stations, SimpleNamespace(management=(SimpleNamespace(folder=tmp_path),)))
     assert journals.taken(place, MX) == expected
+
+
+def _event(at, what, step="open ports", **more):
+    return {"at": at, "event": what, "step": step, **more}
+
+
+@pytest.mark.parametrize(
+    ("end", "spans"),
+    [
+        (_event("06", "done", note="the mail ports are open again"), [("01", "05")]),
+        (_event("06", "done", note="not opened: exim4.conf has changed"), [("01", "05"), ("06", "20")]),
+        *((_event("06", "failed", kind=kind), [("01", "05"), ("06", "20")]) for kind in ("MovedError", "FencedError")),
+        (_event("06", "failed", kind="LockedError"), [("01", "05"), ("06", "20")]),
+        (_event("06", "stopped"), [("01", "05"), ("06", "20")]),
+        (_event("06", "failed", kind="HostUnreachableError"), [("01", "05")]),
+        (_event("06", "failed", kind="CommandFailedError"), [("01", "05")]),
+        (_event("06", "failed", "drain", kind="MovedError"), [("01", "05")]),
+    ],
+)
+def test_an_opening_that_was_refused_leaves_the_ports_closed_and_one_without_an_answer_is_unknown(end, spans):
+    events = [_event("01", "done", "close ports"), _event("05", "begin"), end, _event("20", "begin")]
+    assert journals.closed_spans(events) == spans
+    assert journals.closed_spans(events[1:]) == [], "they were not closed before"
