@@ -1,7 +1,8 @@
 """What a run of the campaign is judged by: mails and wire from outside, the exit code against what is so, leftovers."""
 
 import json
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +30,10 @@ _CLAIMED = "test -e /var/lib/mx-cookbooks/run.json && echo yes || echo no"
 _LOOK = f"uname -r; cat /proc/sys/kernel/random/boot_id; {_CLAIMED}"
 _ACTORS = {
     *("another-start", "another-resume", "another-abort", "power-cut", "node-power-cut", "mta-crash", "disk-full"),
-    *("management-power-cut", "clock"),
 }
 """Those that change what is so by themselves: an exit code is not held against what was read after them."""
+_SLOW_S = 60.0
+"""A busy guest that does not serve or answer, as an exit code says it does, is looked at again for so long."""
 _ENDERS = {"kill", "term", "interrupt", "hangup", "management-power-cut"}
 """Those by which a cookbook may be ended without an exit code of its own."""
 _INTERRUPTED = 30
@@ -70,6 +72,21 @@ def look(place: Stations, mx: Exchanger) -> Observation:
     return Observation(serving, words[0], words[1], words[2] == "yes")
 
 
+def settled(place: Stations, mx: Exchanger, contradicts: Callable[[Observation], str]) -> str:
+    """Return how what is found contradicts a cookbook's end; a host that may only be slow is looked at again.
+
+    Arguments:
+        contradicts: says it of one look; empty: it does not.
+    """
+    end = time.monotonic() + _SLOW_S
+    while True:
+        found = look(place, mx)
+        wrong = contradicts(found)
+        if not wrong or (found.serving and found.claimed is not None) or time.monotonic() > end:
+            return wrong
+        time.sleep(1)
+
+
 def untrue(
     code: int, said: str, happened: Collection[str], before: Observation, after: Observation, kernel: str
 ) -> str:
@@ -85,11 +102,11 @@ def untrue(
     """
     if code not in _CODES and not (_ENDERS.intersection(happened) and (code < 0 or code == _AT_ONCE)):
         return f"exit code {code} is none that it may end with"
-    if after.claimed is None or _ACTORS.intersection(happened):
+    if _ACTORS.intersection(happened):
         return ""
     wrong = {
-        0: not after.serving or after.claimed or after.kernel != kernel,
-        **dict.fromkeys((10, 16), after != before),
+        0: not after.serving or after.claimed is not False or after.kernel != kernel,
+        **dict.fromkeys((10, 16), _changed(before, after)),
         **dict.fromkeys((11, 12), not _as_found(before, after)),
         **dict.fromkeys((20, 21, 22), after.serving),
     }
@@ -99,7 +116,12 @@ def untrue(
 
 
 def _as_found(before: Observation, after: Observation) -> bool:
-    return after.serving and not after.claimed and after.kernel == before.kernel
+    return after.serving and after.claimed is False and after.kernel == before.kernel
+
+
+def _changed(before: Observation, after: Observation) -> bool:
+    """Whether anything that is known is not as before: whether a host serves is, also where it does not answer."""
+    return after != before if after.claimed is not None else after.serving != before.serving
 
 
 def _untrue_words(said: str, before: Observation, after: Observation) -> str:
@@ -108,12 +130,12 @@ def _untrue_words(said: str, before: Observation, after: Observation) -> str:
     if not last:
         return f"exit code {_INTERRUPTED}, and no line says what is left standing"
     wrong = {
-        "nothing was changed": after != before,
+        "nothing was changed": _changed(before, after),
         "undone, back in service as found": not _as_found(before, after),
-        "in service, but not finished": not after.serving or not after.claimed,
+        "in service, but not finished": not after.serving or after.claimed is False,
         "the host is out of service, safe": after.serving,
         "mail ports open, MTA serving": not after.serving,
-        "no run holds the host": after.claimed,
+        "no run holds the host": bool(after.claimed),
     }
     if any(words in last and untrue for words, untrue in wrong.items()):
         return f"{last!r} is not true of {after}, before {before}"

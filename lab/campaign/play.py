@@ -11,12 +11,12 @@ from pathlib import Path
 from lab import demo, journals, lifecycle
 from lab.campaign import judge, mail, services
 from lab.campaign.disturbances import DISTURBANCES
-from lab.campaign.judge import CampaignResult
+from lab.campaign.judge import CampaignResult, Observation
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import Scenario, TimedDisturbance
 from lab.campaign.scene import NotDoneError, Scene
 from lab.lifecycle import Say, Stations
-from lab.place import EXCHANGERS, exchanger
+from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import infra, outside
 from lab.stations.box import tied
@@ -28,6 +28,7 @@ _ROUNDS = 8
 UNDO_S = 420.0
 """A boot into a kernel and one into its fallback, on a busy machine."""
 _POLL_S = 0.3
+_ANSWER_S = 60.0
 _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
 
@@ -50,7 +51,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         services.copy_etcd(place)
     kernel = demo.other_kernel(place, mx)
     since, begin = demo.now(), time.monotonic()
-    before, found = judge.look(place, mx), judge.leftovers(place)
+    before, found = _first_look(place, mx), judge.leftovers(place)
     if scenario.depth:
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
@@ -62,10 +63,10 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         verdict = CampaignResult(scenario, 0)
         _disturb(scene, scenario, since, verdict)
         verdict.code = _end(child, verdict)
-        after = judge.look(place, mx)
         said = (folder / "run.log").read_text(errors="replace")
         (folder / "others.log").write_text("\n".join(scene.said))
-        untrue = judge.untrue(verdict.code, said, verdict.happened, before, after, kernel)
+        end = (verdict.code, said, verdict.happened, before)
+        untrue = judge.settled(place, mx, lambda after: judge.untrue(*end, after, kernel))
         verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
         verdict.seconds = round(time.monotonic() - begin, 1)
@@ -75,6 +76,20 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found] + judge.secrets(place, said)
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
+
+
+def _first_look(place: Stations, mx: Exchanger) -> Observation:
+    """Return what is so before a run: what comes after is held against it, so the exchanger has to say it.
+
+    Raises:
+        LabError: it does not answer.
+    """
+    end = time.monotonic() + _ANSWER_S
+    while (found := judge.look(place, mx)).claimed is None:
+        if time.monotonic() > end:
+            raise LabError(f"{mx.name} did not answer within {_ANSWER_S:.0f} s before the run")
+        time.sleep(1)
+    return found
 
 
 def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResult) -> None:

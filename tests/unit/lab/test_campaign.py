@@ -29,6 +29,7 @@ from mxlib.model.state import Step
 
 SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "claim", 0.0, 30.0),))
 BEFORE = Observation(True, "6.1.0-55", "b0", False)
+DONE = replace(BEFORE, kernel="6.1.0-56", boot="b1")
 
 
 def test_the_same_seed_makes_the_same_choices():
@@ -168,7 +169,14 @@ def test_the_operator_types_what_the_last_advice_says(said, words):
         (16, BEFORE, True),
         (16, replace(BEFORE, claimed=True), False),
         (15, BEFORE, True),
-        (20, Observation(True), True),
+        (20, Observation(True), False),
+        (20, Observation(False), True),
+        (0, Observation(False), False),
+        (0, Observation(True), False),
+        (10, Observation(True), True),
+        (10, Observation(False), False),
+        (11, Observation(True), False),
+        (12, Observation(True), False),
         (99, Observation(True), False),
         (2, BEFORE, False),
         (-9, BEFORE, False),
@@ -197,6 +205,12 @@ RESUME = "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume    # to und
         (f"x; mail ports open, MTA serving; {RESUME}", replace(BEFORE, serving=False, claimed=True), False),
         ("no run holds the host", replace(BEFORE, claimed=True), False),
         ("stopped by SIGTERM; the host does not answer", Observation(False), True),
+        (f"x; the host is out of service, safe; {RESUME}", Observation(True), False),
+        (f"x; mail ports open, MTA serving; {RESUME}", Observation(False), False),
+        ("nothing was changed", Observation(False), False),
+        ("nothing was changed", Observation(True), True),
+        (f"in service, but not finished; {RESUME}", Observation(True), True),
+        ("no run holds the host", Observation(False), True),
     ],
 )
 def test_the_last_line_of_an_interrupted_run_is_held_against_what_was_found(words, after, true):
@@ -216,6 +230,26 @@ def test_a_cookbook_that_was_ended_need_not_have_an_exit_code_of_its_own(name, c
 def test_what_another_operator_did_is_not_held_against_an_exit_code():
     assert judge.untrue(20, "", ("another-resume",), BEFORE, BEFORE, "6.1.0-56") == ""
     assert judge.untrue(20, "", (), BEFORE, BEFORE, "6.1.0-56"), "it did not happen"
+    assert judge.untrue(20, "", ("clock",), BEFORE, BEFORE, "6.1.0-56"), "a clock changes nothing of it"
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "looks", "true"),
+    [
+        (0, [Observation(False), Observation(True), DONE], 3, True),
+        (0, [BEFORE, DONE], 1, False),
+        (0, [Observation(False)] * 3, 3, False),
+        (20, [Observation(False)], 1, True),
+        (20, [Observation(True)] * 3, 3, False),
+    ],
+)
+def test_a_host_that_is_only_slow_is_looked_at_again_for_a_minute(monkeypatch, code, found, looks, true):
+    seen = iter(found)
+    monkeypatch.setattr(judge, "look", lambda _place, _mx: next(seen))
+    monkeypatch.setattr(judge, "time", SimpleNamespace(monotonic=iter((0, 20, 40, 61)).__next__, sleep=lambda _s: None))
+    wrong = judge.settled(None, None, lambda after: judge.untrue(code, "", (), BEFORE, after, "6.1.0-56"))
+    assert bool(wrong) is not true
+    assert len(found) - len(list(seen)) == looks
 
 
 def test_mails_that_are_not_all_there_once_are_wrong():
