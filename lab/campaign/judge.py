@@ -13,7 +13,9 @@ from lab.campaign.scenario import Scenario
 from lab.lifecycle import Stations, ssh
 from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchanger
 from lab.shell import LabError
-from lab.stations import infra
+from lab.stations import infra, outside
+from lab.world import jsonl
+from lab.world.wire import FILE_NAME
 
 SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
 # What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file, the record
@@ -185,16 +187,27 @@ def mails(account: str) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"the outside ledger says no account: {account[:200]!r}"]
     counts = {name: len(value) if isinstance(value, list) else value for name, value in ledger.items()}
     bad = ("missing", "in_spool", "bounced", "duplicates", "altered", "unknown", "arrived_unsent", "refused", "unsent")
-    wrong = (name for name in bad if counts[name])
-    return counts, [f"{counts[name]} mails {name.replace('_', ' ')}: {ledger[name][:5]}" for name in wrong]
+    wrong = [f"{counts[name]} mails {name.replace('_', ' ')}: {ledger[name][:5]}" for name in bad if counts[name]]
+    return counts, wrong if counts["sent"] else ["no mail was taken, so none could be lost", *wrong]
 
 
-def wire(place: Stations, scenario: Scenario, since: str, mx: Exchanger) -> list[str]:
-    """Return what the public got to hear while the ports had to be closed."""
-    if any(one.name == "logs-full" for one in scenario.moments):
-        return []  # the journals that say when the ports were closed are gone
+def wire(place: Stations, happened: Collection[str], since: str, mx: Exchanger) -> list[str]:
+    """Return what the public got to hear while the ports had to be closed, and whether nobody listened on the wire."""
+    wrong = [] if "node-power-cut" in happened else unobserved(place, since)  # the observer goes with the node
+    if "logs-full" in happened:
+        return wrong  # the journals that say when the ports were closed are gone
     accepted = journals.accepted_unverified(place, since, mx)
-    return [f"closed ports accepted {len(accepted)} connections of the public: {accepted[:2]}"] if accepted else []
+    wrong += [f"closed ports accepted {len(accepted)} connections of the public: {accepted[:2]}"] if accepted else []
+    return wrong
+
+
+def unobserved(place: Stations, since: str) -> list[str]:
+    """Return why the record of the wire proves nothing about the time since then; empty: it does."""
+    begin = jsonl.normalise(since)
+    lines = [one for one in jsonl.read(place.lab.outside / FILE_NAME) if one["time"] >= begin]
+    wrong = [] if place.node.serving(outside.OBSERVER) else ["the observer on the wire does not run"]
+    wrong += [f"the observer on the wire began only at {one['time']}" for one in lines if one.get("event") == "start"]
+    return wrong if any("outcome" in one for one in lines) else [*wrong, "the observer has seen no connection"]
 
 
 def leftovers(place: Stations) -> list[str]:

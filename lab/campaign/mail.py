@@ -15,13 +15,15 @@ RATE = 0.95
 """Mails a second, all kinds together: what keeps an emulated exchanger two thirds busy."""
 SEVERAL = ("user1@lab.test,list-friends@lab.test", "v4user2@lab.test,v6user3@lab.test,support@lab.test")
 _SETTLE_S = 120
+_END_S = 150
 
 
 @contextmanager
-def flowing(place: Stations, rate: float = RATE) -> Iterator[None]:
+def flowing(place: Stations, rate: float = RATE) -> Iterator[list[str]]:
     """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued.
 
-    Where the block is left by an error, they are killed.
+    Where the block is left by an error, they are killed. What is yielded says, after the block, which of them ended
+    before they were asked to, or not at all.
 
     Arguments:
         rate: mails a second, all kinds together.
@@ -39,12 +41,18 @@ def flowing(place: Stations, rate: float = RATE) -> Iterator[None]:
         words += ["--drain", "90", *sources]
         words += [word for to in recipients for word in ("--to", to)]
         senders.append(subprocess.Popen(tied(outside.program(box, "sender", *words)), stdout=log, stderr=log))
+    wrong: list[str] = []
     try:
-        yield
+        yield wrong
+        ended = [sender.poll() for sender in senders]
+        wrong += [f"a sender of mail had ended, exit code {code}: see {log.name}" for code in ended if code is not None]
         for sender in senders:
-            lifecycle.send_signal(sender, signal.SIGTERM)
+            if sender.returncode is None:
+                lifecycle.send_signal(sender, signal.SIGTERM)
         for sender in senders:
-            sender.wait(timeout=150)
+            sender.wait(timeout=_END_S)
+    except subprocess.TimeoutExpired:
+        wrong.append(f"a sender of mail did not end within {_END_S} s: see {log.name}")
     finally:
         for sender in senders:
             sender.kill()

@@ -29,6 +29,7 @@ UNDO_S = 420.0
 """A boot into a kernel and one into its fallback, on a busy machine."""
 _POLL_S = 0.3
 _ANSWER_S = 60.0
+_LOOK_S = 3.0
 _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
 
@@ -56,7 +57,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
-    with mail.flowing(place, rate), _never_both_out(place, scenario) as both_out, (folder / "run.log").open("w") as log:
+    watched = _never_both_out(place, scenario)
+    with mail.flowing(place, rate) as senders, watched as both_out, (folder / "run.log").open("w") as log:
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
@@ -72,7 +74,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
-    verdict.wrong += wrong + both_out + judge.wire(place, scenario, since, mx)
+    verdict.wrong += wrong + senders + both_out + judge.wire(place, verdict.happened, since, mx)
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found] + judge.secrets(place, said)
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
@@ -230,8 +232,14 @@ def _never_both_out(place: Stations, scenario: Scenario) -> Iterator[list[str]]:
 
 
 def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:
-    out = 0
-    while not stop.wait(3):
-        out = 0 if any(demo.is_serving(place, mx) for mx in EXCHANGERS) else out + 1
+    out = blind = 0
+    while not stop.wait(_LOOK_S):
+        try:
+            out = 0 if any(demo.is_serving(place, mx) for mx in EXCHANGERS) else out + 1
+            blind = 0
+        except LabError as error:
+            blind += 1
+            if blind == _BOTH_OUT:
+                wrong.append(f"whether an exchanger was in service could not be seen at {demo.now()}: {error}")
         if out == _BOTH_OUT:
             wrong.append(f"no exchanger was in service at {demo.now()}")

@@ -261,6 +261,30 @@ def test_mails_that_are_not_all_there_once_are_wrong():
     for name in ("missing", "in_spool", "bounced", "duplicates", "altered"):
         assert judge.mails(json.dumps({**good, name: ["id-7"]}))[1] == [f"1 mails {name.replace('_', ' ')}: ['id-7']"]
     assert "says no account" in judge.mails("Traceback")[1][0]
+    assert judge.mails(json.dumps({**good, "sent": 0}))[1] == ["no mail was taken, so none could be lost"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "lines", "wrong"),
+    [
+        (True, [("12:00:05", "outcome")], []),
+        (True, [("11:00:00", "outcome")], ["has seen no connection"]),
+        (True, [], ["has seen no connection"]),
+        (False, [("12:00:05", "outcome")], ["does not run"]),
+        (True, [("12:00:03", "start"), ("12:00:05", "outcome")], ["began only at"]),
+        (True, [("11:00:00", "start"), ("12:00:05", "outcome")], []),
+    ],
+)
+def test_a_wire_that_nobody_watches_proves_nothing(monkeypatch, tmp_path, runs, lines, wrong):
+    written = [
+        {"time": f"2026-01-01T{at}.000000+00:00", "event" if what == "start" else what: what} for at, what in lines
+    ]
+    (tmp_path / "wire.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
+    monkeypatch.setattr(journals, "accepted_unverified", lambda *_: [])
+    place = SimpleNamespace(lab=SimpleNamespace(outside=tmp_path), node=SimpleNamespace(serving=lambda _name: runs))
+    found = judge.wire(place, (), "2026-01-01T12:00:00+00:00", exchanger("mx2001"))
+    assert len(found) == len(wrong)
+    assert all(words in said for words, said in zip(wrong, found, strict=True))
 
 
 def test_ports_are_closed_from_the_end_of_the_step_to_the_beginning_of_the_next():

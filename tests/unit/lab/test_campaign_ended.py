@@ -16,7 +16,7 @@ from lab.campaign.disturbances import DISTURBANCES, Disturbance
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import Scenario, TimedDisturbance
 from lab.campaign.scene import Scene
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from lab.stations.box import tied
 
 # As nsenter does: a child of its own, and it stops itself when that is stopped.
@@ -132,8 +132,9 @@ def test_senders_finish_at_the_end_of_a_run_and_are_killed_where_it_is_left(monk
     senders = []
     popen = subprocess.Popen
     monkeypatch.setattr(mail.subprocess, "Popen", lambda *a, **kw: senders.append(popen(*a, **kw)) or senders[-1])
-    with mail.flowing(place):
+    with mail.flowing(place) as wrong:
         pass
+    assert wrong == []
     assert asked == [signal.SIGTERM] * len(senders)
     assert all(one.returncode is not None for one in senders)
     senders.clear()
@@ -141,6 +142,63 @@ def test_senders_finish_at_the_end_of_a_run_and_are_killed_where_it_is_left(monk
         raise SystemExit
     assert asked == [signal.SIGTERM] * len(senders), "not asked a second time"
     assert [one.wait(timeout=10) for one in senders] == [-signal.SIGKILL] * len(senders)
+
+
+def test_senders_that_ended_before_they_were_asked_or_not_at_all_are_wrong(monkeypatch, tmp_path):
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
+    monkeypatch.setattr(mail, "_END_S", 0.2)
+    monkeypatch.setattr(mail.lifecycle, "send_signal", lambda _child, _number: None)
+    monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("false"))
+    children = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(mail.subprocess, "Popen", lambda *a, **kw: children.append(popen(*a, **kw)) or children[-1])
+    with mail.flowing(place) as wrong:
+        wait_for("their end", lambda: all(state(one.pid) == "Z" for one in children), deadline=10)
+    assert len(wrong) == 3
+    assert "a sender of mail had ended, exit code" in wrong[0]
+    monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("sleep", "60"))
+    with mail.flowing(place) as wrong:
+        pass
+    assert [one.partition(" within")[0] for one in wrong] == ["a sender of mail did not end"]
+
+
+@pytest.mark.parametrize("looks", [[LabError("gone")] * 3, [False] * 6])
+def test_who_watches_the_service_says_that_he_could_not_and_that_none_served(monkeypatch, looks):
+    stop = threading.Event()
+    left = list(looks)
+
+    def serves(_place, _mx):
+        found = left.pop(0)
+        if not left:
+            stop.set()
+        if isinstance(found, LabError):
+            raise found
+        return found
+
+    monkeypatch.setattr(play.demo, "is_serving", serves)
+    monkeypatch.setattr(play, "_LOOK_S", 0.0)
+    wrong = []
+    play._watch(None, stop, wrong)
+    assert len(wrong) == 1
+
+
+def test_one_look_that_fails_is_no_fault_of_the_service(monkeypatch):
+    stop = threading.Event()
+    looks = [LabError("busy"), LabError("busy"), True, LabError("busy"), LabError("busy"), True]
+
+    def serves(_place, _mx):
+        found = looks.pop(0)
+        if not looks:
+            stop.set()
+        if isinstance(found, LabError):
+            raise found
+        return found
+
+    monkeypatch.setattr(play.demo, "is_serving", serves)
+    monkeypatch.setattr(play, "_LOOK_S", 0.0)
+    wrong = []
+    play._watch(None, stop, wrong)
+    assert wrong == []
 
 
 def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
