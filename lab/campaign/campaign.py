@@ -18,7 +18,7 @@ from lab.campaign.scenario import STEPS, Scenario, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Lab
-from lab.shell import wait_for
+from lab.shell import LabError, wait_for
 from mxlib.base.stop import handling
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
@@ -95,6 +95,7 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
     begin, played, bad = time.monotonic(), 0, 0
     if not play.is_whole(place):
         _mend(place)
+    _nothing_left(place)
     for scenario in scenarios:
         if time.monotonic() - begin > seconds:
             break
@@ -108,6 +109,7 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
             bad += 1
             _keep(place, folder)
             _mend(place)
+            _nothing_left(place)
     say(f"{played} played, {bad} bad; `lab/mxlab campaign-report` makes the page of all")
     return 1 if bad else 0
 
@@ -137,6 +139,16 @@ def _mend(place: Stations) -> None:
             words = ("sre.mail.reboot-mx", mx.fqdn, "--abort", "--reason", "left by a bad run of the campaign")
             subprocess.run(demo.cookbook(place.operator, *words), stdin=subprocess.DEVNULL, check=False, timeout=1200)
     wait_for("the service to be whole again", lambda: play.is_whole(place), deadline=120)
+
+
+def _nothing_left(place: Stations) -> None:
+    """Begin no run where another has left something: it would pass for that run's, or excuse it.
+
+    Raises:
+        LabError: something is left.
+    """
+    if left := judge.leftovers(place):
+        raise LabError(f"no run of the campaign begins here before this is gone: {'; '.join(left)}")
 
 
 def results(lab: Lab) -> list[Run]:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lab import demo, journals
@@ -25,9 +26,11 @@ ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|run.json.ol
 ls -d /var/lib/mx-cookbooks/nic/*/ 2>/dev/null || :
 nft list tables 2>/dev/null | grep -w mx_depool || :
 systemctl list-units --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
-ls /run/systemd/system /etc/systemd/system 2>/dev/null | grep '^mx-' || :
+find /etc/systemd/system /run/systemd/system \( -name 'mx-*' -o -name '9?-mx-*' \) 2>/dev/null || :
+ls -d /run/mx-cookbooks/holes/* 2>/dev/null || :
 for f in /opt/puppetlabs/puppet/cache/state /var/lib/puppet/state /var/cache/puppet/state; do
-ls $f/agent_disabled.lock 2>/dev/null || :; done"""
+ls $f/agent_disabled.lock 2>/dev/null || :; done
+echo end"""
 _CLAIMED = "test -e /var/lib/mx-cookbooks/run.json && echo yes || echo no"
 _LOOK = f"uname -r; cat /proc/sys/kernel/random/boot_id; {_CLAIMED}"
 _ACTORS = {
@@ -211,23 +214,42 @@ def unobserved(place: Stations, since: str) -> list[str]:
 
 
 def leftovers(place: Stations) -> list[str]:
-    """Return what runs have left behind although the service is whole.
+    """Return what runs have left behind although the service is whole, a line each; also who does not say it."""
+    asked = [partial(_left_on, place, mx) for mx in EXCHANGERS]
+    asked += [partial(_silences, place), partial(_slot, place)]
+    return [one for ask in asked for one in _told(ask)]
 
-    Raises:
-        LabError: Alertmanager or etcd does not say.
-    """
-    found = []
-    for mx in EXCHANGERS:
-        left = ssh(place, mx, _LEFT).stdout.split()
-        found += [f"left on {mx.name}: {' '.join(left)}"] if left else []
+
+def _told(ask: Callable[[], list[str]]) -> list[str]:
+    """Return what is answered within a minute, or that nothing is."""
+    end = time.monotonic() + _SLOW_S
+    while True:
+        try:
+            return ask()
+        except (LabError, ValueError) as error:
+            if time.monotonic() > end:
+                return [f"what is left is not known: {error}"]
+        time.sleep(1)
+
+
+def _left_on(place: Stations, mx: Exchanger) -> list[str]:
+    said = ssh(place, mx, _LEFT).stdout.split()
+    if said[-1:] != ["end"]:
+        raise LabError(f"{mx.name} says {' '.join(said)[-300:]!r}")
+    return [f"left on {mx.name}: {one}" for one in said[:-1]]
+
+
+def _silences(place: Stations) -> list[str]:
     # From the services' station: its root directory has curl, a management host's machine need not.
     url = f"{infra.ALERTMANAGER}/api/v2/silences"
     listing = place.infra.run(["curl", "-sf", "--max-time", "5", "--noproxy", "*", url]).stdout
     active = [one for one in json.loads(listing) if one["status"]["state"] != "expired"]
-    found += [f"{len(active)} silences are left"] if active else []
+    return [f"a silence is left: {one['id']}, {one['comment']}" for one in active]
+
+
+def _slot(place: Stations) -> list[str]:
     holder = infra.etcd_get(place.infra, "/mx-cookbooks/mail/holder")
-    found += [f"the slot of the service is held: {holder}"] if holder else []
-    return found
+    return [f"the slot of the service is held: {holder}"] if holder else []
 
 
 def secrets(place: Stations, said: str) -> list[str]:

@@ -205,6 +205,10 @@ def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
     done = []
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))
     monkeypatch.setattr(campaign, "_mend", lambda _place: done.append("mended"))
+    monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
     for _ in range(2):
         campaign._play_all(None, (), lambda _text: None, 1.0, mail.RATE)
     assert done == ["mended"]
+    monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: ["left on mx2001: mx-depool.service"])
+    with pytest.raises(LabError, match=r"before this is gone: left on mx2001: mx-depool\.service"):
+        campaign._play_all(None, (), lambda _text: None, 1.0, mail.RATE)

@@ -1,0 +1,83 @@
+"""What a run of the campaign may leave on an exchanger, by the script that looks for it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lab.campaign import judge
+from lab.place import EXCHANGERS
+from lab.shell import LabError
+from mxlib.facts.depool import RELOAD_DROP_IN, RULES, UNIT_FILE, gate, links
+from mxlib.facts.hole import DIRECTORY
+
+MAY_STAY = ("token", "lock", "proven-kernels", "run.json.old", "reboot-seconds", "aliases/seen")
+
+
+def _put(root: Path, path: str) -> str:
+    target = root / path.lstrip("/")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("x\n")
+    return path
+
+
+def _said(root: Path, tmp_path: Path) -> list[str]:
+    tools = tmp_path / "tools"
+    tools.mkdir(exist_ok=True)
+    for name in ("nft", "systemctl"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    script = judge._LEFT
+    for place in ("/var/", "/etc/", "/run/", "/opt/"):
+        script = script.replace(f" {place}", f" {root}{place}")
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, env=env)
+    assert said.stderr == ""
+    return said.stdout.replace(str(root), "").split()
+
+
+def test_all_that_keeps_a_host_out_of_service_is_found_where_it_lies(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in MAY_STAY:
+        _put(root, f"/var/lib/mx-cookbooks/{name}")
+    _put(root, "/etc/systemd/system/exim4.service.d/site.conf")
+    assert _said(root, tmp_path) == ["end"]
+    paths = (gate("exim4.service"), RELOAD_DROP_IN, UNIT_FILE, *links("exim4.service"), f"{DIRECTORY}/1.hole")
+    for path in (*paths, "/etc/systemd/system/generate_vrts_aliases.service.d/90-mx-start-timeout.conf"):
+        _put(root, path)
+        assert _said(root, tmp_path) == [path, "end"]
+        (root / path.lstrip("/")).unlink()
+    _put(root, RULES)
+    assert _said(root, tmp_path) == ["depool.nft", "end"]
+
+
+def test_silences_are_told_apart_and_who_does_not_say_what_is_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = [
+        {"id": "s1", "comment": "campaign", "status": {"state": "active"}},
+        {"id": "s2", "comment": "old", "status": {"state": "expired"}},
+    ]
+    answer = SimpleNamespace(stdout=json.dumps(listing))
+    place = SimpleNamespace(infra=SimpleNamespace(run=lambda _words: answer))
+    monkeypatch.setattr(judge.infra, "etcd_get", lambda _box, _key: None)
+    said = {EXCHANGERS[0].name: "end\n", EXCHANGERS[1].name: "ssh: No route to host\n"}
+    monkeypatch.setattr(judge, "ssh", lambda _place, mx, _script: SimpleNamespace(stdout=said[mx.name]))
+    clock = iter(range(0, 900, 30))
+    monkeypatch.setattr(judge, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _s: None))
+    assert judge.leftovers(place) == [  # type: ignore[arg-type]
+        f"what is left is not known: {EXCHANGERS[1].name} says 'ssh: No route to host'",
+        "a silence is left: s1, campaign",
+    ]
+    said[EXCHANGERS[1].name] = "mx-depool.service end\n"
+
+    def busy(_box: object, _key: str) -> None:
+        monkeypatch.setattr(judge.infra, "etcd_get", lambda _box, _key: None)
+        raise LabError("busy")
+
+    monkeypatch.setattr(judge.infra, "etcd_get", busy)
+    assert judge.leftovers(place) == [  # type: ignore[arg-type]
+        f"left on {EXCHANGERS[1].name}: mx-depool.service",
+        "a silence is left: s1, campaign",
+    ]
