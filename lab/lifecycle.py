@@ -272,15 +272,20 @@ def revive(place: Stations, mx: Exchanger, say: Say = lambda text: None) -> None
         wait_ssh(place, mx)
 
 
-def send_signal(child: "subprocess.Popen[bytes]", number: int) -> None:
+def send_signal(child: "subprocess.Popen[bytes]", number: int) -> bool:
     """Send a signal to a program in a station, the child of ``nsenter``, which does not pass signals on.
 
     It stops itself when the program is stopped, and would not notice then that it goes on, or has ended.
+
+    Returns:
+        Whether there was a program.
     """
-    for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split():
+    pids = Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()
+    for pid in pids:
         os.kill(int(pid), number)
     if number in (signal.SIGCONT, signal.SIGKILL):
         child.send_signal(signal.SIGCONT)
+    return bool(pids)
 
 
 def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":

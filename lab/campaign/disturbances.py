@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,8 +17,8 @@ from lab.shell import LabError
 from lab.stations.box import Box, tied
 from lab.world import worlds
 
-LEASE_S = 90.0
-"""Longer than the lease of a run, so that another may take over from a process that is stopped."""
+LEASE_S = 70.0
+"""Longer than the lease of a run (60 s), so that another may take over from a process that is stopped."""
 
 Act = Callable[[Scene], object]
 
@@ -47,6 +48,12 @@ class Disturbance:
 
 def _signal(*numbers: int) -> Act:
     return lambda scene: scene.signal(*numbers)
+
+
+def _go_on(scene: Scene) -> None:
+    """Let the cookbook go on, if it was not killed meanwhile."""
+    with suppress(NotDoneError):
+        scene.signal(signal.SIGCONT)
 
 
 def _fault(name: str) -> tuple[Act, Act]:
@@ -117,7 +124,7 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         Disturbance("hangup", "the terminal goes: SIGHUP, twice", _signal(signal.SIGHUP, signal.SIGHUP)),
         Disturbance(
             "stop", "the cookbook stands still, for longer than its lease", _signal(signal.SIGSTOP),
-            _signal(signal.SIGCONT), LEASE_S * 2,
+            _go_on, LEASE_S * 3,
         ),
         Disturbance("another-start", "another operator starts the same run elsewhere", _operator()),
         Disturbance("another-resume", "another operator resumes the run elsewhere", _operator("--resume")),

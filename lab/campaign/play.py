@@ -57,8 +57,9 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
-    watched = _never_both_out(place, scenario)
-    with mail.flowing(place, rate) as senders, watched as both_out, (folder / "run.log").open("w") as log:
+    with (
+        mail.flowing(place, rate) as senders, _never_both_out(place) as both_out, (folder / "run.log").open("w") as log,
+    ):  # fmt: skip
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
@@ -74,7 +75,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
-    verdict.wrong += wrong + senders + both_out + judge.wire(place, verdict.happened, since, mx)
+    verdict.wrong += wrong + senders + judge.wire(place, verdict.happened, since, mx)
+    verdict.wrong += [] if "node-power-cut" in verdict.happened else both_out
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found] + judge.secrets(place, said)
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
@@ -215,20 +217,17 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
 
 
 @contextmanager
-def _never_both_out(place: Stations, scenario: Scenario) -> Iterator[list[str]]:
-    """Watch that one exchanger is always in service; not where the lab itself takes both down."""
+def _never_both_out(place: Stations) -> Iterator[list[str]]:
+    """Watch that one exchanger is always in service."""
     wrong: list[str] = []
     stop = threading.Event()
-    excused = any(one.name == "node-power-cut" for one in scenario.moments)
     watcher = threading.Thread(target=_watch, args=(place, stop, wrong))
-    if not excused:
-        watcher.start()
+    watcher.start()
     try:
         yield wrong
     finally:
         stop.set()
-        if not excused:
-            watcher.join()
+        watcher.join()
 
 
 def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 
 from lab import lifecycle
@@ -9,6 +10,8 @@ from lab.lifecycle import Stations
 from lab.place import Exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
+
+_BEGIN_S = 10.0
 
 
 class NotDoneError(LabError):
@@ -48,7 +51,21 @@ class Scene:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def signal(self, *numbers: int) -> None:
-        """Send signals to the cookbook, if it still runs."""
-        for number in numbers:
-            if self.child.poll() is None:
-                lifecycle.send_signal(self.child, number)
+        """Send signals to the cookbook; one that is just beginning is waited for.
+
+        Raises:
+            NotDoneError: there is none any more.
+        """
+        end = time.monotonic() + _BEGIN_S
+        while not self._hit(numbers[0]):
+            if self.child.poll() is not None or time.monotonic() > end:
+                raise NotDoneError("the cookbook does not run")
+            time.sleep(0.05)
+        for number in numbers[1:]:
+            self._hit(number)
+
+    def _hit(self, number: int) -> bool:
+        try:
+            return self.child.poll() is None and lifecycle.send_signal(self.child, number)
+        except (FileNotFoundError, ProcessLookupError):  # it ended in this moment
+            return False

@@ -55,9 +55,15 @@ def _start_etcd(place: Stations) -> None:
 
 
 def cut_power(scene: Scene) -> None:
-    """Cut the exchanger's power."""
+    """Cut the exchanger's power.
+
+    Raises:
+        NotDoneError: it is off, as in the middle of a cold start.
+    """
+    must_be_up(scene.place.node)
     pid = f"/var/run/ganeti/kvm-hypervisor/pid/{scene.mx.fqdn}"
-    scene.place.node.sh(f"kill -KILL $(cat {pid})", check=False)
+    if scene.place.node.run(["/bin/sh", "-c", f"kill -KILL $(cat {pid})"], check=False).returncode:
+        raise NotDoneError(f"{scene.mx.name} is off")
 
 
 def power_on(scene: Scene) -> None:
@@ -71,7 +77,12 @@ def power_on(scene: Scene) -> None:
 
 
 def cut_node_power(scene: Scene) -> None:
-    """End the node's station, and with it every virtual machine."""
+    """End the node's station, and with it every virtual machine.
+
+    Raises:
+        NotDoneError: it is off.
+    """
+    must_be_up(scene.place.node)
     scene.place.node.stop()
 
 
@@ -95,7 +106,12 @@ def _start_node(scene: Scene) -> None:
 
 
 def cut_management_power(scene: Scene) -> None:
-    """End the management host's station, and with it the cookbook."""
+    """End the management host's station, and with it the cookbook.
+
+    Raises:
+        NotDoneError: it is off.
+    """
+    must_be_up(scene.host)
     scene.host.stop()
 
 

@@ -287,6 +287,13 @@ def test_a_wire_that_nobody_watches_proves_nothing(monkeypatch, tmp_path, runs, 
     assert all(words in said for words, said in zip(wrong, found, strict=True))
 
 
+def test_only_what_happened_excuses_what_the_public_heard(monkeypatch, tmp_path):
+    monkeypatch.setattr(journals, "accepted_unverified", lambda *_: [{"client": "198.51.100.1"}])
+    monkeypatch.setattr(judge, "unobserved", lambda *_: ["nobody watched"])
+    for happened, wrong in (((), 2), (("logs-full",), 1), (("node-power-cut",), 1)):
+        assert len(judge.wire(None, happened, "", exchanger("mx2001"))) == wrong
+
+
 def test_ports_are_closed_from_the_end_of_the_step_to_the_beginning_of_the_next():
     def event(at, what, step):
         return {"at": at, "event": what, "step": step}

@@ -15,9 +15,10 @@ from lab.campaign import campaign, mail, play
 from lab.campaign.disturbances import DISTURBANCES, Disturbance
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import Scenario, TimedDisturbance
-from lab.campaign.scene import Scene
+from lab.campaign.scene import NotDoneError, Scene
+from lab.place import Lab, exchanger
 from lab.shell import LabError, wait_for
-from lab.stations.box import tied
+from lab.stations.box import Box, tied
 
 # As nsenter does: a child of its own, and it stops itself when that is stopped.
 NSENTER = """
@@ -73,6 +74,53 @@ def test_the_end_of_a_program_that_was_stopped_is_seen(last):
     wait_for("both to stand still", lambda: state(child.pid) == state(program) == "T", deadline=10, every=0.02)
     lifecycle.send_signal(child, last)
     assert child.wait(timeout=10) == 0
+
+
+def _happens(scene, name):
+    moment = TimedDisturbance(name, "", 0.0, 0.0)
+    verdict = CampaignResult(Scenario(1, 1, "mx2001", 0, "guest", 0, (moment,)), 0)
+    scene.stopped.clear()
+    play._happen(scene, moment, "", verdict)
+    return verdict.happened, verdict.wrong
+
+
+def test_a_signal_that_nobody_got_did_not_happen(monkeypatch):
+    monkeypatch.setattr(play.journals, "taken", lambda *_: [])
+    scene = _scene(("true",))
+    scene.child.wait()
+    for name in ("kill", "hangup", "stop"):
+        assert _happens(scene, name) == ([], [])
+    assert "kill did not happen: the cookbook does not run" in scene.said
+
+
+def test_a_signal_reaches_a_cookbook_that_is_just_beginning(monkeypatch):
+    monkeypatch.setattr(play.journals, "taken", lambda *_: [])
+    late = f"import os, time; time.sleep(0.5); os.execvp({sys.executable!r}, {entered('sleep', '60')!r})"
+    scene = Scene(None, None, "", None, None, subprocess.Popen([sys.executable, "-c", late]))
+    assert _happens(scene, "kill") == (["kill"], [])
+    assert scene.child.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("name", ["power-cut", "node-power-cut", "management-power-cut"])
+def test_a_power_that_was_off_was_not_cut(name):
+    off = Box(Lab("nowhere"), "ganeti01", None)
+    with pytest.raises(NotDoneError, match="ganeti01 is off"):
+        DISTURBANCES[name].begin(SimpleNamespace(host=off, place=SimpleNamespace(node=off), mx=exchanger("mx2001")))
+
+
+def test_a_machine_that_was_off_was_not_cut():
+    ran = SimpleNamespace(returncode=1)
+    node = SimpleNamespace(pid=1, run=lambda _words, check: ran)
+    scene = SimpleNamespace(place=SimpleNamespace(node=node), mx=exchanger("mx2001"))
+    with pytest.raises(NotDoneError, match="mx2001 is off"):
+        DISTURBANCES["power-cut"].begin(scene)
+    ran.returncode = 0
+    DISTURBANCES["power-cut"].begin(scene)
+
+
+def test_a_cookbook_stands_still_for_longer_than_its_lease():
+    lease_s = 60
+    assert DISTURBANCES["stop"].lasts / 3 > lease_s
 
 
 def _scene(words):
