@@ -57,12 +57,24 @@ def _go_on(scene: Scene) -> None:
 
 
 def _fault(name: str) -> tuple[Act, Act]:
-    """A fault of the catalogue, put on and taken off."""
+    """A fault of the catalogue, put on and taken off; what it is put on may be off, or just booting."""
 
     def act(function: Callable[[FaultTarget, Fault], None]) -> Act:
         return lambda scene: function(catalogue.target(scene.place, scene.mx, scene.kernel), catalogue.find(name))
 
-    return act(catalogue.apply), act(catalogue.undo)
+    return _begins(act(catalogue.apply)), act(catalogue.undo)
+
+
+def _begins(act: Act) -> Act:
+    """An act as the beginning of a disturbance: where it fails there was nothing to disturb."""
+
+    def begin(scene: Scene) -> None:
+        try:
+            act(scene)
+        except LabError as error:
+            raise NotDoneError(str(error)) from None
+
+    return begin
 
 
 def _operator(*words: str) -> Act:
@@ -87,18 +99,15 @@ def _cut(ends: Callable[[Scene], tuple[Box, str]]) -> tuple[Act, Act]:
 
 
 def _on_exchanger(script: str) -> Act:
-    """A script on the exchanger; while it does not answer there is nothing to disturb."""
+    """A script on the exchanger."""
 
-    def begin(scene: Scene) -> None:
+    def act(scene: Scene) -> None:
         firewall = worlds.of(scene.place.lab, scene.mx).firewall
-        try:
-            done = lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
-        except LabError as error:
-            raise NotDoneError(str(error)) from None
+        done = lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
         if done.returncode:
-            raise NotDoneError(f"{scene.mx.name}: exit code {done.returncode}: {done.stdout.strip()[-300:]}")
+            raise LabError(f"{scene.mx.name}: exit code {done.returncode}: {done.stdout.strip()[-300:]}")
 
-    return begin
+    return act
 
 
 # Exim's own logs, whatever their age.
@@ -165,20 +174,23 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
             services.management_on, 20.0,
         ),
         Disturbance(
-            "clock", "the exchanger's clock is ten minutes ahead", _on_exchanger(_LATE), services.set_clock, 120.0
+            "clock", "the exchanger's clock is ten minutes ahead",
+            _begins(_on_exchanger(_LATE)), services.set_clock, 120.0,
         ),
-        Disturbance("rotate", "the exchanger's mail log is rotated", _on_exchanger(_ROTATE)),
+        Disturbance("rotate", "the exchanger's mail log is rotated", _begins(_on_exchanger(_ROTATE))),
         Disturbance(
             "firewall-reload", "the exchanger's firewall is reloaded",
-            _on_exchanger("systemctl reload @firewall@.service"),
+            _begins(_on_exchanger("systemctl reload @firewall@.service")),
         ),
         Disturbance(
-            "slow-network", "what the exchanger sends is 0.3 s late, a twentieth is lost", _on_exchanger(_SLOW),
-            _on_exchanger(_QUICK), 120.0,
+            "slow-network", "what the exchanger sends is 0.3 s late, a twentieth is lost",
+            _begins(_on_exchanger(_SLOW)), _on_exchanger(_QUICK), 120.0,
         ),
-        Disturbance("mta-crash", "all processes of the MTA are killed", _on_exchanger("pkill -KILL -x exim4")),
         Disturbance(
-            "dpkg-lock", "dpkg is at work on the exchanger", _on_exchanger(_LOCK_DPKG),
+            "mta-crash", "all processes of the MTA are killed", _begins(_on_exchanger("pkill -KILL -x exim4"))
+        ),
+        Disturbance(
+            "dpkg-lock", "dpkg is at work on the exchanger", _begins(_on_exchanger(_LOCK_DPKG)),
             _on_exchanger("kill $(cat /run/lab-dpkg.pid) 2>/dev/null; rm -f /run/lab-dpkg.pid"), 120.0,
         ),
         Disturbance("disk-full", "no room for mail on the exchanger's disk", *_fault("disk-full")),

@@ -30,6 +30,7 @@ UNDO_S = 420.0
 _POLL_S = 0.3
 _ANSWER_S = 60.0
 _LOOK_S = 3.0
+_FAILURES = (LabError, OSError, subprocess.SubprocessError)
 _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
 
@@ -72,6 +73,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         untrue = judge.settled(place, mx, lambda after: judge.untrue(*end, after, kernel))
         verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
+        verdict.wrong += _end_late(scene)
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
@@ -133,15 +135,16 @@ def _happen(scene: Scene, moment: TimedDisturbance, since: str, verdict: Campaig
         scene.stopped.wait(moment.lasts)
     except NotDoneError as error:
         scene.said.append(f"{moment.name} did not happen: {error}")
-    except (LabError, subprocess.SubprocessError) as error:
+    except _FAILURES as error:
         verdict.wrong.append(f"the lab could not do {moment.name}: {error}")
     finally:
         try:
             _undo(scene, moment.name)
         except NotDoneError as error:
-            scene.said.append(f"{moment.name} was not ended, it goes with the boot: {error}")
-        except LabError as error:
-            verdict.wrong.append(f"the lab could not undo {moment.name}: {error}")
+            scene.said.append(f"{moment.name} need not be ended: {error}")
+        except _FAILURES as error:
+            scene.said.append(f"{moment.name} could not be ended yet: {error}")
+            scene.unended.append(moment.name)
 
 
 def _undo(scene: Scene, name: str) -> None:
@@ -153,10 +156,19 @@ def _undo(scene: Scene, name: str) -> None:
             break
         except NotDoneError:
             raise
-        except LabError:
+        except _FAILURES:
             if time.monotonic() > end:
                 raise
         time.sleep(_POLL_S)
+
+
+def _end_late(scene: Scene) -> Iterator[str]:
+    """End what could not be ended before, as a machine was off: the next run would play with it."""
+    for name in scene.unended:
+        try:
+            DISTURBANCES[name].end(scene)
+        except _FAILURES as error:
+            yield f"the lab could not undo {name}: {error}"
 
 
 def _reached(scene: Scene, moment: TimedDisturbance, since: str) -> bool:

@@ -37,6 +37,7 @@ class Scene:
         child: the cookbook.
         others: other cookbooks that were started meanwhile.
         said: what they printed.
+        unended: names of the disturbances that could not be ended while it lasted.
         stopped: set when the run has ended.
     """
 
@@ -48,6 +49,7 @@ class Scene:
     child: "subprocess.Popen[bytes]"
     others: "list[subprocess.Popen[str]]" = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    unended: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def signal(self, *numbers: int) -> None:

@@ -21,6 +21,7 @@ from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError
 from lab.cli import main
+from lab.faults import catalogue
 from lab.place import REPOSITORY, Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
@@ -365,13 +366,58 @@ def test_what_cannot_be_undone_in_a_boot_is_tried_again(monkeypatch, fails, undo
     assert len(fails) == (0 if undone else 4)
 
 
-def test_a_clock_that_cannot_be_set_goes_with_the_boot(monkeypatch):
-    def silent(*_args):
+def test_a_clock_that_cannot_be_set_keeps_no_other_from_being_set_and_is_tried_again(monkeypatch):
+    asked = []
+
+    def silent(_place, mx, _script):
+        asked.append(mx.name)
         raise LabError("no answer")
 
     monkeypatch.setattr(services, "ssh", silent)
-    with pytest.raises(NotDoneError, match="no answer"):
+    with pytest.raises(LabError, match="no answer") as failed:
         DISTURBANCES["clock"].end(SimpleNamespace(place=None))
+    assert asked == ["mx1001", "mx2001"]
+    assert not isinstance(failed.value, NotDoneError)
+
+
+@pytest.mark.parametrize("name", ["slow-network", "dpkg-lock"])
+def test_what_a_slow_exchanger_did_not_end_is_tried_again(monkeypatch, name):
+    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"))
+    monkeypatch.setattr(worlds, "of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
+    answers = [255, 255, 0]
+    monkeypatch.setattr(
+        lifecycle, "ssh", lambda *_args, **_kw: SimpleNamespace(returncode=answers.pop(0), stdout="timed out")
+    )
+    monkeypatch.setattr(play.time, "sleep", lambda _seconds: None)
+    play._undo(scene, name)
+    assert answers == []
+
+
+@pytest.mark.parametrize("name", ["disk-full", "rapi-down"])
+def test_a_fault_that_its_host_does_not_take_did_not_happen(monkeypatch, name):
+    def off(*_args):
+        raise LabError("no route to host")
+
+    monkeypatch.setattr(catalogue, "target", off)
+    scene = SimpleNamespace(place=None, mx=exchanger("mx2001"), kernel="")
+    with pytest.raises(NotDoneError, match="no route to host"):
+        DISTURBANCES[name].begin(scene)
+    with pytest.raises(LabError) as failed:
+        DISTURBANCES[name].end(scene)
+    assert not isinstance(failed.value, NotDoneError), "its end is tried again"
+
+
+def test_what_could_not_be_ended_is_ended_when_the_service_is_whole(monkeypatch):
+    fails = [LabError("off")]
+
+    def end(_scene):
+        if fails:
+            raise fails.pop()
+
+    monkeypatch.setattr(play, "DISTURBANCES", {"disk-full": SimpleNamespace(end=end)})
+    scene = SimpleNamespace(unended=["disk-full"])
+    assert list(play._end_late(scene)) == ["the lab could not undo disk-full: off"]
+    assert list(play._end_late(scene)) == []
 
 
 def test_two_powers_that_come_back_at_once_start_everything_once(monkeypatch):
