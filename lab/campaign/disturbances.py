@@ -87,8 +87,12 @@ def _operator(*words: str) -> Act:
             errors="replace",
         )  # fmt: skip
         scene.others.append(child)
-        said, _ = child.communicate(timeout=1200)
+        try:
+            said, _ = child.communicate(timeout=1200)
+        finally:
+            child.kill()
         scene.said.append(f"{' '.join(words)}: exit code {child.returncode}\n{said}")
+        scene.ended.append((f"another operator's {' '.join(words)}".rstrip(), child.returncode))
 
     return begin
 

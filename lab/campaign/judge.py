@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from lab.shell import LabError
 from lab.stations import infra, outside
 from lab.world import jsonl
 from lab.world.wire import FILE_NAME
+from mxlib.model.outcome import Outcome
 
 SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
 # What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file, the record
@@ -44,6 +45,8 @@ _ENDERS = {"kill", "term", "interrupt", "hangup", "management-power-cut"}
 _INTERRUPTED = 30
 _CODES = (0, 10, 11, 12, 15, 16, 20, 21, 22, _INTERRUPTED)
 """How reboot-mx may end, by docs/exit-codes.md; an unexpected error is none of it."""
+_COMMANDS = {1, *(one.value for one in Outcome)}
+"""How any cookbook may end that the output has asked for, or another operator types; 1: Spicerack's own lock failed."""
 _AT_ONCE = 97
 """Spicerack's own, where a cookbook was interrupted at once."""
 
@@ -118,6 +121,15 @@ def untrue(
     if wrong.get(code, False):
         return f"exit code {code} is not true of {after}, before {before}"
     return _untrue_words(said, before, after) if code == _INTERRUPTED else ""
+
+
+def unexpected(ended: Iterable[tuple[str, int]]) -> list[str]:
+    """Return the commands, typed by whoever, that ended as none may.
+
+    Arguments:
+        ended: commands and their exit codes.
+    """
+    return [f"{words}: exit code {code} is none that it may end with" for words, code in ended if code not in _COMMANDS]
 
 
 def _as_found(before: Observation, after: Observation) -> bool:

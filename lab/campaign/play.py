@@ -73,13 +73,14 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         untrue = judge.settled(place, mx, lambda after: judge.untrue(*end, after, kernel))
         verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
-        verdict.wrong += _end_late(scene)
+        verdict.wrong += [*judge.unexpected(scene.ended), *_end_late(scene)]
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
     verdict.wrong += wrong + senders + judge.wire(place, verdict.happened, since, mx)
     verdict.wrong += [] if "node-power-cut" in verdict.happened else both_out
-    verdict.wrong += [one for one in judge.leftovers(place) if one not in found] + judge.secrets(place, said)
+    verdict.wrong += [one for one in judge.leftovers(place) if one not in found]
+    verdict.wrong += judge.secrets(place, "\n".join((said, *scene.said)))
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
 
@@ -220,6 +221,8 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
         verdict.typed.append(" ".join(words))
         code, said = demo.type_in(scene.place, host, words, RUN_S)
         everything += said
+        if words[0] == "cookbook":
+            scene.ended.append((verdict.typed[-1], code))
         (folder / f"typed-{turn + 1}.log").write_text(f"{' '.join(words)}\n{said}\nexit code {code}\n")
     try:
         wait_for("the service to be whole", lambda: is_whole(scene.place), deadline=20)

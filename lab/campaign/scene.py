@@ -36,7 +36,8 @@ class Scene:
         other: the other management host.
         child: the cookbook.
         others: other cookbooks that were started meanwhile.
-        said: what they printed.
+        said: what they printed, and which disturbances did not happen.
+        ended: commands beside the cookbook that have ended, and their exit codes.
         unended: names of the disturbances that could not be ended while it lasted.
         stopped: set when the run has ended.
     """
@@ -49,6 +50,7 @@ class Scene:
     child: "subprocess.Popen[bytes]"
     others: "list[subprocess.Popen[str]]" = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    ended: list[tuple[str, int]] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 

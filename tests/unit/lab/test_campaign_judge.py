@@ -1,14 +1,18 @@
-"""What a run of the campaign may leave on an exchanger, by the script that looks for it."""
+"""What a run of the campaign may leave, and how the commands around it may end."""
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from lab.campaign import judge
+from lab.campaign import judge, play
+from lab.campaign.judge import CampaignResult
+from lab.campaign.scenario import draw
+from lab.campaign.scene import Scene
 from lab.place import EXCHANGERS
 from lab.shell import LabError
 from mxlib.facts.depool import RELOAD_DROP_IN, RULES, UNIT_FILE, gate, links
@@ -52,6 +56,27 @@ def test_all_that_keeps_a_host_out_of_service_is_found_where_it_lies(tmp_path: P
         (root / path.lstrip("/")).unlink()
     _put(root, RULES)
     assert _said(root, tmp_path) == ["depool.nft", "end"]
+
+
+@pytest.mark.parametrize("code", [99, 97, 2, -signal.SIGKILL, 137])
+def test_a_command_that_was_typed_ends_as_a_cookbook_may(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int
+) -> None:
+    for words, wrong in (("cookbook sre.mail.reboot-mx x --resume", True), ("gnt-instance start x", False)):
+        verdict, scene = _typed(monkeypatch, tmp_path, words, code)
+        assert (verdict.typed, bool(judge.unexpected(scene.ended))) == ([words], wrong)
+    assert judge.unexpected([("a", 0), ("b", 10), ("c", 14), ("d", 30), ("e", 1)]) == []
+
+
+def _typed(monkeypatch: pytest.MonkeyPatch, folder: Path, words: str, code: int) -> tuple[CampaignResult, Scene]:
+    whole = iter((False, True))
+    monkeypatch.setattr(play, "is_whole", lambda _place: next(whole))
+    monkeypatch.setattr(play, "next_words", lambda _said: words.split())
+    monkeypatch.setattr(play.demo, "type_in", lambda *_args: (code, "Traceback"))
+    scene = Scene(None, EXCHANGERS[1], "", None, None, None)  # type: ignore[arg-type]
+    verdict = CampaignResult(draw(1, 1), 20)
+    assert play._make_whole(scene, verdict, "", folder) == "Traceback"
+    return verdict, scene
 
 
 def test_silences_are_told_apart_and_who_does_not_say_what_is_left_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
