@@ -14,6 +14,7 @@ from typing import Any
 from lab import demo, lifecycle
 from lab.campaign import judge, mail, play
 from lab.campaign.disturbances import DISTURBANCES
+from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import STEPS, Scenario, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
@@ -50,7 +51,7 @@ def campaign(
         0 if every run was good, else 1.
 
     Raises:
-        LabError: the lab could not be made whole again.
+        LabError: the lab could not play a run, which is written down, or could not be made whole again.
     """
     with fewer_probes(place):
         scenarios = (draw(seed, number, only, step, deal=deal) for number in numbers)
@@ -102,9 +103,14 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         folder = folder_of(place.lab, scenario.seed, scenario.number)
         shutil.rmtree(folder, ignore_errors=True)
         say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
-        verdict = play.play(place, scenario, folder, say, rate)
+        try:
+            verdict = play.play(place, scenario, folder, say, rate)
+        except Exception as error:
+            _write(CampaignResult(scenario, None, wrong=[f"the lab could not play it: {error}"]), folder)
+            _keep(place, folder)
+            raise
         played += 1
-        (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
+        _write(verdict, folder)
         if verdict.wrong:
             bad += 1
             _keep(place, folder)
@@ -112,6 +118,11 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
             _nothing_left(place)
     say(f"{played} played, {bad} bad; `lab/mxlab campaign-report` makes the page of all")
     return 1 if bad else 0
+
+
+def _write(verdict: CampaignResult, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
 
 
 def _keep(place: Stations, folder: Path) -> None:

@@ -167,7 +167,7 @@ class CampaignResult:
 
     Attributes:
         scenario: what it was made of.
-        code: exit code of the cookbook; negative: killed by that signal.
+        code: exit code of the cookbook; negative: killed by that signal; None: the lab failed, and nothing is known.
         typed: what the operator typed after it.
         seconds: from its beginning until the service was whole.
         mails: the outside ledger's account.
@@ -177,7 +177,7 @@ class CampaignResult:
     """
 
     scenario: Scenario
-    code: int
+    code: int | None
     typed: list[str] = field(default_factory=list)
     seconds: float = 0.0
     mails: Mapping[str, Any] = field(default_factory=dict)
@@ -277,4 +277,7 @@ def secrets(place: Stations, said: str) -> list[str]:
 def settle(place: Stations, since: str) -> tuple[dict[str, Any], list[str]]:
     """Let what waits be delivered, and return the account of all mails."""
     mail.deliver_all(place)
-    return mails(mail.account(place, since))
+    try:
+        return mails(mail.account(place, since))
+    except LabError as error:
+        return {}, [f"the outside ledger says no account: {error}"]

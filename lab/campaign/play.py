@@ -209,7 +209,7 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
         What all that printed.
     """
     everything = ""
-    host = scene.other if verdict.code < 0 else scene.host
+    host = scene.other if (verdict.code or 0) < 0 else scene.host
     for turn in range(_ROUNDS):
         if is_whole(scene.place):
             return everything
@@ -219,7 +219,12 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
             ask = ("sre.mail.reboot-mx", scene.mx.fqdn, "--status") if turn % 2 == 0 else ("sre.mail.verify-mx",)
             words = ["cookbook", *ask]
         verdict.typed.append(" ".join(words))
-        code, said = demo.type_in(scene.place, host, words, RUN_S)
+        try:
+            code, said = demo.type_in(scene.place, host, words, RUN_S)
+        except LabError as error:
+            verdict.wrong.append(f"{verdict.typed[-1]}: {error}")
+            said = ""
+            continue
         everything += said
         if words[0] == "cookbook":
             scene.ended.append((verdict.typed[-1], code))

@@ -82,6 +82,7 @@ class _Arrivals:
     copies: dict[str, dict[str, list[_Copy]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     bounced: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
+    last: dict[str, str] = field(default_factory=dict)
     anonymous: int = 0
 
     def add(self, line: jsonl.Line) -> None:
@@ -92,6 +93,7 @@ class _Arrivals:
             self.unseen.discard(line["arrival"])
         elif line.get("lab_id"):
             copy = _Copy(line["arrival"], line["acked"], line["body_sha256"])
+            self.last[line["lab_id"]] = line["time"]
             for recipient in line["recipients"]:
                 self.copies[line["lab_id"]][recipient.lower()].append(copy)
         elif line.get("bounced"):
@@ -119,14 +121,16 @@ def reconcile(
         sent: lines of sent.jsonl.
         arrived: lines of inbox.jsonl.
         spool: ids known to lie in the spools of the MXs.
-        since: only messages sent at or after this time (as the files write it) are accounted for.
+        since: only messages sent at or after this time (as the files write it) are accounted for, and of those that
+            nobody sent, only what arrived then.
         tag: only messages sent with this tag are accounted for; empty: all.
     """
     messages = _messages(sent)
     arrivals = _Arrivals()
     for line in arrived:
         arrivals.add(line)
-    ledger = Ledger(anonymous=arrivals.anonymous, unknown=sorted(set(arrivals.copies) - set(messages)))
+    unknown = sorted(lab_id for lab_id, time in arrivals.last.items() if lab_id not in messages and time >= since)
+    ledger = Ledger(anonymous=arrivals.anonymous, unknown=unknown)
     for lab_id, message in messages.items():
         if message.time >= since and tag in ("", message.tag):
             _enter(ledger, lab_id, message, arrivals, lab_id in spool)

@@ -249,6 +249,26 @@ def test_one_look_that_fails_is_no_fault_of_the_service(monkeypatch):
     assert wrong == []
 
 
+def test_a_run_that_the_lab_could_not_play_is_kept_and_written_down(monkeypatch, tmp_path):
+    scenario = Scenario(7, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "", 0.0, 60.0),))
+    place = SimpleNamespace(lab=SimpleNamespace(state=tmp_path))
+    kept = []
+    monkeypatch.setattr(campaign.play, "is_whole", lambda _place: True)
+    monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
+    monkeypatch.setattr(campaign, "_keep", lambda _place, folder: kept.append(folder))
+
+    def play_it(*_args):
+        raise LabError("mx2001 does not answer")
+
+    monkeypatch.setattr(campaign.play, "play", play_it)
+    with pytest.raises(LabError, match="mx2001 does not answer"):
+        campaign._play_all(place, (scenario,), lambda _text: None, 60.0, mail.RATE)
+    (run,) = campaign.results(place.lab)
+    assert (run["code"], run["wrong"]) == (None, ["the lab could not play it: mx2001 does not answer"])
+    assert len(kept) == 1
+    assert "| nothing | None | 0 | 0 s | the lab could not play it: mx2001 does not answer |" in campaign.page([run])
+
+
 def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
     done = []
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))

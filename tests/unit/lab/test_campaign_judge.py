@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.campaign import judge, play
+from lab.campaign import judge, mail, play
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import draw
 from lab.campaign.scene import Scene
@@ -66,6 +66,34 @@ def test_a_command_that_was_typed_ends_as_a_cookbook_may(
         verdict, scene = _typed(monkeypatch, tmp_path, words, code)
         assert (verdict.typed, bool(judge.unexpected(scene.ended))) == ([words], wrong)
     assert judge.unexpected([("a", 0), ("b", 10), ("c", 14), ("d", 30), ("e", 1)]) == []
+
+
+def test_a_command_that_was_typed_and_hangs_is_wrong_and_the_run_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = iter((False, True))
+    monkeypatch.setattr(play, "is_whole", lambda _place: next(whole))
+
+    def hangs(*_args: object) -> None:
+        raise LabError("no end after 1200 s")
+
+    monkeypatch.setattr(play.demo, "type_in", hangs)
+    verdict = CampaignResult(draw(1, 1), 20)
+    scene = Scene(None, EXCHANGERS[1], "", None, None, None)  # type: ignore[arg-type]
+    play._make_whole(scene, verdict, "next: cookbook a", tmp_path)
+    assert verdict.wrong == ["cookbook a: no end after 1200 s"]
+
+
+def test_what_a_slow_exchanger_has_not_tried_is_left_to_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_args: object, **_options: object) -> None:
+        raise LabError("no end after 120 s")
+
+    monkeypatch.setattr(mail, "ssh", slow)
+    monkeypatch.setattr(mail, "account", lambda *_args: "{}")
+    monkeypatch.setattr(judge, "mails", lambda account: ({"account": account}, []))
+    assert judge.settle(None, "") == ({"account": "{}"}, [])  # type: ignore[arg-type]
+    monkeypatch.setattr(mail, "account", slow)
+    assert judge.settle(None, "") == ({}, ["the outside ledger says no account: no end after 120 s"])  # type: ignore[arg-type]
 
 
 def _typed(monkeypatch: pytest.MonkeyPatch, folder: Path, words: str, code: int) -> tuple[CampaignResult, Scene]:

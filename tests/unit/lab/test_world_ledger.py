@@ -25,6 +25,7 @@ def sent(lab_id: str, fate: str = "accepted", to: int = 1, **more: object) -> Li
 
 def came(lab_id: str, number: str = "1", acked: bool = True, to: int = 1, **more: object) -> Line:
     line: Line = {"event": "arrival", "arrival": number, "lab_id": lab_id, "acked": acked, "bounced": []}
+    line["time"] = "2026-01-01T00:00:00"
     return line | {"body_sha256": "s", "recipients": [f"u{n}@provider.test" for n in range(to)]} | more
 
 
@@ -96,6 +97,12 @@ def test_since_and_tag_leave_others_out_without_making_them_unknown() -> None:
     sends = [sent("old", time="2026-01-01"), sent("new", time="2026-01-02", tag="x"), sent("other", time="2026-01-02")]
     account = reconcile(sends, [came("old")], since="2026-01-02", tag="x")
     assert (account.sent, account.missing, account.unknown) == (1, ["new"], [])
+
+
+def test_what_nobody_sent_is_unknown_only_from_the_time_on_that_is_asked_for() -> None:
+    arrived = [came("killed", time="2026-01-15"), came("stranger", time="2026-06-02")]
+    assert reconcile([], arrived, since="2026-06-01").unknown == ["stranger"]
+    assert reconcile([], arrived).unknown == ["killed", "stranger"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3))))
