@@ -1,6 +1,8 @@
 """The campaign: run after run, each written down before the next begins; and the page of all runs."""
 
+import itertools
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -8,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,23 @@ Run = Mapping[str, Any]
 _PHASES = ("any time", *STEPS)
 
 
-def folder_of(lab: Lab, seed: int, number: int) -> Path:
-    """Return where everything of a run is kept."""
-    return lab.state / "campaign" / f"{seed}-{number}"
+def new_folder(lab: Lab, scenario: Scenario) -> Path:
+    """Make the folder where everything of a run is kept; one that was played before keeps its own."""
+    for turn in itertools.count(1):
+        again = f"-{turn}" if turn > 1 else ""
+        folder = lab.state / "campaign" / f"{scenario.seed}-{scenario.number}{again}"
+        if not folder.exists():
+            break
+    folder.mkdir(parents=True)
+    return folder
+
+
+def options(only: Sequence[str], step: str, *, deal: bool, rate: float) -> str:
+    """Return the options of the command on which a run depends, beside its seed and number."""
+    words = ["--only", ",".join(only)] if only else []
+    words += ["--at", step] if step else []
+    words += ["--deal"] if deal else []
+    return shlex.join([*words, *(["--mail-rate", f"{rate:g}"] if rate != mail.RATE else [])])
 
 
 def campaign(
@@ -54,7 +71,8 @@ def campaign(
         LabError: the lab could not play a run, which is written down, or could not be made whole again.
     """
     with fewer_probes(place):
-        scenarios = (draw(seed, number, only, step, deal=deal) for number in numbers)
+        typed = options(only, step, deal=deal, rate=rate)
+        scenarios = (replace(draw(seed, number, only, step, deal=deal), options=typed) for number in numbers)
         return _play_all(place, scenarios, say, seconds, rate)
 
 
@@ -100,8 +118,7 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
     for scenario in scenarios:
         if time.monotonic() - begin > seconds:
             break
-        folder = folder_of(place.lab, scenario.seed, scenario.number)
-        shutil.rmtree(folder, ignore_errors=True)
+        folder = new_folder(place.lab, scenario)
         say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
         try:
             verdict = play.play(place, scenario, folder, say, rate)
@@ -121,7 +138,6 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
 
 
 def _write(verdict: CampaignResult, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
 
 
@@ -237,7 +253,8 @@ def _row(run: Run) -> str:
         f"{one['name']} {'after ' + one['step'] if one['step'] else 'at ' + format(one['after'], '.0f') + ' s'}"
         for one in _happened(run)
     )
-    cells = [scenario["seed"], scenario["number"], scenario["mx"], scenario["level"], happened or "nothing"]
+    run_of = f"{scenario['number']} {scenario.get('options', '')}".rstrip()  # results of old have no options
+    cells = [scenario["seed"], run_of, scenario["mx"], scenario["level"], happened or "nothing"]
     cells += [run["code"], len(run["typed"]), f"{run['seconds']:.0f} s"]
     cells += ["; ".join(run["wrong"]).replace("|", "/") or "-"]
     return f"| {' | '.join(map(str, cells))} |"

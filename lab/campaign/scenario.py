@@ -61,6 +61,7 @@ class Scenario:
         level: "guest" or "cold".
         depth: messages in the queue at the beginning.
         moments: what happens, in no order.
+        options: of the command, beside seed and number: they narrow what is drawn.
     """
 
     seed: int
@@ -70,6 +71,7 @@ class Scenario:
     level: str
     depth: int
     moments: tuple[TimedDisturbance, ...]
+    options: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -269,6 +269,30 @@ def test_a_run_that_the_lab_could_not_play_is_kept_and_written_down(monkeypatch,
     assert "| nothing | None | 0 | 0 s | the lab could not play it: mx2001 does not answer |" in campaign.page([run])
 
 
+def test_runs_of_one_seed_and_number_are_all_kept_with_what_they_were_drawn_from(monkeypatch, tmp_path):
+    place = SimpleNamespace(lab=SimpleNamespace(state=tmp_path), management=())
+    monkeypatch.setattr(campaign.play, "is_whole", lambda _place: True)
+    monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
+    monkeypatch.setattr(campaign, "_keep", lambda _place, folder: (folder / "evidence").write_text("x"))
+    monkeypatch.setattr(campaign, "_mend", lambda _place: None)
+
+    def played(_place, scenario, _folder, _say, _rate):
+        happened = [one.name for one in scenario.moments]
+        return CampaignResult(scenario, 0, wrong=["x"] if "kill" in happened else [], happened=happened)
+
+    monkeypatch.setattr(campaign.play, "play", played)
+    for only, more in ((("kill",), {"step": "close ports"}), (("rotate",), {"deal": True, "rate": 0.3})):
+        campaign.campaign(place, (1,), 7, lambda _text: None, only=only, **more)
+    campaign.campaign(place, (1,), 7, lambda _text: None)
+    runs = campaign.results(place.lab)
+    typed = ["--only kill --at 'close ports'", "--only rotate --deal --mail-rate 0.3", ""]
+    assert [run["scenario"]["options"] for run in runs] == typed
+    assert (tmp_path / "campaign" / "7-1" / "evidence").exists()
+    assert f"| 7 | 1 {typed[0]} | " in campaign.page(runs)
+    del runs[0]["scenario"]["options"]
+    assert "| 7 | 1 | " in campaign.page(runs), "as runs of before are kept"
+
+
 def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
     done = []
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))
