@@ -24,7 +24,7 @@ MX, OTHER = exchanger("mx2001"), exchanger("mx1001")
 RATE = 0.2
 STOPPED_S = 30
 _REFUSED, _UNDONE, _AGAIN = 10, 11, 2
-_FATES = ("unsent", "refused", "missing", "bounced", "duplicates", "altered")
+_FATES = ("unsent", "refused", "missing", "in_spool", "bounced", "duplicates", "altered")
 
 HISTORY = (
     Moment("before", "internal services send through one smarthost; some have neither a queue nor another one"),
@@ -96,11 +96,17 @@ def sending(place: Stations, service: Service) -> Iterator[None]:
 
 
 def fates(place: Stations, since: str, tag: str = "") -> dict[str, int]:
-    """Return how many mails had each of the fates that are losses, by the outside ledger."""
+    """Return how many mails had each of the fates that are losses, by the outside ledger; also where none was taken."""
     words = demo.ledger_command(place, since, 120 if not tag else 0, as_json=True)
     listed = subprocess.run([*words, *(("--tag", tag) if tag else ())], stdout=subprocess.PIPE, check=False)
     ledger: dict[str, Any] = json.loads(listed.stdout)
-    return {fate: len(ledger[fate]) for fate in _FATES if ledger[fate]}
+    return lost(ledger)
+
+
+def lost(ledger: dict[str, Any]) -> dict[str, int]:
+    """Return how many mails had each of the fates that are losses; that none was taken shows none either."""
+    found = {fate: len(ledger[fate]) for fate in _FATES if ledger[fate]}
+    return found if ledger["sent"] else {**found, "none taken": 0}
 
 
 def _as_then(stage: Stage) -> None:
@@ -108,10 +114,10 @@ def _as_then(stage: Stage) -> None:
     stage.note(f"as then: Exim is stopped on {MX.name}, for {STOPPED_S} s", then="hour 0")
     stage.on(MX, f"systemctl stop exim4; sleep {STOPPED_S}; systemctl start exim4", timeout=STOPPED_S + 60)
     time.sleep(2 / RATE)
-    lost = {one.name: fates(stage.place, begun, one.name).get("unsent", 0) for one in (BARE, QUEUES, MOVES)}
+    gone = {one.name: fates(stage.place, begun, one.name).get("unsent", 0) for one in (BARE, QUEUES, MOVES)}
     stage.must(
-        lost[BARE.name] > 0 and lost[QUEUES.name] == lost[MOVES.name] == 0,
-        f"mails that nobody will ever send again: {', '.join(f'{name} {count}' for name, count in lost.items())}",
+        gone[BARE.name] > 0 and gone[QUEUES.name] == gone[MOVES.name] == 0,
+        f"mails that nobody will ever send again: {', '.join(f'{name} {count}' for name, count in gone.items())}",
         then="hours 0-7",
     )
 
@@ -128,9 +134,9 @@ def _turned_back(stage: Stage) -> list[str]:
     same = (boot, started) == (_boot(stage), _started(stage))
     stage.must(same, f"the MTA of {MX.name} was never stopped, and the host not rebooted", then="hour 0")
     time.sleep(2 / RATE)
-    lost = fates(stage.place, begun, BARE.name).get("unsent", 0)
+    gone = fates(stage.place, begun, BARE.name).get("unsent", 0)
     stage.note(
-        f"while it looked, {BARE.name} lost {lost}: without a queue that is how it shows; then it was seven hours",
+        f"while it looked, {BARE.name} lost {gone}: without a queue that is how it shows; then it was seven hours",
         then="hours 0-7",
     )
     return [address for name, address in named if name == QUEUES.station.fqdn]
@@ -175,8 +181,8 @@ def _goes_through(stage: Stage, addresses: list[str]) -> None:
 
 
 def _nothing_is_lost(stage: Stage, since: str, mended: str) -> None:
-    lost = fates(stage.place, mended)
-    stage.must(lost == {}, f"in that run nobody has lost a mail: {lost or 'all arrived once'}", then="afterwards")
+    found = fates(stage.place, mended)
+    stage.must(found == {}, f"in that run nobody has lost a mail: {found or 'all arrived once'}", then="afterwards")
     taken = {fate: count for fate, count in fates(stage.place, since).items() if fate != "unsent"}
     stage.must(
         taken == {},

@@ -1,6 +1,7 @@
 """The ledger outside the product: every message sent against every message arrived.
 
-`python3 -m lab.world.ledger --state DIR [--json] [--since ISO] [--spool FILE] [--wait S]`: 0 only if it balances.
+`python3 -m lab.world.ledger --state DIR [--json] [--since ISO] [--spool FILE] [--wait S]`: 0 only if it is settled:
+mail was sent, nothing of what was taken is lost, and nothing lies in a spool.
 `python3 -m lab.world.ledger inbox --state DIR [--json]`: what arrived.
 """
 
@@ -58,6 +59,11 @@ class Ledger:
     def balanced(self) -> bool:
         """Say whether nothing is missing, bounced or altered, and every duplicate is explained."""
         return not (self.missing or self.bounced or self.duplicates or self.altered)
+
+    @property
+    def settled(self) -> bool:
+        """Say whether it balances, mail was sent, and none of it lies in a spool: no more can happen to it."""
+        return self.balanced and self.sent > 0 and not self.in_spool
 
 
 @dataclass
@@ -214,17 +220,25 @@ def _print(ledger: Ledger) -> None:
         count = len(value) if isinstance(value, list) else value
         shown = " ".join(value[:LISTED]) if isinstance(value, list) else ""
         print(f"{name.replace('_', ' '):22} {count:6}  {shown}{' ...' if shown and count > LISTED else ''}".rstrip())
-    print("balanced" if ledger.balanced else "NOT BALANCED")
+    print(_in_words(ledger))
+
+
+def _in_words(ledger: Ledger) -> str:
+    if not ledger.balanced:
+        return "NOT BALANCED"
+    if not ledger.sent:
+        return "NOTHING WAS SENT that an MX took"
+    return "NOT SETTLED: mail lies in a spool" if ledger.in_spool else "balanced"
 
 
 def check(args: argparse.Namespace) -> int:
-    """Print the account; 0 only if it balances."""
+    """Print the account; 0 only if it is settled."""
     ledger = _settle(args)
     if args.json:
-        print(json.dumps(asdict(ledger) | {"balanced": ledger.balanced}))
+        print(json.dumps(asdict(ledger) | {"balanced": ledger.balanced, "settled": ledger.settled}))
     else:
         _print(ledger)
-    return 0 if ledger.balanced else 1
+    return 0 if ledger.settled else 1
 
 
 def arrivals(lines: Iterable[jsonl.Line], place: str = "", since: str = "") -> Iterator[jsonl.Line]:

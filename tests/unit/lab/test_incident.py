@@ -10,7 +10,7 @@ import pytest
 
 from lab.place import Lab
 from lab.shell import LabError
-from lab.stories import incident_2018_06_06, incident_2022_05_09, old_exim
+from lab.stories import incident_2018_06_06, incident_2021_12_03, incident_2022_05_09, old_exim
 from lab.stories import incidents as incident
 from lab.stories.story import Moment, Note, Stage, Story, side_by_side
 
@@ -112,3 +112,29 @@ def test_the_old_exim_travels_with_its_libraries_alone(tmp_path: Path) -> None:
         (tmp_path / path).write_text(path)
     with tarfile.open(fileobj=io.BytesIO(old_exim.pack(tmp_path))) as tar:
         assert tar.getnames() == ["exim4", "lib/libpcre.so.3"]
+
+
+def test_mail_that_lies_in_a_spool_is_lost_to_its_sender_and_none_at_all_shows_nothing() -> None:
+    fates = ("unsent", "refused", "missing", "in_spool", "bounced", "duplicates", "altered")
+    good = {"sent": 9, **{fate: [] for fate in fates}}
+    assert incident_2018_06_06.lost(good) == {}
+    assert incident_2018_06_06.lost({**good, "in_spool": ["a", "b"]}) == {"in_spool": 2}
+    assert incident_2018_06_06.lost({**good, "sent": 0}) == {"none taken": 0}
+
+
+def test_time_outs_of_an_earlier_replay_are_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = iter(("12", "12", "21", "22"))
+    looks = []
+    monkeypatch.setattr(incident_2021_12_03.worlds, "of", lambda *_: SimpleNamespace(main_log="/var/log/mainlog"))
+    monkeypatch.setattr(incident_2021_12_03, "_send", lambda *_: None)
+    monkeypatch.setattr(incident_2021_12_03.demo, "queue", lambda *_: incident_2021_12_03.STUCK)
+
+    def wait_for(_what: str, condition, **_options: object) -> None:
+        while not condition():
+            looks.append("not yet")
+
+    monkeypatch.setattr(incident_2021_12_03, "wait_for", wait_for)
+    stage = Stage(SimpleNamespace(lab=None), lambda _text: None)
+    monkeypatch.setattr(stage, "on", lambda *_: next(counted), raising=False)
+    incident_2021_12_03._mail_gets_stuck(stage)
+    assert looks == ["not yet"] * 2

@@ -122,9 +122,13 @@ def test_the_command_reads_torn_files_and_tells_by_its_exit_code(
     (tmp_path / "spool").write_text("b\n")
     assert ledger.main(["--state", str(tmp_path), "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["missing"] == ["b"]
-    assert ledger.main(["--state", str(tmp_path), "--spool", str(tmp_path / "spool")]) == 0
-    assert "balanced" in capsys.readouterr().out
-    assert ledger.main(["--state", str(tmp_path), "--since", "2027-01-01T00:00:00Z"]) == 0
+    assert ledger.main(["--state", str(tmp_path), "--spool", str(tmp_path / "spool")]) == 1
+    assert "NOT SETTLED: mail lies in a spool" in capsys.readouterr().out
+    assert ledger.main(["--state", str(tmp_path), "--since", "2027-01-01T00:00:00Z"]) == 1
+    assert "NOTHING WAS SENT" in capsys.readouterr().out
+    (tmp_path / "inbox.jsonl").write_text(json.dumps(came("a")) + "\n" + json.dumps(came("b")))
+    assert ledger.main(["--state", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("\nbalanced\n")
 
 
 def test_an_appender_starts_on_a_fresh_line_after_a_torn_one(tmp_path: Path) -> None:
