@@ -74,7 +74,7 @@ def ask_before_out(world: RebootWorld, state: State, step: Step) -> None:
 def lacking_before_out(world: RebootWorld, step: Step) -> list[str]:
     """Return why there are not enough others to take a host out; they are asked now if that is too long ago."""
     heard = world.progress.heard
-    if "others" in world.accepted or (heard is not None and world.clock.monotonic() - heard <= _OUT_S):
+    if heard is not None and world.clock.monotonic() - heard <= _OUT_S:
         return []
     return lacking_just_now(world, step)
 
@@ -82,8 +82,11 @@ def lacking_before_out(world: RebootWorld, step: Step) -> list[str]:
 def lacking_just_now(world: RebootWorld, step: Step = Step.REBOOT) -> list[str]:
     """Return why there are not enough others, by :func:`begin_to_ask`; they are asked now if that is too long ago.
 
-    Each has a limit to answer, and it is shown for whom the run waits.
+    Each has a limit to answer, and it is shown for whom the run waits. Who has accepted that there are too few is
+    not asked again.
     """
+    if "others" in world.accepted:
+        return []
     known, world.progress.others = world.progress.others, None
     if known is None or world.clock.monotonic() - known[1] > _JUST_NOW_S:
         known = _asked(world)

@@ -214,6 +214,15 @@ def test_an_answer_serves_one_order_and_not_for_long(
     assert (len(world.asked), world.progress.others) == (asked, None)
 
 
+def test_who_accepts_that_there_are_too_few_others_is_not_turned_back_after_the_drain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world: Any = Near(monkeypatch, ILL)
+    assert peers.lacking_just_now(world) != []
+    world.accepted = frozenset({"others"})
+    assert peers.lacking_just_now(world) == []
+
+
 def test_a_slow_answer_to_a_question_of_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked once more, an MX that is slow would have two questions to answer."""
     world, late, asked = Near(monkeypatch, WELL), Event(), list[str]()
