@@ -1,11 +1,10 @@
 """Disturbances of what the lab is made of: power, etcd's data, clocks, the room for journals."""
 
 import threading
-import time
 
 from lab import lifecycle
 from lab.campaign.scene import NotDoneError, Scene, must_be_up
-from lab.lifecycle import Stations, ssh
+from lab.lifecycle import Stations
 from lab.place import EXCHANGERS
 from lab.shell import LabError, wait_for
 from lab.stations import infra, management, node
@@ -137,8 +136,7 @@ def set_clock(scene: Scene) -> None:
     wrong = []
     for mx in EXCHANGERS:
         try:
-            done = ssh(scene.place, mx, f"date -s @{time.time():.3f}")
-            wrong += [f"the clock of {mx.name} was not set: {done.stdout.strip()[-300:]}"] if done.returncode else []
+            lifecycle.set_clock(scene.place, mx)
         except LabError as error:
             wrong.append(str(error))
     if wrong:
