@@ -118,7 +118,7 @@ def context(silences, prolong):
     site = SimpleNamespace(downtime=SimpleNamespace(minutes=10))
     silencer = SimpleNamespace(prolong=prolong, add=lambda minutes: (f"new-{minutes}",))
     record = SimpleNamespace(silences=silences) if silences is not None else None
-    adapters, progress = SimpleNamespace(silencer=silencer), SimpleNamespace(record=record)
+    adapters, progress = SimpleNamespace(silencer=silencer), SimpleNamespace(record=record, silenced_again={})
     return SimpleNamespace(site=site, adapters=adapters, progress=progress, operator=SimpleNamespace(line=print))
 
 
