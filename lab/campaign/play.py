@@ -51,8 +51,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     outside.change(place.lab, "provider", None)
     if any(one.name == "etcd-restored" for one in scenario.moments):
         services.copy_etcd(place)
-    for one in EXCHANGERS:
-        lifecycle.set_clock(place, one)
+    services.set_clocks(place)
     kernel = demo.other_kernel(place, mx)
     since, begin = demo.now(), time.monotonic()
     before, found = _first_look(place, mx), judge.leftovers(place)

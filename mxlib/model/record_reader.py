@@ -1,16 +1,14 @@
 """Reading a record: what is missing in an older one has its default, what is unknown in a newer one is kept."""
 
 import dataclasses
-import inspect
 import json
 import re
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mxlib.base.errors import ParseError
 from mxlib.model.record import VERSION, Boot, Judgement, Judgements, Kernel, Level, Prior, Record
 
-T = TypeVar("T")
+T = TypeVar("T", Boot, Kernel, Prior, Record)
 _RUN = re.compile(r"[A-Za-z0-9-]{1,64}")
 """A run's id becomes part of a file's name."""
 
@@ -52,9 +50,9 @@ def _decode(raw: dict[str, Any]) -> Record:
     return dataclasses.replace(record, unknown=_beyond(written, json.loads(record.to_json())))
 
 
-def _made(kind: Callable[..., T], raw: dict[str, Any]) -> T:
+def _made(kind: type[T], raw: dict[str, Any]) -> T:
     """Make one part of those of its fields that this release knows."""
-    known = inspect.signature(kind).parameters
+    known = {one.name for one in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in raw.items() if name in known})
 
 

@@ -373,7 +373,7 @@ def test_a_clock_that_cannot_be_set_keeps_no_other_from_being_set_and_is_tried_a
         asked.append(mx.name)
         raise LabError("no answer")
 
-    monkeypatch.setattr(lifecycle, "ssh", silent)
+    monkeypatch.setattr(services, "ssh", silent)
     with pytest.raises(LabError, match="no answer") as failed:
         DISTURBANCES["clock"].end(SimpleNamespace(place=None))
     assert asked == ["mx1001", "mx2001"]
