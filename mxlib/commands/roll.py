@@ -105,7 +105,7 @@ class RollKernel(Command):
         self._opens = None if self._only_plan else self._closed_until()
         self.reads_only = self._only_plan or (self._opens is not None and not request.again)
         check_json(request.json_file)
-        if self._opens is None and self.site.roll.metrics is not None:
+        if (self._opens is None or request.again) and self.site.roll.metrics is not None:
             check_folder(self.site.roll.metrics, COLLECTOR)
 
     @property
@@ -159,8 +159,12 @@ class RollKernel(Command):
         finally:
             with suppress(SlotError):  # it expires by itself
                 slot.release()
-        known = f"forgotten: {kernel} has failed on {failed}" if failed else f"no failure with {kernel} was remembered"
-        return self.said(Outcome.OUTSIDE, f"{known}; {later}")
+        if not failed:
+            return self.said(Outcome.OUTSIDE, f"no failure with {kernel} was remembered; {later}")
+        known = f"forgotten: {kernel} has failed on {failed}; {later}"
+        # else the alerts about that failure would go on to the next window
+        self._story().write_unbegun(self.run_id, self.wiring.who, kernel, Finish(Outcome.OUTSIDE, known))
+        return self.said(Outcome.OUTSIDE, known)
 
     def _plan(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         roll = self._make(kernel, fleet, self.journal)
@@ -185,11 +189,12 @@ class RollKernel(Command):
         self.acted = True
         finish = self._make(kernel, fleet, self.journal).execute()
         self.close()
-        story = RollStory(
-            self.site.roll, self.directory, self._request.why, self._request.task, self.wiring.clock, self.operator
-        )
-        story.write(path, self.events, lambda headline: to_admin_log(self.spicerack, headline))
+        self._story().write(path, self.events, lambda headline: to_admin_log(self.spicerack, headline))
         return finish.end
+
+    def _story(self) -> RollStory:
+        asked = self._request
+        return RollStory(self.site.roll, self.directory, asked.why, asked.task, self.wiring.clock, self.operator)
 
     def _make(self, kernel: str, fleet: SpicerackFleet, events: EventLog) -> Roll:
         section = self.site.roll

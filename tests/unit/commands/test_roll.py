@@ -134,6 +134,28 @@ def test_who_has_looked_by_day_has_it_forgotten_and_no_host_rebooted(again, line
     assert again.execute() is Outcome.TAKEN, "nothing is forgotten behind the back of a roll"
 
 
+def test_what_is_forgotten_ends_its_alerts(monkeypatch, again, tmp_path) -> None:
+    """The next window may be weeks away. A --again that forgets nothing, as of another kernel, ends no alert."""
+    mails: list[EmailMessage] = []
+    monkeypatch.setattr("mxlib.adapters.mail.send", lambda _section, mail: mails.append(mail))
+    metrics = tmp_path / "mx_roll.prom"
+    metrics.write_text('mx_roll_exit_code{kernel="6.1.0-56"} 22\nmx_roll_stopped{kernel="6.1.0-56"} 1\n')
+    section = RollSection(metrics=metrics, notify=RollNotify(to=("ops@example.org",), success=True))
+    again.site = dataclasses.replace(SITE, roll=section)
+    assert again.execute() is Outcome.OUTSIDE
+    assert 'mx_roll_stopped{kernel="6.1.0-56"} 0\n' in (told := metrics.read_text())
+    assert 'mx_roll_exit_code{kernel="6.1.0-56"} 41\n' in told
+    metrics.write_text("22")
+    assert again.execute() is Outcome.OUTSIDE
+    assert (metrics.read_text(), mails) == ("22", [])
+
+
+def test_metrics_of_what_is_forgotten_need_their_folder(spicerack, tmp_path) -> None:
+    site = dataclasses.replace(SITE, roll=RollSection(metrics=tmp_path / "none" / "mx.prom"))
+    with pytest.raises(ReportError, match="there is no folder"):
+        RollKernel(spicerack, site, RollRequest(kernel="6.1.0-56", windows=(closed_window(),), again=True))
+
+
 def test_nothing_is_forgotten_unless_that_is_known(again, lines, monkeypatch) -> None:
     def broken(*_):
         raise SlotError("etcd does not answer")
