@@ -92,13 +92,17 @@ class RollKernel(Command):
         """Check what was asked for; no host is touched.
 
         Raises:
-            mxlib.base.errors.ConfigError: a host that is no MX of the site, a wrong window.
+            mxlib.base.errors.ConfigError: a host that is no MX of the site, a wrong window, no server for the mail.
             mxlib.base.errors.ReportError: the metrics could not be written in the end.
         """
         self.hosts = find_hosts(spicerack, site, request.query)
         if request.canary and request.canary not in self.hosts:
             raise ConfigError(f"--canary: {request.canary!r} is none of the hosts: {', '.join(self.hosts)}")
         super().__init__(spicerack, dataclasses.replace(site, roll=overridden(site.roll, request)))
+        notify = site.roll.notify
+        if request.unattended and notify.to and not notify.smtp:
+            why = "the shipped unit lets sendmail neither write a spool nor change its user"
+            raise ConfigError(f"roll.notify.smtp: expected a mail server, such as localhost:25: {why}")
         self._request = request
         self._windows = parse_all(self.site.roll.windows)
         self._only_plan = request.plan or bool(spicerack.dry_run)

@@ -46,7 +46,8 @@ class RollNotify:
     Attributes:
         to: mail addresses of the recipients.
         sender: mail address of the sender.
-        smtp: a mail server, ``host`` or ``host:port``; None is the management host's own sendmail.
+        smtp: a mail server, ``host`` or ``host:port``; None is the management host's own sendmail. The shipped unit
+            does not let that work, so ``--unattended`` is refused without a server where there are recipients.
         success: whether a roll that is done sends a mail, too.
     """
 

@@ -25,6 +25,7 @@ from tests.unit.support.full_disk import fill_the_disk
 from tests.unit.support.site import SITE
 
 MX = "mx1001.example.org"
+BY_SENDMAIL = RollNotify(to=("ops@example.org",))
 
 
 def test_the_operator_overrides_the_site() -> None:
@@ -179,7 +180,7 @@ class Night:
         monkeypatch.setattr("mxlib.commands.entry.load_site", lambda _: self.site)
         self.metrics = folder / "mx_roll.prom"
         self.metrics.write_text('mx_roll_stopped{kernel="6.1.0-55"} 0\n')
-        section = RollSection(metrics=self.metrics, notify=RollNotify(to=("ops@example.org",)))
+        section = RollSection(metrics=self.metrics, notify=RollNotify(to=("ops@example.org",), smtp="localhost"))
         self.site = dataclasses.replace(SITE, reports=folder, roll=section)
         self.spicerack = spicerack
         self.spicerack.lock, self.spicerack.remote = NoLock, MagicMock()
@@ -243,6 +244,20 @@ def test_the_journal_cannot_be_opened(night, monkeypatch, tmp_path) -> None:
 def test_what_was_asked_for_is_refused_at_once(night) -> None:
     assert night.ends(canary="mx9") == Outcome.REFUSED.value
     assert "--canary: 'mx9' is none of the hosts" in night.told()
+
+
+@pytest.mark.parametrize("asked", [{}, {"windows": (closed_window(),)}], ids=["open", "closed"])
+def test_no_mail_is_left_to_a_program_that_the_unit_forbids(night, asked) -> None:
+    """Sendmail needs its group or its user, and a spool to write; the unit allows neither."""
+    night.site = dataclasses.replace(night.site, roll=dataclasses.replace(night.site.roll, notify=BY_SENDMAIL))
+    assert night.ends(**asked) == Outcome.REFUSED.value
+    assert "roll.notify.smtp: expected a mail server, such as localhost:25: " in night.told()
+
+
+@pytest.mark.parametrize("notify", [BY_SENDMAIL, RollNotify()], ids=["attended", "no mail"])
+def test_who_is_there_may_use_sendmail_and_no_mail_needs_no_server(spicerack, notify) -> None:
+    site = dataclasses.replace(SITE, roll=RollSection(notify=notify))
+    assert RollKernel(spicerack, site, RollRequest(kernel="newest", unattended=not notify.to))
 
 
 @pytest.mark.parametrize(
