@@ -13,7 +13,7 @@ from mxlib.verify.request import inbound_names, outbound_names
 
 GUARD = frozenset(
     {
-        *("host", "standing", "record", "ports", "mta", "mta-serves", "next-entry", "shutdown"),
+        *("host", "standing", "record", "ports", "listeners", "mta", "mta-serves", "next-entry", "shutdown"),
         *("busy", "packages", "logins", "inhibitors", "nft", "slot", "pool", "others", "alerts"),
         *("kernels", "kernel-target", "kernel-fallback", "entry-target", "entry-fallback", "fallback", "target-runs"),
         *("known-bad", "grub", "grub-default", "grub-savedefault", "grub-environment"),

@@ -1,6 +1,6 @@
 """Judging whether a host may be taken out of service and rebooted, for the guard. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mxlib.base.text import plural
@@ -9,6 +9,7 @@ from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
 from mxlib.model.state import MtaState, Ports, Slot
 from mxlib.mta import standing as standing_of
+from mxlib.mta.service import MtaFacts
 from mxlib.mta.standing import PUPPET, Standing
 
 
@@ -123,6 +124,18 @@ def _inhibitors(found: Busy) -> Verdict:
         return Verdict("inhibitors", Status.UNKNOWN, f"what inhibits a shutdown cannot be read: {found.unread}")
     inhibitors = "; ".join(found.inhibitors)
     return _verdict("inhibitors", not inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
+
+
+def listeners(found: MtaFacts, ports: Collection[int]) -> Verdict:
+    """Judge whether all that the MTA serves to other hosts is closed with the mail ports.
+
+    Arguments:
+        ports: the mail ports that the site names.
+    """
+    left = sorted({one.port for one in found.listeners if one.public} - set(ports))
+    named = ", ".join(map(str, left))
+    why = f"the MTA listens on {named} too, which stays open while it is out of service, as ports does not name it"
+    return _verdict("listeners", not left, why, "the MTA serves no port that stays open")
 
 
 POOL_UNREAD = "pool-unread"

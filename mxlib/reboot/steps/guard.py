@@ -69,8 +69,8 @@ BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
 
 
 def sources(mta: Mta) -> tuple[Source[object], ...]:
-    """Return what the claim has to know of the target."""
-    return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark)
+    """Return what guard and claim have to know of the target."""
+    return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark, mta.service)
 
 
 def guard(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -177,6 +177,7 @@ def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterat
     yield from _asked("standing", lambda: _standing(world, facts))
     yield from proof.digests_of(facts, world.mta, world.accepted)[1]
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
+    yield from _asked("listeners", lambda: [readiness.listeners(facts.get(world.mta.service), world.site.ports)])
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
         yield from _asked("known-bad", lambda: [world.adapters.verifier.known_bad(facts, target)])

@@ -12,8 +12,11 @@ from mxlib.facts.depool import DepoolFacts
 from mxlib.facts.grub import GrubEntry, GrubFacts, MenuItem
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.section import SectionOutput
+from mxlib.facts.sockets import Socket
+from mxlib.facts.units import UnitState
 from mxlib.model.on_host import Kept
 from mxlib.model.state import MtaState, Ports, Slot
+from mxlib.mta.service import MtaFacts
 from mxlib.mta.standing import Standing
 from mxlib.reboot import readiness
 from mxlib.reboot.readiness import Busy, busy
@@ -52,6 +55,25 @@ def stands(*, record: Any = None, **changed: Any) -> Standing:
 )
 def test_a_puppet_that_cannot_be_read_is_not_called_enabled(off: bool | None, status: Status, why: str) -> None:
     assert readiness.puppet(stands(puppet_off=off)) == Verdict("puppet", status, why)
+
+
+@pytest.mark.parametrize(
+    ("local", "port", "status"),
+    [
+        ("0.0.0.0", 25, Status.OK),
+        ("192.0.2.11", 2525, Status.FAILED),
+        ("::", 2525, Status.FAILED),
+        ("*", 2525, Status.FAILED),
+        ("127.0.0.1", 2525, Status.OK),
+        ("::1", 2525, Status.OK),
+    ],
+)
+def test_a_port_that_the_mta_serves_and_no_run_closes_is_a_finding(local: str, port: int, status: Status) -> None:
+    listening = tuple(Socket(address, number, "*", 0) for address, number in (("::", 25), (local, port)))
+    unit = UnitState("exim4.service", "loaded", "active", "generated", "success")
+    found = readiness.listeners(MtaFacts(unit, "4.96", listening, ()), (25, 587))
+    assert (found.check, found.status) == ("listeners", status)
+    assert ("listens on 2525 too, which stays open" in found.why) is (status is Status.FAILED)
 
 
 def test_a_pool_that_cannot_be_read_is_not_called_none() -> None:

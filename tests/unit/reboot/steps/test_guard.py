@@ -60,7 +60,7 @@ class World:
         self.adapters = SimpleNamespace()
         self.mta = find("exim")
         self.view = lambda found: SimpleNamespace(ports=Ports.PARTLY)
-        self.standing_of = []
+        self.standing_of, self.listening = [], []
         self.adapters.verifier = SimpleNamespace(
             sources=tuple, judged=self.judged, known_bad=self.known_bad,
             outbound=lambda host: self.of_host("outbound", host, LookingHost),
@@ -74,6 +74,7 @@ class World:
         monkeypatch.setattr(guard.readiness, "standing", lambda found, ports: self.standing_of.append(ports) or [FINE])
         monkeypatch.setattr(guard.readiness, "puppet", lambda found: FINE)
         monkeypatch.setattr(guard.readiness, "busy", lambda found: [FINE])
+        monkeypatch.setattr(guard.readiness, "listeners", lambda found, ports: self.listening.append(ports) or FINE)
         monkeypatch.setattr(guard, "others", lambda context: (FINE,))
 
     def judged(self, facts):
@@ -111,6 +112,7 @@ def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     assert names(found, Status.OK) == [one.check for one in found]
     assert len(world.asked) == 1
     assert world.standing_of == [Ports.PARTLY], "as the site names them"
+    assert (world.listening, world.mta.service.name in world.asked[0]) == ([world.site.ports], True)
     assert guard.facts_for_claim(world) is world.progress.facts
     assert 20.0 <= world.progress.probed_s <= 40.0, "the test mails and the sessions, side by side"
 
