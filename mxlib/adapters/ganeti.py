@@ -220,14 +220,13 @@ class Cluster:
         """
         return self.status(name)[0] in ENDED_ITSELF
 
-    def start(self, name: str, *, paused: bool) -> CommandResult:
+    def start(self, name: str) -> CommandResult:
         """Start the machine, built from its configuration: its slots are planned again. One that runs is left alone.
 
-        Args:
-            paused: whether it waits before its first instruction until a console is attached, so that the whole boot is
-                seen.
+        Never with ``--paused``, though the whole boot would be on the console then: Ganeti remembers it, and leaves the
+        machine paused after the next soft reboot or live migration (its issues 1106 and 1234).
         """
-        return self._act(f"gnt-instance start {'--paused ' if paused else ''}{shlex.quote(self.known_as(name))}")
+        return self._act(f"gnt-instance start {shlex.quote(self.known_as(name))}")
 
     def paused(self, name: str, node: str) -> bool:
         """Whether the machine waits before its first instruction; False also where its monitor does not answer.
@@ -238,7 +237,7 @@ class Cluster:
         return "VM status: paused" in self._monitor(name, node, "info status")
 
     def unpause(self, name: str, node: str) -> None:
-        """Let a machine run that was started paused, whether a console is attached to it or not.
+        """Let a machine run that is paused, whether a console is attached to it or not.
 
         Raises:
             mxlib.base.errors.HostError: the master cannot be asked.

@@ -14,7 +14,6 @@ from mxlib.adapters.console_repair import (
     prove_console,
 )
 from mxlib.adapters.secret import SecretError, from_file
-from mxlib.base.clock import wait_for
 from mxlib.base.errors import MxlibError
 from mxlib.base.text import one_line
 from mxlib.base.verdict import Status, Verdict
@@ -33,8 +32,6 @@ from mxlib.protocols.machine import Recovery
 
 logger = logging.getLogger(__name__)
 
-_UNPAUSE_S = 20.0
-"""Ganeti's console lets a paused machine run three seconds after it was attached (kvm-console-wrapper of 3.0)."""
 _NO_POWER = frozenset({Outage.RENAMED, Outage.UNCERTAIN, Outage.NOT_RUNNING, Outage.NO_BOOT_DEVICE, Outage.FSCK})
 """A power cycle keeps the slots and the disks: it helps against none of these."""
 _NOT_INSIDE = frozenset({Outage.LOGIN, Outage.BUSY, Outage.SESSION, Outage.PROMPT, Outage.NO_ACCESS})
@@ -201,7 +198,7 @@ class GanetiRescue:
         return note_script(self._forecast.known())
 
     def attach(self) -> None:
-        """Begin to read the console; a machine that was started paused, and left so, runs from then on."""
+        """Begin to read the console; a machine that somebody has left paused runs from then on."""
         if self._watch is not None:
             return
         try:
@@ -232,20 +229,13 @@ class GanetiRescue:
             return False
 
     def power_on(self) -> str:
-        """Start paused, attach the console, and see that it runs, also where somebody else has the console."""
-        name, cluster = self._host.name, self._means.cluster
+        """Start it, and attach the console at once."""
         self.unwatch()
-        cluster.start(name, paused=True)
+        self._means.cluster.start(self._host.name)
         self._started = True
-        try:
-            self.attach()
-        finally:
-            node = cluster.status(name)[1]
-            clock = self._means.clock
-            runs = wait_for(lambda: not cluster.paused(name, node), deadline_s=_UNPAUSE_S, every_s=2.0, clock=clock)
-            if not runs:
-                cluster.unpause(name, node)
-        return f"the machine was rebuilt from its configuration and started{'' if runs else ', without its console'}"
+        self.attach()
+        console = "" if self._watch is not None else ", without its console"
+        return f"the machine was rebuilt from its configuration and started{console}"
 
     # --- when it does not come back
 
@@ -269,8 +259,14 @@ class GanetiRescue:
         return cause not in _NO_POWER and not (renamed and cause in _NOT_INSIDE)
 
     def power_cycle(self) -> str:
-        """Cut the power by Ganeti's "soft" reboot, which keeps the slots."""
-        self._means.cluster.power_cycle(self._host.name)
+        """Cut the power by Ganeti's "soft" reboot, which keeps the slots, and also that it was once started paused."""
+        name, cluster = self._host.name, self._means.cluster
+        cluster.power_cycle(name)
+        try:
+            if cluster.paused(name, node := cluster.status(name)[1]):
+                cluster.unpause(name, node)
+        except (MxlibError, OSError) as error:
+            logger.warning("whether the machine is paused is not known: %s", one_line(str(error)))
         return "the power was cut and is on again, with the devices in their slots"
 
 

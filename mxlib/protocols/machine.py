@@ -70,7 +70,7 @@ class Machine(Protocol):
     def attach(self) -> None:
         """Read the console if this run does not yet, as an unread one stalls the guest. Harmless where there is none.
 
-        A machine that a dead run has left paused continues.
+        A machine that somebody has left paused continues.
         """
 
     def unwatch(self) -> None:

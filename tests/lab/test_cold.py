@@ -137,7 +137,7 @@ def booted(place: Stations) -> str:
 def test_a_machine_that_a_killed_run_has_left_off_is_started_by_the_run_that_resumes(
     place: Stations, broken, left: str
 ) -> None:
-    """A machine is paused from its start until its console is read."""
+    """A machine that somebody has started paused waits until its console is read."""
     kernel = demo.other_kernel(place, MX2)
     with broken("nic-renumber"):
         killed_after(place, place.operator, "reboot", "--kernel", kernel, "--prevention", "stanzas", *COLD)

@@ -136,7 +136,7 @@ def found_boot(world: RebootWorld, state: State) -> Done:
 
 def _order(world: RebootWorld, state: State) -> list[str]:
     level = world.progress.goal.level_for(record_of(state))
-    start = [f"gnt-instance start --paused {world.target.name}, with the console on it"]
+    start = [f"gnt-instance start {world.target.name}, with the console on it"]
     return [order_script(level).splitlines()[-1], *(start if level is Level.COLD else [])]
 
 

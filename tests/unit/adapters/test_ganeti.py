@@ -171,5 +171,5 @@ def test_the_state_of_a_machine_is_read_on_the_master() -> None:
         Cluster(lambda: Saying("Failure: prerequisites not met\n")).status(NAME)  # type: ignore[arg-type]
     master = Saying("VM status: paused (prelaunch)\n")
     assert Cluster(lambda: master).paused(NAME, "ganeti01.lab.test")  # type: ignore[arg-type]
-    Cluster(lambda: master).start(NAME, paused=True)  # type: ignore[arg-type]
-    assert master.scripts[-1] == f"gnt-instance start --paused {NAME}"
+    Cluster(lambda: master).start(NAME)  # type: ignore[arg-type]
+    assert master.scripts[-1] == f"gnt-instance start {NAME}"

@@ -1,9 +1,11 @@
 """The machine from outside: what the guard says of a reboot, its cold start, and what helps when it is silent."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -44,10 +46,10 @@ def told(cold: Fate = Fate.RENAMED, guest: Fate = Fate.KEPT) -> Forecast:
 
 
 class FakeCluster:
-    """A machine that is off until it is started, and paused until its console is attached or somebody says go."""
+    """A machine that is off until it is started; one that was once started paused is so after each power cycle."""
 
-    def __init__(self, *, status: str = "ERROR_down", unpauses_after: int = 1) -> None:
-        self.state, self.asked, self.unpauses_after = status, 0, unpauses_after
+    def __init__(self, *, status: str = "ERROR_down", once_paused: bool = False) -> None:
+        self.state, self.once_paused, self.is_paused = status, once_paused, False
         self.done: list[str] = []
 
     def status(self, name: str) -> tuple[str, str]:
@@ -58,22 +60,29 @@ class FakeCluster:
             raise GanetiError("no master")
         return self.state == "ERROR_down"
 
-    def start(self, name: str, *, paused: bool) -> None:
-        self.done.append(f"start paused={paused}")
+    def start(self, name: str) -> None:
+        self.done.append("start")
         self.state = "running"
 
     def paused(self, name: str, node: str) -> bool:
-        self.asked += 1
-        return self.asked <= self.unpauses_after
+        return self.is_paused
 
     def unpause(self, name: str, node: str) -> None:
-        self.done.append("unpause")
+        self.is_paused = False
 
     def power_cycle(self, name: str) -> None:
         self.done.append("power cycle")
+        self.is_paused = self.once_paused
 
     def console_argv(self, name: str, ssh_options: tuple[str, ...]) -> tuple[str, ...]:
         return ("true",)
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fails(*_args: object, **_kw: object) -> None:
+        raise error
+
+    return fails
 
 
 def made(
@@ -213,16 +222,33 @@ def test_without_a_cluster_there_is_no_cold_start() -> None:
     assert not NoMachineAccess().off()
 
 
-@pytest.mark.parametrize(("unpauses_after", "unpaused"), [(1, False), (100, True)])
-def test_a_machine_never_stays_paused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, unpauses_after: int, unpaused: bool
+@pytest.mark.parametrize("console", [True, False])
+def test_a_cold_start_says_whether_its_console_is_on_record(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, console: bool
 ) -> None:
-    cluster = FakeCluster(unpauses_after=unpauses_after)
-    rescue = made(monkeypatch, tmp_path, cluster=cluster)
+    rescue = made(monkeypatch, tmp_path)
+    if not console:
+        monkeypatch.setattr(rescue_module, "open_console", raising(GanetiError("somebody has it")))
     said = rescue.power_on()
     rescue.unwatch()
-    assert cluster.done == ["start paused=True", *(["unpause"] if unpaused else [])]
-    assert ("without its console" in said) is unpaused
+    assert ("without its console" in said) is not console
+
+
+def test_a_machine_that_was_once_started_paused_runs_after_a_power_cycle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ganeti keeps the flag of its last start for a soft reboot."""
+    cluster = FakeCluster(status="running", once_paused=True)
+    made(monkeypatch, tmp_path, cluster=cluster).power_cycle()
+    assert (cluster.done, cluster.is_paused) == (["power cycle"], False)
+
+
+def test_a_power_cycle_is_done_where_nobody_says_whether_the_machine_is_paused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = FakeCluster(status="running")
+    monkeypatch.setattr(cluster, "status", raising(GanetiError("no master")))
+    assert "is on again" in made(monkeypatch, tmp_path, cluster=cluster).power_cycle()
 
 
 def test_the_names_of_the_cards_are_noted_by_a_command_as_the_forecast_has_them(
@@ -288,7 +314,7 @@ def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
 def test_a_start_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     cluster = FakeCluster()
 
-    def fails(name: str, *, paused: bool) -> None:
+    def fails(name: str) -> None:
         raise CommandFailedError("exit code 1: exited with exit code 1")
 
     cluster.start = fails  # type: ignore[method-assign]

@@ -271,4 +271,4 @@ def test_a_plan_shows_the_order_and_who_starts_the_machine(level: Level, lines: 
     shown = list(action.preview(world, state(replace(CLAIMED, level=level))))
     assert len(shown) == lines
     assert shown[0] == ("systemctl --no-block reboot" if level is Level.GUEST else "systemctl --no-block poweroff")
-    assert shown[1:] == ["gnt-instance start --paused mx2001.lab.test, with the console on it"][: lines - 1]
+    assert shown[1:] == ["gnt-instance start mx2001.lab.test, with the console on it"][: lines - 1]
