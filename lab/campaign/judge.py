@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from lab import demo, journals
@@ -272,6 +274,19 @@ def secrets(place: Stations, said: str) -> list[str]:
         paths = (path for path in folder.rglob("*") if path.is_file())
         where += [path.name for path in paths if any(secret.encode() in path.read_bytes() for secret in SECRETS)]
     return [f"a secret can be read in {name}" for name in where]
+
+
+def arguing(place: Stations) -> set[str]:
+    """Return the programs of the management hosts and the node that have a secret in their arguments now."""
+    pids = [box.pid for box in (*place.management, place.node)]
+    spaces = {Path(f"/proc/{pid}/ns/pid").readlink() for pid in pids if pid is not None}
+    found = set()
+    for process in Path("/proc").glob("[1-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = (process / "cmdline").read_bytes()
+            if any(secret.encode() in words for secret in SECRETS) and (process / "ns/pid").readlink() in spaces:
+                found.add((process / "comm").read_text().strip())
+    return found
 
 
 def settle(place: Stations, since: str) -> tuple[dict[str, Any], list[str]]:

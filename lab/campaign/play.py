@@ -30,6 +30,7 @@ UNDO_S = 420.0
 _POLL_S = 0.3
 _ANSWER_S = 60.0
 _LOOK_S = 3.0
+_ARGUMENTS_S = 0.5
 _FAILURES = (LabError, OSError, subprocess.SubprocessError)
 _BOTH_OUT = 3
 """So many looks in a row with no exchanger in service are no accident of the looks."""
@@ -59,9 +60,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
-    with (
-        mail.flowing(place, rate) as senders, _never_both_out(place) as both_out, (folder / "run.log").open("w") as log,
-    ):  # fmt: skip
+    with mail.flowing(place, rate) as senders, _watched(place) as seen, (folder / "run.log").open("w") as log:
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
@@ -79,9 +78,10 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     verdict.steps = journals.taken(place, mx, since)
     verdict.mails, wrong = judge.settle(place, since)
     verdict.wrong += wrong + senders + judge.wire(place, verdict.happened, since, mx)
-    verdict.wrong += [] if "node-power-cut" in verdict.happened else both_out
+    verdict.wrong += [] if "node-power-cut" in verdict.happened else seen[0]
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found]
     verdict.wrong += judge.secrets(place, "\n".join((said, *scene.said)))
+    verdict.wrong += [f"a secret is in the arguments of {one}" for one in sorted(seen[1])]
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
 
@@ -238,17 +238,27 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
 
 
 @contextmanager
-def _never_both_out(place: Stations) -> Iterator[list[str]]:
-    """Watch that one exchanger is always in service."""
-    wrong: list[str] = []
+def _watched(place: Stations) -> Iterator[tuple[list[str], set[str]]]:
+    """Watch that one exchanger is always in service, and that no program is given a secret as an argument."""
+    both_out, arguing = list[str](), set[str]()
     stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(place, stop, wrong))
-    watcher.start()
+    watchers = [
+        threading.Thread(target=_watch, args=(place, stop, both_out)),
+        threading.Thread(target=_look_at_arguments, args=(place, stop, arguing)),
+    ]
+    for one in watchers:
+        one.start()
     try:
-        yield wrong
+        yield both_out, arguing
     finally:
         stop.set()
-        watcher.join()
+        for one in watchers:
+            one.join()
+
+
+def _look_at_arguments(place: Stations, stop: threading.Event, arguing: set[str]) -> None:
+    while not stop.wait(_ARGUMENTS_S):
+        arguing |= judge.arguing(place)
 
 
 def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:

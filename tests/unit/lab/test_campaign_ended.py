@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import lifecycle
-from lab.campaign import campaign, mail, play
+from lab.campaign import campaign, judge, mail, play
 from lab.campaign.disturbances import DISTURBANCES, Disturbance
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import Scenario, TimedDisturbance
@@ -208,6 +208,20 @@ def test_senders_that_ended_before_they_were_asked_or_not_at_all_are_wrong(monke
     with mail.flowing(place) as wrong:
         pass
     assert [one.partition(" within")[0] for one in wrong] == ["a sender of mail did not end"]
+
+
+def test_a_program_that_is_given_a_secret_is_named(monkeypatch):
+    here = SimpleNamespace(management=[SimpleNamespace(pid=os.getpid())], node=SimpleNamespace(pid=None))
+    assert judge.arguing(here) == set()
+    talking = subprocess.Popen(["/bin/sh", "-c", "read answer", judge.SECRETS[0]], stdin=subprocess.PIPE)
+    try:
+        stop, found = threading.Event(), set()
+        monkeypatch.setattr(play, "_ARGUMENTS_S", 0.0)
+        monkeypatch.setattr(stop, "wait", lambda _seconds: bool(found))
+        play._look_at_arguments(here, stop, found)
+        assert found == {"sh"}
+    finally:
+        talking.communicate(b"\n")
 
 
 @pytest.mark.parametrize("looks", [[LabError("gone")] * 3, [False] * 6])
