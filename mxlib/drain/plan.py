@@ -7,7 +7,8 @@ Invariants:
   the retry cutoff, counted from the arrival of the message or from the first failure of its hosts, a failed attempt is
   final.
 * Frozen messages are not touched.
-* Hints are cleared only where a delivery after them proves them stale, and never those on a single message.
+* Hints are cleared only where a delivery after them proves them stale, and those on a single message only while one
+  more failure would leave it in the queue.
 """
 
 from collections.abc import Iterable, Iterator
@@ -65,11 +66,13 @@ def _stale(known: Knowledge, destinations: Iterable[Destination]) -> Iterator[Hi
 
     A hint on a single recipient stays if a message is past its cutoff: without the hint the recipient would be tried,
     and a destination that takes mail does not prove that this recipient does. Nor does a host that takes mail prove
-    that it takes the one message that it deferred: a hint on a single message always stays.
+    that it takes the one message that it deferred: its hint stays where one more failure may be final. Otherwise the
+    message is tried, as what times out after the end of its data leaves such a hint on each message, and these
+    wait for hours after the fault is gone.
     """
     proven = {one.domain: one for one in destinations if one.way is Way.PROVEN}
     for hint in known.hints:
-        if hint.message:
+        if hint.message and _message_near(known, hint):
             continue
         if hint.host:
             took = _taken_by(known, hint.host)

@@ -130,6 +130,17 @@ def test_that_a_host_takes_mail_says_nothing_of_the_one_message_that_it_deferred
     assert (given_.clear, given_.spared) == ((), ("1abcde-000123-AB",))
 
 
+def test_messages_that_timed_out_one_by_one_are_tried_once_their_host_takes_mail():
+    """Each has a hint of its own: a fault that cut all data off would keep them for hours after it is gone."""
+    one = dataclasses.replace(hint(HOST, ago(minutes=9), ago(minutes=2)), arrived=ago(hours=1))
+    ones = [dataclasses.replace(one, key=f"T:{number}", message=f"{number}") for number in range(3)]
+    what = known(heap(count=3), hints=ones, lately={"x.test": TOOK}, took={"192.0.2.7": ago(seconds=20)})
+    given_ = order(what, judge(what))
+    assert ([one.message for one in given_.clear], given_.spared) == (["0", "1", "2"], ())
+    later = dataclasses.replace(ones[0], last_try=ago(seconds=10))
+    assert order(dataclasses.replace(what, hints=(later,)), judge(what)).clear == ()
+
+
 @pytest.mark.parametrize(
     ("age", "failing", "expired", "spared"),
     [
