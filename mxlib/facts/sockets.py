@@ -105,7 +105,19 @@ def parse(outputs: Outputs) -> SocketFacts:
     Raises:
         mxlib.base.errors.ParseError: ss failed.
     """
-    return SocketFacts(parse_ss(outputs[LISTENING.name].text()), parse_ss(outputs[ESTABLISHED.name].text()))
+    return SocketFacts(parse_listening(outputs), parse_ss(outputs[ESTABLISHED.name].text()))
 
 
 SOURCE = Source("sockets", (LISTENING, ESTABLISHED), parse)
+
+
+def parse_listening(outputs: Outputs) -> tuple[Socket, ...]:
+    """Read who listens.
+
+    Raises:
+        mxlib.base.errors.ParseError: ss failed.
+    """
+    return parse_ss(outputs[LISTENING.name].text())
+
+
+LISTENERS = Source("listeners", (LISTENING,), parse_listening)

@@ -7,9 +7,9 @@ from mxlib.base.text import plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
+from mxlib.facts.sockets import Socket
 from mxlib.model.state import MtaState, Ports, Slot
 from mxlib.mta import standing as standing_of
-from mxlib.mta.service import MtaFacts
 from mxlib.mta.standing import PUPPET, Standing
 
 
@@ -126,13 +126,19 @@ def _inhibitors(found: Busy) -> Verdict:
     return _verdict("inhibitors", not inhibitors, f"something inhibits a shutdown: {inhibitors}", "no inhibitor")
 
 
-def listeners(found: MtaFacts, ports: Collection[int]) -> Verdict:
+def listeners(found: Collection[Socket], ports: Collection[int]) -> Verdict:
     """Judge whether all that the MTA serves to other hosts is closed with the mail ports.
 
     Arguments:
+        found: who listens on the host; the MTA is what listens on the mail ports.
         ports: the mail ports that the site names.
     """
-    left = sorted({one.port for one in found.listeners if one.public} - set(ports))
+    served = [one for one in found if one.port in ports]
+    if any(not one.processes for one in served):
+        return Verdict("listeners", Status.UNKNOWN, "ss does not say which program serves the mail ports")
+    programs = {name for one in served for name, _ in one.processes}
+    its = (one for one in found if programs & {name for name, _ in one.processes})
+    left = sorted({one.port for one in its if one.public} - set(ports))
     named = ", ".join(map(str, left))
     why = f"the MTA listens on {named} too, which stays open while it is out of service, as ports does not name it"
     return _verdict("listeners", not left, why, "the MTA serves no port that stays open")

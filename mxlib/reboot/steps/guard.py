@@ -10,7 +10,7 @@ from mxlib.base.parallel import at_once, side_by_side
 from mxlib.base.text import one_line, plural
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks import alerts
-from mxlib.facts import grub, kernel, logins
+from mxlib.facts import grub, kernel, logins, sockets
 from mxlib.facts.section import Section
 from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.model.alert import relevant
@@ -70,7 +70,7 @@ BUSY_SOURCE = Source("busy", (BUSY,), parse_busy)
 
 def sources(mta: Mta) -> tuple[Source[object], ...]:
     """Return what guard and claim have to know of the target."""
-    return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark, mta.service)
+    return (standing.source(mta), kernel.SOURCE, grub.SOURCE, BUSY_SOURCE, mta.mark, sockets.LISTENERS)
 
 
 def guard(world: RebootWorld) -> tuple[Verdict, ...]:
@@ -177,7 +177,7 @@ def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterat
     yield from _asked("standing", lambda: _standing(world, facts))
     yield from proof.digests_of(facts, world.mta, world.accepted)[1]
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
-    yield from _asked("listeners", lambda: [readiness.listeners(facts.get(world.mta.service), world.site.ports)])
+    yield from _asked("listeners", lambda: [readiness.listeners(facts.get(sockets.LISTENERS), world.site.ports)])
     if target:
         yield from _asked("kernels", lambda: _kernels(facts, target))
         yield from _asked("known-bad", lambda: [world.adapters.verifier.known_bad(facts, target)])

@@ -13,10 +13,8 @@ from mxlib.facts.grub import GrubEntry, GrubFacts, MenuItem
 from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.sockets import Socket
-from mxlib.facts.units import UnitState
 from mxlib.model.on_host import Kept
 from mxlib.model.state import MtaState, Ports, Slot
-from mxlib.mta.service import MtaFacts
 from mxlib.mta.standing import Standing
 from mxlib.reboot import readiness
 from mxlib.reboot.readiness import Busy, busy
@@ -69,11 +67,15 @@ def test_a_puppet_that_cannot_be_read_is_not_called_enabled(off: bool | None, st
     ],
 )
 def test_a_port_that_the_mta_serves_and_no_run_closes_is_a_finding(local: str, port: int, status: Status) -> None:
-    listening = tuple(Socket(address, number, "*", 0) for address, number in (("::", 25), (local, port)))
-    unit = UnitState("exim4.service", "loaded", "active", "generated", "success")
-    found = readiness.listeners(MtaFacts(unit, "4.96", listening, ()), (25, 587))
+    exim, other = (("exim4", 7),), (("nginx", 8),)
+    listening = (Socket("::", 25, "*", 0, exim), Socket(local, port, "*", 0, exim), Socket("::", 443, "*", 0, other))
+    found = readiness.listeners(listening, (25, 587))
     assert (found.check, found.status) == ("listeners", status)
     assert ("listens on 2525 too, which stays open" in found.why) is (status is Status.FAILED)
+
+
+def test_a_program_that_ss_does_not_name_may_listen_elsewhere_too() -> None:
+    assert readiness.listeners((Socket("::", 25, "*", 0),), (25,)).status is Status.UNKNOWN
 
 
 def test_a_pool_that_cannot_be_read_is_not_called_none() -> None:

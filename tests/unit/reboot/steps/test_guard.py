@@ -9,6 +9,7 @@ import pytest
 from mxlib.base.errors import HostUnreachableError, InterruptedRunError, ParseError, SilenceError, StepError
 from mxlib.base.verdict import Status, Verdict
 from mxlib.config.load import parse
+from mxlib.facts import sockets
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
@@ -112,7 +113,7 @@ def test_all_is_well_and_the_host_was_asked_once(monkeypatch):
     assert names(found, Status.OK) == [one.check for one in found]
     assert len(world.asked) == 1
     assert world.standing_of == [Ports.PARTLY], "as the site names them"
-    assert (world.listening, world.mta.service.name in world.asked[0]) == ([world.site.ports], True)
+    assert (world.listening, sockets.LISTENERS.name in world.asked[0]) == ([world.site.ports], True)
     assert guard.facts_for_claim(world) is world.progress.facts
     assert 20.0 <= world.progress.probed_s <= 40.0, "the test mails and the sessions, side by side"
 
