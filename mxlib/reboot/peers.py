@@ -85,12 +85,18 @@ def lacking_just_now(world: RebootWorld, step: Step = Step.REBOOT) -> list[str]:
     Each has a limit to answer, and it is shown for whom the run waits. Who has accepted that there are too few is
     not asked again.
     """
-    if "others" in world.accepted:
+    if "others" in _accepted(world):
         return []
     known, world.progress.others = world.progress.others, None
     if known is None or world.clock.monotonic() - known[1] > _JUST_NOW_S:
         known = _asked(world)
     return _lacking(world, _answers(world, step, *known), known[1])
+
+
+def _accepted(world: RebootWorld) -> frozenset[str]:
+    """The names of all findings that are accepted: what was when the run began holds for whoever resumes it."""
+    record = world.progress.record
+    return world.accepted | set(record.accepted if record is not None else ())
 
 
 def _asked(world: RebootWorld) -> tuple[Mapping[str, UnderWay[Verdict]], float]:
@@ -135,7 +141,7 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
         return Verdict(_name(peer.name), Status.FAILED, f"{peer.name}: ports {view.ports.value}, MTA {view.mta.said}")
     if out := _out_of_pool(world, peer.name):
         return Verdict(_name(peer.name), Status.FAILED, f"{peer.name}: out of the pool ({out})")
-    accepted = world.accepted
+    accepted = _accepted(world)
     bad = [one for one in world.adapters.verifier.judged(facts) if not one.passed and one.check not in accepted]
     if bad:
         worst = min(bad, key=lambda one: one.status.severity)
@@ -153,7 +159,7 @@ def _out_of_pool(world: RebootWorld, peer: str) -> str:
     try:
         values = pool.read() if pool is not None else None
     except PoolError:
-        if POOL_UNREAD in world.accepted:
+        if POOL_UNREAD in _accepted(world):
             return ""
         raise
     return ", ".join(sorted(f"{name}={value}" for name, value in (values or {}).items() if value in NOT_POOLED))

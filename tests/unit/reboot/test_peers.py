@@ -223,6 +223,15 @@ def test_who_accepts_that_there_are_too_few_others_is_not_turned_back_after_the_
     assert peers.lacking_just_now(world) == []
 
 
+def test_what_was_accepted_when_the_run_began_holds_for_whoever_resumes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world: Any = Near(monkeypatch, ILL)
+    world.progress.record = replace(RECORD, accepted=("log",))
+    assert peers.lacking_just_now(world) != []
+    world.progress.record = replace(RECORD, accepted=("others",))
+    assert peers.lacking_just_now(world) == []
+    peers.ask_before_out(world, SERVING, Step.CLOSE)
+
+
 def test_a_slow_answer_to_a_question_of_just_now_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked once more, an MX that is slow would have two questions to answer."""
     world, late, asked = Near(monkeypatch, WELL), Event(), list[str]()
