@@ -65,7 +65,10 @@ def may_be_reached(record: Record, host: View) -> bool:
 def unread(state: State) -> str:
     """Return what could not be read of what a run has to leave as it was found; empty if nothing."""
     pool = UNREAD if state.pool is Pool.UNREAD else ""
-    puppet = PUPPET_UNREAD if "puppet" in state.uses and state.host and state.host.puppet_off is None else ""
+    record, host = state.record, state.host
+    # where it could not be read at the claim either, the run has left it alone
+    disabled = "puppet" in state.uses and record is not None and record.prior.puppet_off is False
+    puppet = PUPPET_UNREAD if disabled and host is not None and host.puppet_off is None else ""
     return "; ".join(filter(None, (pool, puppet)))
 
 

@@ -31,18 +31,22 @@ def test_clients_are_served_where_ports_mta_and_pool_all_let_them(host, pool, se
 
 
 @pytest.mark.parametrize(
-    ("pool", "puppet_off", "uses", "said"),
+    ("pool", "was_off", "puppet_off", "uses", "said"),
     [
-        (Pool.IN, False, {"puppet"}, ""),
-        (Pool.NONE, None, set(), ""),
-        (Pool.UNREAD, False, {"puppet"}, ends.UNREAD),
-        (Pool.IN, None, {"puppet"}, ends.PUPPET_UNREAD),
-        (Pool.UNREAD, None, {"puppet"}, f"{ends.UNREAD}; {ends.PUPPET_UNREAD}"),
+        (Pool.IN, False, False, {"puppet"}, ""),
+        (Pool.NONE, False, None, set(), ""),
+        (Pool.UNREAD, False, False, {"puppet"}, ends.UNREAD),
+        (Pool.IN, False, None, {"puppet"}, ends.PUPPET_UNREAD),
+        (Pool.IN, None, None, {"puppet"}, ""),  # no commands for it: the run has left it alone
+        (Pool.IN, True, None, {"puppet"}, ""),  # somebody else had disabled it
+        (Pool.UNREAD, False, None, {"puppet"}, f"{ends.UNREAD}; {ends.PUPPET_UNREAD}"),
     ],
 )
 @pytest.mark.parametrize("goal", [FORWARD, ABORT])
-def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, puppet_off, uses, said):
-    state = State(claimed_record(), view(puppet_off=puppet_off), pool, Slot.MINE, uses=frozenset(uses))
+def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, was_off, puppet_off, uses, said):
+    record = claimed_record()
+    record = replace(record, prior=replace(record.prior, puppet_off=was_off))
+    state = State(record, view(puppet_off=puppet_off), pool, Slot.MINE, uses=frozenset(uses))
     assert ends.unread(state) == said
     end = goal.outcome(state.record)
     assert ends.outcome_of(goal, state) is (Outcome.UNKNOWN if said else end)
