@@ -70,7 +70,7 @@ def _stop(goal: RollGoal, state: RollState, ours: Sequence[Seen]) -> Finish | No
     if len(failed) > goal.max_failed or any(one.outcome not in TOLERABLE for _, one in failed):
         host, worst = max(failed, key=_needs_a_person)
         said = f"{worst.outcome.phrase}, at {worst.at} (run {worst.run}): {worst.why}"
-        return Finish(end_of(worst.outcome), f"{host}: {said}")
+        return Finish(end_of(worst.outcome), f"{host}: {said}", again=worst.outcome is not Outcome.UNDONE)
     return None
 
 

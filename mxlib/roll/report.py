@@ -90,7 +90,7 @@ def build(events: Iterable[Event], known_bad: str = "") -> Summary:
         reason=str(last["why"]) if last else "the roll ended without closing its journal",
         hosts=hosts,
         soaks=tuple(_soak(event.values) for event in known if event.name == "soak"),
-        next_command=next_command(end, kernel, hosts),
+        next_command=next_command(end, kernel, hosts, again=bool(last and last.get("again"))),
         known_bad=known_bad,
     )
 
@@ -118,20 +118,25 @@ def _soak(values: Mapping[str, Any]) -> str:
     )
 
 
-def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine]) -> str:
-    """Return what a person types next; empty: nothing."""
+def next_command(end: Outcome, kernel: str, hosts: Iterable[HostLine], *, again: bool = False) -> str:
+    """Return what a person types next; empty: nothing.
+
+    Arguments:
+        again: whether a failure that later nights remember has ended the roll, also where its end does not say so.
+    """
     if end in DELIBERATE:
         return ""
     out = next((one.host for one in hosts if one.stand == Stand.LEFTOVER.value or one.outcome in _LEFT), "")
     if out:
         return f"cookbook sre.mail.reboot-mx {out} --status"
-    if end in REMEMBERED:
-        again = f"cookbook sre.mail.roll-kernel --kernel {kernel} --again"
-        return with_remark(again, "when the reason is known and gone")
+    if again or end in REMEMBERED:
+        command = f"cookbook sre.mail.roll-kernel --kernel {kernel} --again"
+        return with_remark(command, "when the reason is known and gone")
     return f"cookbook sre.mail.roll-kernel --kernel {kernel} --plan"
 
 
-_LEFT = frozenset({Outcome.LEFT_OUT.name, Outcome.INCONCLUSIVE.name, Outcome.MAIL_LOST.name})
+_LEFT = frozenset({Outcome.LEFT_OUT.name, Outcome.INCONCLUSIVE.name, Outcome.MAIL_LOST.name, Outcome.INTERRUPTED.name})
+"""Ends of a host's run after which it may be out of service."""
 
 
 def terminal(summary: Summary) -> Iterator[str]:

@@ -271,7 +271,7 @@ class Roll:
         return finish
 
     def _finish(self, finish: Finish) -> Finish:
-        self._journal.write("end", end=finish.end.name, why=finish.why, code=finish.end.value)
+        self._journal.write("end", end=finish.end.name, why=finish.why, code=finish.end.value, again=finish.again)
         return finish
 
     def _give_up(self) -> None:

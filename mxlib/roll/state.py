@@ -180,10 +180,12 @@ class Finish:
     Attributes:
         end: how it ends.
         why: in one sentence.
+        again: whether a failure that later nights remember ends it: none goes on before a person says so.
     """
 
     end: Outcome
     why: str
+    again: bool = False
 
 
 Decision = Take | Soak | Finish

@@ -55,6 +55,8 @@ def test_a_journal_without_an_end_is_an_interruption() -> None:
 def test_a_host_that_is_out_gets_the_next_command() -> None:
     summary = build(events(Outcome.LEFT_OUT, outcome="LEFT_OUT"))
     assert summary.next_command == "cookbook sre.mail.reboot-mx mx2001.lab.test --status"
+    silent = build(events(Outcome.INTERRUPTED, outcome="INTERRUPTED"))
+    assert silent.next_command == summary.next_command, "nobody knows how it stands"
     assert build(events(Outcome.PAUSED)).next_command == ""
     remembered = build(events(Outcome.LEFT_OUT, outcome="DONE")).next_command
     assert remembered.partition("    #")[0].endswith("--again"), "it serves again, and etcd still knows of it"

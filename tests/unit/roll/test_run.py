@@ -2,13 +2,17 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mxlib.base.errors import InterruptedRunError
+from mxlib.base.journal import Event
 from mxlib.base.windows import closing, parse_all
 from mxlib.model.outcome import Outcome
 from mxlib.roll.protocols import HostEnd
+from mxlib.roll.report import build
 from mxlib.roll.run import Limits
 from mxlib.roll.soak import SoakState
 from mxlib.roll.state import Failure, RollGoal
@@ -54,7 +58,10 @@ def test_a_host_that_stays_silent_is_remembered_and_a_signal_is_not() -> None:
         assert roll(world, fleet=fleet).execute().end is Outcome.INTERRUPTED
         assert bool(world.memory.get(NEW)) is silent
     world.memory[NEW] = {"mx1": Failure(Outcome.INTERRUPTED, "it is silent", "2026", "r1")}
-    assert "it is silent" in roll(world).execute().why
+    told: Any = SimpleNamespace(events=[])
+    told.write = lambda name, **values: told.events.append(Event(name, "", values))
+    assert "it is silent" in roll(world, journal=told).execute().why
+    assert "--again " in build(told.events).next_command, "it answers by now, and no later night goes on"
 
 
 def test_a_kernel_that_failed_is_not_tried_again_the_next_night() -> None:
