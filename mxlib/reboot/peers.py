@@ -1,6 +1,6 @@
 """The other MXs: enough of them have to be in service, and verified just now, while one is out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 from mxlib.base.errors import HostError, ParseError, PoolError, StepError
@@ -152,6 +152,9 @@ def _look(world: RebootWorld, peer: Host) -> Verdict:
 def _out_of_pool(world: RebootWorld, peer: str) -> str:
     """Return with which values no client is sent to a peer; empty: clients are, or no pool is in front of it.
 
+    A service that has left the target, too, as one that is out by design, is nothing the peer has to take over, while
+    it serves in another one.
+
     Raises:
         mxlib.base.errors.PoolError: that cannot be read, and nobody vouches for it.
     """
@@ -162,4 +165,18 @@ def _out_of_pool(world: RebootWorld, peer: str) -> str:
         if POOL_UNREAD in _accepted(world):
             return ""
         raise
-    return ", ".join(sorted(f"{name}={value}" for name, value in (values or {}).items() if value in NOT_POOLED))
+    values = values or {}
+    out = {name for name, value in values.items() if value in NOT_POOLED}
+    if out and out != values.keys():
+        out &= _of_target(world, out)
+    return ", ".join(sorted(f"{name}={values[name]}" for name in out))
+
+
+def _of_target(world: RebootWorld, names: Collection[str]) -> set[str]:
+    """Return in which of these services the target was pooled when the run began; all, where that is not known."""
+    record = world.progress.record
+    try:
+        prior = record.prior.pool if record is not None else world.adapters.pool.read()
+    except PoolError:
+        prior = None
+    return {name for name in names if prior is None or prior.get(name) not in NOT_POOLED}

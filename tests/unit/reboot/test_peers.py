@@ -27,6 +27,8 @@ def asked(
     judged: tuple[Verdict, ...] = (),
     pool: tuple[Any, ...] = (),
     accepted: frozenset[str] = frozenset({"log"}),
+    target: Any = None,
+    prior: Any = None,
     **changed: Any,
 ) -> tuple[Any, list[float]]:
     """The verdict about a peer that answers so, one answer a look, and the pauses in between.
@@ -34,6 +36,8 @@ def asked(
     Arguments:
         judged: its other checks.
         pool: what its pool says, reading by reading; empty: no pool is in front of it.
+        target: what the pool of the run's own host says; None: it cannot be read.
+        prior: what the record has kept of that; None: there is no record.
         changed: what the run makes of a look, for the site's ports.
     """
     pauses: list[float] = []
@@ -53,10 +57,12 @@ def asked(
     verifier = SimpleNamespace(sources=lambda: (), judged=lambda _facts: judged)
     context: Any = SimpleNamespace(
         clock=SimpleNamespace(sleep=pauses.append, monotonic=lambda: 7.0 + len(pauses)),
-        progress=Progress(Goal()),
+        progress=Progress(Goal(), record=prior and replace(RECORD, prior=replace(RECORD.prior, pool=prior))),
         mta=find("exim"),
         adapters=SimpleNamespace(
-            verifier=verifier, pools={PEER.name: SimpleNamespace(read=lambda: next_of(pooled))} if pool else {}
+            verifier=verifier,
+            pool=SimpleNamespace(read=lambda: next_of([target])),
+            pools={PEER.name: SimpleNamespace(read=lambda: next_of(pooled))} if pool else {},
         ),
         accepted=accepted,
         view=lambda found: SimpleNamespace(**{**vars(found.view), **changed}),
@@ -120,6 +126,29 @@ def test_one_that_somebody_has_taken_out_of_the_pool_does_not_count(
     """Its ports are open and its MTA runs, and no client is sent there: the last pooled one would be taken out."""
     verdict, _ = asked(monkeypatch, *[SERVES] * len(pool), pool=pool)
     assert (verdict.status, verdict.why) == (status, f"mx1001: {why}")
+
+
+BY_DESIGN = {"smtp": "yes", "submission": "inactive"}
+OUT = {"smtp": "no", "submission": "no"}
+
+
+@pytest.mark.parametrize(
+    ("found", "target", "prior", "out"),
+    [
+        (BY_DESIGN, BY_DESIGN, None, ""),
+        (BY_DESIGN, OUT, BY_DESIGN, ""),  # resumed: the run has taken the rest out itself
+        (BY_DESIGN, {"smtp": "yes", "submission": "yes"}, None, "submission=inactive"),
+        (BY_DESIGN, {"smtp": "yes"}, None, "submission=inactive"),
+        (BY_DESIGN, LOST, None, "submission=inactive"),
+        (BY_DESIGN, None, None, "submission=inactive"),
+        (OUT, OUT, None, "smtp=no, submission=no"),
+    ],
+)
+def test_a_service_that_is_out_by_design_is_out_on_the_target_too(
+    monkeypatch: pytest.MonkeyPatch, found: Any, target: Any, prior: Any, out: str
+) -> None:
+    verdict, _ = asked(monkeypatch, SERVES, pool=(found,), target=target, prior=prior)
+    assert verdict.why == f"mx1001: {f'out of the pool ({out})' if out else 'in service'}"
 
 
 @pytest.mark.parametrize(("found", "status"), [(LOST, Status.OK), ({"smtp": "no"}, Status.FAILED)])
