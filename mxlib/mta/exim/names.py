@@ -19,10 +19,14 @@ named() {{ find {INPUTS} -name "$1-H" | sed -nE 's,^{SPOOL}/([A-Za-z0-9_.+-]+)/i
 # configuration is broken, and mail is where it was.
 AT_HOME = f"""\
 at_home() {{
-case ${{1%/}} in '' | {SPOOL}) ;; *) echo "Exim's spool is $1, expected {SPOOL}" >&2; return 3 ;; esac
+case ${{1%/}} in '' | {SPOOL}) return 0 ;; esac
+[ "$1" -ef {SPOOL} ] || {{ echo "Exim's spool is $1, expected {SPOOL}" >&2; return 3; }}
 }}
 """
-"""Shell function: ``at_home SPOOL`` fails where Exim's setting names another spool than the one that is read here."""
+"""Shell function: ``at_home SPOOL`` fails where Exim's setting names another spool than the one that is read here.
+
+A site may have moved it and left a link: two names of one folder are one spool.
+"""
 CHECK_SPOOL = f"""\
 {AT_HOME}said=$({BINARY} -bP spool_directory 2>/dev/null)
 at_home "${{said#*= }}" || exit

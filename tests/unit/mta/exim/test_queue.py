@@ -86,7 +86,7 @@ def test_a_spool_that_cannot_be_read_is_not_an_empty_one(section, tmp_path):
         (maillog.RECENT_SOURCE, maillog.RECENT_SECTION),
     ],
 )
-def test_an_exim_whose_spool_is_elsewhere_is_unknown_and_not_without_mail(spool, source, section):
+def test_an_exim_whose_spool_is_elsewhere_is_unknown_and_not_without_mail(spool, tmp_path, source, section):
     """Debian's spool is still there, and empty."""
     (spool / "db").mkdir()
     (spool / "mainlog").touch()
@@ -99,6 +99,8 @@ def test_an_exim_whose_spool_is_elsewhere_is_unknown_and_not_without_mail(spool,
         return {section.name: answer}, done.stderr
 
     assert read_here(f"{spool}/")[1] == ""
+    (tmp_path / "moved").symlink_to(spool)
+    assert read_here(str(tmp_path / "moved"))[1] == "", "two names of one folder"
     answers, said = read_here("/srv/x")
     assert said == f"Exim's spool is /srv/x, expected {spool}\n"
     with pytest.raises(ParseError, match="exit code 3: Exim's spool is /srv/x"):
