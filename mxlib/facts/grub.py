@@ -25,7 +25,8 @@ grep -hE -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|save
 )
 ENVIRONMENT = Section("grub-environment", "grub-editenv /boot/grub/grubenv list")
 # GRUB cannot write its environment block on LVM, md RAID, btrfs or ZFS, and only into the 1024 bytes that are there
-# (GRUB manual, "The GRUB environment block"). BOOT_IMAGE= is put in by GRUB's own "linux", also by hand; not by kexec.
+# (GRUB manual, "The GRUB environment block"). BOOT_IMAGE= is put in by GRUB's own "linux", also by hand; Debian's
+# kexec-load keeps it.
 MEDIUM = Section(
     "grub-medium",
     """\
