@@ -19,7 +19,7 @@ from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
 from mxlib.model.state import View
 from mxlib.mta import standing
-from mxlib.reboot.ends import BY_HAND, serves
+from mxlib.reboot.ends import by_hand, serves
 from mxlib.reboot.report import next_command
 
 _CLIENTS = 10
@@ -124,7 +124,7 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
     if found.depool.knocks:
         yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"
     yield _slot(slot)
-    out = "" if serves(view) else f", and it is out of service: {BY_HAND}"
+    out = "" if serves(view) else f", and it is out of service: {by_hand(view)}"
     yield from _run(host, record) if record is not None else (f"no run has claimed it{out}",)
 
 

@@ -10,8 +10,6 @@ UNREAD = "its pool state is not known: once etcd answers, look whether the host 
 PUPPET_UNREAD = "whether Puppet is enabled again is not known: look, and run enable-puppet if it is not"
 
 
-BY_HAND = "find out who took it out; by hand: the runbook, at 'Out of service without a run'"
-"""What to say of a host that is out of service, and of which no run knows why."""
 _STANDS = {
     Pool.UNREAD: "its ports are open and its MTA serves",
     Pool.WAS_OUT: "its ports are open and its MTA serves, out of the pool as it was found",
@@ -21,6 +19,15 @@ _STANDS = {
 def serves(host: View) -> bool:
     """Whether the host would serve clients that are sent to it."""
     return host.ports is Ports.OPEN and host.mta is MtaState.SERVING
+
+
+def by_hand(host: View) -> str:
+    """Return what to do about a host that is out of service, and of which no run knows why."""
+    if serves(host):
+        return "somebody has taken it out of the pool: ask who"
+    if host.ports is Ports.OPEN and host.mta is MtaState.OTHER:
+        return "its MTA does not serve, and nobody has closed its ports: sre.mail.verify-mx says what is wrong"
+    return "find out who took it out; by hand: the runbook, at 'Out of service without a run'"
 
 
 def in_service(state: State) -> bool:
@@ -50,7 +57,7 @@ def nothing_left(state: State, host: View) -> End:
         if serves(host) and state.pool in (Pool.UNREAD, Pool.UNKNOWN):
             return End(Outcome.UNKNOWN, f"{none}, and it serves, but {UNREAD}")
         stands = f"mail ports {host.ports.value}, MTA {host.mta.said}, pool {state.pool.value}"
-        return End(Outcome.REFUSED, f"{none}, and it is not in service ({stands}): {BY_HAND}")
+        return End(Outcome.REFUSED, f"{none}, and it is not in service ({stands}): {by_hand(host)}")
     if state.slot is Slot.UNKNOWN:
         taken = "whether one has left the slot of the service taken cannot be read: once etcd answers, the same again"
         return End(Outcome.UNKNOWN, f"{none}, and it is in service; {taken}")

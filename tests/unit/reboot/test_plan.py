@@ -12,7 +12,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
 from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
-from mxlib.reboot.ends import BY_HAND, UNREAD
+from mxlib.reboot.ends import UNREAD, by_hand
 from mxlib.reboot.plan import decide, puppet_is_due
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
 from tests.unit.support.memory_walk import (
@@ -555,11 +555,14 @@ def ends():
         (RESUME, State(None, view(), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.UNKNOWN,
          f"no run has left anything on this host, and it serves, but {UNREAD}"),
         (ABORT, State(None, view(ports=Ports.CLOSED, mta=MtaState.HELD), Pool.OUT, Slot.FREE), Outcome.REFUSED,
-         f"{NO_RUN} (mail ports closed, MTA held, pool out): {BY_HAND}"),
+         f"{NO_RUN} (mail ports closed, MTA held, pool out): {by_hand(view(ports=Ports.CLOSED))}"),
         (SERVE, State(None, view(), Pool.OUT, Slot.MINE), Outcome.REFUSED,
-         f"{NO_RUN} (mail ports open, MTA serving, pool out): {BY_HAND}"),
+         f"{NO_RUN} (mail ports open, MTA serving, pool out): somebody has taken it out of the pool: ask who"),
         (RESUME, State(None, view(ports=Ports.PARTLY), Pool.UNKNOWN, Slot.UNKNOWN), Outcome.REFUSED,
-         f"{NO_RUN} (mail ports partly, MTA serving, pool unknown): {BY_HAND}"),
+         f"{NO_RUN} (mail ports partly, MTA serving, pool unknown): {by_hand(view(ports=Ports.PARTLY))}"),
+        (RESUME, State(None, view(mta=MtaState.OTHER), Pool.IN, Slot.FREE), Outcome.REFUSED,
+         f"{NO_RUN} (mail ports open, MTA neither serving nor held, pool in): its MTA does not serve, and nobody has"
+         " closed its ports: sre.mail.verify-mx says what is wrong"),
         (Goal(OLD.release), State(None, view(), Pool.IN, Slot.FREE), Outcome.DONE,
          f"already there: {OLD.release} is running and the host is in service; nothing was done"),
         (Goal(OLD.release), State(None, view(), Pool.UNREAD, Slot.MINE), Outcome.UNKNOWN,
