@@ -38,7 +38,9 @@ def test_every_query_is_tested_with_promtool_and_no_test_is_left_over() -> None:
 
 
 def test_all_metrics_that_are_written_are_shown_and_no_others() -> None:
-    shown = set(re.findall(r"\bmx_[a-z_]+", " ".join(queries())))
+    # what the rules record as mx_verifier is when that one verified
+    every = " ".join(queries()).replace("mx_verifier", "mx_verify_time_seconds")
+    shown = set(re.findall(r"\bmx_[a-z_]+", every))
     assert shown == {*_HELP, *ROLL}
 
 

@@ -37,7 +37,7 @@ def cases(alert: str, *, fires: bool) -> list[dict[str, Any]]:
 
 
 def test_a_rule_knows_only_metrics_that_are_written(rule: dict[str, Any]) -> None:
-    used = set(re.findall(r"\bmx_[a-z_]+", rule["expr"])) - {"mx_up"}
+    used = set(re.findall(r"\bmx_[a-z_]+", rule["expr"])) - {"mx_up", "mx_verifier"}
     assert used
     assert used <= {*_HELP, *ROLL}
     assert ROLL
@@ -45,7 +45,8 @@ def test_a_rule_knows_only_metrics_that_are_written(rule: dict[str, Any]) -> Non
 
 def test_a_rule_goes_by_the_newest_verification_whoever_made_it(rule: dict[str, Any]) -> None:
     raw_ones = set(re.findall(r"(?<!:)\bmx_[a-z_]+", rule["expr"]))
-    assert raw_ones <= {"mx_verify_time_seconds", *ROLL}
+    each_verifier = {"mx_verify_answered"} if rule["alert"] == "MxUnread" else set()
+    assert raw_ones <= {"mx_verify_time_seconds", *each_verifier, *ROLL}
     assert set(re.findall(r"[a-z]+:mx_[a-z_]+:[a-z]+", rule["expr"])) <= RECORDED.keys()
 
 
