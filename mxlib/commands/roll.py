@@ -163,12 +163,10 @@ class RollKernel(Command):
         finally:
             with suppress(SlotError):  # it expires by itself
                 slot.release()
-        if not failed:
-            return self.said(Outcome.OUTSIDE, f"no failure with {kernel} was remembered; {later}")
-        known = f"forgotten: {kernel} has failed on {failed}; {later}"
-        # else the alerts about that failure would go on to the next window
-        self._story().write_unbegun(self.run_id, self.wiring.who, kernel, Finish(Outcome.OUTSIDE, known))
-        return self.said(Outcome.OUTSIDE, known)
+        # also where nothing was remembered any more: another management host may have forgotten what failed here
+        self._story().end_alerts(kernel)
+        known = f"forgotten: {kernel} has failed on {failed}" if failed else f"no failure with {kernel} was remembered"
+        return self.said(Outcome.OUTSIDE, f"{known}; {later}")
 
     def _plan(self, kernel: str, fleet: SpicerackFleet) -> Outcome:
         roll = self._make(kernel, fleet, self.journal)

@@ -74,6 +74,16 @@ class RollStory:
         end = Event("end", at, {"end": finish.end.name, "why": finish.why})
         self._tell(roll_report.build([start, end]))
 
+    def end_alerts(self, kernel: str) -> None:
+        """Have the metrics of the last run here ask for nobody any more, where a failure with a kernel ended it.
+
+        They would ask until the next window. When that run was, and how the hosts stand, stays there.
+        """
+        if (path := self.section.metrics) is not None and path.exists():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if (ended := roll_report.forgotten(text, kernel)) != text:
+                self._tried(lambda: replace_file(path, ended))
+
     def _tell(self, summary: roll_report.Summary) -> None:
         """Write the metrics and the mail."""
         if (metrics := self.section.metrics) is not None:

@@ -1,6 +1,7 @@
 """The report of a roll, from its journal: for the terminal, as Markdown, as JSON, as metrics for Prometheus."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -219,6 +220,16 @@ def metrics(summary: Summary, now: float, stale_s: float) -> str:
         f'mx_roll_host{{{kernel},host="{label_value(one.host)}",stands="{one.stand}"}} 1' for one in summary.hosts
     ]
     return "\n".join(lines) + "\n"
+
+
+def forgotten(text: str, kernel: str) -> str:
+    """Return metrics of a roll without its failure, where that was one with a kernel that later nights remember."""
+    label = re.escape(f'{{kernel="{label_value(kernel)}"}}')
+    codes = "|".join(str(one.value) for one in REMEMBERED)
+    ended, found = re.subn(
+        rf"^(mx_roll_exit_code{label}) ({codes})$", rf"\1 {Outcome.OUTSIDE.value}", text, flags=re.MULTILINE
+    )
+    return re.sub(rf"^(mx_roll_stopped{label}) 1$", r"\1 0", ended, flags=re.MULTILINE) if found else text
 
 
 def plan_lines(lines: Iterable[PlanLine], left_s: float | None) -> Iterator[str]:
