@@ -113,7 +113,7 @@ def test_a_run_that_got_no_catalogue_is_no_success(machine: Machine) -> None:
 
 
 def test_a_run_in_the_future_proves_that_something_is_wrong(machine: Machine) -> None:
-    machine.write(f"{DEBIAN}/public/last_run_summary.yaml", SUMMARY.format(failed=0), age=-7200)
+    machine.write(f"{DEBIAN}/public/last_run_summary.yaml", SUMMARY.format(failed=0), age=-7230)
     verdict = judge("puppet", host(puppet=machine.said()))
     assert verdict.status is Status.UNKNOWN
     assert "by the host's own clock its last run lies 2 h 0 min in the future" in verdict.why

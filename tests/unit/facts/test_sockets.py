@@ -1,5 +1,8 @@
 """Who listens, and whose connections are open."""
 
+import pytest
+
+from mxlib.base.errors import ParseError
 from mxlib.facts import sockets
 from tests.unit.support.facts import fact, fixture
 
@@ -23,3 +26,9 @@ def test_an_address_may_have_an_interface():
     )
     assert (resolved.local, resolved.port, resolved.public) == ("127.0.0.53", 53, False)
     assert (card.local, card.port) == ("fe80::1", 25)
+
+
+def test_who_listens_is_unknown_where_a_line_has_another_form() -> None:
+    assert fact(sockets.LISTENERS, LISTENING)
+    with pytest.raises(ParseError, match="not a socket"):
+        fact(sockets.LISTENERS, f"{LISTENING}ss: no such option\n")

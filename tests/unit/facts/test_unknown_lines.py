@@ -279,5 +279,5 @@ def test_no_reader_is_left_out() -> None:
     """Every source that a module offers is judged by a check, or is here."""
     offered = {value.name for _, value in members() if isinstance(value, Source)}
     here = {reader.source.name for reader in READERS.values()}
-    # Parts of others: of the queue, and of the MTA.
-    assert offered - BY_CHECKS - here - {"queue-length", "mta-version", "sockets"} == set()
+    # Parts of others: of the queue, of the MTA, and of the sockets.
+    assert offered - BY_CHECKS - here - {"queue-length", "mta-version", "sockets", "listeners"} == set()
