@@ -23,10 +23,9 @@ from mxlib.model.outcome import Outcome
 
 SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
 # What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file, the record
-# of the last run that ended, and what the last repair of aliases found.
+# of the last run that ended, what the last repair of aliases found, and the files before a repair of the network.
 _LEFT = r"""cd /var/lib/mx-cookbooks 2>/dev/null &&
 ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|run.json.old|aliases|nic' || :
-ls -d /var/lib/mx-cookbooks/nic/*/ 2>/dev/null || :
 nft list tables 2>/dev/null | grep -w mx_depool || :
 systemctl list-units --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
 find /etc/systemd/system /run/systemd/system \( -name 'mx-*' -o -name '9?-mx-*' \) 2>/dev/null || :
