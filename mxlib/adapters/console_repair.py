@@ -12,7 +12,6 @@ from mxlib.adapters.serial_shell import SerialShell
 from mxlib.base.clock import Clock, wait_for
 from mxlib.base.errors import HostError, MxlibError
 from mxlib.base.text import one_line
-from mxlib.base.verdict import Evidence, Status, Verdict
 from mxlib.facts import nic
 from mxlib.facts.nic import NicFacts
 from mxlib.facts.source import read_facts
@@ -108,36 +107,6 @@ def open_console(means: Means, name: str, run: str, secret: Secret | None) -> Co
     transcript = means.transcripts / f"{instance_name(name)}-{run}.log"
     argv = means.cluster.console_argv(name, means.ssh_options)
     return Console(argv, secret=secret, transcript=transcript, clock=means.clock)
-
-
-def prove_console(means: Means, name: str, run: str, *, timeout: float = 120.0) -> Verdict:
-    """Whether the console and its password serve, before they are needed: logs in, changes nothing, logs out."""
-    begin = means.clock.now()
-    try:
-        if means.dry_run:
-            kept = "its password is there" if means.password_file and means.password() else "no password is asked for"
-            return Verdict("console", Status.UNKNOWN, f"dry run: {kept}, and nobody has logged in")
-        secret = means.password()
-        with open_console(means, name, run, secret) as console:
-            try:
-                refuse_busy(means, name, console, means.say)
-                with SerialShell(console, name, Login(means.user, secret, timeout)) as shell:
-                    said = shell.read("id -un; tty", timeout=60).output
-                left = _left_open(shell)  # a console that is detached shows nothing any more
-            except ConsoleError as error:
-                found = why_no_shell(means, name, console, error)
-                return Verdict("console", Status.FAILED, f"{found.cause.value}: {one_line(found.why)}. {found.advice}")
-    except (MxlibError, OSError) as error:
-        return Verdict("console", Status.FAILED, one_line(str(error)))
-    evidence = Evidence(f"gnt-instance console {name}; id -un; tty", one_line(said), begin)
-    return Verdict("console", Status.OK, f"root's shell over the serial console of {name} serves", (evidence,), left)
-
-
-def _left_open(shell: SerialShell) -> tuple[str, ...]:
-    """Return warnings about a console that was not left at a login prompt."""
-    if shell.autologin:
-        return ("its getty logs root in by itself: whoever reaches the console is root",)
-    return () if shell.logged_out else ("it could not be left at a login prompt: look whether a shell is open there",)
 
 
 def why_no_shell(means: Means, name: str, console: Console, error: ConsoleError) -> Diagnosis:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from mxlib.adapters.boot_watch import BootWatch
+from mxlib.adapters.console_proof import prove_console
 from mxlib.adapters.console_repair import (
     Means,
     diagnose_and_repair,
     forecast_for,
     forecast_of,
     open_console,
-    prove_console,
 )
 from mxlib.adapters.secret import SecretError, from_file
 from mxlib.base.errors import MxlibError

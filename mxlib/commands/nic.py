@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from spicerack import Spicerack
 
-from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for, prove_console
+from mxlib.adapters.console_proof import prove_console
+from mxlib.adapters.console_repair import Means, diagnose_and_repair, forecast_for
 from mxlib.adapters.machine import means_of
 from mxlib.base.errors import ConfigError
 from mxlib.base.verdict import Status

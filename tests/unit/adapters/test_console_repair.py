@@ -1,7 +1,5 @@
 """The whole repair, with a simulated console behind ``ssh`` and a cluster that answers from a table."""
 
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,90 +11,31 @@ from unittest import mock
 import pytest
 
 from mxlib.adapters import console_repair as nic_service
-from mxlib.adapters import serial_shell
 from mxlib.adapters.console import ConsoleError
 from mxlib.adapters.console_repair import (
     Means,
     diagnose_and_repair,
     forecast_for,
     forecast_of,
-    prove_console,
     why_no_shell,
 )
 from mxlib.adapters.secret import Secret, SecretError
-from mxlib.base.clock import SystemClock
 from mxlib.base.errors import CommandTimeoutError, HostError, ParseError
-from mxlib.base.verdict import Status
 from mxlib.facts.nic import NicFacts
 from mxlib.model.record import Level
 from mxlib.nic.cause import Diagnosis, Outage
 from mxlib.nic.forecast import Fate
-from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
+from mxlib.nic.instance import GanetiError, GanetiUnreachableError, NotAnInstanceError
 from mxlib.nic.repair import GuestRepair, NicRepairError
 from mxlib.nic.screen import Screen, Waiting
 from mxlib.protocols.host import CommandResult
+from tests.unit.support.console_means import RUNNING, FakeCluster, nowhere
 from tests.unit.support.nics import IRON, NETWORKING
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
-
-FAKE = Path(__file__).parents[1] / "support" / "fake_console.py"
-PASSWORD = "s3cret-on-the-line"
-RUNNING = Instance(NAME, "ganeti01.lab.test", "running", (MAC,), 1, {})
-
-
-class FakeCluster:
-    """Its console is the simulated one, with these options."""
-
-    def __init__(self, *options: str, holders: tuple[str, ...] | HostError = ()) -> None:
-        self._options = options
-        self._holders = holders
-
-    def console_argv(self, name: str, ssh_options: tuple[str, ...]) -> tuple[str, ...]:
-        return (sys.executable, str(FAKE), *self._options)
-
-    def console_holders(self, name: str, node: str | None) -> tuple[str, ...]:
-        if isinstance(self._holders, HostError):
-            raise self._holders
-        return self._holders
-
-    def known_as(self, name: str) -> str:
-        return name.partition(".")[0]
-
-
-@pytest.fixture
-def means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Means:
-    (tmp_path / "printk").write_text("7\t4\t1\t7\n")
-    # Only for the machine that runs the tests: its kernel is left alone, and it need not be root's.
-    monkeypatch.setattr(serial_shell.SerialShell, "SCRATCH", str(tmp_path))
-    monkeypatch.setattr(serial_shell.SerialShell, "PRINTK", str(tmp_path / "printk"))
-    monkeypatch.setattr(serial_shell.SerialShell, "UID", str(os.getuid()))
-    monkeypatch.setattr(serial_shell.SerialShell, "STILL_S", 0.2)
-    monkeypatch.setattr(serial_shell.SerialShell, "ANSWER_S", 3.0)
-    monkeypatch.setattr(nic_service, "_BACK_S", 0.1)
-    monkeypatch.setattr(nic_service, "_SILENT_S", 0.5)
-    return Means(
-        rapi=lambda: FakeRapi(RUNNING),  # type: ignore[arg-type, return-value]
-        cluster=FakeCluster(),  # type: ignore[arg-type]
-        ssh_options=(),
-        user="root",
-        password=lambda: Secret(PASSWORD),
-        transcripts=tmp_path / "transcripts",
-        answers=lambda name, family: False,
-        families=lambda name: (4, 6),
-        clock=SystemClock(),
-        say=lambda line: None,
-    )
 
 
 def repaired(inside: GuestRepair | Exception) -> Callable[..., GuestRepair]:
     return mock.Mock(side_effect=[inside])
-
-
-def nowhere(means: Means, text: str) -> None:
-    """The password is in no transcript and no text."""
-    assert PASSWORD not in text
-    for path in means.transcripts.glob("*"):
-        assert PASSWORD not in path.read_text()
-        assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_host_that_answers_is_left_alone(means: Means) -> None:
@@ -278,46 +217,12 @@ def test_without_a_password_or_in_a_dry_run_nobody_logs_in(means: Means) -> None
     assert not means.transcripts.exists()
 
 
-def test_the_console_is_proven_before_it_is_needed(means: Means) -> None:
-    good = prove_console(means, NAME, "r1", timeout=10.0)
-    assert good.status is Status.OK
-    assert good.evidence
-    bad = prove_console(replace(means, cluster=FakeCluster("--refuse")), NAME, "r2", timeout=10.0)  # type: ignore[arg-type]
-    assert bad.status is Status.FAILED
-    assert "refused" in bad.why
-    nowhere(means, good.why + bad.why + repr(good))
-
-
-def test_in_a_dry_run_only_the_password_is_looked_at(means: Means) -> None:
-    dry = prove_console(replace(means, dry_run=True), NAME, "r1")
-    assert (dry.status, dry.why) == (Status.UNKNOWN, "dry run: no password is asked for, and nobody has logged in")
-    kept = replace(means, dry_run=True, password_file=Path("/x"))
-    assert prove_console(kept, NAME, "r1").why == "dry run: its password is there, and nobody has logged in"
-    none = mock.Mock(side_effect=SecretError("password file /x: No such file or directory"))
-    assert prove_console(replace(kept, password=none), NAME, "r1").status is Status.FAILED
-    assert prove_console(replace(means, dry_run=True, password=none), NAME, "r1").status is Status.UNKNOWN
-    assert not means.transcripts.exists()
-
-
-def test_a_shell_that_stays_open_is_warned_of(means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serial_shell.SerialShell, "close", lambda _: None)
-    found = prove_console(means, NAME, "r1", timeout=10.0)
-    assert found.warnings == ("it could not be left at a login prompt: look whether a shell is open there",)
-
-
 def test_a_login_that_does_not_end_in_time_says_so(means: Means) -> None:
     screen = Screen(Waiting.LOGIN, "", "mx1001 login: ")
     console: Any = SimpleNamespace(alive=True)
     found = why_no_shell(means, NAME, console, ConsoleError("no root shell on the console within 60 s", screen))
     assert found.cause is Outage.UNKNOWN
     assert found.why == "no root shell on the console within 60 s; the console shows a login prompt"
-
-
-def test_a_console_whose_getty_logs_in_by_itself_serves_with_a_warning(means: Means) -> None:
-    found = prove_console(replace(means, cluster=FakeCluster("--autologin")), NAME, "r1", timeout=10.0)  # type: ignore[arg-type]
-    assert found.status is Status.OK
-    assert "logs root in by itself" in found.warnings[0]
-    assert prove_console(means, NAME, "r2", timeout=10.0).warnings == ()
 
 
 class Guest:
