@@ -21,7 +21,7 @@ from lab.stations import outside
 from lab.stories.story import Moment, Stage, Story
 
 MX, OTHER = exchanger("mx2001"), exchanger("mx1001")
-RATE = 0.2
+RATE = 0.1  # a second, of each: at twice that an emulated exchanger on a busy machine has no time for anything else
 STOPPED_S = 30
 _REFUSED, _UNDONE, _AGAIN = 10, 11, 2
 _FATES = ("unsent", "refused", "missing", "in_spool", "bounced", "duplicates", "altered")
