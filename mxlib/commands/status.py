@@ -24,7 +24,6 @@ from mxlib.reboot.report import next_command
 
 _CLIENTS = 10
 """So many refused clients are named; more are counted."""
-_PUPPET = {True: "off", False: "on", None: "unknown"}
 
 
 class HostStatus(Command):
@@ -119,7 +118,7 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
     """
     view, record = found.view, found.depool.record
     yield f"{host}: kernel {view.kernel}, boot {view.boot}"
-    yield f"mail ports {view.ports.value}, MTA {view.mta.said}, Puppet {_PUPPET[view.puppet_off]}"
+    yield f"mail ports {view.ports.value}, MTA {view.mta.said}, {view.puppet.said}"
     yield f"the next boot starts {_next_kernel(view.saved, view.next, kernel_of)}"
     if found.depool.knocks:
         yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"
@@ -143,7 +142,7 @@ def as_dict(host: str, found: standing.Standing, kernel_of: Callable[[str], str]
         "boot": view.boot,
         "ports": view.ports.value,
         "mta": view.mta.value,
-        "puppet_off": view.puppet_off,
+        "puppet": view.puppet.value,
         "boot_entries": entries,
         "refused": dict(found.depool.knocks),
         "run": None if record is None else _run_as_dict(host, record),

@@ -111,7 +111,7 @@ class Prior:
         pool: value of each pool object, by its name; empty where there is no pool; None where it could not be read, so
             that this run leaves it alone.
         saved_entry: GRUB's saved entry.
-        puppet_off: whether somebody had disabled Puppet; None if that could not be read.
+        puppet_off: whether somebody had disabled Puppet, or there was none; None if that could not be read.
     """
 
     pool: Mapping[str, str] | None

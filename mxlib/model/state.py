@@ -70,6 +70,26 @@ class MtaState(Enum):
         return "neither serving nor held" if self is MtaState.OTHER else self.value
 
 
+class Puppet(Enum):
+    """Puppet's agent."""
+
+    ON = "on"
+    OFF = "off"
+    """Somebody has disabled it."""
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+    @property
+    def off(self) -> bool | None:
+        """Whether it is disabled, or there is none to be disabled; None if that cannot be read."""
+        return None if self is Puppet.UNKNOWN else self is not Puppet.ON
+
+    @property
+    def said(self) -> str:
+        """The state in words for a person."""
+        return "no Puppet" if self is Puppet.ABSENT else f"Puppet {self.value}"
+
+
 NOT_POOLED = frozenset({"no", "inactive"})
 """Values of a pool state with which no client is sent there."""
 
@@ -123,7 +143,7 @@ class View:
         mta: the MTA.
         saved: GRUB's saved entry.
         next: GRUB's entry for the next boot only.
-        puppet_off: whether Puppet is disabled, or not there; None if that cannot be read.
+        puppet: Puppet.
         build: package version that the running kernel reports; empty if it reports none.
         replaced: whether the running kernel's image on disk is another build, which the next boot takes.
     """
@@ -134,7 +154,7 @@ class View:
     mta: MtaState
     saved: str
     next: str
-    puppet_off: bool | None
+    puppet: Puppet
     build: str = ""
     replaced: bool = False
 

@@ -13,7 +13,7 @@ from mxlib.facts import depool, puppet
 from mxlib.facts.kernel import RELEASE, build_of
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source, read_facts
-from mxlib.model.state import MtaState, View
+from mxlib.model.state import MtaState, Puppet, View
 from mxlib.mta.protocol import PARKED, Mta
 from mxlib.protocols.host import Host
 
@@ -35,8 +35,6 @@ what == "grub" && known && sub(/^next_entry=/, "next ") { print }
 END { if (tables) print "listeners", listeners + 0 }
 """
 _KEYS = frozenset({"boot", "kernel", "build", "image", "listeners", "saved", "next", "processes", "parked", "puppet"})
-# one that is not there has not to be disabled
-_PUPPET = {"off": True, "on": False, "absent": True, "unknown": None}
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def parse(outputs: Outputs) -> Standing:
         mta=mta_state(unit["ActiveState"], listeners, processes, held=closed.held or masked, parked="parked" in said),
         saved=_unescaped(said.get("saved", "")),
         next=_unescaped(said.get("next", "")),
-        puppet_off=_PUPPET[said["puppet"]],
+        puppet=Puppet(said["puppet"]),
         build=build_of(said.get("build", "")),
         replaced="image" in said,
     )

@@ -3,7 +3,7 @@
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import End, MtaState, Pool, Ports, Slot, State, View
+from mxlib.model.state import End, MtaState, Pool, Ports, Puppet, Slot, State, View
 
 UNREAD = "its pool state is not known: once etcd answers, look whether the host is pooled (sre.mail.status shows it)"
 """What to say where nobody knows whether clients are sent to the host."""
@@ -75,7 +75,7 @@ def unread(state: State) -> str:
     record, host = state.record, state.host
     # where it could not be read at the claim either, the run has left it alone
     disabled = "puppet" in state.uses and record is not None and record.prior.puppet_off is False
-    puppet = PUPPET_UNREAD if disabled and host is not None and host.puppet_off is None else ""
+    puppet = PUPPET_UNREAD if disabled and host is not None and host.puppet is Puppet.UNKNOWN else ""
     return "; ".join(filter(None, (pool, puppet)))
 
 

@@ -19,7 +19,7 @@ from mxlib.base.text import plural
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Judgement, Kernel, Level, Record
-from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import Decision, Do, End, MtaState, Pool, Ports, Puppet, Slot, State, Step, View, Waited
 from mxlib.reboot.ends import already_there, nothing_left, serves, truthful
 
 
@@ -182,7 +182,7 @@ def _take_out(state: State, record: Record, host: View) -> Decision | None:
     """Take the host out of service, in the order that hurts nobody."""
     if "silence" in state.uses and not record.silences:
         return Do(Step.SILENCE)
-    if "puppet" in state.uses and host.puppet_off is False:
+    if "puppet" in state.uses and host.puppet is Puppet.ON:
         return Do(Step.PUPPET_OFF)
     if state.pool in (Pool.IN, Pool.PARTLY):
         return Do(Step.POOL_OUT)
@@ -298,7 +298,7 @@ def keep_out(state: State, host: View) -> Do | None:
 
 def puppet_is_due(state: State, record: Record, host: View) -> bool:
     """Whether Puppet is to be enabled again: it is disabled, and was not before the run."""
-    return "puppet" in state.uses and bool(host.puppet_off) and not record.prior.puppet_off
+    return "puppet" in state.uses and host.puppet is Puppet.OFF and not record.prior.puppet_off
 
 
 def _puppet_back(state: State, record: Record, host: View) -> Decision | None:

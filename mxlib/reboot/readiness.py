@@ -8,7 +8,7 @@ from mxlib.base.verdict import Status, Verdict
 from mxlib.facts.grub import GrubFacts
 from mxlib.facts.kernel import KernelFacts
 from mxlib.facts.sockets import Socket
-from mxlib.model.state import MtaState, Ports, Slot
+from mxlib.model.state import MtaState, Ports, Puppet, Slot
 from mxlib.mta import standing as standing_of
 from mxlib.mta.standing import PUPPET, Standing
 
@@ -68,13 +68,19 @@ def runs(found: Standing | None, unit: str) -> Verdict:
     return _verdict("mta-serves", standing_of.runs(found), why)
 
 
+_PUPPET = {
+    Puppet.ON: "Puppet is enabled",
+    Puppet.OFF: "Puppet is disabled already",
+    Puppet.ABSENT: "there is no Puppet to disable",
+}
+
+
 def puppet(found: Standing) -> Verdict:
     """Judge whether it can be read if Puppet is disabled, on a site whose runs disable it."""
-    if found.view.puppet_off is None:
+    if found.view.puppet is Puppet.UNKNOWN:
         needs = f"expected disable-puppet, enable-puppet and {PUPPET} on the host, or puppet: false"
         return Verdict("puppet", Status.UNKNOWN, f"whether Puppet is disabled cannot be read: {needs}")
-    off = "disabled already, or not there"
-    return Verdict("puppet", Status.OK, f"Puppet is {off if found.view.puppet_off else 'enabled'}")
+    return Verdict("puppet", Status.OK, _PUPPET[found.view.puppet])
 
 
 def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:

@@ -16,7 +16,7 @@ from mxlib.facts.source import Facts, Outputs, Source, read_facts
 from mxlib.model.alert import relevant
 from mxlib.model.on_host import RECORD
 from mxlib.model.record import Kernel, Level, Prior, Record
-from mxlib.model.state import Pool, State, Step
+from mxlib.model.state import Pool, Puppet, State, Step
 from mxlib.mta import configuration, standing
 from mxlib.mta.protocol import Mta
 from mxlib.protocols.world import Done
@@ -276,7 +276,7 @@ def first_record(world: RebootWorld, facts: Facts) -> Record:
         target=_kernel(menu, goal.kernel),
         fallback=_kernel(menu, view.kernel if goal.kernel else ""),
         boot_before=view.boot,
-        prior=Prior(world.adapters.pool.read(), view.saved, view.puppet_off),
+        prior=Prior(world.adapters.pool.read(), view.saved, view.puppet.off),
         log_mark=mark,
         stay=goal.stay,
         baseline=True,
@@ -307,11 +307,11 @@ def _kernel(menu: grub.GrubFacts | None, release: str) -> Kernel:
 def _claimed(world: RebootWorld, state: State) -> State:
     record = dataclasses.replace(first_record(world, facts_for_claim(world)), token=state.token)
     claimed = dataclasses.replace(state, record=record, pool=Pool.WAS_OUT if state.pool is Pool.OUT else state.pool)
-    return with_host(claimed, puppet_off=True) if disables_puppet(world, host_of(state).puppet_off) else claimed
+    return with_host(claimed, puppet=Puppet.OFF) if disables_puppet(world, host_of(state).puppet.off) else claimed
 
 
 def _how(world: RebootWorld, state: State) -> list[str]:
-    puppet = ["disable-puppet REASON"] if disables_puppet(world, host_of(state).puppet_off) else []
+    puppet = ["disable-puppet REASON"] if disables_puppet(world, host_of(state).puppet.off) else []
     seconds = world.site.boot.panic if world.progress.goal.kernel else 0
     arms = [f"panic={seconds} in /etc/default/grub.d; update-grub"] if seconds else []
     return [f"write {RECORD} and {ledger.LEDGER}", *puppet, *arms]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from mxlib.base.errors import SilenceError, SlotError
 from mxlib.model.on_host import DIRECTORY, RECORD, quoted
 from mxlib.model.record import Record
-from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.model.state import Pool, Puppet, Slot, State, Step
 from mxlib.mta.standing import PUPPET
 from mxlib.protocols.service import Silencer
 from mxlib.protocols.world import Done
@@ -274,8 +274,14 @@ ACTIONS = (
         undo=Step.UNSILENCE,
     ),
     Action(Step.UNSILENCE, unsilence, on_record(silences=())),
-    Action(Step.PUPPET_OFF, puppet_off, on_host(puppet_off=True), shows("disable-puppet REASON"), undo=Step.PUPPET_ON),
-    Action(Step.PUPPET_ON, puppet_on, on_host(puppet_off=False), shows("enable-puppet REASON")),
+    Action(
+        Step.PUPPET_OFF,
+        puppet_off,
+        on_host(puppet=Puppet.OFF),
+        shows("disable-puppet REASON"),
+        undo=Step.PUPPET_ON,
+    ),
+    Action(Step.PUPPET_ON, puppet_on, on_host(puppet=Puppet.ON), shows("enable-puppet REASON")),
     Action(
         Step.POOL_OUT,
         pool_out,

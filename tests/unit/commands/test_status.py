@@ -17,7 +17,7 @@ from mxlib.config.load import parse
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Kernel
-from mxlib.model.state import MtaState, Ports
+from mxlib.model.state import MtaState, Ports, Puppet
 from tests.unit.support import service as samples
 from tests.unit.support.records import RECORD
 from tests.unit.support.site import changed
@@ -25,9 +25,9 @@ from tests.unit.support.site import changed
 KERNELS = {"menu>old": "6.1.0-55", "menu>new": "6.1.0-56"}
 
 
-def status(record=None, knocks=None, saved="", once="", ports=Ports.CLOSED, mta=MtaState.SERVING):
+def status(record=None, knocks=None, saved="", once="", ports=Ports.CLOSED, mta=MtaState.SERVING, puppet=Puppet.ON):
     view = SimpleNamespace(
-        kernel="k", boot="b", ports=ports, mta=mta, puppet_off=False, saved=saved, next=once
+        kernel="k", boot="b", ports=ports, mta=mta, puppet=puppet, saved=saved, next=once
     )
     depool = SimpleNamespace(record=record, knocks=knocks or {})
     return list(lines("mx1", SimpleNamespace(view=view, depool=depool), lambda entry: KERNELS.get(entry, ""), ""))
@@ -65,6 +65,19 @@ def test_a_host_that_is_out_without_a_run_is_said_to_be(ports, mta, out):
     last = status(ports=ports, mta=mta)[-1]
     assert last.startswith(said) if out else last == said
     assert not any(line.startswith("no run") for line in status(RECORD, ports=ports, mta=mta))
+
+
+@pytest.mark.parametrize(
+    ("puppet", "said"),
+    [
+        (Puppet.ON, "Puppet on"),
+        (Puppet.OFF, "Puppet off"),
+        (Puppet.ABSENT, "no Puppet"),
+        (Puppet.UNKNOWN, "Puppet unknown"),
+    ],
+)
+def test_a_host_without_puppet_has_none_that_is_off(puppet, said):
+    assert status(puppet=puppet)[1] == f"mail ports closed, MTA serving, {said}"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from mxlib.base.errors import ParseError
 from mxlib.facts.section import SectionOutput
-from mxlib.model.state import MtaState
+from mxlib.model.state import MtaState, Puppet
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from tests.unit.support.facts import ShellHost
@@ -69,7 +69,7 @@ def test_a_host_whose_queue_a_run_has_parked_is_not_in_service():
 def test_where_a_host_stands():
     found = stand(STANDING)
     assert (found.view.kernel, found.view.mta, found.view.next) == ("6.1.0-55-cloud-amd64", MtaState.SERVING, "")
-    assert (found.view.puppet_off, found.stopping, found.masked) == (False, False, False)
+    assert (found.view.puppet, found.stopping, found.masked) == (Puppet.ON, False, False)
 
 
 def test_a_host_whose_systemd_does_not_answer_is_unknown_with_the_cause():
@@ -205,7 +205,7 @@ def test_a_kernel_or_a_boot_of_another_form_is_unknown(said):
 @pytest.mark.parametrize(("puppet", "off"), [("off", True), ("on", False), ("absent", True), ("unknown", None)])
 def test_the_next_entry_and_puppet(puppet, off):
     view = stand(STANDING.replace("puppet on", f"next a>b\npuppet {puppet}")).view
-    assert (view.next, view.puppet_off) == ("a>b", off)
+    assert (view.next, view.puppet, view.puppet.off) == ("a>b", Puppet(puppet), off)
 
 
 @pytest.mark.parametrize(

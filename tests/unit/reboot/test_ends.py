@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mxlib.model.outcome import Outcome
-from mxlib.model.state import End, MtaState, Pool, Ports, Slot, State
+from mxlib.model.state import End, MtaState, Pool, Ports, Puppet, Slot, State
 from mxlib.reboot import ends
 from tests.unit.support.memory_walk import ABORT, FORWARD, claimed_record, view
 
@@ -31,22 +31,23 @@ def test_clients_are_served_where_ports_mta_and_pool_all_let_them(host, pool, se
 
 
 @pytest.mark.parametrize(
-    ("pool", "was_off", "puppet_off", "uses", "said"),
+    ("pool", "was_off", "puppet", "uses", "said"),
     [
-        (Pool.IN, False, False, {"puppet"}, ""),
-        (Pool.NONE, False, None, set(), ""),
-        (Pool.UNREAD, False, False, {"puppet"}, ends.UNREAD),
-        (Pool.IN, False, None, {"puppet"}, ends.PUPPET_UNREAD),
-        (Pool.IN, None, None, {"puppet"}, ""),  # no commands for it: the run has left it alone
-        (Pool.IN, True, None, {"puppet"}, ""),  # somebody else had disabled it
-        (Pool.UNREAD, False, None, {"puppet"}, f"{ends.UNREAD}; {ends.PUPPET_UNREAD}"),
+        (Pool.IN, False, Puppet.ON, {"puppet"}, ""),
+        (Pool.NONE, False, Puppet.UNKNOWN, set(), ""),
+        (Pool.UNREAD, False, Puppet.ON, {"puppet"}, ends.UNREAD),
+        (Pool.IN, False, Puppet.UNKNOWN, {"puppet"}, ends.PUPPET_UNREAD),
+        (Pool.IN, False, Puppet.ABSENT, {"puppet"}, ""),
+        (Pool.IN, None, Puppet.UNKNOWN, {"puppet"}, ""),  # no commands for it: the run has left it alone
+        (Pool.IN, True, Puppet.UNKNOWN, {"puppet"}, ""),  # somebody else had disabled it
+        (Pool.UNREAD, False, Puppet.UNKNOWN, {"puppet"}, f"{ends.UNREAD}; {ends.PUPPET_UNREAD}"),
     ],
 )
 @pytest.mark.parametrize("goal", [FORWARD, ABORT])
-def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, was_off, puppet_off, uses, said):
+def test_given_up_with_something_unread_a_run_ends_unknown(goal, pool, was_off, puppet, uses, said):
     record = claimed_record()
     record = replace(record, prior=replace(record.prior, puppet_off=was_off))
-    state = State(record, view(puppet_off=puppet_off), pool, Slot.MINE, uses=frozenset(uses))
+    state = State(record, view(puppet=puppet), pool, Slot.MINE, uses=frozenset(uses))
     assert ends.unread(state) == said
     end = goal.outcome(state.record)
     assert ends.outcome_of(goal, state) is (Outcome.UNKNOWN if said else end)

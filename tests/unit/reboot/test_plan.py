@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import MAX_BOOTS, Boot, Level
-from mxlib.model.state import Do, End, MtaState, Pool, Ports, Slot, State, Step, Waited
+from mxlib.model.state import Do, End, MtaState, Pool, Ports, Puppet, Slot, State, Step, Waited
 from mxlib.reboot.ends import UNREAD, by_hand
 from mxlib.reboot.plan import decide, puppet_is_due
 from tests.unit.support.memory_mx import NEW, OLD, SAFE_OUT, DiedError, Fate, MemoryMx, Process
@@ -667,9 +667,11 @@ def test_the_way_out_of_service_hurts_nobody_in_its_order():
     assert decide(FORWARD, state) == Do(Step.SILENCE)
     state = replace(state, record=replace(record, silences=("s",)))
     assert decide(FORWARD, state) == Do(Step.PUPPET_OFF)
-    unread = replace(state, host=replace(state.host, puppet_off=None))
+    unread = replace(state, host=replace(state.host, puppet=Puppet.UNKNOWN))
     assert decide(FORWARD, unread).step is Step.POOL_OUT, "its commands are perhaps not there"
-    state = replace(state, host=replace(state.host, puppet_off=True))
+    none = replace(state, host=replace(state.host, puppet=Puppet.ABSENT))
+    assert decide(FORWARD, none).step is Step.POOL_OUT
+    state = replace(state, host=replace(state.host, puppet=Puppet.OFF))
     assert [decide(FORWARD, replace(state, pool=one)).step for one in (Pool.IN, Pool.PARTLY)] == [Step.POOL_OUT] * 2
     for ports in (Ports.OPEN, Ports.PARTLY):
         out = replace(state, pool=Pool.OUT, host=replace(state.host, ports=ports))
@@ -691,7 +693,7 @@ def test_the_way_out_of_service_hurts_nobody_in_its_order():
 def test_a_verified_boot_returns_to_service_step_by_step():
     record, host = proven_out()
     record = record.with_judgement("b1", held=GOOD, serving=GOOD)
-    state = taken(replace(record, silences=("s",)), replace(host, puppet_off=True))
+    state = taken(replace(record, silences=("s",)), replace(host, puppet=Puppet.OFF))
     seen = []
     for change in (
         {"host": {"mta": MtaState.SERVING}}, {"host": {"ports": Ports.OPEN}}, {"pool": Pool.IN},
@@ -712,23 +714,25 @@ def test_a_verified_boot_returns_to_service_step_by_step():
 
 
 @pytest.mark.parametrize(
-    ("off", "before", "uses", "due"),
+    ("puppet", "before", "uses", "due"),
     [
-        (True, False, {"puppet"}, True),
-        (True, None, {"puppet"}, True),
-        (True, True, {"puppet"}, False),
-        (False, False, {"puppet"}, False),
-        (None, False, {"puppet"}, False),
-        (True, False, set(), False),
+        (Puppet.OFF, False, {"puppet"}, True),
+        (Puppet.OFF, None, {"puppet"}, True),
+        (Puppet.OFF, True, {"puppet"}, False),
+        (Puppet.ON, False, {"puppet"}, False),
+        (Puppet.UNKNOWN, False, {"puppet"}, False),
+        (Puppet.ABSENT, False, {"puppet"}, False),  # somebody has removed it meanwhile, and its commands with it
+        (Puppet.ABSENT, None, {"puppet"}, False),
+        (Puppet.OFF, False, set(), False),
     ],
 )
 def test_puppet_is_enabled_where_the_run_has_disabled_it_and_before_the_end_where_the_host_stays_out(
-    off, before, uses, due
+    puppet, before, uses, due
 ):
     record, host = proven_out()
     record = replace(record.with_judgement("b1", held=GOOD, serving=GOOD), silences=(), stay=True)
     record = replace(record, prior=replace(record.prior, puppet_off=before))
-    host = replace(host, saved=NEW.entry, mta=MtaState.SERVING, puppet_off=off)
+    host = replace(host, saved=NEW.entry, mta=MtaState.SERVING, puppet=puppet)
     state = replace(taken(record, host), uses=frozenset(uses))
     assert puppet_is_due(state, record, host) is due
     assert (decide(FORWARD, state) == Do(Step.PUPPET_ON)) is due

@@ -14,7 +14,7 @@ from mxlib.facts.kernel import InstalledKernel, KernelFacts
 from mxlib.facts.section import SectionOutput
 from mxlib.facts.sockets import Socket
 from mxlib.model.on_host import Kept
-from mxlib.model.state import MtaState, Ports, Slot
+from mxlib.model.state import MtaState, Ports, Puppet, Slot
 from mxlib.mta.standing import Standing
 from mxlib.reboot import readiness
 from mxlib.reboot.readiness import Busy, busy
@@ -39,20 +39,21 @@ def stands(*, record: Any = None, **changed: Any) -> Standing:
 
 
 @pytest.mark.parametrize(
-    ("off", "status", "why"),
+    ("found", "status", "why"),
     [
-        (False, Status.OK, "Puppet is enabled"),
-        (True, Status.OK, "Puppet is disabled already, or not there"),
+        (Puppet.ON, Status.OK, "Puppet is enabled"),
+        (Puppet.OFF, Status.OK, "Puppet is disabled already"),
+        (Puppet.ABSENT, Status.OK, "there is no Puppet to disable"),
         (
-            None,
+            Puppet.UNKNOWN,
             Status.UNKNOWN,
             "whether Puppet is disabled cannot be read: expected disable-puppet, enable-puppet and "
             "/usr/local/share/bash/puppet-common.sh on the host, or puppet: false",
         ),
     ],
 )
-def test_a_puppet_that_cannot_be_read_is_not_called_enabled(off: bool | None, status: Status, why: str) -> None:
-    assert readiness.puppet(stands(puppet_off=off)) == Verdict("puppet", status, why)
+def test_a_puppet_that_cannot_be_read_is_not_called_enabled(found: Puppet, status: Status, why: str) -> None:
+    assert readiness.puppet(stands(puppet=found)) == Verdict("puppet", status, why)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from mxlib.model.goal import Goal
 from mxlib.model.on_host import Kept
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Boot, Judgement, Kernel, Level, Prior, Record
-from mxlib.model.state import End, MtaState, Pool, Ports, Slot, State, Step, View, Waited
+from mxlib.model.state import End, MtaState, Pool, Ports, Puppet, Slot, State, Step, View, Waited
 from mxlib.reboot.plan import decide
 
 OLD, NEW, OTHER = Kernel("6.1.0-55", "menu>6.1.0-55"), Kernel("6.1.0-56", "menu>6.1.0-56"), Kernel("6.1.0-57", "")
@@ -132,7 +132,8 @@ class MemoryMx:
             if self.running and not self.held
             else MtaState.OTHER
         )
-        return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, self.puppet_off)
+        puppet = Puppet.OFF if self.puppet_off else Puppet.ON
+        return View(self.boot_id, self.kernel, ports, mta, self.saved, self.next, puppet)
 
     def asked(self):
         """Somebody asks whether it answers: one that is on its way up does so after a while."""

@@ -4,7 +4,7 @@ import pytest
 
 from mxlib.model.goal import Goal
 from mxlib.model.record import Judgement, Level
-from mxlib.model.state import MtaState, Ports, Step, View
+from mxlib.model.state import MtaState, Ports, Puppet, Step, View
 from tests.unit.support.memory_mx import NEW, OLD, DiedError, Fate, MemoryMx, Process
 
 FORWARD = Goal(NEW.release)
@@ -50,4 +50,4 @@ def claimed_record():
 
 def view(**changes):
     base = {"boot": "b", "kernel": OLD.release, "ports": Ports.OPEN, "mta": MtaState.SERVING, "saved": "", "next": ""}
-    return View(**{**base, "puppet_off": False, **changes})
+    return View(**{**base, "puppet": Puppet.ON, **changes})

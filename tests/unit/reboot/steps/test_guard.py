@@ -14,7 +14,7 @@ from mxlib.facts.section import SectionOutput
 from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.record import Kernel, Level, Prior
-from mxlib.model.state import MtaState, Pool, Ports, Slot, State, View
+from mxlib.model.state import MtaState, Pool, Ports, Puppet, Slot, State, View
 from mxlib.mta import standing
 from mxlib.mta.find import find
 from mxlib.reboot.looking import LookingHost
@@ -307,7 +307,7 @@ def test_an_answer_that_is_cut_short_is_no_quiet_host(text):
         guard.parse_busy({guard.BUSY.name: cut})
 
 
-VIEW = View("b0", OLD, Ports.OPEN, MtaState.SERVING, "m>before", "", puppet_off=True)
+VIEW = View("b0", OLD, Ports.OPEN, MtaState.SERVING, "m>before", "", Puppet.OFF)
 
 
 class Claiming(World):
@@ -359,17 +359,17 @@ def test_a_claim_is_proven_from_when_the_guard_read_and_not_from_when_somebody_a
     assert world.claim().proven == {"b0": NOW.isoformat(timespec="seconds")}
 
 
-@pytest.mark.parametrize(("site", "off"), [(True, False), (True, True), (True, None), (False, False)])
-def test_a_claim_disables_puppet_where_the_site_has_it_and_it_is_not_disabled(monkeypatch, site, off):
-    world = Claiming(monkeypatch, Goal(NEW), OLD, NEW, later=SimpleNamespace(view=replace(VIEW, puppet_off=off)))
+@pytest.mark.parametrize(("site", "puppet"), [*((True, one) for one in Puppet), (False, Puppet.ON)])
+def test_a_claim_disables_puppet_where_the_site_has_it_and_it_is_not_disabled(monkeypatch, site, puppet):
+    world = Claiming(monkeypatch, Goal(NEW), OLD, NEW, later=SimpleNamespace(view=replace(VIEW, puppet=puppet)))
     world.site = replace(world.site, puppet=site)
-    disables = site and off is False  # one that cannot be read has perhaps no commands for it
+    disables = site and puppet is Puppet.ON  # one that cannot be read has perhaps no commands for it
     record = world.claim(puppet=disables)
-    assert record.prior.puppet_off is off
+    assert record.prior.puppet_off is puppet.off
     (action,) = guard.ACTIONS
-    found = State(None, replace(VIEW, puppet_off=off), Pool.IN, Slot.MINE)
+    found = State(None, replace(VIEW, puppet=puppet), Pool.IN, Slot.MINE)
     assert ("disable-puppet REASON" in action.preview(world, found)) is disables
-    assert action.rehearse(world, found).host.puppet_off is (True if disables else off)
+    assert action.rehearse(world, found).host.puppet is (Puppet.OFF if disables else puppet)
 
 
 @pytest.mark.parametrize(

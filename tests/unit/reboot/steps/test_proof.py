@@ -14,7 +14,7 @@ from mxlib.facts.source import FactUnknownError
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Judgement, Record
-from mxlib.model.state import Do, MtaState, Pool, Ports, Slot, State, Step, View
+from mxlib.model.state import Do, MtaState, Pool, Ports, Puppet, Slot, State, Step, View
 from mxlib.mta import configuration
 from mxlib.mta.configuration import CHECK, UNREAD
 from mxlib.mta.find import find
@@ -257,7 +257,7 @@ def test_a_host_that_does_not_answer_is_not_proven(monkeypatch: pytest.MonkeyPat
 
 def test_the_claim_notes_what_the_guard_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
     world: Any = World(Goal(stay=True))
-    view = SimpleNamespace(boot="b0", kernel="6.1.0-55", saved="", puppet_off=False)
+    view = SimpleNamespace(boot="b0", kernel="6.1.0-55", saved="", puppet=Puppet.ON)
     world.progress.standing = SimpleNamespace(view=view)
     world.progress.facts = Facts(PROVEN)
     later: Any = Facts(OTHER)

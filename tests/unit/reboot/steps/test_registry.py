@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mxlib.model.goal import Goal
-from mxlib.model.state import MtaState, Pool, Ports, State, Step
+from mxlib.model.state import MtaState, Pool, Ports, Puppet, State, Step
 from mxlib.reboot.steps.registry import ACTIONS
 from tests.unit.support.memory_mx import NEW, MemoryMx, Process
 from tests.unit.support.memory_walk import view
@@ -29,7 +29,7 @@ def test_every_step_but_the_guard_is_an_action_of_its_own_name() -> None:
 @pytest.mark.parametrize("step", [Step.CLOSE, Step.HOLD, Step.PUPPET_OFF, Step.POOL_OUT, Step.SILENCE, Step.PREVENT])
 def test_what_a_step_does_its_undo_takes_back(step: Step) -> None:
     before, world = claimed(), None
-    before = replace(before, host=replace(before.host, puppet_off=False))  # the claim has disabled it
+    before = replace(before, host=replace(before.host, puppet=Puppet.ON))  # the claim has disabled it
     there: Any = ACTIONS[step].rehearse(world, before)  # type: ignore[arg-type]
     assert there != before
     undo = ACTIONS[step].undo

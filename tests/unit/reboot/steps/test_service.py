@@ -14,7 +14,7 @@ from mxlib.base.errors import MovedError, SilenceError, SlotError, StepError
 from mxlib.model.goal import Goal
 from mxlib.model.on_host import Basis, Kept
 from mxlib.model.record import Judgement
-from mxlib.model.state import Pool, Slot, State, Step
+from mxlib.model.state import Pool, Puppet, Slot, State, Step
 from mxlib.mta.standing import PUPPET
 from mxlib.reboot.progress import Progress
 from mxlib.reboot.steps import panic, service
@@ -337,7 +337,7 @@ def test_to_turn_back_is_written_down_with_its_reason() -> None:
 def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost: bool) -> None:
     world: Any = World()
     world.progress.record = RECORD
-    enabled = State(RECORD, view(puppet_off=False), Pool.IN, Slot.MINE)
+    enabled = State(RECORD, view(puppet=Puppet.ON), Pool.IN, Slot.MINE)
 
     def release() -> None:
         assert world.progress.record is None, "nobody finds the slot free and the host taken"
@@ -363,7 +363,7 @@ def test_the_record_goes_before_the_slot_and_a_slot_that_stays_is_reported(lost:
 def test_who_gives_the_host_up_enables_puppet_first(machine: Any) -> None:
     """In one act: a Puppet that stays disabled leaves the record, and so whoever comes next knows."""
     record = replace(RECORD, prior=replace(RECORD.prior, puppet_off=False))
-    disabled = State(record, view(puppet_off=True), Pool.IN, Slot.MINE)
+    disabled = State(record, view(puppet=Puppet.OFF), Pool.IN, Slot.MINE)
     world: Any = World()
     world.adapters.slot.release = lambda: None
     done = service.release(world, disabled)
@@ -383,7 +383,7 @@ def test_who_gives_the_host_up_enables_puppet_first(machine: Any) -> None:
     (action,) = (one for one in service.ACTIONS if one.step is Step.RELEASE)
     shown = "rm /var/lib/mx-cookbooks/run.json; give the slot up"
     assert action.preview(world, disabled) == ["enable-puppet REASON", shown]
-    assert action.preview(world, replace(disabled, host=view(puppet_off=False))) == [shown]
+    assert action.preview(world, replace(disabled, host=view(puppet=Puppet.ON))) == [shown]
 
 
 def test_the_reason_of_puppet_has_no_quotes_of_its_own() -> None:
