@@ -51,7 +51,7 @@ class Goal:
             kernel: the kernel that it runs.
         """
         wanted = self.kernel_for(record).release
-        elsewhere = kernel != wanted or self.level_for(record) is Level.COLD
+        elsewhere = kernel != wanted or self.level_for(record) is Level.COLD or record.restart_due
         undone = boot == record.boot_before and self.turned(record)
         return wanted if elsewhere and not undone and not (record.spent and self.serve) else ""
 

@@ -193,6 +193,11 @@ class Record:
         return self.level is Level.COLD and not any(one.level is Level.COLD and one.after for one in self.boots)
 
     @property
+    def restart_due(self) -> bool:
+        """Whether the host still has to boot into the release that it was claimed with, perhaps of another build."""
+        return self.target.release != "" and self.target == self.fallback and not any(one.after for one in self.boots)
+
+    @property
     def awaited(self) -> Boot | None:
         """The reboot that was ordered and has not come up yet."""
         return self.boots[-1] if self.boots and not self.boots[-1].after else None

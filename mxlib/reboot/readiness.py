@@ -83,13 +83,17 @@ def puppet(found: Standing) -> Verdict:
     return Verdict("puppet", Status.OK, _PUPPET[found.view.puppet])
 
 
-def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> Iterator[Verdict]:
-    """Judge whether target and fallback are whole, two, and can be booted by name.
+def kernels(
+    found: KernelFacts, grub: GrubFacts, target: str, *, cold: bool = False, replaced: bool = False
+) -> Iterator[Verdict]:
+    """Judge whether the target and the running kernel, its fallback, are whole, two, and can be booted by name.
 
     Arguments:
         target: release to boot.
-        fallback: release to return to.
+        cold: whether the machine is built anew, for which the running kernel will do.
+        replaced: whether the image of the running kernel is of another build, whatever its package says.
     """
+    fallback = found.running
     for role, release in (("target", target), ("fallback", fallback)):
         kernel = found.find(release)
         lacks = "everything" if kernel is None else ", ".join(kernel.missing)
@@ -99,11 +103,15 @@ def kernels(found: KernelFacts, grub: GrubFacts, target: str, fallback: str) -> 
         yield _verdict(
             f"entry-{role}", entry is not None, f"{release} has no entry in grub.cfg", f"{release} has an entry"
         )
-    build = f"; it runs as {found.build}, and only {found.waiting_build} is on the disk" if found.waiting_build else ""
+    build = "; another build of it is on the disk" if replaced else ""
+    if found.waiting_build:
+        build = f"; it runs as {found.build}, and only {found.waiting_build} is on the disk"
     same = f"the fallback is the target itself, {target}: there would be nothing to return to{build}"
-    yield _verdict("fallback", target != fallback, same, f"fallback {fallback}")
-    if target == found.running and not found.waiting_build:
-        yield _verdict("target-runs", False, f"{target} is running already, but the host is not in service")
+    again = target == fallback and not build
+    fine = "no other kernel is tried" if again else f"fallback {fallback}"
+    yield _verdict("fallback", target != fallback or again, same, fine)
+    if again and not cold:
+        yield _verdict("target-runs", False, f"{target} is running already: this would only restart the host")
 
 
 def boot_menu(grub: GrubFacts) -> Iterator[Verdict]:

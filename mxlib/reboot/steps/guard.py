@@ -179,7 +179,7 @@ def _host(world: RebootWorld, target: str, known: Facts | None = None) -> Iterat
     yield from _asked("busy", lambda: readiness.busy(facts.get(BUSY_SOURCE)))
     yield from _asked("listeners", lambda: [readiness.listeners(facts.get(sockets.LISTENERS), world.site.ports)])
     if target:
-        yield from _asked("kernels", lambda: _kernels(facts, target))
+        yield from _asked("kernels", lambda: _kernels(world, facts, target))
         yield from _asked("known-bad", lambda: [world.adapters.verifier.known_bad(facts, target)])
         yield from _asked("grub", lambda: readiness.boot_menu(facts.get(grub.SOURCE)))
     yield from world.adapters.verifier.judged(facts)
@@ -218,9 +218,9 @@ def _asked(name: str, ask: Callable[[], Iterable[Verdict]]) -> tuple[Verdict, ..
         return (Verdict(name, Status.UNKNOWN, one_line(str(error))),)
 
 
-def _kernels(facts: Facts, target: str) -> Iterator[Verdict]:
-    found = facts.get(kernel.SOURCE)
-    return readiness.kernels(found, facts.get(grub.SOURCE), target, found.running)
+def _kernels(world: RebootWorld, facts: Facts, target: str) -> Iterator[Verdict]:
+    cold, other = world.progress.goal.level is Level.COLD, facts.get(standing.source(world.mta)).view.replaced
+    return readiness.kernels(facts.get(kernel.SOURCE), facts.get(grub.SOURCE), target, cold=cold, replaced=other)
 
 
 def _others(world: RebootWorld) -> Iterator[Verdict]:

@@ -11,6 +11,7 @@ FRESH = replace(RECORD, boots=(), judged={})
 FELL_BACK = replace(FRESH, boots=(Boot("b0", FRESH.target.release, "b1", FRESH.fallback.release),))
 UNDOING = replace(FRESH, undoing="turned back")
 SPENT = replace(FRESH, boots=tuple(Boot(f"b{n}", FRESH.target.release, f"b{n + 1}", "6.1.0-57") for n in range(3)))
+AGAIN = replace(FRESH, target=FRESH.fallback)
 DEPOOL = replace(FRESH, target=Kernel("", ""), stay=True)
 
 
@@ -42,7 +43,7 @@ def test_who_stays_out_of_service(goal, record, out):
         (Goal(back=True), FRESH, FRESH.fallback, ""),
         (Goal(), UNDOING, FRESH.fallback, ""),
         (Goal(), FELL_BACK, FRESH.fallback, ""),
-        (Goal(), replace(FRESH, target=FRESH.fallback), FRESH.fallback, ""),
+        (Goal(), AGAIN, FRESH.fallback, ""),
     ],
 )
 def test_a_trial_is_for_one_boot_and_the_fallback_is_saved(goal, record, kernel, once):
@@ -72,6 +73,9 @@ def test_only_the_way_forward_is_cold_and_only_once(goal, record, level):
         (Goal(back=True), FRESH, FRESH.boot_before, FRESH.target.release, ""),
         (Goal(back=True), FRESH, "b1", FRESH.target.release, FRESH.fallback.release),
         (Goal(), replace(FRESH, level=Level.COLD), "b0", FRESH.target.release, FRESH.target.release),
+        (Goal(), AGAIN, "b0", AGAIN.target.release, AGAIN.target.release),
+        (Goal(), replace(AGAIN, boots=(Boot("b0", "", "b1", AGAIN.target.release),)), "b1", AGAIN.target.release, ""),
+        (Goal(back=True), AGAIN, AGAIN.boot_before, AGAIN.target.release, ""),
         (Goal(), DEPOOL, "b0", "6.1.0-1", ""),
         (Goal(), SPENT, "b3", "6.1.0-57", FRESH.fallback.release),
         (Goal(adopt=True, serve=True), SPENT, "b3", "6.1.0-57", ""),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mxlib.model.goal import Goal
 from mxlib.model.outcome import Outcome
-from mxlib.model.record import MAX_BOOTS, Boot, Level
+from mxlib.model.record import MAX_BOOTS, Boot, Kernel, Level
 from mxlib.model.state import Do, End, MtaState, Pool, Ports, Puppet, Slot, State, Step, Waited
 from mxlib.reboot.ends import UNREAD, by_hand
 from mxlib.reboot.plan import decide, puppet_is_due
@@ -161,6 +161,17 @@ def test_a_cold_start_into_the_running_kernel_is_made():
     _, end = run(mx, Goal(OLD.release, level=Level.COLD))
     assert (end.outcome, mx.kernel, mx.saved, mx.next, mx.reboots) == (Outcome.DONE, OLD.release, OLD.entry, "", 1)
     assert mx.nic == "ens13"
+
+
+def test_a_build_that_has_replaced_the_running_one_is_booted_where_its_operator_does_without_a_fallback():
+    class Replaced(MemoryMx):
+        def view(self):
+            found = super().view()
+            return found and replace(found, replaced=self.boot == 0)
+
+    mx = Replaced()
+    _, end = run(mx, Goal(OLD.release))
+    assert (end.outcome, mx.kernel, mx.saved, mx.next, mx.reboots) == (Outcome.DONE, OLD.release, OLD.entry, "", 1)
 
 
 def test_a_renamed_interface_is_mended_without_another_boot():
@@ -591,7 +602,7 @@ def ends():
          "the slot or the pool state cannot be read, and without it no host is rebooted"),
         (FORWARD, taken(spent, other, slot=Slot.UNKNOWN), Outcome.LEFT_OUT,
          "the slot or the pool state cannot be read, and without it no host is rebooted"),
-        (Goal(stay=True), taken(replace(stay, target=stay.fallback, baseline=True),
+        (Goal(stay=True), taken(replace(stay, target=Kernel("", ""), baseline=True),
                                 view(boot="boot-0", ports=Ports.CLOSED, saved=OLD.entry),
                                 uses=frozenset()), Outcome.DONE,
          "out of service as asked; its queue is being delivered"),

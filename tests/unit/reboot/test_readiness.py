@@ -126,7 +126,7 @@ KERNELS = KernelFacts(OLD, (kernel(OLD, "6.1.160-1"), kernel(NEW, "6.1.170-3")),
 
 
 def test_both_kernels_are_whole_and_have_an_entry() -> None:
-    found = list(readiness.kernels(KERNELS, menu(OLD, NEW), NEW, OLD))
+    found = list(readiness.kernels(KERNELS, menu(OLD, NEW), NEW))
     assert failed(found) == {}
     assert [one.check for one in found] == [
         *("kernel-target", "entry-target", "kernel-fallback", "entry-fallback", "fallback"),
@@ -158,10 +158,7 @@ def test_both_kernels_are_whole_and_have_an_entry() -> None:
             KERNELS,
             menu(OLD, NEW),
             OLD,
-            {
-                "fallback": f"the fallback is the target itself, {OLD}: there would be nothing to return to",
-                "target-runs": f"{OLD} is running already, but the host is not in service",
-            },
+            {"target-runs": f"{OLD} is running already: this would only restart the host"},
         ),
         (
             replace(KERNELS, build="6.1.159-1"),
@@ -177,7 +174,20 @@ def test_both_kernels_are_whole_and_have_an_entry() -> None:
 def test_a_kernel_that_cannot_be_booted_or_returned_to(
     found: KernelFacts, grub: GrubFacts, target: str, said: dict[str, str]
 ) -> None:
-    assert failed(readiness.kernels(found, grub, target, OLD)) == said
+    assert failed(readiness.kernels(found, grub, target)) == said
+
+
+@pytest.mark.parametrize(
+    ("build", "replaced", "findings"),
+    [("6.1.160-1", False, []), ("6.1.159-1", False, ["fallback"]), ("6.1.160-1", True, ["fallback"])],
+)
+def test_a_cold_start_into_the_running_kernel_is_in_nobodys_way_unless_another_build_of_it_would_boot(
+    build: str, replaced: bool, findings: list[str]
+) -> None:
+    found = replace(KERNELS, build=build)
+    judged = failed(readiness.kernels(found, menu(OLD), OLD, cold=True, replaced=replaced))
+    assert list(judged) == findings
+    assert list(failed(readiness.kernels(found, menu(OLD), OLD, replaced=replaced))) == (findings or ["target-runs"])
 
 
 @pytest.mark.parametrize(

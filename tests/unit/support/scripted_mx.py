@@ -340,7 +340,7 @@ def plain_run(
     kernels = {one.release: one for one in (OLD, NEW)}
     monkeypatch.setattr(peers, "UnderWay", AtOnce)
     monkeypatch.setattr(guard, "_kernel", lambda _menu, release: kernels[release])
-    monkeypatch.setattr(guard.readiness, "kernels", lambda *_given: (FINE,))
+    monkeypatch.setattr(guard.readiness, "kernels", lambda *_given, **_named: (FINE,))
     monkeypatch.setattr(guard.readiness, "boot_menu", lambda *_given: (FINE,))
     adapters = Adapters(around, Pool(), around, Sender(), Machine(), around, None, target.meter)  # type: ignore[arg-type]
     options = Options("why", "who", 50, 900.0, soak_s=60.0)

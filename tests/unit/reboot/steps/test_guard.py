@@ -124,16 +124,18 @@ def test_of_a_reboot_the_target_is_judged_and_the_machine_from_outside(monkeypat
     world.options.prevention = "link"
 
     def fine(name):
-        return lambda *given: asked.append((name, *given)) or [Verdict(name, Status.OK, "well")]
+        well = [Verdict(name, Status.OK, "well")]
+        return lambda *given, **named: asked.append((name, *given, *named.items())) or well
 
-    parts = {"kernel": SimpleNamespace(running=OLD), "grub": "the menu"}
+    stands = SimpleNamespace(view=SimpleNamespace(replaced=True))
+    parts = {"kernel": SimpleNamespace(running=OLD), "grub": "the menu", "standing": stands}
     monkeypatch.setattr(Facts, "get", lambda _facts, source: parts.get(source.name, SimpleNamespace()))
     monkeypatch.setattr(guard.readiness, "kernels", fine("kernels"))
     monkeypatch.setattr(guard.readiness, "boot_menu", fine("grub"))
     world.adapters.rescue.ready = fine("rescue")
     found = guard.guard(world)
     assert asked == [
-        ("kernels", parts["kernel"], "the menu", NEW, OLD),
+        ("kernels", parts["kernel"], "the menu", NEW, ("cold", True), ("replaced", True)),
         ("grub", "the menu"),
         ("rescue", world.target, Level.COLD, "link"),
     ]
@@ -144,10 +146,11 @@ def of_machine(monkeypatch, **broken):
     """The world of a guard before a reboot: its machine is asked about from outside, too."""
     world = World(monkeypatch, **broken)
     world.progress = Progress(Goal(NEW))
-    parts = {"kernel": SimpleNamespace(running=OLD)}
+    stands = SimpleNamespace(view=SimpleNamespace(replaced=False))
+    parts = {"kernel": SimpleNamespace(running=OLD), "standing": stands}
     monkeypatch.setattr(Facts, "get", lambda _facts, source: parts.get(source.name, SimpleNamespace()))
     for name in ("kernels", "boot_menu"):
-        monkeypatch.setattr(guard.readiness, name, lambda *_given: [FINE])
+        monkeypatch.setattr(guard.readiness, name, lambda *_given, **_named: [FINE])
     return world
 
 
