@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mxlib.adapters.etcd_slot import EtcdSlot
-from mxlib.base.errors import HostError, PoolError, SlotError
+from mxlib.base.errors import HostError, MxlibError, PoolError, SlotError
+from mxlib.base.parallel import UnderWay
 from mxlib.base.text import one_line, with_remark
 from mxlib.model.outcome import Outcome
 from mxlib.protocols.host import Host
 from mxlib.reboot.world import RebootWorld
 
+A = TypeVar("A")
 PROBE_S = 10.0
 """Seconds for one question, besides the ten that the transport gets: a host is down that does not answer in time."""
 
@@ -49,6 +52,24 @@ def unanswered(host: Host) -> str:
     except HostError as error:
         return one_line(str(error))
     return ""
+
+
+def within(asked: UnderWay[A], seconds: float, who: str, kind: type[MxlibError]) -> A | MxlibError:
+    """Return the answer, or why it is unknown: whatever a library makes of a service that is away ends no look.
+
+    Arguments:
+        seconds: how long it is waited for.
+        who: who is asked.
+        kind: the error of one that does not answer.
+    """
+    try:
+        return asked.answer(seconds)
+    except TimeoutError:
+        return kind(f"{who} has not answered in time")
+    except MxlibError as error:
+        return error
+    except (Exception, SystemExit) as error:  # of a library that gets its configuration only here; conftool exits
+        return kind(f"{who}: {one_line(repr(error))}")
 
 
 def silence(world: RebootWorld) -> Silence | None:

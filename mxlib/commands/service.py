@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from spicerack import Spicerack
 
@@ -17,6 +16,7 @@ from mxlib.base.parallel import UnderWay
 from mxlib.base.text import one_line, plural
 from mxlib.base.windows import closing, opening, parse_all
 from mxlib.commands import service_table as table
+from mxlib.commands.answers import within
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.last_verification import Verified, parse_verified
@@ -29,8 +29,6 @@ from mxlib.model.outcome import Outcome
 LAST = Path("/var/lib/mx-verify/last.json")
 """Where ``systemd/mx-verify.service`` keeps what it found last."""
 WITHIN_S = 5.0
-
-A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class ServiceStatus(Command):
         return _holder(service), "none" if roll.holder is None and not roll.alive else _rolls(roll)
 
     def _slots_of(self, asked: UnderWay[tuple[str, str]], seconds: float) -> tuple[str, str]:
-        found = _within(asked, seconds, "etcd", SlotError)
+        found = within(asked, seconds, "etcd", SlotError)
         return (said := f"unknown: {found}", said) if isinstance(found, MxlibError) else found
 
     def _pools(self) -> dict[str, Mapping[str, str] | MxlibError]:
@@ -146,7 +144,7 @@ class ServiceStatus(Command):
     def _pools_of(
         self, asked: UnderWay[dict[str, Mapping[str, str] | MxlibError]], seconds: float
     ) -> Mapping[str, Mapping[str, str] | MxlibError]:
-        found = _within(asked, seconds, "conftool", PoolError)
+        found = within(asked, seconds, "conftool", PoolError)
         return dict.fromkeys(self.hosts, found) if isinstance(found, MxlibError) else found
 
     # --- on this management host
@@ -169,18 +167,6 @@ class ServiceStatus(Command):
             return f"open until {closes:%a %Y-%m-%d %H:%M} UTC"
         opens = opening(windows, now)
         return f"opens {opens:%a %Y-%m-%d %H:%M} UTC" if opens is not None else "none opens within a year"
-
-
-def _within(asked: UnderWay[A], seconds: float, who: str, kind: type[MxlibError]) -> A | MxlibError:
-    """The answer, or why it is unknown: whatever a library makes of a service that is away ends no table."""
-    try:
-        return asked.answer(seconds)
-    except TimeoutError:
-        return kind(f"{who} has not answered in time")
-    except MxlibError as error:
-        return error
-    except (Exception, SystemExit) as error:  # of a library that gets its configuration only here; conftool exits
-        return kind(f"{who}: {one_line(repr(error))}")
 
 
 def _holder(view: SlotView) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 
 from spicerack import Spicerack
 
-from mxlib.base.errors import ParseError, ReportError
-from mxlib.commands.answers import silence
+from mxlib.base.errors import MxlibError, ParseError, PoolError, ReportError
+from mxlib.base.parallel import UnderWay
+from mxlib.base.text import one_line
+from mxlib.commands.answers import silence, within
 from mxlib.commands.command import Command
 from mxlib.commands.json_out import check_json, write_json
 from mxlib.commands.request import RunRequest, check_host
@@ -17,11 +19,13 @@ from mxlib.facts import grub
 from mxlib.facts.source import Facts, read_facts
 from mxlib.model.outcome import Outcome
 from mxlib.model.record import Record
-from mxlib.model.state import View
+from mxlib.model.state import NOT_POOLED, View
 from mxlib.mta import standing
 from mxlib.reboot.ends import by_hand, serves
 from mxlib.reboot.report import next_command
 
+_POOL_S = 5.0
+"""Seconds for the pool, which was asked beside the host and etcd."""
 _CLIENTS = 10
 """So many refused clients are named; more are counted."""
 
@@ -53,10 +57,13 @@ class HostStatus(Command):
 
     def work(self) -> Outcome:
         """Read and say it."""
-        self.operator.busy(f"{self.subject}: the host and etcd are asked")
+        self.operator.busy(f"{self.subject}: the host, etcd and the pool are asked")
         world = self.wiring.world(self._request, self.run_id)
-        if (found := silence(world)) is not None:
-            self._found = {"answered": False}
+        found, asked = silence(world), UnderWay(self._pool)
+        if found is not None:
+            pool = self._pool_of(asked)
+            self._found = {"answered": False, "pool": _pool_as_dict(pool)}
+            self.operator.line(_pool_line(pool))
             if found.outcome is not Outcome.UNKNOWN:
                 # where etcd does not answer, that is said already, and costs twenty seconds a time
                 self._found["slot"] = world.adapters.slot.describe() or "free"
@@ -65,19 +72,29 @@ class HostStatus(Command):
         source = standing.source(world.mta)
         facts = read_facts(world.target, (source, grub.SOURCE))
         slot = world.adapters.slot.describe()
-        self._found = {"answered": True, "slot": slot or "free"}
+        pool = self._pool_of(asked)
+        self._found = {"answered": True, "slot": slot or "free", "pool": _pool_as_dict(pool)}
         try:
             stands = facts.get(source)
         except ParseError as error:
+            self.operator.line(_pool_line(pool))
             self.operator.line(_slot(slot))
             more = f"what else is known of it: cookbook sre.mail.status {self.subject}"
             return self.said(Outcome.UNKNOWN, f"{error}; {more}")
         stands = dataclasses.replace(stands, view=world.view(stands))
         self._found |= as_dict(self.subject, stands, kernels_of(facts))
-        for line in lines(self.subject, stands, kernels_of(facts), slot):
+        for line in lines(self.subject, stands, kernels_of(facts), slot, pool):
             self.operator.line(line)
         self._write(Outcome.DONE, "")
         return Outcome.DONE
+
+    def _pool(self) -> Mapping[str, str]:
+        pool = self.wiring.conftool(self.subject)
+        return {} if pool is None else pool.read()
+
+    def _pool_of(self, asked: UnderWay[Mapping[str, str]]) -> Mapping[str, str] | MxlibError:
+        """The pool state, or why it is unknown: everything else has been read meanwhile."""
+        return within(asked, _POOL_S, "conftool", PoolError)
 
     def said(self, outcome: Outcome, why: str) -> Outcome:
         """Say the last line, after what was found is written: here, that it cannot be changes no outcome."""
@@ -107,7 +124,13 @@ def kernels_of(facts: Facts) -> Callable[[str], str]:
     return kernel
 
 
-def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], slot: str) -> Iterator[str]:
+def lines(
+    host: str,
+    found: standing.Standing,
+    kernel_of: Callable[[str], str],
+    slot: str,
+    pool: Mapping[str, str] | MxlibError,
+) -> Iterator[str]:
     """Return where a host stands, a line each.
 
     Arguments:
@@ -115,15 +138,18 @@ def lines(host: str, found: standing.Standing, kernel_of: Callable[[str], str], 
         found: what it said.
         kernel_of: names the kernel of an entry of GRUB's menu.
         slot: who has the slot of the service; empty: nobody.
+        pool: the value of each of its pool objects; empty: there is no pool; or why they are unknown.
     """
     view, record = found.view, found.depool.record
     yield f"{host}: kernel {view.kernel}, boot {view.boot}"
     yield f"mail ports {view.ports.value}, MTA {view.mta.said}, {view.puppet.said}"
+    yield _pool_line(pool)
     yield f"the next boot starts {_next_kernel(view.saved, view.next, kernel_of)}"
     if found.depool.knocks:
         yield f"refused in the last ten minutes: {_refused(found.depool.knocks)}"
     yield _slot(slot)
-    out = "" if serves(view) else f", and it is out of service: {by_hand(view)}"
+    unpooled = not isinstance(pool, MxlibError) and bool(pool) and NOT_POOLED.issuperset(pool.values())
+    out = "" if serves(view) and not unpooled else f", and it is out of service: {by_hand(view)}"
     yield from _run(host, record) if record is not None else (f"no run has claimed it{out}",)
 
 
@@ -158,6 +184,17 @@ def _run_as_dict(host: str, record: Record) -> dict[str, Any]:
     claim = {key: getattr(record, key) for key in ("run", "who", "since", "why", "stay")}
     kernels = {"target": record.target.release, "fallback": record.fallback.release}
     return {**claim, **kernels, "progress": _progress(record), "next": _next(host, record)}
+
+
+def _pool_line(pool: Mapping[str, str] | MxlibError) -> str:
+    if isinstance(pool, MxlibError):
+        return f"pool: unknown: {one_line(str(pool))}"
+    return f"pool: {', '.join(f'{service}={pool[service]}' for service in sorted(pool)) or 'none in front'}"
+
+
+def _pool_as_dict(pool: Mapping[str, str] | MxlibError) -> dict[str, str] | None:
+    """Nothing where it is unknown."""
+    return None if isinstance(pool, MxlibError) else dict(pool)
 
 
 def _slot(said: str) -> str:

@@ -73,7 +73,7 @@ class Wiring:
             asker=prompt_for(self.operator.line, self.clock, self._go_on, unattended=request.unattended),
             meter=self.meter,
             greets=partial(greets, request.host, 22),
-            pools={name: pool for name in hosts if (pool := self._conftool(name)) is not None},
+            pools={name: pool for name in hosts if (pool := self.conftool(name)) is not None},
         )
         return RebootWorld(
             site=site,
@@ -163,12 +163,13 @@ class Wiring:
         )
 
     def _pool(self, request: RunRequest) -> PoolState:
-        pool = self._conftool(request.host)
+        pool = self.conftool(request.host)
         if pool is None:
             return NoPool()
         return PoolIfReadable(pool, self.operator.line) if request.without_slot else pool
 
-    def _conftool(self, name: str) -> ConftoolPool | None:
+    def conftool(self, name: str) -> ConftoolPool | None:
+        """Return the pool state of an MX; None where no pool is in front of it."""
         tags = self._site.conftool_tags(name)
         return None if tags is None else ConftoolPool(lambda: self._spicerack.confctl("node"), tags, name)
 

@@ -129,9 +129,9 @@ def test_who_stops_it_gets_no_table(look, monkeypatch, caplog, capsys, etcd, whe
 
     if when == "hosts":
         monkeypatch.setattr(service, "read_facts", lambda *_: stopped(answer()))
-        monkeypatch.setattr(service, "_within", lambda *_: pytest.fail("the rest was waited for"))
+        monkeypatch.setattr(service, "within", lambda *_: pytest.fail("the rest was waited for"))
     else:
-        monkeypatch.setattr(service, "_within", lambda *_: stopped(PoolError("no answer")))
+        monkeypatch.setattr(service, "within", lambda *_: stopped(PoolError("no answer")))
     assert look(ONE, json_file=Path("-")) is Outcome.INTERRUPTED
     assert [line[9:] for line in caplog.messages] == ["status: interrupted: stopped by SIGINT; nothing was changed"]
     assert capsys.readouterr().out == ""

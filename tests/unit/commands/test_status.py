@@ -9,6 +9,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from mxlib.base.errors import PoolError
 from mxlib.commands import answers
 from mxlib.commands import status as status_command
 from mxlib.commands.request import RunRequest
@@ -25,12 +26,18 @@ from tests.unit.support.site import changed
 KERNELS = {"menu>old": "6.1.0-55", "menu>new": "6.1.0-56"}
 
 
-def status(record=None, knocks=None, saved="", once="", ports=Ports.CLOSED, mta=MtaState.SERVING, puppet=Puppet.ON):
+IN, AWAY = {"smtp": "yes"}, PoolError("conftool: no answer")
+
+
+def status(
+    record=None, knocks=None, saved="", once="", ports=Ports.CLOSED, mta=MtaState.SERVING, puppet=Puppet.ON, pool=IN
+):
     view = SimpleNamespace(
         kernel="k", boot="b", ports=ports, mta=mta, puppet=puppet, saved=saved, next=once
     )
     depool = SimpleNamespace(record=record, knocks=knocks or {})
-    return list(lines("mx1", SimpleNamespace(view=view, depool=depool), lambda entry: KERNELS.get(entry, ""), ""))
+    found = SimpleNamespace(view=view, depool=depool)
+    return list(lines("mx1", found, lambda entry: KERNELS.get(entry, ""), "", pool))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,24 @@ def test_a_host_that_is_out_without_a_run_is_said_to_be(ports, mta, out):
     last = status(ports=ports, mta=mta)[-1]
     assert last.startswith(said) if out else last == said
     assert not any(line.startswith("no run") for line in status(RECORD, ports=ports, mta=mta))
+
+
+@pytest.mark.parametrize(
+    ("pool", "said", "out"),
+    [
+        (IN, "smtp=yes", False),
+        ({}, "none in front", False),
+        ({"submission": "inactive", "smtp": "no"}, "smtp=no, submission=inactive", True),
+        ({"submission": "inactive", "smtp": "yes"}, "smtp=yes, submission=inactive", False),
+        (AWAY, "unknown: conftool: no answer", False),
+    ],
+)
+def test_it_says_whether_the_host_is_pooled(pool, said, out):
+    found = status(ports=Ports.OPEN, pool=pool)
+    assert f"pool: {said}" in found
+    why = ", and it is out of service: somebody has taken it out of the pool: ask who"
+    assert found[-1] == f"no run has claimed it{why if out else ''}"
+    assert f"pool: {said}" in status(RECORD, pool=pool)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +142,8 @@ def look(monkeypatch, caplog, tmp_path):
     caplog.set_level(logging.INFO)
     site = parse(changed("pool", "none"), "x.yaml")
 
-    def run(silent="", json_file=Path("-"), **answer):
+    def run(silent="", json_file=Path("-"), pool=None, **answer):
+        monkeypatch.setattr("mxlib.commands.wiring.Wiring.conftool", lambda *_: pool)
         monkeypatch.setattr(answers, "unanswered", lambda _: silent)
         monkeypatch.setattr(status_command, "read_facts", lambda *_: samples.answer(**answer))
         monkeypatch.setattr("mxlib.commands.wiring.Wiring._slot", lambda *_: MagicMock(describe=lambda: ""))
@@ -131,7 +157,7 @@ def test_what_is_asked_is_shown_while_it_takes_its_time(look, monkeypatch):
     shown = []
     monkeypatch.setattr("mxlib.adapters.operator.TerminalOperator.busy", lambda _self, text: shown.append(text))
     look()
-    assert shown == [f"{samples.ONE}: the host and etcd are asked"]
+    assert shown == [f"{samples.ONE}: the host, etcd and the pool are asked"]
 
 
 def test_for_a_program_it_says_the_same(look, capsys):
@@ -144,6 +170,27 @@ def test_for_a_program_it_says_the_same(look, capsys):
     assert told["boot_entries"] == {"saved": {"entry": "x", "kernel": ""}}
     assert (told["run"]["run"], told["run"]["target"]) == ("run-1", "6.1.0-56")
     assert told["run"]["next"].startswith("cookbook sre.mail.reboot-mx mx1001.lab.test --resume")
+
+
+def reads(values):
+    return MagicMock(read=MagicMock(side_effect=[values]))
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "said"),
+    [
+        (IN, IN, "pool: smtp=yes"),
+        (AWAY, None, "pool: unknown: conftool: no answer"),
+        (SystemExit(3), None, "pool: unknown: conftool: SystemExit(3)"),
+    ],
+)
+def test_a_pool_that_cannot_be_read_is_unknown_and_ends_no_look(look, capsys, caplog, values, told, said):
+    assert look(pool=reads(values)) is Outcome.DONE
+    assert json.loads(capsys.readouterr().out)["pool"] == told
+    assert [line.partition(" ")[2] for line in caplog.messages].count(said) == 1
+    assert look(pool=reads(values), silent="no session") is Outcome.NO_ANSWER
+    assert json.loads(capsys.readouterr().out)["pool"] == told
+    assert [line.partition(" ")[2] for line in caplog.messages].count(said) == 2
 
 
 def test_a_host_without_nft_is_unknown_in_one_line_and_says_where_the_rest_is(look, capsys, caplog):
