@@ -274,8 +274,8 @@ def _parameters(instance: Instance, level: Level) -> Verdict:
     if instance.obstacles:
         return Verdict("machine", Status.FAILED, "; ".join(instance.obstacles))
     exits = instance.hvparams.get("reboot_behavior") == "exit" and level is Level.GUEST
-    note = "; reboot_behavior=exit: it switches itself off, and is rebuilt" if exits else ""
-    return Verdict("machine", Status.OK, f"it boots its own kernel from its own disk{note}")
+    warnings = ("reboot_behavior=exit: it switches itself off, and is rebuilt",) if exits else ()
+    return Verdict("machine", Status.OK, "it boots its own kernel from its own disk", warnings=warnings)
 
 
 def judge_names(

@@ -56,6 +56,11 @@ class Verdict:
         return self.status is Status.OK
 
     @property
+    def said(self) -> str:
+        """Why, and what can go wrong all the same."""
+        return ("; but " if self.passed else "; ").join((self.why, *self.warnings))
+
+    @property
     def values(self) -> dict[str, str]:
         """The verdict without its evidence, for journal and report."""
-        return {"check": self.check, "status": self.status.value, "why": self.why}
+        return {"check": self.check, "status": self.status.value, "why": self.said}

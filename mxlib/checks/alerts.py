@@ -27,9 +27,9 @@ def judge(firing: Iterable[Alert], asked: datetime, *, verifying: bool = False) 
     muted = [one for one in known if one.quiet]
     repeated = [one for one in known if not one.quiet]
     why = f"no {'other ' if repeated else ''}alert fires"
-    why += f"; silenced or inhibited: {_said(muted)}" if muted else ""
     why += f"; by the last verification: {_said(repeated)}" if repeated else ""
-    return Verdict(NAME, Status.OK, why, _evidence(known, asked))
+    warnings = (f"silenced or inhibited: {_said(muted)}",) if muted else ()
+    return Verdict(NAME, Status.OK, why, _evidence(known, asked), warnings)
 
 
 def judge_since(firing: Iterable[Alert], begin: datetime, own: Iterable[str], asked: datetime) -> Verdict:

@@ -43,8 +43,10 @@ def _known_bad(
         return failed(f"{release} is known to be bad: {_listed(serious)}")
     if bad[Applies.UNKNOWN]:
         return unknown(f"whether {release} is one of the known-bad kernels is unknown: {_listed(bad[Applies.UNKNOWN])}")
-    known = f"; warning: {_listed(bad[Applies.YES])}" if bad[Applies.YES] else ", not known to be bad"
-    return ok(f"{release}, package {version or 'unknown'}{known}")
+    package = f"{release}, package {version or 'unknown'}"
+    if bad[Applies.YES]:
+        return dataclasses.replace(ok(package), warnings=(f"the list warns of it: {_listed(bad[Applies.YES])}",))
+    return ok(f"{package}, not known to be bad")
 
 
 def judge_installed(release: str, facts: Facts, policy: VerifyPolicy, entries: Sequence[KnownBad]) -> Finding:

@@ -125,7 +125,7 @@ class RepairNic(Command):
     def _console(self) -> Outcome:
         verdict = prove_console(self._means(), self.subject, self.run_id, timeout=self._request.timeout)
         ends = {Status.OK: Outcome.DONE, Status.UNKNOWN: Outcome.UNKNOWN}
-        return self.said(ends.get(verdict.status, Outcome.FAILED), "; but ".join((verdict.why, *verdict.warnings)))
+        return self.said(ends.get(verdict.status, Outcome.FAILED), verdict.said)
 
     # --- what they share
 

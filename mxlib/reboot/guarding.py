@@ -26,7 +26,7 @@ def run_guard(world: RebootWorld, events: Events, reading: Mapping[str, float], 
     blocks = guard.blocking(world, verdicts)
     world.progress.guard, world.progress.blocks = not blocks, tuple(dict.fromkeys(one.check for one in blocks))
     world.operator.line(f"guard: {len(verdicts)} checks, {len(blocks)} in the way ({duration(took['seconds'])})")
-    _show(world, *blocks)
+    _show(world, *(one for one in verdicts if not one.passed or one.warnings))
     if blocks and asks:
         world.progress.guard = guard.ask(world, blocks)
         events.answers(world)
@@ -45,4 +45,4 @@ def _write(events: Events, *verdicts: Verdict) -> None:
 
 def _show(world: RebootWorld, *verdicts: Verdict) -> None:
     for one in verdicts:
-        world.operator.line(f"  {one.status.value:8}{one.check}: {one.why}")
+        world.operator.line(f"  {one.status.value:8}{one.check}: {one.said}")

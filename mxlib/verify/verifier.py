@@ -46,7 +46,7 @@ class HostVerifier:
             found = kernel.judge_installed(release, facts, policy, self._entries)
         except FactUnknownError as error:
             return Verdict("known-bad", Status.UNKNOWN, str(error), error.evidence)
-        return Verdict("known-bad", found.status, found.why)
+        return Verdict("known-bad", found.status, found.why, warnings=found.warnings)
 
     def outbound(self, host: Host) -> tuple[Verdict, ...]:
         """Send the site's test mails through the host's MTA, and judge them. None in a dry run."""

@@ -228,9 +228,9 @@ def _others(world: RebootWorld) -> Iterator[Verdict]:
     found = others(world)
     passed = sum(one.passed for one in found)
     enough = passed >= world.site.min_in_service
-    why = "; ".join(one.why for one in found if not one.passed)
+    lacks = tuple(one.why for one in found if not one.passed)
     need = f"{plural(passed, 'other MX')} in service and well, {world.site.min_in_service} needed"
-    yield Verdict("others", Status.OK if enough else Status.FAILED, f"{need}{f' ({why})' if why else ''}")
+    yield Verdict("others", Status.OK if enough else Status.FAILED, need, warnings=lacks)
 
 
 def claim(world: RebootWorld, _state: State) -> Done:

@@ -173,7 +173,7 @@ def test_the_guard_names_what_defeats_the_boot(monkeypatch: pytest.MonkeyPatch, 
     exits = replace(MACHINE, hvparams={**HVPARAMS, "reboot_behavior": "exit"})
     rescue = made(monkeypatch, tmp_path, rapi=lambda: FakeRapi(exits))
     said = rescue.ready(SimpleNamespace(name=NAME), Level.GUEST, "none")  # type: ignore[arg-type]
-    assert "rebuilt" in {one.check: one.why for one in said}["machine"]
+    assert "rebuilt" in {one.check: one.said for one in said}["machine"]
 
 
 def test_a_dead_remote_api_is_unknown_and_a_physical_host_is_not_asked(

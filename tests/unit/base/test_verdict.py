@@ -15,7 +15,8 @@ def test_only_ok_passes(status, passed):
     assert Verdict("disk", status, "why").passed is passed
 
 
-def test_a_report_keeps_no_evidence():
+def test_a_report_keeps_what_can_go_wrong_and_no_evidence():
     evidence = (Evidence("df", "secret", datetime(2026, 1, 1, tzinfo=UTC)),)
     verdict = Verdict("disk", Status.FAILED, "0 % free", evidence, ("soon",))
-    assert verdict.values == {"check": "disk", "status": "FAILED", "why": "0 % free"}
+    assert verdict.values == {"check": "disk", "status": "FAILED", "why": "0 % free; soon"}
+    assert Verdict("disk", Status.OK, "9 % free", (), ("soon",)).said == "9 % free; but soon"

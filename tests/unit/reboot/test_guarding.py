@@ -56,6 +56,16 @@ class Guarded:
         return self.progress.guard
 
 
+def test_what_is_in_nobodys_way_and_has_something_to_say_is_shown_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = Verdict("aliases", Status.OK, "vrts: fresh", warnings=("it has no start timeout",))
+    found = Guarded(monkeypatch, FINE, hangs, BAD)
+    found.accepted = frozenset({"disk"})
+    assert found.run() is True
+    said = "vrts: fresh; but it has no start timeout"
+    assert found.operator.lines[1:] == [f"  OK      aliases: {said}", "  FAILED  disk: /var is full"]
+    assert ("verdict", {"stage": "guard", "check": "aliases", "status": "OK", "why": said}) in found.journal.events
+
+
 def test_a_guard_that_passes_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Guarded(monkeypatch, FINE)
     assert found.run() is True

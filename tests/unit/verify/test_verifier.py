@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mxlib.base.verdict import Status, Verdict
-from mxlib.config.known_bad import load
+from mxlib.config.known_bad import KnownBadAction, load
 from mxlib.config.load import parse
 from mxlib.probes import verdicts as probe
 from mxlib.verify.request import condition_sources
@@ -53,6 +53,13 @@ def test_a_kernel_is_judged_by_the_entries_and_by_what_makes_them_harmless(verif
     facts = with_other_kernel("5.10.70-1")
     assert verifier.known_bad(facts, OTHER_KERNEL).status is not Status.OK
     assert HostVerifier(SITE, (), "run-1", dry_run=False).known_bad(facts, OTHER_KERNEL).status is Status.OK
+
+
+def test_a_kernel_that_the_list_only_warns_of_passes_and_says_so():
+    warned = tuple(dataclasses.replace(one, action=KnownBadAction.WARN) for one in ENTRIES)
+    verdict = HostVerifier(SITE, warned, "run-1", dry_run=False).known_bad(with_other_kernel("5.10.70-1"), OTHER_KERNEL)
+    assert verdict.status is Status.OK
+    assert "2021-12-mx-conntrack" in verdict.warnings[0]
 
 
 def test_a_kernel_that_is_not_installed_is_unknown(verifier):

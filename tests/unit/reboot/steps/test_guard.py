@@ -291,8 +291,8 @@ def test_what_was_accepted_says_so_and_does_not_block(monkeypatch):
 @pytest.mark.parametrize(
     ("passed", "status", "why"),
     [
-        (1, Status.OK, "1 other MX in service and well, 1 needed (mx1003: disk: full)"),
-        (0, Status.FAILED, "0 other MXs in service and well, 1 needed (mx1003: disk: full)"),
+        (1, Status.OK, "1 other MX in service and well, 1 needed; but mx1003: disk: full"),
+        (0, Status.FAILED, "0 other MXs in service and well, 1 needed; mx1003: disk: full"),
     ],
 )
 def test_enough_others_are_one_verdict_that_names_who_is_not_well(monkeypatch, passed, status, why):
@@ -300,7 +300,7 @@ def test_enough_others_are_one_verdict_that_names_who_is_not_well(monkeypatch, p
     bad = Verdict("peer-mx1003", Status.FAILED, "mx1003: disk: full")
     monkeypatch.setattr(guard, "others", lambda _world: (*[FINE] * passed, bad))
     (found,) = [one for one in guard.guard(world) if one.check == "others"]
-    assert (found.status, found.why) == (status, why)
+    assert (found.status, found.said) == (status, why)
 
 
 @pytest.mark.parametrize("text", ["", "lock /var/lib/dpkg/lock\n", "nft yes\nend of it\n"])
