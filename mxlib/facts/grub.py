@@ -1,4 +1,4 @@
-"""What GRUB will boot: its menu, its environment block, and whether GRUB can write that block."""
+"""What GRUB will boot: its menu and its environment block."""
 
 import itertools
 import re
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from mxlib.base.errors import ParseError
 from mxlib.base.lines import refuse_unknown
+from mxlib.facts import grub_medium
 from mxlib.facts.kernel import RELEASE
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -24,22 +25,6 @@ grep -hE -e '^[[:space:]]*(menuentry |submenu |\}|linux(16|efi)?[[:space:]]|save
 """,
 )
 ENVIRONMENT = Section("grub-environment", "grub-editenv /boot/grub/grubenv list")
-# GRUB cannot write its environment block on LVM, md RAID, btrfs or ZFS, and only into the 1024 bytes that are there
-# (GRUB manual, "The GRUB environment block"). BOOT_IMAGE= is put in by GRUB's own "linux", also by hand; Debian's
-# kexec-load keeps it.
-MEDIUM = Section(
-    "grub-medium",
-    """\
-printf 'abstraction %s\\n' "$(grub-probe --target=abstraction /boot/grub)" || exit
-printf 'filesystem %s\\n' "$(grub-probe --target=fs /boot/grub)" || exit
-grep -q BOOT_IMAGE= /proc/cmdline || echo 'loader this boot did not come through GRUB: no BOOT_IMAGE= in /proc/cmdline'
-stat -c 'size %s' /boot/grub/grubenv
-head -n 1 /boot/grub/grubenv
-""",
-    timeout_s=30,
-)
-_UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
-_SIGNATURE = "# GRUB Environment Block"
 _OPEN = re.compile(r"^\s*(?P<kind>menuentry|submenu)\s(?P<rest>.*?)\{(?P<body>[^{}]*\}\s*)?$")
 _ITEM = re.compile(r"\s*(?:menuentry|submenu)(?:\s|$)")
 _BLOCK = re.compile(r"\{\s*$")
@@ -107,8 +92,8 @@ class GrubFacts:
         saved_entry: the saved entry, empty without one: then GRUB boots the first, the newest kernel.
         next_entry: the entry of the next boot only, empty without one.
         menu: the items of the menu, in order.
-        environment_writable: whether GRUB can clear ``next_entry`` at boot: if not, a one-time entry is permanent.
-        environment_problem: why it cannot; empty if it can.
+        environment_writable: whether GRUB will boot ``next_entry``, and can clear it: else it is ignored, or permanent.
+        environment_problem: why not; empty if so.
     """
 
     default: str
@@ -282,18 +267,6 @@ def _environment(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def _environment_problem(text: str) -> str:
-    """Why GRUB could not write its environment block; empty if it can."""
-    known = {key: value for key, _, value in (line.partition(" ") for line in text.splitlines())}
-    if known.get("abstraction", "?").strip():
-        return f"/boot/grub is on {known.get('abstraction', 'something unknown')}"
-    if known.get("filesystem", "") in _UNWRITABLE | {""}:
-        return f"/boot/grub is on the file system {known.get('filesystem') or 'unknown'}"
-    if known.get("size") != "1024" or _SIGNATURE not in text:
-        return "/boot/grub/grubenv is not an environment block of 1024 bytes"
-    return known.get("loader", "")
-
-
 def parse(outputs: Outputs) -> GrubFacts:
     """Read the answers of the sections.
 
@@ -302,7 +275,7 @@ def parse(outputs: Outputs) -> GrubFacts:
     """
     config = outputs[CONFIG.name].text()
     environment = _environment(outputs[ENVIRONMENT.name].text())
-    problem = _environment_problem(outputs[MEDIUM.name].text())
+    problem = grub_medium.problem(outputs[grub_medium.SECTION.name].text())
     menu = parse_menu(config)
     if not any(item.entries for item in menu):
         raise ParseError("grub.cfg has no entry")
@@ -317,4 +290,4 @@ def parse(outputs: Outputs) -> GrubFacts:
     )
 
 
-SOURCE: Source[GrubFacts] = Source("grub", (CONFIG, ENVIRONMENT, MEDIUM), parse)
+SOURCE: Source[GrubFacts] = Source("grub", (CONFIG, ENVIRONMENT, grub_medium.SECTION), parse)

@@ -120,8 +120,8 @@ def boot_menu(grub: GrubFacts) -> Iterator[Verdict]:
     yield _verdict("grub-default", grub.default == "saved", fixed, "GRUB boots the saved entry")
     sticky = "GRUB_SAVEDEFAULT makes every booted entry the saved one: no fallback would stay armed"
     yield _verdict("grub-savedefault", not grub.savedefault, sticky, "no GRUB_SAVEDEFAULT")
-    stuck = f"GRUB would not clear a one-time entry: {grub.environment_problem}"
-    yield _verdict("grub-environment", grub.environment_writable, stuck, "GRUB can clear a one-time entry")
+    stuck = f"GRUB would not boot a one-time entry once: {grub.environment_problem}"
+    yield _verdict("grub-environment", grub.environment_writable, stuck, "GRUB boots a one-time entry once")
 
 
 def busy(found: Busy) -> Iterator[Verdict]:

@@ -12,7 +12,9 @@ from mxlib.reboot.steps import ledger, network
 from mxlib.reboot.steps.step import Action, answers, host_of
 from mxlib.reboot.world import RebootWorld, record_of
 
-_ORDER = {Level.GUEST: "systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
+# Since systemd 254 a "reboot" is a kexec, past GRUB, or keeps the kernel, if somebody has prepared that meanwhile.
+_COLD = "SYSTEMCTL_SKIP_AUTO_KEXEC=1 SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1"
+_ORDER = {Level.GUEST: f"{_COLD} systemctl --no-block reboot", Level.COLD: "systemctl --no-block poweroff"}
 _GREET_S = 2.0
 # Where the management host shares one connection for many commands, it would outlive the host's network and let the
 # next commands hang: the session's sshd is ended from inside, once the answer is home. $$ is below timeout and a shell.

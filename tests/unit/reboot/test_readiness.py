@@ -198,7 +198,7 @@ def test_a_cold_start_into_the_running_kernel_is_in_nobodys_way_unless_another_b
         (
             {"environment_writable": False, "environment_problem": "/boot is on LVM"},
             "grub-environment",
-            "GRUB would not clear a one-time entry: /boot is on LVM",
+            "GRUB would not boot a one-time entry once: /boot is on LVM",
         ),
     ],
 )

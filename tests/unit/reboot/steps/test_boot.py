@@ -270,5 +270,6 @@ def test_a_plan_shows_the_order_and_who_starts_the_machine(level: Level, lines: 
     (action,) = (one for one in boot.ACTIONS if one.step is Step.REBOOT)
     shown = list(action.preview(world, state(replace(CLAIMED, level=level))))
     assert len(shown) == lines
-    assert shown[0] == ("systemctl --no-block reboot" if level is Level.GUEST else "systemctl --no-block poweroff")
+    through_grub = "SYSTEMCTL_SKIP_AUTO_KEXEC=1 SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT=1 systemctl --no-block reboot"
+    assert shown[0] == (through_grub if level is Level.GUEST else "systemctl --no-block poweroff")
     assert shown[1:] == ["gnt-instance start mx2001.lab.test, with the console on it"][: lines - 1]
