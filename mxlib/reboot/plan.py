@@ -9,6 +9,7 @@ Invariants, held from every state and so after any interruption:
 * The MTA runs in an unverified boot only after test mails were delivered out of it.
 * Ports that are closed are opened on a proof that is not older than the site lets it be, and only where nothing that it
   rests on has changed since: the MTA's configuration, the loaded packet filter, the packages of both and of the kernel.
+* Who only returns a host to service (pool-mx) reboots none.
 * A kernel becomes the saved entry only after the host was verified with it.
 * A machine that is off is started only in a run's hands, and once for each order; a cold start is ordered only for the
   target, so that no way back plans the PCI slots again.
@@ -102,8 +103,7 @@ def _own(goal: Goal, state: State, record: Record) -> Decision | None:
         why = "the slot of the service is not this run's any more; this run stops where it is"
         return End(Outcome.INTERRUPTED, why)
     if goal.serve and record.token != state.token and (wanted := _not_booted(goal, state, record)):
-        resume = "pool-mx reboots none: resume or undo that run"
-        return End(Outcome.REFUSED, f"run {record.run} still has to boot {wanted}, and {resume}")
+        return _reboots_none(Outcome.REFUSED, record, wanted)
     if state.slot in (Slot.FREE, Slot.LEFT):
         return Do(Step.SLOT)
     if state.slot is Slot.MINE and state.outdated:
@@ -119,6 +119,11 @@ def _not_booted(goal: Goal, state: State, record: Record) -> str:
     """Return the kernel into which a run still wants a reboot; empty: none, or one was ordered and may have come."""
     ordered = record.awaited is not None and state.waited is not Waited.SAME_BOOT
     return "" if state.host is None or ordered else goal.reboots_into(record, state.host.boot, state.host.kernel)
+
+
+def _reboots_none(outcome: Outcome, record: Record, wanted: str) -> End:
+    resume = "pool-mx reboots none: resume or undo that run"
+    return End(outcome, f"run {record.run} still has to boot {wanted}, and {resume}")
 
 
 def _boots(state: State, record: Record) -> Decision | None:
@@ -166,7 +171,9 @@ def _act(goal: Goal, state: State, record: Record) -> Decision:
     assert host is not None
     if state.slot is Slot.UNKNOWN and host.boot == record.boot_before and not goal.turned(record):
         return Do(Step.TURN_BACK, "the slot of the service cannot be read any more")
-    if goal.reboots_into(record, host.boot, host.kernel):
+    if wanted := goal.reboots_into(record, host.boot, host.kernel):
+        if goal.serve:  # known only after the record was taken over: the host was silent, or its kernel is to blame
+            return keep_out(state, host) or _reboots_none(Outcome.LEFT_OUT, record, wanted)
         return _towards_boot(goal, state, record, host, goal.kernel_for(record))
     if not record.trusted(host.boot):
         return _verify(state, record, host)

@@ -444,6 +444,28 @@ def test_an_abort_that_dies_is_not_forgotten_on_resume(point):
     assert (mx.kernel, in_service(mx)) == (OLD.release, True)
 
 
+def test_pool_mx_reboots_no_host_that_was_silent_after_an_order_that_it_never_got():
+    """The wait ends without an answer; once it answers, in the old boot, the record is adopted before that is known."""
+    record = replace(claimed_record(), boots=(Boot("boot-0", NEW.release),), ledger="boot-0", drained="boot-0")
+    host = view(boot="boot-0", ports=Ports.CLOSED, mta=MtaState.HELD, saved=OLD.entry, next=NEW.entry)
+    late = taken(record, host, pool=Pool.OUT, waited=Waited.SILENT, uses=frozenset())
+    assert decide(SERVE, late) == Do(Step.AWAIT, "it answers now")
+    same = replace(late, waited=Waited.SAME_BOOT)
+    assert decide(RESUME, same) == Do(Step.REBOOT, f"into {NEW.release}")
+    why = f"run run still has to boot {NEW.release}, and pool-mx reboots none: resume or undo that run"
+    assert decide(SERVE, same) == End(Outcome.LEFT_OUT, why)
+    assert decide(SERVE, replace(same, host=replace(host, ports=Ports.OPEN))) == Do(Step.CLOSE)
+
+
+def test_pool_mx_reboots_no_host_whose_kernel_it_blames():
+    mx = MemoryMx(Fate(judgements=[UNSURE, BAD]))
+    run(mx, FORWARD)
+    process, end = run(mx, SERVE, "two")
+    assert (end.outcome, mx.reboots, Step.REBOOT in process.steps) == (Outcome.LEFT_OUT, 1, False)
+    assert f"still has to boot {OLD.release}" in end.why
+    assert run(mx, RESUME, "three")[1].outcome is Outcome.FELL_BACK
+
+
 def test_three_boots_that_led_elsewhere_do_not_keep_a_host_out_for_ever():
     mx = MemoryMx(Fate(boots=["other"] * 5))
     _, end = run(mx, FORWARD)
