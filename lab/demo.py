@@ -184,7 +184,15 @@ def ledger_command(place: Stations, since: str | None, wait: int, *, as_json: bo
     return outside.program(place.world, "ledger", *words, *(["--since", since] if since else []))
 
 
-def is_serving(place: Stations, mx: Exchanger) -> bool:
-    """Whether an exchanger greets a client from the outside world."""
-    greet = f"exec 3<>/dev/tcp/{mx.v4}/25 && read -t 10 -u 3 line && case $line in 220*) exit 0;; esac; exit 1"
-    return place.world.run(["timeout", "12", "bash", "-c", greet], check=False).returncode == 0
+_GREET = """\
+greet() { exec 3<>/dev/tcp/$1/25 && read -t 10 -u 3 line && case $line in 220*) echo greeted ;; esac; }
+for one; do greet "$one" & done
+wait
+"""
+
+
+def is_serving(place: Stations, mx: Exchanger) -> bool | None:
+    """Whether an exchanger greets a client from the outside world; None: over one of IPv4 and IPv6 only."""
+    words = ["timeout", "12", "bash", "-c", _GREET, "greet", str(mx.v4), str(mx.v6)]
+    greeted = place.world.run(words, check=False).stdout.count("greeted")
+    return {0: False, 2: True}.get(greeted)

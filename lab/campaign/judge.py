@@ -57,13 +57,13 @@ class Observation:
     """What is so on an exchanger, looked at from elsewhere; None: it does not say.
 
     Attributes:
-        serving: whether it greets a client from the public.
+        serving: whether it greets a client from the public over IPv4 and IPv6; None: over one of them only.
         kernel: the running release.
         boot: boot id.
         claimed: whether a run has it.
     """
 
-    serving: bool
+    serving: bool | None
     kernel: str | None = None
     boot: str | None = None
     claimed: bool | None = None
@@ -117,7 +117,7 @@ def untrue(
         0: not after.serving or after.claimed is not False or after.kernel != kernel,
         **dict.fromkeys((10, 16), _changed(before, after)),
         **dict.fromkeys((11, 12), not _as_found(before, after)),
-        **dict.fromkeys((20, 21, 22), after.serving),
+        **dict.fromkeys((20, 21, 22), after.serving is not False),
     }
     if wrong.get(code, False):
         return f"exit code {code} is not true of {after}, before {before}"
@@ -134,7 +134,7 @@ def unexpected(ended: Iterable[tuple[str, int]]) -> list[str]:
 
 
 def _as_found(before: Observation, after: Observation) -> bool:
-    return after.serving and after.claimed is False and after.kernel == before.kernel
+    return after.serving is True and after.claimed is False and after.kernel == before.kernel
 
 
 def _changed(before: Observation, after: Observation) -> bool:
@@ -151,7 +151,7 @@ def _untrue_words(said: str, before: Observation, after: Observation) -> str:
         "nothing was changed": _changed(before, after),
         "undone, back in service as found": not _as_found(before, after),
         "in service, but not finished": not after.serving or after.claimed is False,
-        "the host is out of service, safe": after.serving,
+        "the host is out of service, safe": after.serving is not False,
         "mail ports open, MTA serving": not after.serving,
         "no run holds the host": bool(after.claimed),
     }

@@ -265,7 +265,7 @@ def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:
     out = blind = 0
     while not stop.wait(_LOOK_S):
         try:
-            out = 0 if any(demo.is_serving(place, mx) for mx in EXCHANGERS) else out + 1
+            out = 0 if any(demo.is_serving(place, mx) is not False for mx in EXCHANGERS) else out + 1
             blind = 0
         except LabError as error:
             blind += 1

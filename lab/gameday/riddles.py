@@ -82,7 +82,7 @@ def is_contained(goal: FaultTarget) -> bool:
 def is_out(place: Stations, mx: Exchanger) -> bool:
     """Whether a run has an exchanger out of service."""
     seen = look(place, mx)
-    return seen.claimed is True and not seen.serving
+    return seen.claimed is True and seen.serving is False
 
 
 def _hang_longer_than_bound(target: FaultTarget) -> None:

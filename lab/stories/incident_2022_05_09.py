@@ -79,7 +79,7 @@ def _configured(stage: Stage, mx: Exchanger, change: str) -> Iterator[None]:
 
 
 def _serves(stage: Stage, mx: Exchanger) -> None:
-    wait_for(f"{mx.name} to greet again", lambda: demo.is_serving(stage.place, mx), deadline=60)
+    wait_for(f"{mx.name} to greet again", lambda: demo.is_serving(stage.place, mx) is True, deadline=60)
 
 
 def _forget(stage: Stage, mx: Exchanger) -> None:

@@ -74,7 +74,7 @@ def test_of_two_that_start_at_once_one_refuses_and_names_the_other(place: Statio
         loser = next(mx for mx in ended if mx is not winner)
         assert f"held for {winner.fqdn} by root@" in ended[loser][1]
         assert demo.is_serving(place, loser)
-        assert not demo.is_serving(place, winner)
+        assert demo.is_serving(place, winner) is False
     finally:
         for mx in ended:
             assert run(place.management[1], "sre.mail.pool-mx", mx.fqdn)[0] == DONE

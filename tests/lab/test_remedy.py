@@ -97,7 +97,7 @@ def test_a_reload_of_the_firewall_leaves_the_ports_closed(place: Stations, out_o
     assert "the mail ports are closed, as before" in said
     assert "by-hand" not in on(place, MX1, "nft list ruleset"), "it was reloaded"
     assert "tcp dport { 25, 465, 587 }" in on(place, MX1, "nft list table inet mx_depool")
-    assert not demo.is_serving(place, MX1)
+    assert demo.is_serving(place, MX1) is False
     assert on(place, MX1, "systemctl list-units 'mx-firewall-undo*' --all --plain --no-legend") == ""
 
 

@@ -38,7 +38,7 @@ def test_where_the_world_fails_for_everybody_the_new_kernel_is_not_blamed(place:
         with broken("provider-down"):
             code, said = finish(child)
             assert code == INCONCLUSIVE, said
-            assert not demo.is_serving(place, MX2)
+            assert demo.is_serving(place, MX2) is False
         code, said = run(place.management[1], "--resume", *REASON)
         assert code == DONE, said
     assert ssh(place, MX2, "uname -r").stdout.strip() == kernel

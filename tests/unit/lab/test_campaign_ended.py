@@ -229,6 +229,7 @@ def test_a_program_that_is_given_a_secret_is_named(monkeypatch):
     [
         ([LabError("gone")] * 3, 1),
         ([False] * 6, 1),
+        ([None] * 6, 0),
         ([LabError("busy"), LabError("busy"), True, LabError("busy"), LabError("busy"), True], 0),
     ],
 )

@@ -61,3 +61,13 @@ def test_a_server_is_slow_within_and_well_afterwards(changes):
     (_, value), *after = changes
     assert (parse_behaviour("lists", value).mode, parse_behaviour("lists", value).delay_ms) == ("slow", 600)
     assert after == [("lists", None)]
+
+
+@pytest.mark.parametrize(("greeting", "serving"), [((), False), (("v4",), None), (("v6",), None), (("v4", "v6"), True)])
+def test_who_greets_over_one_family_only_neither_serves_nor_is_out(greeting, serving):
+    def answers(words, *, check):
+        assert words[-2:] == ["v4", "v6"]
+        return SimpleNamespace(stdout="".join("greeted\n" for one in words if one in greeting))
+
+    mx = SimpleNamespace(v4="v4", v6="v6")
+    assert demo.is_serving(SimpleNamespace(world=SimpleNamespace(run=answers)), mx) is serving
