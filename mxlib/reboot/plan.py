@@ -273,6 +273,7 @@ def _serve(goal: Goal, state: State, record: Record, host: View) -> Decision:
         return Do(Step.OPEN)
     if entries and state.pool not in (Pool.OUT, Pool.PARTLY):
         return entries
+    # a verified host is opened also without etcd: that takes nothing from another run, whoever has the slot by now
     # who goes on without etcd does not see the pool that is to be restored: the record stays until that can be done
     if state.pool is Pool.UNKNOWN or (state.pool in (Pool.NONE, Pool.UNREAD) and record.prior.pool):
         return End(Outcome.LEFT_OUT, "the ports are open, but the pool state cannot be read, and so not be restored")
