@@ -21,6 +21,7 @@ class Drain(Command):
     """One run of drain-queue."""
 
     name = "drain-queue"
+    alone = True  # each would stop the other's queue runners
 
     def __init__(self, spicerack: Spicerack, site: Site, request: RunRequest) -> None:
         """Check what was asked for; nothing is touched.

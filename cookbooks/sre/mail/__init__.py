@@ -29,7 +29,7 @@ class MailRunner(CookbookRunnerBase):
 
     @property
     def lock_args(self) -> LockArgs:
-        """As many at once as there are, since Spicerack's own lock waits for half an hour; but one on a console."""
+        """As many at once as there are, as Spicerack's own lock waits for half an hour; one on a console or a queue."""
         return LockArgs(suffix=self._command.subject.split(".")[0], concurrency=int(self._command.alone), ttl=600)
 
     def run(self) -> int:

@@ -74,6 +74,7 @@ def test_it_empties_the_queue_and_a_dry_run_only_says_how(monkeypatch, spicerack
     queue, spicerack.dry_run = Queue(monkeypatch), dry_run
     command = made(spicerack)
     assert command.reads_only is dry_run
+    assert command.alone, "two would stop each other's queue runners"
     assert command.execute() is Outcome.DONE
     assert queue.done == [(what, WORLD)]
     assert lines() == [f"{MX}: done: 41 delivered, none is left"]
