@@ -1,14 +1,13 @@
 """The journals that runs of the cookbooks wrote on the lab's management hosts."""
 
 import json
-import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from lab.lifecycle import Stations
 from lab.place import Exchanger
-from lab.stations import outside
+from lab.world import jsonl, wire
 
 FOLDER = "spicerack/sre/mail"
 _REFUSED = ("MovedError", "LockedError", "FencedError")
@@ -73,17 +72,16 @@ def _stayed_closed(event: Mapping[str, str]) -> bool:
     return refused or not_opened or event["event"] == "stopped"
 
 
-def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[dict[str, str]]:
+def accepted_unverified(place: Stations, since: str, mx: Exchanger) -> list[jsonl.Line]:
     """Return the connections from outside that an exchanger accepted while runs kept its ports closed.
 
     Arguments:
         since: ISO 8601.
     """
-    found: list[dict[str, str]] = []
+    lines = list(jsonl.read(place.lab.outside / wire.FILE_NAME))
+    found: list[jsonl.Line] = []
     for closed, opened in closed_spans(events(place, mx, since)):
-        words = ["query", "--state", "/outside", "--mx", str(mx.v4), "--mx", str(mx.v6), "--from", closed]
-        words += ["--to", opened] if opened else []
-        query = outside.program(place.world, "observer", *words, "--public-only", "--outcome", "accepted", "--json")
-        listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-        found += [json.loads(line) for line in listed.splitlines()]
+        span = jsonl.normalise(closed), jsonl.normalise(opened) if opened else ""
+        question = wire.Question((str(mx.v4), str(mx.v6)), *span, public_only=True, outcome="accepted")
+        found += wire.select(lines, question)
     return found

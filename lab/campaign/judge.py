@@ -18,7 +18,7 @@ from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchange
 from lab.shell import LabError
 from lab.stations import infra, outside
 from lab.world import jsonl
-from lab.world.wire import FILE_NAME
+from lab.world import wire as on_wire
 from mxlib.model.outcome import Outcome
 
 SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
@@ -208,8 +208,9 @@ def mails(account: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def wire(place: Stations, happened: Collection[str], since: str, mx: Exchanger) -> list[str]:
-    """Return what the public got to hear while the ports had to be closed, and whether nobody listened on the wire."""
-    wrong = [] if "node-power-cut" in happened else unobserved(place, since)  # the observer goes with the node
+    """Return what the public got to hear while the ports had to be closed, and what nobody has seen of the wire."""
+    # the observer goes with the node, and comes back with it
+    wrong = unobserved(place, since, cut="node-power-cut" in happened)
     if "logs-full" in happened:
         return wrong  # the journals that say when the ports were closed are gone
     accepted = journals.accepted_unverified(place, since, mx)
@@ -217,13 +218,22 @@ def wire(place: Stations, happened: Collection[str], since: str, mx: Exchanger) 
     return wrong
 
 
-def unobserved(place: Stations, since: str) -> list[str]:
-    """Return why the record of the wire proves nothing about the time since then; empty: it does."""
-    begin = jsonl.normalise(since)
-    lines = [one for one in jsonl.read(place.lab.outside / FILE_NAME) if one["time"] >= begin]
-    wrong = [] if place.node.serving(outside.OBSERVER) else ["the observer on the wire does not run"]
-    wrong += [f"the observer on the wire began only at {one['time']}" for one in lines if one.get("event") == "start"]
-    return wrong if any("outcome" in one for one in lines) else [*wrong, "the observer has seen no connection"]
+def unobserved(place: Stations, since: str, *, cut: bool = False) -> list[str]:
+    """Return why the record of the wire proves nothing about the time since then; empty: it does.
+
+    Arguments:
+        cut: whether the observer's power was cut meanwhile, so that it need not have watched all the time.
+    """
+    begin, end, late = jsonl.normalise(since), jsonl.now(), time.monotonic() + _SLOW_S
+    while True:
+        lines = list(jsonl.read(place.lab.outside / on_wire.FILE_NAME))
+        wrong = [] if place.node.serving(outside.OBSERVER) else ["the observer on the wire does not run"]
+        wrong += on_wire.doubts(lines, begin, end, cut=cut)
+        if not wrong or time.monotonic() > late:
+            break
+        time.sleep(1)  # it notes every few seconds until when it has seen everything
+    seen = any("outcome" in one and one["time"] >= begin for one in lines)
+    return wrong if seen else [*wrong, "the observer has seen no connection"]
 
 
 def leftovers(place: Stations) -> list[str]:

@@ -118,6 +118,26 @@ def select(lines: Iterable[jsonl.Line], question: Question) -> Iterator[jsonl.Li
             yield line
 
 
+def doubts(lines: Iterable[jsonl.Line], start: str, end: str, *, cut: bool = False) -> list[str]:
+    """Return why a record does not prove what crossed the wire in a span; empty: it does.
+
+    Arguments:
+        start: time as the files write it; empty: the beginning of the record.
+        end: time as the files write it.
+        cut: whether the observer need not have watched all the time: its power was cut.
+    """
+    wrong, known, before, lost = list[str](), "", "", 0
+    for line in lines:
+        if "event" not in line:
+            continue
+        if line["event"] == "start" and start < line["time"] and known < end and (start or known) and not cut:
+            wrong.append(f"nobody watched the wire {known and f'from {known} '}until {line['time']}")
+        lost += line.get("frames_lost", 0) if line["time"] >= start and before < end else 0
+        known, before = max(known, line.get("until", "")), line["time"]
+    wrong += [f"UNKNOWN what crossed the wire: {lost} frames were lost"] if lost else []
+    return wrong if known >= end else [*wrong, f"UNKNOWN what crossed the wire after {known or start}"]
+
+
 def _matches(line: jsonl.Line, question: Question, mx: set[str]) -> bool:
     return (
         (not mx or line["mx"] in mx)

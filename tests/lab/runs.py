@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from lab import demo, journals, lifecycle
+from lab.campaign import judge
 from lab.lifecycle import Stations
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import wait_for
@@ -108,3 +109,4 @@ def nothing_lost(place: Stations, mx: Exchanger = MX2) -> Iterator[None]:
     assert subprocess.run(demo.ledger_command(place, since, 120), check=False).returncode == 0
     assert all(demo.is_serving(place, one) for one in EXCHANGERS)
     assert journals.accepted_unverified(place, since, mx) == []
+    assert judge.unobserved(place, since) == []

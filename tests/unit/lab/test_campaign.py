@@ -268,20 +268,29 @@ def test_mails_that_are_not_all_there_once_are_wrong():
 @pytest.mark.parametrize(
     ("runs", "lines", "wrong"),
     [
-        (True, [("12:00:05", "outcome")], []),
-        (True, [("11:00:00", "outcome")], ["has seen no connection"]),
-        (True, [], ["has seen no connection"]),
-        (False, [("12:00:05", "outcome")], ["does not run"]),
-        (True, [("12:00:03", "start"), ("12:00:05", "outcome")], ["began only at"]),
-        (True, [("11:00:00", "start"), ("12:00:05", "outcome")], []),
+        (True, [("12:00:05", "outcome"), ("12:00:09", "watched")], []),
+        (True, [("11:00:00", "outcome"), ("12:00:09", "watched")], ["has seen no connection"]),
+        (True, [("12:00:09", "watched")], ["has seen no connection"]),
+        (False, [("12:00:05", "outcome"), ("12:00:09", "watched")], ["does not run"]),
+        (True, [("12:00:03", "start"), ("12:00:05", "outcome"), ("12:00:09", "watched")], ["nobody watched"]),
+        (True, [("11:00:00", "start"), ("12:00:05", "outcome"), ("12:00:09", "watched")], []),
+        (True, [("11:00:00", "start"), ("12:00:05", "outcome")], ["after 2026-01-01T12:00:00"]),
+        (True, [("12:00:05", "outcome"), ("12:00:06", "lost"), ("12:00:09", "watched")], ["5 frames were lost"]),
+        (True, [("11:59:00", "lost"), ("12:00:05", "outcome"), ("12:00:09", "watched")], []),
     ],
 )
 def test_a_wire_that_nobody_watches_proves_nothing(monkeypatch, tmp_path, runs, lines, wrong):
-    written = [
-        {"time": f"2026-01-01T{at}.000000+00:00", "event" if what == "start" else what: what} for at, what in lines
-    ]
+    def line(at, what):
+        when = f"2026-01-01T{at}.000000+00:00"
+        more = {"until": when, "frames_lost": 5 if what == "lost" else 0} if what in ("watched", "lost") else {}
+        return {"time": when, ("outcome" if what == "outcome" else "event"): what, **more}
+
+    written = [line(*one) for one in lines]
     (tmp_path / "wire.jsonl").write_text("".join(json.dumps(line) + "\n" for line in written))
     monkeypatch.setattr(journals, "accepted_unverified", lambda *_: [])
+    monkeypatch.setattr(judge.jsonl, "now", lambda: "2026-01-01T12:00:08.000000+00:00")
+    clock = iter(range(0, 900, 30))
+    monkeypatch.setattr(judge, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _s: None))
     place = SimpleNamespace(lab=SimpleNamespace(outside=tmp_path), node=SimpleNamespace(serving=lambda _name: runs))
     found = judge.wire(place, (), "2026-01-01T12:00:00+00:00", exchanger("mx2001"))
     assert len(found) == len(wrong)
@@ -290,9 +299,25 @@ def test_a_wire_that_nobody_watches_proves_nothing(monkeypatch, tmp_path, runs, 
 
 def test_only_what_happened_excuses_what_the_public_heard(monkeypatch, tmp_path):
     monkeypatch.setattr(journals, "accepted_unverified", lambda *_: [{"client": "198.51.100.1"}])
-    monkeypatch.setattr(judge, "unobserved", lambda *_: ["nobody watched"])
+    monkeypatch.setattr(judge, "unobserved", lambda *_, cut: [] if cut else ["nobody watched"])
     for happened, wrong in (((), 2), (("logs-full",), 1), (("node-power-cut",), 1)):
         assert len(judge.wire(None, happened, "", exchanger("mx2001"))) == wrong
+
+
+@pytest.mark.parametrize(("accepted_at", "found"), [(3, 0), (5, 1), (7, 0)])
+def test_what_the_public_heard_while_the_ports_were_closed_is_read_from_the_record(
+    monkeypatch, tmp_path, accepted_at, found
+):
+    mx = exchanger("mx2001")
+    monkeypatch.setattr(journals, "events", lambda *_: [
+        {"at": "2026-01-01T12:00:04+00:00", "event": "done", "step": "close ports"},
+        {"at": "2026-01-01T12:00:06+00:00", "event": "begin", "step": "open ports"},
+    ])  # fmt: skip
+    line = {"time": f"2026-01-01T12:00:0{accepted_at}.000000+00:00", "outcome": "accepted", "public": True, "port": 25}
+    lines = [{**line, "mx": str(address)} for address in (mx.v4, exchanger("mx1001").v4)]
+    (tmp_path / "wire.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    place = SimpleNamespace(lab=SimpleNamespace(outside=tmp_path))
+    assert journals.accepted_unverified(place, "2026-01-01T12:00:00+00:00", mx) == lines[:found]
 
 
 def test_ports_are_closed_from_the_end_of_the_step_to_the_beginning_of_the_next():

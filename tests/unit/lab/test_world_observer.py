@@ -2,15 +2,21 @@
 
 import ipaddress
 import json
+import os
+import shutil
 import socket
 import struct
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
 
-from lab.world import observer
+from lab.world import jsonl, observer
 from lab.world.frames import ACK, FIN, RST, SYN, Segment, handshake_filter, parse
-from lab.world.wire import Question, Tracker, select
+from lab.world.wire import Question, Tracker, doubts, select
 
 MX4, MX6, WORLD4, WORLD6, INSIDE = "192.0.2.11", "2001:db8:77::11", "198.51.100.100", "2001:db8:51::100", "192.0.2.51"
 
@@ -151,10 +157,116 @@ def test_questions_to_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert len(list(select(lines, Question(outcome="accepted", public_only=True)))) == 1
     assert len(list(select(lines, Question(start=lines[1]["time"], end=lines[2]["time"])))) == 1
     assert list(select(lines, Question(mx=(MX6,)))) == []
-    (tmp_path / "wire.jsonl").write_text('{"event":"start"}\n' + "".join(json.dumps(line) + "\n" for line in lines))
+    watched = [event(0, "start"), event(4, until=4), event(time.time(), until=time.time())]
+    (tmp_path / "wire.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (*watched, *lines)))
     command = ["query", "--state", str(tmp_path), "--mx", MX4, "--from", "1970-01-01T00:00:00Z", "--public-only"]
     assert observer.main([*command, "--to", "1970-01-01T00:00:02Z", "--json"]) == 0
     (shown,) = capsys.readouterr().out.splitlines()
     assert json.loads(shown)["outcome"] == "refused"
     assert observer.main(command) == 0
     assert capsys.readouterr().out.count("192.0.2.11") == 2
+    with (tmp_path / "wire.jsonl").open("a") as record:
+        record.write(json.dumps(event(time.time(), until=time.time(), frames_lost=3)) + "\n")
+    assert observer.main(command) == 1
+    said = capsys.readouterr()
+    assert said.out.count("192.0.2.11") == 2
+    assert "UNKNOWN what crossed the wire: 3 frames were lost" in said.err
+    assert observer.main([*command, "--to", "1970-01-01T00:00:02Z"]) == 0, "they were lost later"
+
+
+def event(at: float, name: str = "watched", **more: float) -> jsonl.Line:
+    if "until" in more:
+        more |= {"until": jsonl.iso(more["until"])}  # type: ignore[dict-item]
+    return {"event": name, "time": jsonl.iso(at), **more}
+
+
+AGAIN = [event(20, "start"), event(25, until=25)]
+WHOLE = [event(0, "start"), event(5, until=5, frames_lost=0), event(10, until=9, frames_lost=0)]
+
+
+@pytest.mark.parametrize(
+    ("more", "span", "wrong"),
+    [
+        ([], (1, 9), []),
+        ([], (1, 9.5), ["after 1970-01-01T00:00:09"]),
+        ([event(12, until=11, frames_lost=7)], (1, 9), []),
+        ([event(12, until=11, frames_lost=7)], (1, 11), ["7 frames were lost"]),
+        ([event(12, until=11, frames_lost=7), event(13, until=13, frames_lost=2)], (11.5, 13), ["9 frames were lost"]),
+        ([event(12, until=11, frames_lost=7), event(13, until=13, frames_lost=0)], (12.5, 13), []),
+        ([event(11, "stop", frames_lost=0), *AGAIN], (1, 9), []),
+        ([event(11, "stop", frames_lost=0), *AGAIN], (1, 25), ["until 1970-01-01T00:00:20"]),
+        ([event(11, "stop", frames_lost=4), *AGAIN], (15, 25), ["until 1970-01-01T00:00:20"]),
+        ([event(11, "stop", frames_lost=4), *AGAIN], (21, 25), []),
+        ([event(11, "stop", frames_lost=4), *AGAIN], (1, 25), ["nobody", "4 frames"]),
+    ],
+)
+def test_what_was_not_seen_of_a_span_is_said(
+    more: list[jsonl.Line], span: tuple[float, float], wrong: list[str]
+) -> None:
+    found = doubts([*WHOLE, *more], jsonl.iso(span[0]), jsonl.iso(span[1]))
+    assert len(found) == len(wrong)
+    assert all(words in said for words, said in zip(wrong, found, strict=True))
+
+
+def test_a_record_that_begins_late_or_never_is_in_doubt() -> None:
+    late = [event(3, "start"), event(9, until=9)]
+    (said,) = doubts(late, jsonl.iso(1), jsonl.iso(9))
+    assert said.startswith("nobody watched the wire until 1970-01-01T00:00:03")
+    assert doubts(late, "", jsonl.iso(9)) == doubts(late, jsonl.iso(1), jsonl.iso(9), cut=True) == []
+    assert len(doubts([], jsonl.iso(1), jsonl.iso(9))) == 1
+
+
+def tap(script: str) -> str:
+    """Run a script with a tap on the loopback of a network of its own."""
+    if os.geteuid() or not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("a packet socket needs root, `unshare` and `ip`")
+    text = f"""
+import socket, subprocess, sys, threading, time
+from lab.world import observer
+from lab.world.wire import Tracker
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+def knock(count):
+    for _ in range(count):
+        with socket.socket() as client:
+            client.connect_ex(("127.0.0.1", 25))
+{textwrap.dedent(script)}"""
+    words = ["unshare", "--net", sys.executable, "-c", text]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_kernel_gives_the_tap_all_the_room_it_asks_for_and_what_finds_none_is_counted_once() -> None:
+    said = tap("""
+        sock = observer.open_tap("lo", (25,))
+        print(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) - 2 * observer.RECEIVE_BUFFER)
+        knock(300)
+        print(observer._frames_lost(sock))
+        observer.RECEIVE_BUFFER = 0
+        small = observer.open_tap("lo", (25,))
+        knock(300)
+        print(observer._frames_lost(small) > 0, observer._frames_lost(small))
+        """)
+    assert said.split() == ["0", "0", "True", "0"]
+
+
+def test_the_observer_notes_until_when_it_has_seen_everything_and_what_it_lost() -> None:
+    said = tap("""
+        observer._NOTE_S = 0.0
+        observer._frames_lost = lambda sock: 7
+        stop, stopper = socket.socketpair()
+        began, lines = time.time(), []
+        tracker = Tracker(["127.0.0.1"], [25])
+        arguments = observer.open_tap("lo", (25,)), tracker, lines.append, stop
+        watcher = threading.Thread(target=observer.watch, args=arguments)
+        watcher.start()
+        knock(1)
+        while not [one for one in lines if one.get("event") and one["until"] > observer.jsonl.iso(began + 1)]:
+            time.sleep(0.05)
+        stopper.send(b"x")
+        watcher.join()
+        watched = [one for one in lines if one.get("event") == "watched"]
+        print([one["outcome"] for one in lines if "outcome" in one])
+        print({one["frames_lost"] for one in watched}, all(one["until"] <= one["time"] for one in watched))
+        """)
+    assert said == "['refused']\n{7} True\n"
