@@ -21,6 +21,8 @@ FAST, SLOW = "provider", "lists"
 WAITING = {"user7@lab.test": FAST, "list-friends@lab.test": SLOW}
 DELAY_MS = 600
 RATE = 1  # messages a second: at two, an emulated exchanger that takes all of them has no processor time left
+LOGGED = r"""zgrep -ahoE ' C="250 [^"]* id=[0-9a-f]{12}"' /var/log/exim4/main* | grep -oE '[0-9a-f]{12}'"""
+"""Prints the numbers that the outside world's servers gave to what an exchanger has logged as delivered."""
 RECIPIENTS = ("user1@lab.test", "v4user2@lab.test", "v6user3@lab.test", "list-friends@lab.test", "support@lab.test")
 
 
@@ -175,11 +177,17 @@ def mail_flowing(place: Stations, rate: float, recipients: Sequence[str] = RECIP
 
 
 def ledger_command(place: Stations, since: str | None, wait: int, *, as_json: bool = False) -> list[str]:
-    """Command line of the outside ledger; what lies in the exchangers' spools now is not called missing."""
+    """Command line of the outside ledger; what lies in the exchangers' spools now is not called missing.
+
+    What an exchanger has logged as delivered it knew to be taken, however it left the session.
+    """
     lying = "grep -ahoE 'X-Lab-Id: [0-9a-f-]+' -r /var/spool/exim4/input --include='*-H' | cut -d' ' -f2"
     ids = "".join(ssh(place, mx, lying).stdout for mx in EXCHANGERS)
     (place.lab.outside / "spool.txt").write_text(ids)
+    numbers = "".join(ssh(place, mx, LOGGED).stdout for mx in EXCHANGERS)
+    (place.lab.outside / "confirmed.txt").write_text(numbers)
     words = ["check", "--state", "/outside", "--wait", str(wait), "--spool", "/outside/spool.txt"]
+    words += ["--confirmed", "/outside/confirmed.txt"]
     words += ["--json"] if as_json else []
     return outside.program(place.world, "ledger", *words, *(["--since", since] if since else []))
 

@@ -19,6 +19,7 @@ class Arrival:
     Attributes:
         sender: envelope sender; empty for a bounce.
         acked: a 250 follows; False: the connection is dropped before it.
+        begun: when its transaction began, with MAIL.
         size: whole message, in bytes; body_size: without the header.
     """
 
@@ -31,6 +32,7 @@ class Arrival:
     recipients: tuple[str, ...]
     tls: bool
     acked: bool
+    begun: str
     size: int
     body_size: int
     body_sha256: str

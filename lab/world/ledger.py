@@ -1,7 +1,7 @@
 """The ledger outside the product: every message sent against every message arrived.
 
-`python3 -m lab.world.ledger --state DIR [--json] [--since ISO] [--spool FILE] [--wait S]`: 0 only if it is settled:
-mail was sent, nothing of what was taken is lost, and nothing lies in a spool.
+`python3 -m lab.world.ledger --state DIR [--json] [--since ISO] [--spool FILE] [--confirmed FILE] [--wait S]`: 0 only if
+it is settled: mail was sent, nothing of what was taken is lost, and nothing lies in a spool.
 `python3 -m lab.world.ledger inbox --state DIR [--json]`: what arrived.
 """
 
@@ -31,9 +31,10 @@ class Ledger:
         missing: an MX took it; it did not arrive, lies in no spool that is known, and did not bounce.
         in_spool: did not arrive yet, and lies in a spool.
         bounced: did not arrive; a bounce came back.
-        duplicates_explained: arrived again, and each recipient has at most one copy whose 250 the client surely saw:
-            the 250 of others was withheld or never acknowledged, or the sender lost the reply and had to send again.
-        duplicates: arrived again although the client surely saw the 250 of another copy.
+        duplicates_explained: arrived again, and each copy was begun before the client surely saw a 250 for its
+            recipient: those of the others were withheld or never acknowledged. One more copy is explained for each time
+            that the sender lost the reply and had to send again.
+        duplicates: arrived again although the client surely saw the 250 of another copy, or was begun after that.
         altered: arrived with another body.
         refused: an MX said 5xx to at least one recipient; unsent: the sender gave up on at least one.
         arrived_unsent: no recipient was accepted, and it arrived nevertheless.
@@ -81,10 +82,13 @@ class _Copy:
     number: str
     acked: bool
     sha256: str
+    begun: str
+    time: str
 
 
 @dataclass
 class _Arrivals:
+    confirmed: Collection[str] = ()
     copies: dict[str, dict[str, list[_Copy]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     bounced: set[str] = field(default_factory=set)
     unseen: set[str] = field(default_factory=set)
@@ -98,7 +102,8 @@ class _Arrivals:
         elif line.get("event") == "reply-seen":
             self.unseen.discard(line["arrival"])
         elif line.get("lab_id"):
-            copy = _Copy(line["arrival"], line["acked"], line["body_sha256"])
+            begun = str(line.get("begun") or line["time"])  # an inbox of old does not say it
+            copy = _Copy(line["arrival"], line["acked"], line["body_sha256"], begun, line["time"])
             self.last[line["lab_id"]] = line["time"]
             for recipient in line["recipients"]:
                 self.copies[line["lab_id"]][recipient.lower()].append(copy)
@@ -109,7 +114,18 @@ class _Arrivals:
 
     def certain(self, copy: _Copy) -> bool:
         """Say whether the client knew that this copy was taken, so that it had no reason to send another."""
-        return copy.acked and copy.number not in self.unseen
+        return copy.number in self.confirmed or (copy.acked and copy.number not in self.unseen)
+
+    def unexplained(self, copies: Collection[_Copy]) -> int:
+        """Count the copies for one recipient that the client had no reason to send: it knew of another one.
+
+        The order of arrival proves nothing: a socket whose reply was lost may hand over its copy after the good
+        attempt. But that one was begun before.
+        """
+        known = min((copy for copy in copies if self.certain(copy)), key=lambda copy: copy.time, default=None)
+        if known is None:
+            return 0
+        return sum(self.certain(copy) or copy.begun >= known.time for copy in copies if copy is not known)
 
 
 def reconcile(
@@ -118,6 +134,7 @@ def reconcile(
     spool: Collection[str] = (),
     since: str = "",
     tag: str = "",
+    confirmed: Collection[str] = (),
 ) -> Ledger:
     """Compare what was sent with what arrived.
 
@@ -130,9 +147,10 @@ def reconcile(
         since: only messages sent at or after this time (as the files write it) are accounted for, and of those that
             nobody sent, only what arrived then.
         tag: only messages sent with this tag are accounted for; empty: all.
+        confirmed: numbers of arrivals whose 250 an MX has logged.
     """
     messages = _messages(sent)
-    arrivals = _Arrivals()
+    arrivals = _Arrivals(confirmed)
     for line in arrived:
         arrivals.add(line)
     unknown = sorted(lab_id for lab_id, time in arrivals.last.items() if lab_id not in messages and time >= since)
@@ -191,15 +209,14 @@ def _repeated(ledger: Ledger, lab_id: str, message: _Sent, arrivals: _Arrivals) 
     again = sum(map(len, copies.values())) - message.expected
     if again <= 0:
         return False
-    # The order of arrival proves nothing: a socket whose reply was lost may hand over its copy after the good attempt.
-    unexplained = sum(max(0, sum(map(arrivals.certain, each)) - 1) for each in copies.values())
-    unexplained += max(0, len(copies) - message.expected)
-    excused = message.ambiguous * message.expected
-    (ledger.duplicates if unexplained > excused else ledger.duplicates_explained).append(lab_id)
+    strange = len(copies) > message.expected or any(
+        arrivals.unexplained(each) > message.ambiguous for each in copies.values()
+    )
+    (ledger.duplicates if strange else ledger.duplicates_explained).append(lab_id)
     return True
 
 
-def _spooled(path: Path | None) -> set[str]:
+def _words(path: Path | None) -> set[str]:
     return set(path.read_text(encoding="utf-8").split()) if path else set()
 
 
@@ -209,7 +226,7 @@ def _settle(args: argparse.Namespace) -> Ledger:
     since = jsonl.normalise(args.since) if args.since else ""
     while True:
         sent, arrived = jsonl.read(args.state / SENT_FILE), jsonl.read(args.state / inbox.FILE_NAME)
-        ledger = reconcile(sent, arrived, _spooled(args.spool), since, args.tag)
+        ledger = reconcile(sent, arrived, _words(args.spool), since, args.tag, _words(args.confirmed))
         if not (ledger.missing or ledger.in_spool) or time.monotonic() >= end:
             return ledger
         time.sleep(min(POLL, max(0.0, end - time.monotonic())))
@@ -272,6 +289,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--json", action="store_true", help="for machines")
     add("--since", default="", help="ISO 8601: only what was sent (inbox: arrived) from then on")
     add("--spool", type=Path, help="file with the X-Lab-Ids that lie in the spools of the MXs")
+    add("--confirmed", type=Path, help="file with the numbers of the arrivals whose 250 is in a log of the MXs")
     add("--tag", default="", help="only messages sent with this tag")
     add("--wait", type=float, default=0.0, help="seconds to wait for what has not arrived yet")
     add("--place", default="", help="inbox: only this place")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from lab.world import jsonl
 from lab.world.behaviour import BehaviourFile
 from lab.world.inbox import Arrival, Inbox
 from lab.world.places import Place
@@ -53,6 +54,7 @@ class SessionContext:
 @dataclass
 class _Envelope:
     sender: str | None = None
+    begun: str = ""
     recipients: list[str] = field(default_factory=list)
 
 
@@ -188,7 +190,7 @@ class Session:
         if path is None or self._envelope.sender is not None:
             await self._answer("503 5.5.1 Wrong MAIL command")
         elif not await self._withstand("mail"):
-            self._envelope.sender = path.group(1)
+            self._envelope.sender, self._envelope.begun = path.group(1), jsonl.now()
             await self._answer("250 2.1.0 OK")
 
     async def _rcpt(self, argument: str) -> None:
@@ -249,6 +251,7 @@ class Session:
             recipients=tuple(self._envelope.recipients),
             tls=self._secure,
             acked=not dropped,
+            begun=self._envelope.begun,
             size=len(message),
             body_size=size,
             body_sha256=hashlib.sha256(body).hexdigest(),

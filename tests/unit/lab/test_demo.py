@@ -1,5 +1,6 @@
 """The demo's mail: two destinations, of which one is slow while the cookbook runs, and both are well afterwards."""
 
+import gzip
 import subprocess
 from types import SimpleNamespace
 
@@ -71,3 +72,22 @@ def test_who_greets_over_one_family_only_neither_serves_nor_is_out(greeting, ser
 
     mx = SimpleNamespace(v4="v4", v6="v6")
     assert demo.is_serving(SimpleNamespace(world=SimpleNamespace(run=answers)), mx) is serving
+
+
+def test_what_an_exchanger_has_logged_as_delivered_is_read_from_all_its_logs(monkeypatch, tmp_path):
+    line = '2026-11-21 02:08:30 1xUaVg-00006e-2b {} u1@ok.test R=r T=t H=h [10.77.0.3] C="250 2.0.0 OK id={}" QT=1s\n'
+    (tmp_path / "mainlog").write_text(line.format("=>", "0123456789ab") + line.format("->", "0123456789ab"))
+    with gzip.open(tmp_path / "mainlog.2.gz", "wt") as old:
+        old.write(line.format("=>", "fedcba987654") + "x == u2@ok.test T=t defer (110): id=aaaaaaaaaaaa\n")
+    here = demo.LOGGED.replace("/var/log/exim4", str(tmp_path))
+
+    def ssh(_place, _mx, script):
+        text = "0-1-2\n" if "input" in script else subprocess.check_output(["sh", "-c", here], text=True)
+        return SimpleNamespace(stdout=text)
+
+    monkeypatch.setattr(demo, "ssh", ssh)
+    monkeypatch.setattr(demo.outside, "program", lambda _world, *words: list(words))
+    place = SimpleNamespace(lab=SimpleNamespace(outside=tmp_path), world=None)
+    words = demo.ledger_command(place, None, 5)
+    assert words[words.index("--confirmed") + 1] == "/outside/confirmed.txt"
+    assert {*(tmp_path / "confirmed.txt").read_text().split()} == {"0123456789ab", "fedcba987654"}

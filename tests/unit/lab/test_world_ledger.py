@@ -26,6 +26,7 @@ def sent(lab_id: str, fate: str = "accepted", to: int = 1, **more: object) -> Li
 def came(lab_id: str, number: str = "1", acked: bool = True, to: int = 1, **more: object) -> Line:
     line: Line = {"event": "arrival", "arrival": number, "lab_id": lab_id, "acked": acked, "bounced": []}
     line["time"] = "2026-01-01T00:00:00"
+    line["begun"] = "2025-12-31T23:59:00"
     return line | {"body_sha256": "s", "recipients": [f"u{n}@provider.test" for n in range(to)]} | more
 
 
@@ -65,12 +66,18 @@ def test_recipients_may_arrive_in_transactions_of_their_own() -> None:
         ([came("a", "2"), came("a", "1", acked=False)], 0, True),
         ([came("a", "2"), came("a", "1"), unseen("1")], 0, True),
         ([came("a", "2"), came("a", "1", acked=False), came("a", "3")], 0, False),
+        # the one whose reply was never acknowledged was begun only after the 250 of the other one
+        ([came("a", "1", time="T1"), came("a", "2", acked=False, begun="T2")], 0, False),
+        ([came("a", "1", time="T1"), came("a", "2", begun="T2"), unseen("2")], 0, False),
+        ([came("a", "1", time="T1"), came("a", "2", begun="T0", time="T2"), unseen("2")], 0, True),
+        ([came("a", "1", time="T1"), came("a", "2", begun="T2"), unseen("2")], 1, True),
         ([came("a", "1"), unseen("1"), came("a", "2")], 0, True),
         ([came("a", "1"), unseen("1"), {"event": "reply-seen", "arrival": "1"}, came("a", "2")], 0, False),
         ([came("a", "1"), came("a", "2")], 1, True),
         ([came("a", "1"), came("a", "2"), came("a", "3")], 1, False),
         ([came("a", "1", acked=False), came("a", "2", acked=False), came("a", "3")], 0, True),
         ([came("a", "1"), came("a", "2", recipients=["other@provider.test"])], 0, False),
+        ([came("a", "1"), came("a", "2", recipients=["other@provider.test"])], 1, False),
     ],
 )
 def test_a_second_copy_is_explained_only_by_a_lost_250(arrived: list[Line], ambiguous: int, explained: bool) -> None:
@@ -78,6 +85,26 @@ def test_a_second_copy_is_explained_only_by_a_lost_250(arrived: list[Line], ambi
     assert (account.duplicates_explained, account.duplicates) == ((["a"], []) if explained else ([], ["a"]))
     assert account.balanced is explained
     assert account.arrived_once == 0
+
+
+def test_the_late_copy_of_an_attempt_that_timed_out_is_explained_only_if_it_was_never_acknowledged() -> None:
+    """A times out after the end of data, B is answered at once, and then A's orphaned socket hands over its copy."""
+    orphan = came("a", "A", begun="2026-01-01T10:00:00", time="2026-01-01T10:03:00")
+    good = came("a", "B", begun="2026-01-01T10:02:00", time="2026-01-01T10:02:01")
+    never = [good, orphan, unseen("A")]
+    assert reconcile([sent("a")], never).duplicates_explained == ["a"]
+    assert reconcile([sent("a")], [good, orphan]).duplicates == ["a"], "both were acknowledged"
+    assert reconcile([sent("a")], never, confirmed={"A", "B"}).duplicates == ["a"], "the MX has logged both"
+    assert reconcile([sent("a")], never, confirmed={"B"}).balanced
+    again = came("a", "C", begun="2026-01-01T10:05:00", time="2026-01-01T10:05:01")
+    assert reconcile([sent("a")], [*never, again, unseen("C")]).duplicates == ["a"], "B was known for minutes"
+
+
+def test_a_reply_that_the_sender_lost_excuses_one_more_copy_for_each_recipient_and_not_two_for_one() -> None:
+    first, again = came("a", "1", to=2), came("a", "2", to=2)
+    assert reconcile([sent("a", to=2, ambiguous=1)], [first, again]).balanced
+    twice = [came("a", number, to=1) for number in ("2", "3")]
+    assert reconcile([sent("a", to=2, ambiguous=1)], [first, *twice]).duplicates == ["a"]
 
 
 def test_an_altered_body_does_not_balance() -> None:

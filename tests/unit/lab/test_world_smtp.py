@@ -208,10 +208,12 @@ def test_refused_until_mended(world: World) -> None:
 
 def test_dropped_before_the_250_but_kept(world: World) -> None:
     world.behave(mode="drop")
+    before = jsonl.now()
     result = world.try_once(mail())
     assert (result.stage, result.outcome, result.ambiguous) == ("dot", "lost", True)
     (line,) = world.arrivals()
     assert line["acked"] is False
+    assert before < line["begun"] < line["time"]
 
 
 def test_a_server_that_offers_chunking_by_mistake(world: World) -> None:
