@@ -16,6 +16,16 @@ from lab.shell import LabError, wait_for
 HOST = "host"
 BOUND_S = 22
 """Seconds until a run of the lab's alias generator has taken longer than its bound."""
+# What is said of one thing ends at a comma, and at "but". Who says that something is well, or is not it, names nothing.
+_CLAUSE = re.compile(r"[,;]\s|\.\s|\bbut\b")
+_DENIED = re.compile(
+    r"\bnothing (?:(?:is|was) )?(?:at fault|broken|wrong)\b|\bno (?:kernel )?(?:fault|issue|panic|problem|trouble)s?\b"
+    r"|\b(?:is|are|looks?|seems?|works?) (?:all right|fine|good|healthy|okay|ok|well)\b"
+    r"|^(?!.*\bno\b).*\b(?:is|are) (?:active|running|up)\W*$"
+    r"|(?:\bnot|\bnor|n't) (?:(?:a|any|because|due|of|the|to|its) )*(?:at fault|bad|broken|busy|dead|down|full|hanging"
+    r"|hung|panic|stale|stuck|wrong|cause|fault|problem|reason|alertmanager|console|disk|etcd|ferm|firewall|ganeti"
+    r"|hints|kernel|nftables|password|provider|spamd)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,8 @@ class Riddle:
 
     Attributes:
         fault: its name in the catalogue.
-        names: regular expressions of whole words, in lower case: one is in what a player says who knows it.
+        names: regular expressions of whole words, in lower case: one is in what a player says who knows it; none of a
+            service, where the place suffices.
         where: what is at fault: ``HOST`` for the exchanger, or a service.
         well: script that succeeds on the exchanger once it is mended; empty: its owner mends it as soon as it is named.
         provoke: what somebody did so that it shows.
@@ -35,7 +46,7 @@ class Riddle:
     """
 
     fault: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     where: str = HOST
     well: str = ""
     provoke: Callable[[FaultTarget], object] | None = None
@@ -49,12 +60,14 @@ class Riddle:
 
         Arguments:
             where: a host's short name, or a service.
-            said: in any words; the advice of a cookbook, behind "next:", names nothing.
+            said: in any words; the advice of a cookbook, behind "next:", names nothing, nor does a denial.
             mx: the exchanger of the game.
         """
         place = mx.name if self.where == HOST else self.where
-        told = said.lower().partition("next:")[0]
-        return where == place and any(re.search(rf"\b(?:{name})\b", told) for name in (self.fault, *self.names))
+        clauses = _CLAUSE.split(said.lower().partition("next:")[0])
+        told = ", ".join(one for one in clauses if not _DENIED.search(one))
+        names = (self.fault, *self.names) if self.where == HOST else (r"\w+",)
+        return where == place and any(re.search(rf"\b(?:{name})\b", told) for name in names)
 
     def is_well(self, goal: FaultTarget) -> bool:
         """Whether it is mended, looked at on the exchanger itself."""
@@ -127,12 +140,14 @@ _ALIASES = f"! systemctl is-failed -q {UNIT} && test $(wc -l </etc/exim4/aliases
     f"test $(systemctl show -p ActiveState --value {UNIT}) != activating"
 )
 _NO_ROOM = '[ "$(df --output=avail -B1 /var/spool | tail -n 1)" -gt 10485760 ]'
+_DISK = r"(disk|file ?system|partition|spool|var|volume)"
 _PREPARED = "grep -q ens6 /etc/network/interfaces || ls /etc/systemd/network/*.link"
 _COLD = (
     "tonight Ganeti is to build the machine of HOST again (a cold start). Make sure that it can be reached if it "
     "does not come up.#before-a-cold-start"
 )
 _HANGS = r"(alias|generat).*\b(hangs|hanging|hung|stuck)"
+_NO_BOOT = r"(does not|doesn't|will not|won't|cannot|can't|never) boots?"
 _RENAMED = (r"rename[sd]?", "another name")
 
 RIDDLES = {
@@ -142,45 +157,60 @@ RIDDLES = {
         Riddle("second-disk", (*_RENAMED, "ens6", "(second|new|added|another) disk"), well=_PREPARED),
         Riddle(
             "bad-kernel",
-            ("outbound-provider", "timeout after end of data", "(bad|new|running) kernel", "kernel is bad"),
+            (
+                "outbound-provider", "timeout after end of data", "conntrack", "(bad|broken|faulty|new|running) kernel",
+                r"kernel\b.*\b(at fault|bad|breaks|broken|cuts|delays|drops|faulty|loses|stalls)",
+            ),
             running=True, well="[ \"$(uname -r)\" != '@kernel@' ]",
         ),
         # What a kernel says when it panics is shown once, and nobody was attached: its console is silent from then on.
         Riddle(
-            "kernel-panic", ("panic(s|ked)?", "console is silent"), well=_ANSWERS, provoke=_boot_once,
+            "kernel-panic", ("panic(s|ked)?", "console is silent", _NO_BOOT), well=_ANSWERS, provoke=_boot_once,
             takes_down=True, kind="down",
         ),
         Riddle(
-            "kernel-hang", ("still booting", r"boot never ends", r"(boot|kernel)\b.*\b(hangs|hung|stuck)"),
+            "kernel-hang",
+            ("still booting", "boot never (ends|gets past)", r"(boot|kernel)\b.*\b(hang(s|ing)|hung|stuck)", _NO_BOOT),
             well=_ANSWERS, provoke=_boot_once, takes_down=True, kind="down",
         ),
         Riddle("stuck-aliases", (_HANGS,), well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases"),
         Riddle(
-            "cut-aliases", (_HANGS, r"alias.*\b(cut|incomplete|missing|too (few|small)|\d+ entries)"), well=_ALIASES,
-            provoke=_hang_longer_than_bound, kind="aliases",
+            "cut-aliases",
+            (_HANGS, r"(alias|addresses).*\b(cut|incomplete|missing|too (few|small)|truncated|unknown|\d+ entries)"),
+            well=_ALIASES, provoke=_hang_longer_than_bound, kind="aliases",
         ),
         Riddle(
-            "stale-hints", ("hints", "not tried"),
+            "stale-hints", ("hints?", "not tried", "untried"),
             well="! exim_dumpdb /var/spool/exim4 retry | grep -q ' [*]$'",
         ),
-        Riddle("dead-spamd", ("spamd",), well="systemctl is-active -q spamd.service"),
+        Riddle("dead-spamd", ("spamd", "second (mail )?daemon"), well="systemctl is-active -q spamd.service"),
         Riddle("no-ferm", ("firewall", "ferm", "nftables"), well="systemctl is-active -q @firewall@.service"),
         Riddle(
-            "disk-full", ("full disk", r"disk\b.* full", "disk space", "no space", "no room", "0 % free"), well=_NO_ROOM
+            "disk-full",
+            (
+                rf"full {_DISK}", rf"{_DISK}\b.* full", "disk space", "(no|out of|without) (room|space)", "0 % free",
+                "enospc",
+            ),
+            well=_NO_ROOM,
         ),
         Riddle(
             "console-password",
-            (r"login\b.*\brefused", r"password\b.*\b(wrong|changed|refused)", "(another|changed|other|wrong) password"),
+            (
+                r"login\b.*\brefused", r"password\b.*\b(changed|differs|not the one|refused|wrong)",
+                "(another|changed|other|wrong) password",
+            ),
             ticket=_COLD, kind="console",
         ),
         Riddle(
-            "console-busy", ("somebody else", "busy", "console is (held|in use|taken)"), ticket=_COLD, kind="console"
+            "console-busy",
+            ("(somebody|someone) else", "busy", "(has|holds) the (serial )?console", "console is (held|in use|taken)"),
+            ticket=_COLD, kind="console",
         ),
-        Riddle("provider-4xx", ("provider",), where="provider", kind="provider"),
-        Riddle("provider-down", ("provider",), where="provider", kind="provider"),
-        Riddle("provider-stall", ("provider",), where="provider", kind="provider"),
-        Riddle("etcd-down", ("etcd",), where="etcd", kind="etcd"),
-        Riddle("alertmanager-down", ("alerts?", "alertmanager"), where="alertmanager", kind="alertmanager"),
-        Riddle("rapi-down", ("rapi", "remote api", "cluster"), where="ganeti", kind="ganeti"),
+        Riddle("provider-4xx", where="provider", kind="provider"),
+        Riddle("provider-down", where="provider", kind="provider"),
+        Riddle("provider-stall", where="provider", kind="provider"),
+        Riddle("etcd-down", where="etcd", kind="etcd"),
+        Riddle("alertmanager-down", where="alertmanager", kind="alertmanager"),
+        Riddle("rapi-down", where="ganeti", kind="ganeti"),
     )
 }  # fmt: skip

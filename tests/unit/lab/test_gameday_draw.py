@@ -111,6 +111,47 @@ def test_a_person_may_use_words_of_their_own(words):
     assert named("alertmanager is down", "alertmanager") == {"alertmanager-down"}
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_by_what_the_last_hint_says(fault):
+    riddle = RIDDLES[fault]
+    found = named(FAULTS[fault].summary, "mx2001" if riddle.where == HOST else riddle.where)
+    alike = {"nic-renumber": {"second-disk"}, "second-disk": {"nic-renumber"}}
+    assert fault in found
+    others = {one for one in found - {fault} if not riddle.kind or RIDDLES[one].kind != riddle.kind}
+    assert others <= alike.get(fault, set())
+
+
+@pytest.mark.parametrize(
+    ("place", "words", "fault"),
+    [
+        ("etcd", "does not answer", "etcd-down"), ("provider", "answers 450 to every recipient", "provider-4xx"),
+        ("alertmanager", "is down", "alertmanager-down"), ("ganeti", "its API does not answer", "rapi-down"),
+        ("mx2001", "/var is full", "disk-full"), ("mx2001", "ENOSPC on the spool", "disk-full"),
+        ("mx2001", "kernel drops replies", "bad-kernel"), ("mx2001", "its new kernel does not boot", "kernel-panic"),
+        ("mx2001", "no spamd is running", "dead-spamd"), ("mx2001", "there is no firewall", "no-ferm"),
+        ("mx2001", "spamd does not start", "dead-spamd"), ("mx2001", "someone holds the console", "console-busy"),
+        ("mx2001", "ferm is fine, but the kernel drops replies", "bad-kernel"),
+        ("etcd", "not Ganeti, but etcd is not ok", "etcd-down"),
+    ],
+)  # fmt: skip
+def test_the_truth_is_taken_in_any_words(place, words, fault):
+    assert fault in named(words, place)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("mx2001", "nothing wrong with ferm"), ("mx2001", "it is not the disk that is full"),
+        ("mx2001", "spamd is not dead"),
+        ("mx2001", "the firewall looks fine"), ("mx2001", "no kernel panic, no problem with spamd"),
+        ("mx2001", "It isn't a panic. Its firewall is running"), ("provider", "nothing is wrong"), ("etcd", "is up"),
+        ("etcd", "it's not etcd"), ("ganeti", "works fine"),
+    ],
+)  # fmt: skip
+def test_a_denial_names_nothing(place, words):
+    assert named(words, place) == set()
+
+
 def test_a_ticket_asks_for_its_host_and_leads_to_a_section_of_the_runbook():
     page = read()
     tickets = [ticket for riddle in RIDDLES.values() if (ticket := riddle.asks(MX2))]
