@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.gameday import record
 from lab.gameday.draw import Breakage
@@ -17,8 +17,16 @@ from lab.place import exchanger
 LATE_S = 60.0
 """A mail that took longer was delayed."""
 _COUNTED = ("sent", "missing", "in_spool", "altered", "duplicates", "bounced", "refused", "unsent")
-_ALWAYS_RIGHT = frozenset({("sre.mail.status", ""), ("sre.mail.verify-mx", "")})
-"""Where the runbook begins, whatever has happened: cookbook, and no host."""
+_ALWAYS_RIGHT = ("cookbook sre.mail.status", "cookbook sre.mail.verify-mx")
+"""Where the runbook begins, whatever has happened."""
+_ACTIONS = frozenset(
+    f"--{name}" for name in (
+        "abort", "again", "check", "console", "forecast", "kernel", "level", "pin", "pin-timeout", "plan", "repair",
+        "resume", "settle", "status", "suggest", "unpin-timeout",
+    )
+)  # fmt: skip
+"""Options that say what a cookbook does; the others say how."""
+_DRY_RUN = frozenset({"-d", "--dry-run"})
 
 
 @dataclass(frozen=True)
@@ -152,22 +160,32 @@ def from_runbook(alerts: Iterable[FiredAlert], page: Mapping[str, RunbookSection
 
 
 def _first_right(entries: Iterable[Typed], runbook: Iterable[str], began: float) -> float | None:
-    asked = {_aim(command) for command in runbook} | _ALWAYS_RIGHT
-    right = (one.at - began for one in entries if _aim(one.command) in asked)
+    asked = {_aim(command) for command in (*runbook, *_ALWAYS_RIGHT)}
+    # a dry run of what is right is right; what is to be tried dry is not to be done
+    right = (one.at - began for one in entries if {_aim(one.command), _aim(one.command)._replace(dry=False)} & asked)
     return next((round(max(0.0, seconds), 1) for seconds in right), None)
 
 
-def _aim(command: str) -> tuple[str, str]:
-    """Return what a command does to whom: the cookbook and the host; of other commands the line itself."""
+class _Aim(NamedTuple):
+    """What a command does to whom: the cookbook, the host, and which of its actions; else the line itself."""
+
+    command: str
+    host: str = ""
+    actions: frozenset[str] = frozenset()
+    dry: bool = False
+
+
+def _aim(command: str) -> _Aim:
     try:
         words = shlex.split(command)
     except ValueError:
-        return (command, "")
+        return _Aim(command)
     cookbook = next((word for word in words if word.startswith("sre.mail.")), "")
     if not cookbook:
-        return (" ".join(words), "")
+        return _Aim(" ".join(words))
     host = next((word for word in words if re.fullmatch(r"mx\d+(\.[\w.]+)?", word)), "")
-    return (cookbook, host.partition(".")[0])
+    options = {word.partition("=")[0] for word in words}
+    return _Aim(cookbook, host.partition(".")[0], _ACTIONS & options, bool(_DRY_RUN & options))
 
 
 def mails(counts: Mapping[str, Any], sent: Iterable[Mapping[str, Any]], inbox: Iterable[Mapping[str, Any]]) -> Mails:

@@ -1,6 +1,7 @@
 """A game on disk, and how it is judged: what was named and mended and when, the first right command, the mails."""
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -118,11 +119,43 @@ def test_named_alone_or_mended_alone_is_not_good():
         ("cookbook sre.mail.verify-mx mx1001.lab.test", False),
         (f"cookbook sre.mail.drain-queue {HOST}", False),
         ("ssh mx2001.lab.test 'systemctl restart", False),
+        (f"cookbook sre.mail.remedy-mx --suggest {HOST}", True),
+        (f"cookbook sre.mail.remedy-mx {HOST} reload-firewall", False),
     ],
 )
 def test_the_first_right_command_is_one_of_the_alerts_section_on_its_host(command, right):
     entries = [Typed(1001.0, 0, "ls"), Typed(1007.0, 0, command)]
     assert judged(entries).first_right == (7.0 if right else None)
+
+
+@pytest.mark.parametrize(
+    ("command", "right"),
+    [
+        (f"cookbook sre.mail.reboot-mx {HOST} --status", True),
+        (f"cookbook sre.mail.reboot-mx {HOST} --resume", True),
+        (f"cookbook sre.mail.reboot-mx {HOST} --kernel newest", False),
+        (f"cookbook sre.mail.reboot-mx {HOST} --kernel=newest", False),
+        (f"cookbook sre.mail.reboot-mx {HOST} --abort", False),
+        (f"cookbook -d sre.mail.reboot-mx {HOST} --resume", True),
+    ],
+)
+def test_a_reboot_is_not_right_where_the_runbook_looks(command, right):
+    down = FiredAlert(dict(ALERT.labels), {"summary": "s", "runbook": "https://x/runbook.html#mxdown"})
+    assert (judged([Typed(1007.0, 0, command)], replace(GAME, alerts=[down])).first_right is not None) is right
+
+
+def test_what_the_runbook_tries_dry_is_not_right_in_earnest():
+    cold = FiredAlert(dict(ALERT.labels), {"summary": "s", "runbook": "https://x/runbook.html#before-a-cold-start"})
+    dry = f"cookbook -d sre.mail.reboot-mx {HOST} --kernel newest --level cold"
+    for command, right in ((dry, True), (dry.replace(" -d", ""), False), (dry.replace(" --level cold", ""), False)):
+        score = judged([Typed(1007.0, 0, command)], replace(GAME, alerts=[cold]))
+        assert (score.first_right is not None) is right, command
+
+
+def test_what_the_runbook_types_has_no_action_that_the_judge_does_not_know():
+    spoken = {word for section in read().values() for word in re.findall(r"(?<= )--[a-z]+[a-z-]*", section.text)}
+    how = {"--accept", "--canary", "--only", "--verbose", "--window", "--no-probes", "--over-budget", "--max-residual"}
+    assert spoken - how - {"--unit", "--lines", "--type", "--metrics"} <= judge._ACTIONS
 
 
 def test_hints_are_counted_and_words_of_the_game_are_no_commands():
