@@ -109,7 +109,7 @@ def judge(facts: Facts, policy: VerifyPolicy, *, ignore: tuple[str, ...] = ()) -
         return failed("; ".join(wrong))
     if found.unread:
         shown = one_line("; ".join(found.unread), 200)
-        return unknown(f"{plural(len(found.unread), 'failure')} in the journal could not be looked up: {shown}")
+        return unknown(f"what has failed in this boot is not fully known from the journal: {shown}")
     if not any(found.find(name) for name in policy.unit_names):
         return unknown("systemd knows none of the required units")
     return ok(f"{len(policy.required_units)} required units run, none has failed")

@@ -29,7 +29,7 @@ ps -o pid=,ppid=,stat=,etimes=,wchan:32=,args= -p "$(printf '%s' "$pids" | tr '\
 for p in $pids; do head -n {_STACK_LINES} "/proc/$p/stack" 2>/dev/null | sed "s/^/stack $p /"; done
 ss -HntpioO | grep -E "pid=($(printf '%s' "$pids" | tr '\\n' '|'))," | sed 's/^/socket /'
 fi
-journalctl -q --no-pager -o short-iso -n {_JOURNAL_LINES} -u {unit} | sed 's/^/journal /'
+journalctl -q --no-pager -o short-iso -n {_JOURNAL_LINES} -u {unit} 2>&1 | sed 's/^/journal /'
 echo looked"""
 
 

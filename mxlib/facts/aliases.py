@@ -11,7 +11,7 @@ from mxlib.base.errors import ParseError
 from mxlib.base.lines import refuse_unknown
 from mxlib.base.text import one_line
 from mxlib.config.aliases import AliasGenerator
-from mxlib.facts import alias_file
+from mxlib.facts import alias_file, damaged_journal
 from mxlib.facts.alias_file import AliasFile, parse_figures
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
@@ -71,6 +71,7 @@ done
 printf 'now %s %s\\n%s\\njournal\\n' "$(date +%s)" "$(cut -d' ' -f1 /proc/uptime)" "$shown"
 journalctl -q --no-pager -o json --output-fields=MESSAGE_ID -n {_RUNS} UNIT={unit} MESSAGE_ID={_STARTED_ID} \
 MESSAGE_ID={_FAILED_ID} || exit
+{damaged_journal.SCRIPT.strip()}
 printf 'file\\n%s\\n' "$file"
 """,
         timeout_s=20,
@@ -217,7 +218,7 @@ def _runs(lines: Iterable[str]) -> dict[str, datetime]:
             said = json.loads(line)
             found[said["MESSAGE_ID"]] = datetime.fromtimestamp(int(said["__REALTIME_TIMESTAMP"]) // 1_000_000, tz=UTC)
         except (ValueError, KeyError, TypeError):
-            raise ParseError(f"not a line of the journal: {one_line(line, 80)!r}") from None
+            raise ParseError(f"not a line of the journal: {one_line(line, 200)!r}") from None
     return found
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mxlib.base.errors import ParseError
 from mxlib.base.lines import refuse_unknown
 from mxlib.config.verify import UNIT_NAME
+from mxlib.facts import damaged_journal
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 
@@ -46,6 +47,7 @@ case $restarts in '' | 0) ;; *) echo "again $1 restarts=$restarts now=$(date +%s
 }}
 first=$(journal -n 1) || exit
 [ -n "$first" ] || echo 'journal empty'
+{damaged_journal.SCRIPT.strip()}
 failures=$(journal --output-fields=UNIT MESSAGE_ID={_FAILED_ID}) || exit
 units=$(printf '%s\n' "$failures" | sed -n 's/^UNIT=//p' | sort -u)
 printf '%s\\n' "$units" | sed -n '1,{_MOST}{{/./p}}' |

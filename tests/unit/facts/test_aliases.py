@@ -75,11 +75,12 @@ def test_what_cannot_be_understood_is_no_fact(text):
         aliases.parse(text, GENERATOR)
 
 
-def whole_script(path: Path) -> str:
+def whole_script(path: Path, damaged: str = "") -> str:
     """The section, run by a shell whose systemctl and journalctl answer as above."""
     generator = AliasGenerator("vrts", GENERATOR.unit, str(path), timer=GENERATOR.timer)
     shown = UNIT.format(active="inactive", exited=0, code=0)
-    stubs = f"LC_ALL=C; export LC_ALL\nsystemctl() {{ cat <<'E'\n{shown}E\n}}\njournalctl() {{ :; }}\n"
+    stubs = f"LC_ALL=C; export LC_ALL\nsystemctl() {{ cat <<'E'\n{shown}E\n}}\n"
+    stubs += f"journalctl() {{ printf '%s' '{damaged}' >&2; }}\n"
     done = subprocess.run(
         ["/bin/sh", "-c", stubs + aliases.section(generator).script], capture_output=True, text=True, check=True
     )
@@ -93,6 +94,9 @@ def test_the_section_asks_for_the_unit_the_journal_and_the_file(tmp_path):
     assert (found.file.entries, found.file.first_malformed) == (1, "half")
     assert (found.active, found.last_success) == ("inactive", None)
     assert aliases.parse(whole_script(tmp_path / "nothing"), GENERATOR).file is None
+    damaged = whole_script(tmp_path / "file", f"Journal file {tmp_path}/file corrupted, ignoring file.\n")
+    with pytest.raises(ParseError, match="corrupted, ignoring file"):
+        aliases.parse(damaged, GENERATOR)
 
 
 WRITER = """\

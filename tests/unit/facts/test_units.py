@@ -24,6 +24,7 @@ MOUNT = r"mnt-mail\x2dbackup.mount"
 JOURNALCTL = """\
 #!/bin/sh
 case "$*" in *"$FAILS"*) echo 'Failed to iterate through journal: Bad message' >&2; exit 1 ;; esac
+case "$*" in *'-n 0'*) [ ! -e "$JOURNAL.damaged" ] || cat "$JOURNAL.damaged" >&2; exit ;; esac
 unit='*' message= last= form=short
 while [ $# -gt 0 ]; do
 case $1 in UNIT=*) unit=${1#UNIT=} ;; MESSAGE_ID=*) message=$1 ;; -n) last=1 ;; export) form=export ;; esac
@@ -158,6 +159,17 @@ def test_a_journal_that_cannot_be_read_is_not_one_without_failures(tmp_path: Pat
 def test_a_start_that_cannot_be_looked_up_is_unknown(tmp_path: Path) -> None:
     done = run(tmp_path, [(FAILED, MOUNT, 1763690781)], STARTED)
     assert judge("units", host(unit_failures=done.stdout)).status is Status.UNKNOWN
+
+
+def test_a_journal_with_a_file_that_is_left_out_is_not_one_without_failures(tmp_path: Path) -> None:
+    said = f"Journal file {tmp_path}/journalctl corrupted, ignoring file."
+    (tmp_path / "journal.damaged").write_text(f"{said}\n")
+    recovered = [(FAILED, MOUNT, 1763690781), (STARTED, MOUNT, 1763690790)]
+    verdict = judge("units", host(unit_failures=section(tmp_path, *recovered)))
+    assert verdict.status is Status.UNKNOWN
+    assert said in verdict.why
+    failing = section(tmp_path, (FAILED, "x.service", 1763690799))
+    assert judge("units", host(unit_failures=failing)).status is Status.FAILED, "what is known counts"
 
 
 def test_an_empty_journal_is_not_one_without_failures(tmp_path: Path) -> None:
