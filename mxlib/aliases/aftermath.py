@@ -11,6 +11,7 @@ from mxlib.base.text import one_line, plural
 from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.source import read_facts
 from mxlib.mta.find import find
+from mxlib.mta.refusal import MOST
 from mxlib.protocols.host import Host
 
 _LOG_DAYS = 14
@@ -72,9 +73,8 @@ class Aftermath:
             self._found.unknown.append(f"{host.name}: whose mail was refused: {one_line(str(error))}")
             return
         ours = self._world.probes.sender.lower()
-        self._found.refusals.append(
-            HostRefusals(host.name, since, tuple(one for one in listed if one.sender.lower() != ours))
-        )
+        others = tuple(one for one in listed if one.sender.lower() != ours)
+        self._found.refusals.append(HostRefusals(host.name, since, others, cut=len(listed) >= MOST))
 
     def _since(self, host: str) -> datetime:
         """When the first look's last good run on a host was: whoever was refused before knew a file that was new."""

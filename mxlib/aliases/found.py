@@ -42,11 +42,13 @@ class HostRefusals:
         host: which MX.
         since: from when on its log was read.
         refusals: in order.
+        cut: whether earlier ones were not read.
     """
 
     host: str
     since: datetime
     refusals: tuple[Refusal, ...]
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from mxlib.aliases.found import Found
+from mxlib.aliases.found import Found, HostRefusals
 from mxlib.aliases.judge import ANSWERS, NAME
 from mxlib.aliases.look import AliasLook
 from mxlib.aliases.plan import Repair
@@ -14,7 +14,7 @@ from mxlib.base.text import duration, one_line, plural, printable
 from mxlib.base.verdict import Status, Verdict
 from mxlib.checks.aliases import problems, warnings
 from mxlib.model.outcome import Outcome
-from mxlib.mta.refusal import SENDERS_REMEMBER_S, Refusal
+from mxlib.mta.refusal import MOST, SENDERS_REMEMBER_S, Refusal
 
 _SHOWN = 20
 
@@ -38,9 +38,9 @@ def caches(found: Found, now: datetime) -> str:
 def terminal(found: Found, outcome: Outcome, now: datetime) -> Iterator[str]:
     """Yield what an operator sees before the outcome."""
     for host in found.refusals:
-        if host.refusals:
+        if host.refusals or host.cut:
             since = f"{host.since:%Y-%m-%d %H:%M} UTC"
-            yield f"{host.host} refused {_counted(host.refusals)} since {since}; somebody should tell them:"
+            yield f"{host.host} refused {_counted(host)} since {since}; somebody should tell them:"
             yield from (f"  {_refusal(one)}" for one in host.refusals[-_SHOWN:])
             if len(host.refusals) > _SHOWN:
                 yield f"  ... {len(host.refusals) - _SHOWN} earlier ones are in the report"
@@ -62,9 +62,10 @@ def why(found: Found, outcome: Outcome) -> str:
     return f"{one_line(first)} (and {len(more)} more above)" if more else one_line(first)
 
 
-def _counted(refusals: tuple[Refusal, ...]) -> str:
-    senders = len({one.sender for one in refusals})
-    return f"{plural(len(refusals), 'recipient')} of {plural(senders, 'sender')}"
+def _counted(host: HostRefusals) -> str:
+    senders = len({one.sender for one in host.refusals})
+    counted = f"{plural(len(host.refusals), 'recipient')} of {plural(senders, 'sender')}"
+    return f"at least {counted}" if host.cut else counted
 
 
 def _refusal(one: Refusal) -> str:
@@ -84,6 +85,7 @@ def markdown(found: Found, outcome: Outcome, run: str, who: str, story: list[str
     for host in found.refusals:
         lines += [f"## Refused by {host.host} since {host.since:%Y-%m-%d %H:%M} UTC", ""]
         lines += [f"    {_refusal(one)}" for one in host.refusals] or ["Nothing."]
+        lines += ["", f"Earlier ones were not read: only the last {MOST} are."] if host.cut else []
         lines += [""]
     if said := caches(found, now):
         lines += [said, ""]

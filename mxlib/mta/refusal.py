@@ -7,6 +7,8 @@ from typing import Protocol
 
 SENDERS_REMEMBER_S = 2 * 3600
 """Seconds for which most senders' MTAs rely on a refusal without asking again (the default for callouts)."""
+MOST = 2000
+"""Most refusals that are read of a host: the last ones."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,9 @@ from mxlib.config.values import ADDRESS_PATTERN
 from mxlib.facts.section import Section
 from mxlib.facts.source import Outputs, Source
 from mxlib.mta.exim.log import FUNCTIONS, parse_zone
-from mxlib.mta.refusal import Refusal
+from mxlib.mta.refusal import MOST, Refusal
 
 REJECTLOG = "/var/log/exim4/rejectlog"
-_MAX_LINES = 2000
 _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?P<zone> [+-]\d{4})? (?:\[\d+\] )?"
     r"H=(?P<host>.*?) ?\[(?P<ip>[0-9A-Fa-f.:]+)\].*?"
@@ -67,7 +66,7 @@ substr($0, 1, 19) < from || !/ rejected RCPT / {{ next }}
 none {{ gone = 1; next }}
 {{ line = tolower($0); for (i = 1; i <= n; i++) if (index(line, "rejected rcpt " name[i])) {{ print; next }} }}
 END {{ if (gone) print "gone"; if (whole) print "end" }}
-' | tail -n {_MAX_LINES + 1}
+' | tail -n {MOST + 1}
 """,
         timeout_s=30,
     )

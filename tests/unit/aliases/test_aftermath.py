@@ -173,3 +173,10 @@ def test_what_is_no_plain_address_never_reaches_a_command(monkeypatch):
     monkeypatch.setattr(type(mta), "refusals", lambda self, *given: asked.append(given[0]) or refusals(self, *given))
     site.after(B).list_refusals()
     assert asked == [("newqueue@lab.test",)] * 2
+
+
+@pytest.mark.parametrize(("others", "cut"), [(aftermath.MOST - 1, True), (aftermath.MOST - 2, False)])
+def test_refusals_as_many_as_are_read_may_be_more(monkeypatch, others, cut):
+    site = Site(monkeypatch, refusals=(OURS, *(REFUSAL,) * others))
+    site.after(B).list_refusals()
+    assert {(len(one.refusals), one.cut) for one in site.found.refusals} == {(others, cut)}

@@ -50,6 +50,14 @@ def test_the_report_is_proof():
     assert '"exit_code": 0' in as_json(found, Outcome.DONE, "r1", "me@here")
 
 
+def test_a_count_of_what_was_not_read_to_its_beginning_is_at_least_that():
+    found = Found(refusals=[HostRefusals(B, minutes(720), (REFUSAL,) * 25, cut=True)])
+    assert "refused at least 25 recipients of 1 sender since" in next(terminal(found, Outcome.DONE, NOW))
+    assert "Earlier ones were not read: only the last 2000 are." in markdown(found, Outcome.DONE, "r1", "me", [], NOW)
+    whole = Found(refusals=[HostRefusals(B, minutes(720), (REFUSAL,))])
+    assert "Earlier ones" not in markdown(whole, Outcome.DONE, "r1", "me", [], NOW)
+
+
 def test_what_is_unknown_or_still_wrong_is_said_once_each():
     found = Found(wrong=["x is stale", "x is stale"], unknown=["y", "y"], endings={(B, "vrts"): Ending.FAILED})
     assert list(terminal(found, Outcome.FAILED, NOW)) == [
