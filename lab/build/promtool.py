@@ -8,6 +8,8 @@ from lab.build.apt import PrivateApt
 from lab.place import REPOSITORY
 from lab.shell import LabError, run
 
+_FEWER_COLLECTIONS = {"GOGC": "400"}
+"""For Go: memory of a process that lives for seconds is not worth a third of its processor time."""
 FOLDERS = (REPOSITORY / "alerts", REPOSITORY / "dashboards")
 
 
@@ -59,7 +61,7 @@ def check(cache: Path) -> str:
     rules = sorted(path for folder in FOLDERS for path in folder.glob("*.yaml") if path not in tests)
     said = ""
     for verb, files in (("check", rules), ("test", tests)):
-        done = run([tool, verb, "rules", *files], check=False, timeout=300)
+        done = run([tool, verb, "rules", *files], check=False, timeout=300, env={**os.environ, **_FEWER_COLLECTIONS})
         said += done.stdout
         if done.returncode:
             raise LabError(f"promtool {verb} rules: exit code {done.returncode}:\n{done.stdout}")

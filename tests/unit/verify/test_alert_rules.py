@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[3]
 RULES = yaml.safe_load((ROOT / "alerts" / "mx.yaml").read_text(encoding="utf-8"))
 ALERTS = [rule for group in RULES["groups"] for rule in group["rules"] if "alert" in rule]
 RECORDED = {rule["record"]: rule["expr"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
-TESTS = yaml.safe_load((ROOT / "alerts" / "mx_test.yaml").read_text(encoding="utf-8"))["tests"]
+FILES = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "alerts").glob("*_test.yaml"))]
+TESTS = [test for file in FILES for test in file["tests"]]
 ROLL = re.findall(r"# TYPE (mx_roll_\w+)", (ROOT / "mxlib" / "roll" / "report.py").read_text(encoding="utf-8"))
 OWN_ALERT = {"alerts", "aliases", "aliases-peers", "depool", "queue"}
 WAITS = {"boot", "certificate", "clock", "disk", "kernel", "nic", "puppet", "sysctl", "temporary-hole"}
@@ -59,6 +60,25 @@ def test_what_is_recorded_of_a_metric_is_that_metric() -> None:
 def test_every_rule_is_tested_to_fire_and_to_be_silent(rule: dict[str, Any]) -> None:
     assert cases(rule["alert"], fires=True)
     assert cases(rule["alert"], fires=False)
+
+
+def seconds(said: str) -> int:
+    """What Prometheus understands by a time such as 1h30m."""
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    return sum(int(number) * unit[name] for number, name in re.findall(r"(\d+)([smhd])", said))
+
+
+def test_what_promtool_is_asked_is_the_state_of_that_moment_and_costs_seconds() -> None:
+    """Each step evaluates all rules: of a test of three days, a minute each would cost more than all others."""
+    steps = 0
+    for file in FILES:
+        step = seconds(file["evaluation_interval"])
+        for test in file["tests"]:
+            moments = [seconds(case["eval_time"]) for case in test["alert_rule_test"]]
+            # in between, the answer would be that of the step before
+            assert [moment for moment in moments if moment % step] == []
+            steps += max(moments) // step
+    assert 0 < steps < 1500
 
 
 def test_a_rule_says_what_to_do_and_whose_it_is(rule: dict[str, Any]) -> None:
