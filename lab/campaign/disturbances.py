@@ -20,6 +20,9 @@ from lab.world import worlds
 LEASE_S = 70.0
 """Longer than the lease of a run (60 s), so that another may take over from a process that is stopped."""
 
+NOTHING_CHANGED = (10, 16)
+"""Exit codes of a cookbook that has changed nothing."""
+
 Act = Callable[[Scene], object]
 
 
@@ -77,7 +80,7 @@ def _begins(act: Act) -> Act:
     return begin
 
 
-def _operator(*words: str) -> Act:
+def _operator(name: str, summary: str, *words: str) -> Disturbance:
     """Another operator at work on the other management host, at the same time."""
 
     def begin(scene: Scene) -> None:
@@ -93,8 +96,9 @@ def _operator(*words: str) -> Act:
             child.kill()
         scene.said.append(f"{' '.join(words)}: exit code {child.returncode}\n{said}")
         scene.ended.append((f"another operator's {' '.join(words)}".rstrip(), child.returncode))
+        scene.refused += [name] if child.returncode in NOTHING_CHANGED else []
 
-    return begin
+    return Disturbance(name, summary, begin)
 
 
 def _cut(ends: Callable[[Scene], tuple[Box, str]]) -> tuple[Act, Act]:
@@ -116,11 +120,17 @@ def _on_exchanger(script: str) -> Act:
 
 # Exim's own logs, whatever their age.
 _ROTATE = "logrotate --force /etc/logrotate.d/exim4-base"
-# dpkg takes POSIX locks, which flock(1) does not.
+# dpkg takes POSIX locks, which flock(1) does not. Where somebody has it already, and keeps it, nothing has happened.
 _LOCK_DPKG = """\
 nohup perl -e 'use Fcntl; open(my $f, "+<", "/var/lib/dpkg/lock-frontend") or die;
-fcntl($f, F_SETLKW, pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600' >/dev/null 2>&1 </dev/null &
-echo $! >/run/lab-dpkg.pid"""
+my $want = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0); fcntl($f, F_SETLKW, $want) or die; sleep 600' \
+  >/dev/null 2>&1 </dev/null &
+echo $! >/run/lab-dpkg.pid
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  grep -qE "^[0-9]+: POSIX .* $! " /proc/locks && exit 0
+  sleep 1
+done
+kill $!; echo 'no lock'; exit 1"""
 _LATE = "date -s '+10 minutes'"
 # In the exchanger's own kernel, which has netem: the machine's need not. What it sends is late, and some of it is lost.
 _EACH_CARD = "for card in $(ls /sys/class/net | grep -vx lo); do tc qdisc %s dev $card root %s; done"
@@ -139,9 +149,9 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
             "stop", "the cookbook stands still, for longer than its lease", _signal(signal.SIGSTOP),
             _go_on, LEASE_S * 3,
         ),
-        Disturbance("another-start", "another operator starts the same run elsewhere", _operator()),
-        Disturbance("another-resume", "another operator resumes the run elsewhere", _operator("--resume")),
-        Disturbance("another-abort", "another operator aborts the run elsewhere", _operator("--abort")),
+        _operator("another-start", "another operator starts the same run elsewhere"),
+        _operator("another-resume", "another operator resumes the run elsewhere", "--resume"),
+        _operator("another-abort", "another operator aborts the run elsewhere", "--abort"),
         Disturbance("etcd-down", "etcd stands still", *_fault("etcd-down")),
         Disturbance("etcd-restored", "etcd is put back to what it was when the run began", services.restore_etcd),
         Disturbance("etcd-emptied", "etcd is built again, without pool state", services.empty_etcd, services.fill_etcd),

@@ -104,7 +104,7 @@ def untrue(
     Arguments:
         code: its exit code; negative: the signal that killed it.
         said: what it printed.
-        happened: names of the disturbances that began.
+        happened: names of the disturbances that began; of other operators those who were not refused.
         before: what was so when it began.
         after: what was so when it ended.
         kernel: the release it was to boot.
@@ -117,7 +117,9 @@ def untrue(
         0: not after.serving or after.claimed is not False or after.kernel != kernel,
         **dict.fromkeys((10, 16), _changed(before, after)),
         **dict.fromkeys((11, 12), not _as_found(before, after)),
-        **dict.fromkeys((20, 21, 22), after.serving is not False),
+        # nothing was begun, or all was done, and something around it could not be read
+        15: _changed(before, after) and not (after.serving and after.claimed is False),
+        **dict.fromkeys((20, 21, 22), after.serving is not False or after.claimed is False),
     }
     if wrong.get(code, False):
         return f"exit code {code} is not true of {after}, before {before}"
@@ -287,9 +289,10 @@ def secrets(place: Stations, said: str) -> list[str]:
 
 def arguing(place: Stations) -> set[str]:
     """Return the programs of the management hosts and the node that have a secret in their arguments now."""
-    pids = [box.pid for box in (*place.management, place.node)]
-    spaces = {Path(f"/proc/{pid}/ns/pid").readlink() for pid in pids if pid is not None}
-    found = set()
+    spaces, found = set(), set()
+    for box in (*place.management, place.node):
+        with suppress(OSError):  # its power is being cut
+            spaces.add(Path(f"/proc/{box.pid}/ns/pid").readlink())
     for process in Path("/proc").glob("[1-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             words = (process / "cmdline").read_bytes()

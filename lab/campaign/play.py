@@ -69,7 +69,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         verdict.code = _end(child, verdict)
         said = (folder / "run.log").read_text(errors="replace")
         (folder / "others.log").write_text("\n".join(scene.said))
-        end = (verdict.code, said, verdict.happened, before)
+        end = (verdict.code, said, [one for one in verdict.happened if one not in scene.refused], before)
         untrue = judge.settled(place, mx, lambda after: judge.untrue(*end, after, kernel))
         verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
@@ -130,6 +130,9 @@ def _calm(scene: Scene, threads: Sequence[threading.Thread]) -> None:
 def _happen(scene: Scene, moment: TimedDisturbance, since: str, verdict: CampaignResult) -> None:
     disturbance = DISTURBANCES[moment.name]
     if not _reached(scene, moment, since) or scene.stopped.wait(moment.after):
+        return
+    if scene.child.poll() is not None:
+        scene.said.append(f"{moment.name} did not happen: the cookbook does not run any more")
         return
     try:
         disturbance.begin(scene)

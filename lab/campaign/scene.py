@@ -38,6 +38,7 @@ class Scene:
         others: other cookbooks that were started meanwhile.
         said: what they printed, and which disturbances did not happen.
         ended: commands beside the cookbook that have ended, and their exit codes.
+        refused: names of the disturbances that were other operators, who were told that nothing was changed.
         unended: names of the disturbances that could not be ended while it lasted.
         stopped: set when the run has ended.
     """
@@ -51,6 +52,7 @@ class Scene:
     others: "list[subprocess.Popen[str]]" = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     ended: list[tuple[str, int]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     unended: list[str] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 

@@ -110,8 +110,9 @@ class Score:
 
     @property
     def good(self) -> bool:
-        """Whether every fault was named and dealt with, no mail was lost, and no sound exchanger was taken out."""
-        return all(one.good for one in self.findings) and not self.mails.lost and not self.needless
+        """Whether every fault was named and dealt with, mail was taken and none lost, no sound exchanger taken out."""
+        well = self.mails.sent > 0 and not self.mails.lost
+        return well and all(one.good for one in self.findings) and not self.needless
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

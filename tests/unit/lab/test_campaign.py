@@ -1,7 +1,10 @@
 """The campaign's own parts: what is drawn, what an operator is asked to type, what counts as wrong, the page."""
 
+import fcntl
 import json
 import os
+import shutil
+import signal
 import subprocess
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,13 +16,13 @@ import pytest
 import yaml
 
 from lab import journals, lifecycle
-from lab.campaign import campaign, judge, mail, play, services
+from lab.campaign import campaign, disturbances, judge, mail, play, services
 from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
-from lab.campaign.scene import NotDoneError
+from lab.campaign.scene import NotDoneError, Scene
 from lab.cli import main
 from lab.faults import catalogue
 from lab.place import REPOSITORY, Lab, exchanger
@@ -164,12 +167,18 @@ def test_the_operator_types_what_the_last_advice_says(said, words):
         (11, replace(BEFORE, claimed=True), False),
         (12, replace(BEFORE, boot="b1"), True),
         (12, replace(BEFORE, kernel="6.1.0-56"), False),
-        (20, replace(BEFORE, serving=False), True),
+        (20, replace(BEFORE, serving=False, claimed=True), True),
+        (20, replace(BEFORE, serving=False), False),
         (20, BEFORE, False),
         (22, BEFORE, False),
         (16, BEFORE, True),
         (16, replace(BEFORE, claimed=True), False),
         (15, BEFORE, True),
+        (15, DONE, True),
+        (15, replace(DONE, claimed=True), False),
+        (15, replace(BEFORE, serving=False), False),
+        (15, Observation(False), False),
+        (15, Observation(True), True),
         (20, Observation(True), False),
         (20, Observation(False), True),
         (0, Observation(False), False),
@@ -226,6 +235,15 @@ def test_an_interrupted_run_has_a_last_line():
 @pytest.mark.parametrize(("name", "code"), [("kill", -9), ("management-power-cut", -9), ("term", -15), ("hangup", 97)])
 def test_a_cookbook_that_was_ended_need_not_have_an_exit_code_of_its_own(name, code):
     assert judge.untrue(code, "", (name,), BEFORE, BEFORE, "6.1.0-56") == ""
+
+
+@pytest.mark.parametrize(("code", "refused"), [(10, True), (16, True), (0, False), (30, False)])
+def test_another_operator_who_changed_nothing_excuses_nothing(monkeypatch, code, refused):
+    monkeypatch.setattr(disturbances.demo, "cookbook", lambda *_: ["env", "sh", "-c", f"exit {code}"])
+    scene = Scene(None, exchanger("mx2001"), "", None, None, None)
+    DISTURBANCES["another-resume"].begin(scene)
+    assert scene.ended == [("another operator's --resume", code)]
+    assert scene.refused == (["another-resume"] if refused else [])
 
 
 def test_what_another_operator_did_is_not_held_against_an_exit_code():
@@ -403,6 +421,24 @@ def test_a_clock_that_cannot_be_set_keeps_no_other_from_being_set_and_is_tried_a
         DISTURBANCES["clock"].end(SimpleNamespace(place=None))
     assert asked == ["mx1001", "mx2001"]
     assert not isinstance(failed.value, NotDoneError)
+
+
+@pytest.mark.skipif(not shutil.which("perl"), reason="perl is not here")
+@pytest.mark.parametrize("taken", [False, True])
+def test_dpkg_is_at_work_only_where_its_lock_was_had(tmp_path, taken):
+    lock, kept = tmp_path / "lock", tmp_path / "pid"
+    script = disturbances._LOCK_DPKG.replace("/run/lab-dpkg.pid", str(kept))
+    script = script.replace("/var/lib/dpkg/lock-frontend", str(lock))
+    script = script.replace("sleep 1\n", "sleep 0.1\n") if taken else script
+    with lock.open("w") as file:
+        if taken:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == ((1, "no lock\n") if taken else (0, ""))
+        if not taken:
+            with pytest.raises(BlockingIOError):
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.kill(int(kept.read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["slow-network", "dpkg-lock"])

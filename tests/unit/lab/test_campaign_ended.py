@@ -88,9 +88,11 @@ def test_a_signal_that_nobody_got_did_not_happen(monkeypatch):
     monkeypatch.setattr(play.journals, "taken", lambda *_: [])
     scene = _scene(("true",))
     scene.child.wait()
-    for name in ("kill", "hangup", "stop"):
+    for name in ("kill", "hangup", "stop", "etcd-down"):
         assert _happens(scene, name) == ([], [])
-    assert "kill did not happen: the cookbook does not run" in scene.said
+    assert "kill did not happen: the cookbook does not run any more" in scene.said
+    with pytest.raises(NotDoneError, match="the cookbook does not run"):
+        scene.signal(signal.SIGKILL)
 
 
 def test_a_signal_reaches_a_cookbook_that_is_just_beginning(monkeypatch):
@@ -211,7 +213,10 @@ def test_senders_that_ended_before_they_were_asked_or_not_at_all_are_wrong(monke
 
 
 def test_a_program_that_is_given_a_secret_is_named(monkeypatch):
-    here = SimpleNamespace(management=[SimpleNamespace(pid=os.getpid())], node=SimpleNamespace(pid=None))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    boxes = [SimpleNamespace(pid=pid) for pid in (gone.pid, os.getpid())]  # the power of the first was just cut
+    here = SimpleNamespace(management=boxes, node=SimpleNamespace(pid=None))
     assert judge.arguing(here) == set()
     talking = subprocess.Popen(["/bin/sh", "-c", "read answer", judge.SECRETS[0]], stdin=subprocess.PIPE)
     try:

@@ -190,16 +190,18 @@ def test_mails_are_counted_and_the_late_ones_by_when_their_last_copy_came():
 def test_a_lost_mail_is_not_good_however_all_else_went():
     game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
     entries = [Typed(1001.0, 0, "gameday named mx2001 spamd")]
-    assert judged(entries, game).good
+    assert not judged(entries, game).good, "no mail was taken, so none could be lost"
     assert judged(entries, game, Mails(sent=9, bounced=3, refused=2, delayed=4, longest=80.0)).good
     for lost in ("missing", "in_spool", "altered"):
         assert not judged(entries, game, Mails(sent=9, **{lost: 1})).good, lost
-    assert judged(entries, game).as_json()["good"] is True
+    assert judged(entries, game, Mails(sent=9)).as_json()["good"] is True
 
 
 def test_a_sound_exchanger_that_was_taken_out_is_not_good():
     game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
-    score = judged([Typed(1001.0, 0, "gameday named mx2001 spamd")], replace(game, needless=["mx1001"]))
+    entries = [Typed(1001.0, 0, "gameday named mx2001 spamd")]
+    assert judged(entries, game, Mails(sent=9)).good
+    score = judged(entries, replace(game, needless=["mx1001"]), Mails(sent=9))
     assert not score.good
     assert "taken out of service with nothing wrong on it: mx1001" in page_of(score, {"dead-spamd": "S"})
 
