@@ -25,7 +25,7 @@ GAME = GameRecord(
     Drawn(1, 2, (Breakage("dead-spamd", "mx2001"), Breakage("provider-4xx", "mx1001"))),
     {"dead-spamd": "6.1", "provider-4xx": "6.1"}, "2026-01-01T00:00:00+00:00", BEGAN, [ALERT],
 )  # fmt: skip
-NO_MAIL = Mails()
+MAIL = Mails(sent=1)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def lab(tmp_path):
     return found
 
 
-def judged(entries, game=GAME, mails=NO_MAIL):
+def judged(entries, game=GAME, mails=MAIL):
     return judge.judge(game, entries, read(), mails)
 
 
@@ -197,6 +197,13 @@ def test_a_lost_mail_is_not_good_however_all_else_went():
     assert judged(entries, game, Mails(sent=9)).as_json()["good"] is True
 
 
+def test_a_game_without_mail_shows_nothing_and_is_not_good():
+    game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
+    score = judged([Typed(1001.0, 0, "gameday named mx2001 spamd")], game, Mails())
+    assert not score.good
+    assert "no exchanger took a mail" in page_of(score, {"dead-spamd": "S"})
+
+
 def test_a_sound_exchanger_that_was_taken_out_is_not_good():
     game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
     entries = [Typed(1001.0, 0, "gameday named mx2001 spamd")]
@@ -223,6 +230,6 @@ def test_the_verdict_is_printed_with_every_number():
         "3 took longer than 60 s (at most 89 s)",
         "the runbook would have typed:", "    cookbook a", "NOT well played",
     ]  # fmt: skip
-    good = Score(findings[:1], None, 0, 0, 0, NO_MAIL)
+    good = Score(findings[:1], None, 0, 0, 0, MAIL)
     assert "first right command: never" in page_of(good, {"dead-spamd": "S"})
     assert page_of(good, {"dead-spamd": "S"}).endswith("well played\n")
