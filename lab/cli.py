@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from lab import demo, lifecycle, programs, status
-from lab.campaign import campaign, mail
+from lab.campaign import before, campaign, mail
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
@@ -230,7 +230,8 @@ def _incident(arguments: argparse.Namespace) -> int:
 
 def _campaign(arguments: argparse.Namespace) -> int:
     if arguments.list:
-        print("\n".join(f"{one.name:<21} {one.summary}" for one in DISTURBANCES.values()))
+        listed = {**{one.name: one.summary for one in DISTURBANCES.values()}, **before.listing()}
+        print("\n".join(f"{name:<21} {summary}" for name, summary in listed.items()))
         return 0
     only = [name for name in arguments.only.split(",") if name]
     numbers = range(arguments.first, arguments.first + arguments.runs)

@@ -16,9 +16,8 @@ from typing import Any
 
 from lab import demo, lifecycle
 from lab.campaign import judge, mail, play
-from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import CampaignResult
-from lab.campaign.scenario import STEPS, Scenario, draw
+from lab.campaign.scenario import AHEAD, NAMES, STEPS, Scenario, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Lab
@@ -27,7 +26,7 @@ from mxlib.base.stop import handling
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
 Run = Mapping[str, Any]
-_PHASES = ("any time", *STEPS)
+_PHASES = ("any time", AHEAD, *STEPS)
 
 
 def new_folder(lab: Lab, scenario: Scenario) -> Path:
@@ -112,7 +111,8 @@ def until_ended() -> Iterator[None]:
 
 def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float, rate: float) -> int:
     begin, played, bad = time.monotonic(), 0, 0
-    if not play.is_whole(place):
+    # a run that was ended from outside leaves on what it began with
+    if catalogue.broken(place.lab) or not play.is_whole(place):
         _mend(place)
     _nothing_left(place)
     for scenario in scenarios:
@@ -226,7 +226,7 @@ def _grid(runs: Sequence[Run]) -> Iterable[str]:
     phases = [phase for phase in _PHASES if any(key[1] == phase for key in tried)]
     yield f"| | {' | '.join(phases)} |"
     yield f"| --- |{' --- |' * len(phases)}"
-    for name in DISTURBANCES:
+    for name in NAMES:
         cells = [_cell(tried[name, phase], wrong[name, phase]) for phase in phases]
         if any(cells):
             yield f"| {name} | {' | '.join(cells)} |"
@@ -235,7 +235,7 @@ def _grid(runs: Sequence[Run]) -> Iterable[str]:
 def _not_tried(runs: Sequence[Run]) -> list[str]:
     """Return the disturbances that no run has had."""
     tried = {moment["name"] for run in runs for moment in _happened(run)}
-    return [name for name in DISTURBANCES if name not in tried]
+    return [name for name in NAMES if name not in tried]
 
 
 def _happened(run: Run) -> list[Mapping[str, Any]]:
@@ -247,10 +247,16 @@ def _cell(tried: int, wrong: int) -> str:
     return f"{tried}, {wrong} WRONG" if wrong else str(tried or "")
 
 
+def _when(moment: Mapping[str, Any]) -> str:
+    if not moment["step"]:
+        return f"at {moment['after']:.0f} s"
+    return AHEAD if moment["step"] == AHEAD else f"after {moment['step']}"
+
+
 def _row(run: Run) -> str:
     scenario = run["scenario"]
     happened = "; ".join(
-        f"{one['name']} {'after ' + one['step'] if one['step'] else 'at ' + format(one['after'], '.0f') + ' s'}"
+        f"{one['name']} {_when(one)}"
         for one in _happened(run)
     )
     run_of = f"{scenario['number']} {scenario.get('options', '')}".rstrip()  # results of old have no options

@@ -40,6 +40,7 @@ class Disturbance:
         begin: makes it happen.
         end: makes it stop; harmless where it never began.
         lasts: seconds until ``end``, at most: a random part of it, at least a third.
+        excuses: what happens to mail by itself, in the ledger's words.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Disturbance:
     begin: Act
     end: Act = _nothing
     lasts: float = 60.0
+    excuses: tuple[str, ...] = ()
 
 
 def _signal(*numbers: int) -> Act:
@@ -206,6 +208,15 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         Disturbance(
             "dpkg-lock", "dpkg is at work on the exchanger", _begins(_on_exchanger(_LOCK_DPKG)),
             _on_exchanger("kill $(cat /run/lab-dpkg.pid) 2>/dev/null; rm -f /run/lab-dpkg.pid"), 120.0,
+        ),
+        Disturbance("stuck-aliases", "the alias generator hangs", *_fault("stuck-aliases")),
+        Disturbance(
+            "cut-aliases", "the alias generator hangs after a line: other addresses are unknown",
+            *_fault("cut-aliases"), excuses=("refused", "bounced"),
+        ),
+        Disturbance(
+            "stale-hints", "Exim's hints of the big provider are past their cutoff: its mail bounces",
+            *_fault("stale-hints"), excuses=("bounced",),
         ),
         Disturbance("disk-full", "no room for mail on the exchanger's disk", *_fault("disk-full")),
         Disturbance(

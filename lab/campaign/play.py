@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import demo, journals, lifecycle
+from lab.campaign import before as ahead
 from lab.campaign import judge, mail, services
+from lab.campaign.before import BEFORE
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import CampaignResult, Observation
 from lab.campaign.operator import next_words
-from lab.campaign.scenario import Scenario, TimedDisturbance
+from lab.campaign.scenario import AHEAD, Scenario, TimedDisturbance
 from lab.campaign.scene import NotDoneError, Scene
 from lab.lifecycle import Say, Stations
 from lab.place import EXCHANGERS, Exchanger, exchanger
@@ -60,11 +62,13 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         demo.queue_up(place, mx, scenario.depth)
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
+    verdict, notes = CampaignResult(scenario, 0), list[str]()
+    for name in _put_on(place, mx, kernel, verdict, notes):
+        words += BEFORE[name].words
     with mail.flowing(place, rate) as senders, _watched(place) as seen, (folder / "run.log").open("w") as log:
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        scene = Scene(place, mx, kernel, hosts[0], hosts[1], child)
-        verdict = CampaignResult(scenario, 0)
+        scene = Scene(place, mx, kernel, hosts[0], hosts[1], child, said=notes)
         _disturb(scene, scenario, since, verdict)
         verdict.code = _end(child, verdict)
         said = (folder / "run.log").read_text(errors="replace")
@@ -74,16 +78,44 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         verdict.wrong += [untrue] if untrue else []
         said += _make_whole(scene, verdict, said, folder)
         verdict.wrong += [*judge.unexpected(scene.ended), *_end_late(scene)]
+        come_to = (verdict.happened, verdict.code, said, before.kernel)
+        untrue = judge.settled(place, mx, lambda found: "; ".join(ahead.wrong_end(*come_to, found.kernel)))
+        verdict.wrong += [untrue] if untrue else []
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
-    verdict.mails, wrong = judge.settle(place, since)
+    begun = [DISTURBANCES[name] for name in verdict.happened if name in DISTURBANCES]
+    verdict.mails, wrong = judge.settle(place, since, {fate for one in begun for fate in one.excuses})
     verdict.wrong += wrong + senders + judge.wire(place, verdict.happened, since, mx)
     verdict.wrong += [] if "node-power-cut" in verdict.happened else seen[0]
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found]
+    verdict.wrong += [*ahead.still_down(place, mx, verdict.happened), *_take_off(place, mx, kernel, verdict)]
     verdict.wrong += judge.secrets(place, "\n".join((said, *scene.said)))
     verdict.wrong += [f"a secret is in the arguments of {one}" for one in sorted(seen[1])]
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
+
+
+def _put_on(place: Stations, mx: Exchanger, kernel: str, verdict: CampaignResult, notes: list[str]) -> list[str]:
+    """Put on what is so before the run; return the names of what took effect."""
+    for name in (one.name for one in verdict.scenario.moments if one.step == AHEAD):
+        try:
+            ahead.put_on(place, mx, kernel, name)
+            verdict.happened.append(name)
+        except LabError as error:
+            notes.append(f"{name} did not happen: {error}")
+    return list(verdict.happened)
+
+
+def _take_off(place: Stations, mx: Exchanger, kernel: str, verdict: CampaignResult) -> Iterator[str]:
+    """Take it off again; the exchanger may be started anew for that, and is whole after it."""
+    names = [name for name in verdict.happened if name in BEFORE]
+    try:
+        for name in names:
+            ahead.take_off(place, mx, kernel, name)
+        if names:
+            wait_for("the service to be whole again", lambda: is_whole(place), deadline=UNDO_S)
+    except LabError as error:
+        yield f"the lab could not undo {', '.join(names)}: {error}"
 
 
 def _first_look(place: Stations, mx: Exchanger) -> Observation:
@@ -105,7 +137,8 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
 
     Who leaves it by an error leaves no cookbook behind.
     """
-    threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in scenario.moments]
+    moments = [one for one in scenario.moments if one.step != AHEAD]
+    threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in moments]
     for one in threads:
         one.start()
     end = time.monotonic() + RUN_S

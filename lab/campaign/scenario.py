@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lab.campaign.before import BEFORE
 from lab.campaign.disturbances import DISTURBANCES
 from lab.place import EXCHANGERS
 from lab.shell import LabError
@@ -22,6 +23,10 @@ The others (mend, turn back, found boot and the like) are taken only where somet
 COLD = ("power on", "await boot again")
 """Those of a cold start alone, whose first wait ends when the machine is off."""
 _AGAIN = " again"
+AHEAD = "before"
+"""Instead of a step: it is so before the run begins."""
+NAMES = (*DISTURBANCES, *BEFORE)
+"""All that can be drawn."""
 DEPTHS = (0, 10, 60)
 LATEST_S = 150.0
 """A disturbance without a step begins this long after the run at the latest."""
@@ -33,7 +38,7 @@ class TimedDisturbance:
 
     Attributes:
         name: of the disturbance.
-        step: the step after which it begins; empty: a time.
+        step: the step after which it begins; empty: a time; :data:`AHEAD`.
         after: seconds after the step, or after the beginning of the run.
         lasts: seconds.
     """
@@ -92,20 +97,20 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "", *, de
         LabError: there is no disturbance, or no step, of that name.
     """
     for name in only:
-        if name not in DISTURBANCES:
-            raise LabError(f"unknown disturbance {name!r}: expected one of {', '.join(DISTURBANCES)}")
+        if name not in NAMES:
+            raise LabError(f"unknown disturbance {name!r}: expected one of {', '.join(NAMES)}")
     if step and step not in STEPS:
         raise LabError(f"unknown step {step!r}: expected one of {', '.join(STEPS)}")
     dice = random.Random(f"{seed}/{number}")  # noqa: S311
     level = dice.choice(("guest", "guest", "cold"))
     mx, host, depth = dice.choice(EXCHANGERS).name, dice.randrange(2), dice.choice(DEPTHS)
-    names = [name for name in DISTURBANCES if not only or name in only]
+    names = [name for name in NAMES if not only or name in only]
     if deal:
         name, at = _dealt(seed, number, names)
         chosen, step = [name], step or at
     else:
-        chosen = dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3))))
-    level = "cold" if step in COLD else level
+        chosen = _together(dice.sample(names, min(len(names), dice.choice((1, 1, 2, 3)))))
+    level = "cold" if step in COLD else next((BEFORE[name].level for name in chosen if name in BEFORE), "") or level
     steps = [one for one in STEPS if level == "cold" or one not in COLD]
     moments = tuple(_moment(dice, name, step, steps) for name in chosen)
     return Scenario(seed, number, mx, host, level, depth, moments)
@@ -114,18 +119,33 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "", *, de
 def _dealt(seed: int, number: int, names: Sequence[str]) -> tuple[str, str]:
     """Return the disturbance and the step of a run, each from a deck of its own that the seed has shuffled.
 
-    As many runs as there are disturbances play each of them once, as many as there are steps begin after each step
-    once, and their product plays every pair. Nothing else happens in such a run, as it might end it first.
+    As many runs as there are disturbances play each of them once, and their product with the number of steps plays
+    every pair; what is so before a run has no step. Nothing else happens in such a run, as it might end it first.
     """
     shuffle = random.Random(seed)  # noqa: S311
     names, steps = shuffle.sample(names, len(names)), shuffle.sample(STEPS, len(STEPS))
-    turn = number - 1
+    deals, card = divmod(number - 1, len(names))
+    if names[card] in BEFORE:
+        return names[card], ""
+    # no step is dealt to what is so before
+    stepping = [name for name in names if name not in BEFORE]
+    turn = deals * len(stepping) + stepping.index(names[card])
     # both decks begin again together after this many runs: one card of one of them is passed over then
-    together = math.lcm(len(names), len(steps))
-    return names[turn % len(names)], steps[(turn + turn // together) % len(steps)]
+    together = math.lcm(len(stepping), len(steps))
+    return names[card], steps[(turn + turn // together) % len(steps)]
+
+
+def _together(names: Sequence[str]) -> list[str]:
+    """Return what can be in one run of what was drawn: one fault before it, and one that stands alone does."""
+    ahead = [name for name in names if name in BEFORE]
+    if ahead and BEFORE[ahead[0]].alone:
+        return ahead[:1]
+    return [name for name in names if name not in ahead[1:]]
 
 
 def _moment(dice: random.Random, name: str, step: str, steps: Sequence[str]) -> TimedDisturbance:
+    if name in BEFORE:
+        return TimedDisturbance(name, AHEAD, 0.0, 0.0)
     lasts = DISTURBANCES[name].lasts
     at = dice.choice((*steps, *[""] * 5))
     after = dice.uniform(0, LATEST_S) if not at else dice.choice((0.0, dice.uniform(0, 5)))

@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 from lab import journals, lifecycle
-from lab.campaign import campaign, disturbances, judge, mail, play, services
+from lab.campaign import before, campaign, disturbances, judge, mail, play, services
 from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
-from lab.campaign.scenario import STEPS, Scenario, TimedDisturbance, draw
+from lab.campaign.scenario import AHEAD, NAMES, STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError, Scene
 from lab.cli import main
 from lab.faults import catalogue
@@ -44,11 +44,11 @@ def test_the_same_seed_makes_the_same_choices():
 def test_every_disturbance_exchanger_level_and_step_is_drawn():
     runs = [draw(1, number) for number in range(1, 400)]
     moments = [one for run in runs for one in run.moments]
-    assert {one.name for one in moments} == set(DISTURBANCES)
-    assert len(DISTURBANCES) >= 20
-    assert {one.step for one in moments} == {"", *STEPS}
+    assert {one.name for one in moments} == set(NAMES)
+    assert set(NAMES) >= set(catalogue.FAULTS)
+    assert {one.step for one in moments} == {"", AHEAD, *STEPS}
     assert {(run.mx, run.level, run.host) for run in runs} >= {("mx1001", "cold", 1), ("mx2001", "guest", 0)}
-    assert all(DISTURBANCES[one.name].lasts / 3 <= one.lasts + 0.1 for one in moments)
+    assert all(DISTURBANCES[one.name].lasts / 3 <= one.lasts + 0.1 for one in moments if one.step != AHEAD)
     assert {len(run.moments) for run in runs} == {1, 2, 3}
 
 
@@ -64,10 +64,11 @@ def _pairs(numbers, only=()):
 
 
 def test_what_is_dealt_meets_every_disturbance_every_step_and_in_the_end_every_pair():
-    assert {name for name, _ in _pairs(range(1, len(DISTURBANCES) + 1))} == set(DISTURBANCES)
-    assert {step for _, step in _pairs(range(1, len(STEPS) + 1))} == set(STEPS)
-    every = len(DISTURBANCES) * len(STEPS)
-    assert len(set(_pairs(range(1, every + 1)))) == every
+    assert {name for name, _ in _pairs(range(1, len(NAMES) + 1))} == set(NAMES)
+    assert {step for _, step in _pairs(range(1, len(STEPS) + len(before.BEFORE) + 1))} == {AHEAD, *STEPS}
+    pairs = set(_pairs(range(1, len(NAMES) * len(STEPS) + 1)))
+    every = {(name, step) for name in DISTURBANCES for step in STEPS}
+    assert pairs == every | {(name, AHEAD) for name in before.BEFORE}
     # decks whose sizes have a common divisor would begin again together too early
     four = ("kill", "term", "stop", "clock")
     assert len(set(_pairs(range(1, 4 * len(STEPS) + 1), four))) == 4 * len(STEPS)
@@ -358,7 +359,7 @@ def test_the_page_counts_runs_mails_and_where_it_went_wrong():
     assert "2 runs, 1 good; 80 mails to 120 recipients, 2 missing" in text
     assert "151 s in the middle, 151 s at most" in text
     assert "| kill | 2, 1 WRONG |" in text
-    assert f"Not tried: {', '.join(name for name in DISTURBANCES if name != 'kill')}." in text
+    assert f"Not tried: {', '.join(name for name in NAMES if name != 'kill')}." in text
     assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 90 s | 1 mails missing: ['a/b'] |" in text
 
 

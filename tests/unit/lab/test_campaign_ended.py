@@ -302,14 +302,18 @@ def test_runs_of_one_seed_and_number_are_all_kept_with_what_they_were_drawn_from
     assert "| 7 | 1 | " in campaign.page(runs), "as runs of before are kept"
 
 
-def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch):
+def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch, tmp_path):
     done = []
+    place = SimpleNamespace(lab=SimpleNamespace(state=tmp_path))
     monkeypatch.setattr(campaign.play, "is_whole", lambda _place: bool(done))
     monkeypatch.setattr(campaign, "_mend", lambda _place: done.append("mended"))
     monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
     for _ in range(2):
-        campaign._play_all(None, (), lambda _text: None, 1.0, mail.RATE)
+        campaign._play_all(place, (), lambda _text: None, 1.0, mail.RATE)
     assert done == ["mended"]
+    (tmp_path / "faults.json").write_text('[{"fault": "kernel-panic", "host": "mx2001", "kernel": "6.1"}]')
+    campaign._play_all(place, (), lambda _text: None, 1.0, mail.RATE)
+    assert done == ["mended"] * 2, "what a run began with is on"
     monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: ["left on mx2001: mx-depool.service"])
     with pytest.raises(LabError, match=r"before this is gone: left on mx2001: mx-depool\.service"):
-        campaign._play_all(None, (), lambda _text: None, 1.0, mail.RATE)
+        campaign._play_all(place, (), lambda _text: None, 1.0, mail.RATE)

@@ -90,7 +90,7 @@ def test_what_a_slow_exchanger_has_not_tried_is_left_to_the_ledger(monkeypatch: 
 
     monkeypatch.setattr(mail, "ssh", slow)
     monkeypatch.setattr(mail, "account", lambda *_args: "{}")
-    monkeypatch.setattr(judge, "mails", lambda account: ({"account": account}, []))
+    monkeypatch.setattr(judge, "mails", lambda account, _excused: ({"account": account}, []))
     assert judge.settle(None, "") == ({"account": "{}"}, [])  # type: ignore[arg-type]
     monkeypatch.setattr(mail, "account", slow)
     assert judge.settle(None, "") == ({}, ["the outside ledger says no account: no end after 120 s"])  # type: ignore[arg-type]
