@@ -236,6 +236,7 @@ def page_of(score: Score, summaries: Mapping[str, str]) -> str:
         f"first right command: {right}; {score.commands} commands, {score.wrong_names} wrong names, "
         f"{score.hints} hints",
         f"mails: {fates}, {mail.delayed} took longer than {LATE_S:.0f} s (at most {mail.longest:.0f} s)",
+        *([] if mail.sent else ["no exchanger took a mail: whether one would have been lost is not known"]),
         *(f"taken out of service with nothing wrong on it: {name}" for name in score.needless),
         "the runbook would have typed:",
         *(f"    {command}" for command in score.runbook),
