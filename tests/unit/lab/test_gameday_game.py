@@ -420,6 +420,7 @@ def test_done_prints_the_verdict_and_returns_whether_all_is_well(world, monkeypa
 
 
 def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypatch):
+    looks(world, monkeypatch)
     found = begun(world, ("dead-spamd", "mx2001"))
     ran = []
 
@@ -431,7 +432,6 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
     monkeypatch.setattr(demo.management, "command", lambda host, _venv, words: [host, *words])
     monkeypatch.setattr(demo, "tied", lambda words: ["tied", *words])
     monkeypatch.setattr(demo, "run_command", run)
-    monkeypatch.setattr(command.lifecycle, "wait_ssh", lambda _place, mx: ran.append(f"wait {mx.name}"))
     world.place.node = SimpleNamespace(inside=lambda words: ["node", *words])
     hands = command.LabHands(world.place, found)
     assert hands.type("cookbook sre.mail.verify-mx mx2001.lab.test && echo 'fine'") == (14, "said\n")
@@ -439,11 +439,20 @@ def test_what_the_script_types_is_run_where_it_belongs_and_kept(world, monkeypat
     hands.name("mx2001", "spamd: it's dead")
     assert ran == [
         ["tied", "operator", "/venv/bin/cookbook", "sre.mail.verify-mx", "mx2001.lab.test"],
-        ["tied", "node", "gnt-instance", "start", "mx2001.lab.test"], "wait mx2001",
+        ["tied", "node", "gnt-instance", "start", "mx2001.lab.test"],
     ]  # fmt: skip
     entries = record.typed(world.lab)
     assert entries[0].code == 14
     assert record.names(entries)[0][1:] == ("mx2001", "spamd: it's dead")
+
+
+def test_what_the_script_has_named_is_mended_by_its_owner_before_it_looks_again(world, monkeypatch):
+    hands = command.LabHands(world.place, begun(world, ("etcd-down", "mx2001")))
+    monkeypatch.setattr(demo, "type_in", lambda *_: world.done.append("looks") or (0, ""))
+    hands.name("etcd", "it does not answer")
+    assert "undo etcd-down" not in world.done
+    hands.type("cookbook sre.mail.verify-mx")
+    assert world.done[-2:] == ["undo etcd-down", "looks"]
 
 
 def test_the_name_of_a_game_is_quoted_so_that_it_is_read_back():

@@ -38,21 +38,26 @@ SMALL = {
 
 
 class Hands:
-    """Hands in a world of memory: each command prints what it is given to print."""
+    """Hands in a world of memory: each command prints what it is given to print, and nothing wrong once all is mended.
+
+    Attributes:
+        ends: the command that mends it, or "named " and whose owner does.
+    """
 
     def __init__(self, says, ends=""):
-        self.says, self.ends, self.typed, self.named, self.over = says, ends, [], [], False
+        self.says, self.ends, self.typed, self.named, self.over, self.waits = says, ends, [], [], False, 0
 
     def type(self, command):
         self.typed.append(command)
-        self.over = self.over or command == self.ends
-        return self.says.get(command, (0, ""))
+        mended, self.over = self.over, self.over or command == self.ends
+        return (0, "") if mended else self.says.get(command, (0, ""))
 
     def name(self, where, said):
         self.named.append((where, said))
+        self.over = self.over or self.ends == f"named {where}"
 
-    def whole(self):
-        return self.over
+    def wait(self):
+        self.waits += 1
 
 
 def alert(name, severity="page", **notes):
@@ -169,10 +174,64 @@ def test_the_most_urgent_alert_comes_first_and_a_section_once_for_each_host():
     assert hands.typed == [f"cookbook a {HOST} --status", f"cookbook sre.mail.verify-mx {HOST}"]
 
 
-def test_the_operator_ends_when_all_is_well_and_before_it_types_for_ever():
-    hands = Hands({}, ends=f"cookbook a {HOST} --status")
-    RunbookOperator(SMALL, hands).play([alert("MxDown"), alert("MxVerifyFailed")])
-    assert hands.typed == [f"cookbook a {HOST} --status"]
+def test_the_operator_ends_an_alert_when_a_verification_finds_its_host_well():
+    hands = Hands({})
+    RunbookOperator(read(), hands).play([alert("MxVerifyFailed"), alert("MxQueueStuck"), alert("MxVerifyUnknown")])
+    assert hands.typed == [VERIFY]
+    hands = Hands({})
+    RunbookOperator(read(), hands).play([alert("MxVerifyUnknown"), alert("MxVerifyFailed")])
+    assert hands.typed == [f"{VERIFY} --verbose"]
+    hands = Hands({})
+    RunbookOperator(read(), hands).play([alert("MxQueueLong"), alert("MxQueueStuck")])
+    assert hands.typed == [f"{VERIFY} --only queue --only log", VERIFY], "a part of it is none"
+
+
+def test_a_fault_that_only_the_judge_sees_mended_does_not_end_the_operator():
+    wrong = printed("units", "spamd.service is failed (signal)")
+    hands = Hands({VERIFY: wrong, SUGGEST: (14, f"for units: cookbook sre.mail.remedy-mx {HOST} restart-units   # x")})
+    hands.over = True
+    hands.type = lambda command: hands.typed.append(command) or hands.says.get(command, (0, ""))
+    RunbookOperator(read(), hands).play([alert("MxVerifyFailed")])
+    assert hands.typed[:2] == [VERIFY, SUGGEST]
+    assert hands.typed[-1] == VERIFY, "what was done is looked at"
+
+
+def test_what_was_told_is_looked_at_before_anything_else_and_effects_look_back():
+    remote = printed("outbound-provider", f"{REMOTE}mx2001.lab.test too: 0 of 4 delivered", f"x; next: {SUGGEST}")
+    hands = Hands({VERIFY: remote}, ends="named provider")
+    past = printed("log", "9 errors in 15 minutes")
+    well = hands.type
+    hands.type = lambda command: (hands.typed.append(command) or past) if hands.over else well(command)
+    RunbookOperator(read(), hands).play([alert("MxVerifyFailed"), alert("MxQueueStuck")])
+    assert hands.typed == [VERIFY, VERIFY]
+    assert not any(where == "mx1001" for where, _ in hands.named)
+
+
+@pytest.mark.parametrize("silent", [2, 99])
+def test_a_host_that_boots_is_waited_for_and_not_for_ever(silent):
+    hands = Hands({**DOWN, REPAIR: (14, f"{HOST}: does NOT answer: {Outage.SILENT.value}")})
+    answers = hands.type
+
+    def booting(command):
+        no_answer = command == VERIFY and hands.typed.count(f"gnt-instance reboot --type=soft {HOST}") and (
+            hands.typed.count(VERIFY) < silent
+        )
+        code, said = answers(command)
+        return (16, f"{HOST}: no answer") if no_answer else (code, said)
+
+    hands.type = booting
+    hands.says[VERIFY] = (16, f"{HOST}: no answer")
+    if silent == 2:
+        hands.ends = f"gnt-instance reboot --type=soft {HOST}"
+    RunbookOperator(read(), hands).play([alert("MxDown")])
+    assert 0 < hands.waits <= operators._PATIENCE
+    assert len(hands.typed) < LIMIT
+
+
+def test_a_task_waits_for_the_day_and_the_operator_does_not_type_for_ever():
+    hands = Hands({})
+    RunbookOperator(SMALL, hands).play([alert("MxDown", "task")])
+    assert hands.typed == []
     endless = Hands({f"cookbook n{at}": (0, f"next: cookbook n{at + 1}") for at in range(99)})
     endless.says[f"cookbook a {HOST} --status"] = (0, "next: cookbook n0")
     RunbookOperator(SMALL, endless).play([alert("MxDown")])
@@ -202,7 +261,7 @@ def test_only_a_host_that_is_at_fault_itself_is_taken_out(alerted, blamed, out):
 )
 def test_a_machine_is_power_cycled_only_if_it_does_not_boot(said, cut):
     status, repair = f"cookbook sre.mail.reboot-mx {HOST} --status", f"cookbook sre.mail.repair-nic {HOST} --repair"
-    hands = Hands({status: (16, f"{HOST}: no answer; next: {repair}"), repair: (14, f"12:00:01 {HOST}: {said}\n")})
+    hands = Hands({**DOWN, repair: (14, f"12:00:01 {HOST}: {said}\n")})
     RunbookOperator(read(), hands).play([alert("MxDown")])
     assert hands.typed[:2] == [status, repair]
     assert (f"gnt-instance reboot --type=soft {HOST}" in hands.typed) is cut
@@ -375,7 +434,10 @@ def printed(check, why, *following):
 
 STATUS, SUGGEST = f"cookbook sre.mail.reboot-mx {HOST} --status", f"cookbook sre.mail.remedy-mx {HOST} --suggest"
 ALIASES, DEPOOL = f"cookbook sre.mail.refresh-aliases {HOST}", f"cookbook sre.mail.depool-mx {HOST} -r 'at fault'"
-DOWN = {STATUS: (16, f"{HOST}: no answer: x; next: {REPAIR}")}
+DOWN = {
+    STATUS: (16, f"{HOST}: no answer: x; next: {REPAIR}"),
+    VERIFY: (16, f"verify-mx: no answer: {HOST}; next: {STATUS}"),
+}
 
 
 def remedied(fault, *orders):
@@ -390,32 +452,74 @@ def unread(fault):
     return {f"{VERIFY} --verbose": (15, table([report(HOST, (check, Status.UNKNOWN, why))]))}
 
 
-@pytest.mark.parametrize(
-    ("fault", "alerted", "says", "mends"),
-    [
-        (
-            "kernel-hang", "MxDown",
-            DOWN | {REPAIR: (14, f"{HOST}: does NOT answer: {Outage.BOOTING.value}; next: Wait, and run this again")},
-            f"gnt-instance reboot --type=soft {HOST}",
-        ),
-        ("nic-renumber", "MxDown", DOWN | {REPAIR: (0, f"{HOST}: answers over SSH: {Outage.RENAMED.value}")}, REPAIR),
-        ("no-ferm", "MxVerifyFailed", remedied("no-ferm", "reload-firewall"),
-         f"cookbook sre.mail.remedy-mx {HOST} reload-firewall"),
-        ("stale-hints", "MxVerifyFailed", remedied("stale-hints", "clear-hints provider", "clear-hints provider-v6"),
-         f"cookbook sre.mail.remedy-mx {HOST} clear-hints provider-v6"),
-        (
-            "bad-kernel", "MxVerifyFailed",
-            remedied("bad-kernel", "allow --from 198.51.100.10 --for 30m")
-            | {DEPOOL: (10, "  FAILED  alerts: 3 alerts fire: x\n  FAILED  outbound-provider-v4: x\n")},
-            f"{DEPOOL} --accept alerts --accept outbound-provider-v4",
-        ),
-        ("cut-aliases", "MxAliasFileTooSmall", {}, ALIASES),
-        ("rapi-down", "MxVerifyUnknown", unread("rapi-down"), f"{VERIFY} --verbose"),
-        ("alertmanager-down", "MxVerifyUnknown", unread("alertmanager-down"), f"{VERIFY} --verbose"),
-    ],
-)  # fmt: skip
-def test_the_page_leads_from_the_alert_to_the_name_and_to_what_mends(fault, alerted, says, mends):
+def down(why):
+    return DOWN | {REPAIR: (14, f"{HOST}: does NOT answer: {why.value}; next: Wait, and run this again")}
+
+
+def remote(fault):
+    return {VERIFY: printed(*BY_VERIFY[fault], f"x; next: {SUGGEST}")}
+
+
+CUT = f"gnt-instance reboot --type=soft {HOST}"
+REMEDY, CONSOLE = f"cookbook sre.mail.remedy-mx {HOST}", f"cookbook sre.mail.repair-nic {HOST} --console"
+ACCEPTED = f"{DEPOOL} --accept alerts --accept "
+PLAYED = {
+    "kernel-hang": ("MxDown", down(Outage.BOOTING), CUT),
+    "kernel-panic": ("MxDown", down(Outage.SILENT), CUT),
+    "nic-renumber": ("MxDown", DOWN | {REPAIR: (0, f"{HOST}: answers over SSH: {Outage.RENAMED.value}")}, REPAIR),
+    "second-disk": (
+        "MxVerifyNotice",
+        {f"{VERIFY} --no-probes": printed(*BY_VERIFY["second-disk"]), VERIFY: printed(*BY_VERIFY["second-disk"])},
+        f"cookbook sre.mail.repair-nic {HOST} --pin",
+    ),
+    "no-ferm": ("MxVerifyFailed", remedied("no-ferm", "reload-firewall"), f"{REMEDY} reload-firewall"),
+    "dead-spamd": ("MxVerifyFailed", remedied("dead-spamd", "restart-units"), f"{REMEDY} restart-units"),
+    "stale-hints": (
+        "MxVerifyFailed", remedied("stale-hints", "clear-hints provider", "clear-hints provider-v6"),
+        f"{REMEDY} clear-hints provider-v6",
+    ),
+    "bad-kernel": (
+        "MxVerifyFailed",
+        remedied("bad-kernel", "allow --from 198.51.100.10 --for 30m")
+        | {DEPOOL: (10, "  FAILED  alerts: 3 alerts fire: x\n  FAILED  outbound-provider-v4: x\n")},
+        f"{ACCEPTED}outbound-provider-v4",
+    ),
+    "disk-full": (
+        "MxVerifyFailed",
+        remedied("disk-full")
+        | {DEPOOL: (10, "  FAILED  alerts: 3 alerts fire: x\n  FAILED  disk: x\n")}
+        | {VERIFY: printed("disk", f"{BY_VERIFY['disk-full'][1]}; THIS HOST is at fault")},
+        f"{ACCEPTED}disk",
+    ),
+    "stuck-aliases": ("MxAliasGeneratorStuck", {}, ALIASES),
+    "cut-aliases": ("MxAliasFileTooSmall", {}, ALIASES),
+    "provider-4xx": ("MxVerifyFailed", remote("provider-4xx"), "named provider"),
+    "provider-down": ("MxQueueStuck", remote("provider-down"), "named provider"),
+    "provider-stall": ("MxVerifyFailed", remote("provider-stall"), "named provider"),
+    "etcd-down": ("MxVerifyUnknown", unread("etcd-down"), "named etcd"),
+    "rapi-down": ("MxVerifyUnknown", unread("rapi-down"), "named ganeti"),
+    "alertmanager-down": ("MxVerifyUnknown", unread("alertmanager-down"), "named alertmanager"),
+    "console-password": (
+        "Ticket", {CONSOLE: (14, f"{HOST}: something is wrong: {Outage.LOGIN.value}")}, "named mx1001"
+    ),
+    "console-busy": ("Ticket", {CONSOLE: (14, f"{HOST}: something is wrong: {Outage.BUSY.value}")}, "named mx1001"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_page_leads_from_the_alert_to_the_name_and_to_what_mends_and_ends_there(fault):
+    alerted, says, mends = PLAYED[fault]
+    fired = RIDDLES[fault].asks(exchanger("mx1001")) if alerted == "Ticket" else alert(
+        alerted, summary={
+            "stuck-aliases": "alias generator vrts has been hanging for 1m",
+            "cut-aliases": f"{HOST}: the alias file of vrts has 1 entries",
+        }.get(fault, "s"),
+    )  # fmt: skip
     hands = Hands(says, ends=mends)
-    RunbookOperator(read(), hands).play([alert(alerted, summary=f"{HOST}: the alias file of vrts has 1 entries")])
+    RunbookOperator(read(), hands).play([fired])
     assert hands.over
     assert any(RIDDLES[fault].is_named(where, words, exchanger("mx1001")) for where, words in hands.named)
+    last = CONSOLE if alerted == "Ticket" else mends if "depool-mx" in mends else VERIFY
+    assert hands.typed[-1] == last, "what the page has it look at is well, or the host is out of service"
+    if not mends.startswith("named"):
+        assert set(hands.typed[hands.typed.index(mends) :]) <= {mends, VERIFY}, "and nothing is typed after it"
