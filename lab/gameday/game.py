@@ -20,7 +20,7 @@ from lab.gameday.judge import Mails, Score
 from lab.gameday.record import GameRecord
 from lab.gameday.riddles import is_contained, is_out
 from lab.lifecycle import Say, Stations, ssh
-from lab.place import EXCHANGERS, exchanger
+from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import outside
 from lab.world import jsonl
@@ -32,6 +32,8 @@ _ANSWERS_S = 60.0
 _METRICS = "/var/log/spicerack/gameday.prom"
 _SENDER = "gameday-sender"
 _RATE, _FLOWING_RATE = 0.3, 1.0
+# one line in any case: none is no answer
+_HERRING = "bash -c '. /usr/local/share/bash/puppet-common.sh; puppet_disabled_message 2>/dev/null || echo enabled'"
 _FORGET_FAILURES = f"systemctl reset-failed; timeout 30 systemctl start {UNIT}"
 _FORGET_HINTS = "rm -f /var/spool/exim4/db/retry* /var/spool/exim4/db/wait-* /var/spool/exim4/db/callout"
 
@@ -58,7 +60,7 @@ def begin(place: Stations, drawn: Drawn, say: Say) -> GameRecord:
         for one in drawn.breakages:
             _break(place, game, one)
         if drawn.herring:
-            ssh(place, exchanger(drawn.herring), f"disable-puppet {shlex.quote(HERRING_REASON)}")
+            _put_herring(place, exchanger(drawn.herring))
         say("monitoring waits, and verifies ...")
         game.alerts = _raise_alerts(place, game, say)
     except BaseException:
@@ -87,6 +89,12 @@ def _break(place: Stations, game: GameRecord, one: Breakage) -> None:
     catalogue.apply(goal, catalogue.find(one.fault))
     if one.riddle.provoke is not None:
         one.riddle.provoke(goal)
+
+
+def _put_herring(place: Stations, mx: Exchanger) -> None:
+    done = ssh(place, mx, f"disable-puppet {shlex.quote(HERRING_REASON)}")
+    if done.returncode:
+        raise LabError(f"{mx.name}: Puppet could not be disabled: {done.stdout.strip()[-300:]}")
 
 
 def _raise_alerts(place: Stations, game: GameRecord, say: Say) -> list[monitoring.FiredAlert]:
@@ -188,8 +196,26 @@ def _stop_clock(place: Stations, game: GameRecord) -> None:
     for one in game.drawn.breakages:
         if one.riddle.well and one.fault in {*game.mended, *game.contained}:
             _must_still_be_so(target(place, game, one), one, game)
+    if game.drawn.herring:
+        game.herring_touched = _herring_touched(place, exchanger(game.drawn.herring))
     game.stopped = round(time.time(), 1)  # as exact as what was typed
     record.save(place.lab, game)
+
+
+def _herring_touched(place: Stations, mx: Exchanger) -> str:
+    """Return what became of the herring: empty: it is as it was. A host that boots gets its time to say it."""
+    said = ""
+
+    def answers() -> bool:
+        nonlocal said
+        said = ssh(place, mx, _HERRING, timeout=30).stdout.strip()
+        return bool(said)
+
+    try:
+        wait_for(f"{mx.name} to say whether Puppet is disabled", answers, deadline=_ANSWERS_S, every=_LOOK_S)
+    except LabError as error:
+        return f"{mx.name}: UNKNOWN whether Puppet is still disabled: {error}"
+    return "" if said == HERRING_REASON else f"{mx.name}: Puppet, disabled for {HERRING_REASON!r}, is not: {said}"
 
 
 def _must_still_be_so(goal: FaultTarget, one: Breakage, game: GameRecord) -> None:

@@ -97,6 +97,7 @@ class Score:
         commands: how many commands were typed.
         runbook: what the runbook would have typed.
         needless: exchangers that were taken out of service with nothing wrong on them.
+        herring_touched: what became of the thing that only looked wrong, where it was not left alone.
     """
 
     findings: tuple[FaultScore, ...]
@@ -107,12 +108,13 @@ class Score:
     mails: Mails
     runbook: tuple[str, ...] = field(default=())
     needless: tuple[str, ...] = ()
+    herring_touched: str = ""
 
     @property
     def good(self) -> bool:
-        """Whether every fault was named and dealt with, mail was taken and none lost, no sound exchanger taken out."""
+        """Whether all faults were named and dealt with, mail was taken and none lost, and what is sound left alone."""
         well = self.mails.sent > 0 and not self.mails.lost
-        return well and all(one.good for one in self.findings) and not self.needless
+        return well and all(one.good for one in self.findings) and not self.needless and not self.herring_touched
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -143,6 +145,7 @@ def judge(game: GameRecord, entries: Sequence[Typed], page: Mapping[str, Runbook
         mails,
         tuple(runbook),
         tuple(game.needless),
+        game.herring_touched,
     )
 
 
@@ -238,6 +241,7 @@ def page_of(score: Score, summaries: Mapping[str, str]) -> str:
         f"mails: {fates}, {mail.delayed} took longer than {LATE_S:.0f} s (at most {mail.longest:.0f} s)",
         *([] if mail.sent else ["no exchanger took a mail: whether one would have been lost is not known"]),
         *(f"taken out of service with nothing wrong on it: {name}" for name in score.needless),
+        *([f"to be left alone: {score.herring_touched}"] if score.herring_touched else []),
         "the runbook would have typed:",
         *(f"    {command}" for command in score.runbook),
         "well played" if score.good else "NOT well played",

@@ -45,6 +45,7 @@ class GameRecord:
         mended: when each fault was first seen mended, by its name (POSIX timestamp).
         contained: when its host was first seen out of service by a run.
         needless: short names of the exchangers that a run was seen to have out of service with nothing wrong on them.
+        herring_touched: what became of the thing that only looked wrong, where it was not left alone; empty: it was.
         stopped: when its clock stopped (POSIX timestamp); 0: it runs.
     """
 
@@ -56,6 +57,7 @@ class GameRecord:
     mended: dict[str, float] = field(default_factory=dict)
     contained: dict[str, float] = field(default_factory=dict)
     needless: list[str] = field(default_factory=list)
+    herring_touched: str = ""
     stopped: float = 0.0
 
     def as_json(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from lab import cli, demo
 from lab.gameday import command, game, player, record
+from lab.gameday import draw as drawing
 from lab.gameday.draw import Breakage, Drawn
 from lab.gameday.judge import FaultScore, Mails, Score
 from lab.gameday.monitoring import FiredAlert
@@ -106,13 +107,17 @@ def test_a_ticket_is_no_alert_of_alertmanager(world):
 
 def test_a_third_level_has_a_red_herring_and_more_mail(world, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        game, "ssh", lambda _p, mx, script, **_: asked.append((mx.name, script)) or SimpleNamespace(stdout="")
-    )
+    said = SimpleNamespace(stdout="", returncode=0)
+    monkeypatch.setattr(game, "ssh", lambda _p, mx, script, **_: asked.append((mx.name, script)) or said)
     begun(world, ("etcd-down", "mx1001"), ("no-ferm", "mx2001"), level=3, herring="mx1001")
     assert world.done[0] == "mail 1.0"
     (herring,) = [one for one in asked if "disable-puppet" in one[1]]
     assert herring[0] == "mx1001"
+    game.restore(world.place, record.load(world.lab))
+    record.end(world.lab)
+    said.returncode = 255
+    with pytest.raises(LabError, match="mx1001: Puppet could not be disabled"):
+        begun(world, ("etcd-down", "mx1001"), ("no-ferm", "mx2001"), level=3, herring="mx1001")
 
 
 def test_where_alertmanager_is_down_nobody_is_paged_and_that_is_said(world):
@@ -245,6 +250,27 @@ def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatc
     score = game.done(world.place, lambda _text: None)
     assert score.good
     assert not record.is_under_way(world.lab)
+
+
+@pytest.mark.parametrize(
+    ("answer", "touched"),
+    [
+        (drawing.HERRING_REASON, ""), ("enabled", "is not: enabled"), ("another reason", "is not: another reason"),
+        ("", "UNKNOWN whether Puppet is still disabled"),
+    ],
+)  # fmt: skip
+def test_a_red_herring_is_to_be_as_it_was_when_the_clock_stops(world, monkeypatch, answer, touched):
+    looks(world, monkeypatch)
+    begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"), level=3, herring="mx1001")
+    record.note(world.lab, "gameday named mx2001 spamd", 0)
+    record.note(world.lab, "gameday named mx1001 disk-full", 0)
+    world.well = {"dead-spamd", "disk-full"}
+    monkeypatch.setattr(game, "_mails", lambda _place, _game: Mails(sent=5))
+    monkeypatch.setattr(game, "ssh", lambda *_, **__: SimpleNamespace(stdout=f"{answer}\n", returncode=0))
+    monkeypatch.setattr(game, "_cookbook", lambda *_: 0)
+    score = game.done(world.place, lambda _text: None)
+    assert score.good is not bool(touched)
+    assert touched in score.herring_touched
 
 
 @pytest.mark.parametrize("seen", ["well", "contained"])

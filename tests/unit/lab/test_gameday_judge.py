@@ -212,6 +212,13 @@ def test_a_sound_exchanger_that_was_taken_out_is_not_good():
     assert "taken out of service with nothing wrong on it: mx1001" in page_of(score, {"dead-spamd": "S"})
 
 
+def test_a_red_herring_that_was_not_left_alone_is_not_good():
+    game = replace(GAME, drawn=replace(GAME.drawn, breakages=GAME.drawn.breakages[:1]), mended={"dead-spamd": 1005.0})
+    score = judged([Typed(1001.0, 0, "gameday named mx2001 spamd")], replace(game, herring_touched="mx1001: it is not"))
+    assert not score.good
+    assert "to be left alone: mx1001: it is not" in page_of(score, {"dead-spamd": "S"})
+
+
 def test_the_verdict_is_printed_with_every_number():
     findings = (
         judge.FaultScore("dead-spamd", "mx2001", 20.4, 61.0, None),
