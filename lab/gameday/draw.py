@@ -1,12 +1,13 @@
 """What a game is made of, drawn from its seed: the same seed and level, the same choices."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lab.faults import catalogue
+from lab.gameday.monitoring import FiredAlert
 from lab.gameday.riddles import HOST, RIDDLES, Riddle
-from lab.place import EXCHANGERS
+from lab.place import EXCHANGERS, exchanger
 from lab.shell import LabError
 
 LEVELS = (1, 2, 3)
@@ -66,6 +67,35 @@ def draw(seed: int, level: int, only: Sequence[str] = ()) -> Drawn:
     chosen = names[:1] if level == 1 else _pair(names)
     breakages = tuple(Breakage(name, hosts[at]) for at, name in enumerate(chosen))
     return Drawn(seed, level, breakages, dice.choice(hosts) if level == LEVELS[-1] else "")
+
+
+def unheard(drawn: Drawn, alerts: Iterable[FiredAlert]) -> list[Breakage]:
+    """Return the faults of which neither an alert nor a ticket tells.
+
+    A task tells nothing, as a whole lab has them, too, nor does what the red herring fires. What every exchanger has
+    is a service's, where one is at fault.
+    """
+    herring = drawn.herring and exchanger(drawn.herring).fqdn
+    told = [
+        one for one in alerts
+        if one.labels.get("severity") != "task" and (one.labels.get("check"), one.host) != ("puppet", herring)
+    ]  # fmt: skip
+    hosts = {exchanger(one.mx).fqdn for one in drawn.breakages if one.riddle.where == HOST}
+    has_service = len(hosts) < len(drawn.breakages)
+    common = [one for one in told if all(_like(one, mx.fqdn) in map(_like, told) for mx in EXCHANGERS)]
+
+    def is_heard(one: Breakage) -> bool:
+        if one.riddle.where != HOST:
+            return any(alert.host not in hosts or alert in common for alert in told)
+        fqdn = exchanger(one.mx).fqdn
+        return any(alert.host == fqdn and not (has_service and alert in common) for alert in told)
+
+    return [one for one in drawn.breakages if not is_heard(one)]
+
+
+def _like(alert: FiredAlert, host: str = "") -> tuple[str, str, str]:
+    """Return what an alert is about: its name, its check, and the host, or another one."""
+    return (alert.name, alert.labels.get("check", ""), host or alert.host)
 
 
 def _pair(names: Sequence[str]) -> list[str]:

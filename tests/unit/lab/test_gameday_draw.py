@@ -9,7 +9,8 @@ import pytest
 from lab.faults.catalogue import FAULTS
 from lab.gameday import draw as drawing
 from lab.gameday import riddles
-from lab.gameday.draw import Breakage, draw
+from lab.gameday.draw import Breakage, Drawn, draw
+from lab.gameday.monitoring import FiredAlert
 from lab.gameday.riddles import HOST, RIDDLES
 from lab.gameday.runbook import read
 from lab.place import exchanger
@@ -65,6 +66,39 @@ def test_a_draw_can_be_narrowed():
 def test_what_cannot_be_drawn_is_refused(level, only, said):
     with pytest.raises(LabError, match=said):
         draw(1, level, only)
+
+
+def fired(name, mx, check="", severity="page"):
+    labels = {"alertname": name, "instance": f"{mx}.lab.test", "check": check, "severity": severity}
+    return FiredAlert(labels, {"summary": "s"})
+
+
+UNITS, UNREAD = fired("MxVerifyFailed", "mx2001", "units"), fired("MxVerifyUnknown", "mx1001", "nic")
+UNREAD_2 = fired("MxVerifyUnknown", "mx2001", "nic")
+PUPPET = fired("MxVerifyNotice", "mx1001", "puppet")
+
+
+@pytest.mark.parametrize(
+    ("faults", "alerts", "silent"),
+    [
+        (("no-ferm",), [UNITS], ()),
+        (("no-ferm",), [fired("MxVerifyFailed", "mx1001", "units")], ("no-ferm",)),
+        (("no-ferm",), [fired("MxVerifyFailed", "mx2001", "units", "task")], ("no-ferm",)),
+        (("no-ferm", "disk-full"), [UNITS], ("disk-full",)),
+        (("no-ferm", "disk-full"), [UNITS, PUPPET], ("disk-full",)),
+        (("no-ferm", "rapi-down"), [UNITS, UNREAD, UNREAD_2], ()),
+        (("no-ferm", "rapi-down"), [UNREAD, UNREAD_2], ("no-ferm",)),
+        (("no-ferm", "rapi-down"), [UNITS], ("rapi-down",)),
+        (("kernel-panic", "alertmanager-down"), [fired("MxDown", "mx2001"), UNREAD], ()),
+        (("no-ferm", "console-busy"), [RIDDLES["console-busy"].asks(exchanger("mx1001"))], ("no-ferm",)),
+        (("rapi-down", "console-busy"), [RIDDLES["console-busy"].asks(exchanger("mx1001"))], ("rapi-down",)),
+        (("bad-kernel", "stale-hints"), [UNITS, fired("MxVerifyFailed", "mx1001", "units")], ()),
+    ],
+)  # fmt: skip
+def test_each_fault_is_told_of_by_an_alert_or_a_ticket_of_its_own(faults, alerts, silent):
+    breakages = tuple(Breakage(name, mx) for name, mx in zip(faults, ("mx2001", "mx1001"), strict=False))
+    drawn = Drawn(1, 3, breakages, "mx1001")
+    assert tuple(one.fault for one in drawing.unheard(drawn, alerts)) == silent
 
 
 def test_a_fault_is_named_by_its_place_and_one_of_its_words():

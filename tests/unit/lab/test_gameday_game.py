@@ -23,6 +23,7 @@ from lab.shell import LabError
 from lab.world.ledger import Ledger
 
 ALERT = FiredAlert({"alertname": "MxDown", "instance": "mx2001.lab.test"}, {"summary": "down", "runbook": "x#mxdown"})
+OTHER = FiredAlert({"alertname": "MxVerifyFailed", "instance": "mx1001.lab.test"}, {"summary": "bad"})
 TICKET = FiredAlert({"alertname": "Ticket"}, {"summary": "please"})
 
 
@@ -33,6 +34,7 @@ class World:
         self.lab = SimpleNamespace(name="lab", state=tmp_path, outside=tmp_path)
         self.place = SimpleNamespace(lab=self.lab, infra="infra", operator="operator", management=())
         self.done, self.well, self.contained, self.whole, self.taken = [], set(), set(), True, True
+        self.alerts = [ALERT]
 
     def undo(self, goal, fault):
         self.done.append(f"undo {fault.name}")
@@ -55,7 +57,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(game.lifecycle, "revive", lambda _place, _mx: None)
     monkeypatch.setattr(game.campaign_judge, "look", lambda _place, _mx: SimpleNamespace(claimed=False))
     monkeypatch.setattr(game, "verified", lambda _place, _log: "metrics")
-    monkeypatch.setattr(game.monitoring, "fired", lambda metrics, _now: [ALERT] if metrics == "metrics" else [])
+    monkeypatch.setattr(game.monitoring, "fired", lambda metrics, _now: world.alerts if metrics == "metrics" else [])
 
     def post(_station, alerts, over=False):
         done(f"{'end' if over else 'post'} {' '.join(one.name for one in alerts)}")
@@ -106,6 +108,7 @@ def test_a_ticket_is_no_alert_of_alertmanager(world):
 
 
 def test_a_third_level_has_a_red_herring_and_more_mail(world, monkeypatch):
+    world.alerts.append(OTHER)
     asked = []
     said = SimpleNamespace(stdout="", returncode=0)
     monkeypatch.setattr(game, "ssh", lambda _p, mx, script, **_: asked.append((mx.name, script)) or said)
@@ -154,14 +157,21 @@ def test_a_game_that_cannot_begin_leaves_the_lab_as_it_was(world, monkeypatch):
 @pytest.mark.parametrize("standing", [[], [FiredAlert({"alertname": "x", "severity": "task"}, {"summary": "x"})]])
 def test_a_fault_for_which_no_alert_fires_is_no_game(world, monkeypatch, standing):
     monkeypatch.setattr(game.monitoring, "fired", lambda *_: standing)
-    with pytest.raises(LabError, match=r"no alert fires: .*verification\.log"):
+    with pytest.raises(LabError, match=r"no alert fires for 1 of 1 faults: .*verification\.log"):
         begun(world, ("dead-spamd", "mx2001"))
     assert "undo all" in world.done
     assert not record.is_under_way(world.lab)
     assert begun(world, ("console-busy", "mx2001")).alerts, "a ticket is enough"
 
 
+def test_a_fault_without_an_alert_of_its_own_is_no_game_beside_one_that_has(world):
+    with pytest.raises(LabError, match=r"no alert fires for 1 of 2 faults: .*verification\.log"):
+        begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"), level=2)
+    assert "undo all" in world.done
+
+
 def test_what_is_mended_or_contained_is_noted_when_it_is_first_seen(world, monkeypatch):
+    world.alerts.append(OTHER)
     looks(world, monkeypatch)
     found = begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"))
     game.look(world.place, found)
@@ -191,6 +201,7 @@ def test_what_is_an_owners_is_mended_once_it_is_named_and_not_before(world):
 
 
 def test_an_exchanger_that_is_out_for_a_fault_elsewhere_is_noted_once(world, monkeypatch):
+    world.alerts.append(OTHER)
     looks(world, monkeypatch)
     found = begun(world, ("provider-down", "mx2001"), ("disk-full", "mx1001"))
     world.contained = {"mx1001", "mx2001"}
@@ -260,6 +271,7 @@ def test_a_game_is_judged_after_a_last_look_and_has_ended_then(world, monkeypatc
     ],
 )  # fmt: skip
 def test_a_red_herring_is_to_be_as_it_was_when_the_clock_stops(world, monkeypatch, answer, touched):
+    world.alerts.append(OTHER)
     looks(world, monkeypatch)
     begun(world, ("dead-spamd", "mx2001"), ("disk-full", "mx1001"), level=3, herring="mx1001")
     record.note(world.lab, "gameday named mx2001 spamd", 0)
@@ -414,6 +426,7 @@ def mxlab(world, monkeypatch, *words):
 
 
 def test_without_a_terminal_a_game_begins_and_says_how_to_go_on(world, monkeypatch, capsys):
+    world.alerts.append(OTHER)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
     assert mxlab(world, monkeypatch, "--seed", "3", "--only", "dead-spamd") == 0
     said = capsys.readouterr().out
