@@ -3,10 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from lab import demo, journals
@@ -14,14 +12,13 @@ from lab.campaign import mail
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import Scenario
 from lab.lifecycle import Stations, ssh
-from lab.place import CONSOLE_PASSWORD, EXCHANGERS, RAPI_READ_PASSWORD, Exchanger
+from lab.place import EXCHANGERS, Exchanger
 from lab.shell import LabError
 from lab.stations import infra, outside
 from lab.world import jsonl
 from lab.world import wire as on_wire
 from mxlib.model.outcome import Outcome
 
-SECRETS = (CONSOLE_PASSWORD, RAPI_READ_PASSWORD)
 # What may stay on an exchanger: what has been proven, how long it took, the newest token, the lock's file, the record
 # of the last run that ended, what the last repair of aliases found, and the files before a repair of the network.
 _LEFT = r"""cd /var/lib/mx-cookbooks 2>/dev/null &&
@@ -29,7 +26,14 @@ ls | grep -vxE 'token|lock|proven-kernels|held-kernel|reboot-seconds|run.json.ol
 nft list tables 2>/dev/null | grep -w mx_depool || :
 systemctl list-units --no-legend --plain 'mx-*' | cut -d' ' -f1 || :
 find /etc/systemd/system /run/systemd/system \( -name 'mx-*' -o -name '9?-mx-*' \) 2>/dev/null || :
-ls -d /run/mx-cookbooks/holes/* 2>/dev/null || :
+ls -d /run/mx-cookbooks/holes/* /etc/default/grub.d/zz-mx-cookbooks-trial.cfg* 2>/dev/null || :
+ls -d /run/mx-drain-* 2>/dev/null || :
+ls -d /etc/systemd/network/*mx-cookbooks* /etc/systemd/network/.mx-cookbooks.* /etc/network/.mx-cookbooks.* \
+2>/dev/null || :
+grep -rls 'mx-cookbooks twin' /etc/network /etc/systemd/network || :
+grep -s '^next_entry=.' /boot/grub/grubenv || :
+kept=$(cat /var/lib/mx-cookbooks/held-kernel 2>/dev/null || :)
+dpkg-query -W -f '${db:Status-Want}:${Package}\n' | grep '^hold:' | grep -vxF "hold:$kept" || :
 for f in /opt/puppetlabs/puppet/cache/state /var/lib/puppet/state /var/cache/puppet/state; do
 ls $f/agent_disabled.lock 2>/dev/null || :; done
 echo end"""
@@ -48,6 +52,8 @@ _CODES = (0, 10, 11, 12, 15, 16, 20, 21, 22, _INTERRUPTED)
 """How reboot-mx may end, by docs/exit-codes.md; an unexpected error is none of it."""
 _COMMANDS = {1, *(one.value for one in Outcome)}
 """How any cookbook may end that the output has asked for, or another operator types; 1: Spicerack's own lock failed."""
+_UNSURE = ("does not answer", "is not known", "cannot be read", "mail ports ", "(ports ", "the slot of the service")
+"""How else the last line of a run that was interrupted may say how things stand: by what it could read."""
 _AT_ONCE = 97
 """Spicerack's own, where a cookbook was interrupted at once."""
 
@@ -159,6 +165,8 @@ def _untrue_words(said: str, before: Observation, after: Observation) -> str:
     }
     if any(words in last and untrue for words, untrue in wrong.items()):
         return f"{last!r} is not true of {after}, before {before}"
+    if after.claimed is False and not any(words in last for words in (*wrong, *_UNSURE)):
+        return f"{last!r} does not say how the host stands"
     if after.claimed and not next_words(last):
         return f"{last!r} does not say how to resume"
     return ""
@@ -277,30 +285,6 @@ def _silences(place: Stations) -> list[str]:
 def _slot(place: Stations) -> list[str]:
     holder = infra.etcd_get(place.infra, "/mx-cookbooks/mail/holder")
     return [f"the slot of the service is held: {holder}"] if holder else []
-
-
-def secrets(place: Stations, said: str) -> list[str]:
-    """Return where a secret can be read."""
-    where = ["the output"] if any(secret in said for secret in SECRETS) else []
-    for box in place.management:
-        folder = box.folder / "log.upper" / "spicerack"
-        paths = (path for path in folder.rglob("*") if path.is_file())
-        where += [path.name for path in paths if any(secret.encode() in path.read_bytes() for secret in SECRETS)]
-    return [f"a secret can be read in {name}" for name in where]
-
-
-def arguing(place: Stations) -> set[str]:
-    """Return the programs of the management hosts and the node that have a secret in their arguments now."""
-    spaces, found = set(), set()
-    for box in (*place.management, place.node):
-        with suppress(OSError):  # its power is being cut
-            spaces.add(Path(f"/proc/{box.pid}/ns/pid").readlink())
-    for process in Path("/proc").glob("[1-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            words = (process / "cmdline").read_bytes()
-            if any(secret.encode() in words for secret in SECRETS) and (process / "ns/pid").readlink() in spaces:
-                found.add((process / "comm").read_text().strip())
-    return found
 
 
 def settle(place: Stations, since: str, excused: Collection[str] = ()) -> tuple[dict[str, Any], list[str]]:

@@ -4,13 +4,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab import demo, journals, lifecycle
 from lab.campaign import before as ahead
-from lab.campaign import judge, mail, services
+from lab.campaign import judge, mail, secrecy, services
 from lab.campaign.before import BEFORE
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import CampaignResult, Observation
@@ -89,8 +89,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     verdict.wrong += [] if "node-power-cut" in verdict.happened else seen[0]
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found]
     verdict.wrong += [*ahead.still_down(place, mx, verdict.happened), *_take_off(place, mx, kernel, verdict)]
-    verdict.wrong += judge.secrets(place, "\n".join((said, *scene.said)))
-    verdict.wrong += [f"a secret is in the arguments of {one}" for one in sorted(seen[1])]
+    verdict.wrong += secrecy.readable(place, "\n".join((said, *scene.said)))
+    verdict.wrong += [*(f"a secret is in the arguments of {one}" for one in sorted(seen[1])), *seen[2]]
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
 
@@ -138,7 +138,7 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
     Who leaves it by an error leaves no cookbook behind.
     """
     moments = [one for one in scenario.moments if one.step != AHEAD]
-    threads = [threading.Thread(target=_happen, args=(scene, one, since, verdict)) for one in moments]
+    threads = [_thread(verdict.wrong, one.name, _happen, scene, one, since, verdict) for one in moments]
     for one in threads:
         one.start()
     end = time.monotonic() + RUN_S
@@ -152,6 +152,18 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
             other.kill()
         _calm(scene, threads)
         raise
+
+
+def _thread(wrong: list[str], what: str, act: Callable[..., None], *args: object) -> threading.Thread:
+    """Return a thread whose error is no secret: it makes the run bad."""
+
+    def run() -> None:
+        try:
+            act(*args)
+        except Exception as error:
+            wrong.append(f"{what} came to an end by an error: {error!r}")
+
+    return threading.Thread(target=run)
 
 
 def _calm(scene: Scene, threads: Sequence[threading.Thread]) -> None:
@@ -274,18 +286,18 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
 
 
 @contextmanager
-def _watched(place: Stations) -> Iterator[tuple[list[str], set[str]]]:
-    """Watch that one exchanger is always in service, and that no program is given a secret as an argument."""
-    both_out, arguing = list[str](), set[str]()
+def _watched(place: Stations) -> Iterator[tuple[list[str], set[str], list[str]]]:
+    """Watch that one exchanger is always in service, that no program is given a secret, and that both are watched."""
+    both_out, arguing, ended = list[str](), set[str](), list[str]()
     stop = threading.Event()
     watchers = [
-        threading.Thread(target=_watch, args=(place, stop, both_out)),
-        threading.Thread(target=_look_at_arguments, args=(place, stop, arguing)),
+        _thread(ended, "the watch of the service", _watch, place, stop, both_out),
+        _thread(ended, "the look at arguments", _look_at_arguments, place, stop, arguing),
     ]
     for one in watchers:
         one.start()
     try:
-        yield both_out, arguing
+        yield both_out, arguing, ended
     finally:
         stop.set()
         for one in watchers:
@@ -294,7 +306,7 @@ def _watched(place: Stations) -> Iterator[tuple[list[str], set[str]]]:
 
 def _look_at_arguments(place: Stations, stop: threading.Event, arguing: set[str]) -> None:
     while not stop.wait(_ARGUMENTS_S):
-        arguing |= judge.arguing(place)
+        arguing |= secrecy.arguing(place)
 
 
 def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:

@@ -222,6 +222,9 @@ RESUME = "next: cookbook sre.mail.reboot-mx mx2001.lab.test --resume    # to und
         ("nothing was changed", Observation(True), True),
         (f"in service, but not finished; {RESUME}", Observation(True), True),
         ("no run holds the host", Observation(False), True),
+        ("some words that nobody knows", BEFORE, False),
+        ("the slot of the service was not given up: etcd is silent", BEFORE, True),
+        (f"some words that nobody knows; {RESUME}", replace(BEFORE, claimed=True), True),
     ],
 )
 def test_the_last_line_of_an_interrupted_run_is_held_against_what_was_found(words, after, true):

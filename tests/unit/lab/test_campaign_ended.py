@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import lifecycle
-from lab.campaign import campaign, judge, mail, play
+from lab.campaign import campaign, mail, play, secrecy
 from lab.campaign.disturbances import DISTURBANCES, Disturbance
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import Scenario, TimedDisturbance
@@ -217,8 +217,8 @@ def test_a_program_that_is_given_a_secret_is_named(monkeypatch):
     gone.wait()
     boxes = [SimpleNamespace(pid=pid) for pid in (gone.pid, os.getpid())]  # the power of the first was just cut
     here = SimpleNamespace(management=boxes, node=SimpleNamespace(pid=None))
-    assert judge.arguing(here) == set()
-    talking = subprocess.Popen(["/bin/sh", "-c", "read answer", judge.SECRETS[0]], stdin=subprocess.PIPE)
+    assert secrecy.arguing(here) == set()
+    talking = subprocess.Popen(["/bin/sh", "-c", "read answer", secrecy.SECRETS[0]], stdin=subprocess.PIPE)
     try:
         stop, found = threading.Event(), set()
         monkeypatch.setattr(play, "_ARGUMENTS_S", 0.0)
@@ -256,6 +256,32 @@ def test_who_watches_the_service_says_once_that_he_could_not_or_that_none_served
     wrong = []
     play._watch(None, stop, wrong)
     assert len(wrong) == said
+
+
+def test_a_thread_that_dies_makes_the_run_bad(monkeypatch):
+    def broken(*_args):
+        raise ValueError("no journal")
+
+    monkeypatch.setattr(play.journals, "taken", broken)
+    monkeypatch.setattr(play, "_POLL_S", 0.01)
+    scene = _scene(("true",))
+    scenario = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "drain", 0.0, 0.0),))
+    verdict = CampaignResult(scenario, 0)
+    play._disturb(scene, scenario, "", verdict)
+    assert verdict.wrong == ["kill came to an end by an error: ValueError('no journal')"]
+    monkeypatch.setattr(play, "_watch", broken)
+    monkeypatch.setattr(secrecy, "arguing", broken)
+    monkeypatch.setattr(play, "_ARGUMENTS_S", 0.0)
+    with play._watched(None) as seen:
+        wait_for("both to end", lambda: len(seen[2]) == 2, deadline=10, every=0.02)
+    assert sorted(one.partition(" came")[0] for one in seen[2]) == ["the look at arguments", "the watch of the service"]
+
+
+def test_a_station_that_just_went_hides_no_arguments_of_others():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    here = SimpleNamespace(management=[SimpleNamespace(pid=gone.pid)], node=SimpleNamespace(pid=os.getpid()))
+    assert secrecy.arguing(here) == set()
 
 
 def test_a_run_that_the_lab_could_not_play_is_kept_and_written_down(monkeypatch, tmp_path):

@@ -17,6 +17,7 @@ from lab.place import EXCHANGERS
 from lab.shell import LabError
 from mxlib.facts.depool import RELOAD_DROP_IN, RULES, UNIT_FILE, gate, links
 from mxlib.facts.hole import DIRECTORY
+from mxlib.nic.forecast import PIN
 
 MAY_STAY = ("token", "lock", "proven-kernels", "run.json.old", "reboot-seconds", "aliases/seen")
 
@@ -31,11 +32,12 @@ def _put(root: Path, path: str) -> str:
 def _said(root: Path, tmp_path: Path) -> list[str]:
     tools = tmp_path / "tools"
     tools.mkdir(exist_ok=True)
-    for name in ("nft", "systemctl"):
-        (tools / name).write_text("#!/bin/sh\n")
+    for name in ("nft", "systemctl", "dpkg-query"):
+        if not (tools / name).exists():
+            (tools / name).write_text("#!/bin/sh\n")
         (tools / name).chmod(0o755)
     script = judge._LEFT
-    for place in ("/var/", "/etc/", "/run/", "/opt/"):
+    for place in ("/var/", "/etc/", "/run/", "/opt/", "/boot/"):
         script = script.replace(f" {place}", f" {root}{place}")
     env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, env=env)
@@ -50,12 +52,34 @@ def test_all_that_keeps_a_host_out_of_service_is_found_where_it_lies(tmp_path: P
     _put(root, "/etc/systemd/system/exim4.service.d/site.conf")
     assert _said(root, tmp_path) == ["end"]
     paths = (gate("exim4.service"), RELOAD_DROP_IN, UNIT_FILE, *links("exim4.service"), f"{DIRECTORY}/1.hole")
+    paths += ("/etc/default/grub.d/zz-mx-cookbooks-trial.cfg", PIN.format(name="ens5"))
     for path in (*paths, "/etc/systemd/system/generate_vrts_aliases.service.d/90-mx-start-timeout.conf"):
         _put(root, path)
         assert _said(root, tmp_path) == [path, "end"]
         (root / path.lstrip("/")).unlink()
+    (root / "run/mx-drain-7").mkdir(parents=True)
+    _put(root, "/etc/network/interfaces")
+    _put(root, "/boot/grub/grubenv")
+    assert _said(root, tmp_path) == ["/run/mx-drain-7", "end"]
+    (root / "run/mx-drain-7").rmdir()
     _put(root, RULES)
     assert _said(root, tmp_path) == ["depool.nft", "end"]
+
+
+def test_what_is_set_or_held_for_the_next_boot_is_left(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert _said(root, tmp_path) == ["end"]
+    listed = "hold:linux-image-6\\nhold:linux-image-5\\ninstall:dpkg\\n"
+    (tmp_path / "tools/dpkg-query").write_text(f"#!/bin/sh\nprintf '{listed}'\n")
+    for path, text, left in (
+        ("/var/lib/mx-cookbooks/held-kernel", "linux-image-6", "hold:linux-image-5"),
+        ("/boot/grub/grubenv", "saved_entry=a\nnext_entry=b\n", "next_entry=b"),
+        ("/etc/network/interfaces", "# mx-cookbooks twin begin", "/etc/network/interfaces"),
+    ):
+        _put(root, path)
+        (root / path.lstrip("/")).write_text(text)
+        assert left in _said(root, tmp_path)
+    assert "hold:linux-image-6" not in _said(root, tmp_path)
 
 
 @pytest.mark.parametrize("code", [99, 97, 2, -signal.SIGKILL, 137])
