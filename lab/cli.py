@@ -1,13 +1,15 @@
 """The command `mxlab`."""
 
 import argparse
+import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
 from lab import demo, lifecycle, programs, status
-from lab.campaign import before, campaign, mail
+from lab.campaign import before, campaign, mail, page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.scenario import draw
 from lab.faults import catalogue as faults
@@ -122,9 +124,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _install_option(command)
     command = add("campaign", _campaign, "reboot exchangers under random faults, and judge each run from outside")
-    command.add_argument("--runs", type=int, default=3, metavar="N", help="how many (default 3)")
+    command.add_argument("--runs", type=int, metavar="N", help="how many (default 3; with --for no limit)")
     command.add_argument("--from", dest="first", type=int, default=1, metavar="K", help="number of the first run")
-    command.add_argument("--for", dest="minutes", type=float, metavar="MINUTES", help="no run begins later than this")
+    command.add_argument("--for", dest="span", default="", metavar="TIME", help="no run begins later: 2h, 90m, 45s")
     command.add_argument("--seed", type=int, default=1, help="the same seed, the same choices (default 1)")
     command.add_argument("--only", default="", metavar="NAME,...", help="of these disturbances only, see --list")
     command.add_argument("--at", default="", metavar="STEP", help="after this step of the run only")
@@ -134,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--mail-rate", type=float, default=mail.RATE, metavar="RATE", help="mails a second (default %(default)s)"
     )
+    command.add_argument("--kernel", default="", metavar="RELEASE", help="into this one (default: the one not running)")
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
     command = add("gameday", gameday.run, "something breaks, alerts fire: find it, mend it, see how well it went")
@@ -228,23 +231,34 @@ def _incident(arguments: argparse.Namespace) -> int:
     return incident.replay(running_stations(arguments), story, say)
 
 
+def _span(text: str) -> float:
+    """Return the seconds of a span such as 2h, 90m or 45s; a number alone is minutes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hms]?)", text)
+    if match is None or not float(match[1]):
+        raise LabError(f"--for {text}: expected a time such as 2h, 90m or 45s, or minutes")
+    return float(match[1]) * {"h": 3600, "m": 60, "": 60, "s": 1}[match[2]]
+
+
 def _campaign(arguments: argparse.Namespace) -> int:
     if arguments.list:
         listed = {**{one.name: one.summary for one in DISTURBANCES.values()}, **before.listing()}
         print("\n".join(f"{name:<21} {summary}" for name, summary in listed.items()))
         return 0
     only = [name for name in arguments.only.split(",") if name]
-    numbers = range(arguments.first, arguments.first + arguments.runs)
+    seconds = _span(arguments.span) if arguments.span else float("inf")
+    runs = 3 if arguments.runs is None and not arguments.span else arguments.runs
+    if runs is not None and runs < 1:
+        raise LabError(f"--runs {runs}: expected 1 or more")
+    numbers = itertools.count(arguments.first) if runs is None else range(arguments.first, arguments.first + runs)
     draw(arguments.seed, arguments.first, only, arguments.at)  # refuses a wrong name before anything begins
     if not 0 < arguments.mail_rate <= 20:
         raise LabError(f"--mail-rate {arguments.mail_rate:g}: expected mails a second, more than 0, at most 20")
     with campaign.until_ended():
         return campaign.campaign(
             running_stations(arguments), numbers, arguments.seed, ProgressLog(), only=only, step=arguments.at,
-            deal=arguments.deal, seconds=60 * arguments.minutes if arguments.minutes else float("inf"),
-            rate=arguments.mail_rate,
+            deal=arguments.deal, seconds=seconds, rate=arguments.mail_rate, kernel=arguments.kernel,
         )  # fmt: skip
 
 
 def _campaign_report(arguments: argparse.Namespace) -> None:
-    print(campaign.page(campaign.results(Lab(arguments.lab))), end="")
+    print(page.page(campaign.results(Lab(arguments.lab))), end="")

@@ -114,7 +114,7 @@ def wrong_end(
     for one in (BEFORE[name] for name in happened if name in BEFORE):
         if one.falls_back and found != earlier:
             wrong.append(f"with {one.name} {earlier} has to run in the end, not {found}")
-        if list(happened) != [one.name]:
+        if list(happened) != [one.name] or not tried(happened, code):
             continue
         if code not in one.codes:
             expected = " or ".join(map(str, one.codes))
@@ -122,6 +122,17 @@ def wrong_end(
         if one.named not in said:
             wrong.append(f"nothing said {one.named!r}")
     return wrong
+
+
+def tried(happened: Sequence[str], code: int | None) -> list[str]:
+    """Return what of it was really tried: a run that was refused before it begins has not met its kernel or its boot.
+
+    Arguments:
+        happened: names of everything that happened.
+        code: exit code of the cookbook.
+    """
+    met = [one for one in happened if one not in BEFORE or code != _REFUSED or _REFUSED in BEFORE[one].codes]
+    return met if len(happened) == 1 else list(happened)
 
 
 def still_down(place: Stations, mx: Exchanger, happened: Iterable[str]) -> list[str]:

@@ -8,25 +8,24 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lab import demo, lifecycle
 from lab.campaign import judge, mail, play
 from lab.campaign.judge import CampaignResult
-from lab.campaign.scenario import AHEAD, NAMES, STEPS, Scenario, draw
+from lab.campaign.page import BAD, GOOD, NOT_TRIED, Run, verdict_of
+from lab.campaign.scenario import Scenario, draw
 from lab.faults import catalogue
 from lab.lifecycle import Say, Stations
-from lab.place import EXCHANGERS, Lab
+from lab.place import EXCHANGERS, REPOSITORY, Lab
 from lab.shell import LabError, wait_for
+from lab.world import worlds
 from mxlib.base.stop import handling
 
 SITE = "/etc/spicerack/cookbooks/sre.mail.yaml"
-Run = Mapping[str, Any]
-_PHASES = ("any time", AHEAD, *STEPS)
 
 
 def new_folder(lab: Lab, scenario: Scenario) -> Path:
@@ -41,16 +40,22 @@ def new_folder(lab: Lab, scenario: Scenario) -> Path:
 
 
 def options(only: Sequence[str], step: str, *, deal: bool, rate: float) -> str:
-    """Return the options of the command on which a run depends, beside its seed and number."""
+    """Return the options of the command on which a run depends, beside its seed, its number, and its kernel."""
     words = ["--only", ",".join(only)] if only else []
     words += ["--at", step] if step else []
     words += ["--deal"] if deal else []
-    return shlex.join([*words, *(["--mail-rate", f"{rate:g}"] if rate != mail.RATE else [])])
+    return shlex.join([*words, "--mail-rate", f"{rate:g}"])
+
+
+def again(scenario: Scenario) -> str:
+    """Return the command that plays a run once more."""
+    words = f"lab/mxlab campaign --seed {scenario.seed} --from {scenario.number} --runs 1 {scenario.options}"
+    return f"{words} --kernel {scenario.kernel}" if scenario.kernel else words
 
 
 def campaign(
     place: Stations, numbers: Iterable[int], seed: int, say: Say, *, only: Sequence[str] = (), step: str = "",
-    deal: bool = False, seconds: float = float("inf"), rate: float = mail.RATE,
+    deal: bool = False, seconds: float = float("inf"), rate: float = mail.RATE, kernel: str = "",
 ) -> int:  # fmt: skip
     """Play runs until there are no more, or the time is over.
 
@@ -62,16 +67,18 @@ def campaign(
         deal: disturbances and steps are dealt, one a run, so that all are met; else they are drawn.
         seconds: no run begins later than this.
         rate: mails a second that arrive all the while.
+        kernel: release into which the exchanger is rebooted; empty: the one that it does not run.
 
     Returns:
-        0 if every run was good, else 1.
+        0 if runs were good and none was bad, 1 if one was bad, 3 if none was bad and none good: nothing was tried.
 
     Raises:
         LabError: the lab could not play a run, which is written down, or could not be made whole again.
     """
     with fewer_probes(place):
         typed = options(only, step, deal=deal, rate=rate)
-        scenarios = (replace(draw(seed, number, only, step, deal=deal), options=typed) for number in numbers)
+        drawn = (draw(seed, number, only, step, deal=deal) for number in numbers)
+        scenarios = (replace(one, options=typed, kernel=kernel) for one in drawn)
         return _play_all(place, scenarios, say, seconds, rate)
 
 
@@ -110,7 +117,7 @@ def until_ended() -> Iterator[None]:
 
 
 def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float, rate: float) -> int:
-    begin, played, bad = time.monotonic(), 0, 0
+    begin, verdicts = time.monotonic(), Counter[str]()
     # a run that was ended from outside leaves on what it began with
     if catalogue.broken(place.lab) or not play.is_whole(place):
         _mend(place)
@@ -123,31 +130,53 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         try:
             verdict = play.play(place, scenario, folder, say, rate)
         except Exception as error:
-            _write(CampaignResult(scenario, None, wrong=[f"the lab could not play it: {error}"]), folder)
+            _write(place, CampaignResult(scenario, None, wrong=[f"the lab could not play it: {error}"]), folder)
             _keep(place, folder)
+            say(f"not played: {folder}; once more: {again(scenario)}")
             raise
-        played += 1
-        _write(verdict, folder)
+        _write(place, verdict, folder)
+        ended = verdict_of(verdict.as_json())
+        verdicts[ended] += 1
+        if ended == NOT_TRIED:
+            say(f"nothing happened in it: {again(verdict.scenario)}")
         if verdict.wrong:
-            bad += 1
+            say(f"BAD: {folder}; once more: {again(verdict.scenario)}")
             _keep(place, folder)
             _mend(place)
             _nothing_left(place)
-    say(f"{played} played, {bad} bad; `lab/mxlab campaign-report` makes the page of all")
-    return 1 if bad else 0
+    counts = ", ".join(f"{verdicts[one]} {one}" for one in (GOOD, BAD, NOT_TRIED))
+    say(f"{verdicts.total()} played: {counts}; `lab/mxlab campaign-report` makes the page of all")
+    return 1 if verdicts[BAD] else 0 if verdicts[GOOD] else 3
 
 
-def _write(verdict: CampaignResult, folder: Path) -> None:
-    (folder / "result.json").write_text(json.dumps(verdict.as_json(), indent=1) + "\n")
+def _write(place: Stations, verdict: CampaignResult, folder: Path) -> None:
+    """Write a result down, with what it was made with: another commit may draw another run from the same seed."""
+    commit = ""
+    with suppress(OSError):  # no git
+        words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
+        commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+    made = {"commit": commit, "world": worlds.name_of(place.lab)}
+    (folder / "result.json").write_text(json.dumps(verdict.as_json() | made, indent=1) + "\n")
+
+
+_ASKED = """exim4 -bp; systemctl list-units --failed --no-legend; nft list ruleset; uptime; uname -a
+journalctl -q --no-pager -n 3000; tail -n 3000 @log@"""
 
 
 def _keep(place: Stations, folder: Path) -> None:
-    """Keep what the stations wrote: the next run goes on with them."""
+    """Keep what the stations wrote and what the exchangers say: the next run goes on with them."""
+    for mx in EXCHANGERS:
+        try:
+            script = _ASKED.replace("@log@", str(worlds.of(place.lab, mx).main_log))
+            said = lifecycle.ssh(place, mx, script, timeout=120).stdout
+        except LabError as error:
+            said = f"{error}\n"
+        (folder / f"{mx.name}.log").write_text(said)
     for box in place.management:
         source = box.folder / "log.upper" / "spicerack"
         if source.exists():
             shutil.copytree(source, folder / box.name, dirs_exist_ok=True)
-    for path in ("sent.jsonl", "inbox.jsonl", "wire.jsonl"):
+    for path in ("sent.jsonl", "inbox.jsonl", "wire.jsonl", "spool.txt"):
         if (place.lab.outside / path).exists():
             shutil.copy(place.lab.outside / path, folder / path)
     shutil.copytree(place.lab.logs, folder / "logs", dirs_exist_ok=True)
@@ -183,84 +212,3 @@ def results(lab: Lab) -> list[Run]:
     paths = sorted((lab.state / "campaign").glob("*/result.json"))
     runs = [json.loads(path.read_text()) for path in paths]
     return sorted(runs, key=lambda run: (run["scenario"]["seed"], run["scenario"]["number"]))
-
-
-def page(runs: Sequence[Run]) -> str:
-    """Return the page of all runs, as Markdown: what was tried when, and how it went.
-
-    Arguments:
-        runs: as :func:`results` returns them.
-    """
-    good = sum(not run["wrong"] for run in runs)
-    counts: Counter[str] = Counter()
-    for run in runs:
-        counts.update({key: value for key, value in run["mails"].items() if isinstance(value, int)})
-    seconds = sorted(run["seconds"] for run in runs) or [0.0]
-    lines = [
-        f"{len(runs)} runs, {good} good; {counts['sent']} mails to {counts['recipients']} recipients, "
-        f"{counts['missing']} missing, {counts['altered']} altered, {counts['bounced']} bounced, "
-        f"{counts['duplicates']} doubled, {counts['duplicates_explained']} doubled where a reply was lost.",
-        "",
-        f"Until the service was whole: {seconds[len(seconds) // 2]:.0f} s in the middle, {seconds[-1]:.0f} s at most.",
-        "",
-        *_grid(runs),
-        "",
-        f"Not tried: {', '.join(_not_tried(runs)) or 'none'}.",
-        "",
-        "| seed | run | exchanger | level | what happened | exit code | typed | whole after | wrong |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *(_row(run) for run in runs),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _grid(runs: Sequence[Run]) -> Iterable[str]:
-    """Each disturbance that happened, by the step after which it began: how many runs, and how many went wrong."""
-    tried: Counter[tuple[str, str]] = Counter()
-    wrong: Counter[tuple[str, str]] = Counter()
-    for run in runs:
-        for moment in _happened(run):
-            key = (moment["name"], moment["step"] or _PHASES[0])
-            tried[key] += 1
-            wrong[key] += bool(run["wrong"])
-    phases = [phase for phase in _PHASES if any(key[1] == phase for key in tried)]
-    yield f"| | {' | '.join(phases)} |"
-    yield f"| --- |{' --- |' * len(phases)}"
-    for name in NAMES:
-        cells = [_cell(tried[name, phase], wrong[name, phase]) for phase in phases]
-        if any(cells):
-            yield f"| {name} | {' | '.join(cells)} |"
-
-
-def _not_tried(runs: Sequence[Run]) -> list[str]:
-    """Return the disturbances that no run has had."""
-    tried = {moment["name"] for run in runs for moment in _happened(run)}
-    return [name for name in NAMES if name not in tried]
-
-
-def _happened(run: Run) -> list[Mapping[str, Any]]:
-    """Return the moments whose disturbance really began: a run may end before the others, or a host not answer them."""
-    return [one for one in run["scenario"]["moments"] if one["name"] in run["happened"]]
-
-
-def _cell(tried: int, wrong: int) -> str:
-    return f"{tried}, {wrong} WRONG" if wrong else str(tried or "")
-
-
-def _when(moment: Mapping[str, Any]) -> str:
-    if not moment["step"]:
-        return f"at {moment['after']:.0f} s"
-    return AHEAD if moment["step"] == AHEAD else f"after {moment['step']}"
-
-
-def _row(run: Run) -> str:
-    scenario = run["scenario"]
-    happened = "; ".join(
-        f"{one['name']} {_when(one)}"
-        for one in _happened(run)
-    )
-    run_of = f"{scenario['number']} {scenario.get('options', '')}".rstrip()  # results of old have no options
-    cells = [scenario["seed"], run_of, scenario["mx"], scenario["level"], happened or "nothing"]
-    cells += [run["code"], len(run["typed"]), f"{run['seconds']:.0f} s"]
-    cells += ["; ".join(run["wrong"]).replace("|", "/") or "-"]
-    return f"| {' | '.join(map(str, cells))} |"

@@ -4,13 +4,13 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lab import demo, journals, lifecycle
 from lab.campaign import before as ahead
-from lab.campaign import judge, mail, secrecy, services
+from lab.campaign import judge, mail, secrecy, services, watch
 from lab.campaign.before import BEFORE
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import CampaignResult, Observation
@@ -31,11 +31,7 @@ UNDO_S = 420.0
 """A boot into a kernel and one into its fallback, on a busy machine."""
 _POLL_S = 0.3
 _ANSWER_S = 60.0
-_LOOK_S = 3.0
-_ARGUMENTS_S = 0.5
 _FAILURES = (LabError, OSError, subprocess.SubprocessError)
-_BOTH_OUT = 3
-"""So many looks in a row with no exchanger in service are no accident of the looks."""
 
 
 def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: float = mail.RATE) -> CampaignResult:
@@ -55,7 +51,10 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     if any(one.name == "etcd-restored" for one in scenario.moments):
         services.copy_etcd(place)
     services.set_clocks(place)
+    if scenario.kernel:
+        services.boot_other(place, mx, scenario.kernel)
     kernel = demo.other_kernel(place, mx)
+    scenario = replace(scenario, kernel=kernel)
     since, begin = demo.now(), time.monotonic()
     before, found = _first_look(place, mx), judge.leftovers(place)
     if scenario.depth:
@@ -63,9 +62,9 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     words = ["sre.mail.reboot-mx", mx.fqdn, "--kernel", kernel, "--soak", "5", "--reason", "campaign"]
     words += ["--level", "cold"] if scenario.level == "cold" else []
     verdict, notes = CampaignResult(scenario, 0), list[str]()
-    for name in _put_on(place, mx, kernel, verdict, notes):
-        words += BEFORE[name].words
-    with mail.flowing(place, rate) as senders, _watched(place) as seen, (folder / "run.log").open("w") as log:
+    on = _put_on(place, mx, kernel, verdict, notes)
+    words += [word for name in on for word in BEFORE[name].words]
+    with mail.flowing(place, rate) as senders, watch.watched(place) as seen, (folder / "run.log").open("w") as log:
         argv = tied(demo.cookbook(hosts[0], *words))
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         scene = Scene(place, mx, kernel, hosts[0], hosts[1], child, said=notes)
@@ -81,6 +80,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         come_to = (verdict.happened, verdict.code, said, before.kernel)
         untrue = judge.settled(place, mx, lambda found: "; ".join(ahead.wrong_end(*come_to, found.kernel)))
         verdict.wrong += [untrue] if untrue else []
+        verdict.happened = ahead.tried(verdict.happened, verdict.code)
         verdict.seconds = round(time.monotonic() - begin, 1)
     verdict.steps = journals.taken(place, mx, since)
     begun = [DISTURBANCES[name] for name in verdict.happened if name in DISTURBANCES]
@@ -88,7 +88,7 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     verdict.wrong += wrong + senders + judge.wire(place, verdict.happened, since, mx)
     verdict.wrong += [] if "node-power-cut" in verdict.happened else seen[0]
     verdict.wrong += [one for one in judge.leftovers(place) if one not in found]
-    verdict.wrong += [*ahead.still_down(place, mx, verdict.happened), *_take_off(place, mx, kernel, verdict)]
+    verdict.wrong += [*ahead.still_down(place, mx, verdict.happened), *_take_off(place, mx, kernel, on)]
     verdict.wrong += secrecy.readable(place, "\n".join((said, *scene.said)))
     verdict.wrong += [*(f"a secret is in the arguments of {one}" for one in sorted(seen[1])), *seen[2]]
     say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
@@ -106,9 +106,8 @@ def _put_on(place: Stations, mx: Exchanger, kernel: str, verdict: CampaignResult
     return list(verdict.happened)
 
 
-def _take_off(place: Stations, mx: Exchanger, kernel: str, verdict: CampaignResult) -> Iterator[str]:
+def _take_off(place: Stations, mx: Exchanger, kernel: str, names: Sequence[str]) -> Iterator[str]:
     """Take it off again; the exchanger may be started anew for that, and is whole after it."""
-    names = [name for name in verdict.happened if name in BEFORE]
     try:
         for name in names:
             ahead.take_off(place, mx, kernel, name)
@@ -138,7 +137,7 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
     Who leaves it by an error leaves no cookbook behind.
     """
     moments = [one for one in scenario.moments if one.step != AHEAD]
-    threads = [_thread(verdict.wrong, one.name, _happen, scene, one, since, verdict) for one in moments]
+    threads = [watch.thread(verdict.wrong, one.name, _happen, scene, one, since, verdict) for one in moments]
     for one in threads:
         one.start()
     end = time.monotonic() + RUN_S
@@ -152,18 +151,6 @@ def _disturb(scene: Scene, scenario: Scenario, since: str, verdict: CampaignResu
             other.kill()
         _calm(scene, threads)
         raise
-
-
-def _thread(wrong: list[str], what: str, act: Callable[..., None], *args: object) -> threading.Thread:
-    """Return a thread whose error is no secret: it makes the run bad."""
-
-    def run() -> None:
-        try:
-            act(*args)
-        except Exception as error:
-            wrong.append(f"{what} came to an end by an error: {error!r}")
-
-    return threading.Thread(target=run)
 
 
 def _calm(scene: Scene, threads: Sequence[threading.Thread]) -> None:
@@ -283,41 +270,3 @@ def _make_whole(scene: Scene, verdict: CampaignResult, said: str, folder: Path) 
     except LabError:
         verdict.wrong.append(f"after {_ROUNDS} commands the service is not whole")
     return everything
-
-
-@contextmanager
-def _watched(place: Stations) -> Iterator[tuple[list[str], set[str], list[str]]]:
-    """Watch that one exchanger is always in service, that no program is given a secret, and that both are watched."""
-    both_out, arguing, ended = list[str](), set[str](), list[str]()
-    stop = threading.Event()
-    watchers = [
-        _thread(ended, "the watch of the service", _watch, place, stop, both_out),
-        _thread(ended, "the look at arguments", _look_at_arguments, place, stop, arguing),
-    ]
-    for one in watchers:
-        one.start()
-    try:
-        yield both_out, arguing, ended
-    finally:
-        stop.set()
-        for one in watchers:
-            one.join()
-
-
-def _look_at_arguments(place: Stations, stop: threading.Event, arguing: set[str]) -> None:
-    while not stop.wait(_ARGUMENTS_S):
-        arguing |= secrecy.arguing(place)
-
-
-def _watch(place: Stations, stop: threading.Event, wrong: list[str]) -> None:
-    out = blind = 0
-    while not stop.wait(_LOOK_S):
-        try:
-            out = 0 if any(demo.is_serving(place, mx) is not False for mx in EXCHANGERS) else out + 1
-            blind = 0
-        except LabError as error:
-            blind += 1
-            if blind == _BOTH_OUT:
-                wrong.append(f"whether an exchanger was in service could not be seen at {demo.now()}: {error}")
-        if out == _BOTH_OUT:
-            wrong.append(f"no exchanger was in service at {demo.now()}")

@@ -67,6 +67,7 @@ class Scenario:
         depth: messages in the queue at the beginning.
         moments: what happens, in no order.
         options: of the command, beside seed and number: they narrow what is drawn.
+        kernel: release into which the exchanger is rebooted; empty: the one that it does not run when the run begins.
     """
 
     seed: int
@@ -77,6 +78,7 @@ class Scenario:
     depth: int
     moments: tuple[TimedDisturbance, ...]
     options: str = ""
+    kernel: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -2,10 +2,10 @@
 
 import threading
 
-from lab import lifecycle
+from lab import demo, lifecycle
 from lab.campaign.scene import NotDoneError, Scene, must_be_up
 from lab.lifecycle import RIGHT_CLOCK, Stations, ssh
-from lab.place import EXCHANGERS
+from lab.place import EXCHANGERS, Exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import infra, management, node
 
@@ -122,6 +122,28 @@ def management_on(scene: Scene) -> None:
         if scene.host.pid is None:
             lifecycle.start_stations(scene.place)
             management.configure(scene.host)
+
+
+def boot_other(place: Stations, mx: Exchanger, kernel: str) -> None:
+    """Let an exchanger run the other kernel, so that a run can boot this one.
+
+    Raises:
+        LabError: there is no such kernel, or the other one does not come up.
+    """
+    kernels = lifecycle.image_facts(place.lab, mx).kernels
+    if kernel not in kernels:
+        raise LabError(f"{mx.name} has no kernel {kernel!r}: expected one of {', '.join(kernels)}")
+    other = next(one for one in kernels if one != kernel)
+    runs = "uname -r"
+    if ssh(place, mx, runs).stdout.strip() == other:
+        return
+    entry = lifecycle.image_facts(place.lab, mx).grub_entry(other)
+    ssh(place, mx, f"grub-set-default '{entry}'; sync; systemctl --no-block reboot")
+    wait_for(
+        f"{mx.name} to run {other}",
+        lambda: ssh(place, mx, runs).stdout.strip() == other and demo.is_serving(place, mx),
+        deadline=lifecycle.BOOT_DEADLINE, every=2,
+    )  # fmt: skip
 
 
 # --- clocks and disks

@@ -20,6 +20,7 @@ RATE = 0.3
         pytest.param(2, "cut-etcd-answers", "await boot", marks=pytest.mark.nightly),
         pytest.param(3, "kill", "start MTA", marks=pytest.mark.nightly),
         pytest.param(4, "cut-ganeti", "power on", marks=pytest.mark.nightly),
+        pytest.param(5, "kernel-panic", "", marks=pytest.mark.nightly),
     ],
 )
 def test_a_run_of_the_campaign_is_good(

@@ -1,6 +1,7 @@
 """The campaign's own parts: what is drawn, what an operator is asked to type, what counts as wrong, the page."""
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -17,10 +18,10 @@ import yaml
 
 from lab import journals, lifecycle
 from lab.campaign import before, campaign, disturbances, judge, mail, play, services
-from lab.campaign.campaign import page
 from lab.campaign.disturbances import DISTURBANCES
 from lab.campaign.judge import Observation
 from lab.campaign.operator import next_words
+from lab.campaign.page import page
 from lab.campaign.scenario import AHEAD, NAMES, STEPS, Scenario, TimedDisturbance, draw
 from lab.campaign.scene import NotDoneError, Scene
 from lab.cli import main
@@ -359,11 +360,16 @@ def test_the_page_counts_runs_mails_and_where_it_went_wrong():
            "happened": ["kill"], "wrong": [],
            "mails": {"sent": 40, "recipients": 60, "missing": 1, "balanced": False}}  # fmt: skip
     text = page([run, {**run, "wrong": ["1 mails missing: ['a|b']"], "seconds": 90.0}])
-    assert "2 runs, 1 good; 80 mails to 120 recipients, 2 missing" in text
-    assert "151 s in the middle, 151 s at most" in text
-    assert "| kill | 2, 1 WRONG |" in text
+    assert "2 runs, 1 good, 1 bad, 0 in which nothing happened; 80 mails to 120 recipients, 2 missing" in text
+    assert "in 2 runs: 121 s in the middle, 151 s at most" in text
+    assert "| kill | 2, 1 WRONG, 121 s |" in text
     assert f"Not tried: {', '.join(name for name in NAMES if name != 'kill')}." in text
-    assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 90 s | 1 mails missing: ['a/b'] |" in text
+    assert "| 1 | 1 | mx2001 | guest | kill after claim | -9 | 1 | 40 | 90 s | 1 mails missing: ['a/b'] |" in text
+    never = {**run, "wrong": ["after 8 commands the service is not whole"], "seconds": 900.0}
+    unplayed = {**run, "code": None, "wrong": ["the lab could not play it"], "happened": [], "mails": {}}
+    text = page([run, never, unplayed])
+    assert "in 1 runs: 151 s in the middle, 151 s at most" in text, "no time of a run that was never whole"
+    assert text.count("| never |") == 2
 
 
 def test_what_did_not_happen_is_not_counted_as_tried():
@@ -372,7 +378,8 @@ def test_what_did_not_happen_is_not_counted_as_tried():
     text = page([run])
     assert "| kill |" not in text
     assert "Not tried: kill, term, " in text
-    assert "| mx2001 | guest | nothing | 0 |" in text
+    assert "| mx2001 | guest | nothing | 0 | 0 |  | 1 s | not tried |" in text
+    assert "1 runs, 0 good, 0 bad, 1 in which nothing happened" in text
 
 
 def test_a_disturbance_the_exchanger_does_not_take_did_not_happen(monkeypatch):
@@ -586,6 +593,58 @@ def test_mail_arrives_at_the_rate_that_was_asked_for(monkeypatch, tmp_path):
         with mail.flowing(place, *asked):
             pass
         assert rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds", "numbers"),
+    [
+        ((), float("inf"), [1, 2, 3]),
+        (("--runs", "2", "--from", "7"), float("inf"), [7, 8]),
+        (("--for", "2h"), 7200.0, [1, 2, 3, 4, 5]),
+        (("--for", "1.5m", "--runs", "1"), 90.0, [1]),
+        (("--for", "120"), 7200.0, [1, 2, 3, 4, 5]),
+        (("--for", "45s"), 45.0, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_campaign_lasts_as_long_as_it_is_told(monkeypatch, words, seconds, numbers):
+    asked = []
+
+    def played(_place, found, _seed, _say, **more):
+        asked.append((more["seconds"], list(itertools.islice(found, 5))))
+        return 3
+
+    monkeypatch.setattr("lab.cli.running_stations", lambda _arguments: None)
+    monkeypatch.setattr(campaign, "campaign", played)
+    assert main(["campaign", *words]) == 3
+    assert asked == [(seconds, numbers)]
+
+
+@pytest.mark.parametrize("words", [("--for", "2d"), ("--for", "0"), ("--runs", "0")])
+def test_a_campaign_without_a_run_is_refused(capsys, words):
+    assert main(["campaign", *words]) == 1
+    assert f"{' '.join(words)}: expected" in capsys.readouterr().err
+
+
+def test_an_exchanger_that_runs_the_drawn_kernel_is_booted_into_the_other_one(monkeypatch):
+    runs, typed = ["6.1.0-55"], []
+    facts = SimpleNamespace(kernels=("6.1.0-55", "6.1.0-56"), grub_entry=lambda kernel: f"entry {kernel}")
+
+    def ssh(_place, _mx, script):
+        if script != "uname -r":
+            typed.append(script)
+            runs.append("6.1.0-56")
+        return SimpleNamespace(stdout=f"{runs[-1]}\n")
+
+    monkeypatch.setattr(lifecycle, "image_facts", lambda _lab, _mx: facts)
+    monkeypatch.setattr(services, "ssh", ssh)
+    monkeypatch.setattr(services.demo, "is_serving", lambda _place, _mx: True)
+    place, mx = SimpleNamespace(lab=None), exchanger("mx2001")
+    services.boot_other(place, mx, "6.1.0-56")
+    assert typed == [], "it runs the other one already"
+    services.boot_other(place, mx, "6.1.0-55")
+    assert typed == ["grub-set-default 'entry 6.1.0-56'; sync; systemctl --no-block reboot"]
+    with pytest.raises(LabError, match=r"no kernel '5\.10'"):
+        services.boot_other(place, mx, "5.10")
 
 
 def test_a_rate_that_no_mail_can_have_is_refused(capsys):

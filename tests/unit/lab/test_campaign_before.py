@@ -37,10 +37,25 @@ def _scenario(*names):
         (["console-busy"], 10, "others: 0 other MXs in service", OLD, 1),
         (["console-busy"], 0, "somebody else holds its console", NEW, 1),
         (["kill"], 0, "", NEW, 0),
+        (["kernel-panic"], 10, "others: 0 other MXs in service", OLD, 0),
     ],
 )
 def test_a_run_ends_as_the_fault_before_it_demands(happened, code, said, found, wrong):
     assert len(before.wrong_end(happened, code, said, OLD, found)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("happened", "code", "tried"),
+    [
+        (["kernel-panic"], 10, []),
+        (["kernel-panic"], 12, ["kernel-panic"]),
+        (["console-busy"], 10, ["console-busy"]),
+        (["clock"], 10, ["clock"]),
+        (["kernel-panic", "clock"], 10, ["kernel-panic", "clock"]),
+    ],
+)
+def test_a_run_that_is_refused_has_not_tried_the_kernel_it_never_booted(happened, code, tried):
+    assert before.tried(happened, code) == tried
 
 
 def test_what_is_drawn_ahead_is_one_fault_and_the_card_and_the_console_have_a_run_of_their_own():
@@ -80,19 +95,16 @@ def test_the_exchanger_is_whole_when_the_fault_is_off(monkeypatch):
     monkeypatch.setattr(catalogue, "target", lambda _place, _mx, kernel: kernel)
     monkeypatch.setattr(catalogue, "undo", lambda goal, fault: acts.append((goal, fault.name)))
     monkeypatch.setattr(play, "is_whole", lambda _place: next(whole))
-    verdict = CampaignResult(_scenario("kernel-panic", "kill"), -9, happened=["kernel-panic", "kill"])
-    assert list(play._take_off(None, exchanger("mx2001"), "6.1", verdict)) == []
+    assert list(play._take_off(None, exchanger("mx2001"), "6.1", ["kernel-panic"])) == []
     assert acts == [("6.1", "kernel-panic")]
     assert list(whole) == []
-    verdict.happened = ["kill"]
-    assert list(play._take_off(None, exchanger("mx2001"), "6.1", verdict)) == []
+    assert list(play._take_off(None, exchanger("mx2001"), "6.1", [])) == []
 
     def hangs(_goal, _fault):
         raise LabError("no answer")
 
     monkeypatch.setattr(catalogue, "undo", hangs)
-    verdict.happened = ["kernel-panic"]
-    undone = list(play._take_off(None, exchanger("mx2001"), "6.1", verdict))
+    undone = list(play._take_off(None, exchanger("mx2001"), "6.1", ["kernel-panic"]))
     assert undone == ["the lab could not undo kernel-panic: no answer"]
 
 

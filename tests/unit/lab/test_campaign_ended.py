@@ -1,17 +1,19 @@
 """What a campaign has started does not outlive it, and a cookbook that stood still is seen to end."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lab import lifecycle
-from lab.campaign import campaign, mail, play, secrecy
+from lab.campaign import campaign, mail, page, play, secrecy, watch
 from lab.campaign.disturbances import DISTURBANCES, Disturbance
 from lab.campaign.judge import CampaignResult
 from lab.campaign.scenario import Scenario, TimedDisturbance
@@ -221,9 +223,9 @@ def test_a_program_that_is_given_a_secret_is_named(monkeypatch):
     talking = subprocess.Popen(["/bin/sh", "-c", "read answer", secrecy.SECRETS[0]], stdin=subprocess.PIPE)
     try:
         stop, found = threading.Event(), set()
-        monkeypatch.setattr(play, "_ARGUMENTS_S", 0.0)
+        monkeypatch.setattr(watch, "_ARGUMENTS_S", 0.0)
         monkeypatch.setattr(stop, "wait", lambda _seconds: bool(found))
-        play._look_at_arguments(here, stop, found)
+        watch._look_at_arguments(here, stop, found)
         assert found == {"sh"}
     finally:
         talking.communicate(b"\n")
@@ -251,10 +253,10 @@ def test_who_watches_the_service_says_once_that_he_could_not_or_that_none_served
             raise found
         return found
 
-    monkeypatch.setattr(play.demo, "is_serving", serves)
-    monkeypatch.setattr(play, "_LOOK_S", 0.0)
+    monkeypatch.setattr(watch.demo, "is_serving", serves)
+    monkeypatch.setattr(watch, "_LOOK_S", 0.0)
     wrong = []
-    play._watch(None, stop, wrong)
+    watch._watch(None, stop, wrong)
     assert len(wrong) == said
 
 
@@ -269,10 +271,10 @@ def test_a_thread_that_dies_makes_the_run_bad(monkeypatch):
     verdict = CampaignResult(scenario, 0)
     play._disturb(scene, scenario, "", verdict)
     assert verdict.wrong == ["kill came to an end by an error: ValueError('no journal')"]
-    monkeypatch.setattr(play, "_watch", broken)
+    monkeypatch.setattr(watch, "_watch", broken)
     monkeypatch.setattr(secrecy, "arguing", broken)
-    monkeypatch.setattr(play, "_ARGUMENTS_S", 0.0)
-    with play._watched(None) as seen:
+    monkeypatch.setattr(watch, "_ARGUMENTS_S", 0.0)
+    with watch.watched(None) as seen:
         wait_for("both to end", lambda: len(seen[2]) == 2, deadline=10, every=0.02)
     assert sorted(one.partition(" came")[0] for one in seen[2]) == ["the look at arguments", "the watch of the service"]
 
@@ -301,7 +303,7 @@ def test_a_run_that_the_lab_could_not_play_is_kept_and_written_down(monkeypatch,
     (run,) = campaign.results(place.lab)
     assert (run["code"], run["wrong"]) == (None, ["the lab could not play it: mx2001 does not answer"])
     assert len(kept) == 1
-    assert "| nothing | None | 0 | 0 s | the lab could not play it: mx2001 does not answer |" in campaign.page([run])
+    assert "| nothing | None | 0 |  | never | the lab could not play it: mx2001 does not answer |" in page.page([run])
 
 
 def test_runs_of_one_seed_and_number_are_all_kept_with_what_they_were_drawn_from(monkeypatch, tmp_path):
@@ -320,12 +322,64 @@ def test_runs_of_one_seed_and_number_are_all_kept_with_what_they_were_drawn_from
         campaign.campaign(place, (1,), 7, lambda _text: None, only=only, **more)
     campaign.campaign(place, (1,), 7, lambda _text: None)
     runs = campaign.results(place.lab)
-    typed = ["--only kill --at 'close ports'", "--only rotate --deal --mail-rate 0.3", ""]
+    typed = ["--only kill --at 'close ports' --mail-rate 0.95", "--only rotate --deal --mail-rate 0.3"]
+    typed.append("--mail-rate 0.95")
     assert [run["scenario"]["options"] for run in runs] == typed
     assert (tmp_path / "campaign" / "7-1" / "evidence").exists()
-    assert f"| 7 | 1 {typed[0]} | " in campaign.page(runs)
+    assert f"| 7 | 1 {typed[0]} | " in page.page(runs)
     del runs[0]["scenario"]["options"]
-    assert "| 7 | 1 | " in campaign.page(runs), "as runs of before are kept"
+    assert "| 7 | 1 | " in page.page(runs), "as runs of before are kept"
+
+
+@pytest.mark.parametrize(
+    ("runs", "code"),
+    [
+        ([("kill", ())], 0),
+        ([("kill", ()), ("", ())], 0),
+        ([("", ())], 3),
+        ([("kill", ("x",)), ("kill", ())], 1),
+        ([], 3),
+    ],
+)
+def test_a_run_in_which_nothing_happened_is_no_good_one(monkeypatch, tmp_path, runs, code):
+    place, said = SimpleNamespace(lab=SimpleNamespace(state=tmp_path)), []
+    monkeypatch.setattr(campaign.play, "is_whole", lambda _place: True)
+    monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
+    monkeypatch.setattr(campaign, "_keep", lambda _place, _folder: None)
+    monkeypatch.setattr(campaign, "_mend", lambda _place: None)
+    left = list(runs)
+
+    def played(_place, scenario, _folder, _say, _rate):
+        name, wrong = left.pop(0)
+        return CampaignResult(replace(scenario, kernel="6.1"), 0, wrong=list(wrong), happened=[name] if name else [])
+
+    monkeypatch.setattr(campaign.play, "play", played)
+    scenarios = [Scenario(7, n, "mx2001", 0, "guest", 0, (), "--deal --mail-rate 0.3") for n in range(len(runs))]
+    assert campaign._play_all(place, scenarios, said.append, 60.0, mail.RATE) == code
+    once_more = "lab/mxlab campaign --seed 7 --from 0 --runs 1 --deal --mail-rate 0.3 --kernel 6.1"
+    assert any(one.startswith("BAD: ") and str(tmp_path) in one and once_more in one for one in said) is (code == 1)
+    kept = [json.loads(path.read_text()) for path in tmp_path.glob("campaign/*/result.json")]
+    assert all(one["commit"] and one["world"] for one in kept)
+
+
+def test_what_the_exchangers_say_is_kept_of_a_bad_run(monkeypatch, tmp_path):
+    def silent(_place, mx, script, timeout):
+        assert "exim4 -bp" in script
+        if mx.name == "mx2001":
+            raise LabError("no answer")
+        return SimpleNamespace(stdout=f"{timeout:.0f}: the queue\n")
+
+    monkeypatch.setattr(campaign.lifecycle, "ssh", silent)
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    (tmp_path / "logs").mkdir()
+    for path in (outside, folder):
+        path.mkdir()
+    (outside / "spool.txt").write_text("id-1\n")
+    lab = SimpleNamespace(state=tmp_path, outside=outside, logs=tmp_path / "logs")
+    campaign._keep(SimpleNamespace(lab=lab, management=()), folder)
+    assert (folder / "mx1001.log").read_text() == "120: the queue\n"
+    assert (folder / "mx2001.log").read_text() == "no answer\n"
+    assert (folder / "spool.txt").read_text() == "id-1\n"
 
 
 def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch, tmp_path):
