@@ -118,13 +118,14 @@ def until_ended() -> Iterator[None]:
 
 def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds: float, rate: float) -> int:
     begin, verdicts = time.monotonic(), Counter[str]()
-    # a run that was ended from outside leaves on what it began with
-    if catalogue.broken(place.lab) or not play.is_whole(place):
+    if not play.is_whole(place):
         _mend(place)
     _nothing_left(place)
     for scenario in scenarios:
         if time.monotonic() - begin > seconds:
             break
+        if catalogue.broken(place.lab):  # a run that was ended from outside leaves on what it began with
+            _mend(place)
         folder = new_folder(place.lab, scenario)
         say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
         try:

@@ -392,7 +392,9 @@ def test_a_campaign_does_not_begin_on_what_another_has_left(monkeypatch, tmp_pat
         campaign._play_all(place, (), lambda _text: None, 1.0, mail.RATE)
     assert done == ["mended"]
     (tmp_path / "faults.json").write_text('[{"fault": "kernel-panic", "host": "mx2001", "kernel": "6.1"}]')
-    campaign._play_all(place, (), lambda _text: None, 1.0, mail.RATE)
+    monkeypatch.setattr(campaign.play, "play", lambda *_args: CampaignResult(scenario, 0))
+    scenario = Scenario(7, 1, "mx2001", 0, "guest", 0, ())
+    campaign._play_all(place, (scenario,), lambda _text: None, 1.0, mail.RATE)
     assert done == ["mended"] * 2, "what a run began with is on"
     monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: ["left on mx2001: mx-depool.service"])
     with pytest.raises(LabError, match=r"before this is gone: left on mx2001: mx-depool\.service"):
