@@ -45,16 +45,17 @@ def _broke(event: Mapping[str, str]) -> bool:
 
 
 def closed_spans(events: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
-    """Return the spans in which runs kept the ports closed; an open end is empty.
+    """Return the spans in which runs had to keep the ports closed; an open end is empty.
 
-    An opening that was refused leaves them closed. What one did that failed otherwise, or never ended, is unknown: the
-    span ends where it began.
+    They have to be closed from a reboot on, whether or not a run says that it has closed them. An opening that was
+    refused leaves them closed. What one did that failed otherwise, or never ended, is unknown: the span ends where it
+    began.
     """
     spans: list[tuple[str, str]] = []
     for event in events:
         is_closed = bool(spans) and not spans[-1][1]
         what = (event.get("step"), event["event"])
-        if what == ("close ports", "done") and not is_closed:
+        if not is_closed and (what in (("close ports", "done"), ("reboot", "done")) or _broke(event)):
             spans.append((event["at"], ""))
         elif what == ("open ports", "begin") and is_closed:
             spans[-1] = (spans[-1][0], event["at"])

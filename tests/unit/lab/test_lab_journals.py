@@ -37,6 +37,22 @@ def _event(at, what, step="open ports", **more):
 
 
 @pytest.mark.parametrize(
+    ("order", "spans"),
+    [
+        (_event("03", "done", "reboot"), [("03", "05")]),
+        (_event("03", "failed", "reboot", kind="HostUnreachableError"), [("03", "05")]),
+        (_event("03", "failed", "reboot", kind="FencedError"), []),
+        (_event("03", "begin", "reboot"), []),
+    ],
+)
+def test_from_a_reboot_on_ports_have_to_be_closed_whatever_a_run_says_of_closing(order, spans):
+    events = [order, _event("05", "begin"), _event("06", "done")]
+    assert journals.closed_spans(events) == spans
+    assert journals.closed_spans([_event("01", "done", "close ports"), *events]) == [("01", "05")]
+    assert journals.closed_spans([*events, _event("08", "done", "reboot")])[-1] == ("08", ""), "and again"
+
+
+@pytest.mark.parametrize(
     ("end", "spans"),
     [
         (_event("06", "done", note="the mail ports are open again"), [("01", "05")]),
