@@ -179,6 +179,10 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
             *_cut(lambda scene: (scene.host, str(NODE.v4))),
         ),
         Disturbance(
+            "cut-ganeti-answers", "what Ganeti answers the management host is lost",
+            *_cut(lambda scene: (scene.place.node, cuts.address_of(scene.host))),
+        ),
+        Disturbance(
             "power-cut", "the exchanger's power is cut, and comes back", services.cut_power, services.power_on, 20.0
         ),
         Disturbance(
