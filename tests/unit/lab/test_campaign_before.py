@@ -87,6 +87,11 @@ def test_what_took_no_effect_did_not_happen_and_is_off_again(monkeypatch):
     assert play._put_on(None, exchanger("mx2001"), "6.1", verdict, notes) == []
     assert (verdict.happened, notes) == ([], ["nic-renumber did not happen: no file names ens5"])
     assert acts == ["on nic-renumber", "off nic-renumber"]
+    monkeypatch.setattr(catalogue, "apply", lambda _goal, fault: acts.append(f"on {fault.name}"))
+    verdict = CampaignResult(_scenario("nic-renumber", "kill"), 0)
+    assert play._put_on(None, exchanger("mx2001"), "6.1", verdict, notes) == ["nic-renumber"], "what it begins with"
+    assert verdict.happened == ["nic-renumber"]
+    assert acts[2:] == ["on nic-renumber"]
 
 
 def test_the_exchanger_is_whole_when_the_fault_is_off(monkeypatch):
