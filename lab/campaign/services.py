@@ -141,7 +141,7 @@ def boot_other(place: Stations, mx: Exchanger, kernel: str) -> None:
     ssh(place, mx, f"grub-set-default '{entry}'; sync; systemctl --no-block reboot")
     wait_for(
         f"{mx.name} to run {other}",
-        lambda: ssh(place, mx, runs).stdout.strip() == other and demo.is_serving(place, mx),
+        lambda: ssh(place, mx, runs).stdout.strip() == other and demo.is_serving(place, mx) is True,
         deadline=lifecycle.BOOT_DEADLINE, every=2,
     )  # fmt: skip
 
