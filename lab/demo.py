@@ -15,7 +15,7 @@ from lab.stations import management, outside
 from lab.stations.box import Box, tied
 from lab.stations.infra import OUTSIDE_SENDER
 
-QUEUED = 240  # half of it to each destination: either half alone is more than a drain may leave
+QUEUED = 120  # half of it to each destination: either half alone is more than a drain may leave
 FAST, SLOW = "provider", "lists"
 # One destination takes mail as fast as an exchanger sends it, the other one answers each message late.
 WAITING = {"user7@lab.test": FAST, "list-friends@lab.test": SLOW}

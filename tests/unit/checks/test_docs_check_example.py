@@ -43,6 +43,7 @@ def run(repository, *words):
     return done.stdout
 
 
+@pytest.mark.once
 def test_the_example_as_pasted_passes_lint_types_and_tests(tmp_path):
     assert (len(MODULES), len(PROGRAMS), len(DIFFS)) == (4, 1, 3)
     pytest.importorskip("mypy", reason="lint and types are asked beside the newest libraries only")

@@ -69,6 +69,7 @@ def test_a_rule_that_asks_for_what_is_not_known_is_unsure_where_it_matters() -> 
     assert on_paper(found, 4, "192.0.2.50", 465) is False
 
 
+@pytest.mark.once
 @pytest.mark.skipif(bool(filter_box.why_not()), reason=filter_box.why_not())
 def test_the_paper_says_what_the_world_does() -> None:
     """With the nft of this machine, in namespaces of its own."""

@@ -214,6 +214,7 @@ def quiet(site, host, toy):
     )  # fmt: skip
 
 
+@pytest.mark.once
 def test_a_delivery_that_does_not_end_is_not_cut_by_a_stop(monkeypatch, toy, site, host) -> None:
     (toy.root / "busy").write_text("100000")
     with pytest.raises(StepError, match="did not come to the end of its deliveries"):

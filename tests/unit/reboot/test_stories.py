@@ -260,6 +260,7 @@ def story(monkeypatch, seed):
         raise AssertionError(f"story {seed}: {type(error).__name__}: {error}\n{whole}") from error
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("block", range(8))
 def test_no_story_ends_badly(monkeypatch, block):
     for seed in range(block * SEEDS // 8, (block + 1) * SEEDS // 8):

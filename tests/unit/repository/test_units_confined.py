@@ -37,7 +37,7 @@ chmod +x /srv/mx-cookbooks.venv/bin/cookbook
 
 EXPORTER = "mkdir -p /var/lib/prometheus/node-exporter"
 
-pytestmark = pytest.mark.skipif(bool(pid1.lacking()), reason=pid1.lacking())
+pytestmark = [pytest.mark.once, pytest.mark.skipif(bool(pid1.lacking()), reason=pid1.lacking())]
 
 
 def started(unit: str, *, code: int = 0, before: str = EXPORTER, after: str = "") -> str:

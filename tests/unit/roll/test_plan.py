@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,6 +214,7 @@ goals = st.builds(
 )
 
 
+@pytest.mark.once
 @given(goals, states())
 @settings(max_examples=8 * settings.default.max_examples)
 def test_invariants(goal: RollGoal, now: RollState) -> None:

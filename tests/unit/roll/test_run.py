@@ -430,6 +430,7 @@ class Year:
             assert sum(1 for name, _ in world.taken[begun:] if name == host) <= 2, "a chain of reboots"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(3))
 def test_a_year_of_nights_keeps_the_invariants(seed: int) -> None:
     year = Year(seed)

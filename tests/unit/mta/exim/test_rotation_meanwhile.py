@@ -16,6 +16,8 @@ from tests.unit.support.exim_backlog import Spool
 from tests.unit.support.exim_log import ID, ask
 from tests.unit.support.facts import fact, output
 
+pytestmark = pytest.mark.once
+
 _OLDER = "[ ! -e @LOG@.1 ] || mv @LOG@.1 @LOG@.2; "
 _RENAME = f"{_OLDER}mv @LOG@ @LOG@.1; : >@LOG@"
 HOWS = {
