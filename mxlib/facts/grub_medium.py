@@ -22,7 +22,7 @@ esac
 stat -c 'size %s' /boot/grub/grubenv
 head -n 1 /boot/grub/grubenv
 """,
-    timeout_s=30,
+    timeout_s=60,  # grub-probe, twice, on a busy host
 )
 _UNWRITABLE = frozenset({"btrfs", "zfs", "squash4", "iso9660"})
 _SIGNATURE = "# GRUB Environment Block"
