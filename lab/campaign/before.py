@@ -40,7 +40,7 @@ class FaultBefore:
     starts: str = ""
 
 
-_DONE, _REFUSED, _FELL_BACK, _INCONCLUSIVE = 0, 10, 12, 21
+_DONE, _REFUSED, _FELL_BACK, _NO_ANSWER, _INCONCLUSIVE = 0, 10, 12, 16, 21
 
 BEFORE: Mapping[str, FaultBefore] = MappingProxyType({
     one.name: one
@@ -127,11 +127,14 @@ def wrong_end(
 def tried(happened: Sequence[str], code: int | None) -> list[str]:
     """Return what of it was really tried: a run that was refused before it begins has not met its kernel or its boot.
 
+    One that the host did not answer at all, as a busy one may, has met nothing.
+
     Arguments:
         happened: names of everything that happened.
         code: exit code of the cookbook.
     """
-    met = [one for one in happened if one not in BEFORE or code != _REFUSED or _REFUSED in BEFORE[one].codes]
+    unmet = {name for name, one in BEFORE.items() if code == _NO_ANSWER or (code == _REFUSED and code not in one.codes)}
+    met = [one for one in happened if one not in unmet]
     return met if len(happened) == 1 else list(happened)
 
 
