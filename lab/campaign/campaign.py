@@ -152,12 +152,18 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
 
 def _write(place: Stations, verdict: CampaignResult, folder: Path) -> None:
     """Write a result down, with what it was made with: another commit may draw another run from the same seed."""
-    commit = ""
-    with suppress(OSError):  # no git
-        words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
-        commit = subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
-    made = {"commit": commit, "world": worlds.name_of(place.lab)}
+    made = {"commit": _commit(), "world": worlds.name_of(place.lab)}
     (folder / "result.json").write_text(json.dumps(verdict.as_json() | made, indent=1) + "\n")
+
+
+def _commit() -> str | None:
+    """Return the commit of this checkout, `-dirty` where files differ; `None` where Git does not say: no checkout."""
+    # Git does not answer root about somebody else's checkout, unless told to. The code of this one runs already.
+    words = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY)]
+    words += ["describe", "--always", "--dirty", "--abbrev=12"]
+    with suppress(OSError):  # no git
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or None
+    return None
 
 
 _ASKED = """exim4 -bp; systemctl list-units --failed --no-legend; nft list ruleset; uptime; uname -a

@@ -347,6 +347,7 @@ def test_a_run_in_which_nothing_happened_is_no_good_one(monkeypatch, tmp_path, r
     monkeypatch.setattr(campaign.judge, "leftovers", lambda _place: [])
     monkeypatch.setattr(campaign, "_keep", lambda _place, _folder: None)
     monkeypatch.setattr(campaign, "_mend", lambda _place: None)
+    monkeypatch.setattr(campaign, "_commit", lambda: "0123456789ab-dirty")
     left = list(runs)
 
     def played(_place, scenario, _folder, _say, _rate):
@@ -359,7 +360,24 @@ def test_a_run_in_which_nothing_happened_is_no_good_one(monkeypatch, tmp_path, r
     once_more = "lab/mxlab campaign --seed 7 --from 0 --runs 1 --deal --mail-rate 0.3 --kernel 6.1"
     assert any(one.startswith("BAD: ") and str(tmp_path) in one and once_more in one for one in said) is (code == 1)
     kept = [json.loads(path.read_text()) for path in tmp_path.glob("campaign/*/result.json")]
-    assert all(one["commit"] and one["world"] for one in kept)
+    assert len(kept) == len(runs)
+    assert all(one["commit"] == "0123456789ab-dirty" and one["world"] for one in kept)
+
+
+def test_the_commit_is_that_of_the_checkout_whoever_owns_it(monkeypatch, tmp_path):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setattr(campaign, "REPOSITORY", tmp_path)
+    assert campaign._commit() is None, "no checkout: a release's archive"
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=first"], check=True)
+    made = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert subprocess.run([*git, "describe", "--always"], capture_output=True, check=False).returncode, "Git refuses"
+    assert campaign._commit() == made[:12]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert campaign._commit() is None, "no Git"
 
 
 def test_what_the_exchangers_say_is_kept_of_a_bad_run(monkeypatch, tmp_path):
