@@ -136,7 +136,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--mail-rate", type=float, default=mail.RATE, metavar="RATE", help="mails a second (default %(default)s)"
     )
-    command.add_argument("--kernel", default="", metavar="RELEASE", help="into this one (default: the one not running)")
+    command.add_argument("--kernel", default="", metavar="RELEASE", help="into this one (default: a drawn one)")
     command.add_argument("--list", action="store_true", help="list what can happen")
     add("campaign-report", _campaign_report, "the page of all campaign runs that are kept, as Markdown")
     command = add("gameday", gameday.run, "something breaks, alerts fire: find it, mend it, see how well it went")

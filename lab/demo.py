@@ -93,13 +93,23 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def other_kernel(place: Stations, mx: Exchanger) -> str:
-    """The kernel of the image that an exchanger does not run now."""
+def running_kernel(place: Stations, mx: Exchanger) -> str:
+    """The kernel that an exchanger runs now.
+
+    Raises:
+        LabError: it is none of the image's two, or not known.
+    """
     running = ssh(place, mx, "uname -r").stdout.strip()
     kernels = lifecycle.image_facts(place.lab, mx).kernels
     if running not in kernels:
         raise LabError(f"{mx.name} runs kernel {running!r}: expected one of {', '.join(kernels)}")
-    return next(kernel for kernel in kernels if kernel != running)
+    return running
+
+
+def other_kernel(place: Stations, mx: Exchanger) -> str:
+    """The kernel of the image that an exchanger does not run now; raises as :func:`running_kernel` does."""
+    running = running_kernel(place, mx)
+    return next(kernel for kernel in lifecycle.image_facts(place.lab, mx).kernels if kernel != running)
 
 
 @contextmanager

@@ -281,10 +281,12 @@ def send_signal(child: "subprocess.Popen[bytes]", number: int) -> bool:
     return bool(pids)
 
 
-def ssh(place: Stations, mx: Exchanger, script: str, timeout: float = 60) -> "subprocess.CompletedProcess[str]":
-    """Run a script on an exchanger over SSH from the first management host."""
+def ssh(
+    place: Stations, mx: Exchanger, script: str, timeout: float = 60, host: Box | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a script on an exchanger over SSH from a management host, the first if no other is said."""
     words = ["ssh", "-F", "/etc/cumin/ssh_config", "-o", "ConnectTimeout=15", mx.fqdn, "--", script]
-    return place.operator.run(words, timeout=timeout, check=False)
+    return (host or place.operator).run(words, timeout=timeout, check=False)
 
 
 def down(lab: Lab, say: Say, *, purge: bool = False) -> None:

@@ -67,7 +67,7 @@ def campaign(
         deal: disturbances and steps are dealt, one a run, so that all are met; else they are drawn.
         seconds: no run begins later than this.
         rate: mails a second that arrive all the while.
-        kernel: release into which the exchanger is rebooted; empty: the one that it does not run.
+        kernel: release into which the exchanger is rebooted; empty: that which the run draws.
 
     Returns:
         0 if runs were good and none was bad, 1 if one was bad, 3 if none was bad and none good: nothing was tried.
@@ -127,7 +127,8 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         if catalogue.broken(place.lab):  # a run that was ended from outside leaves on what it began with
             _mend(place)
         folder = new_folder(place.lab, scenario)
-        say(f"{scenario.number}: {scenario.mx}, {scenario.level}, {', '.join(one.name for one in scenario.moments)}")
+        level = f"{scenario.level}, its own kernel" if scenario.same_kernel else scenario.level
+        say(f"{scenario.number}: {scenario.mx}, {level}, {', '.join(one.name for one in scenario.moments)}")
         try:
             verdict = play.play(place, scenario, folder, say, rate)
         except Exception as error:

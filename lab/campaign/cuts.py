@@ -15,14 +15,24 @@ def twin(v4: str) -> str:
     return f"2001:db8:77::{v4.rsplit('.', 1)[1]}"
 
 
+def thrown_away(address: str) -> str:
+    """Return the script that throws away what a machine sends to an address from now on; sessions are cut as well."""
+    return f"ip route replace blackhole {address}/32; ip -6 route replace blackhole {twin(address)}/128"
+
+
+def let_through_again(address: str) -> str:
+    """Return the script that undoes :func:`thrown_away`; harmless where nothing is thrown away."""
+    return f"ip route del blackhole {address}/32; ip -6 route del blackhole {twin(address)}/128"
+
+
 def throw_away(box: Box, address: str) -> None:
-    """Throw away what a station sends to an address from now on, over IPv4 and IPv6; sessions are cut as well.
+    """Throw away what a station sends to an address from now on, over IPv4 and IPv6.
 
     Raises:
         NotDoneError: the station is off.
     """
     must_be_up(box)
-    box.sh(f"ip route replace blackhole {address}/32; ip -6 route replace blackhole {twin(address)}/128")
+    box.sh(thrown_away(address))
 
 
 def let_through(box: Box, address: str) -> None:
@@ -32,4 +42,4 @@ def let_through(box: Box, address: str) -> None:
         NotDoneError: the station is off, and its routes went with it.
     """
     must_be_up(box)
-    box.sh(f"ip route del blackhole {address}/32; ip -6 route del blackhole {twin(address)}/128", check=False)
+    box.sh(let_through_again(address), check=False)

@@ -108,12 +108,13 @@ def _cut(ends: Callable[[Scene], tuple[Box, str]]) -> tuple[Act, Act]:
     return lambda scene: cuts.throw_away(*ends(scene)), lambda scene: cuts.let_through(*ends(scene))
 
 
-def _on_exchanger(script: str) -> Act:
-    """A script on the exchanger."""
+def _on_exchanger(script: str | Callable[[Scene], str]) -> Act:
+    """A script on the exchanger, sent from the management host on which no cookbook was started first."""
 
     def act(scene: Scene) -> None:
-        firewall = worlds.of(scene.place.lab, scene.mx).firewall
-        done = lifecycle.ssh(scene.place, scene.mx, script.replace("@firewall@", firewall), timeout=60)
+        words = script if isinstance(script, str) else script(scene)
+        words = words.replace("@firewall@", worlds.of(scene.place.lab, scene.mx).firewall)
+        done = lifecycle.ssh(scene.place, scene.mx, words, timeout=60, host=scene.other)
         if done.returncode:
             raise LabError(f"{scene.mx.name}: exit code {done.returncode}: {done.stdout.strip()[-300:]}")
 
@@ -173,6 +174,11 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         Disturbance(
             "cut-exchanger", "what the management host sends to the exchanger is lost",
             *_cut(lambda scene: (scene.host, str(scene.mx.v4))),
+        ),
+        Disturbance(
+            "cut-exchanger-answers", "what the exchanger answers the management host is lost",
+            _begins(_on_exchanger(lambda scene: cuts.thrown_away(cuts.address_of(scene.host)))),
+            _on_exchanger(lambda scene: f"{cuts.let_through_again(cuts.address_of(scene.host))}; :"),
         ),
         Disturbance(
             "cut-ganeti", "what the management host sends to Ganeti is lost",

@@ -120,7 +120,7 @@ def untrue(
     if _ACTORS.intersection(happened):
         return ""
     wrong = {
-        0: not after.serving or after.claimed is not False or after.kernel != kernel,
+        0: not after.serving or after.claimed is not False or after.kernel != kernel or after.boot == before.boot,
         **dict.fromkeys((10, 16), _changed(before, after)),
         **dict.fromkeys((11, 12), not _as_found(before, after)),
         # nothing was begun, or all was done, and something around it could not be read

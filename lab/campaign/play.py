@@ -52,8 +52,8 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
         services.copy_etcd(place)
     services.set_clocks(place)
     if scenario.kernel:
-        services.boot_other(place, mx, scenario.kernel)
-    kernel = demo.other_kernel(place, mx)
+        services.boot_before(place, mx, scenario.kernel, same=scenario.same_kernel)
+    kernel = demo.running_kernel(place, mx) if scenario.same_kernel else demo.other_kernel(place, mx)
     scenario = replace(scenario, kernel=kernel)
     since, begin = demo.now(), time.monotonic()
     before, found = _first_look(place, mx), judge.leftovers(place)

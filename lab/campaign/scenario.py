@@ -28,6 +28,8 @@ AHEAD = "before"
 NAMES = (*DISTURBANCES, *BEFORE)
 """All that can be drawn."""
 DEPTHS = (0, 10, 60)
+SAME_KERNEL = 0.25
+"""Share of the cold starts that boot the running kernel again."""
 LATEST_S = 150.0
 """A disturbance without a step begins this long after the run at the latest."""
 
@@ -67,7 +69,8 @@ class Scenario:
         depth: messages in the queue at the beginning.
         moments: what happens, in no order.
         options: of the command, beside seed and number: they narrow what is drawn.
-        kernel: release into which the exchanger is rebooted; empty: the one that it does not run when the run begins.
+        kernel: release into which the exchanger is rebooted; empty: what it runs when the run begins decides.
+        same_kernel: it is started cold into the kernel that it runs; else it is rebooted into the other one.
     """
 
     seed: int
@@ -79,6 +82,7 @@ class Scenario:
     moments: tuple[TimedDisturbance, ...]
     options: str = ""
     kernel: str = ""
+    same_kernel: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -115,7 +119,9 @@ def draw(seed: int, number: int, only: Sequence[str] = (), step: str = "", *, de
     level = "cold" if step in COLD else next((BEFORE[name].level for name in chosen if name in BEFORE), "") or level
     steps = [one for one in STEPS if level == "cold" or one not in COLD]
     moments = tuple(_moment(dice, name, step, steps) for name in chosen)
-    return Scenario(seed, number, mx, host, level, depth, moments)
+    # what is so before a run needs the boot of the other kernel, or is about the network of a cold start alone
+    same_kernel = level == "cold" and not BEFORE.keys() & chosen and dice.random() < SAME_KERNEL
+    return Scenario(seed, number, mx, host, level, depth, moments, same_kernel=same_kernel)
 
 
 def _dealt(seed: int, number: int, names: Sequence[str]) -> tuple[str, str]:

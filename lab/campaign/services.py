@@ -124,24 +124,28 @@ def management_on(scene: Scene) -> None:
             management.configure(scene.host)
 
 
-def boot_other(place: Stations, mx: Exchanger, kernel: str) -> None:
-    """Let an exchanger run the other kernel, so that a run can boot this one.
+def boot_before(place: Stations, mx: Exchanger, kernel: str, *, same: bool) -> None:
+    """Let an exchanger run what it has to run before a run boots a kernel.
+
+    Arguments:
+        kernel: the one of the run.
+        same: the exchanger is to run it already; else it is to run the other one.
 
     Raises:
-        LabError: there is no such kernel, or the other one does not come up.
+        LabError: there is no such kernel, or the one to run does not come up.
     """
     kernels = lifecycle.image_facts(place.lab, mx).kernels
     if kernel not in kernels:
         raise LabError(f"{mx.name} has no kernel {kernel!r}: expected one of {', '.join(kernels)}")
-    other = next(one for one in kernels if one != kernel)
+    goal = kernel if same else next(one for one in kernels if one != kernel)
     runs = "uname -r"
-    if ssh(place, mx, runs).stdout.strip() == other:
+    if ssh(place, mx, runs).stdout.strip() == goal:
         return
-    entry = lifecycle.image_facts(place.lab, mx).grub_entry(other)
+    entry = lifecycle.image_facts(place.lab, mx).grub_entry(goal)
     ssh(place, mx, f"grub-set-default '{entry}'; sync; systemctl --no-block reboot")
     wait_for(
-        f"{mx.name} to run {other}",
-        lambda: ssh(place, mx, runs).stdout.strip() == other and demo.is_serving(place, mx) is True,
+        f"{mx.name} to run {goal}",
+        lambda: ssh(place, mx, runs).stdout.strip() == goal and demo.is_serving(place, mx) is True,
         deadline=lifecycle.BOOT_DEADLINE, every=2,
     )  # fmt: skip
 

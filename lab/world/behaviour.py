@@ -32,6 +32,7 @@ class Behaviour:
         family: the connections it applies to: v4, v6 or both. The others are accepted.
         above_bytes: at stage data: only messages with a body larger than this, in bytes.
         stage: where it happens: connect, mail, rcpt or data (after the final dot).
+        recipient: at stage rcpt: only this address; empty: every one.
         after: the alias peer only: lines sent before it hangs.
         delay_ms: mode slow only: milliseconds before each answer.
     """
@@ -40,12 +41,21 @@ class Behaviour:
     family: str = "both"
     above_bytes: int = 0
     stage: str = "data"
+    recipient: str = ""
     after: int = 0
     delay_ms: int = SLOW_MS
 
-    def at(self, stage: str, family: str, size: int = 0) -> str:
-        """Return the mode that applies at a stage, to a connection of a family, for a body of a size in bytes."""
+    def at(self, stage: str, family: str, size: int = 0, recipient: str = "") -> str:
+        """Return the mode that applies at a stage, to a connection of a family.
+
+        Arguments:
+            stage: what the client does.
+            family: v4 or v6.
+            size: of the body, in bytes, at stage data.
+            recipient: address, at stage rcpt.
+        """
         hit = self.stage == stage and self.covers(family) and (stage != "data" or size > self.above_bytes)
+        hit = hit and self.recipient in ("", recipient.lower())
         return self.mode if hit and self.mode != "refuse" else "accept"
 
     def refuses(self, family: str) -> bool:
@@ -71,14 +81,16 @@ def parse_behaviour(name: str, value: Mapping[str, Any]) -> Behaviour:
         BehaviourError: an unknown key, or a value that is not one of those expected.
     """
     mode = _one_of(name, "mode", value.get("mode", "accept"), MODES)
-    unknown = set(value) - {"mode", "family", "above_bytes", "stage", "after", "delay_ms"}
+    unknown = set(value) - {"mode", "family", "above_bytes", "stage", "recipient", "after", "delay_ms"}
     if unknown:
         raise BehaviourError(f"{name}: unknown key: {', '.join(sorted(unknown))}")
+    stage = _one_of(name, "stage", value.get("stage") or _DEFAULT_STAGE.get(mode, "data"), STAGES)
     return Behaviour(
         mode,
         _one_of(name, "family", value.get("family", "both"), (*FAMILIES, "both")),
         _count(name, "above_bytes", value.get("above_bytes", 0)),
-        _one_of(name, "stage", value.get("stage") or _DEFAULT_STAGE.get(mode, "data"), STAGES),
+        stage,
+        _recipient(name, value.get("recipient", ""), stage),
         _count(name, "after", value.get("after", 0)),
         _count(name, "delay_ms", value.get("delay_ms", SLOW_MS)),
     )
@@ -88,6 +100,14 @@ def _one_of(name: str, key: str, value: object, allowed: tuple[str, ...]) -> str
     if not isinstance(value, str) or value not in allowed:
         raise BehaviourError(f"{name}: {key}: {value!r}: expected one of {', '.join(allowed)}")
     return value
+
+
+def _recipient(name: str, value: object, stage: str) -> str:
+    if value != "" and (not isinstance(value, str) or value.count("@") != 1 or value != value.lower()):
+        raise BehaviourError(f"{name}: recipient: {value!r}: expected an address in lower case")
+    if value and stage != "rcpt":
+        raise BehaviourError(f"{name}: recipient: {value!r}: expected stage rcpt with it, not {stage}")
+    return str(value)
 
 
 def _count(name: str, key: str, value: object) -> int:

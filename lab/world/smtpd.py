@@ -135,10 +135,10 @@ class Session:
         self._writer.write("".join(f"{line}\r\n" for line in shown).encode("ascii", "replace"))
         await self._writer.drain()
 
-    async def _withstand(self, stage: str, size: int = 0) -> bool:
+    async def _withstand(self, stage: str, size: int = 0, recipient: str = "") -> bool:
         """Misbehave if this is the stage for it; True: the refusal was answered."""
         behaviour = self._site.behaviours.of(self._site.place.name)
-        mode = behaviour.at(stage, self._family, size)
+        mode = behaviour.at(stage, self._family, size, recipient)
         if mode == "slow":
             await asyncio.sleep(behaviour.delay_ms / 1000)
         if mode == "stall":
@@ -200,7 +200,7 @@ class Session:
         elif not self._site.place.takes(path.group(1)):
             self._log(f"relaying refused to {path.group(1)}")
             await self._answer("550 5.7.1 Relaying denied")
-        elif not await self._withstand("rcpt"):
+        elif not await self._withstand("rcpt", recipient=path.group(1)):
             self._envelope.recipients.append(path.group(1))
             await self._answer("250 2.1.5 Accepted")
 

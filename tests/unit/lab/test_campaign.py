@@ -30,6 +30,7 @@ from lab.place import REPOSITORY, Lab, exchanger
 from lab.shell import LabError
 from lab.stations.box import Box
 from lab.world import worlds
+from lab.world.behaviour import FILE_NAME, BehaviourFile
 from mxlib.model.state import Step
 
 SCENARIO = Scenario(1, 1, "mx2001", 0, "guest", 0, (TimedDisturbance("kill", "claim", 0.0, 30.0),))
@@ -51,6 +52,15 @@ def test_every_disturbance_exchanger_level_and_step_is_drawn():
     assert {(run.mx, run.level, run.host) for run in runs} >= {("mx1001", "cold", 1), ("mx2001", "guest", 0)}
     assert all(DISTURBANCES[one.name].lasts / 3 <= one.lasts + 0.1 for one in moments if one.step != AHEAD)
     assert {len(run.moments) for run in runs} == {1, 2, 3}
+
+
+def test_some_cold_starts_boot_the_running_kernel_and_nothing_else_does():
+    drawn = [draw(5, number) for number in range(300)]
+    cold = [one for one in drawn if one.level == "cold" and AHEAD not in {moment.step for moment in one.moments}]
+    again = [one for one in drawn if one.same_kernel]
+    assert 0.15 < len(again) / len(cold) < 0.35
+    assert set(again) <= set(cold)
+    assert all(one.as_json()["same_kernel"] for one in again)
 
 
 def test_a_draw_can_be_narrowed():
@@ -160,6 +170,7 @@ def test_the_operator_types_what_the_last_advice_says(said, words):
     [
         (0, replace(BEFORE, kernel="6.1.0-56", boot="b1"), True),
         (0, BEFORE, False),
+        (0, replace(BEFORE, kernel="6.1.0-56"), False),
         (0, replace(BEFORE, kernel="6.1.0-56", boot="b1", claimed=True), False),
         (0, replace(BEFORE, kernel="6.1.0-56", boot="b1", serving=False), False),
         (10, BEFORE, True),
@@ -383,7 +394,7 @@ def test_what_did_not_happen_is_not_counted_as_tried():
 
 
 def test_a_disturbance_the_exchanger_does_not_take_did_not_happen(monkeypatch):
-    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"))
+    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"), other=None)
     monkeypatch.setattr(worlds, "of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
     for code, happens in ((0, True), (255, False)):
         done = SimpleNamespace(returncode=code, stdout="No route to host")
@@ -452,9 +463,32 @@ def test_dpkg_is_at_work_only_where_its_lock_was_had(tmp_path, taken):
             os.kill(int(kept.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", ["slow-network", "dpkg-lock"])
+def test_what_the_exchanger_answers_one_management_host_is_lost_and_the_other_ends_it(monkeypatch):
+    asked = []
+
+    def ssh(_place, mx, script, timeout, host):
+        asked.append((mx.name, host.name, script))
+        return SimpleNamespace(returncode=0, stdout="", timeout=timeout)
+
+    monkeypatch.setattr(lifecycle, "ssh", ssh)
+    monkeypatch.setattr(worlds, "of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
+    hosts = [SimpleNamespace(name=name) for name in ("cumin1001", "cumin2001")]
+    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"), host=hosts[1], other=hosts[0])
+    DISTURBANCES["cut-exchanger-answers"].begin(scene)
+    DISTURBANCES["cut-exchanger-answers"].end(scene)
+    assert asked == [
+        (
+            "mx2001", "cumin1001",
+            f"ip route {act} blackhole 192.0.2.41/32; ip -6 route {act} blackhole 2001:db8:77::41/128{rest}",
+        )
+        for act, rest in (("replace", ""), ("del", "; :"))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["slow-network", "dpkg-lock", "cut-exchanger-answers"])
 def test_what_a_slow_exchanger_did_not_end_is_tried_again(monkeypatch, name):
-    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"))
+    hosts = [SimpleNamespace(name=name) for name in ("cumin1001", "cumin2001")]
+    scene = SimpleNamespace(place=SimpleNamespace(lab=None), mx=exchanger("mx2001"), host=hosts[0], other=hosts[1])
     monkeypatch.setattr(worlds, "of", lambda _lab, _mx: SimpleNamespace(firewall="ferm"))
     answers = [255, 255, 0]
     monkeypatch.setattr(
@@ -587,12 +621,31 @@ def test_mail_arrives_at_the_rate_that_was_asked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(mail.outside, "program", program)
     monkeypatch.setattr(mail, "tied", list)
     monkeypatch.setattr(lifecycle, "send_signal", lambda *_child_and_number: None)
-    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
-    for asked, expected in ((), [0.7, 0.05, 0.2]), ((0.19,), [0.14, 0.01, 0.04]):
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path, outside=tmp_path), world=None, infra=None)
+    for asked, expected in ((), [0.68, 0.02, 0.05, 0.2]), ((0.19,), [0.136, 0.004, 0.01, 0.04]):
         rates.clear()
         with mail.flowing(place, *asked):
             pass
         assert rates == pytest.approx(expected)
+
+
+def test_one_recipient_defers_while_the_mail_flows_and_no_longer(monkeypatch, tmp_path):
+    monkeypatch.setattr(mail.outside, "program", lambda _box, _name, *words: ["echo", *words])
+    monkeypatch.setattr(mail, "tied", list)
+    monkeypatch.setattr(lifecycle, "send_signal", lambda *_child_and_number: None)
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path, outside=tmp_path), world=None, infra=None)
+
+    def said(recipient):
+        lists = BehaviourFile(tmp_path / FILE_NAME, lambda _text: None).of(mail.LATE_SERVER)
+        return lists.at("rcpt", "v4", recipient=recipient)
+
+    with mail.flowing(place):
+        assert said(mail.LATE_ADDRESS) == "tempfail"
+        assert said("list-probe@lists.test") == "accept", "the site's own test mails go there"
+    assert f"--to {mail.LATE} --to {mail.LATE}," in (tmp_path / "campaign-senders.log").read_text()
+    with pytest.raises(SystemExit), mail.flowing(place):
+        raise SystemExit
+    assert said(mail.LATE_ADDRESS) == "accept"
 
 
 @pytest.mark.parametrize(
@@ -639,12 +692,17 @@ def test_an_exchanger_that_runs_the_drawn_kernel_is_booted_into_the_other_one(mo
     monkeypatch.setattr(services, "ssh", ssh)
     monkeypatch.setattr(services.demo, "is_serving", lambda _place, _mx: True)
     place, mx = SimpleNamespace(lab=None), exchanger("mx2001")
-    services.boot_other(place, mx, "6.1.0-56")
+    services.boot_before(place, mx, "6.1.0-56", same=False)
     assert typed == [], "it runs the other one already"
-    services.boot_other(place, mx, "6.1.0-55")
+    services.boot_before(place, mx, "6.1.0-55", same=False)
     assert typed == ["grub-set-default 'entry 6.1.0-56'; sync; systemctl --no-block reboot"]
+    services.boot_before(place, mx, "6.1.0-56", same=True)
+    assert len(typed) == 1, "it runs that now"
+    runs.append("6.1.0-55")
+    services.boot_before(place, mx, "6.1.0-56", same=True)
+    assert typed[1:] == typed[:1]
     with pytest.raises(LabError, match=r"no kernel '5\.10'"):
-        services.boot_other(place, mx, "5.10")
+        services.boot_before(place, mx, "5.10", same=True)
 
 
 def test_a_rate_that_no_mail_can_have_is_refused(capsys):

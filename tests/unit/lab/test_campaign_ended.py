@@ -180,7 +180,7 @@ def test_senders_finish_at_the_end_of_a_run_and_are_killed_where_it_is_left(monk
     monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("sleep", "60"))
     asked = []
     monkeypatch.setattr(mail.lifecycle, "send_signal", lambda child, number: asked.append(number) or child.terminate())
-    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path, outside=tmp_path), world=None, infra=None)
     senders = []
     popen = subprocess.Popen
     monkeypatch.setattr(mail.subprocess, "Popen", lambda *a, **kw: senders.append(popen(*a, **kw)) or senders[-1])
@@ -197,7 +197,7 @@ def test_senders_finish_at_the_end_of_a_run_and_are_killed_where_it_is_left(monk
 
 
 def test_senders_that_ended_before_they_were_asked_or_not_at_all_are_wrong(monkeypatch, tmp_path):
-    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path), world=None, infra=None)
+    place = SimpleNamespace(lab=SimpleNamespace(logs=tmp_path, outside=tmp_path), world=None, infra=None)
     monkeypatch.setattr(mail, "_END_S", 0.2)
     monkeypatch.setattr(mail.lifecycle, "send_signal", lambda _child, _number: None)
     monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("false"))
@@ -206,7 +206,7 @@ def test_senders_that_ended_before_they_were_asked_or_not_at_all_are_wrong(monke
     monkeypatch.setattr(mail.subprocess, "Popen", lambda *a, **kw: children.append(popen(*a, **kw)) or children[-1])
     with mail.flowing(place) as wrong:
         wait_for("their end", lambda: all(state(one.pid) == "Z" for one in children), deadline=10)
-    assert len(wrong) == 3
+    assert len(wrong) == len(children) > 0
     assert "a sender of mail had ended, exit code" in wrong[0]
     monkeypatch.setattr(mail.outside, "program", lambda *_words: entered("sleep", "60"))
     with mail.flowing(place) as wrong:

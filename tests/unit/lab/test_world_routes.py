@@ -157,6 +157,9 @@ def test_behaviour_by_stage_family_and_size() -> None:
     stall = parse_behaviour("provider", {"mode": "stall", "family": "v6", "above_bytes": 100})
     assert [stall.at("data", "v6", size) for size in (100, 101)] == ["accept", "stall"]
     assert stall.at("data", "v4", 101) == stall.at("rcpt", "v6") == "accept"
+    late = parse_behaviour("lists", {"mode": "tempfail", "recipient": "late@lists.test"})
+    addresses = ("Late@lists.test", "early@lists.test", "")
+    assert [late.at("rcpt", "v4", recipient=one) for one in addresses] == ["tempfail", "accept", "accept"]
     assert Behaviour("refuse", "v4").refuses("v4")
     assert not Behaviour("refuse", "v4").refuses("v6")
 
@@ -170,6 +173,10 @@ def test_behaviour_by_stage_family_and_size() -> None:
         ({"mode": "stall", "above_bytes": True}, "above_bytes: True"),
         ({"mode": "slow", "delay_ms": -1}, "delay_ms: -1"),
         ({"mode": "stall", "stage": "later"}, "stage: 'later'"),
+        ({"mode": "tempfail", "recipient": "late"}, "recipient: 'late': expected an address in lower case"),
+        ({"mode": "tempfail", "recipient": "Late@lists.test"}, "recipient: 'Late@lists.test'"),
+        ({"mode": "tempfail", "recipient": None}, "recipient: None"),
+        ({"mode": "stall", "recipient": "late@lists.test"}, "recipient: 'late@lists.test': expected stage rcpt"),
         ({"mode": "stall", "sise": 1}, "unknown key: sise"),
     ],
 )

@@ -182,6 +182,15 @@ def test_behaviour_of_one_family_and_above_a_size(world: World) -> None:
     assert world.try_once(mail(100_001), "v6", command_timeout=0.5).outcome == "timeout"
 
 
+def test_one_recipient_is_deferred_and_no_other(world: World) -> None:
+    message = mail()
+    world.behave(mode="tempfail", recipient=message.recipients[0])
+    result = world.try_once(message)
+    assert (result.stage, result.outcome) == ("rcpt", "tempfail")
+    world.behave(mode="tempfail", recipient=f"x{message.recipients[0]}")
+    assert world.try_once(message).outcome == "ok"
+
+
 def test_a_slow_server_takes_each_message_late_and_whole(world: World) -> None:
     world.behave(mode="slow", delay_ms=300)
     begin = time.monotonic()
