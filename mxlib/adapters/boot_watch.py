@@ -59,16 +59,24 @@ class BootWatch:
 
     def standstill(self) -> str:
         """Return what the console of the new boot has shown for a while; empty while the boot makes progress."""
-        shows = self._shows
-        if shows is None:
-            return ""
-        screen, since = shows
-        still = self._console.clock.monotonic() - since
-        if still < STANDSTILL_S[screen.waiting]:
+        screen = self._still()
+        if screen is None:
             return ""
         # at a login prompt the boot has ended: a unit that failed on the way is not what stopped it
         why = "" if screen.waiting is Waiting.LOGIN else screen.detail
         return f"{screen.waiting.value}{f': {why}' if why else ''}"
+
+    def panic(self) -> Screen | None:
+        """Return the console on which the new boot has stood still since its kernel panicked; None: it has not."""
+        screen = self._still()
+        return screen if screen is not None and screen.waiting is Waiting.PANIC else None
+
+    def _still(self) -> Screen | None:
+        shows = self._shows
+        if shows is None:
+            return None
+        screen, since = shows
+        return screen if self._console.clock.monotonic() - since >= STANDSTILL_S[screen.waiting] else None
 
     def _watch(self) -> None:
         while not self._stop.is_set():

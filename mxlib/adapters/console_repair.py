@@ -20,6 +20,7 @@ from mxlib.nic.forecast import Forecast, forecast, unknown, without_instance
 from mxlib.nic.instance import GanetiError, Instance, NotAnInstanceError, instance_name
 from mxlib.nic.repair import GuestRepair, NicRepairError, repair_inside
 from mxlib.nic.report import RepairReport
+from mxlib.nic.screen import Screen
 from mxlib.protocols.host import Host
 
 _SILENT_S = 6.0
@@ -163,24 +164,28 @@ def _holders(means: Means, name: str, say: Callable[[str], None]) -> tuple[str, 
 
 
 def diagnose_and_repair(
-    means: Means, name: str, *, run: str, known: Mapping[str, str] | None = None, timeout: float = 120.0
-) -> RepairReport:
+    means: Means, name: str, *, run: str, known: Mapping[str, str] | None = None, timeout: float = 120.0,
+    panic: Screen | None = None,
+) -> RepairReport:  # fmt: skip
     """Find out why a host does not answer, repair what certainly can be, prove it from outside. Never raises for that.
 
     Args:
         run: id of the run, for the transcript and copies of files.
         known: name by MAC from before the reboot (:meth:`mxlib.nic.forecast.Forecast.known`), if it was noted.
         timeout: seconds until a prompt must have come on the console: the machine's own boot is within it.
+        panic: the console on which its kernel was just seen to have panicked: nobody can log in there.
     """
-    return _Repair(means, instance_name(name), run, known, timeout).whole()
+    return _Repair(means, instance_name(name), run, known, timeout, panic).whole()
 
 
 class _Repair:
     """One repair, from the look from outside to the proof from outside."""
 
-    def __init__(self, means: Means, name: str, run: str, known: Mapping[str, str] | None, timeout: float) -> None:
+    def __init__(
+        self, means: Means, name: str, run: str, known: Mapping[str, str] | None, timeout: float, panic: Screen | None
+    ) -> None:
         self._means, self._name, self._run = means, name, run
-        self._known, self._timeout = known, timeout
+        self._known, self._timeout, self._panic = known, timeout, panic
         self._families = means.families(name)
         self._instance: Instance | None = None
         self.report = RepairReport(name)
@@ -239,6 +244,9 @@ class _Repair:
         stands = from_cluster(self._instance.status, self._instance.name) if self._instance is not None else None
         if stands is not None:
             self._ends(stands)
+        elif self._panic is not None:
+            self.report.screen = self._panic.last
+            self._ends(from_screen(self._panic, _known_as(self._means, self._name)))
         elif self._means.dry_run:
             self._ends(Diagnosis(Outage.NO_ACCESS, "dry run: not logged in on the console", "Run it without -d."))
         else:

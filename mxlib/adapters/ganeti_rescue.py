@@ -27,6 +27,7 @@ from mxlib.nic.forecast import Fate, Forecast
 from mxlib.nic.instance import Instance, NotAnInstanceError
 from mxlib.nic.prevent import note_script, plan_prevention, prevent, remove_link, settle_names
 from mxlib.nic.report import RepairReport
+from mxlib.nic.screen import Screen
 from mxlib.protocols.host import Host
 from mxlib.protocols.machine import Recovery
 
@@ -112,6 +113,7 @@ class GanetiRescue:
         self._started = False
         self._watching = ExitStack()
         self._watch: BootWatch | None = None
+        self._panic: Screen | None = None
 
     # --- before
 
@@ -202,6 +204,7 @@ class GanetiRescue:
         if self._watch is not None:
             return
         try:
+            self._panic = None
             console = open_console(self._means, self._host.name, self._run, None)
             self._watch = self._watching.enter_context(BootWatch(console))
         except (MxlibError, OSError) as error:
@@ -217,8 +220,11 @@ class GanetiRescue:
         return self._watch.excerpt() if self._watch is not None else ()
 
     def stuck(self) -> str:
-        """Return what a boot that stands still shows."""
-        return self._watch.standstill() if self._watch is not None else ""
+        """Return what a boot that stands still shows; a panic is remembered, as nobody sees it who attaches later."""
+        if self._watch is None:
+            return ""
+        self._panic = self._watch.panic()
+        return self._watch.standstill()
 
     def off(self) -> bool:
         """Whether it is off, and not by an order to the cluster; False where that is not known."""
@@ -243,7 +249,8 @@ class GanetiRescue:
         """Diagnose over the console, and repair a renamed interface."""
         self.unwatch()
         known = self._forecast.known() if self._forecast is not None else None
-        report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known)
+        seen = self._panic
+        report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known, panic=seen)
         return Recovery(
             note=report.sentence,
             back=report.ok,

@@ -48,14 +48,17 @@ def test_a_boot_stands_still_when_its_console_shows_the_same_prompt_for_a_while(
     assert watch.standstill() == ""
     look(watch, console, 5)
     assert watch.standstill() == "a login prompt"
+    assert watch.panic() is None
     console.waiting = Waiting.BOOTING
     look(watch, console, 1)
     assert watch.standstill() == ""
     console.waiting = Waiting.PANIC
     look(watch, console, 30)
     assert watch.standstill() == ""  # panic=20 would have it boot again by itself
+    assert watch.panic() is None
     look(watch, console, 30)
     assert watch.standstill() == "a kernel panic: detail"
+    assert watch.panic() == console.screen()
 
 
 def look(watch: BootWatch, console: Shown, seconds: int) -> None:

@@ -138,6 +138,21 @@ def test_every_other_way_ends_safe_and_helps(
     nowhere(means, "\n".join(report.lines()) + repr(report))
 
 
+def test_nobody_logs_in_on_a_kernel_that_was_just_seen_to_panic(means: Means) -> None:
+    """Who attaches later is shown nothing: two minutes went by, and the console was called silent."""
+    panic = Screen(Waiting.PANIC, "Kernel panic - not syncing: x", "the last lines")
+    report = diagnose_and_repair(means, NAME, run="r1", panic=panic)
+    assert (report.ok, report.diagnosis.cause) == (False, Outage.PANIC)
+    assert "Kernel panic - not syncing: x" in report.sentence
+    assert report.screen == "the last lines"
+    assert NAME not in report.diagnosis.advice, "the cluster knows it by its short name"
+    assert not means.transcripts.exists()
+    down = replace(RUNNING, status="ERROR_down")
+    means = replace(means, rapi=lambda: FakeRapi(down))  # type: ignore[arg-type, return-value]
+    report = diagnose_and_repair(means, NAME, run="r1", panic=panic)
+    assert report.diagnosis.cause is Outage.NOT_RUNNING, "somebody has switched it off since"
+
+
 def test_who_reads_a_silent_console_is_said_to_be_unknown_where_the_node_does_not_say(means: Means) -> None:
     cluster = FakeCluster("--show", " ", holders=HostError("the master: no end within 30 s"))
     report = diagnose_and_repair(replace(means, cluster=cluster), NAME, run="r1", timeout=2.0)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from mxlib.nic.forecast import Effect, Fate, Forecast, NicForecast, without_inst
 from mxlib.nic.instance import GanetiError, GanetiUnreachableError, Instance, NotAnInstanceError
 from mxlib.nic.prevent import note_script
 from mxlib.nic.report import RepairReport
+from mxlib.nic.screen import Screen, Waiting
 from tests.unit.support.fakes import FakeClock
 from tests.unit.support.nics import EN_ALL, HOST, IRON, card, ifupdown, networkd
 from tests.unit.support.rapi import MAC, NAME, FakeRapi
@@ -309,6 +310,34 @@ def test_a_power_cycle_is_left_out_where_it_keeps_the_reason(
     mended = rescue.mend()
     assert (mended.back, mended.power) == (False, power)
     assert mended.note.endswith("(seen). Do this.")
+
+
+def test_a_panic_that_was_seen_is_told_to_the_repair_of_that_boot_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told_: list[Screen | None] = []
+
+    def repaired(*_args: object, panic: Screen | None, **_options: object) -> RepairReport:
+        told_.append(panic)
+        return RepairReport(NAME, diagnosis=Diagnosis(Outage.PANIC, "seen", "Do this."))
+
+    seen = Screen(Waiting.PANIC, "not syncing", "last")
+    watch = SimpleNamespace(panic=lambda: seen, standstill=lambda: "a kernel panic: not syncing")
+    monkeypatch.setattr(rescue_module, "diagnose_and_repair", repaired)
+    monkeypatch.setattr(rescue_module, "open_console", lambda *_: None)
+    monkeypatch.setattr(rescue_module, "BootWatch", lambda _console: nullcontext(watch))
+    rescue = made(monkeypatch, tmp_path)
+    rescue.mend()
+    rescue.attach()
+    rescue.mend()
+    rescue.attach()
+    assert rescue.stuck() == "a kernel panic: not syncing"
+    rescue.unwatch()
+    rescue.mend()
+    rescue.attach()
+    rescue.unwatch()
+    rescue.mend()
+    assert told_ == [None, None, seen, None]
 
 
 def test_a_start_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
