@@ -118,11 +118,12 @@ def test_bad_kernel_survives_a_reload_of_the_firewall(place: Stations, broken) -
     forget_hints(place, MX1)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "marker"),
     [
         ("kernel-panic", "end Kernel panic - not syncing"),
-        pytest.param("kernel-hang", "Lab: this kernel's boot hangs", marks=pytest.mark.nightly),
+        ("kernel-hang", "Lab: this kernel's boot hangs"),
     ],
 )
 def test_kernel_that_does_not_boot(place: Stations, broken, name: str, marker: str) -> None:
