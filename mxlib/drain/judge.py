@@ -20,7 +20,7 @@ AGAIN = timedelta(minutes=1)
 """After this time a destination that failed is tried again with a few messages, unless retry hints forbid it."""
 _SKEW = timedelta(seconds=5)
 _ADDRESS_FAILS = 3
-"""From this many failures of single recipients without a delivery, the destination is at fault, not a full mailbox."""
+"""From this many recipients who failed without a delivery, the destination is at fault, not a full mailbox."""
 
 
 class Way(Enum):
@@ -112,7 +112,8 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
     # a delivery in the future has a time that we do not understand
     known_time = lately.delivered is not None and lately.delivered <= now + _SKEW
     if lately.delivered and known_time and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
-        return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago"
+        but = f"; since then {plural(lately.fails, 'recipient')}: {_said(lately, now)}" if lately.fails else ""
+        return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago{but}"
     waits = _waits_until(known, domain)
     if lately.fails and (_just_now(lately, now) or waits):
         return Way.BROKEN, _said(lately, now)

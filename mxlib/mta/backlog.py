@@ -43,7 +43,7 @@ class Lately:
     Attributes:
         delivered: when it took the last message, within :data:`RECENT`; None for none.
         failed: when it last failed, however long ago; None for never. A message that was not tried is no failure.
-        fails: failures after the last delivery, within :data:`RECENT`.
+        fails: failures after the last delivery, within :data:`RECENT`; those of one recipient count once.
         host_fails: those of them that were not about a single recipient.
         cause: cause of the last failure.
         text: its text.

@@ -21,6 +21,7 @@ RATE = 0.3
         pytest.param(3, "kill", "start MTA", marks=pytest.mark.nightly),
         pytest.param(4, "cut-ganeti", "power on", marks=pytest.mark.nightly),
         pytest.param(5, "kernel-panic", "", marks=pytest.mark.nightly),
+        pytest.param(6, "cut-exchanger-answers", "stop and hold", marks=pytest.mark.nightly),
     ],
 )
 def test_a_run_of_the_campaign_is_good(

@@ -21,8 +21,9 @@ _BLANK = re.compile(r"[ \t]")
 _PATTERN = re.compile(r"[a-z0-9@*._=+-]+|<>")
 
 # From the log: the final addresses of an address ("map"), destinations and hosts that took mail ("ok", "took"), and
-# destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end. Blanks in a quoted
-# local part become "_", as in the rows of messages.
+# destinations that failed ("bad"). A line "retry time not reached" says nothing about the other end. One recipient who
+# is put off again and again (a full mailbox) counts once until the next delivery. Blanks in a quoted local part become
+# "_", as in the rows of messages.
 _LOG_AWK = r"""
 function join(form, from,  part) {
 if (!match($0, form)) return
@@ -46,7 +47,7 @@ else final = tolower(final)
 if (!((orig, final) in mapped)) { mapped[orig, final] = 1; maps[orig] = maps[orig] " " final }
 if ($i == "=>" || $i == "->") {
 if (when < from) next
-ok[d] = when; fails[d] = 0; hosts[d] = 0
+ok[d] = when; fails[d] = 0; hosts[d] = 0; taken[d]++
 if (match($0, / H=[^ ]+ \[[0-9A-Fa-f.:]+\]/)) {
 a = substr($0, RSTART, RLENGTH - 1); sub(/.*\[/, "", a); took[a] = when
 }
@@ -54,7 +55,9 @@ a = substr($0, RSTART, RLENGTH - 1); sub(/.*\[/, "", a); took[a] = when
 text = $0; if (match(text, / (defer \(|T=[^ ]*:? )/)) text = substr(text, RSTART + 1)
 bad[d] = when; last[d] = text
 if (when < from) next
-if ($i == "==") { fails[d]++; if (text !~ /after (pipelined )?RCPT TO/) hosts[d]++ }
+if ($i != "==") next
+if (text !~ /after (pipelined )?RCPT TO/) { fails[d]++; hosts[d]++ }
+else if (refused[d, final] != taken[d] + 1) { fails[d]++; refused[d, final] = taken[d] + 1 }
 }
 }
 END {

@@ -88,7 +88,12 @@ def test_after_a_minute_a_few_try_again_unless_hints_speak_against_it():
 
 def test_a_full_mailbox_is_not_the_destinations_fault():
     lately = Lately(ago(minutes=3), ago(seconds=30), 2, 0, Cause.REMOTE_4XX, "452 mailbox full")
-    assert only(known(heap(), lately={"x.test": lately})).way is Way.PROVEN
+    found = only(known(heap(), lately={"x.test": lately}))
+    assert found.way is Way.PROVEN
+    said = f'{lately.cause.value} 30 s ago: "452 mailbox full"'
+    assert found.why == f"took a message 3 min 0 s ago; since then 2 recipients: {said}"
+    one = only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=1)}))
+    assert "; since then 1 recipient: " in one.why, "why mail is left where others deliver"
     assert only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=3)})).way is Way.BROKEN
 
 

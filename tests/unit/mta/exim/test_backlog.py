@@ -57,6 +57,32 @@ def test_what_the_log_says_of_a_destination(spool):
     assert set(found.took) == {"2001:db8::1"}
 
 
+def test_a_recipient_who_is_put_off_again_and_again_counts_once_until_the_next_delivery(spool):
+    """A drain tries the one message that is left three times: that made a healthy destination "at fault"."""
+
+    def put_off(who, age):
+        spool.say("1xUeoW-00005z-0B", f"== {who} <x@lab.test> R=r T=remote_smtp defer (-44) H=mx.x.test [192.0.2.7]: "
+                  f"SMTP error from remote mail server after RCPT TO:<{who}>: 450 4.2.2 mailbox full", age)  # fmt: skip
+
+    def fails():
+        lately = spool.backlog().lately["x.test"]
+        return lately.fails, lately.host_fails
+
+    spool.say("1xUeoW-00005z-0A", '=> a@x.test R=r T=remote_smtp H=mx.x.test [192.0.2.7] C="250 OK"', 90)
+    for age in (80, 70, 60):
+        put_off("Full@x.test", age)
+    assert fails() == (1, 0)
+    put_off("other@x.test", 50)
+    put_off("full@x.test", 49)
+    assert fails() == (2, 0)
+    spool.say("1xUeoW-00005z-0C", '=> a@x.test R=r T=remote_smtp H=mx.x.test [192.0.2.7] C="250 OK"', 40)
+    put_off("full@x.test", 30)
+    assert fails() == (1, 0)
+    for age in (20, 10):
+        spool.say("1xUeoW-00005z-0D", "== full@x.test R=r T=remote_smtp defer (111): Connection refused", age)
+    assert fails() == (3, 2), "each failure of a host counts"
+
+
 def test_senders_are_kept_apart_where_the_retry_rules_do(spool):
     spool.put("a@x.test", sender="Wiki@lab.test")
     spool.put("a@x.test", sender="joe@lab.test")
