@@ -130,7 +130,7 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         level = f"{scenario.level}, its own kernel" if scenario.same_kernel else scenario.level
         say(f"{scenario.number}: {scenario.mx}, {level}, {', '.join(one.name for one in scenario.moments)}")
         try:
-            verdict = play.play(place, scenario, folder, say, rate)
+            verdict = play.play(place, scenario, folder, rate)
         except Exception as error:
             _write(place, CampaignResult(scenario, None, wrong=[f"the lab could not play it: {error}"]), folder)
             _keep(place, folder)
@@ -139,10 +139,11 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         _write(place, verdict, folder)
         ended = verdict_of(verdict.as_json())
         verdicts[ended] += 1
-        if ended == NOT_TRIED:
-            say(f"nothing happened in it: {again(verdict.scenario)}")
+        why = "".join(f"; {one}" for one in verdict.wrong or (["nothing happened"] if ended == NOT_TRIED else []))
+        say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s: {ended}{why}")
+        if ended != GOOD:
+            say(f"{folder}; once more: {again(verdict.scenario)}")
         if verdict.wrong:
-            say(f"BAD: {folder}; once more: {again(verdict.scenario)}")
             _keep(place, folder)
             _mend(place)
             _nothing_left(place)

@@ -17,7 +17,7 @@ from lab.campaign.judge import CampaignResult, Observation
 from lab.campaign.operator import next_words
 from lab.campaign.scenario import AHEAD, Scenario, TimedDisturbance
 from lab.campaign.scene import NotDoneError, Scene
-from lab.lifecycle import Say, Stations
+from lab.lifecycle import Stations
 from lab.place import EXCHANGERS, Exchanger, exchanger
 from lab.shell import LabError, wait_for
 from lab.stations import infra, outside
@@ -34,7 +34,7 @@ _ANSWER_S = 60.0
 _FAILURES = (LabError, OSError, subprocess.SubprocessError)
 
 
-def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: float = mail.RATE) -> CampaignResult:
+def play(place: Stations, scenario: Scenario, folder: Path, rate: float = mail.RATE) -> CampaignResult:
     """Play a run and judge it; the lab is whole before, and after a good run.
 
     Arguments:
@@ -91,7 +91,6 @@ def play(place: Stations, scenario: Scenario, folder: Path, say: Say, rate: floa
     verdict.wrong += [*ahead.still_down(place, mx, verdict.happened), *_take_off(place, mx, kernel, on)]
     verdict.wrong += secrecy.readable(place, "\n".join((said, *scene.said)))
     verdict.wrong += [*(f"a secret is in the arguments of {one}" for one in sorted(seen[1])), *seen[2]]
-    say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s, {verdict.wrong or 'good'}")
     return verdict
 
 

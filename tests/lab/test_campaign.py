@@ -30,6 +30,6 @@ def test_a_run_of_the_campaign_is_good(
     """As `lab/mxlab campaign --seed SEED --from NUMBER --runs 1 --only DISTURBANCE --at STEP --mail-rate RATE` does."""
     scenario = draw(SEED, number, (disturbance,), step)
     with campaign.fewer_probes(place):
-        verdict = play.play(place, scenario, tmp_path, print, RATE)
+        verdict = play.play(place, scenario, tmp_path, RATE)
     assert (verdict.happened, verdict.wrong) == ([disturbance], []), (tmp_path / "run.log").read_text()
     assert verdict.mails["sent"] > 0

@@ -313,7 +313,7 @@ def test_runs_of_one_seed_and_number_are_all_kept_with_what_they_were_drawn_from
     monkeypatch.setattr(campaign, "_keep", lambda _place, folder: (folder / "evidence").write_text("x"))
     monkeypatch.setattr(campaign, "_mend", lambda _place: None)
 
-    def played(_place, scenario, _folder, _say, _rate):
+    def played(_place, scenario, _folder, _rate):
         happened = [one.name for one in scenario.moments]
         return CampaignResult(scenario, 0, wrong=["x"] if "kill" in happened else [], happened=happened)
 
@@ -350,15 +350,23 @@ def test_a_run_in_which_nothing_happened_is_no_good_one(monkeypatch, tmp_path, r
     monkeypatch.setattr(campaign, "_commit", lambda: "0123456789ab-dirty")
     left = list(runs)
 
-    def played(_place, scenario, _folder, _say, _rate):
+    def played(_place, scenario, _folder, _rate):
         name, wrong = left.pop(0)
         return CampaignResult(replace(scenario, kernel="6.1"), 0, wrong=list(wrong), happened=[name] if name else [])
 
     monkeypatch.setattr(campaign.play, "play", played)
     scenarios = [Scenario(7, n, "mx2001", 0, "guest", 0, (), "--deal --mail-rate 0.3") for n in range(len(runs))]
     assert campaign._play_all(place, scenarios, said.append, 60.0, mail.RATE) == code
-    once_more = "lab/mxlab campaign --seed 7 --from 0 --runs 1 --deal --mail-rate 0.3 --kernel 6.1"
-    assert any(one.startswith("BAD: ") and str(tmp_path) in one and once_more in one for one in said) is (code == 1)
+    told = {("kill", ()): "good", ("kill", ("x",)): "bad; x", ("", ()): "not tried; nothing happened"}
+    ends = [f"{n}: exit code 0, whole after 0 s: {told[run]}" for n, run in enumerate(runs)]
+    assert [one for one in said if "exit code" in one] == ends
+    options = "--runs 1 --deal --mail-rate 0.3 --kernel 6.1"
+    wanted = [
+        f"{tmp_path}/campaign/7-{n}; once more: lab/mxlab campaign --seed 7 --from {n} {options}"
+        for n, run in enumerate(runs)
+        if told[run] != "good"
+    ]
+    assert [one for one in said if "once more" in one] == wanted
     kept = [json.loads(path.read_text()) for path in tmp_path.glob("campaign/*/result.json")]
     assert len(kept) == len(runs)
     assert all(one["commit"] == "0123456789ab-dirty" and one["world"] for one in kept)
