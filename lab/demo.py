@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 
 from lab import lifecycle
@@ -112,14 +112,9 @@ def other_kernel(place: Stations, mx: Exchanger) -> str:
     return next(kernel for kernel in lifecycle.image_facts(place.lab, mx).kernels if kernel != running)
 
 
-@contextmanager
-def slow(place: Stations, server: str, delay_ms: int) -> Iterator[None]:
+def slow(place: Stations, server: str, delay_ms: int) -> AbstractContextManager[None]:
     """Within, a server of the outside world answers each message late; afterwards it is well again."""
-    outside.change(place.lab, server, {"mode": "slow", "delay_ms": delay_ms})
-    try:
-        yield
-    finally:
-        outside.change(place.lab, server, None)
+    return outside.behaving(place.lab, server, {"mode": "slow", "delay_ms": delay_ms})
 
 
 ONE_DESTINATION = {"user7@lab.test": "provider"}

@@ -139,8 +139,10 @@ def _play_all(place: Stations, scenarios: Iterable[Scenario], say: Say, seconds:
         _write(place, verdict, folder)
         ended = verdict_of(verdict.as_json())
         verdicts[ended] += 1
-        why = "".join(f"; {one}" for one in verdict.wrong or (["nothing happened"] if ended == NOT_TRIED else []))
-        say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s: {ended}{why}")
+        told = [ended, *verdict.wrong]
+        if ended == NOT_TRIED:
+            told.append("nothing happened")
+        say(f"{scenario.number}: exit code {verdict.code}, whole after {verdict.seconds:.0f} s: {'; '.join(told)}")
         if ended != GOOD:
             say(f"{folder}; once more: {again(verdict.scenario)}")
         if verdict.wrong:

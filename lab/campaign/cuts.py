@@ -15,14 +15,14 @@ def twin(v4: str) -> str:
     return f"2001:db8:77::{v4.rsplit('.', 1)[1]}"
 
 
-def thrown_away(address: str) -> str:
+def cut_script(address: str) -> str:
     """Return the script that throws away what a machine sends to an address from now on; sessions are cut as well."""
     return f"ip route replace blackhole {address}/32; ip -6 route replace blackhole {twin(address)}/128"
 
 
-def let_through_again(address: str) -> str:
-    """Return the script that undoes :func:`thrown_away`; harmless where nothing is thrown away."""
-    return f"ip route del blackhole {address}/32; ip -6 route del blackhole {twin(address)}/128"
+def mend_script(address: str) -> str:
+    """Return the script that undoes :func:`cut_script`; harmless where nothing is thrown away."""
+    return f"ip route del blackhole {address}/32; ip -6 route del blackhole {twin(address)}/128; :"
 
 
 def throw_away(box: Box, address: str) -> None:
@@ -32,7 +32,7 @@ def throw_away(box: Box, address: str) -> None:
         NotDoneError: the station is off.
     """
     must_be_up(box)
-    box.sh(thrown_away(address))
+    box.sh(cut_script(address))
 
 
 def let_through(box: Box, address: str) -> None:
@@ -42,4 +42,4 @@ def let_through(box: Box, address: str) -> None:
         NotDoneError: the station is off, and its routes went with it.
     """
     must_be_up(box)
-    box.sh(let_through_again(address), check=False)
+    box.sh(mend_script(address), check=False)

@@ -109,7 +109,7 @@ def _cut(ends: Callable[[Scene], tuple[Box, str]]) -> tuple[Act, Act]:
 
 
 def _on_exchanger(script: str | Callable[[Scene], str]) -> Act:
-    """A script on the exchanger, sent from the management host on which no cookbook was started first."""
+    """A script on the exchanger, or what makes one; sent from the other management host, which is never cut off."""
 
     def act(scene: Scene) -> None:
         words = script if isinstance(script, str) else script(scene)
@@ -177,8 +177,8 @@ DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType({
         ),
         Disturbance(
             "cut-exchanger-answers", "what the exchanger answers the management host is lost",
-            _begins(_on_exchanger(lambda scene: cuts.thrown_away(cuts.address_of(scene.host)))),
-            _on_exchanger(lambda scene: f"{cuts.let_through_again(cuts.address_of(scene.host))}; :"),
+            _begins(_on_exchanger(lambda scene: cuts.cut_script(cuts.address_of(scene.host)))),
+            _on_exchanger(lambda scene: cuts.mend_script(cuts.address_of(scene.host))),
         ),
         Disturbance(
             "cut-ganeti", "what the management host sends to Ganeti is lost",

@@ -1,4 +1,4 @@
-"""The mail of a campaign: from outside and inside, small and large, to one or several, and to one who defers it."""
+"""The mail of a campaign: from outside and inside, small and large, to one recipient or several; some is deferred."""
 
 import signal
 import subprocess
@@ -16,7 +16,7 @@ RATE = 0.95
 """Mails a second, all kinds together: what keeps an emulated exchanger two thirds busy."""
 SEVERAL = ("user1@lab.test,list-friends@lab.test", "v4user2@lab.test,v6user3@lab.test,support@lab.test")
 LATE, LATE_SERVER, LATE_ADDRESS = "list-late@lab.test", "lists", "list-late@lists.test"
-"""One whose server puts each message off (450) while the mail flows: it waits in a queue through the whole run."""
+"""A recipient whose server defers each message (450) while mail flows: it waits in a queue through the whole run."""
 _SETTLE_S = 120
 _END_S = 150
 
@@ -25,14 +25,19 @@ _END_S = 150
 def flowing(place: Stations, rate: float = RATE) -> Iterator[list[str]]:
     """Let mail of every kind arrive for the length of the block; then the senders finish what they have queued.
 
-    One recipient's server defers his mail until then.
-
-    Where the block is left by an error, they are killed. What is yielded says, after the block, which of them ended
-    before they were asked to, or not at all.
+    Mail to :data:`LATE` is deferred all the while. Where the block is left by an error, the senders are killed. What is
+    yielded says, after the block, which of them ended before they were asked to, or not at all.
 
     Arguments:
         rate: mails a second, all kinds together.
     """
+    late: dict[str, object] = {"mode": "tempfail", "recipient": LATE_ADDRESS}
+    with outside.behaving(place.lab, LATE_SERVER, late), _senders(place, rate) as wrong:
+        yield wrong
+
+
+@contextmanager
+def _senders(place: Stations, rate: float) -> Iterator[list[str]]:
     log = (place.lab.logs / "campaign-senders.log").open("ab")
     inside = ("--source", str(CLIENT.v4), "--source", str(CLIENT.v6))
     kinds = (
@@ -41,7 +46,6 @@ def flowing(place: Stations, rate: float = RATE) -> Iterator[list[str]]:
         (place.world, demo.sources(), 0.05 / RATE, 300_000, ("user5@lab.test", "list-large@lab.test")),
         (place.infra, inside, 0.2 / RATE, 2048, ("user6@lab.test", "support@lab.test")),
     )
-    outside.change(place.lab, LATE_SERVER, {"mode": "tempfail", "recipient": LATE_ADDRESS})
     senders = []
     for box, sources, share, size, recipients in kinds:
         words = ["send", "--state", "/outside", "--rate", f"{share * rate:.4f}", "--size", str(size)]
@@ -63,7 +67,6 @@ def flowing(place: Stations, rate: float = RATE) -> Iterator[list[str]]:
     finally:
         for sender in senders:
             sender.kill()
-        outside.change(place.lab, LATE_SERVER, None)
 
 
 def deliver_all(place: Stations) -> None:

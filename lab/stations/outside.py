@@ -1,6 +1,8 @@
 """The outside world's station: remote mail servers, senders, and evidence that does not depend on the product."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.place import BRIDGE, INFRA, Lab
@@ -36,6 +38,16 @@ def start_observer(node: Box) -> None:
 def change(lab: Lab, place: str, value: dict[str, object] | None) -> None:
     """Change how a place of the outside world behaves; None mends it."""
     behaviour.change(lab.outside / behaviour.FILE_NAME, place, value)
+
+
+@contextmanager
+def behaving(lab: Lab, place: str, value: dict[str, object]) -> Iterator[None]:
+    """Let a place of the outside world behave like that for the length of the block; afterwards it is well again."""
+    change(lab, place, value)
+    try:
+        yield
+    finally:
+        change(lab, place, None)
 
 
 def program(world: Box, name: str, *arguments: str) -> list[str]:

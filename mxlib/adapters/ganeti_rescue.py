@@ -223,8 +223,9 @@ class GanetiRescue:
         """Return what a boot that stands still shows; a panic is remembered, as nobody sees it who attaches later."""
         if self._watch is None:
             return ""
+        said = self._watch.standstill()
         self._panic = self._watch.panic()
-        return self._watch.standstill()
+        return said
 
     def off(self) -> bool:
         """Whether it is off, and not by an order to the cluster; False where that is not known."""
@@ -249,8 +250,7 @@ class GanetiRescue:
         """Diagnose over the console, and repair a renamed interface."""
         self.unwatch()
         known = self._forecast.known() if self._forecast is not None else None
-        seen = self._panic
-        report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known, panic=seen)
+        report = diagnose_and_repair(self._means, self._host.name, run=self._run, known=known, panic=self._panic)
         return Recovery(
             note=report.sentence,
             back=report.ok,

@@ -112,7 +112,7 @@ def _way(known: Knowledge, domain: str, deadline: datetime | None) -> tuple[Way,
     # a delivery in the future has a time that we do not understand
     known_time = lately.delivered is not None and lately.delivered <= now + _SKEW
     if lately.delivered and known_time and not lately.host_fails and lately.fails < _ADDRESS_FAILS:
-        but = f"; since then {plural(lately.fails, 'recipient')}: {_said(lately, now)}" if lately.fails else ""
+        but = f"; since then {plural(lately.fails, 'recipient')} failed: {_said(lately, now)}" if lately.fails else ""
         return Way.PROVEN, f"took a message {duration((now - lately.delivered).total_seconds())} ago{but}"
     waits = _waits_until(known, domain)
     if lately.fails and (_just_now(lately, now) or waits):

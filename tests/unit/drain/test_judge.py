@@ -91,9 +91,9 @@ def test_a_full_mailbox_is_not_the_destinations_fault():
     found = only(known(heap(), lately={"x.test": lately}))
     assert found.way is Way.PROVEN
     said = f'{lately.cause.value} 30 s ago: "452 mailbox full"'
-    assert found.why == f"took a message 3 min 0 s ago; since then 2 recipients: {said}"
+    assert found.why == f"took a message 3 min 0 s ago; since then 2 recipients failed: {said}"
     one = only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=1)}))
-    assert "; since then 1 recipient: " in one.why, "why mail is left where others deliver"
+    assert "; since then 1 recipient failed: " in one.why, "why mail is left where others deliver"
     assert only(known(heap(), lately={"x.test": dataclasses.replace(lately, fails=3)})).way is Way.BROKEN
 
 
